@@ -1,0 +1,41 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { Database } from "@rialto/database";
+import type { Client } from "@rialto/rpc";
+import type { Logger } from "@rialto/telemetry";
+import type { JWK } from "jose";
+import type { Config } from "./config.ts";
+import type { ServiceName } from "./service-name.ts";
+
+/** The services that a service calls, by the name it calls them by: `{ users: UserService }`. */
+export type Calls = Readonly<Record<string, DescService>>;
+
+/** Typed clients for `Calls`: a function call where the service runs in this process, the network where it does not. */
+export type Clients<C extends Calls> = { readonly [K in keyof C]: Client<C[K]> };
+
+/** What a service is given: its data, those it calls, and the process around it. */
+export interface App<C extends Calls = Calls> {
+  readonly name: ServiceName;
+  /** The service's own schema. */
+  readonly database: Database;
+  /** The databases of `extraSchemas`, by name. Asking for one that was not declared throws. */
+  extra(name: string): Database;
+  readonly calls: Clients<C>;
+  readonly log: Logger;
+  readonly config: Config;
+  /** The private key that access tokens are signed with (Ed25519, with `kid` and `alg`). Only the user service asks for it. */
+  signingKey(): Promise<JWK>;
+  /** A key for one purpose, derived from the process' secret: to hash or to sign what this service alone checks again. */
+  derivedKey(purpose: string): string;
+  now(): Date;
+  /** Tells the relay that a commit left something in the outbox. */
+  wakeRelay(): void;
+  /** Tells the person who started the process something once, outside the logs: the password of the account just made. */
+  announce(announcement: Announcement): void;
+}
+
+/** Said once, at the start that brought it about. Without a password it is one that the person has given themselves. */
+export interface Announcement {
+  readonly kind: "admin-created";
+  readonly email: string;
+  readonly password: string | undefined;
+}

@@ -1,0 +1,136 @@
+import { join, resolve } from "node:path";
+import { customCleanEnv, type OptionalValidatorSpec, str } from "envalid";
+import type { JSONWebKeySet, JWK } from "jose";
+import { ConfigurationError } from "./configuration-error.ts";
+import { type ConfigScope, missingFor } from "./required-variables.ts";
+import { type ServiceName, serviceNames } from "./service-name.ts";
+import {
+  emailAddress,
+  flag,
+  httpUrls,
+  mailbox,
+  oneOf,
+  portNumber,
+  privateKey,
+  publicKeys,
+  textOf,
+  urlOf,
+} from "./variables.ts";
+
+/** Everything that the environment says, read once. What is undefined was not given; `keys.ts` and `databases.ts` fill the gaps in development. */
+export interface Config {
+  readonly production: boolean;
+  /** Where this process listens; undefined for the default of what it runs. */
+  readonly port: number | undefined;
+  /** Where the embedded Postgres, the keys and the mail outbox of a developer's system live. Absolute. */
+  readonly dataDir: string;
+  /** A role that may create roles and schemas. */
+  readonly databaseUrl: string | undefined;
+  /** A runtime role of one schema, by the schema's name ("order", "card_network", "jobs"): with it, the process only connects. */
+  readonly databaseUrls: Readonly<Partial<Record<string, string>>>;
+  readonly redisUrl: string | undefined;
+  readonly smtpUrl: string | undefined;
+  readonly secret: string | undefined;
+  readonly signingKey: JWK | undefined;
+  readonly serviceKey: JWK | undefined;
+  readonly servicePublicKeys: JSONWebKeySet | undefined;
+  readonly adminEmail: string;
+  readonly adminPassword: string | undefined;
+  /** Where the services of other processes are, one URL a replica. */
+  readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
+  readonly logLevel: LogLevel | undefined;
+  readonly mailFrom: string;
+  /** The folder of .eml files that mail goes to without SMTP_URL. */
+  readonly mailOutboxDir: string;
+  /** Undefined means the simulated one, which production takes only when told to. */
+  readonly paymentProvider: "simulated" | undefined;
+  /** Fill a new catalog with products to try. */
+  readonly demo: boolean;
+  /** "test" makes password hashes cheap, and is refused in production. */
+  readonly argon2Cost: "default" | "test";
+}
+
+type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
+
+/** The schemas that can be reached by a URL of their own. */
+const schemaNames = [...serviceNames, "card_network", "jobs"] as const;
+
+/**
+ * Reads the environment. All that is wrong with it is thrown together, as one `ConfigurationError`. With a scope it also says what
+ * is missing for what this process runs. An empty variable is one that was not set. Nothing else reads `process.env`.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, scope?: ConfigScope): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const lines: string[] = [];
+  const reporter = ({ errors }: { readonly errors: Readonly<Record<string, Error | undefined>> }) => {
+    for (const [name, error] of Object.entries(errors)) lines.push(`${name} ${error?.message ?? "is not valid"}`);
+  };
+  // envalid's own accessors throw at the first variable that is wrong, before the others were looked at: the plain values do not.
+  const read = <S extends object>(specs: S) => customCleanEnv(given, specs, (values) => values, { reporter });
+  const e = read(variables);
+  const readEach = <N extends string, T>(names: readonly N[], suffix: string, rule: OptionalValidatorSpec<T>) => {
+    const variableOf = (name: N) => `RIALTO_${name.toUpperCase()}_${suffix}`;
+    const values = new Map<string, unknown>(
+      Object.entries(read(Object.fromEntries(names.map((name) => [variableOf(name), rule])))),
+    );
+    const found: Partial<Record<N, T>> = {};
+    for (const name of names) {
+      const value = values.get(variableOf(name));
+      // The rule made it, and the rule is of T.
+      if (value !== undefined) found[name] = value as T;
+    }
+    return found;
+  };
+  // npm starts a workspace's script inside the workspace; the folder is meant from where the person stands.
+  const dataDir = resolve(given.INIT_CWD ?? ".", e.RIALTO_DATA_DIR ?? ".rialto");
+  const config: Config = {
+    production: e.NODE_ENV === "production",
+    port: e.PORT,
+    dataDir,
+    databaseUrl: e.DATABASE_URL,
+    databaseUrls: readEach(schemaNames, "DATABASE_URL", postgresUrl(optional)),
+    redisUrl: e.REDIS_URL,
+    smtpUrl: e.SMTP_URL,
+    secret: e.RIALTO_SECRET,
+    signingKey: e.RIALTO_SIGNING_KEY,
+    serviceKey: e.RIALTO_SERVICE_KEY,
+    servicePublicKeys: e.RIALTO_SERVICE_PUBLIC_KEYS,
+    adminEmail: e.RIALTO_ADMIN_EMAIL ?? "admin@rialto.example",
+    adminPassword: e.RIALTO_ADMIN_PASSWORD,
+    serviceUrls: readEach(serviceNames, "URL", httpUrls(optional)),
+    logLevel: e.RIALTO_LOG_LEVEL,
+    mailFrom: e.RIALTO_MAIL_FROM ?? "Rialto <shop@rialto.example>",
+    mailOutboxDir: join(dataDir, "mail"),
+    paymentProvider: e.RIALTO_PAYMENT_PROVIDER,
+    demo: e.RIALTO_DEMO ?? e.NODE_ENV !== "production",
+    argon2Cost: e.RIALTO_ARGON2_COST ?? "default",
+  };
+  const faulty = new Set(lines.map((line) => line.split(" ", 1)[0]));
+  const missing = scope === undefined ? [] : missingFor(config, scope);
+  lines.push(...missing.filter((line) => !faulty.has(line.split(" ", 1)[0])));
+  if (lines.length > 0) throw new ConfigurationError(lines);
+  return config;
+}
+
+const postgresUrl = urlOf("postgres:", "postgresql:");
+const optional = { default: undefined };
+
+const variables = {
+  NODE_ENV: str(optional),
+  PORT: portNumber(optional),
+  DATABASE_URL: postgresUrl(optional),
+  REDIS_URL: urlOf("redis:", "rediss:")(optional),
+  SMTP_URL: urlOf("smtp:", "smtps:")(optional),
+  RIALTO_DATA_DIR: str(optional),
+  RIALTO_SECRET: textOf(32, 1_024)(optional),
+  RIALTO_SIGNING_KEY: privateKey(optional),
+  RIALTO_SERVICE_KEY: privateKey(optional),
+  RIALTO_SERVICE_PUBLIC_KEYS: publicKeys(optional),
+  RIALTO_ADMIN_EMAIL: emailAddress(optional),
+  RIALTO_ADMIN_PASSWORD: textOf(8, 128)(optional),
+  RIALTO_LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "silent")(optional),
+  RIALTO_MAIL_FROM: mailbox(optional),
+  RIALTO_PAYMENT_PROVIDER: oneOf("simulated")(optional),
+  RIALTO_DEMO: flag(optional),
+  RIALTO_ARGON2_COST: oneOf("default", "test")(optional),
+};

@@ -1,0 +1,99 @@
+import { EnvError, makeValidator } from "envalid";
+import type { JSONWebKeySet, JWK } from "jose";
+
+/** The kinds of value that an environment variable can have. Each failure is the rule in words, never the value: it may be a secret. */
+
+/** A URL with one of these protocols. */
+export const urlOf = (...protocols: readonly string[]) =>
+  makeValidator<string>((input) => {
+    const rule = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`;
+    if (!URL.canParse(input) || !protocols.includes(new URL(input).protocol)) throw new EnvError(rule);
+    return input;
+  });
+
+/** One HTTP URL, or several with commas between them, one for each replica. */
+export const httpUrls = makeValidator<readonly string[]>((input) => {
+  const urls = input.split(",").map((url) => url.trim().replace(/\/+$/, ""));
+  if (!urls.every((url) => /^https?:/.test(url) && URL.canParse(url)))
+    throw new EnvError("must be one or more http:// or https:// URLs, separated by commas");
+  return urls;
+});
+
+export const portNumber = makeValidator<number>((input) => {
+  const port = Number(input);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new EnvError("must be a port number, 0 to 65535 (0 takes a free one)");
+  return port;
+});
+
+export const flag = makeValidator<boolean>((input) => {
+  if (["1", "true", "yes", "on"].includes(input)) return true;
+  if (["0", "false", "no", "off"].includes(input)) return false;
+  throw new EnvError("must be true or false");
+});
+
+/** Text of a length. */
+export const textOf = (lengthMin: number, lengthMax: number) =>
+  makeValidator<string>((input) => {
+    if (input.length < lengthMin || input.length > lengthMax)
+      throw new EnvError(`must be ${lengthMin} to ${lengthMax} characters long`);
+    return input;
+  });
+
+export const emailAddress = makeValidator<string>((input) => {
+  if (!/^[^\s@<>]+@[^\s@<>]+$/.test(input) || input.length > 254) throw new EnvError("must be an e-mail address");
+  return input;
+});
+
+/** Who mails come from: an address, or a name with the address in angle brackets. */
+export const mailbox = makeValidator<string>((input) => {
+  if (!/^([^<>\r\n]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/.test(input))
+    throw new EnvError('must be an e-mail address, or a name and one: "Rialto <shop@example.com>"');
+  return input;
+});
+
+/** One of these words. */
+export const oneOf = <const T extends readonly string[]>(...words: T) =>
+  makeValidator<T[number]>((input) => {
+    const word = words.find((candidate) => candidate === input);
+    if (word === undefined) throw new EnvError(`must be one of ${words.join(", ")}`);
+    return word;
+  });
+
+/** A private Ed25519 key as a JSON Web Key. */
+export const privateKey = makeValidator<JWK>((input) => {
+  const key = parseJson(input);
+  if (!isEd25519(key) || typeof Reflect.get(key, "d") !== "string")
+    throw new EnvError("must be a private Ed25519 key as a JSON Web Key (kty OKP, crv Ed25519, kid, x, d)");
+  return key;
+});
+
+/** Public Ed25519 keys as a JSON Web Key Set; `kid` is the name of the service that signs with it. */
+export const publicKeys = makeValidator<JSONWebKeySet>((input) => {
+  const set = parseJson(input);
+  const keys: unknown = typeof set === "object" && set !== null ? Reflect.get(set, "keys") : undefined;
+  if (!Array.isArray(keys) || keys.length === 0 || !keys.every((key) => isEd25519(key) && !("d" in key)))
+    throw new EnvError(
+      'must be a JSON Web Key Set of public Ed25519 keys: {"keys":[{"kty":"OKP",...}]}, kid the service\'s name',
+    );
+  return { keys };
+});
+
+function isEd25519(key: unknown): key is JWK {
+  return (
+    typeof key === "object" &&
+    key !== null &&
+    Reflect.get(key, "kty") === "OKP" &&
+    Reflect.get(key, "crv") === "Ed25519" &&
+    typeof Reflect.get(key, "x") === "string" &&
+    typeof Reflect.get(key, "kid") === "string"
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
