@@ -1,0 +1,2 @@
+export { inboxTables } from "./inbox-tables.ts";
+export { outboxTables } from "./outbox-tables.ts";
