@@ -1,0 +1,38 @@
+import { randomBytes } from "node:crypto";
+
+/** Where a piece of work stands in a W3C trace: the trace it belongs to, and what to hand on to whatever it calls. */
+export interface Trace {
+  readonly traceId: string;
+  readonly traceparent: string;
+}
+
+const traceparentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const sampledFlag = 0x01;
+
+/**
+ * Continues the trace of a `traceparent` header with a span of its own, or begins a new trace.
+ *
+ * What is not well-formed by W3C Trace Context (all-zero ids, version `ff`, extra fields in version `00`) counts as absent: a
+ * caller's mistake never fails a request.
+ */
+export function continueTrace(traceparent?: string): Trace {
+  const parent = traceparent === undefined ? undefined : parse(traceparent);
+  const traceId = parent?.traceId ?? randomId(16);
+  const flags = parent?.sampled === false ? "00" : "01";
+  return { traceId, traceparent: `00-${traceId}-${randomId(8)}-${flags}` };
+}
+
+function parse(traceparent: string): { traceId: string; sampled: boolean } | undefined {
+  const [, version, traceId, spanId, flags, rest] = traceparentForm.exec(traceparent.trim()) ?? [];
+  if (version === undefined || traceId === undefined || spanId === undefined || flags === undefined) return undefined;
+  if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
+  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  return { traceId, sampled: (Number.parseInt(flags, 16) & sampledFlag) === sampledFlag };
+}
+
+/** Random bytes as hex, never all zeros, which the standard forbids. */
+function randomId(bytes: number): string {
+  const id = randomBytes(bytes);
+  if (id.every((byte) => byte === 0)) id[0] = 1;
+  return id.toString("hex");
+}
