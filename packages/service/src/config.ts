@@ -57,7 +57,7 @@ const schemaNames = [...serviceNames, "card_network", "jobs"] as const;
 
 /**
  * Reads the environment. All that is wrong with it is thrown together, as one `ConfigurationError`. With a scope it also says what
- * is missing for what this process runs. An empty variable is one that was not set. Nothing else reads `process.env`.
+ * is missing for what this process runs. An empty variable is one that was not set.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, scope?: ConfigScope): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
@@ -110,6 +110,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
   lines.push(...missing.filter((line) => !faulty.has(line.split(" ", 1)[0])));
   if (lines.length > 0) throw new ConfigurationError(lines);
   return config;
+}
+
+/** Reads the environment of this process. Nothing else reads `process.env`. */
+export function readEnvironment(scope: ConfigScope): Config {
+  return readConfig(process.env, scope);
 }
 
 const postgresUrl = urlOf("postgres:", "postgresql:");

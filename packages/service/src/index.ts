@@ -1,7 +1,12 @@
 export type { Announcement, App, Calls, Clients } from "./app.ts";
+export { accessKeysFrom, type ClientFactory, createClientFactory, urlsOf } from "./clients.ts";
 export { type Config, readConfig } from "./config.ts";
 export { ConfigurationError } from "./configuration-error.ts";
+export { type DatabaseAccess, prepareDatabases } from "./databases.ts";
 export { defineService, type ServiceDefinition, type ServiceOptions } from "./define-service.ts";
+export { type Identity, openIdentity } from "./identity.ts";
 export type { ConfigScope } from "./required-variables.ts";
+export { type Main, runMain, runProcess } from "./run-main.ts";
+export { type Running, type RunOptions, runServices } from "./run-services.ts";
 export { every, type Schedule } from "./schedule.ts";
-export { type CallerName, type ServiceName, serviceNames } from "./service-name.ts";
+export { type CallerName, callerNames, defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";

@@ -1,0 +1,55 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { AuthService } from "@rialto/contracts";
+import { type Client, createClient, type Endpoint, workOrigin } from "@rialto/rpc";
+import type { JSONWebKeySet } from "jose";
+import type { Config } from "./config.ts";
+import { ConfigurationError } from "./configuration-error.ts";
+import type { Identity } from "./identity.ts";
+import { type CallerName, defaultPorts, ownerOf, type ServiceName } from "./service-name.ts";
+
+/** Makes the clients of a process: a function call for what runs in it, the network for the rest. */
+export interface ClientFactory {
+  /** A client of a proto service, or of what another service serves under the same contract (`at`). */
+  of<S extends DescService>(service: S, caller: CallerName, at?: ServiceName): Client<S>;
+}
+
+export function createClientFactory(o: {
+  readonly config: Config;
+  readonly identity: Identity;
+  /** Those that run here. They may open after the client was made: it asks at the first call. */
+  readonly endpoints: ReadonlyMap<ServiceName, Endpoint>;
+  readonly runsHere: readonly ServiceName[];
+}): ClientFactory {
+  const endpointOf = (name: ServiceName) => {
+    const endpoint = o.endpoints.get(name);
+    if (endpoint === undefined) throw new Error(`${name} was called before it was open`);
+    return endpoint;
+  };
+  return {
+    of(service, caller, at = ownerOf(service)) {
+      const target = o.runsHere.includes(at)
+        ? ({ kind: "local", endpoint: () => endpointOf(at) } as const)
+        : ({ kind: "remote", urls: urlsOf(o.config, at) } as const);
+      return createClient(service, target, { caller, target: at, tokens: o.identity.tokensOf(caller) });
+    },
+  };
+}
+
+/** Where the replicas of a service are. A developer's processes find each other on the default ports of this machine. */
+export function urlsOf(config: Config, name: ServiceName): readonly string[] {
+  const urls = config.serviceUrls[name];
+  if (urls !== undefined) return urls;
+  if (config.production)
+    throw new ConfigurationError([
+      `RIALTO_${name.toUpperCase()}_URL must be set: the service does not run in this process`,
+    ]);
+  return [`http://127.0.0.1:${defaultPorts[name]}`];
+}
+
+/** Asks the user service for the public keys of access tokens: what a token verifier calls when it meets a key it does not know. */
+export function accessKeysFrom(client: Client<typeof AuthService>): () => Promise<JSONWebKeySet> {
+  return async () => {
+    const { keys } = await client.getJsonWebKeySet({}, workOrigin({}));
+    return { keys: keys.map(({ kty, crv, x, kid, alg, use }) => ({ kty, crv, x, kid, alg, use })) };
+  };
+}

@@ -1,0 +1,49 @@
+import { type Database, openDatabase, ownerUrl, provision, runtimeUrl, type SchemaSpec } from "@rialto/database";
+import { createJobs, type Jobs, migrateJobs } from "@rialto/events";
+import type { Logger } from "@rialto/telemetry";
+import type { Config } from "./config.ts";
+import { ConfigurationError } from "./configuration-error.ts";
+import type { ServiceName } from "./service-name.ts";
+
+/** The name of the schema and the role of BullMQ's tables. */
+const jobsSchema = "jobs";
+
+/** Where a process' schemas are, once that is settled. */
+export interface DatabaseAccess {
+  /** A role that may create; undefined where the process was given runtime roles only. */
+  readonly adminUrl: string | undefined;
+  readonly secret: string;
+  readonly config: Config;
+}
+
+/** Makes roles, schemas and tables of what is not reached by a URL of its own. Safe at every start, and in several processes at once. */
+export async function prepareDatabases(
+  access: DatabaseAccess,
+  schemas: readonly SchemaSpec[],
+  log: Logger,
+): Promise<void> {
+  const { adminUrl, secret, config } = access;
+  if (adminUrl === undefined) return;
+  const ours = schemas.filter((schema) => config.databaseUrls[schema.name] === undefined);
+  const jobs = config.redisUrl === undefined && config.databaseUrls[jobsSchema] === undefined;
+  await provision({ adminUrl, secret, schemas: ours, jobs, log });
+  if (jobs) await migrateJobs(ownerUrl(adminUrl, jobsSchema, secret));
+}
+
+/** Connects to one schema as its runtime role. */
+export function connect(access: DatabaseAccess, schema: string, service: ServiceName): Database {
+  return openDatabase({ url: urlOf(access, schema), schema, service });
+}
+
+/** Connects to where jobs wait: Redis where there is one, else the same Postgres. */
+export async function connectJobs(access: DatabaseAccess): Promise<Jobs> {
+  const { redisUrl } = access.config;
+  return await createJobs(redisUrl === undefined ? { postgresUrl: urlOf(access, jobsSchema) } : { redisUrl });
+}
+
+function urlOf({ adminUrl, secret, config }: DatabaseAccess, schema: string): string {
+  const given = config.databaseUrls[schema];
+  if (given !== undefined) return given;
+  if (adminUrl !== undefined) return runtimeUrl(adminUrl, schema, secret);
+  throw new ConfigurationError([`RIALTO_${schema.toUpperCase()}_DATABASE_URL must be set, or DATABASE_URL`]);
+}

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { RegistrationService } from "@rialto/contracts";
+import type { Database } from "@rialto/database";
+import { registerSubscription, type Subscription } from "@rialto/events";
+import { type Client, callErrors, type Route, refuse, serve, workOrigin } from "@rialto/rpc";
+import type { Logger } from "@rialto/telemetry";
+import { type ServiceName, serviceNames } from "./service-name.ts";
+
+const retryDelayMsMin = 200;
+const retryDelayMsMax = 5_000;
+
+/** Serves the publisher's side: from the answer on, matching events of this service wait for the subscription. */
+export function registrationRoute(publisher: ServiceName, database: Database): Route {
+  return serve(RegistrationService, {
+    async registerSubscription({ subscription, topics }) {
+      const foreign = topics.findIndex((topic) => publisherOf(topic) !== publisher);
+      if (foreign >= 0) {
+        const description = `is no topic of ${publisher}, whose topics begin with "${publisher}."`;
+        throw refuse(callErrors.INVALID_REQUEST, { fields: [{ field: `topics[${foreign}]`, description }] });
+      }
+      await registerSubscription(database.sql, subscription, topics);
+      return {};
+    },
+  });
+}
+
+/** One registration to make: a subscription with those of its topics that one service publishes. */
+export interface Registration {
+  readonly subscription: string;
+  readonly publisher: ServiceName;
+  readonly topics: readonly string[];
+}
+
+/** Splits a subscription's topics by who publishes them: a topic's first word is its service. */
+export function registrationsOf(subscription: Subscription): readonly Registration[] {
+  const topicsOf = Map.groupBy(subscription.topics, publisherOf);
+  return [...topicsOf].map(([publisher, topics]) => ({ subscription: subscription.name, publisher, topics }));
+}
+
+/**
+ * Registers with the publisher, again and again until it answers: it may start later than its subscriber. Until then nothing waits for
+ * the subscription there, unless it was registered in an earlier life. Resolves early, undone, when the signal aborts.
+ */
+export async function register(
+  registration: Registration,
+  client: Client<typeof RegistrationService>,
+  o: { readonly log: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  const { subscription, publisher, topics } = registration;
+  for (let delayMsMax = retryDelayMsMin; !o.signal.aborted; delayMsMax = Math.min(delayMsMax * 2, retryDelayMsMax)) {
+    try {
+      await client.registerSubscription({ subscription, topics: [...topics] }, workOrigin({ signal: o.signal }));
+      o.log.debug({ subscription, publisher, topics }, "subscription registered");
+      return;
+    } catch (error) {
+      if (o.signal.aborted) return;
+      o.log.info({ subscription, publisher, err: error }, "subscription not registered yet, trying again");
+      await sleep(retryDelayMsMin + Math.random() * delayMsMax, undefined, { signal: o.signal }).catch(() => undefined);
+    }
+  }
+}
+
+function publisherOf(topic: string): ServiceName {
+  const word = topic.split(".", 1)[0];
+  const publisher = serviceNames.find((name) => name === word);
+  if (publisher === undefined) throw new Error(`Topic "${topic}" does not begin with a service's name`);
+  return publisher;
+}

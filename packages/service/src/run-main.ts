@@ -1,0 +1,84 @@
+import { createLogger, type Logger } from "@rialto/telemetry";
+import { type Config, readEnvironment } from "./config.ts";
+import type { ServiceDefinition } from "./define-service.ts";
+import type { ConfigScope } from "./required-variables.ts";
+import { runServices } from "./run-services.ts";
+import { explainStartFailure } from "./start-failure.ts";
+
+/** An orchestrator kills what has not ended by then; better to say so ourselves, and exit. */
+const stopMsMax = 4_500;
+
+/** A process: what it is called, what it runs, and how it starts. */
+export interface Main {
+  readonly name: string;
+  readonly scope: ConfigScope;
+  /** Where the log goes; to standard output, a JSON object a line, where it is not given. */
+  readonly log?: (config: Config) => { readonly log: Logger; flush(): Promise<void> };
+  readonly start: (o: { readonly config: Config; readonly log: Logger }) => Promise<{ stop(): Promise<void> }>;
+}
+
+/**
+ * Runs a process from its environment to its end. It reads the configuration, starts, and stops in order on SIGINT and SIGTERM, also
+ * on one that comes while it starts. What keeps it from starting is said on standard error, a line each, and it exits with 1.
+ */
+export async function runMain(main: Main): Promise<void> {
+  // Whoever gives up on standard output (a closed pipe) must not take the process down with an error nobody can read.
+  process.stdout.on("error", () => undefined);
+  const signal = nextSignal();
+  let flush = async (): Promise<void> => undefined;
+  try {
+    const config = readEnvironment(main.scope);
+    const output = main.log?.(config) ?? toStandardOutput(main.name, config);
+    flush = output.flush;
+    const running = await main.start({ config, log: output.log });
+    const { reason, code } = await signal;
+    output.log.info({ reason }, "stopping");
+    const timer = setTimeout(() => {
+      output.log.error({ stopMsMax }, "did not stop in time");
+      process.exit(1);
+    }, stopMsMax);
+    await running.stop();
+    output.log.info("stopped");
+    clearTimeout(timer);
+    await flush();
+    process.exit(code);
+  } catch (error) {
+    for (const line of explainStartFailure(error)) process.stderr.write(`${main.name}: ${line}\n`);
+    await flush();
+    process.exit(1);
+  }
+}
+
+/** Runs one service as a process of its own: all that an `apps/<service>/src/main.ts` has to say. */
+export async function runProcess(service: ServiceDefinition): Promise<void> {
+  const extraSchemas = service.schemas.map((schema) => schema.name).filter((name) => name !== service.name);
+  await runMain({
+    name: service.name,
+    scope: { runs: [service.name], extraSchemas },
+    async start({ config, log }) {
+      const running = await runServices([service], { config, log, listens: true });
+      log.info({ port: running.port }, "listening");
+      for (const { email, password } of running.announcements)
+        process.stderr.write(`Admin account: ${email}${password === undefined ? "" : `, password ${password}`}\n`);
+      return running;
+    },
+  });
+}
+
+function toStandardOutput(service: string, { logLevel }: Config) {
+  const log = createLogger({ service, ...(logLevel === undefined ? {} : { level: logLevel }) });
+  return { log, flush: async () => undefined };
+}
+
+/** Resolves with the first reason to stop. Ctrl-C comes twice under npm, from the terminal and from npm: later ones change nothing. */
+function nextSignal(): Promise<{ readonly reason: string; readonly code: number }> {
+  return new Promise((resolve) => {
+    process.on("SIGINT", () => resolve({ reason: "SIGINT", code: 0 }));
+    process.on("SIGTERM", () => resolve({ reason: "SIGTERM", code: 0 }));
+    // A defect. What it left half done nobody knows, so the process ends, in order, for another to take over.
+    process.on("unhandledRejection", (error) => {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+      resolve({ reason: "unhandledRejection", code: 1 });
+    });
+  });
+}

@@ -1,0 +1,185 @@
+import { randomUUID } from "node:crypto";
+import { AuthService, RegistrationService } from "@rialto/contracts";
+import { type Database, isOutage } from "@rialto/database";
+import { createRelay, type Jobs, runSubscription } from "@rialto/events";
+import { createEndpoint, createTokenVerifier, type Endpoint, listen, type TokenVerifier } from "@rialto/rpc";
+import type { Logger } from "@rialto/telemetry";
+import type { Announcement } from "./app.ts";
+import { accessKeysFrom, createClientFactory } from "./clients.ts";
+import type { Config } from "./config.ts";
+import { createApp } from "./create-app.ts";
+import { connect, connectJobs, type DatabaseAccess, prepareDatabases } from "./databases.ts";
+import type { OpenService, ServiceDefinition } from "./define-service.ts";
+import { type Identity, openIdentity } from "./identity.ts";
+import { type Registration, register, registrationRoute, registrationsOf } from "./registration.ts";
+import { runSchedule } from "./run-schedule.ts";
+import { defaultPorts, type ServiceName } from "./service-name.ts";
+import { createTeardown, type Teardown } from "./teardown.ts";
+
+export interface RunOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /** A role that may create roles and schemas, where it is not DATABASE_URL's: the embedded Postgres'. */
+  readonly adminUrl?: string;
+  /** Take requests from the network. One service alone does; where all run in one process the gateway is the only door. */
+  readonly listens: boolean;
+}
+
+/** Services that run in this process. */
+export interface Running {
+  /** To be called without a network: what the gateway forwards to in one process. */
+  readonly endpoints: ReadonlyMap<ServiceName, Endpoint>;
+  readonly verifier: TokenVerifier;
+  readonly identity: Identity;
+  /** Where it listens, if it does. */
+  readonly port: number | undefined;
+  /** What the seeds of this start have to say once. */
+  readonly announcements: readonly Announcement[];
+  /** Stops taking requests, finishes what runs, stops schedules, subscriptions and relays, and closes what is open, in this order. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs one service or many in this process: prepares their databases, opens them, fills new ones, registers their subscriptions and
+ * starts their work. What is called and runs here too is called as a function; the rest over the network. When a part does not
+ * start, everything that did is stopped again before the error is thrown.
+ */
+export async function runServices(definitions: readonly ServiceDefinition[], o: RunOptions): Promise<Running> {
+  const teardown = createTeardown(o.log);
+  try {
+    return await start(definitions, o, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+/** One service on its way up. */
+interface Part {
+  readonly definition: ServiceDefinition;
+  readonly name: ServiceName;
+  readonly log: Logger;
+  readonly database: Database;
+  readonly extras: ReadonlyMap<string, Database>;
+  /** Undefined where the service publishes nothing: its schema has no outbox. */
+  readonly relay: ReturnType<typeof createRelay> | undefined;
+}
+
+async function start(definitions: readonly ServiceDefinition[], o: RunOptions, teardown: Teardown): Promise<Running> {
+  const { config, log } = o;
+  const identity = await openIdentity(config);
+  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config };
+  await prepareDatabases(
+    access,
+    definitions.flatMap((definition) => definition.schemas),
+    log,
+  );
+  const connections = definitions.map((definition) => openConnections(definition, access, teardown));
+  const jobs = await connectJobs(access);
+  teardown.add("jobs", () => jobs.close());
+
+  const endpoints = new Map<ServiceName, Endpoint>();
+  const runsHere = definitions.map((definition) => definition.name);
+  const clients = createClientFactory({ config, identity, endpoints, runsHere });
+  const verifier = createTokenVerifier({
+    accessKeys: accessKeysFrom(clients.of(AuthService, runsHere[0] ?? "gateway")),
+    serviceKeys: identity.serviceKeys,
+  });
+
+  const announcements: Announcement[] = [];
+  const announce = (announcement: Announcement) => announcements.push(announcement);
+  const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, log)));
+  const opened = new Map<Part, OpenService>();
+  for (const part of parts) {
+    const wakeRelay = () => part.relay?.wake();
+    const open = await part.definition.open(createApp({ ...part, clients, config, identity, wakeRelay, announce }));
+    teardown.add("services", () => open.stop());
+    opened.set(part, open);
+    endpoints.set(
+      part.name,
+      createEndpoint({
+        service: part.name,
+        routes: [...open.routes, ...(part.relay ? [registrationRoute(part.name, part.database)] : [])],
+        verifier,
+        fingerprintKey: identity.derivedKey(`${part.name} idempotency fingerprint`),
+        log: part.log,
+      }),
+    );
+  }
+
+  const stopRegistering = new AbortController();
+  teardown.add("registrations", () => stopRegistering.abort());
+  const registering = (part: Part, registration: Registration) =>
+    register(registration, clients.of(RegistrationService, part.name, registration.publisher), {
+      log: part.log,
+      signal: stopRegistering.signal,
+    });
+  const registrations = [...opened].flatMap(([part, open]) =>
+    open.subscriptions.flatMap(registrationsOf).map((registration) => ({ part, registration })),
+  );
+  const isLocal = ({ registration }: (typeof registrations)[number]) => runsHere.includes(registration.publisher);
+  // Those that are published here are in place before anything can happen. The others' publishers may wait for this process in turn.
+  for (const { part, registration } of registrations.filter(isLocal)) await registering(part, registration);
+  for (const open of opened.values()) await open.seed();
+
+  for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
+  for (const [part, open] of opened) runSubscriptions(part, open, jobs, teardown);
+  for (const [part, open] of opened) runSchedules(part, open, teardown);
+  const port = o.listens ? await listenAlone(endpoints, config, teardown) : undefined;
+  for (const { part, registration } of registrations.filter((entry) => !isLocal(entry)))
+    void registering(part, registration);
+
+  return { endpoints, verifier, identity, port, announcements, stop: () => teardown.run() };
+}
+
+function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
+  const { name } = definition;
+  const open = (schema: string) => {
+    const database = connect(access, schema, name);
+    teardown.add("databases", () => database.close());
+    return database;
+  };
+  const [own, ...extra] = definition.schemas.map((schema) => [schema.name, open(schema.name)] as const);
+  if (own === undefined) throw new Error(`${name} has no schema`);
+  return { definition, name, database: own[1], extras: new Map(extra) };
+}
+
+async function withRelay(part: ReturnType<typeof openConnections>, jobs: Jobs, parent: Logger): Promise<Part> {
+  const log = parent.child({ service: part.name });
+  const { database } = part;
+  const [row] = await database.sql<{ publishes: boolean }[]>`select to_regclass('outbox') is not null as publishes`;
+  return { ...part, log, relay: row?.publishes === true ? createRelay({ database, jobs, log }) : undefined };
+}
+
+function startRelay(relay: ReturnType<typeof createRelay>, teardown: Teardown): void {
+  relay.start();
+  teardown.add("relays", () => relay.stop());
+}
+
+function runSubscriptions({ database, log }: Part, open: OpenService, jobs: Jobs, teardown: Teardown): void {
+  for (const subscription of open.subscriptions) {
+    const worker = runSubscription({ subscription, database, jobs, log, isOutage });
+    teardown.add("subscriptions", () => worker.stop());
+  }
+}
+
+function runSchedules({ database, log }: Part, open: OpenService, teardown: Teardown): void {
+  const holder = randomUUID();
+  for (const schedule of open.schedules) {
+    const running = runSchedule({ schedule, sql: database.sql, holder, log });
+    teardown.add("schedules", () => running.stop());
+  }
+}
+
+async function listenAlone(
+  endpoints: ReadonlyMap<ServiceName, Endpoint>,
+  config: Config,
+  teardown: Teardown,
+): Promise<number> {
+  const [only, ...others] = endpoints;
+  if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
+  const [name, endpoint] = only;
+  const server = await listen({ endpoint, port: config.port ?? defaultPorts[name] });
+  teardown.add("requests", () => server.close());
+  return server.port;
+}
