@@ -1,0 +1,83 @@
+/** The server is older than Rialto's oldest supported Postgres. */
+export class TooOldPostgres extends Error {
+  override readonly name = "TooOldPostgres";
+  constructor(found: string, oldest: number) {
+    super(`Postgres ${found} is too old: Rialto needs Postgres ${oldest} or newer.`);
+  }
+}
+
+/** No session could be opened: nobody listens there, the name is wrong, or the credentials are. */
+export class DatabaseUnreachable extends Error {
+  override readonly name = "DatabaseUnreachable";
+}
+
+/** The schema was migrated by newer code that this code may not run beside. */
+export class TooOldCode extends Error {
+  override readonly name = "TooOldCode";
+}
+
+/** What the migrations folder says and what the schema holds differ. */
+export class MigrationsDiffer extends Error {
+  override readonly name = "MigrationsDiffer";
+}
+
+/** A live Rialto process holds the data folder. */
+export class DataFolderInUse extends Error {
+  override readonly name = "DataFolderInUse";
+  constructor(folder: string, pid: number) {
+    super(
+      `The data folder ${folder} is in use by a running Rialto (process ${pid}). Stop it first, or set RIALTO_DATA_DIR.`,
+    );
+  }
+}
+
+/** The embedded Postgres did not come up. */
+export class EmbeddedPostgresFailed extends Error {
+  override readonly name = "EmbeddedPostgresFailed";
+}
+
+/** The idempotency key was used before with another request. */
+export class KeyReused extends Error {
+  override readonly name = "KeyReused";
+  constructor() {
+    super("This idempotency key was used with another request.");
+  }
+}
+
+/** The first request with this idempotency key is still at work: try again. */
+export class KeyInUse extends Error {
+  override readonly name = "KeyInUse";
+  constructor() {
+    super("The first request with this idempotency key is still at work.");
+  }
+}
+
+/** More waits already than may wait: nothing was begun. */
+export class QueueFull extends Error {
+  override readonly name = "QueueFull";
+  constructor(rowsMax: number) {
+    super(`${rowsMax} decisions wait already.`);
+  }
+}
+
+/** The caller's time was up before the work was begun: nothing was done. */
+export class DeadlinePassed extends Error {
+  override readonly name = "DeadlinePassed";
+  constructor() {
+    super("The deadline passed before the work was begun.");
+  }
+}
+
+/** Postgres refuses this one row (SQLSTATE class 21, 22 or 23): a fault of who made it, so trying again is of no use. */
+export class RowRefused extends Error {
+  override readonly name = "RowRefused";
+  readonly sqlState: string;
+  readonly table: string | undefined;
+  readonly constraint: string | undefined;
+  constructor(o: { sqlState: string; table?: string | undefined; constraint?: string | undefined; cause: unknown }) {
+    super(`Postgres refuses the row (SQLSTATE ${o.sqlState}).`, { cause: o.cause });
+    this.sqlState = o.sqlState;
+    this.table = o.table;
+    this.constraint = o.constraint;
+  }
+}
