@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { createServiceTokens } from "@rialto/rpc";
+import { createServiceTokens, type ServiceTokens } from "@rialto/rpc";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JSONWebKeySet, type JWK } from "jose";
 import type { Config } from "./config.ts";
 import { makeOnce } from "./data-folder.ts";
@@ -17,7 +17,7 @@ export interface Identity {
   /** The private key of access tokens. */
   signingKey(): Promise<JWK>;
   /** What signs the calls of one of those that run here. */
-  tokensOf(caller: CallerName): ReturnType<typeof createServiceTokens>;
+  tokensOf(caller: CallerName): ServiceTokens;
 }
 
 /**
@@ -27,20 +27,32 @@ export interface Identity {
  */
 export async function openIdentity(config: Config): Promise<Identity> {
   const keysDir = join(config.dataDir, "keys");
-  const secret = config.secret ?? (await makeOnce(join(config.dataDir, "secret"), async () => randomSecret()));
+  const secret = await openSecret(config);
   const ownKeys = config.serviceKey === undefined ? await serviceKeysOf(config, keysDir) : undefined;
   const keyOf = (caller: CallerName): JWK => {
     const key = config.serviceKey ?? ownKeys?.get(caller);
     if (key === undefined) throw new Error(`${caller} has no key`);
     return key;
   };
+  // One for each caller, shared by all its clients: what was signed for one call is good for the next.
+  const tokens = new Map<CallerName, ServiceTokens>();
   return {
     secret,
     serviceKeys: config.servicePublicKeys ?? { keys: callerNames.map((caller) => publicPartOf(keyOf(caller))) },
     derivedKey: (purpose) => createHmac("sha256", secret).update(purpose).digest("base64url"),
     signingKey: async () => config.signingKey ?? (await keyFile(join(keysDir, "access-token.jwk"), undefined)),
-    tokensOf: (caller) => createServiceTokens({ name: caller, privateKey: keyOf(caller) }),
+    tokensOf(caller) {
+      const known = tokens.get(caller) ?? createServiceTokens({ name: caller, privateKey: keyOf(caller) });
+      tokens.set(caller, known);
+      return known;
+    },
   };
+}
+
+/** The secret alone, for what only makes and migrates schemas. */
+export async function openSecret(config: Config): Promise<string> {
+  if (config.secret !== undefined) return config.secret;
+  return await makeOnce(join(config.dataDir, "secret"), async () => randomBytes(32).toString("base64url"));
 }
 
 async function serviceKeysOf(config: Config, keysDir: string): Promise<ReadonlyMap<CallerName, JWK>> {
@@ -65,8 +77,4 @@ async function newKey(kid: string | undefined): Promise<JWK> {
 
 function publicPartOf({ d: _private, ...key }: JWK): JWK {
   return key;
-}
-
-function randomSecret(): string {
-  return randomBytes(32).toString("base64url");
 }

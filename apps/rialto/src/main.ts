@@ -1,0 +1,16 @@
+import { callerNames, runMain } from "@rialto/service";
+import { readyText } from "./ready-text.ts";
+import { startRialto } from "./rialto.ts";
+import { openLog } from "./terminal-log.ts";
+
+await runMain({
+  name: "rialto",
+  scope: { runs: callerNames, extraSchemas: ["card_network"] },
+  openLog: (config) => openLog(config, process.stdout.isTTY),
+  async start({ config, log, logFile }) {
+    const rialto = await startRialto({ config, log });
+    const { port, announcements } = rialto;
+    process.stdout.write(`${readyText({ port, config, announcements, logFile })}\n`);
+    return rialto;
+  },
+});

@@ -1,0 +1,77 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { startEmbeddedPostgres } from "@rialto/database";
+import { startGateway } from "@rialto/gateway";
+import { type Announcement, type Config, defaultPorts, type Running, runServices } from "@rialto/service";
+import type { Logger } from "@rialto/telemetry";
+import { services } from "./services.ts";
+
+/** The whole of Rialto, running in this process. */
+export interface Rialto {
+  readonly port: number;
+  readonly announcements: readonly Announcement[];
+  /** Closes the door, lets what runs end, then stops the services, and last the Postgres that was started for them. */
+  stop(): Promise<void>;
+}
+
+/** Starts all services and the gateway in this process, on DATABASE_URL or on a Postgres of its own in the data folder. */
+export async function startRialto(o: { readonly config: Config; readonly log: Logger }): Promise<Rialto> {
+  const { config, log } = o;
+  const port = config.port ?? defaultPorts.gateway;
+  // Said before anything is started: everything else takes a second or more to come up, and as long to go down again.
+  await requireFreePort(port);
+  const postgres =
+    config.databaseUrl === undefined && Object.keys(config.databaseUrls).length === 0
+      ? await startEmbeddedPostgres({ directory: join(config.dataDir, "postgres"), log })
+      : undefined;
+  let running: Running | undefined;
+  try {
+    running = await runServices(services, {
+      config,
+      log,
+      listens: false,
+      ...(postgres === undefined ? {} : { adminUrl: postgres.url }),
+    });
+    const gateway = await startGateway({
+      port,
+      verifier: running.verifier,
+      tokens: running.identity.tokensOf("gateway"),
+      upstream: upstreamsOf(running),
+      log: log.child({ service: "gateway" }),
+    });
+    const { announcements } = running;
+    const stopServices = running.stop;
+    return {
+      port: gateway.port,
+      announcements,
+      async stop() {
+        await gateway.close();
+        await stopServices();
+        await postgres?.stop();
+      },
+    };
+  } catch (error) {
+    await running?.stop();
+    await postgres?.stop();
+    throw error;
+  }
+}
+
+function upstreamsOf({ endpoints }: Running) {
+  const byName = new Map([...endpoints].map(([name, endpoint]) => [name as string, endpoint.fetchBytes]));
+  return (service: string) => {
+    const upstream = byName.get(service);
+    if (upstream === undefined) throw new Error(`The contract names the service "${service}", which does not run here`);
+    return upstream;
+  };
+}
+
+/** Throws the error of a port that is taken, as listening on it will. */
+async function requireFreePort(port: number): Promise<void> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once("error", reject);
+    probe.listen(port, () => resolve());
+  });
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+}

@@ -1,0 +1,9 @@
+// What `npm start` runs. Plain JavaScript, because a Node that is too old cannot read the rest: it is told so here, in one line.
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(
+    `Rialto needs Node 22.19 or newer; this is ${process.versions.node}. On this machine npm could not bring one along: install Node 24 from https://nodejs.org.\n`,
+  );
+  process.exit(1);
+}
+await import("./src/main.ts");

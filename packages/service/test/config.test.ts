@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { readConfig } from "../src/config.ts";
+import { ConfigurationError } from "../src/configuration-error.ts";
+import type { ConfigScope } from "../src/required-variables.ts";
+import { callerNames } from "../src/service-name.ts";
+
+const everything: ConfigScope = { runs: callerNames, extraSchemas: ["card_network"] };
+
+describe("readConfig", () => {
+  it("needs nothing from a developer who runs everything in one process", () => {
+    const config = readConfig({}, everything);
+    expect(config).toMatchObject({ production: false, demo: true, databaseUrl: undefined, redisUrl: undefined });
+  });
+
+  it("names every variable that is wrong at once, each in one line with its rule", () => {
+    const lines = linesOf({
+      PORT: "http",
+      DATABASE_URL: "mysql://localhost/rialto",
+      RIALTO_SECRET: "short",
+      RIALTO_ORDER_URL: "order:8083",
+      RIALTO_CARD_NETWORK_DATABASE_URL: "localhost",
+      RIALTO_ARGON2_COST: "free",
+      RIALTO_SERVICE_PUBLIC_KEYS: "{",
+    });
+    expect(lines).toHaveLength(7);
+    expect(lines).toContain("PORT must be a port number, 0 to 65535 (0 takes a free one)");
+    expect(lines).toContain("DATABASE_URL must be a URL that begins with postgres:// or postgresql://");
+    expect(lines).toContain("RIALTO_SECRET must be 32 to 1024 characters long");
+    expect(lines).toContain("RIALTO_ORDER_URL must be one or more http:// or https:// URLs, separated by commas");
+    expect(lines.every((line) => !line.includes("\n"))).toBe(true);
+  });
+
+  it("never repeats a value, which may be a secret", () => {
+    const lines = linesOf({ RIALTO_SECRET: "hunter2", RIALTO_SIGNING_KEY: "hunter2", DATABASE_URL: "hunter2" });
+    expect(lines.join()).not.toContain("hunter2");
+  });
+
+  it("takes an empty variable for one that was not set", () => {
+    expect(readConfig({ PORT: "", DATABASE_URL: "" }, everything).port).toBeUndefined();
+  });
+
+  it("finds the data folder from where npm was started", () => {
+    expect(readConfig({ INIT_CWD: "/somewhere" }).dataDir).toBe("/somewhere/.rialto");
+    expect(readConfig({ INIT_CWD: "/somewhere", RIALTO_DATA_DIR: "/elsewhere" }).dataDir).toBe("/elsewhere");
+  });
+
+  it("takes several replicas of a service", () => {
+    const { serviceUrls } = readConfig({ RIALTO_ORDER_URL: "http://a:1, https://b/" });
+    expect(serviceUrls.order).toEqual(["http://a:1", "https://b"]);
+  });
+
+  it("asks a service that runs alone for a database and for a place where jobs wait", () => {
+    const lines = linesOf({}, { runs: ["payment"], extraSchemas: ["card_network"] });
+    expect(lines.map((line) => line.split(" ", 1)[0])).toEqual([
+      "RIALTO_PAYMENT_DATABASE_URL",
+      "RIALTO_CARD_NETWORK_DATABASE_URL",
+      "REDIS_URL",
+    ]);
+  });
+
+  it("asks the gateway for no database", () => {
+    expect(readConfig({}, { runs: ["gateway"] }).databaseUrl).toBeUndefined();
+  });
+});
+
+describe("production", () => {
+  it("refuses each thing that development makes up, by the variable's name", () => {
+    expect(namesOf({ NODE_ENV: "production", RIALTO_ARGON2_COST: "test" }, everything)).toEqual([
+      "DATABASE_URL",
+      "RIALTO_SECRET",
+      "RIALTO_SIGNING_KEY",
+      "SMTP_URL",
+      "RIALTO_PAYMENT_PROVIDER",
+      "RIALTO_ARGON2_COST",
+    ]);
+  });
+
+  it("asks a service that runs alone for its own key and everybody's public ones", () => {
+    const names = namesOf({ NODE_ENV: "production", DATABASE_URL: "postgres://db/rialto" }, { runs: ["order"] });
+    expect(names).toEqual(["RIALTO_SECRET", "RIALTO_SERVICE_KEY", "RIALTO_SERVICE_PUBLIC_KEYS"]);
+  });
+
+  it("makes no demo catalog unless it is told to", () => {
+    expect(readConfig({ NODE_ENV: "production" }).demo).toBe(false);
+    expect(readConfig({ NODE_ENV: "production", RIALTO_DEMO: "true" }).demo).toBe(true);
+  });
+});
+
+function linesOf(env: Record<string, string>, scope?: ConfigScope): readonly string[] {
+  try {
+    readConfig(env, scope);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.lines;
+    throw error;
+  }
+}
+
+function namesOf(env: Record<string, string>, scope: ConfigScope): readonly (string | undefined)[] {
+  return linesOf(env, scope).map((line) => line.split(" ", 1)[0]);
+}
