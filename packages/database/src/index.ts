@@ -1,3 +1,4 @@
+export { type Database, openDatabase, type Sql, type Transaction } from "./connection.ts";
 export { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 export {
   DatabaseUnreachable,
@@ -12,3 +13,8 @@ export {
   TooOldCode,
   TooOldPostgres,
 } from "./errors.ts";
+export type { JsonValue } from "./json.ts";
+export type { SchemaSpec } from "./migrations.ts";
+export { isOutage } from "./outage.ts";
+export { provision } from "./provision.ts";
+export { ownerUrl, runtimeUrl } from "./roles.ts";

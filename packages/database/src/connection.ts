@@ -1,0 +1,103 @@
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { DatabaseUnreachable } from "./errors.ts";
+
+/** A pool of connections; int8 comes and goes as bigint. */
+export type Sql = postgres.Sql<{ bigint: bigint }>;
+/** One transaction on a connection of a pool. */
+export type Transaction = postgres.TransactionSql<{ bigint: bigint }>;
+
+/** A service's way to its own schema. */
+export interface Database {
+  readonly schema: string;
+  /** For SQL of our own. */
+  readonly sql: Sql;
+  /** For queries built with Drizzle, which changes how its client reads dates and JSON: so it has one of its own. */
+  readonly orm: PostgresJsDatabase;
+  /** For combined commits only: planned once, and never waiting long for a lock. */
+  readonly lanes: Sql;
+  close(): Promise<void>;
+}
+
+const connectTimeoutSeconds = 5;
+const closeTimeoutSeconds = 3;
+const reconnectDelaySecondsMax = 1;
+const ormConnectionsMax = 5;
+const laneConnectionsMax = 2;
+
+/** Bounds of every session: a frozen or forgetful process blocks the others for this long and no longer. */
+const sessionBounds = {
+  lock_timeout: 2_000,
+  statement_timeout: 10_000,
+  idle_in_transaction_session_timeout: 10_000,
+};
+
+/**
+ * What makes the combined commit's plans good and its waits short; each figure is in COMBINED-COMMIT: planning anew costs more
+ * than a batch of one, a generic plan must not scan the table, and one held key must not hold up a batch.
+ */
+const laneSettings = {
+  lock_timeout: 200,
+  plan_cache_mode: "force_generic_plan",
+  jit: "off",
+  enable_seqscan: "off",
+  default_transaction_isolation: "read committed",
+};
+
+/** Opens the pools of one service on its schema. Connections are made as they are needed. */
+export function openDatabase(o: { url: string; schema: string; service: string; connectionsMax?: number }): Database {
+  const session = {
+    application_name: `rialto-${o.service}`,
+    search_path: `"${o.schema}"`,
+    TimeZone: "UTC",
+    ...sessionBounds,
+  };
+  const sql = connect(o.url, { max: o.connectionsMax ?? 10, connection: session });
+  const lanes = connect(o.url, { max: laneConnectionsMax, connection: { ...session, ...laneSettings } });
+  const forOrm = postgres(o.url, { ...clientOptions, max: ormConnectionsMax, connection: session });
+  return {
+    schema: o.schema,
+    sql,
+    lanes,
+    orm: drizzle(forOrm),
+    close: async () => {
+      await Promise.all([sql, lanes, forOrm].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
+    },
+  };
+}
+
+const clientOptions = {
+  connect_timeout: connectTimeoutSeconds,
+  // The driver's own backoff grows to 20 s, which a Postgres that is back would be waited for.
+  backoff: (tries: number) => (0.5 + Math.random() / 2) * Math.min(0.05 * 2 ** tries, reconnectDelaySecondsMax),
+  onnotice: () => undefined,
+} as const;
+
+/** A pool with our types and time-outs. */
+export function connect(url: string, o: { max: number; connection?: Readonly<Record<string, string | number>> }): Sql {
+  return postgres(url, { ...clientOptions, ...o, connection: { ...o.connection }, types: { bigint: postgres.BigInt } });
+}
+
+/** Opens a short-lived pool of one connection for an administrative task, and says plainly when there is no way in. */
+export async function withAdmin<T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const sql = connect(url, { max: 1, connection: { application_name: "rialto-provision" } });
+  try {
+    await sql`select 1`.catch((cause: unknown) => {
+      throw new DatabaseUnreachable(whyUnreachable(cause), { cause });
+    });
+    return await work(sql);
+  } finally {
+    await sql.end({ timeout: closeTimeoutSeconds });
+  }
+}
+
+/** One line for whoever set DATABASE_URL. It names what to change, and neither address nor password. */
+function whyUnreachable(error: unknown): string {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  if (code === "28P01" || code === "28000") return "Postgres refuses the user or the password of the database URL.";
+  if (code === "3D000") return "The database that the database URL names does not exist.";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "The host of the database URL is not known.";
+  if (code === "53300") return "Postgres has no connection left for us.";
+  if (code.startsWith("57")) return "Postgres is starting or stopping.";
+  return `Postgres does not answer at the database URL (${code || "no reason given"}).`;
+}
