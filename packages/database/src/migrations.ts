@@ -45,10 +45,10 @@ export async function migrateSchema(owner: string, spec: SchemaSpec): Promise<vo
       migrationsTable: ledger,
     });
     await client`create table if not exists compatibility
-      (only boolean primary key default true check (only), oldest_code integer not null)`;
+      (one_row boolean primary key default true check (one_row), oldest_code integer not null)`;
     const oldestCode = Math.max(0, ...written.map((migration) => migration.oldestCode));
     await client`insert into compatibility (oldest_code) values (${oldestCode})
-      on conflict (only) do update set oldest_code = greatest(compatibility.oldest_code, excluded.oldest_code)`;
+      on conflict (one_row) do update set oldest_code = greatest(compatibility.oldest_code, excluded.oldest_code)`;
     await compare(client, spec, written);
   } finally {
     await client.end({ timeout: 3 });

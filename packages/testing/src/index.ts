@@ -1,0 +1,3 @@
+export { quietLogger } from "./quiet-logger.ts";
+export { redisForTests, type TestRedis } from "./redis.ts";
+export { type TestDatabase, testDatabase } from "./test-database.ts";

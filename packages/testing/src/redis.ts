@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A redis-server of a test's own. */
+export interface TestRedis {
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const startMsMax = 10_000;
+const startTriesMax = 5;
+
+/**
+ * Starts a redis-server on a free port, which keeps nothing on disk. Undefined where none is installed: then the run says so,
+ * and the test says by name what it leaves out.
+ */
+export async function redisForTests(): Promise<TestRedis | undefined> {
+  if (spawnSync("redis-server", ["--version"]).status !== 0) {
+    process.stderr.write("redis-server is not installed: tests on Redis are left out\n");
+    return undefined;
+  }
+  for (let tries = 0; tries < startTriesMax; tries += 1) {
+    const port = await freePort();
+    const folder = mkdtempSync(join(tmpdir(), "rialto-test-redis-"));
+    const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
+    const child = spawn("redis-server", args, { stdio: "ignore" });
+    const stop = () => void child.kill("SIGKILL");
+    process.once("exit", stop);
+    const close = async () => {
+      process.removeListener("exit", stop);
+      await end(child);
+      rmSync(folder, { recursive: true, force: true });
+    };
+    if (await isReady(child, port)) return { url: `redis://127.0.0.1:${port}`, port, close };
+    await close();
+  }
+  throw new Error("redis-server did not start");
+}
+
+async function isReady(child: ChildProcess, port: number): Promise<boolean> {
+  const pollMs = 25;
+  for (let waitedMs = 0; waitedMs < startMsMax && child.exitCode === null; waitedMs += pollMs) {
+    if (await answersPing(port)) return true;
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+  return false;
+}
+
+function answersPing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write("PING\r\n"));
+    socket.setTimeout(1_000, () => socket.destroy());
+    socket.once("data", (data) => {
+      resolve(data.toString().startsWith("+PONG"));
+      socket.destroy();
+    });
+    socket.once("error", () => resolve(false));
+    socket.once("close", () => resolve(false));
+  });
+}
+
+function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}

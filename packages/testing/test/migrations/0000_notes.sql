@@ -1,0 +1,4 @@
+CREATE TABLE "note" (
+	"id" integer PRIMARY KEY,
+	"text" text NOT NULL
+);
