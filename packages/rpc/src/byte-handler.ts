@@ -1,0 +1,133 @@
+import type { Message } from "@bufbuild/protobuf";
+import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { createAsyncIterable, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { type ByteRequest, type ByteResponse, byteErrorResponse, withReason } from "./bytes.ts";
+import { callErrors } from "./call-errors.ts";
+import { refuse } from "./errors.ts";
+import { refusalOf } from "./failure.ts";
+import { compressionBytesMin, messageBytesMax } from "./limits.ts";
+import {
+  type AdmittedCall,
+  admit,
+  answer,
+  answerStream,
+  type EndpointParts,
+  finish,
+  requestIdHeader,
+  requestIdOf,
+} from "./pipeline.ts";
+import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
+import { connectErrorOf } from "./wire-error.ts";
+
+/** What the byte handler knows of a call between its head and its end. */
+interface CallState {
+  readonly signal: AbortSignal;
+  call: AdmittedCall | undefined;
+  /** Whether the message was understood, and the pipeline ends the call. */
+  isAnswering: boolean;
+}
+
+const stateKey = createContextKey<CallState | undefined>(undefined);
+
+/** Answers Connect requests, binary and JSON, for an endpoint's routes. The head is judged before the body is read. */
+export function createByteHandler(
+  parts: EndpointParts,
+  routes: readonly Route[],
+): (request: ByteRequest) => Promise<ByteResponse> {
+  const router = createConnectRouter({
+    grpc: false,
+    grpcWeb: false,
+    acceptCompression: [compressionGzip, compressionBrotli],
+    compressMinBytes: compressionBytesMin,
+    readMaxBytes: messageBytesMax,
+    writeMaxBytes: messageBytesMax,
+    // Who reads JSON by eye wants to see "available": 0.
+    jsonOptions: { alwaysEmitImplicit: true },
+    requestGate: (context) => letIn(parts, context),
+  });
+  for (const { unary, streams } of routes) {
+    for (const [method, handler] of unary) router.rpc(method, unaryOf(parts, handler));
+    for (const [method, handler] of streams) router.rpc(method, streamOf(parts, handler));
+  }
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return async (request) => {
+    const handler = handlers.get(new URL(request.url).pathname);
+    if (handler === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN));
+    const state: CallState = {
+      signal: request.signal ?? new AbortController().signal,
+      call: undefined,
+      isAnswering: false,
+    };
+    const response = await handler({
+      httpVersion: "1.1",
+      method: request.method,
+      url: request.url,
+      header: request.header,
+      body: request.body ?? createAsyncIterable<Uint8Array>([]),
+      signal: state.signal,
+      contextValues: createContextValues().set(stateKey, state),
+    });
+    if (state.call === undefined || state.isAnswering) return clientResponse(response);
+    // Let in, but its message could not be read: Connect has answered, without a reason.
+    const { response: told, refusal } = await withReason(clientResponse(response));
+    finish(state.call, refusal);
+    return told;
+  };
+}
+
+async function letIn(parts: EndpointParts, context: HandlerContext): Promise<void> {
+  const state = context.values.get(stateKey);
+  if (state === undefined) throw new Error("the byte handler was called without its state");
+  const requestId = requestIdOf(context.requestHeader);
+  context.requestHeader.set(requestIdHeader, requestId);
+  context.responseHeader.set(requestIdHeader, requestId);
+  const timeoutMs = context.timeoutMs();
+  try {
+    state.call = await admit(parts, {
+      method: context.method,
+      headers: context.requestHeader,
+      signal: state.signal,
+      deadline: timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs),
+    });
+  } catch (error) {
+    throw connectErrorOf(refusalOf(error));
+  }
+}
+
+function callOf(context: HandlerContext): AdmittedCall {
+  const state = context.values.get(stateKey);
+  if (state?.call === undefined) throw new Error("the call was not let in");
+  state.isAnswering = true;
+  return state.call;
+}
+
+function unaryOf(parts: EndpointParts, handler: UnaryHandler) {
+  return async (request: Message, context: HandlerContext): Promise<Record<string, unknown>> => {
+    try {
+      return await answer(parts, callOf(context), handler, request);
+    } catch (error) {
+      throw connectErrorOf(refusalOf(error));
+    }
+  };
+}
+
+function streamOf(parts: EndpointParts, handler: StreamHandler) {
+  return async function* (request: Message, context: HandlerContext): AsyncGenerator<Record<string, unknown>, void> {
+    try {
+      yield* answerStream(parts, callOf(context), handler, request);
+    } catch (error) {
+      throw connectErrorOf(refusalOf(error));
+    }
+  };
+}
+
+function clientResponse(response: UniversalServerResponse): ByteResponse {
+  return {
+    status: response.status,
+    header: new Headers(response.header),
+    body: response.body ?? createAsyncIterable<Uint8Array>([]),
+    trailer: new Headers(response.trailer),
+  };
+}

@@ -1,0 +1,170 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import { setTimeout as pause } from "node:timers/promises";
+import { createAsyncIterable, readAllBytes } from "@connectrpc/connect/protocol";
+import { createNodeHttpClient } from "@connectrpc/connect-node";
+import type { ByteRequest, ByteResponse } from "./bytes.ts";
+import { callErrors } from "./call-errors.ts";
+import { type CallClock, startClock } from "./deadline.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Refusal, refuse } from "./errors.ts";
+import {
+  callTriesMax,
+  keepAliveMsMax,
+  replayBufferBytesMax,
+  streamTimeoutMsMax,
+  unaryTimeoutMsDefault,
+  upstreamIdleSocketsMax,
+  upstreamSocketsMax,
+} from "./limits.ts";
+import { isNeverSent, retryPauseMs } from "./retry.ts";
+
+/** A service behind, as somebody sees it who passes requests on as bytes. */
+export interface ByteUpstream {
+  /**
+   * Passes a Connect request on and gives the answer, whatever its status. Throws a `Refusal` where there is none: no
+   * replica could be reached, or the deadline of the `connect-timeout-ms` header passed. `isSafe` says that the request
+   * may be sent again when nobody knows what became of it.
+   */
+  fetch(request: ByteRequest, o: { readonly isSafe: boolean }): Promise<ByteResponse>;
+  /** Closes the connections. */
+  close(): void;
+}
+
+/**
+ * Makes an upstream: an endpoint in this process, which is called, or replicas at addresses, which are taken in turn.
+ * Over the network an attempt that failed is repeated at the next replica where that is safe, with growing pauses that
+ * are drawn at random, inside the deadline.
+ */
+export function createByteUpstream(
+  target:
+    | { readonly kind: "local"; readonly endpoint: () => Endpoint }
+    | { readonly kind: "remote"; readonly urls: readonly string[] },
+): ByteUpstream {
+  if (target.kind === "local") {
+    return { fetch: (request) => target.endpoint().fetchBytes(request), close: () => undefined };
+  }
+  const replicas = target.urls.map(createReplica);
+  if (replicas.length === 0) throw new Error("an upstream needs at least one address");
+  let turn = 0;
+  return {
+    fetch: (request, o) => {
+      const first = turn++;
+      return fetchFrom((attempt) => replicas[(first + attempt) % replicas.length] as Replica, request, o.isSafe);
+    },
+    close: () => {
+      for (const replica of replicas) replica.close();
+    },
+  };
+}
+
+/** One process that answers for a service. */
+interface Replica {
+  readonly url: string;
+  fetch(request: ByteRequest): Promise<ByteResponse>;
+  close(): void;
+}
+
+function createReplica(url: string): Replica {
+  const { Agent } = url.startsWith("https:") ? https : http;
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: upstreamSocketsMax,
+    maxFreeSockets: upstreamIdleSocketsMax,
+    timeout: keepAliveMsMax,
+  });
+  const client = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
+  return { url, fetch: client, close: () => agent.destroy() };
+}
+
+const timeoutHeader = "connect-timeout-ms";
+
+async function fetchFrom(
+  replicaOf: (attempt: number) => Replica,
+  request: ByteRequest,
+  isSafe: boolean,
+): Promise<ByteResponse> {
+  const isStream = request.header.get("content-type")?.startsWith("application/connect+") === true;
+  const timeoutMs = Number(
+    request.header.get(timeoutHeader) ?? (isStream ? streamTimeoutMsMax : unaryTimeoutMsDefault),
+  );
+  const clock = startClock(request.signal ?? new AbortController().signal, new Date(Date.now() + timeoutMs));
+  try {
+    const body = isSafe && request.body !== undefined ? await clock.race(readWhole(request.body)) : undefined;
+    for (let attempt = 0; ; attempt += 1) {
+      const outcome = await attemptAt(replicaOf(attempt), request, body, clock, isStream).catch(failureOf);
+      const isLast = attempt + 1 >= callTriesMax || clock.signal.aborted;
+      if (isLast || !mayRepeat(outcome, isSafe)) return answerOf(outcome, clock);
+      const pauseMs = retryPauseMs(attempt);
+      // A pause that outlasts the deadline gains nothing: what we have is the answer.
+      if (Date.now() + pauseMs >= +clock.deadline) return answerOf(outcome, clock);
+      await clock.race(pause(pauseMs));
+    }
+  } catch (error) {
+    clock.stop();
+    throw error;
+  } finally {
+    if (!isStream) clock.stop();
+  }
+}
+
+type Outcome =
+  | { readonly kind: "ANSWER"; readonly response: ByteResponse }
+  | { readonly kind: "LOST"; readonly cause: unknown };
+
+function failureOf(cause: unknown): Outcome {
+  return { kind: "LOST", cause };
+}
+
+async function attemptAt(
+  replica: Replica,
+  request: ByteRequest,
+  body: Uint8Array | undefined,
+  clock: CallClock,
+  isStream: boolean,
+): Promise<Outcome> {
+  const header = new Headers(request.header);
+  header.set(timeoutHeader, `${Math.max(1, +clock.deadline - Date.now())}`);
+  const { pathname, search } = new URL(request.url);
+  const response = await replica.fetch({
+    url: new URL(`${pathname}${search}`, replica.url).href,
+    method: request.method,
+    header,
+    signal: clock.signal,
+    ...(body !== undefined
+      ? { body: createAsyncIterable([body]) }
+      : request.body === undefined
+        ? {}
+        : { body: request.body }),
+  });
+  if (isStream) return { kind: "ANSWER", response: { ...response, body: untilClockStops(response.body, clock) } };
+  const whole = await readWhole(response.body);
+  return { kind: "ANSWER", response: { ...response, body: createAsyncIterable([whole]) } };
+}
+
+function mayRepeat(outcome: Outcome, isSafe: boolean): boolean {
+  if (outcome.kind === "LOST") return isSafe || isNeverSent(outcome.cause);
+  return isSafe && outcome.response.status === unavailableStatus;
+}
+
+/** HTTP's word for Connect's `unavailable`. */
+const unavailableStatus = 503;
+
+function answerOf(outcome: Outcome, clock: CallClock): ByteResponse {
+  if (outcome.kind === "ANSWER") return outcome.response;
+  if (clock.signal.aborted) throw clock.signal.reason;
+  if (outcome.cause instanceof Refusal) throw outcome.cause;
+  throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: outcome.cause });
+}
+
+function readWhole(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  return readAllBytes(body, replayBufferBytesMax);
+}
+
+async function* untilClockStops(body: AsyncIterable<Uint8Array>, clock: CallClock): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* body;
+  } finally {
+    clock.stop();
+  }
+}

@@ -1,0 +1,44 @@
+import type { IdempotencyKey } from "@rialto/database";
+import { continueTrace, type Logger } from "@rialto/telemetry";
+import { v7 as uuid } from "uuid";
+import type { Caller } from "./caller.ts";
+
+/** What a call hands on to the calls that it makes. */
+export interface Origin {
+  /** Aborts when the work is worth nothing any more: the caller left, or the deadline passed. */
+  readonly signal: AbortSignal;
+  /** When the work is worth nothing any more. Calls made for it never outlive it. */
+  readonly deadline?: Date;
+  readonly requestId: string;
+  readonly traceparent: string;
+  /** The customer's own access token, which travels on. */
+  readonly userToken?: string;
+}
+
+/** What a handler knows of the call that it answers. It is an Origin: pass it on as it is. */
+export interface CallContext extends Origin {
+  readonly caller: Caller;
+  /** Set where the caller sent an Idempotency-Key and the method takes one. */
+  readonly idempotencyKey: IdempotencyKey | undefined;
+  /** When the call arrived. Handlers use no clock of their own. */
+  readonly now: Date;
+  readonly log: Logger;
+  /** The request's headers. */
+  readonly headers: Headers;
+}
+
+/** The origin of work that no request started: a step of a saga, a schedule. */
+export function workOrigin(o: {
+  readonly traceparent?: string;
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}): Origin {
+  const signals = o.signal === undefined ? [] : [o.signal];
+  const base = { requestId: uuid(), traceparent: continueTrace(o.traceparent).traceparent };
+  if (o.timeoutMs === undefined) return { ...base, signal: AbortSignal.any(signals) };
+  return {
+    ...base,
+    signal: AbortSignal.any([...signals, AbortSignal.timeout(o.timeoutMs)]),
+    deadline: new Date(Date.now() + o.timeoutMs),
+  };
+}

@@ -1,0 +1,121 @@
+/** Connect's codes, as they stand in JSON. */
+export type ErrorCode =
+  | "canceled"
+  | "unknown"
+  | "invalid_argument"
+  | "deadline_exceeded"
+  | "not_found"
+  | "already_exists"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "failed_precondition"
+  | "aborted"
+  | "out_of_range"
+  | "unimplemented"
+  | "internal"
+  | "unavailable"
+  | "data_loss"
+  | "unauthenticated";
+
+/** What a service's table says of one reason. */
+export interface ErrorRow {
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later without anybody changing it. */
+  readonly retryable: boolean;
+  /** What the caller reads: no SQL, no address, nothing about others. */
+  readonly message: string;
+  /** What the client does about it. For docs/errors.md. */
+  readonly client: string;
+  /** What the operator does about it. For docs/errors.md. */
+  readonly operator: string;
+}
+
+/** One reason with all that is known of it. */
+export interface ErrorDefinition extends ErrorRow {
+  readonly reason: string;
+  readonly domain: string;
+  /** The proto enum that holds the reason, such as `OrderErrorReason`. */
+  readonly enumName: string;
+}
+
+/** The reasons of an enum: all its names but the one that says nothing. */
+type Reasons<E> = Exclude<keyof E & string, `${string}_UNSPECIFIED`>;
+
+/** A service's errors by reason; iterating gives them in the order of the table. */
+export type ErrorTable<R extends string = string> = { readonly [K in R]: ErrorDefinition } & Iterable<ErrorDefinition>;
+
+/**
+ * Makes a service's table of errors. Every reason of the contract's enum must stand in it, in order of precedence, so
+ * that the contract cannot promise what the service does not know.
+ *
+ *     export const errors = defineErrors(OrderErrorReason, "order", { ORDER_NOT_FOUND: { code: "not_found", ... }, ... });
+ *     throw refuse(errors.ORDER_NOT_FOUND);
+ */
+export function defineErrors<E extends object>(
+  reasons: E,
+  domain: string,
+  rows: { readonly [K in Reasons<E>]: ErrorRow },
+): ErrorTable<Reasons<E>> {
+  const enumName = enumNameOf(reasons);
+  const definitions = Object.entries<ErrorRow>(rows).map(([reason, row]) => ({ ...row, reason, domain, enumName }));
+  const table = Object.fromEntries(definitions.map((definition) => [definition.reason, definition]));
+  // The keys are those of `rows`, which the parameter's type has checked; fromEntries only forgets their names.
+  return Object.assign(table, { [Symbol.iterator]: () => definitions.values() }) as unknown as ErrorTable<Reasons<E>>;
+}
+
+/** All errors of all tables, for docs/errors.md. */
+export function* errorDefinitions(tables: Iterable<Iterable<ErrorDefinition>>): Generator<ErrorDefinition> {
+  for (const table of tables) yield* table;
+}
+
+/** One field of a request and what is wrong with it. */
+export interface FieldViolation {
+  /** The path in proto names: `items[0].quantity`. */
+  readonly field: string;
+  readonly description: string;
+  /** The rule that was broken, where a rule of the contract was: `int32.gte`. */
+  readonly rule?: string;
+}
+
+/** What a refusal can say beside its reason. */
+export interface RefusalDetail {
+  readonly fields?: readonly FieldViolation[];
+  /** Facts for the client's code, by snake_case names. No personal data. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** What led to it. Stays in the logs. */
+  readonly cause?: unknown;
+}
+
+/** A "no" that the contract foresees. Handlers throw it; it reaches the caller with its reason, fields and metadata. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly reason: string;
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly fields: readonly FieldViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(definition: ErrorDefinition, detail: RefusalDetail = {}) {
+    super(definition.message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.reason = definition.reason;
+    this.code = definition.code;
+    this.retryable = definition.retryable;
+    this.fields = detail.fields ?? [];
+    this.metadata = detail.metadata ?? {};
+  }
+}
+
+/** Makes a refusal, to be thrown. */
+export function refuse(definition: ErrorDefinition, detail?: RefusalDetail): Refusal {
+  return new Refusal(definition, detail);
+}
+
+/** The enum's own name, read off its zero value: ORDER_ERROR_REASON_UNSPECIFIED is of OrderErrorReason. */
+function enumNameOf(reasons: object): string {
+  const zero = Object.keys(reasons).find((name) => name.endsWith("_UNSPECIFIED")) ?? "";
+  return zero
+    .split("_")
+    .slice(0, -1)
+    .map((word) => word.charAt(0) + word.slice(1).toLowerCase())
+    .join("");
+}

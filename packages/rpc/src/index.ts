@@ -1,0 +1,28 @@
+export { type AccessPolicy, accessOf, decideAccess } from "./access.ts";
+export { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
+export { type ByteRequest, type ByteResponse, byteErrorResponse } from "./bytes.ts";
+export { CallError, isUnavailable, reasonOf } from "./call-error.ts";
+export { callErrors } from "./call-errors.ts";
+export { type Caller, callerName, requireOwner, type UserId } from "./caller.ts";
+export { type CallOptions, type Client, type ClientTarget, createClient } from "./client.ts";
+export { type CallContext, type Origin, workOrigin } from "./context.ts";
+export { createEndpoint, type Endpoint } from "./endpoint.ts";
+export {
+  defineErrors,
+  type ErrorCode,
+  type ErrorDefinition,
+  type ErrorTable,
+  errorDefinitions,
+  type FieldViolation,
+  Refusal,
+  refuse,
+} from "./errors.ts";
+export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
+export { identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
+export { listen } from "./listen.ts";
+export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
+export { nextPageToken, pageOf } from "./paging.ts";
+export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
+export { type Handlers, type Route, serve } from "./route.ts";
+export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
+export { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";

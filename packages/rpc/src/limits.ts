@@ -1,0 +1,77 @@
+/** Time-out of a unary call that names none. */
+export const unaryTimeoutMsDefault = 5_000;
+
+/** The longest that a unary call may ask for; longer ones are cut to it. */
+export const unaryTimeoutMsMax = 60_000;
+
+/** Time-out of a stream that names none, and the longest that it may ask for. */
+export const streamTimeoutMsMax = 10 * 60_000;
+
+/** The largest message that is read or written, on either side. */
+export const messageBytesMax = 4 * 1024 * 1024;
+
+/** Answers smaller than this are not worth compressing between neighbours. */
+export const compressionBytesMin = 16 * 1024;
+
+/** The longest idempotency key. */
+export const idempotencyKeyCharsMax = 255;
+
+/** How often a call that is safe to repeat is tried, the first try included. */
+export const callTriesMax = 3;
+
+/** Upper bound of the first pause between two tries; it doubles with each try, and the pause is drawn from 0 to it. */
+export const retryDelayMsBase = 25;
+
+/** Upper bound of every pause between two tries. */
+export const retryDelayMsMax = 400;
+
+/** What is kept of a request, so that it can be sent again, and of an answer, so that half of one is not seen. */
+export const replayBufferBytesMax = messageBytesMax + 64 * 1024;
+
+/** Connections from one process to all replicas of one service. */
+export const upstreamSocketsMax = 256;
+
+/** Idle connections that are kept for the next call. */
+export const upstreamIdleSocketsMax = 64;
+
+/** How long a server keeps an idle connection. Clients give theirs up a second earlier. */
+export const keepAliveMsMax = 65_000;
+
+/** How long a client may take to send the head of a request. */
+export const requestHeadMsMax = 10_000;
+
+/** How long a client may take to send a whole request. */
+export const requestReadMsMax = 30_000;
+
+/** All headers of one request together. */
+export const requestHeadBytesMax = 16 * 1024;
+
+/** Connections that one server holds at once. */
+export const serverConnectionsMax = 10_000;
+
+/** How long a server that is told to close waits for the calls at work. */
+export const closeGraceMsMax = 3_000;
+
+/** Signing keys are asked for again after this time, and at once where a token names an unknown one. */
+export const keySetAgeMsMax = 5 * 60_000;
+
+/** A token that names an unknown key makes us ask for the keys at most this often. */
+export const keySetRefetchMsMin = 2_000;
+
+/** Verified tokens that are remembered, so that a signature is checked once. */
+export const verifiedTokensMax = 10_000;
+
+/** Tolerated difference between two machines' clocks. */
+export const clockSkewSecondsMax = 5;
+
+/** How long a service's own token lives. */
+export const serviceTokenSecondsMax = 60;
+
+/** A cached token of a service is replaced when it has less than this to live: a call must not outrun its token. */
+export const serviceTokenSecondsMin = 20;
+
+/** Rows on a page where the request does not say. */
+export const pageRowsDefault = 50;
+
+/** Rows on a page at the most. */
+export const pageRowsMax = 200;

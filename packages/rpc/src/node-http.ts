@@ -1,0 +1,55 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import type { ByteRequest, ByteResponse } from "./bytes.ts";
+import { callErrors } from "./call-errors.ts";
+import { refuse } from "./errors.ts";
+
+/**
+ * A request that Node's server received, as bytes. Its signal aborts when the client goes away. Throws INVALID_REQUEST
+ * where the request names no host or no path.
+ */
+export function readNodeRequest(req: IncomingMessage, res: ServerResponse): ByteRequest {
+  try {
+    const { url, method, header, body, signal } = universalRequestFromNodeRequest(req, res, undefined, undefined);
+    // Nothing was parsed before, so the body is the stream itself.
+    return { url, method, header, body: body as AsyncIterable<Uint8Array>, signal };
+  } catch (cause) {
+    throw refuse(callErrors.INVALID_REQUEST, { cause });
+  }
+}
+
+/**
+ * Writes an answer to Node's response, as fast as the client reads. Resolves when all is handed to the socket or the
+ * client is gone; rejects, and breaks the connection off, where the answer itself breaks off.
+ */
+export async function writeNodeResponse(response: ByteResponse, res: ServerResponse): Promise<void> {
+  const chunks = response.body[Symbol.asyncIterator]();
+  try {
+    // The head waits for the first bytes: until then the answer may still become an error.
+    let chunk = await chunks.next();
+    if (res.destroyed) return;
+    res.writeHead(response.status, Object.fromEntries(response.header));
+    for (; chunk.done !== true && !res.destroyed; chunk = await chunks.next()) {
+      if (!res.write(chunk.value)) await drained(res);
+    }
+    const trailers = Object.fromEntries(response.trailer);
+    if (Object.keys(trailers).length > 0) res.addTrailers(trailers);
+    res.end();
+  } catch (error) {
+    res.destroy();
+    throw error;
+  } finally {
+    await chunks.return?.();
+  }
+}
+
+async function drained(res: ServerResponse): Promise<void> {
+  const done = new AbortController();
+  const { signal } = done;
+  try {
+    await Promise.race([once(res, "drain", { signal }), once(res, "close", { signal })]);
+  } finally {
+    done.abort();
+  }
+}

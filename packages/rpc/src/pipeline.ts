@@ -1,0 +1,150 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { continueTrace, type Logger } from "@rialto/telemetry";
+import { v7 as uuid } from "uuid";
+import { accessOf, decideAccess } from "./access.ts";
+import { callErrors } from "./call-errors.ts";
+import { logCall } from "./call-log.ts";
+import type { CallContext } from "./context.ts";
+import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
+import { type Refusal, refuse } from "./errors.ts";
+import { refusalOf } from "./failure.ts";
+import { idempotencyKeyOf } from "./idempotency.ts";
+import { identify } from "./identity.ts";
+import type { StreamHandler, UnaryHandler } from "./route.ts";
+import type { TokenVerifier } from "./token-verifier.ts";
+import { assertValid } from "./validation.ts";
+
+// What happens to every call, in this order, whichever way it came:
+//
+//   admit:  deadline -> request id and trace -> identity -> access policy          (the head alone; no body is read before)
+//   answer: validation -> idempotency key -> handler
+//
+// Whatever is thrown on the way becomes a Refusal and one log line.
+
+export const requestIdHeader = "x-request-id";
+export const traceparentHeader = "traceparent";
+
+/** What an endpoint needs to answer calls. */
+export interface EndpointParts {
+  readonly service: string;
+  readonly verifier: TokenVerifier;
+  readonly fingerprintKey: string;
+  readonly log: Logger;
+}
+
+/** The head of a call: all that is known before its message is looked at. */
+export interface CallHead {
+  readonly method: DescMethod;
+  readonly headers: Headers;
+  readonly signal: AbortSignal;
+  readonly deadline: Date | undefined;
+}
+
+/** A call that was let in. */
+export interface AdmittedCall {
+  readonly head: CallHead;
+  readonly clock: CallClock;
+  readonly context: Omit<CallContext, "idempotencyKey">;
+}
+
+/** Lets a call in by its head, or refuses it. Whoever is given an admitted call must answer it. */
+export async function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
+  const now = new Date();
+  const clock = startClock(head.signal, deadlineOf(head.method, head.deadline, now));
+  const requestId = requestIdOf(head.headers);
+  const trace = continueTrace(head.headers.get(traceparentHeader) ?? undefined);
+  const log = parts.log.child({ requestId, traceId: trace.traceId });
+  try {
+    const { caller, userToken } = await clock.race(identify(head.headers, parts.service, parts.verifier));
+    switch (decideAccess(accessOf(head.method), caller)) {
+      case "authenticate":
+        throw refuse(callErrors.CALLER_REQUIRED);
+      case "deny":
+        throw refuse(callErrors.ACCESS_DENIED);
+      case "unknown":
+        throw refuse(callErrors.METHOD_UNKNOWN);
+      case "allow":
+    }
+    const context = {
+      signal: clock.signal,
+      deadline: clock.deadline,
+      requestId,
+      traceparent: trace.traceparent,
+      ...(userToken === undefined ? {} : { userToken }),
+      caller,
+      now,
+      log,
+      headers: head.headers,
+    };
+    return { head, clock, context };
+  } catch (error) {
+    clock.stop();
+    const refusal = refusalOf(error);
+    logCall({ log, method: head.method, caller: undefined, started: now, refusal });
+    throw refusal;
+  }
+}
+
+/** Answers an admitted unary call. The answer is as the handler gave it. */
+export async function answer(
+  parts: EndpointParts,
+  call: AdmittedCall,
+  handler: UnaryHandler,
+  request: Message,
+): Promise<Record<string, unknown>> {
+  try {
+    const response = await call.clock.race(handler(request, contextOf(parts, call, request)));
+    finish(call, undefined);
+    return response;
+  } catch (error) {
+    throw finish(call, refusalOf(error));
+  }
+}
+
+/** Answers an admitted stream, until the handler ends it, the caller leaves or the deadline passes. */
+export async function* answerStream(
+  parts: EndpointParts,
+  call: AdmittedCall,
+  handler: StreamHandler,
+  request: Message,
+): AsyncGenerator<Record<string, unknown>, void> {
+  let refusal: Refusal | undefined;
+  let messages: AsyncIterator<Record<string, unknown>> | undefined;
+  try {
+    messages = handler(request, contextOf(parts, call, request))[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await call.clock.race(messages.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } catch (error) {
+    refusal = refusalOf(error);
+    throw refusal;
+  } finally {
+    // A handler that waits for its next change is not waited for: the signal tells it.
+    messages?.return?.().catch(() => undefined);
+    finish(call, refusal);
+  }
+}
+
+function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): CallContext {
+  const { method, headers } = call.head;
+  const { caller } = call.context;
+  assertValid(method.input, request);
+  const { fingerprintKey } = parts;
+  return { ...call.context, idempotencyKey: idempotencyKeyOf({ method, request, headers, caller, fingerprintKey }) };
+}
+
+/** Ends an admitted call: its clock stops, its line is logged. Gives back what it was refused with. */
+export function finish<R extends Refusal | undefined>(call: AdmittedCall, refusal: R): R {
+  call.clock.stop();
+  const { log, caller, now: started } = call.context;
+  logCall({ log, method: call.head.method, caller, started, refusal });
+  return refusal;
+}
+
+/** The caller's request id where it is well-formed, else a new one. */
+export function requestIdOf(headers: Headers): string {
+  const given = headers.get(requestIdHeader);
+  return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : uuid();
+}

@@ -1,0 +1,95 @@
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
+import { callErrors } from "./call-errors.ts";
+import type { UserId } from "./caller.ts";
+import { refuse } from "./errors.ts";
+import { createKeySet, type KeyFinder } from "./key-set.ts";
+import { clockSkewSecondsMax } from "./limits.ts";
+import { rememberVerified, type Verified } from "./verified-tokens.ts";
+
+/** What a person's access token says. */
+export interface UserClaims {
+  readonly userId: UserId;
+  readonly role: "CUSTOMER" | "ADMIN";
+  readonly sessionId: string;
+}
+
+/** Tells whose token it is, or refuses it with TOKEN_INVALID. */
+export interface TokenVerifier {
+  user(token: string): Promise<UserClaims>;
+  service(token: string, audience: string): Promise<{ readonly name: string }>;
+}
+
+/** Issuer and audience of access tokens. */
+const accessTokenParty = "rialto";
+
+/**
+ * Checks access tokens against the user service's key set, which is fetched when it is first needed, and the services'
+ * own tokens against the public keys of the configuration (each under its service's name as `kid`). Both are EdDSA and
+ * nothing else: a token that names another algorithm is refused before a key is used. A signature that held is
+ * remembered until its token expires.
+ */
+export function createTokenVerifier(o: {
+  readonly accessKeys: () => Promise<JSONWebKeySet>;
+  readonly serviceKeys: JSONWebKeySet;
+}): TokenVerifier {
+  const accessKeys = createKeySet(o.accessKeys);
+  const serviceKeys = createLocalJWKSet(o.serviceKeys);
+  const user = rememberVerified((token) => verifyUser(token, accessKeys));
+  const service = rememberVerified((token, audience) => verifyService(token, audience, serviceKeys));
+  return { user: (token) => user(token, accessTokenParty), service };
+}
+
+async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<UserClaims>> {
+  const payload = await verify(token, keys, {
+    issuer: accessTokenParty,
+    audience: accessTokenParty,
+    requiredClaims: ["sub", "exp", "sid", "role"],
+  });
+  const { sub, sid, role } = payload;
+  if (sub === undefined || typeof sid !== "string" || (role !== "CUSTOMER" && role !== "ADMIN")) {
+    throw refuse(callErrors.TOKEN_INVALID);
+  }
+  // The signature makes the subject an account's id.
+  return { claims: { userId: sub as UserId, role, sessionId: sid }, expires: expiryOf(payload) };
+}
+
+async function verifyService(
+  token: string,
+  audience: string,
+  keys: KeyFinder,
+): Promise<Verified<{ readonly name: string }>> {
+  let kid: string | undefined;
+  const finder: KeyFinder = (header, input) => {
+    kid = header?.kid;
+    return keys(header, input);
+  };
+  const payload = await verify(token, finder, { audience, requiredClaims: ["iss", "sub", "exp"] });
+  const { iss, sub } = payload;
+  // One service's key must not speak for another: the key's name is the service's.
+  if (iss === undefined || iss !== sub || iss !== kid) throw refuse(callErrors.TOKEN_INVALID);
+  return { claims: { name: iss }, expires: expiryOf(payload) };
+}
+
+async function verify(
+  token: string,
+  keys: KeyFinder,
+  claims: { readonly issuer?: string; readonly audience: string; readonly requiredClaims: string[] },
+): Promise<JWTPayload> {
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      ...claims,
+      algorithms: ["EdDSA"],
+      clockTolerance: clockSkewSecondsMax,
+    });
+    return payload;
+  } catch (cause) {
+    if (cause instanceof errors.JOSEError) throw refuse(callErrors.TOKEN_INVALID, { cause });
+    // The keys could not be had: whether the token is good is not known.
+    throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause });
+  }
+}
+
+/** The moment, in milliseconds, from which a token is not good any more. */
+function expiryOf(payload: JWTPayload): number {
+  return ((payload.exp ?? 0) + clockSkewSecondsMax) * 1000;
+}

@@ -1,0 +1,22 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import { callErrors } from "./call-errors.ts";
+import { refuse } from "./errors.ts";
+
+// One for the process: it compiles a message's rules once and keeps them.
+const validator = createValidator();
+
+/** Checks a request against the rules of the contract and refuses it with every field and rule that it breaks. */
+export function assertValid(schema: DescMessage, message: Message): void {
+  const result = validator.validate(schema, message);
+  if (result.kind === "error") throw result.error;
+  if (result.kind === "valid") return;
+  throw refuse(callErrors.INVALID_REQUEST, {
+    fields: result.violations.map((violation) => ({
+      field: pathToString(violation.field),
+      description: violation.message,
+      rule: violation.ruleId,
+    })),
+  });
+}
