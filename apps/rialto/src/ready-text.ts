@@ -24,9 +24,9 @@ export function readyText(o: {
     "",
     ...facts.map(([name, value]) => `  ${name.padEnd(6)} ${value}`),
     "",
-    "Your first order, from another terminal:",
+    "Your first order, from another terminal. It is PENDING, and CONFIRMED a moment later; then there is a mail about it:",
     "",
-    firstOrder(url, o.config),
+    ...firstOrder(url, o.config).map((line) => `  ${line}`),
     "",
   ].join("\n");
 }
@@ -39,27 +39,23 @@ function adminOf(config: Config, announcements: readonly Announcement[]): string
   return `${email}, with the password that the first start showed`;
 }
 
-/** The way to a first order, to be pasted as it stands: plain curl, grep and cut, as they are on every machine. */
-function firstOrder(url: string, config: Config): string {
-  const mail =
-    config.smtpUrl === undefined
-      ? `\n\ncat $(grep -l "$ORDER" ${shellWord(config.mailOutboxDir)}/*.eml)   # the mail about it`
-      : "";
-  return `RIALTO=${url}
-
-curl -s $RIALTO/api/users -H 'content-type: application/json' \\
-  -d '{"email": "ada@example.com", "name": "Ada", "password": "a long enough password"}'
-
-TOKEN=$(curl -s $RIALTO/api/auth/login -H 'content-type: application/json' \\
-  -d '{"email": "ada@example.com", "password": "a long enough password"}' | grep -o '"accessToken":"[^"]*"' | cut -d'"' -f4)
-
-PRODUCT=$(curl -s "$RIALTO/api/products?pageSize=1" | grep -o '"id":"[^"]*"' | head -n 1 | cut -d'"' -f4)
-
-ORDER=$(curl -s $RIALTO/api/orders -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" \\
-  -d "{\\"items\\": [{\\"productId\\": \\"$PRODUCT\\", \\"quantity\\": 1}], \\"paymentMethod\\": \\"pm_test_approved\\"}" \\
-  | grep -o '"id":"[^"]*"' | head -n 1 | cut -d'"' -f4)
-
-sleep 2; curl -s $RIALTO/api/orders/$ORDER -H "authorization: Bearer $TOKEN"   # CONFIRMED${mail}`;
+/** The way to a first order, to be pasted as it stands: plain curl, grep and cut, as they are on every machine, a command a line. */
+function firstOrder(url: string, config: Config): readonly string[] {
+  const json = "-H 'content-type: application/json'";
+  const bearer = '-H "authorization: Bearer $TOKEN"';
+  const ada = '"email": "ada@example.com", "password": "a long enough password"';
+  const pick = (field: string) => `grep -o '"${field}":"[^"]*"' | head -n 1 | cut -d'"' -f4`;
+  const order =
+    '{\\"items\\": [{\\"productId\\": \\"$PRODUCT\\", \\"quantity\\": 1}], \\"paymentMethod\\": \\"pm_test_approved\\"}';
+  return [
+    `RIALTO=${url}`,
+    `curl -s $RIALTO/api/users ${json} -d '{"name": "Ada", ${ada}}'`,
+    `TOKEN=$(curl -s $RIALTO/api/auth/login ${json} -d '{${ada}}' | ${pick("accessToken")})`,
+    `PRODUCT=$(curl -s "$RIALTO/api/products?pageSize=1" | ${pick("id")})`,
+    `ORDER=$(curl -s $RIALTO/api/orders ${json} ${bearer} -d "${order}" | ${pick("id")})`,
+    `curl -s $RIALTO/api/orders/$ORDER ${bearer}`,
+    ...(config.smtpUrl === undefined ? [`cat $(grep -l "$ORDER" ${shellWord(config.mailOutboxDir)}/*.eml)`] : []),
+  ];
 }
 
 /** A path as one word of a shell's line. */

@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { customCleanEnv, type OptionalValidatorSpec, str } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
 import { ConfigurationError } from "./configuration-error.ts";
@@ -81,8 +81,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     }
     return found;
   };
-  // npm starts a workspace's script inside the workspace; the folder is meant from where the person stands.
-  const dataDir = resolve(given.INIT_CWD ?? ".", e.RIALTO_DATA_DIR ?? ".rialto");
+  const dataDir = resolve(standingIn(given), e.RIALTO_DATA_DIR ?? ".rialto");
   const config: Config = {
     production: e.NODE_ENV === "production",
     port: e.PORT,
@@ -115,6 +114,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
 /** Reads the environment of this process. Nothing else reads `process.env`. */
 export function readEnvironment(scope: ConfigScope): Config {
   return readConfig(process.env, scope);
+}
+
+/** Where the person stands. npm runs a workspace's script inside the workspace, and says where it was called from. */
+function standingIn({ INIT_CWD, npm_package_json }: Readonly<Record<string, string | undefined>>): string {
+  const movedByNpm = npm_package_json !== undefined && dirname(npm_package_json) === process.cwd();
+  return movedByNpm ? (INIT_CWD ?? ".") : ".";
 }
 
 const postgresUrl = urlOf("postgres:", "postgresql:");

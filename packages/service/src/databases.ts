@@ -8,6 +8,9 @@ import type { ServiceName } from "./service-name.ts";
 /** The name of the schema and the role of BullMQ's tables. */
 const jobsSchema = "jobs";
 
+/** Of one schema's main pool. Six schemas in one process, or in six, stay below the 100 that a Postgres takes as it comes. */
+const connectionsMax = 6;
+
 /** Where a process' schemas are, once that is settled. */
 export interface DatabaseAccess {
   /** A role that may create; undefined where the process was given runtime roles only. */
@@ -32,7 +35,7 @@ export async function prepareDatabases(
 
 /** Connects to one schema as its runtime role. */
 export function connect(access: DatabaseAccess, schema: string, service: ServiceName): Database {
-  return openDatabase({ url: urlOf(access, schema), schema, service });
+  return openDatabase({ url: urlOf(access, schema), schema, service, connectionsMax });
 }
 
 /** Connects to where jobs wait: Redis where there is one, else the same Postgres. */

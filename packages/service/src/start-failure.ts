@@ -1,5 +1,19 @@
-import { DatabaseUnreachable, DataFolderInUse, TooOldPostgres } from "@rialto/database";
+import {
+  DatabaseUnreachable,
+  DataFolderInUse,
+  EmbeddedPostgresFailed,
+  isOutage,
+  MigrationsDiffer,
+  TooOldCode,
+  TooOldPostgres,
+} from "@rialto/database";
 import { ConfigurationError } from "./configuration-error.ts";
+
+/** Errors whose message is written for the person who starts the process. */
+const saidPlainly = [TooOldPostgres, TooOldCode, MigrationsDiffer, DataFolderInUse, EmbeddedPostgresFailed];
+
+/** SQLSTATEs of a session that was not let in: wrong password, wrong user, no such database. */
+const accessRefused: ReadonlySet<string> = new Set(["28P01", "28000", "3D000"]);
 
 /**
  * Says why a process could not start, a line for each thing to put right. What we know how to put right is said in words; anything else
@@ -7,9 +21,11 @@ import { ConfigurationError } from "./configuration-error.ts";
  */
 export function explainStartFailure(error: unknown): readonly string[] {
   if (error instanceof ConfigurationError) return error.lines;
-  if (error instanceof TooOldPostgres || error instanceof DatabaseUnreachable || error instanceof DataFolderInUse)
-    return [error.message];
+  if (error instanceof DatabaseUnreachable) return [`DATABASE_URL: ${error.message}`];
   if (!(error instanceof Error)) return [String(error)];
+  if (saidPlainly.some((kind) => error instanceof kind)) return [error.message];
+  if ("code" in error && (isOutage(error) || accessRefused.has(String(error.code))))
+    return [`A database or Redis cannot be used (${error.code}): check the URLs that the environment names.`];
   if ("code" in error && "port" in error) {
     if (error.code === "EADDRINUSE")
       return [

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../src/config.ts";
 import { ConfigurationError } from "../src/configuration-error.ts";
@@ -39,9 +40,11 @@ describe("readConfig", () => {
     expect(readConfig({ PORT: "", DATABASE_URL: "" }, everything).port).toBeUndefined();
   });
 
-  it("finds the data folder from where npm was started", () => {
-    expect(readConfig({ INIT_CWD: "/somewhere" }).dataDir).toBe("/somewhere/.rialto");
-    expect(readConfig({ INIT_CWD: "/somewhere", RIALTO_DATA_DIR: "/elsewhere" }).dataDir).toBe("/elsewhere");
+  it("finds the data folder from where npm was called, which runs a workspace's script inside the workspace", () => {
+    const npm = { INIT_CWD: "/somewhere", npm_package_json: resolve("package.json") };
+    expect(readConfig(npm).dataDir).toBe("/somewhere/.rialto");
+    expect(readConfig({ ...npm, RIALTO_DATA_DIR: "/elsewhere" }).dataDir).toBe("/elsewhere");
+    expect(readConfig({ ...npm, npm_package_json: "/another/package.json" }).dataDir).toBe(resolve(".rialto"));
   });
 
   it("takes several replicas of a service", () => {

@@ -1,0 +1,234 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startEmbeddedPostgres } from "@rialto/database";
+import { createLogger } from "@rialto/telemetry";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+
+const main = new URL("../src/main.ts", import.meta.url).pathname;
+const started = new Set<ChildProcess>();
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "rialto-start-"));
+});
+
+afterEach(async () => {
+  for (const child of started) await end(child, "SIGTERM");
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("the first start", () => {
+  it("says that it is ready, who the admin is and what to do next", async () => {
+    const system = await startReady();
+    expect(system.text).toMatch(new RegExp(`^Rialto is ready on http://localhost:${system.port}$`, "m"));
+    const [, email, password] = /Admin\s+(\S+), password (\S+)/.exec(system.text) ?? [];
+    expect(await login(system.port, { email, password })).toMatchObject({ user: { role: "ADMIN" } });
+    expect(system.text).toContain(join(folder, "data", "mail"));
+    expect(system.text).toContain("curl -s $RIALTO/api/orders");
+    expect(system.log).toContain("embedded Postgres runs");
+    expect(system.log).not.toContain(password);
+    expect(await countProducts(system.port)).toBeGreaterThanOrEqual(20);
+  });
+});
+
+describe("the next start", () => {
+  it("finds what was there, and shows no password again", async () => {
+    const first = await startReady();
+    await signUp(first.port, "kept@example.com");
+    await end(first.child, "SIGTERM");
+    const next = await startReady();
+    expect(await login(next.port, { email: "kept@example.com", password: customerPassword })).toHaveProperty(
+      "accessToken",
+    );
+    expect(next.text).not.toMatch(/, password \S/);
+  });
+
+  it("just works after kill -9, and finds the Postgres that lived on", async () => {
+    const killed = await startReady();
+    await signUp(killed.port, "survivor@example.com");
+    await end(killed.child, "SIGKILL");
+    const next = await startReady();
+    expect(await login(next.port, { email: "survivor@example.com", password: customerPassword })).toHaveProperty(
+      "accessToken",
+    );
+  });
+});
+
+describe("the end", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)("comes in order on %s, with nothing left running", async (signal) => {
+    const system = await startReady();
+    const from = performance.now();
+    expect(await end(system.child, signal)).toBe(0);
+    process.stdout.write(`${signal}: ended after ${Math.round(performance.now() - from)} ms\n`);
+    await expect(fetch(`http://127.0.0.1:${system.port}/health`)).rejects.toThrow();
+    // The Postgres is gone too: another one takes its folder without finding one to take over.
+    const postgres = await startEmbeddedPostgres({ directory: join(folder, "data", "postgres"), log: silent });
+    expect(postgres.adopted).toBe(false);
+    await postgres.stop();
+  });
+});
+
+describe("what keeps it from starting is one clear line, and the exit code is 1:", () => {
+  it("a port that is taken", async () => {
+    const taken = createServer().listen(0);
+    await once(taken, "listening");
+    const port = portOf(taken);
+    expect(await failure({ PORT: String(port) })).toMatch(new RegExp(`^rialto: Port ${port} is in use.*PORT.*\\n$`));
+    taken.close();
+  });
+
+  it("a data folder that a live one uses", async () => {
+    await startReady();
+    expect(await failure({})).toMatch(/^rialto: The data folder \S+ is in use by a running Rialto.*\n$/);
+  });
+
+  it("a DATABASE_URL where nobody listens", async () => {
+    const url = `postgres://postgres:secret@127.0.0.1:${await freePort()}/postgres`;
+    const said = await failure({ DATABASE_URL: url });
+    expect(said).toMatch(/^rialto: .*DATABASE_URL.*\n$/);
+    expect(said).not.toContain("secret");
+  });
+
+  it("a DATABASE_URL with a wrong password", async () => {
+    const postgres = await startEmbeddedPostgres({ directory: join(folder, "other-postgres"), log: silent });
+    const url = new URL(postgres.url);
+    url.password = "wrong-one";
+    const said = await failure({ DATABASE_URL: url.href });
+    await postgres.stop();
+    expect(said).toMatch(/^rialto: .*DATABASE_URL.*password.*\n$/);
+    expect(said).not.toContain("wrong-one");
+  });
+
+  it("variables that are wrong, a line each", async () => {
+    const said = await failure({ PORT: "eighty", REDIS_URL: "localhost", RIALTO_DEMO: "perhaps" });
+    expect(said.split("\n").map((line) => line.split(" ")[1])).toEqual(["PORT", "REDIS_URL", "RIALTO_DEMO", undefined]);
+  });
+
+  it("a production without its secrets", async () => {
+    const said = await failure({ NODE_ENV: "production" });
+    expect(said).toContain("rialto: DATABASE_URL must be set");
+    expect(said).toContain("rialto: RIALTO_SECRET must be set");
+  });
+});
+
+const customerPassword = "a long enough password";
+const silent = createLogger({ service: "test", level: "silent" });
+
+interface System {
+  readonly child: ChildProcess;
+  readonly port: number;
+  /** What is printed for the person who starts it: standard output without the log's JSON lines. */
+  readonly text: string;
+  /** The log's JSON lines until then. */
+  readonly log: string;
+}
+
+/** Starts the real process on a free port and the test's data folder, and waits until it says that it is ready. */
+async function startReady(): Promise<System> {
+  const port = await freePort();
+  const { child, output, exited } = run({ PORT: String(port) });
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on("data", () => {
+      if (/^Rialto is ready[\s\S]*\/api\/orders\/\$ORDER/m.test(output.out)) resolve();
+    });
+    void exited.then((code) => reject(new Error(`ended with ${code}: ${output.err}${output.out}`)));
+  });
+  const [log, text] = partition(output.out.split("\n"), (line) => line.startsWith("{"));
+  return { child, port, text: text.join("\n"), log: log.join("\n") };
+}
+
+/** Starts it where it cannot start, and returns what it says on standard error. */
+async function failure(env: Readonly<Record<string, string>>): Promise<string> {
+  const { output, exited } = run({ PORT: String(await freePort()), ...env });
+  expect(await exited, output.out).toBe(1);
+  expect(output.out).not.toContain("Rialto is ready");
+  return output.err;
+}
+
+function run(env: Readonly<Record<string, string>>) {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(RIALTO_|PORT$|REDIS_URL|DATABASE_URL|SMTP_URL|NODE_ENV|VITEST|npm_|INIT_CWD)/.test(name),
+  );
+  const child = spawn(process.execPath, [main], {
+    env: {
+      ...Object.fromEntries(inherited),
+      RIALTO_DATA_DIR: join(folder, "data"),
+      RIALTO_ARGON2_COST: "test",
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  started.add(child);
+  const output = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output.out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    output.err += text;
+  });
+  // "close" comes after the last of the output.
+  const exited = once(child, "close").then(([code]: unknown[]) => {
+    started.delete(child);
+    return code;
+  });
+  return { child, output, exited };
+}
+
+async function end(child: ChildProcess, signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<unknown> {
+  const exited = once(child, "close");
+  child.kill(signal);
+  const [code] = await exited;
+  return code;
+}
+
+function partition(lines: readonly string[], isFirst: (line: string) => boolean): [string[], string[]] {
+  return [lines.filter(isFirst), lines.filter((line) => !isFirst(line))];
+}
+
+async function post(port: number, path: string, body: unknown): Promise<unknown> {
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+  });
+  return await answer.json();
+}
+
+async function signUp(port: number, email: string): Promise<void> {
+  expect(await post(port, "/api/users", { email, name: "Ada", password: customerPassword })).toMatchObject({ email });
+}
+
+function login(
+  port: number,
+  credentials: { readonly email?: string | undefined; readonly password?: string | undefined },
+) {
+  return post(port, "/api/auth/login", credentials);
+}
+
+async function countProducts(port: number): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${port}/api/products?pageSize=50`);
+  const { products } = (await answer.json()) as { products: unknown[] };
+  return products.length;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await once(server, "listening");
+  const port = portOf(server);
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function portOf(server: ReturnType<typeof createServer>): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
