@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type BackendFactory,
+  type PgPool,
+  PostgresConnection,
+  PostgresQueueBackend,
+  Queue,
+  runMigrations,
+  Worker,
+} from "bullmq";
+import pg from "pg";
+import { queueOptions, workerOptions } from "./job-options.ts";
+import { createQueues } from "./job-queues.ts";
+import { keepWorking } from "./job-worker.ts";
+import type { Jobs } from "./jobs.ts";
+
+const jobsSchema = "jobs";
+/** Connections for queries. Each worker adds the one on which it listens. */
+const queryConnectionsMax = 4;
+const connectTimeoutMs = 5_000;
+const lockTimeoutMs = 5_000;
+const statementTimeoutMs = 15_000;
+const idleTransactionTimeoutMs = 15_000;
+const queryTimeoutMs = 20_000;
+const failureDelayMsMin = 50;
+const failureDelayMsMax = 500;
+
+/** BullMQ takes no schema beside a pool that it is given; the pool's search_path says where, and this tells BullMQ the same. */
+class JobsConnection extends PostgresConnection {
+  override readonly schema = jobsSchema;
+}
+
+/** Makes or updates BullMQ's tables in the schema `jobs`. Run by the schema's owner, before any job. */
+export async function migrateJobs(ownerUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: ownerUrl, application_name: "rialto-migrate-jobs" });
+  await client.connect();
+  try {
+    await runMigrations(client, jobsSchema);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Jobs on Postgres: one pool for all queues of the process. */
+export function createPostgresJobs(url: string): Jobs {
+  const limits = { lock_timeout: lockTimeoutMs, statement_timeout: statementTimeoutMs };
+  const pool = new pg.Pool({
+    connectionString: url,
+    ...limits,
+    idle_in_transaction_session_timeout: idleTransactionTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    max: queryConnectionsMax,
+    application_name: "rialto-jobs",
+    options: `-c search_path=${jobsSchema}`,
+  });
+  // A connection that breaks while it is idle; what needs one next is told by its own query.
+  pool.on("error", () => undefined);
+  const connection = slowToFail(pool);
+  const backend: BackendFactory<PostgresQueueBackend, PgPool> = (name, options, { withBlockingConnection } = {}) =>
+    new PostgresQueueBackend(
+      new JobsConnection(options.connection),
+      name,
+      options,
+      true,
+      withBlockingConnection ? `rialto-jobs ${name}` : undefined,
+    );
+  const queues = createQueues((name) => new Queue(name, { ...queueOptions, connection }, backend));
+
+  return {
+    add: (queue, jobs) => queues.add(queue, jobs),
+    states: (queue, ids) => queues.states(queue, ids),
+    work(queue, handle, { concurrency, log }) {
+      pool.options.max += 1;
+      return keepWorking({
+        queue,
+        log,
+        handle,
+        create: (process) => new Worker(queue, process, { ...workerOptions, concurrency, connection }, backend),
+      });
+    },
+    async close() {
+      await queues.close();
+      await pool.end();
+    },
+  };
+}
+
+/**
+ * The pool as BullMQ sees it. A query that fails does so after a moment: BullMQ's worker asks again at once, as fast as a restarting Postgres can
+ * say no. BM001 is how BullMQ's own functions answer, and is handed on at once.
+ */
+function slowToFail(pool: pg.Pool): PgPool {
+  async function slowly<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      const isAnswer = error instanceof Error && "code" in error && error.code === "BM001";
+      if (!isAnswer) await sleep(failureDelayMsMin + Math.random() * (failureDelayMsMax - failureDelayMsMin));
+      throw error;
+    }
+  }
+  // BullMQ describes pg's pool and clients in types of its own, which pg's satisfy in fact ("Any real pg.Pool is structurally assignable") but
+  // not to the letter of their generics.
+  const real = pool as unknown as PgPool;
+  const seen: PgPool = {
+    query: (text, params) => slowly(real.query(text, params)),
+    connect: () => slowly(real.connect()),
+    end: () => pool.end(),
+    // BullMQ adds a listener for every queue and never takes one away. The one of this file is enough.
+    on: () => seen,
+    removeAllListeners: () => seen,
+  };
+  return seen;
+}

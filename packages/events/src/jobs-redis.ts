@@ -1,0 +1,75 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
+import { fullJitterMs } from "./backoff.ts";
+import { queueOptions, workerOptions } from "./job-options.ts";
+import { createQueues } from "./job-queues.ts";
+import { keepWorking } from "./job-worker.ts";
+import type { Jobs } from "./jobs.ts";
+
+const prefix = "rialto";
+const connectTimeoutMs = 5_000;
+const commandTimeoutMs = 5_000;
+const keepAliveMs = 5_000;
+const reconnectDelayMsMin = 50;
+const reconnectDelayMsMax = 1_000;
+
+class RedisUnreachable extends Error {
+  override readonly name = "RedisUnreachable";
+  readonly code = "ECONNREFUSED";
+  constructor() {
+    super("Redis cannot be reached");
+  }
+}
+
+/**
+ * Jobs on Redis. Redis may lose its memory; it must not evict (maxmemory-policy noeviction), or the relay adds again and again what it threw out.
+ * Two connections: the producers' fails fast, so that a relay notices; the workers' waits for Redis, as BullMQ wants it to.
+ */
+export function createRedisJobs(url: string): Jobs {
+  const shared = {
+    connectTimeout: connectTimeoutMs,
+    keepAlive: keepAliveMs,
+    retryStrategy: (times: number) => Math.ceil(fullJitterMs(times, reconnectDelayMsMin, reconnectDelayMsMax)),
+  };
+  const producer = new Redis(url, {
+    ...shared,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: commandTimeoutMs,
+  });
+  const consumer = new Redis(url, { ...shared, lazyConnect: true, maxRetriesPerRequest: null });
+  // Both are told of in the log by what fails without them.
+  producer.on("error", () => undefined);
+  consumer.on("error", () => undefined);
+
+  const queues = createQueues((name) => new Queue<JsonValue>(name, { ...queueOptions, prefix, connection: producer }));
+  const assertReachable = () => {
+    if (producer.status !== "ready") throw new RedisUnreachable();
+  };
+
+  return {
+    async add(queue, jobs) {
+      assertReachable();
+      await queues.add(queue, jobs);
+    },
+    async states(queue, ids) {
+      assertReachable();
+      return await queues.states(queue, ids);
+    },
+    work(queue, handle, { concurrency, log }) {
+      return keepWorking({
+        queue,
+        log,
+        handle,
+        create: (process) =>
+          new Worker<JsonValue, void>(queue, process, { ...workerOptions, prefix, concurrency, connection: consumer }),
+      });
+    },
+    async close() {
+      await queues.close();
+      producer.disconnect();
+      consumer.disconnect();
+    },
+  };
+}

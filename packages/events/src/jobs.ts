@@ -1,0 +1,43 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import type { Logger } from "@rialto/telemetry";
+import { createPostgresJobs } from "./jobs-postgres.ts";
+import { createRedisJobs } from "./jobs-redis.ts";
+
+/** What the queue knows of a job, as far as the relay cares. */
+export type JobState = "completed" | "open" | "lost";
+
+/** A job to add. */
+export interface NewJob {
+  /** No ":" in it. A job whose id the queue still has is not added again. */
+  readonly id: string;
+  readonly data: JsonValue;
+}
+
+/** A queue that jobs are taken from. */
+export interface JobWorker {
+  /** Takes no more jobs, waits a while for those at work, then aborts them: they are tried again elsewhere. */
+  stop(): Promise<void>;
+}
+
+/** Queues of jobs, on Redis or on Postgres. They are the road, not the truth: what they lose is added again from the outbox. */
+export interface Jobs {
+  /** Fails fast where the queue cannot be reached. */
+  add(queue: string, jobs: readonly NewJob[]): Promise<void>;
+  states(queue: string, ids: readonly string[]): Promise<ReadonlyMap<string, JobState>>;
+  /** Runs `handler` on the queue's jobs until it is stopped, through any outage. A job whose handler throws is tried again later. */
+  work(
+    queue: string,
+    handler: (data: JsonValue, signal: AbortSignal) => Promise<void>,
+    o: { readonly concurrency: number; readonly log: Logger },
+  ): JobWorker;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the queues. It does not wait for them to be reachable: relays and subscriptions begin when they are.
+ *
+ * @param o `postgresUrl` is that of the role `rialto_jobs`; LISTEN must work on it, so no pgbouncer in transaction mode.
+ */
+export async function createJobs(o: { readonly redisUrl: string } | { readonly postgresUrl: string }): Promise<Jobs> {
+  return "redisUrl" in o ? createRedisJobs(o.redisUrl) : createPostgresJobs(o.postgresUrl);
+}

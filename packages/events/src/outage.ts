@@ -1,0 +1,23 @@
+import type { Logger } from "@rialto/telemetry";
+
+/** Counts failures in a row and says so in the log once when they begin and once when they are over. */
+export interface OutageWatch {
+  /** Returns how many there were in a row, this one included. */
+  failed(error: unknown): number;
+  over(): void;
+}
+
+export function watchOutage(log: Logger, what: string): OutageWatch {
+  let failures = 0;
+  return {
+    failed(error) {
+      failures += 1;
+      if (failures === 1) log.warn({ err: error }, `${what}: something it needs is down, trying again`);
+      return failures;
+    },
+    over() {
+      if (failures > 0) log.info({ failures }, `${what}: goes on`);
+      failures = 0;
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import type { Database } from "@rialto/database";
+import type { Logger } from "@rialto/telemetry";
+import { consumeAloneWithEffect, consumeWithEffect, type EffectRunner } from "./consume-effect.ts";
+import { consumeAloneInTransaction, consumeInTransaction } from "./consume-transaction.ts";
+import type { Consumer } from "./consumer.ts";
+import { createEffectRecord } from "./effect-record.ts";
+import { type Envelope, openEnvelope } from "./envelope.ts";
+import { sweepInbox } from "./inbox-sweep.ts";
+import type { Jobs } from "./jobs.ts";
+import { createLimiter } from "./limiter.ts";
+import { createLoop } from "./loop.ts";
+import { claimPending, type PendingEvent, release, takenOver } from "./pending.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** Jobs that one process works on at a time. With an effect outside most of the time is waiting. */
+const transactionJobsMax = 2;
+const effectJobsMax = 8;
+/** How often a subscription looks for events that are to be tried again or whose turn has come. */
+const pendingPollMs = 500;
+const sweepMs = 60_000;
+
+/** How a subscription's events are handled, whichever form its handler has. */
+interface Course {
+  readonly jobsMax: number;
+  batch(envelopes: readonly Envelope[], stop: AbortSignal): Promise<void>;
+  alone(event: PendingEvent, stop: AbortSignal): Promise<boolean>;
+}
+
+/**
+ * Runs a subscription in this process: takes its jobs, and beside them tries alone what has left its batch. A job is done when each of its events has had its
+ * effect, or waits in the subscriber's own schema; so one that always fails, or waits for something that is down, holds up nobody.
+ *
+ * @param o `isOutage` tells what something that is down does to the handler: such a failure is not the event's own.
+ */
+export function runSubscription(o: {
+  readonly subscription: Subscription;
+  readonly database: Database;
+  readonly jobs: Jobs;
+  readonly log: Logger;
+  isOutage(error: unknown): boolean;
+}): { stop(): Promise<void> } {
+  const { subscription, jobs, log } = o;
+  const { name, ordered } = subscription;
+  const { sql } = o.database;
+  const course = courseOf({ subscription, sql, log, isOutage: o.isOutage });
+  const stopping = new AbortController();
+  /** Events that were lent to this process, and whose outcome could not be written down. */
+  let unfinished: string[] = [];
+  let sweepDue = Date.now() + sweepMs * Math.random();
+
+  async function consumeJob(data: JsonValue, signal: AbortSignal): Promise<void> {
+    const { envelopes, unreadable } = openJob(data);
+    const taken = await takenOver(
+      sql,
+      name,
+      envelopes.map(({ id }) => id),
+    );
+    const fresh = envelopes.filter(({ id }) => !taken.has(id));
+    if (fresh.length > 0) await course.batch(fresh, signal);
+    if (ordered) pending.wake();
+    // Nothing is lost: the delivery stays open, and is seen as lag, until a version that can read it runs here.
+    if (unreadable !== undefined) throw unreadable;
+  }
+
+  async function consumePending(): Promise<"more" | "done"> {
+    if (unfinished.length > 0) await release(sql, name, unfinished);
+    unfinished = [];
+    const events = await claimPending(sql, name, ordered);
+    const ended = await Promise.allSettled(events.map(async (event) => await course.alone(event, stopping.signal)));
+    unfinished = events.filter((_, n) => ended[n]?.status === "rejected").map(({ envelope }) => envelope.id);
+    const failed = ended.find((end) => end.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    if (Date.now() >= sweepDue && !(await sweepInbox(sql))) sweepDue = Date.now() + sweepMs;
+    return ended.some((end) => end.status === "fulfilled" && end.value) ? "more" : "done";
+  }
+
+  const pending = createLoop({ what: `subscription ${name}`, idleMs: pendingPollMs, log, round: consumePending });
+  pending.start();
+  const worker = jobs.work(name, consumeJob, { concurrency: course.jobsMax, log });
+  return {
+    async stop() {
+      const ended = worker.stop();
+      stopping.abort();
+      await Promise.all([ended, pending.stop()]);
+    },
+  };
+}
+
+function courseOf(consumer: Consumer): Course {
+  const { consume, concurrencyMax } = consumer.subscription;
+  if (consume.kind === "transaction") {
+    return {
+      jobsMax: transactionJobsMax,
+      batch: (envelopes) => consumeInTransaction(consumer, consume.run, envelopes),
+      alone: (event) => consumeAloneInTransaction(consumer, consume.run, event),
+    };
+  }
+  const runner: EffectRunner = {
+    run: consume.run,
+    limit: createLimiter(concurrencyMax),
+    record: createEffectRecord(consumer.sql, consumer.subscription),
+  };
+  return {
+    jobsMax: effectJobsMax,
+    batch: (envelopes, stop) => consumeWithEffect(consumer, runner, envelopes, stop),
+    alone: (event, stop) => consumeAloneWithEffect(consumer, runner, event, stop),
+  };
+}
+
+/** Opens the envelopes of a job. One that cannot be opened is told of after the others have been handled. */
+function openJob(data: JsonValue): { envelopes: readonly Envelope[]; unreadable: unknown } {
+  if (!Array.isArray(data)) return { envelopes: [], unreadable: new Error("A job that is no list of envelopes") };
+  const envelopes: Envelope[] = [];
+  let unreadable: unknown;
+  for (const json of data) {
+    try {
+      envelopes.push(openEnvelope(json));
+    } catch (error) {
+      unreadable = error;
+    }
+  }
+  return { envelopes, unreadable };
+}

@@ -1,0 +1,14 @@
+/** A topic as a subscription asks for it: one ("order.confirmed"), or all of a service ("order.*"). */
+const topicPattern = /^[a-z]+\.([a-z_]+|\*)$/;
+
+/** Whether a subscription's topics cover the topic of an event. The relay's claim says the same in SQL. */
+export function coversTopic(topics: readonly string[], topic: string): boolean {
+  return topics.includes(topic) || topics.includes(`${topic.split(".", 1)[0]}.*`);
+}
+
+/** Throws where a topic is not one that a publisher would take. */
+export function assertTopics(topics: readonly string[]): void {
+  if (topics.length === 0) throw new Error("A subscription needs a topic");
+  const wrong = topics.find((topic) => !topicPattern.test(topic));
+  if (wrong !== undefined) throw new Error(`"${wrong}" is no topic: "order.confirmed" and "order.*" are`);
+}
