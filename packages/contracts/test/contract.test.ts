@@ -1,0 +1,80 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type DescMethod, type DescService, getOption, hasOption } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import * as contract from "../src/index.ts";
+
+const generated = join(import.meta.dirname, "../gen");
+
+const services = Object.values(contract).filter(
+  (value): value is DescService & typeof value =>
+    typeof value === "object" && "kind" in value && value.kind === "service",
+);
+const methods: readonly DescMethod[] = services.flatMap((service) => service.methods);
+const nameOf = (method: DescMethod) => `${method.parent.typeName}/${method.name}`;
+
+const serviceNames = ["gateway", "user", "product", "order", "payment", "notification"];
+
+describe("the contract", () => {
+  it("has the services that the design names", () => {
+    expect(services.map((service) => service.name).sort()).toEqual([
+      "AuthService",
+      "InventoryService",
+      "NotificationService",
+      "OrderService",
+      "PaymentService",
+      "ProductService",
+      "RegistrationService",
+      "UserService",
+    ]);
+  });
+
+  it.each(methods.map((method) => [nameOf(method), method] as const))("says who may call %s", (_name, method) => {
+    expect(hasOption(method, contract.access)).toBe(true);
+    const { roles, services: callers, owned } = getOption(method, contract.access);
+    expect(roles.length + callers.length, "somebody may call it").toBeGreaterThan(0);
+    expect(roles).not.toContain(contract.Role.ROLE_UNSPECIFIED);
+    expect(serviceNames).toEqual(expect.arrayContaining(callers));
+    expect(new Set(roles).size + new Set(callers).size, "nobody twice").toBe(roles.length + callers.length);
+    if (owned) expect(roles, "only a customer owns something").toContain(contract.Role.CUSTOMER);
+    if (roles.includes(contract.Role.PUBLIC)) expect(roles, "the public is everybody").toEqual([contract.Role.PUBLIC]);
+  });
+
+  it("gives no REST route to a method that no person may call", () => {
+    const hidden = methods.filter(
+      (method) => getOption(method, contract.access).roles.length === 0 && hasOption(method, contract.http),
+    );
+    expect(hidden.map(nameOf)).toEqual([]);
+  });
+
+  it("streams towards the client only", () => {
+    expect(new Set(methods.map((method) => method.methodKind))).toEqual(new Set(["unary", "server_streaming"]));
+  });
+
+  it("gives every reason one name in one domain", () => {
+    const names = Object.entries(contract)
+      .filter(([name]) => /ErrorReason$/.test(name))
+      .flatMap(([, value]) => Object.keys(value))
+      .filter((name) => !/^\d+$/.test(name));
+    expect(names.length).toBeGreaterThan(20);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("the package's door", () => {
+  it("re-exports every generated file", async () => {
+    const door = await readFile(join(import.meta.dirname, "../src/index.ts"), "utf8");
+    const exported = [...door.matchAll(/export \* from "\.\.\/gen\/(.*)";/g)].map((match) => match[1]);
+    const files = await readdir(generated, { recursive: true });
+    expect(exported.sort()).toEqual(files.filter((file) => file.endsWith("_pb.js")).sort());
+  });
+
+  it("loses no name to another file's", async () => {
+    const files = await readdir(generated, { recursive: true });
+    const names: string[] = [];
+    for (const file of files.filter((name) => name.endsWith("_pb.js"))) {
+      names.push(...Object.keys(await import(join(generated, file))));
+    }
+    expect(Object.keys(contract).sort()).toEqual(names.sort());
+  });
+});
