@@ -3,7 +3,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { AuthService, RegistrationService } from "@rialto/contracts";
 import { type Database, isOutage } from "@rialto/database";
 import { createRelay, type Jobs, runSubscription } from "@rialto/events";
-import { createEndpoint, createTokenVerifier, type Endpoint, listen, type TokenVerifier } from "@rialto/rpc";
+import {
+  createEndpoint,
+  createTokenVerifier,
+  type Endpoint,
+  isUnavailable,
+  listen,
+  type TokenVerifier,
+} from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Announcement } from "./app.ts";
 import { accessKeysFrom, createClientFactory } from "./clients.ts";
@@ -159,9 +166,14 @@ function startRelay(relay: ReturnType<typeof createRelay>, teardown: Teardown): 
 
 function runSubscriptions({ database, log }: Part, open: OpenService, jobs: Jobs, teardown: Teardown): void {
   for (const subscription of open.subscriptions) {
-    const worker = runSubscription({ subscription, database, jobs, log, isOutage });
+    const worker = runSubscription({ subscription, database, jobs, log, isOutage: isSomethingDown });
     teardown.add("subscriptions", () => worker.stop());
   }
+}
+
+/** What a handler needs can be down in two ways: its own database, or a service that it calls. */
+function isSomethingDown(error: unknown): boolean {
+  return isOutage(error) || isUnavailable(error);
 }
 
 function runSchedules({ database, log }: Part, open: OpenService, teardown: Teardown): void {
