@@ -3,7 +3,7 @@
  *
  *     npm test | tee test.log; npm run test:sum -- test.log
  *
- * A run says what it left out in lines that hold "Left out:"; each is repeated here, once.
+ * A run says what it leaves out in lines such as "redis-server is not installed: tests on Redis are left out"; each is repeated here, once.
  */
 import { readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
@@ -16,7 +16,7 @@ const leftOut = new Set<string>();
 let packages = 0;
 
 for (const line of stripVTControlCharacters(readFileSync(file, "utf8")).split("\n")) {
-  const note = /\bLeft out: .*/i.exec(line)?.[0];
+  const note = /^\S+:test: ([^✓×❯]*\b(?:Left out:|are left out\b).*)$/.exec(line)?.[1];
   if (note !== undefined) leftOut.add(note.trim());
   // "@rialto/order:test:       Tests  1 failed | 41 passed (42)"
   const counts = /^\S+:test:\s+Tests {2}(.*)\(\d+\)\s*$/.exec(line)?.[1];

@@ -1,0 +1,26 @@
+import type { Logger } from "@rialto/telemetry";
+import type { Exchange } from "./exchange.ts";
+
+/**
+ * Writes one line when the answer is out, or the client gone. No path values, no query, no header, no body: what a line holds can
+ * be kept for long and shown to anybody who runs the shop.
+ */
+export function logWhenDone(exchange: Exchange, log: Logger, startedAt: number): void {
+  const { request, response, record } = exchange;
+  response.once("close", () => {
+    const complete = response.writableFinished;
+    log.info(
+      {
+        requestId: exchange.requestId,
+        traceId: exchange.trace.traceId,
+        method: request.method,
+        route: record.route ?? "unknown",
+        status: complete ? response.statusCode : 499,
+        code: complete ? (record.code ?? "ok") : "canceled",
+        ms: Math.round((performance.now() - startedAt) * 10) / 10,
+        caller: record.caller ?? "anonymous",
+      },
+      "request",
+    );
+  });
+}

@@ -1,0 +1,29 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ErrorCode } from "@rialto/rpc";
+import type { Trace } from "@rialto/telemetry";
+
+/** One request on its way through the gateway, and what will be said of it in the access log. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The path without the query, which may hold page tokens. */
+  readonly path: string;
+  /** With its question mark; empty where there is none. */
+  readonly query: string;
+  readonly requestId: string;
+  readonly trace: Trace;
+  /** Aborts when the client goes away before the answer is complete. */
+  readonly signal: AbortSignal;
+  /** Aborts when the gateway is told to close: what could go on for minutes ends then. */
+  readonly closing: AbortSignal;
+  readonly record: AccessRecord;
+}
+
+/** What becomes known of a request while it is answered. */
+export interface AccessRecord {
+  /** A procedure or a path template: never the path itself, so that lines can be grouped. */
+  route: string | undefined;
+  code: ErrorCode | "ok" | undefined;
+  /** anonymous, customer, admin. */
+  caller: string | undefined;
+}

@@ -1,0 +1,45 @@
+import { AuthService } from "@rialto/contracts";
+import { createByteUpstream, createTokenVerifier } from "@rialto/rpc";
+import {
+  accessKeysFrom,
+  createClientFactory,
+  defaultPorts,
+  openIdentity,
+  runMain,
+  serviceNames,
+  urlsOf,
+} from "@rialto/service";
+import { startGateway } from "./gateway.ts";
+
+await runMain({
+  name: "gateway",
+  scope: { runs: ["gateway"] },
+  async start({ config, log }) {
+    const identity = await openIdentity(config);
+    const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [] });
+    const upstreams = new Map<string, ReturnType<typeof createByteUpstream>>(
+      serviceNames.map((name) => [name, createByteUpstream({ kind: "remote", urls: urlsOf(config, name) })]),
+    );
+    const gateway = await startGateway({
+      port: config.port ?? defaultPorts.gateway,
+      upstream: (service) => {
+        const upstream = upstreams.get(service);
+        if (upstream === undefined) throw new Error(`the contract names a service that does not exist: ${service}`);
+        return upstream;
+      },
+      verifier: createTokenVerifier({
+        accessKeys: accessKeysFrom(clients.of(AuthService, "gateway")),
+        serviceKeys: identity.serviceKeys,
+      }),
+      tokens: identity.tokensOf("gateway"),
+      log,
+    });
+    log.info({ port: gateway.port }, "listening");
+    return {
+      async stop() {
+        await gateway.close();
+        for (const upstream of upstreams.values()) upstream.close();
+      },
+    };
+  },
+});

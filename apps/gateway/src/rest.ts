@@ -1,0 +1,68 @@
+import { Buffer } from "node:buffer";
+import { callErrors } from "@rialto/rpc";
+import { readText } from "./body.ts";
+import type { Exchange } from "./exchange.ts";
+import { errorAnswerOf, Refused, refused } from "./refused.ts";
+import type { RestRoute } from "./routes.ts";
+import { connectRequestOf, restAnswerOf } from "./transcode.ts";
+import { type Behind, callBehind } from "./upstream.ts";
+
+/** Answers a REST request by one unary Connect call in JSON. */
+export async function answerRest(
+  exchange: Exchange,
+  route: RestRoute,
+  values: readonly string[],
+  behind: Behind,
+): Promise<void> {
+  const { request, response } = exchange;
+  const text = await readText(request);
+  if (text.trim() !== "") requireJson(request.headers["content-type"]);
+  if (request.headers["content-encoding"] !== undefined) throw unsupported("The body must not be compressed");
+  const body = connectRequestOf(route, values, new URLSearchParams(exchange.query), text);
+
+  const answer = await callBehind(exchange, route.method, behind, {
+    httpMethod: "POST",
+    query: "",
+    body: once(body),
+    signal: exchange.signal,
+    headers: { "content-type": "application/json", "accept-encoding": "identity", "connect-protocol-version": "1" },
+  });
+
+  const json = await textOf(answer.body);
+  if (answer.status !== 200) throw new Refused(errorAnswerOf(parseOrUndefined(json), answer.status));
+  const out = Buffer.from(restAnswerOf(route, json));
+  response.writeHead(200, { "content-type": "application/json", "content-length": out.length });
+  response.end(request.method === "HEAD" ? undefined : out);
+}
+
+function requireJson(contentType: string | undefined): void {
+  // curl -d without a header says that it is a form; a body that is sent without any type is taken to be JSON.
+  if (contentType === undefined || /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType)) return;
+  throw unsupported("The body must be application/json");
+}
+
+function unsupported(message: string) {
+  return refused(callErrors.INVALID_REQUEST, {
+    message,
+    httpStatus: 415,
+    headers: { accept: "application/json" },
+  });
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+function parseOrUndefined(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { type ByteResponse, type ByteUpstream, isSafeToRepeat, type ServiceTokens } from "@rialto/rpc";
+import { procedureOf, upstreamNameOf } from "./contract.ts";
+import type { Exchange } from "./exchange.ts";
+import { headersInward } from "./request-headers.ts";
+
+/** The services behind the gateway. */
+export interface Behind {
+  /** The way to a service by its name, "order": its handlers in this process, or its replicas behind the network. */
+  upstream(service: string): ByteUpstream;
+  /** The gateway's own tokens, which tell a service who passes the call on. */
+  readonly tokens: ServiceTokens;
+}
+
+/** Passes a call on to the service that serves its method. Where that is, the upstream knows. */
+export async function callBehind(
+  exchange: Exchange,
+  method: DescMethod,
+  behind: Behind,
+  o: {
+    readonly httpMethod: string;
+    readonly query: string;
+    readonly body: AsyncIterable<Uint8Array>;
+    readonly signal: AbortSignal;
+    /** Headers of the call that are not the client's own. */
+    readonly headers?: Readonly<Record<string, string>>;
+  },
+): Promise<ByteResponse> {
+  const service = upstreamNameOf(method);
+  const header = headersInward(exchange, await behind.tokens.for(service));
+  for (const [name, value] of Object.entries(o.headers ?? {})) header.set(name, value);
+  const request = {
+    url: `http://${service}${procedureOf(method)}${o.query}`,
+    method: o.httpMethod,
+    header,
+    body: o.body,
+    signal: o.signal,
+  };
+  return behind.upstream(service).fetch(request, { isSafe: isSafeToRepeat(method, header) });
+}

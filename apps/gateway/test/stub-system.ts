@@ -1,0 +1,125 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { OrderService } from "@rialto/contracts";
+import {
+  type CallContext,
+  createByteUpstream,
+  createEndpoint,
+  createServiceTokens,
+  createTokenVerifier,
+  type Endpoint,
+  type Handlers,
+  serve,
+} from "@rialto/rpc";
+import { createLogger } from "@rialto/telemetry";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { contractServices } from "../src/contract.ts";
+import { startGateway } from "../src/gateway.ts";
+
+export const customerId = "01900000-0000-7000-8000-000000000001";
+export const orderId = "01900000-0000-7000-8000-00000000000a";
+
+/** A gateway before real endpoints whose handlers are the test's; what has no handler answers an empty message. */
+export interface StubSystem {
+  readonly url: string;
+  readonly lines: Record<string, unknown>[];
+  /** The contexts of the calls that reached OrderService. */
+  readonly calls: CallContext[];
+  token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string }): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function startStubSystem(orders: Partial<Handlers<typeof OrderService>> = {}): Promise<StubSystem> {
+  const access = await newKey("access-1");
+  const door = await newKey("gateway");
+  const verifier = createTokenVerifier({
+    accessKeys: async () => ({ keys: [access.publicKey] }),
+    serviceKeys: { keys: [door.publicKey] },
+  });
+  const lines: Record<string, unknown>[] = [];
+  const log = createLogger({ service: "gateway", destination: { write: (line) => void lines.push(JSON.parse(line)) } });
+  const quiet = createLogger({ service: "stub", level: "silent" });
+
+  const calls: CallContext[] = [];
+  const endpoints = new Map<string, Endpoint>();
+  for (const name of ["user", "product", "order", "payment", "notification"]) {
+    const services = contractServices.filter(({ typeName }) => typeName.split(".")[1] === name);
+    const routes = services.map((service) =>
+      serve(service, handlersOf(service, service === OrderService ? orders : {}, calls)),
+    );
+    endpoints.set(name, createEndpoint({ service: name, routes, verifier, fingerprintKey: "stub", log: quiet }));
+  }
+
+  const gateway = await startGateway({
+    port: 0,
+    host: "127.0.0.1",
+    verifier,
+    tokens: createServiceTokens({ name: "gateway", privateKey: door.privateKey }),
+    log,
+    upstream: (service) => {
+      const endpoint = endpoints.get(service);
+      if (endpoint === undefined) throw new Error(`no stub for ${service}`);
+      return createByteUpstream({ kind: "local", endpoint: () => endpoint });
+    },
+  });
+  return {
+    url: `http://127.0.0.1:${gateway.port}`,
+    lines,
+    calls,
+    close: () => gateway.close(),
+    token: (role, { expires = "15m", audience = "rialto" } = {}) =>
+      new SignJWT({ sid: "session-1", role })
+        .setProtectedHeader({ alg: "EdDSA", kid: "access-1" })
+        .setIssuer("rialto")
+        .setAudience(audience)
+        .setSubject(customerId)
+        .setIssuedAt()
+        .setExpirationTime(expires)
+        .sign(access.signingKey),
+  };
+}
+
+/** Envelopes a message for a Connect stream. */
+export function envelope(message: unknown): Buffer {
+  const json = Buffer.from(JSON.stringify(message));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(json.length, 1);
+  return Buffer.concat([head, json]);
+}
+
+/** Reads the envelopes of a Connect stream as they come. */
+export async function* envelopes(body: AsyncIterable<Uint8Array>): AsyncGenerator<{ flags: number; message: unknown }> {
+  let bytes = Buffer.alloc(0);
+  for await (const chunk of body) {
+    bytes = Buffer.concat([bytes, chunk]);
+    while (bytes.length >= 5 && bytes.length >= 5 + bytes.readUInt32BE(1)) {
+      const end = 5 + bytes.readUInt32BE(1);
+      yield { flags: bytes[0] ?? 0, message: JSON.parse(bytes.subarray(5, end).toString()) };
+      bytes = bytes.subarray(end);
+    }
+  }
+}
+
+function handlersOf<S extends DescService>(service: S, own: object, calls: CallContext[]): Handlers<S> {
+  const handlers = service.methods.map((method) => {
+    const given: unknown = Reflect.get(own, method.localName);
+    const empty = method.methodKind === "unary" ? async () => ({}) : async function* () {};
+    const handler = typeof given === "function" ? given : empty;
+    const recorded = (request: unknown, ctx: CallContext) => {
+      if (service.typeName === OrderService.typeName) calls.push(ctx);
+      return handler(request, ctx);
+    };
+    return [method.localName, recorded];
+  });
+  // One handler for each method of the service, made from its own list.
+  return Object.fromEntries(handlers) as Handlers<S>;
+}
+
+async function newKey(kid: string) {
+  const pair = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+  const [publicKey, privateKey] = await Promise.all([exportJWK(pair.publicKey), exportJWK(pair.privateKey)]);
+  return {
+    signingKey: pair.privateKey,
+    publicKey: { ...publicKey, kid, alg: "EdDSA" },
+    privateKey: { ...privateKey, kid, alg: "EdDSA" },
+  };
+}

@@ -1,0 +1,143 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { InventoryService, OrderService, ProductService, UserService } from "@rialto/contracts";
+import { describe, expect, it } from "vitest";
+import { contractServices } from "../src/contract.ts";
+import { Refused } from "../src/refused.ts";
+import { compileRoutes, type RestRoute } from "../src/routes.ts";
+import { connectRequestOf, restAnswerOf } from "../src/transcode.ts";
+
+const { routes } = compileRoutes(contractServices);
+
+function routeOf(method: DescMethod): RestRoute {
+  const route = routes.find((candidate) => candidate.method === method);
+  if (route === undefined) throw new Error(`${method.name} has no route`);
+  return route;
+}
+
+function transcode(method: DescMethod, o: { values?: string[]; query?: string; body?: string }): unknown {
+  const bytes = connectRequestOf(routeOf(method), o.values ?? [], new URLSearchParams(o.query), o.body ?? "");
+  return JSON.parse(Buffer.from(bytes).toString());
+}
+
+function refusal(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof Refused) return error.message;
+    throw error;
+  }
+  return "not refused";
+}
+
+const { createOrder, getOrder, listOrders, cancelOrder } = OrderService.method;
+const { createProduct, updateProduct, listProducts, batchGetProducts } = ProductService.method;
+
+describe("the path of a REST request", () => {
+  it("fills the fields that its template names", () => {
+    expect(transcode(getOrder, { values: ["0190"] })).toEqual({ id: "0190" });
+  });
+
+  it("fills a field inside the message that is the body", () => {
+    expect(transcode(UserService.method.updateUser, { values: ["u1"], body: '{"name":"Ada"}' })).toEqual({
+      user: { id: "u1", name: "Ada" },
+    });
+  });
+
+  it("wins over a body that names the same field, in either spelling", () => {
+    const body = '{"product_id":"other","delta":"5","reason":"delivery"}';
+    expect(transcode(InventoryService.method.adjustStock, { values: ["mine"], body })).toMatchObject({
+      productId: "mine",
+    });
+  });
+});
+
+describe("the query of a REST request", () => {
+  it("gives numbers, text and enums by name", () => {
+    expect(transcode(listOrders, { query: "page_size=7&status=CONFIRMED&userId=u" })).toEqual({
+      pageSize: 7,
+      status: "CONFIRMED",
+      userId: "u",
+    });
+  });
+
+  it("gives a repeated field as often as it is named", () => {
+    expect(transcode(batchGetProducts, { query: "ids=a&ids=b" })).toEqual({ ids: ["a", "b"] });
+  });
+
+  it("takes an enum by its number too", () => {
+    expect(transcode(listOrders, { query: "status=3" })).toEqual({ status: "CONFIRMED" });
+  });
+
+  it.each([
+    ["pagesize=7", "The query parameter pagesize is not a parameter of this method"],
+    ["page_size=7&page_size=8", "The query parameter page_size is given more than once"],
+    ["page_size=many", /^page_size: .*int32/],
+    ["status=LOST", /^The query parameter status must be one of PENDING, STOCK_RESERVED, CONFIRMED/],
+    ["page_size.x=1", "The query parameter page_size.x is not a parameter of this method"],
+  ])("is refused where it does not fit: %s", (query, message) => {
+    expect(refusal(() => transcode(listOrders, { query }))).toMatch(message);
+  });
+
+  it("cannot give what the path gives, nor what a whole body gives", () => {
+    expect(refusal(() => transcode(getOrder, { values: ["a"], query: "id=b" }))).toMatch(/id is given by the path/);
+    expect(refusal(() => transcode(createOrder, { query: "payment_method=x" }))).toMatch(
+      /is given by the path or the body/,
+    );
+  });
+});
+
+describe("the body of a REST request", () => {
+  it("is the whole request where the rule says *", () => {
+    const body = '{"items":[{"product_id":"p","quantity":2}],"payment_method":"pm_test_approved"}';
+    expect(transcode(createOrder, { body })).toEqual({
+      items: [{ productId: "p", quantity: 2 }],
+      paymentMethod: "pm_test_approved",
+    });
+  });
+
+  it("is one field where the rule names it, with int64 as text", () => {
+    const body = '{"name":"Cup","price":{"currency_code":"EUR","minor_units":"9007199254740993"}}';
+    expect(transcode(createProduct, { body })).toEqual({
+      product: { name: "Cup", price: { currencyCode: "EUR", minorUnits: "9007199254740993" } },
+    });
+    expect(transcode(updateProduct, { values: ["p1"], body: '{"name":"Mug"}' })).toMatchObject({
+      product: { name: "Mug" },
+    });
+  });
+
+  it("may be empty where nothing needs to be said", () => {
+    expect(transcode(cancelOrder, { values: ["0190"] })).toEqual({ id: "0190" });
+  });
+
+  it.each([
+    ['{"items":', "The body is not valid JSON"],
+    ["[1]", "The body must be a JSON object"],
+    ['{"colour":"red"}', /colour/],
+    ['{"payment_method":5}', /^payment_method: expected string/],
+  ])("is refused where it does not fit: %s", (body, message) => {
+    expect(refusal(() => transcode(createOrder, { body }))).toMatch(message);
+  });
+
+  it("is not quoted back where it is no JSON, because it may hold a password", () => {
+    expect(refusal(() => transcode(createOrder, { body: '{"password":hunter2}' }))).not.toContain("hunter2");
+  });
+
+  it("is refused where the method takes none", () => {
+    expect(refusal(() => transcode(listProducts, { body: "{}" }))).toBe("This method takes no body");
+  });
+});
+
+describe("the answer to a REST request", () => {
+  it("is the one field that response_body names", () => {
+    expect(restAnswerOf(routeOf(getOrder), '{"order":{"id":"0190"}}')).toBe('{"id":"0190"}');
+  });
+
+  it("is the whole message where there is no response_body", () => {
+    const whole = '{"orders":[],"nextPageToken":""}';
+    expect(restAnswerOf(routeOf(listOrders), whole)).toBe(whole);
+  });
+
+  it("is an empty object where the field is not set", () => {
+    expect(restAnswerOf(routeOf(getOrder), "{}")).toBe("{}");
+  });
+});
