@@ -449,7 +449,8 @@ export declare type ListPaymentsResponse = Message<"rialto.payment.v1.ListPaymen
 export declare const ListPaymentsResponseSchema: GenMessage<ListPaymentsResponse>;
 
 /**
- * What happened to a payment, as it is published. Its topic stands beside each kind.
+ * What happened to a payment, as it is published. Its topic stands beside each kind. What was started is published too, so that
+ * the versions of a payment have no gaps.
  *
  * @generated from message rialto.payment.v1.PaymentEvent
  */
@@ -557,6 +558,55 @@ export enum PaymentEvent_Kind {
    * @generated from enum value: REFUNDED = 5;
    */
   REFUNDED = 5,
+
+  /**
+   * The provider is being asked to hold the amount: topic payment.authorization_started.
+   *
+   * @generated from enum value: AUTHORIZATION_STARTED = 6;
+   */
+  AUTHORIZATION_STARTED = 6,
+
+  /**
+   * The provider is being asked to take what is held: topic payment.capture_started.
+   *
+   * @generated from enum value: CAPTURE_STARTED = 7;
+   */
+  CAPTURE_STARTED = 7,
+
+  /**
+   * The provider refused to: topic payment.capture_refused.
+   *
+   * @generated from enum value: CAPTURE_REFUSED = 8;
+   */
+  CAPTURE_REFUSED = 8,
+
+  /**
+   * The provider is being asked to let go of what is held: topic payment.void_started.
+   *
+   * @generated from enum value: VOID_STARTED = 9;
+   */
+  VOID_STARTED = 9,
+
+  /**
+   * The provider refused to: topic payment.void_refused.
+   *
+   * @generated from enum value: VOID_REFUSED = 10;
+   */
+  VOID_REFUSED = 10,
+
+  /**
+   * The provider is being asked to give money back: topic payment.refund_started.
+   *
+   * @generated from enum value: REFUND_STARTED = 11;
+   */
+  REFUND_STARTED = 11,
+
+  /**
+   * The provider refused to: topic payment.refund_refused.
+   *
+   * @generated from enum value: REFUND_REFUSED = 12;
+   */
+  REFUND_REFUSED = 12,
 }
 
 /**

@@ -1,0 +1,8 @@
+import { defineConfig } from "drizzle-kit";
+
+export default defineConfig({
+  dialect: "postgresql",
+  schema: "./src/card-network-schema.ts",
+  out: "./migrations-card-network",
+  schemaFilter: ["card_network"],
+});

@@ -1,0 +1,85 @@
+import { PaymentErrorReason } from "@rialto/contracts";
+import { defineErrors } from "@rialto/rpc";
+
+/** Every reason that the payment service can refuse with. */
+export const errors = defineErrors(PaymentErrorReason, "payment", {
+  PAYMENT_NOT_FOUND: {
+    code: "not_found",
+    retryable: false,
+    message: "There is no such payment.",
+    client: "Check the id. A payment exists from the moment that its order asks for the money.",
+    operator: "Nothing, unless many come from one caller: somebody may be guessing ids.",
+  },
+  PAYMENT_MISMATCH: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The request differs from the payment in amount, currency, customer or payment method.",
+    client: "Read the payment and ask with its own figures. One order has one payment.",
+    operator: "From the order service it is a defect: an order changed its total after it had asked for the money.",
+  },
+  PAYMENT_VOIDED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The payment was let go.",
+    client: "Place a new order.",
+    operator: "Nothing: the order was called off, perhaps before the card was asked.",
+  },
+  PAYMENT_DECLINED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The card was refused.",
+    client:
+      "Show decline_code from the error's metadata in words, and let the customer choose another card in a new order.",
+    operator: "Nothing, unless the share of refused cards rises: then ask the provider.",
+  },
+  PAYMENT_CAPTURED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The money was taken: it can be refunded, not let go.",
+    client: "Ask for a refund.",
+    operator: "Nothing.",
+  },
+  PAYMENT_NOT_CAPTURED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "Nothing was taken, so there is nothing to give back.",
+    client: "Cancel the order instead, or wait until it has been shipped.",
+    operator: "Nothing.",
+  },
+  REFUND_TOO_LARGE: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The refund is more than what is left of the captured amount.",
+    client: "Read the payment: at most captured minus refunded can be given back.",
+    operator: "Nothing.",
+  },
+  CAPTURE_REFUSED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The card network refused to capture what it had authorized.",
+    client: "A person decides: ship the order again, which tries once more, or cancel it.",
+    operator: "The order waits for a person. Ask the provider for the reason in decline_code.",
+  },
+  AUTHORIZATION_EXPIRED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The authorization ran out before it was captured.",
+    client: "Cancel the order; the customer places a new one.",
+    operator: "Ship sooner after the confirmation than the provider's authorizations last.",
+  },
+  REFUND_REFUSED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The card network refused the refund.",
+    client: "Give the money back by another way. The payment is as it was before.",
+    operator: "Ask the provider for the reason in decline_code; compare the payment with the provider's ledger.",
+  },
+  PROVIDER_UNAVAILABLE: {
+    code: "unavailable",
+    retryable: true,
+    message: "The card network did not answer in time.",
+    client:
+      "Ask again, with the same Idempotency-Key where there was one: what has happened is found, never done twice.",
+    operator: "Look at the provider's status. Operations that were started are finished by themselves when it is back.",
+  },
+});

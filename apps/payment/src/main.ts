@@ -1,0 +1,4 @@
+import { runProcess } from "@rialto/service";
+import { payment } from "./service.ts";
+
+await runProcess(payment);

@@ -1,0 +1,106 @@
+import type { PaymentService } from "@rialto/contracts";
+import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
+import { errors } from "./errors.ts";
+import type { Operations } from "./operations.ts";
+import { decisionsMax, originOf } from "./origin.ts";
+import {
+  authorize,
+  capture,
+  type OperationOrigin,
+  type Payment,
+  refusalOf,
+  type Step,
+  voidPayment,
+} from "./payment.ts";
+import { messageOf } from "./payment-message.ts";
+import type { Refunds } from "./refunds.ts";
+import type { PaymentStore } from "./store.ts";
+
+interface Parts {
+  readonly payments: PaymentStore;
+  readonly operations: Operations;
+  readonly refunds: Refunds;
+  now(): Date;
+}
+
+/** The RPC handlers. Authorize, capture and void are safe to repeat by the state of the payment alone, and take no key for it. */
+export function payments(app: Parts): Handlers<typeof PaymentService> {
+  return {
+    async authorizePayment({ orderId, userId, amount, paymentMethod }, ctx) {
+      if (amount === undefined) throw refuse(callErrors.INVALID_REQUEST);
+      const command = { orderId, userId, paymentMethod, amount: amount.minorUnits, currency: amount.currencyCode };
+      const payment = await settleBy(app, ctx, orderId, (current, origin) => authorize(current, command, origin));
+      return { payment: messageOf(payment) };
+    },
+
+    async capturePayment({ orderId }, ctx) {
+      return { payment: messageOf(await settleBy(app, ctx, orderId, capture)) };
+    },
+
+    async voidPayment({ orderId }, ctx) {
+      await settleBy(app, ctx, orderId, (current, origin) => voidPayment(current, orderId, origin));
+      return {};
+    },
+
+    async refundPayment({ id, amount, reason }, ctx) {
+      const asked = amount && { minorUnits: amount.minorUnits, currency: amount.currencyCode };
+      return { payment: messageOf(await app.refunds.refund({ id, amount: asked, reason }, ctx)) };
+    },
+
+    async getPayment({ id }, ctx) {
+      const payment = await app.payments.byId(id);
+      const notFound = refuse(errors.PAYMENT_NOT_FOUND);
+      if (payment === undefined) throw notFound;
+      requireOwner(ctx, payment.userId ?? "", notFound);
+      return { payment: messageOf(payment) };
+    },
+
+    async listPayments(request, ctx) {
+      const { caller } = ctx;
+      const filter = {
+        orderId: request.orderId === "" ? undefined : request.orderId,
+        userId: caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined,
+      };
+      const { limit, after } = pageOf(request, filter);
+      const rows = await app.payments.list(filter, { limit: limit + 1, after: after?.[0] });
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        payments: page.map(messageOf),
+        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], filter) : "",
+      };
+    },
+  };
+}
+
+/**
+ * Decides, does what the decision starts, and decides again, until there is nothing left to do: then the payment is what was asked
+ * for. What others have in flight is finished on the way.
+ */
+async function settleBy(
+  app: Parts,
+  ctx: CallContext,
+  orderId: string,
+  decide: (payment: Payment | undefined, origin: OperationOrigin) => Step,
+): Promise<Payment> {
+  const origin = originOf(ctx, "");
+  let current = await app.payments.byOrder(orderId);
+  for (let decisions = 0; decisions < decisionsMax; decisions++) {
+    const step = decide(current, origin);
+    // A step is DONE only where there is a payment: with none, each command starts something or refuses.
+    if (step.kind === "DONE" && current !== undefined) return current;
+    const fresh = step.kind === "START";
+    if (step.kind === "START") {
+      const committed = await app.payments.commit({ ...origin, before: current, event: step.event, time: app.now() });
+      current = committed.kind === "COMMITTED" ? committed.payment : await app.payments.byOrder(orderId);
+      if (committed.kind !== "COMMITTED") continue;
+    }
+    if (current?.operation === undefined) continue;
+    const { operation, answer, payment } = await app.operations.finish(current, { fresh });
+    // A refused authorization is told from the payment's state; the other refusals leave it as it was.
+    const own = fresh && operation.kind !== "AUTHORIZE";
+    if (own && answer.kind === "DECLINED") throw refusalOf(operation.kind, answer.code);
+    current = payment;
+  }
+  throw refuse(callErrors.CHANGED_MEANWHILE);
+}

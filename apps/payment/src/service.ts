@@ -1,0 +1,31 @@
+import { PaymentService } from "@rialto/contracts";
+import { serve } from "@rialto/rpc";
+import { defineService, every } from "@rialto/service";
+import { createOperations } from "./operations.ts";
+import { payments } from "./payments.ts";
+import { createRefunds } from "./refunds.ts";
+import { createSimulatedProvider } from "./simulated-provider.ts";
+import { createPaymentStore } from "./store.ts";
+
+export { errors } from "./errors.ts";
+
+/** Everything that the payment service is. */
+export const payment = defineService({
+  name: "payment",
+  migrations: new URL("../migrations", import.meta.url),
+  extraSchemas: [{ name: "card_network", migrations: new URL("../migrations-card-network", import.meta.url) }],
+  calls: {},
+  own: ({ database, extra, log, now, wakeRelay }) => {
+    const provider = createSimulatedProvider({ sql: extra("card_network").sql, log });
+    const store = createPaymentStore({ database, wakeRelay });
+    const operations = createOperations({ store, provider, now, log });
+    provider.onResult(operations.take);
+    return { payments: store, provider, operations, refunds: createRefunds({ database, store, operations, now }) };
+  },
+  rpc: (app) => [serve(PaymentService, payments(app))],
+  schedules: (app) => [every("2s", "finish-payment-operations", app.operations.sweep)],
+  stop: async (app) => {
+    await app.provider.close();
+    await app.payments.close();
+  },
+});

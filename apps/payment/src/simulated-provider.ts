@@ -1,0 +1,148 @@
+import type { Sql } from "@rialto/database";
+import type { Logger } from "@rialto/telemetry";
+import { type CardNetwork, createCardNetwork, type NetworkEntry, type NetworkRequest } from "./card-network.ts";
+import type {
+  AuthorizeRequest,
+  FollowUpRequest,
+  LateResult,
+  PaymentProvider,
+  ProviderAnswer,
+  ProviderOutcome,
+} from "./provider.ts";
+
+/** How many late results may wait to be told. Those beyond are found by their key when they are asked for. */
+const lateResultsMax = 1_000;
+
+/**
+ * The provider of development and tests: the simulated card network, seen through a line that can be slow or fail. What the cards
+ * do is in `test-tokens.ts`.
+ */
+export function createSimulatedProvider(o: { readonly sql: Sql; readonly log: Logger }): PaymentProvider {
+  const network = createCardNetwork(o.sql);
+  const late = createLateResults(o.log);
+
+  /** Asks the network, and waits for its answer until the signal says that it took too long. */
+  async function ask(request: NetworkRequest, signal: AbortSignal): Promise<ProviderOutcome> {
+    const answer = await untilAborted(network.request(request), signal);
+    if (answer === undefined) return unknown("the network did not answer in time");
+    if (answer.kind === "UNREACHABLE") return unknown("the network is unreachable");
+    const { entry, first, card } = answer;
+    if (first && card.losesAnswer === true) {
+      await untilAborted(new Promise<never>(() => {}), signal);
+      return unknown("the network's answer was lost");
+    }
+    const waitMs = entry.answerTime.getTime() - Date.now();
+    if (waitMs <= 0) return answerOf(entry);
+    const told = await untilAborted(delay(waitMs), signal);
+    if (told !== undefined) return answerOf(entry);
+    late.tellAt(entry.answerTime, { key: entry.key, answer: answerOf(entry) });
+    return unknown("the network is slow");
+  }
+
+  const followUp = (kind: "CAPTURE" | "VOID" | "REFUND") => (request: FollowUpRequest, signal: AbortSignal) =>
+    orUnknown(ask({ ...request, kind, orderReference: request.orderId, paymentMethod: undefined }, signal));
+
+  return {
+    authorize(request: AuthorizeRequest, signal) {
+      const { key, orderId, amount, currency, paymentMethod } = request;
+      const asked = {
+        kind: "AUTHORIZE" as const,
+        key,
+        authorizationKey: key,
+        orderReference: orderId,
+        amount,
+        currency,
+        paymentMethod,
+      };
+      return orUnknown(ask(asked, signal));
+    },
+    capture: followUp("CAPTURE"),
+    void: followUp("VOID"),
+    refund: followUp("REFUND"),
+    find: (key, signal) => orUnknown(find(network, key, signal)),
+    onResult: late.listen,
+    close: late.close,
+  };
+}
+
+async function find(network: CardNetwork, key: string, signal: AbortSignal): Promise<ProviderOutcome | undefined> {
+  const looked = await untilAborted(
+    network.find(key).then((entry) => ({ entry })),
+    signal,
+  );
+  if (looked === undefined) return unknown("the network did not answer in time");
+  if (looked.entry === undefined) return undefined;
+  return looked.entry.answerTime.getTime() > Date.now() ? unknown("the network is slow") : answerOf(looked.entry);
+}
+
+/** The network is a database here. Whatever breaks on the way to it is a line that went dead, as it would be with a real one. */
+async function orUnknown<T>(work: Promise<T>): Promise<T | ProviderOutcome> {
+  try {
+    return await work;
+  } catch (error) {
+    return unknown(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function answerOf(entry: NetworkEntry): ProviderAnswer {
+  if (entry.outcome === "APPROVED") return { kind: "APPROVED", reference: entry.reference };
+  return { kind: "DECLINED", code: entry.code ?? "declined" };
+}
+
+function unknown(cause: string): ProviderOutcome {
+  return { kind: "UNKNOWN", cause };
+}
+
+/** The work's result, or undefined where the signal was first. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => resolve(undefined);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+function delay(ms: number): Promise<true> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(true), ms).unref();
+  });
+}
+
+/** Tells results at their time to whoever listens. What is not told because the process ended is found by its key. */
+function createLateResults(log: Logger) {
+  const waiting = new Set<NodeJS.Timeout>();
+  const telling = new Set<Promise<void>>();
+  let handler: ((result: LateResult) => Promise<void>) | undefined;
+
+  async function tell(result: LateResult): Promise<void> {
+    try {
+      await handler?.(result);
+    } catch (error) {
+      log.warn({ err: error, key: result.key }, "a late result of the card network was not taken");
+    }
+  }
+
+  return {
+    listen(listener: (result: LateResult) => Promise<void>) {
+      handler = listener;
+    },
+    tellAt(time: Date, result: LateResult) {
+      if (waiting.size >= lateResultsMax) return;
+      const timer = setTimeout(
+        () => {
+          waiting.delete(timer);
+          const told = tell(result).finally(() => telling.delete(told));
+          telling.add(told);
+        },
+        Math.max(0, time.getTime() - Date.now()),
+      );
+      waiting.add(timer);
+    },
+    async close() {
+      for (const timer of waiting) clearTimeout(timer);
+      waiting.clear();
+      await Promise.all(telling);
+    },
+  };
+}

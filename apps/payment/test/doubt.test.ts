@@ -1,0 +1,151 @@
+import { Payment_Status } from "@rialto/contracts";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { PaymentProvider } from "../src/provider.ts";
+import { admin, authorization, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await openWorld();
+});
+afterAll(() => world.close());
+
+const authorize = (asked: ReturnType<typeof authorization>, calls = world.calls) =>
+  calls.authorizePayment(asked, fromOrder());
+const statusOf = async (orderId: string) => (await world.store.byOrder(orderId))?.status;
+
+/** A provider whose process ends at one point of an effect: before it reaches the network, or with the answer in hand. */
+function dyingAt(point: "before" | "after", effect: "authorize" | "capture" | "void" | "refund") {
+  return (provider: PaymentProvider): PaymentProvider => ({
+    ...provider,
+    [effect]: async (...asked: Parameters<PaymentProvider["capture"]>) => {
+      // An authorization's request only has more in it.
+      if (point === "after") await (provider[effect] as PaymentProvider["capture"])(...asked);
+      throw new Error("the process died");
+    },
+  });
+}
+
+describe("a card whose outcome is unknown", () => {
+  it("is charged once: the retry finds the charge", async () => {
+    const asked = authorization({ method: "pm_test_unknown_outcome" });
+    expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    const { payment } = await authorize(asked);
+    expect(payment?.status).toBe(Payment_Status.AUTHORIZED);
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+  });
+
+  it("holds nothing after a void, which finds the charge as well", async () => {
+    const asked = authorization({ method: "pm_test_unknown_outcome" });
+    expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await refusal(world.calls.voidPayment({ orderId: asked.orderId }, fromOrder()))).toBe(
+      "PROVIDER_UNAVAILABLE",
+    );
+    await world.calls.voidPayment({ orderId: asked.orderId }, fromOrder());
+    expect(await statusOf(asked.orderId)).toBe("VOIDED");
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "VOID 500"]);
+    expect(await refusal(authorize(asked))).toBe("PAYMENT_VOIDED");
+  });
+});
+
+describe("a slow card", () => {
+  it("is authorized when its result arrives, without anybody asking again", async () => {
+    const asked = authorization({ method: "pm_test_slow" });
+    expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await statusOf(asked.orderId)).toBe("PENDING");
+    await vi.waitFor(async () => expect(await statusOf(asked.orderId)).toBe("AUTHORIZED"), { timeout: 10_000 });
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    expect((await authorize(asked)).payment?.status).toBe(Payment_Status.AUTHORIZED);
+  });
+
+  it("stays let go where the void came while its answer was on the way", async () => {
+    const asked = authorization({ method: "pm_test_slow" });
+    expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
+    await refusal(world.calls.voidPayment({ orderId: asked.orderId }, fromOrder()));
+    await vi.waitFor(async () => expect(await statusOf(asked.orderId)).toBe("VOIDED"), { timeout: 10_000 });
+    expect(await world.money(asked.orderId)).toEqual({ kept: 0n, held: false });
+  });
+});
+
+describe("a card network that cannot be reached", () => {
+  it("is tried again until it works, also by another process", async () => {
+    const asked = authorization({ method: "pm_test_unreachable" });
+    expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await refusal(authorize(asked, world.start().calls))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await world.ledger(asked.orderId)).toEqual([]);
+    expect((await authorize(asked)).payment?.status).toBe(Payment_Status.AUTHORIZED);
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+  });
+});
+
+describe("a payment method that nobody knows", () => {
+  it.each(["pm_test_nothing", "constructor", "tok_visa"])("is declined: %s", async (method) => {
+    const asked = authorization({ method });
+    await expect(authorize(asked)).rejects.toMatchObject({ metadata: { decline_code: "invalid_payment_method" } });
+  });
+});
+
+describe("a process that dies in the middle", () => {
+  it.each(["before", "after"] as const)(
+    "%s the card is asked leaves an authorization that the next call finishes",
+    async (point) => {
+      const asked = authorization();
+      await refusal(authorize(asked, world.start(dyingAt(point, "authorize")).calls));
+      expect(await statusOf(asked.orderId)).toBe("PENDING");
+      expect((await authorize(asked)).payment?.status).toBe(Payment_Status.AUTHORIZED);
+      expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    },
+  );
+
+  it.each(["before", "after"] as const)(
+    "%s the capture leaves it to the sweeper, which takes the money once",
+    async (point) => {
+      const asked = authorization();
+      await authorize(asked);
+      const dying = world.start(dyingAt(point, "capture"));
+      await refusal(dying.calls.capturePayment({ orderId: asked.orderId }, fromOrder()));
+      expect(await statusOf(asked.orderId)).toBe("AUTHORIZED");
+      world.passTime(60_000);
+      await world.operations.sweep(new AbortController().signal);
+      expect(await statusOf(asked.orderId)).toBe("CAPTURED");
+      expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500"]);
+    },
+  );
+
+  it.each(["before", "after"] as const)(
+    "%s a refund gives back once, and the same key has its answer",
+    async (point) => {
+      const asked = authorization();
+      await authorize(asked);
+      const { payment } = await world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+      const request = { id: payment?.id ?? "", amount: { currencyCode: "EUR", minorUnits: 70n } };
+      const origin = admin();
+      const key = { idempotencyKey: `refund-${point}` };
+      const dying = world.start(dyingAt(point, "refund"));
+      await refusal(dying.door.refundPayment(request, origin, key));
+      const answer = await world.door.refundPayment(request, origin, key);
+      expect(answer.payment?.refunded?.minorUnits).toBe(70n);
+      expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 70"]);
+    },
+  );
+
+  it("before it asked the card cannot charge it later, when the order was called off meanwhile", async () => {
+    const asked = authorization();
+    let wake = () => {};
+    const frozen = world.start((provider) => ({
+      ...provider,
+      async authorize(request) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        return provider.authorize(request, AbortSignal.timeout(5_000));
+      },
+    }));
+    const late = refusal(authorize(asked, frozen.calls));
+    await vi.waitFor(async () => expect(await statusOf(asked.orderId)).toBe("PENDING"));
+    await world.calls.voidPayment({ orderId: asked.orderId }, fromOrder());
+    wake();
+    expect(await late).toBe("PAYMENT_VOIDED");
+    expect(await world.money(asked.orderId)).toEqual({ kept: 0n, held: false });
+  });
+});

@@ -1,0 +1,246 @@
+import { Payment_Status } from "@rialto/contracts";
+import { v7 as uuidv7 } from "uuid";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { admin, as, authorization, customerId, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await openWorld();
+});
+afterAll(() => world.close());
+
+const authorize = (asked: ReturnType<typeof authorization>) => world.calls.authorizePayment(asked, fromOrder());
+const capture = (orderId: string) => world.calls.capturePayment({ orderId }, fromOrder());
+const letGo = (orderId: string) => world.calls.voidPayment({ orderId }, fromOrder());
+
+async function captured(o: Parameters<typeof authorization>[0] = {}) {
+  const asked = authorization(o);
+  await authorize(asked);
+  const { payment } = await capture(asked.orderId);
+  if (payment === undefined) throw new Error("no payment");
+  return { orderId: asked.orderId, id: payment.id };
+}
+
+describe("AuthorizePayment", () => {
+  it("holds the amount once, however often it is asked for", async () => {
+    const asked = authorization();
+    const first = await authorize(asked);
+    const second = await authorize(asked);
+    expect(first.payment).toMatchObject({
+      status: Payment_Status.AUTHORIZED,
+      orderId: asked.orderId,
+      amount: asked.amount,
+    });
+    expect(second).toEqual(first);
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+  });
+
+  it("holds the amount once for many who ask at the same time, and answers all the same", async () => {
+    const asked = authorization();
+    const other = world.start();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? world : other).calls.authorizePayment(asked, fromOrder())),
+    );
+    expect(new Set(answers.map(({ payment }) => payment?.id)).size).toBe(1);
+    expect(answers.every(({ payment }) => payment?.status === Payment_Status.AUTHORIZED)).toBe(true);
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+  });
+
+  it.each([
+    ["another amount", { minorUnits: 501n }],
+    ["another payment method", { method: "pm_test_declined" }],
+    ["another customer", { userId: uuidv7() }],
+  ])("refuses %s for the same order", async (_, change) => {
+    const { orderId } = authorization();
+    await authorize(authorization({ orderId }));
+    expect(await refusal(authorize(authorization({ orderId, ...change })))).toBe("PAYMENT_MISMATCH");
+    expect(await world.ledger(orderId)).toEqual(["AUTHORIZE 500"]);
+  });
+
+  it("tells why a card was refused, also to who asks again", async () => {
+    const asked = authorization({ method: "pm_test_insufficient_funds" });
+    for (let time = 0; time < 2; time++) {
+      await expect(authorize(asked)).rejects.toMatchObject({
+        reason: "PAYMENT_DECLINED",
+        code: "failed_precondition",
+        metadata: { decline_code: "insufficient_funds" },
+      });
+    }
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE DECLINED"]);
+    const { payments } = await world.door.listPayments({ orderId: asked.orderId }, admin());
+    expect(payments[0]).toMatchObject({ status: Payment_Status.DECLINED, declineCode: "insufficient_funds" });
+  });
+});
+
+describe("CapturePayment", () => {
+  it("takes the money once, however often and by how many it is asked for", async () => {
+    const asked = authorization();
+    await authorize(asked);
+    const other = world.start();
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        (n % 2 === 0 ? world : other).calls.capturePayment({ orderId: asked.orderId }, fromOrder()),
+      ),
+    );
+    answers.push(await capture(asked.orderId));
+    expect(answers.every(({ payment }) => payment?.status === Payment_Status.CAPTURED)).toBe(true);
+    expect(answers[0]?.payment?.captured?.minorUnits).toBe(500n);
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500"]);
+  });
+
+  it("is refused where nothing is held", async () => {
+    expect(await refusal(capture(uuidv7()))).toBe("PAYMENT_NOT_FOUND");
+    const declined = authorization({ method: "pm_test_declined" });
+    await refusal(authorize(declined));
+    expect(await refusal(capture(declined.orderId))).toBe("PAYMENT_DECLINED");
+    const voided = authorization();
+    await authorize(voided);
+    await letGo(voided.orderId);
+    expect(await refusal(capture(voided.orderId))).toBe("PAYMENT_VOIDED");
+  });
+
+  it.each([
+    ["pm_test_capture_refused", "CAPTURE_REFUSED"],
+    ["pm_test_authorization_expired", "AUTHORIZATION_EXPIRED"],
+  ])("of %s is refused with %s, and what is held can still be let go", async (method, reason) => {
+    const asked = authorization({ method });
+    await authorize(asked);
+    expect(await refusal(capture(asked.orderId))).toBe(reason);
+    expect(await refusal(capture(asked.orderId))).toBe(reason);
+    await letGo(asked.orderId);
+    expect(await world.ledger(asked.orderId)).toEqual([
+      "AUTHORIZE 500",
+      "CAPTURE DECLINED",
+      "CAPTURE DECLINED",
+      "VOID 500",
+    ]);
+  });
+});
+
+describe("VoidPayment", () => {
+  it("lets go of what is held, once", async () => {
+    const asked = authorization();
+    await authorize(asked);
+    await letGo(asked.orderId);
+    await letGo(asked.orderId);
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "VOID 500"]);
+  });
+
+  it("that comes before its authorization refuses it", async () => {
+    const asked = authorization();
+    await letGo(asked.orderId);
+    expect(await refusal(authorize(asked))).toBe("PAYMENT_VOIDED");
+    await letGo(asked.orderId);
+    expect(await world.ledger(asked.orderId)).toEqual([]);
+  });
+
+  it("of a declined payment has nothing to do", async () => {
+    const asked = authorization({ method: "pm_test_declined" });
+    await refusal(authorize(asked));
+    await letGo(asked.orderId);
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE DECLINED"]);
+  });
+
+  it("of captured money is refused", async () => {
+    const { orderId } = await captured();
+    expect(await refusal(letGo(orderId))).toBe("PAYMENT_CAPTURED");
+    expect(await world.money(orderId)).toEqual({ kept: 500n, held: false });
+  });
+
+  it("and a capture at the same moment never both happen", async () => {
+    for (let round = 0; round < 10; round++) {
+      const asked = authorization();
+      await authorize(asked);
+      const [taken, gone] = await Promise.all([refusal(capture(asked.orderId)), refusal(letGo(asked.orderId))]);
+      expect([`${taken} ${gone}`]).toContainEqual(
+        expect.stringMatching(/^(none PAYMENT_CAPTURED|PAYMENT_VOIDED none)$/),
+      );
+      expect(await world.money(asked.orderId)).toEqual({ kept: taken === "none" ? 500n : 0n, held: false });
+    }
+  });
+});
+
+describe("RefundPayment", () => {
+  const refund = (id: string, minorUnits?: bigint, idempotencyKey?: string) =>
+    world.door.refundPayment(
+      minorUnits === undefined ? { id } : { id, amount: { currencyCode: "EUR", minorUnits } },
+      admin(),
+      idempotencyKey === undefined ? {} : { idempotencyKey },
+    );
+
+  it("gives back a part, then all that is left", async () => {
+    const { id, orderId } = await captured();
+    const part = await refund(id, 120n);
+    expect(part.payment).toMatchObject({ status: Payment_Status.CAPTURED, refunded: { minorUnits: 120n } });
+    const rest = await refund(id);
+    expect(rest.payment).toMatchObject({ status: Payment_Status.REFUNDED, refunded: { minorUnits: 500n } });
+    expect(await refusal(refund(id))).toBe("REFUND_TOO_LARGE");
+    expect(await world.money(orderId)).toEqual({ kept: 0n, held: false });
+  });
+
+  it("gives back once for one Idempotency-Key and answers the same, also when more was given back meanwhile", async () => {
+    const { id, orderId } = await captured();
+    const origin = admin();
+    const key = { idempotencyKey: uuidv7() };
+    const asked = { id, amount: { currencyCode: "EUR", minorUnits: 100n } };
+    const answers = await Promise.all(Array.from({ length: 8 }, () => world.door.refundPayment(asked, origin, key)));
+    await refund(id, 50n);
+    answers.push(await world.door.refundPayment(asked, origin, key));
+    expect(new Set(answers.map(({ payment }) => payment?.refunded?.minorUnits))).toEqual(new Set([100n]));
+    expect(await world.money(orderId)).toEqual({ kept: 350n, held: false });
+  });
+
+  it("refuses a key that was used with another refund", async () => {
+    const { id, orderId } = await captured();
+    const origin = admin();
+    const key = { idempotencyKey: uuidv7() };
+    await world.door.refundPayment({ id, amount: { currencyCode: "EUR", minorUnits: 100n } }, origin, key);
+    const other = world.door.refundPayment({ id, amount: { currencyCode: "EUR", minorUnits: 101n } }, origin, key);
+    expect(await refusal(other)).toBe("IDEMPOTENCY_KEY_REUSED");
+    expect(await world.money(orderId)).toEqual({ kept: 400n, held: false });
+  });
+
+  it("never gives back more than was taken, by how many it is asked for", async () => {
+    const { id, orderId } = await captured();
+    const outcomes = await Promise.all(Array.from({ length: 9 }, () => refusal(refund(id, 120n))));
+    expect(outcomes.filter((outcome) => outcome === "none")).toHaveLength(4);
+    expect(outcomes.filter((outcome) => outcome === "REFUND_TOO_LARGE")).toHaveLength(5);
+    expect(await world.money(orderId)).toEqual({ kept: 20n, held: false });
+  });
+
+  it("is refused in another currency, beyond what is left, and where nothing was taken", async () => {
+    const { id } = await captured();
+    const dollars = world.door.refundPayment({ id, amount: { currencyCode: "USD", minorUnits: 1n } }, admin());
+    expect(await refusal(dollars)).toBe("PAYMENT_MISMATCH");
+    expect(await refusal(refund(id, 501n))).toBe("REFUND_TOO_LARGE");
+    expect(await refusal(refund(uuidv7()))).toBe("PAYMENT_NOT_FOUND");
+    const held = await authorize(authorization());
+    expect(await refusal(refund(held.payment?.id ?? ""))).toBe("PAYMENT_NOT_CAPTURED");
+  });
+});
+
+describe("reading payments", () => {
+  it("shows a customer their own and hides everybody else's", async () => {
+    const { id, orderId } = await captured();
+    const mine = await world.door.getPayment({ id }, as("CUSTOMER", customerId));
+    expect(mine.payment?.orderId).toBe(orderId);
+    const stranger = as("CUSTOMER", uuidv7());
+    expect(await refusal(world.door.getPayment({ id }, stranger))).toBe("PAYMENT_NOT_FOUND");
+    expect((await world.door.listPayments({ orderId }, stranger)).payments).toEqual([]);
+    expect((await world.calls.listPayments({ orderId }, fromOrder())).payments).toHaveLength(1);
+  });
+
+  it("pages newest first, without a repetition", async () => {
+    const userId = uuidv7();
+    for (let n = 0; n < 5; n++) await authorize(authorization({ userId }));
+    const ids: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await world.door.listPayments({ pageSize: 2, pageToken }, as("CUSTOMER", userId));
+      ids.push(...page.payments.map(({ id }) => id));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(ids).toHaveLength(5);
+    expect(ids).toEqual([...new Set(ids)].sort().reverse());
+  });
+});
