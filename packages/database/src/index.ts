@@ -1,3 +1,6 @@
+export { type CombinedCommit, createCombinedCommit } from "./combined-commit/combined-commit.ts";
+export type { Decision, Outcome } from "./combined-commit/decision.ts";
+export { type Combiner, createCombiner } from "./combiner.ts";
 export { type Database, openDatabase, type Sql, type Transaction } from "./connection.ts";
 export { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 export {
@@ -13,8 +16,11 @@ export {
   TooOldCode,
   TooOldPostgres,
 } from "./errors.ts";
+export { type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
+export { withLease } from "./lease.ts";
 export type { SchemaSpec } from "./migrations.ts";
 export { isOutage } from "./outage.ts";
 export { provision } from "./provision.ts";
 export { ownerUrl, runtimeUrl } from "./roles.ts";
+export { eventColumns, idempotencyTable, leaseTable } from "./tables.ts";

@@ -70,7 +70,8 @@ async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secre
     const more = name === jobsSchema ? sql`, create` : sql``;
     await sql`grant usage ${more} on schema ${schema} to ${role}`;
     await sql`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`;
-    await sql`grant usage, select, update on all sequences in schema ${schema} to ${role}`;
+    // In the queue's schema the runtime role makes sequences, which are its own and not the owner's to give.
+    if (name !== jobsSchema) await sql`grant usage, select, update on all sequences in schema ${schema} to ${role}`;
     await sql`alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role}`;
     await sql`alter default privileges in schema ${schema} grant usage, select, update on sequences to ${role}`;
   });

@@ -28,7 +28,7 @@ const settings = {
  * Vitest's globalSetup: one embedded Postgres for all test files of a package, in a folder of its own that is removed at the
  * end. Servers that a killed run left behind are stopped first.
  */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeLeftovers();
   const directory = mkdtempSync(join(tmpdir(), folderPrefix));
   const server = await startEmbeddedPostgres({ directory, log: quietLogger, settings });

@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { type Database, openDatabase, provision, runtimeUrl, type SchemaSpec, type Sql } from "@rialto/database";
 import postgres from "postgres";
 import { inject } from "vitest";
+// Brings its declaration of what `inject` finds to whoever imports this.
+import type {} from "./postgres-setup.ts";
 import { quietLogger } from "./quiet-logger.ts";
 
 /** A database of a test file's own, provisioned and empty. */

@@ -1,0 +1,47 @@
+import { randomUUID } from "node:crypto";
+import type { Sql } from "./connection.ts";
+
+/** A lease is renewed this many times in its life, so that one lost renewal does not lose it. */
+const renewalsPerLife = 3;
+
+/**
+ * Does work that one process at a time may do; undefined, at once, where another one is doing it.
+ *
+ * The lease is a row with an end: held while the work runs by renewing it, given back after, and free by itself `ttlMs` after its
+ * holder died or was frozen. A holder that finds its lease lost is told by the signal and should stop: from then on another
+ * may be at work, so what it does must be safe to do twice all the same.
+ */
+export async function withLease<T>(
+  sql: Sql,
+  o: { name: string; holder: string; ttlMs: number },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  // Two runs of one process are two holders.
+  const holder = `${o.holder}/${randomUUID()}`;
+  const taken = await sql`
+    insert into lease (name, holder, expire_time)
+    values (${o.name}, ${holder}, clock_timestamp() + ${o.ttlMs} * interval '1 millisecond')
+    on conflict (name) do update set holder = excluded.holder, expire_time = excluded.expire_time
+    where lease.expire_time <= clock_timestamp()
+    returning 1`;
+  if (taken.length === 0) return undefined;
+  const lost = new AbortController();
+  let validUntil = performance.now() + o.ttlMs;
+  const renew = async () => {
+    const asked = performance.now();
+    const renewed = await sql`
+      update lease set expire_time = clock_timestamp() + ${o.ttlMs} * interval '1 millisecond'
+      where name = ${o.name} and holder = ${holder} returning 1`.catch(() => undefined);
+    if (renewed?.length === 1) validUntil = asked + o.ttlMs;
+    // Refused, or not heard from Postgres for a whole life: somebody else may hold it by now.
+    else if (renewed !== undefined || performance.now() >= validUntil) lost.abort(new Error("the lease was lost"));
+  };
+  const timer = setInterval(() => void renew(), o.ttlMs / renewalsPerLife);
+  try {
+    return await work(lost.signal);
+  } finally {
+    clearInterval(timer);
+    // Where this fails the lease ends by itself.
+    await sql`delete from lease where name = ${o.name} and holder = ${holder}`.catch(() => undefined);
+  }
+}
