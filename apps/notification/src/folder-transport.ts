@@ -1,0 +1,38 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { createTransport as createComposer } from "nodemailer";
+import { messageOf } from "./mime.ts";
+import type { MailTransport } from "./transport.ts";
+
+/**
+ * Writes each mail as an .eml file, which any mail program opens. A file appears whole or not at all, and a mail that is sent
+ * twice around a crash is written over itself.
+ */
+export function createFolderTransport({
+  from,
+  folder,
+}: {
+  readonly from: string;
+  readonly folder: string;
+}): MailTransport {
+  const composer = createComposer({ streamTransport: true, buffer: true, newline: "unix" });
+  return {
+    async send(mail) {
+      const { message } = await composer.sendMail(messageOf(mail, from));
+      if (!Buffer.isBuffer(message)) throw new Error("the composer was asked for a buffer and made a stream");
+      await mkdir(folder, { recursive: true });
+      const path = join(folder, `${mail.name}.eml`);
+      const draft = `${path}.${randomUUID()}.draft`;
+      const file = await open(draft, "w");
+      try {
+        await file.writeFile(message);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(draft, path);
+    },
+    async close() {},
+  };
+}

@@ -1,0 +1,67 @@
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  Notification_Kind,
+  Notification_State,
+  type Notification as NotificationMessage,
+  NotificationSchema,
+  type NotificationService,
+} from "@rialto/contracts";
+import { type Database, once } from "@rialto/database";
+import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { errors } from "./errors.ts";
+import type { Notification } from "./notification.ts";
+import { type NotificationStore, requeue } from "./store.ts";
+
+interface Parts {
+  readonly database: Database;
+  readonly notifications: NotificationStore;
+}
+
+/** The RPC handlers. */
+export function notifications(app: Parts): Handlers<typeof NotificationService> {
+  return {
+    async listNotifications(request, { caller }) {
+      const asked = request.userId === "" ? undefined : request.userId;
+      const own = caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined;
+      if (own !== undefined && asked !== undefined && asked !== own) throw refuse(callErrors.ACCESS_DENIED);
+      const filter = { userId: own ?? asked, orderId: request.orderId === "" ? undefined : request.orderId };
+      const { limit, after } = pageOf(request, filter);
+      const rows = await app.notifications.list(filter, { limit: limit + 1, after: after?.[0] });
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        notifications: page.map(messageOf),
+        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], filter) : "",
+      };
+    },
+
+    /** Only queues: the sweeper sends it, now or when the mail server is back. */
+    async resendNotification({ id }, ctx) {
+      if ((await app.notifications.byId(id)) === undefined) throw refuse(errors.NOTIFICATION_NOT_FOUND);
+      const answer = await once(app.database.sql, ctx.idempotencyKey, async (tx) => {
+        const queued = await requeue(tx, id, ctx.now);
+        if (queued === undefined) throw refuse(errors.NOTIFICATION_NOT_SENT_YET);
+        return toJson(NotificationSchema, messageOf(queued));
+      });
+      return { notification: fromJson(NotificationSchema, answer) };
+    },
+  };
+}
+
+/** The message as callers see it: neither its text nor the address. */
+function messageOf(notification: Notification): NotificationMessage {
+  const { id, userId, orderId, kind, state, content, messageId, lastError, createTime, sendTime } = notification;
+  return create(NotificationSchema, {
+    id,
+    userId,
+    kind: Notification_Kind[kind],
+    state: Notification_State[state],
+    orderId: orderId ?? "",
+    subject: content.subject,
+    messageId,
+    lastError,
+    createTime: timestampFromDate(createTime),
+    ...(sendTime === undefined ? {} : { sendTime: timestampFromDate(sendTime) }),
+  });
+}

@@ -1,0 +1,31 @@
+import { NotificationService, OrderEventSchema, OrderService, UserEventSchema, UserService } from "@rialto/contracts";
+import { subscribe } from "@rialto/events";
+import { serve } from "@rialto/rpc";
+import { defineService, every } from "@rialto/service";
+import { createDelivery } from "./delivery.ts";
+import { notifications } from "./notifications.ts";
+import { orderMailHandler } from "./order-mail.ts";
+import { createNotificationStore } from "./store.ts";
+import { createTransport } from "./transport.ts";
+import { welcomeMailHandler } from "./welcome-mail.ts";
+
+export { errors } from "./errors.ts";
+
+/** Everything that the notification service is. */
+export const notification = defineService({
+  name: "notification",
+  migrations: new URL("../migrations", import.meta.url),
+  calls: { users: UserService, orders: OrderService },
+  own: ({ database, config, log, now }) => {
+    const store = createNotificationStore(database);
+    const transport = createTransport(config);
+    return { notifications: store, transport, delivery: createDelivery({ store, transport, now, log }) };
+  },
+  rpc: (app) => [serve(NotificationService, notifications(app))],
+  subscriptions: (app) => [
+    subscribe("order-mail", "order.*", OrderEventSchema, orderMailHandler(app)),
+    subscribe("welcome-mail", "user.created", UserEventSchema, welcomeMailHandler(app)),
+  ],
+  schedules: (app) => [every("2s", "send-queued-mail", app.delivery.sweep)],
+  stop: (app) => app.transport.close(),
+});

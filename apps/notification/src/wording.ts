@@ -1,0 +1,118 @@
+import { type Money, type Order, Order_RejectionReason, type OrderEvent } from "@rialto/contracts";
+import { type Letter, write } from "./letter.ts";
+import type { Content, OrderNotificationKind } from "./notification.ts";
+import { priceOf } from "./price.ts";
+
+/** The mail that welcomes a new customer. */
+export function welcomeMail(name: string): Content {
+  return write({
+    subject: "Welcome to Rialto",
+    greeting: greet(name),
+    paragraphs: [
+      "your account is open. You can place orders with it from now on, and we will write to this address when something happens to one.",
+      "If it was not you who opened it, reply to this message and we will close it.",
+    ],
+    footer: "You receive this message because an account was opened with this address.",
+  });
+}
+
+/** The mail about what happened to an order: its goods are read from the order, what happened from the event. */
+export function orderMail(kind: OrderNotificationKind, o: { name: string; order: Order; event: OrderEvent }): Content {
+  const { order, event } = o;
+  const number = orderNumber(order.id);
+  const { subject, paragraphs, withAddress } = letters[kind](number, event);
+  const address = withAddress ? addressOf(order) : undefined;
+  return write({
+    subject,
+    greeting: greet(o.name),
+    paragraphs,
+    bill: {
+      lines: order.items.map(({ name, quantity, unitPrice, total }) => ({
+        name,
+        quantity,
+        unitPrice: money(unitPrice),
+        total: money(total),
+      })),
+      total: money(order.total),
+    },
+    ...(address === undefined ? {} : { address }),
+    footer: `Order ${order.id}. You receive this message because you placed it.`,
+  });
+}
+
+/** What people call an order by: the end of its id, which is the random part. */
+function orderNumber(id: string): string {
+  return id.slice(-8).toUpperCase();
+}
+
+interface Wording {
+  readonly subject: string;
+  readonly paragraphs: Letter["paragraphs"];
+  readonly withAddress: boolean;
+}
+
+const letters: Readonly<Record<OrderNotificationKind, (number: string, event: OrderEvent) => Wording>> = {
+  ORDER_CONFIRMED: (number) => ({
+    subject: `Your order ${number} is confirmed`,
+    paragraphs: [
+      `thank you for your order ${number}. Everything is in stock and set aside for you.`,
+      "The amount is reserved on your card. It is taken when the order leaves our house.",
+    ],
+    withAddress: true,
+  }),
+  ORDER_REJECTED: (number, event) => ({
+    subject: `We could not accept your order ${number}`,
+    paragraphs: [`we are sorry: your order ${number} could not be accepted.`, ...rejectionOf(event)],
+    withAddress: false,
+  }),
+  ORDER_CANCELLED: (number) => ({
+    subject: `Your order ${number} is cancelled`,
+    paragraphs: [
+      `your order ${number} is cancelled.`,
+      "No money was taken. What was reserved on your card has been let go.",
+    ],
+    withAddress: false,
+  }),
+  ORDER_SHIPPED: (number, event) => ({
+    subject: `Your order ${number} is on its way`,
+    paragraphs: [
+      `your order ${number} has left our house.`,
+      `We have taken ${money(event.captured ?? event.total)} from your card.`,
+    ],
+    withAddress: true,
+  }),
+  ORDER_DELIVERED: (number) => ({
+    subject: `Your order ${number} has arrived`,
+    paragraphs: [
+      `your order ${number} has been delivered. We hope you enjoy it.`,
+      "If something is not as it should be, reply to this message.",
+    ],
+    withAddress: false,
+  }),
+};
+
+function rejectionOf(event: OrderEvent): readonly string[] {
+  switch (event.rejectionReason) {
+    case Order_RejectionReason.OUT_OF_STOCK:
+      return ["We have less in stock than you ordered. Nothing was taken from your card."];
+    case Order_RejectionReason.PAYMENT_DECLINED:
+      return ["Your card was refused, so nothing was taken from it. You are welcome to try again with another card."];
+    case Order_RejectionReason.REJECTION_REASON_UNSPECIFIED:
+    case undefined:
+      return ["Nothing was taken from your card."];
+  }
+}
+
+function greet(name: string): string {
+  return `Hello ${name},`;
+}
+
+function addressOf({ shippingAddress }: Order): readonly string[] | undefined {
+  if (shippingAddress === undefined) return undefined;
+  const { name, lines, postalCode, city, countryCode } = shippingAddress;
+  return [name, ...lines, [postalCode, city].filter((part) => part !== "").join(" "), countryCode];
+}
+
+function money(amount: Money | undefined): string {
+  return amount === undefined ? "" : priceOf(amount);
+}

@@ -1,0 +1,262 @@
+import { Notification_State, Order_RejectionReason, OrderEvent_Kind } from "@rialto/contracts";
+import { isUnavailable, reasonOf } from "@rialto/rpc";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createSmtpTransport } from "../src/smtp-transport.ts";
+import type { MailTransport } from "../src/transport.ts";
+import { type MailServer, startMailServer } from "./mail-server.ts";
+import { ada, as, mailFrom, openWorld, order, orderEvent, userCreated } from "./notification-world.ts";
+
+let world: Awaited<ReturnType<typeof openWorld>>;
+let server: MailServer;
+let transport: MailTransport;
+let service: ReturnType<typeof world.start>;
+
+beforeAll(async () => {
+  world = await openWorld();
+  server = await startMailServer();
+  transport = createSmtpTransport({ from: mailFrom, url: server.url });
+  service = world.start(transport);
+});
+afterAll(async () => {
+  await transport.close();
+  await server.close();
+  await world.close();
+});
+beforeEach(() => {
+  server.mails.length = 0;
+  server.refuse = undefined;
+});
+
+const only = <T>(list: readonly T[]): T => {
+  expect(list).toHaveLength(1);
+  return list[0] as T;
+};
+const listed = async () =>
+  (await service.calls.listNotifications({ orderId: order.id, pageSize: 1 }, as("ADMIN"))).notifications[0];
+
+describe("the mail about a confirmed order", () => {
+  it("has a text and an HTML part with the goods, the prices and the address", async () => {
+    await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
+    const mail = only(server.mails);
+    expect(mail.subject).toMatch(/^Your order [0-9A-F]{8} is confirmed$/);
+    expect(mail.from?.text).toContain("shop@rialto.example");
+    expect(mail.to).toMatchObject({ value: [{ address: ada.email, name: ada.name }] });
+    expect(mail.text).toContain("2 x Mug & Saucer <large> at €12.50: €25.00");
+    expect(mail.text).toContain("Total: €74.99");
+    expect(mail.text).toContain("30100 Venice");
+    expect(mail.text).toContain(`Order ${order.id}`);
+    expect(mail.html).toContain("Mug &amp; Saucer &lt;large&gt;");
+    expect(mail.html).toContain("€74.99");
+  });
+
+  it("lets nobody's name become markup", async () => {
+    await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
+    const { html } = only(server.mails);
+    expect(html).toContain("Hello Ada &lt;Lovelace&gt;,");
+    expect(html).not.toContain("<Lovelace>");
+    expect(html).not.toContain("<large>");
+  });
+});
+
+describe("the mail of each kind", () => {
+  it.each([
+    [
+      "rejected for the stock",
+      OrderEvent_Kind.REJECTED,
+      { rejectionReason: Order_RejectionReason.OUT_OF_STOCK },
+      "less in stock",
+    ],
+    [
+      "rejected for the card",
+      OrderEvent_Kind.REJECTED,
+      { rejectionReason: Order_RejectionReason.PAYMENT_DECLINED },
+      "card was refused",
+    ],
+    ["cancelled", OrderEvent_Kind.CANCELLED, {}, "No money was taken"],
+    [
+      "shipped",
+      OrderEvent_Kind.SHIPPED,
+      { captured: { currencyCode: "EUR", minorUnits: 7499n } },
+      "taken €74.99 from your card",
+    ],
+    ["delivered", OrderEvent_Kind.DELIVERED, {}, "has been delivered"],
+  ])("tells of an order that was %s", async (_, kind, more, words) => {
+    await service.orderMail(orderEvent(kind, more));
+    const mail = only(server.mails);
+    expect(mail.text?.replaceAll("\n", " ")).toContain(words);
+    expect(mail.html).toContain(words);
+  });
+
+  it("welcomes a new customer", async () => {
+    await service.welcomeMail(userCreated());
+    expect(only(server.mails).subject).toBe("Welcome to Rialto");
+  });
+
+  it.each([
+    OrderEvent_Kind.PLACED,
+    OrderEvent_Kind.STOCK_RESERVED,
+    OrderEvent_Kind.CANCEL_REQUESTED,
+    OrderEvent_Kind.SHIP_REQUESTED,
+    OrderEvent_Kind.REFUNDED,
+    OrderEvent_Kind.ATTENTION_RAISED,
+  ])("is none for the event of kind %s", async (kind) => {
+    await service.orderMail(orderEvent(kind));
+    expect(server.mails).toEqual([]);
+  });
+});
+
+describe("one mail an event", () => {
+  it("although the event is delivered twice, one after the other or at once", async () => {
+    const event = orderEvent(OrderEvent_Kind.SHIPPED);
+    const other = world.start(transport);
+    await Promise.allSettled([service.orderMail(event), other.orderMail(event)]);
+    await service.orderMail(event);
+    only(server.mails);
+    expect(await listed()).toMatchObject({ state: Notification_State.SENT });
+    expect(await world.inboxOf(event.id)).toEqual(["order-mail"]);
+  });
+
+  it("known by its Message-ID as the same where the process died between the sending and the commit", async () => {
+    const event = orderEvent(OrderEvent_Kind.SHIPPED);
+    const dying = world.start(transport, (store) => ({
+      ...store,
+      finish: async () => {
+        throw new Error("the process died");
+      },
+    }));
+    await expect(dying.orderMail(event)).rejects.toThrow("the process died");
+    expect(await listed()).toMatchObject({ state: Notification_State.QUEUED });
+    // Held by the dead process still: nobody else sends it yet, and that is no failure of the event.
+    await expect(service.orderMail(event)).rejects.toSatisfy(isUnavailable);
+    world.passTime(60_000);
+    await service.orderMail(event);
+    await service.sweep();
+    expect(server.mails).toHaveLength(2);
+    expect(new Set(server.mails.map(({ messageId }) => messageId)).size).toBe(1);
+    expect(await listed()).toMatchObject({ state: Notification_State.SENT, messageId: server.mails[0]?.messageId });
+  });
+
+  it("sent by the sweeper where the process died before it", async () => {
+    const event = orderEvent(OrderEvent_Kind.DELIVERED);
+    const dying = world.start({
+      ...transport,
+      send: () => new Promise(() => {}),
+    });
+    void dying.orderMail(event);
+    await expect.poll(async () => (await listed())?.state).toBe(Notification_State.QUEUED);
+    await service.sweep();
+    expect(server.mails).toEqual([]);
+    world.passTime(60_000);
+    await service.sweep();
+    only(server.mails);
+    const before = world.asked.users;
+    await service.orderMail(event);
+    only(server.mails);
+    expect(world.asked.users).toBe(before);
+  });
+});
+
+describe("a mail server that says no", () => {
+  it.each(["recipient", "text"] as const)(
+    "for good, at the %s, ends the message as FAILED with what it said",
+    async (at) => {
+      server.refuse = { at, answer: { code: 550, text: "no such mailbox" } };
+      const event = orderEvent(OrderEvent_Kind.CONFIRMED);
+      await service.orderMail(event);
+      expect(await listed()).toMatchObject({
+        state: Notification_State.FAILED,
+        lastError: expect.stringContaining("no such mailbox"),
+      });
+      expect(await world.inboxOf(event.id)).toEqual(["order-mail"]);
+    },
+  );
+
+  it("for now is asked again later, and the event has not failed", async () => {
+    server.refuse = { at: "recipient", answer: { code: 451, text: "greylisted" } };
+    const event = orderEvent(OrderEvent_Kind.CONFIRMED);
+    await expect(service.orderMail(event)).rejects.toSatisfy(isUnavailable);
+    expect(await listed()).toMatchObject({
+      state: Notification_State.QUEUED,
+      lastError: expect.stringContaining("greylisted"),
+    });
+    server.refuse = undefined;
+    world.passTime(120_000);
+    await service.sweep();
+    only(server.mails);
+    expect(await listed()).toMatchObject({ state: Notification_State.SENT, lastError: "" });
+  });
+
+  it("by being away is asked again later", async () => {
+    const away = createSmtpTransport({ from: mailFrom, url: "smtp://127.0.0.1:1" });
+    const event = orderEvent(OrderEvent_Kind.CONFIRMED);
+    await expect(world.start(away).orderMail(event)).rejects.toSatisfy(isUnavailable);
+    await away.close();
+    world.passTime(120_000);
+    await service.orderMail(event);
+    only(server.mails);
+  });
+});
+
+describe("ResendNotification", () => {
+  it("sends the message as it was, under its Message-ID", async () => {
+    await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
+    const { id = "" } = (await listed()) ?? {};
+    const { notification } = await service.calls.resendNotification({ id }, as("ADMIN"));
+    expect(notification?.state).toBe(Notification_State.QUEUED);
+    await service.sweep();
+    const [first, second, ...others] = server.mails;
+    expect(others).toEqual([]);
+    expect(second).toMatchObject({
+      messageId: first?.messageId,
+      subject: first?.subject,
+      text: first?.text,
+      html: first?.html,
+    });
+  });
+
+  it("queues once for one Idempotency-Key", async () => {
+    await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
+    const { id = "" } = (await listed()) ?? {};
+    const admin = as("ADMIN");
+    const key = { idempotencyKey: `again-${id}` };
+    const first = await service.calls.resendNotification({ id }, admin, key);
+    await service.sweep();
+    expect(await service.calls.resendNotification({ id }, admin, key)).toEqual(first);
+    await service.sweep();
+    expect(server.mails).toHaveLength(2);
+  });
+
+  it("is refused for a message that waits already, and for none", async () => {
+    await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
+    const { id = "" } = (await listed()) ?? {};
+    await service.calls.resendNotification({ id }, as("ADMIN"));
+    await expect(service.calls.resendNotification({ id }, as("ADMIN"))).rejects.toSatisfy(
+      (error) => reasonOf(error) === "NOTIFICATION_NOT_SENT_YET",
+    );
+    await service.sweep();
+    await expect(service.calls.resendNotification({ id: ada.id }, as("ADMIN"))).rejects.toSatisfy(
+      (error) => reasonOf(error) === "NOTIFICATION_NOT_FOUND",
+    );
+  });
+});
+
+describe("ListNotifications", () => {
+  it("pages newest first, a customer's own only", async () => {
+    await service.welcomeMail(userCreated());
+    const own = as("CUSTOMER", ada.id);
+    const ids: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await service.calls.listNotifications({ pageSize: 3, pageToken }, own);
+      ids.push(...page.notifications.map(({ id }) => id));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(ids).toEqual([...new Set(ids)].sort().reverse());
+    const everything = await service.calls.listNotifications({ userId: ada.id, pageSize: 200 }, as("ADMIN"));
+    expect(everything.notifications.map(({ id }) => id)).toEqual(ids);
+    expect((await service.calls.listNotifications({}, as("CUSTOMER"))).notifications).toEqual([]);
+    await expect(service.calls.listNotifications({ userId: ada.id }, as("CUSTOMER"))).rejects.toSatisfy(
+      (error) => reasonOf(error) === "ACCESS_DENIED",
+    );
+  });
+});

@@ -1,0 +1,166 @@
+import { create, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import {
+  NotificationService,
+  OrderEvent_Kind,
+  OrderEventSchema,
+  OrderSchema,
+  UserEvent_Kind,
+  UserEventSchema,
+  UserSchema,
+} from "@rialto/contracts";
+import type { Event } from "@rialto/events";
+import {
+  callErrors,
+  createClient,
+  createEndpoint,
+  type Origin,
+  refuse,
+  serve,
+  type UserId,
+  workOrigin,
+} from "@rialto/rpc";
+import { quietLogger, testDatabase } from "@rialto/testing";
+import { v7 as uuidv7 } from "uuid";
+import { createDelivery } from "../src/delivery.ts";
+import { notifications } from "../src/notifications.ts";
+import { orderMailHandler } from "../src/order-mail.ts";
+import { notification as service } from "../src/service.ts";
+import { createNotificationStore, type NotificationStore } from "../src/store.ts";
+import type { MailTransport } from "../src/transport.ts";
+import { welcomeMailHandler } from "../src/welcome-mail.ts";
+
+export const mailFrom = "Rialto <shop@rialto.example>";
+
+type Run = (event: Event<unknown>) => Promise<void>;
+
+/** The notification service on a database of its own. The user and order services behind it know Ada and her order. */
+export async function openWorld() {
+  const db = await testDatabase({ schemas: service.schemas });
+  const database = db.database("notification");
+  let clockMs = 0;
+  const now = () => new Date(Date.now() + clockMs);
+  const asked = { users: 0 };
+
+  /** Starts a process of the service. `between` lets a test stand between the handlers and the store. */
+  function start(
+    transport: MailTransport,
+    between: (store: NotificationStore) => NotificationStore = (store) => store,
+  ) {
+    const store = between(createNotificationStore(database));
+    const delivery = createDelivery({ store, transport, now, log: quietLogger });
+    const parts = { calls: callsFor(asked), notifications: store, delivery, config: { mailFrom }, now };
+    const endpoint = createEndpoint({
+      service: "notification",
+      routes: [serve(NotificationService, notifications({ database, notifications: store }))],
+      verifier: { user: personOf, service: async (name) => ({ name }) },
+      fingerprintKey: "a key for tests",
+      log: quietLogger,
+    });
+    const names = { caller: "gateway", target: "notification", tokens: { for: async () => "gateway" } };
+    return {
+      calls: createClient(NotificationService, { kind: "local", endpoint: () => endpoint }, names),
+      sweep: () => delivery.sweep(new AbortController().signal),
+      orderMail: runner("order-mail", orderMailHandler(parts)),
+      welcomeMail: runner("welcome-mail", welcomeMailHandler(parts)),
+    };
+  }
+
+  return {
+    start,
+    database,
+    asked,
+    passTime: (ms: number) => {
+      clockMs += ms;
+    },
+    async inboxOf(eventId: string): Promise<string[]> {
+      const rows = await database.sql<
+        { subscription: string }[]
+      >`select subscription from inbox where event_id = ${eventId}`;
+      return rows.map(({ subscription }) => subscription);
+    },
+    close: () => db.close(),
+  };
+}
+
+function runner(subscription: string, handler: ReturnType<typeof orderMailHandler | typeof welcomeMailHandler>): Run {
+  if (!("withEffect" in handler)) throw new Error(`${subscription} has an effect outside`);
+  // Each runner is given the events of its own subscription by the test.
+  const run = handler.withEffect as (event: unknown, inbox: unknown, signal: AbortSignal) => Promise<void>;
+  return (event) => run(event, { subscription, eventId: event.id }, new AbortController().signal);
+}
+
+export const ada = create(UserSchema, { id: uuidv7(), name: "Ada <Lovelace>", email: "ada@example.com" });
+
+export const order = create(OrderSchema, {
+  id: uuidv7(),
+  userId: ada.id,
+  items: [
+    {
+      productId: uuidv7(),
+      name: "Mug & Saucer <large>",
+      quantity: 2,
+      unitPrice: { currencyCode: "EUR", minorUnits: 1250n },
+      total: { currencyCode: "EUR", minorUnits: 2500n },
+    },
+    {
+      productId: uuidv7(),
+      name: "Teapot",
+      quantity: 1,
+      unitPrice: { currencyCode: "EUR", minorUnits: 4999n },
+      total: { currencyCode: "EUR", minorUnits: 4999n },
+    },
+  ],
+  total: { currencyCode: "EUR", minorUnits: 7499n },
+  shippingAddress: { name: "Ada", lines: ["1 Canal Street"], city: "Venice", postalCode: "30100", countryCode: "IT" },
+});
+
+function callsFor(asked: { users: number }) {
+  return {
+    users: {
+      getUser: async () => {
+        asked.users += 1;
+        return { user: ada };
+      },
+    },
+    orders: { getOrder: async () => ({ order }) },
+    // The handlers use these two methods of the two clients.
+  } as unknown as Parameters<typeof orderMailHandler>[0]["calls"];
+}
+
+export function orderEvent(
+  kind: OrderEvent_Kind,
+  more: MessageInitShape<typeof OrderEventSchema> = {},
+): Event<MessageShape<typeof OrderEventSchema>> {
+  const payload = create(OrderEventSchema, {
+    orderId: order.id,
+    userId: ada.id,
+    version: 3,
+    kind,
+    total: order.total,
+    ...more,
+  });
+  return {
+    ...envelope(),
+    topic: `order.${OrderEvent_Kind[kind].toLowerCase()}`,
+    subject: order.id,
+    version: 3,
+    payload,
+  };
+}
+
+export function userCreated(): Event<MessageShape<typeof UserEventSchema>> {
+  const payload = create(UserEventSchema, { userId: ada.id, kind: UserEvent_Kind.CREATED });
+  return { ...envelope(), topic: "user.created", subject: ada.id, version: 1, payload };
+}
+
+const envelope = () => ({ id: uuidv7(), time: new Date(), traceparent: "" });
+
+export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): Origin {
+  return { ...workOrigin({ timeoutMs: 20_000 }), userToken: `${role}.${userId}` };
+}
+
+async function personOf(token: string) {
+  const [role, userId] = token.split(".");
+  if (role !== "CUSTOMER" && role !== "ADMIN") throw refuse(callErrors.TOKEN_INVALID);
+  return { role, userId: userId as UserId, sessionId: "s" } as const;
+}

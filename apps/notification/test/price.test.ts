@@ -1,0 +1,17 @@
+import { describe, expect, it } from "vitest";
+import { priceOf } from "../src/price.ts";
+
+describe("priceOf", () => {
+  it.each([
+    ["EUR", 1250n, "€12.50"],
+    ["EUR", 5n, "€0.05"],
+    ["USD", 123456789n, "$1,234,567.89"],
+    ["JPY", 1250n, "¥1,250"],
+    ["KWD", 1250n, "KWD 1.250"],
+    ["EUR", 0n, "€0.00"],
+    ["EUR", -1n, "-€0.01"],
+    ["EUR", 9223372036854775807n, "€92,233,720,368,547,758.07"],
+  ])("writes %s %s as people read it", (currencyCode, minorUnits, text) => {
+    expect(priceOf({ currencyCode, minorUnits }).replaceAll("\u00a0", " ")).toBe(text);
+  });
+});
