@@ -6,7 +6,7 @@ import { runServices } from "./run-services.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
 /** An orchestrator kills what has not ended by then; better to say so ourselves, and exit. */
-const stopMsMax = 4_500;
+const stopMsMax = 4_800;
 
 /** A process: what it is called, what it runs, and how it starts. */
 export interface Main {

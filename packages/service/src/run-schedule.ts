@@ -3,12 +3,17 @@ import { isOutage, type Sql, withLease } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 import type { Schedule } from "./schedule.ts";
 
-/** A replica that dies while it works holds the others up for this long at most, or for one interval where that is longer. */
-const leaseMsMin = 30_000;
+/** A replica that dies holds its schedules up for as long as its lease lives on: a few intervals, within these bounds. */
+const leaseIntervals = 3;
+const leaseMsMin = 5_000;
+const leaseMsMax = 60_000;
+/** Each wait is up to this much shorter or longer, so that what began together does not stay together. */
+const jitter = 0.1;
 
 /**
- * Runs a schedule until it is stopped. Each replica wakes once an interval, at moments that drift apart; the lease lets one of them
- * work. Work that fails is logged and comes again with the next interval. `stop` aborts the work's signal and waits for it.
+ * Runs a schedule until it is stopped. Every replica asks for its lease once an interval; the one that has it does the work, interval
+ * after interval, until it stops or loses the lease. Work that fails is logged and comes again with the next interval. `stop`
+ * aborts the work's signal, waits for it, and gives the lease back.
  */
 export function runSchedule(o: {
   readonly schedule: Schedule;
@@ -17,29 +22,37 @@ export function runSchedule(o: {
   readonly log: Logger;
 }): { stop(): Promise<void> } {
   const { schedule, sql, holder } = o;
-  const log = o.log.child({ schedule: schedule.name });
+  const { name, intervalMs } = schedule;
+  const log = o.log.child({ schedule: name });
   const stopping = new AbortController();
-  const ttlMs = Math.max(leaseMsMin, schedule.intervalMs);
+  const ttlMs = Math.min(Math.max(intervalMs * leaseIntervals, leaseMsMin), leaseMsMax);
 
-  const runOnce = async () => {
+  const work = async (signal: AbortSignal) => {
     try {
-      await withLease(sql, { name: schedule.name, holder, ttlMs }, async () => {
-        // Past its lease the work is no longer alone: it must end.
-        await schedule.run(AbortSignal.any([stopping.signal, AbortSignal.timeout(ttlMs)]));
-      });
+      await schedule.run(signal);
     } catch (error) {
-      if (stopping.signal.aborted) return;
-      if (isOutage(error)) log.warn({ err: error }, "a schedule has to wait: its database is away");
+      if (signal.aborted) return;
+      if (isOutage(error)) log.warn({ err: error }, "a schedule has to wait: something it needs is down");
       else log.error({ err: error }, "a schedule failed");
     }
   };
+  const workWhileLeased = async (lost: AbortSignal) => {
+    const signal = AbortSignal.any([stopping.signal, lost]);
+    while (!signal.aborted) {
+      await work(signal);
+      await pause(intervalMs, signal);
+    }
+  };
   const loop = async () => {
-    // The first run comes within the first interval, so that what a crash left behind is not left for long.
-    let delayMs = Math.random() * schedule.intervalMs;
+    // The first turn comes within the first interval, so that what a crash left behind is not left for long.
+    await pause(intervalMs * Math.random(), stopping.signal);
     while (!stopping.signal.aborted) {
-      await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-      if (!stopping.signal.aborted) await runOnce();
-      delayMs = schedule.intervalMs * (0.9 + Math.random() * 0.2);
+      try {
+        await withLease(sql, { name, holder, ttlMs }, workWhileLeased);
+      } catch (error) {
+        if (!stopping.signal.aborted) log.warn({ err: error }, "the lease of a schedule cannot be asked for");
+      }
+      await pause(intervalMs, stopping.signal);
     }
   };
   const ended = loop();
@@ -49,4 +62,10 @@ export function runSchedule(o: {
       await ended;
     },
   };
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const drift = 1 - jitter + 2 * jitter * Math.random();
+  // Aborted is how a wait ends early; whoever waits looks at the signal.
+  await sleep(ms * drift, undefined, { signal }).catch(() => undefined);
 }

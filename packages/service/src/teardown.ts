@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@rialto/telemetry";
 
 /** How long one step of stopping may take before the next begins without it. */
-const stepMsMax = 1_500;
+const stepMsMax = 2_700;
 
 /** What was started, to be stopped in the opposite order. */
 export interface Teardown {

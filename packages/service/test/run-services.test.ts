@@ -1,0 +1,217 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { OrderEventSchema, ProductService } from "@rialto/contracts";
+import type { Database } from "@rialto/database";
+import { publish, subscribe } from "@rialto/events";
+import { type CallContext, CallError, type Client, callErrors, refuse, serve, workOrigin } from "@rialto/rpc";
+import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { readConfig } from "../src/config.ts";
+import { defineService } from "../src/define-service.ts";
+import { type Running, runServices } from "../src/run-services.ts";
+import { every } from "../src/schedule.ts";
+
+let database: TestDatabase;
+let folder: string;
+const running: Running[] = [];
+
+beforeAll(async () => {
+  database = await testDatabase({ schemas: [] });
+});
+
+// Throws where a pool was left open on the database.
+afterAll(async () => {
+  await database.close();
+});
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "rialto-service-"));
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((one) => one.stop()));
+  await rm(folder, { recursive: true });
+});
+
+describe.each(["in one process", "in two processes"])("two services %s", (topology) => {
+  async function start() {
+    const { product, order, opened, heard } = shop();
+    if (topology === "in one process") running.push(await runServices([product, order], options(false)));
+    else {
+      const first = await runServices([product], options(true));
+      running.push(first);
+      running.push(await runServices([order], options(true, { RIALTO_PRODUCT_URL: `http://127.0.0.1:${first.port}` })));
+    }
+    const { products, publisher, wake } = opened;
+    if (products === undefined || publisher === undefined || wake === undefined) throw new Error("not open");
+    return { products, publisher, wake, heard };
+  }
+
+  it("call each other with typed messages, and know who calls", async () => {
+    const { products } = await start();
+    const id = randomUUID();
+    const answer = await products.batchGetProducts({ ids: [id] }, workOrigin({}));
+    expect(answer.products).toMatchObject([
+      { id, name: "service order", price: { currencyCode: "EUR", minorUnits: 1250n } },
+    ]);
+  });
+
+  it("get the same refusals from each other", async () => {
+    const { products } = await start();
+    const ask = (ids: readonly string[], o = {}) => products.batchGetProducts({ ids: [...ids] }, workOrigin({}), o);
+    expect(await refusal(ask([refused]))).toEqual({ code: "aborted", reason: "CHANGED_MEANWHILE" });
+    expect(await refusal(ask(["no id"]))).toEqual({ code: "invalid_argument", reason: "INVALID_REQUEST" });
+    expect(await refusal(ask([broken]))).toEqual({ code: "internal", reason: "INTERNAL_ERROR" });
+    expect(await refusal(ask([slow], { timeoutMs: 50 }))).toMatchObject({ code: "deadline_exceeded" });
+    expect(await refusal(products.createProduct({}, workOrigin({})))).toMatchObject({ reason: "ACCESS_DENIED" });
+  });
+
+  it("hear of each other's events", async () => {
+    const { publisher, wake, heard } = await start();
+    const subject = randomUUID();
+    const event = {
+      id: randomUUID(),
+      topic: "product.changed",
+      subject,
+      version: 1,
+      time: new Date(),
+      traceparent: "",
+    };
+    await registered(publisher);
+    await publisher.sql.begin((tx) => publish(tx, { ...event, payload: { orderId: subject } }));
+    wake();
+    while (!heard.includes(subject)) await sleep(10);
+  });
+});
+
+describe("runServices", () => {
+  it("leaves nothing open when it stops", async () => {
+    const { product, order, story } = shop();
+    const one = await runServices([product, order], options(false));
+    while (!story.includes("schedule ran")) await sleep(10);
+    await one.stop();
+    expect(story.at(-1)).toBe("order stopped");
+    expect(await openSessions()).toEqual([]);
+  });
+
+  it("leaves nothing open when a part does not start", async () => {
+    const { product } = shop();
+    const broken = defineService({
+      name: "order",
+      migrations: orderMigrations,
+      calls: {},
+      rpc: () => [],
+      seed: () => Promise.reject(new Error("no seed grows here")),
+    });
+    await expect(runServices([product, broken], options(false))).rejects.toThrow("no seed grows here");
+    expect(await openSessions()).toEqual([]);
+  });
+
+  it("says nothing of a password in its log, and hands announcements to whoever started it", async () => {
+    const { product } = shop();
+    const announcing = defineService({
+      name: "order",
+      migrations: orderMigrations,
+      calls: {},
+      rpc: () => [],
+      seed: async (app) => app.announce({ kind: "admin-created", email: "a@example.com", password: "secret" }),
+    });
+    const one = await runServices([product, announcing], options(false));
+    running.push(one);
+    expect(one.announcements).toEqual([{ kind: "admin-created", email: "a@example.com", password: "secret" }]);
+  });
+});
+
+const orderMigrations = new URL("./fixture/order-migrations/", import.meta.url);
+const productMigrations = new URL("./fixture/product-migrations/", import.meta.url);
+const [refused, broken, slow] = [randomUUID(), randomUUID(), randomUUID()];
+
+const unused = () => Promise.reject(new Error("nobody calls this"));
+
+/** A product service that answers with its caller's name, and an order service that calls it and hears its events. */
+function shop() {
+  const story: string[] = [];
+  const heard: string[] = [];
+  const opened: { publisher?: Database; products?: Client<typeof ProductService>; wake?: () => void } = {};
+  const product = defineService({
+    name: "product",
+    migrations: productMigrations,
+    calls: {},
+    own: ({ database: publisher, wakeRelay }) => {
+      Object.assign(opened, { publisher, wake: wakeRelay });
+      return {};
+    },
+    rpc: () => [
+      serve(ProductService, {
+        batchGetProducts: async ({ ids }, ctx) => ({
+          products: await Promise.all(ids.map((id) => describeTo(ctx, id))),
+        }),
+        createProduct: unused,
+        getProduct: unused,
+        listProducts: unused,
+        updateProduct: unused,
+      }),
+    ],
+  });
+  const order = defineService({
+    name: "order",
+    migrations: orderMigrations,
+    calls: { products: ProductService },
+    own: ({ calls }) => {
+      opened.products = calls.products;
+      return {};
+    },
+    rpc: () => [],
+    subscriptions: () => [
+      subscribe("stock-watch", "product.*", OrderEventSchema, {
+        inTransaction: async ({ payload }) => void heard.push(payload.orderId),
+      }),
+    ],
+    schedules: () => [every("5ms", "look-around", async () => void story.push("schedule ran"))],
+    stop: async () => void story.push("order stopped"),
+  });
+  return { story, heard, opened, product, order };
+}
+
+async function describeTo(ctx: CallContext, id: string) {
+  if (id === refused) throw refuse(callErrors.CHANGED_MEANWHILE);
+  if (id === broken) throw new Error("a defect");
+  if (id === slow) await sleep(60_000, undefined, { signal: ctx.signal });
+  const name = ctx.caller.kind === "service" ? `service ${ctx.caller.name}` : ctx.caller.kind;
+  return { id, name, price: { currencyCode: "EUR", minorUnits: 1250n } };
+}
+
+/** Over the network a subscription is registered in its own time. */
+async function registered(publisher: Database): Promise<void> {
+  while ((await publisher.sql`select 1 from registration`).length === 0) await sleep(10);
+}
+
+function options(listens: boolean, env: Readonly<Record<string, string>> = {}) {
+  const config = readConfig({ DATABASE_URL: database.adminUrl, RIALTO_DATA_DIR: folder, PORT: "0", ...env });
+  return { config, log: quietLogger, listens };
+}
+
+async function refusal(call: Promise<unknown>): Promise<{ code: string; reason: string } | undefined> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    if (error instanceof CallError) return { code: error.code, reason: error.reason };
+    throw error;
+  }
+}
+
+async function openSessions(): Promise<readonly string[]> {
+  for (let tries = 0; ; tries += 1) {
+    const rows = await database.sql<{ name: string }[]>`
+      select application_name as name from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
+    const names = rows.map(({ name }) => name).filter((name) => name.startsWith("rialto-"));
+    // The server takes a moment to see that a session was closed.
+    if (names.length === 0 || tries === 50) return names;
+    await sleep(20);
+  }
+}
