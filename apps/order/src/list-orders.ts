@@ -1,0 +1,77 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type ListOrderEventsRequest,
+  type ListOrderEventsResponseSchema,
+  type ListOrdersRequest,
+  type ListOrdersResponseSchema,
+  Order_Status,
+  OrderEvent_Kind,
+} from "@rialto/contracts";
+import { type CallContext, callErrors, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { validate as isUuid } from "uuid";
+import type { Order, Status } from "./order.ts";
+import { orderMessage } from "./order-message.ts";
+import type { OrderStore } from "./store.ts";
+
+/** Lists orders, newest first. A customer's list is their own; naming another account is refused, whether it exists or not. */
+export async function listOrders(
+  orders: Pick<OrderStore, "list">,
+  request: ListOrdersRequest,
+  ctx: CallContext,
+): Promise<MessageInitShape<typeof ListOrdersResponseSchema>> {
+  const filter = { userId: userOf(request, ctx), status: statusOf(request.status) };
+  const { limit, after: keys } = pageOf(request, filter);
+  const after = keyIn(keys, isUuid);
+  const found = await orders.list(filter, { after, limit: limit + 1 });
+  const page = found.slice(0, limit);
+  const last = found.length > limit ? page.at(-1) : undefined;
+  return { orders: page.map(orderMessage), nextPageToken: last === undefined ? "" : nextPageToken([last.id], filter) };
+}
+
+/** Lists what happened to an order, oldest first. */
+export async function listHistory(
+  orders: Pick<OrderStore, "history">,
+  order: Order,
+  request: ListOrderEventsRequest,
+): Promise<MessageInitShape<typeof ListOrderEventsResponseSchema>> {
+  const filter = { orderId: order.id };
+  const { limit, after: keys } = pageOf(request, filter);
+  const after = Number(keyIn(keys, (key) => /^\d{1,9}$/.test(key)) ?? 0);
+  const found = await orders.history(order.id, { after, limit: limit + 1 });
+  const page = found.slice(0, limit);
+  const last = found.length > limit ? page.at(-1) : undefined;
+  return {
+    events: page.map(({ fact, version, time, actor, reason, traceparent }) => ({
+      kind: OrderEvent_Kind[fact.kind],
+      version,
+      time: timestampFromDate(time),
+      actor,
+      reason,
+      // 00-<trace id>-<span id>-<flags>
+      traceId: traceparent.split("-")[1] ?? "",
+    })),
+    nextPageToken: last === undefined ? "" : nextPageToken([String(last.version)], filter),
+  };
+}
+
+function userOf({ userId }: ListOrdersRequest, { caller }: CallContext): string | undefined {
+  const named = userId === "" ? undefined : userId.toLowerCase();
+  if (caller.kind !== "user" || caller.role === "ADMIN") return named;
+  if (named !== undefined && named !== caller.userId) throw refuse(callErrors.ACCESS_DENIED);
+  return caller.userId;
+}
+
+function statusOf(status: Order_Status): Status | undefined {
+  if (status === Order_Status.STATUS_UNSPECIFIED) return undefined;
+  // The enum's other names are the domain's, and the contract lets no number through that is not among them.
+  return Order_Status[status] as Status;
+}
+
+/** The one key of a page token, if it is one that this list gives. */
+function keyIn(keys: readonly string[] | undefined, isKey: (key: string) => boolean): string | undefined {
+  if (keys === undefined) return undefined;
+  const [key] = keys;
+  if (key === undefined || keys.length > 1 || !isKey(key)) throw refuse(callErrors.PAGE_TOKEN_INVALID);
+  return key;
+}

@@ -1,0 +1,4 @@
+import { runProcess } from "@rialto/service";
+import { order } from "./service.ts";
+
+await runProcess(order);

@@ -1,0 +1,77 @@
+import { eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
+import { inboxTables, outboxTables } from "@rialto/events";
+import { sql } from "drizzle-orm";
+import { bigint, check, index, integer, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { AddressJson, LineJson } from "./order-json.ts";
+
+const schema = pgSchema("order");
+
+/**
+ * The orders as they stand: each row is its order's log folded, and its version the number of events. Amounts are minor units of
+ * `currency`. The checks repeat what the domain promises, so that no defect of the code can store an order that cannot be.
+ */
+export const orders = schema.table(
+  "orders",
+  {
+    id: uuid("id").primaryKey(),
+    version: integer("version").notNull(),
+    userId: uuid("user_id").notNull(),
+    status: text("status", {
+      enum: ["PENDING", "STOCK_RESERVED", "CONFIRMED", "SHIPPED", "DELIVERED", "REJECTED", "CANCELLED"],
+    }).notNull(),
+    items: jsonb("items").$type<readonly LineJson[]>().notNull(),
+    currency: text("currency").notNull(),
+    total: bigint("total", { mode: "bigint" }).notNull(),
+    captured: bigint("captured", { mode: "bigint" }).notNull(),
+    refunded: bigint("refunded", { mode: "bigint" }).notNull(),
+    paymentMethod: text("payment_method").notNull(),
+    shippingAddress: jsonb("shipping_address").$type<AddressJson>(),
+    rejectionReason: text("rejection_reason", { enum: ["OUT_OF_STOCK", "PAYMENT_DECLINED"] }),
+    pendingAction: text("pending_action", { enum: ["SHIP", "CANCEL"] }),
+    attentionReason: text("attention_reason", {
+      enum: ["CAPTURE_REFUSED", "AUTHORIZATION_EXPIRED", "STOCK_LOST", "COMPENSATION_FAILED"],
+    }),
+    attentionDetail: text("attention_detail"),
+    attentionSince: timestamp("attention_since", { withTimezone: true }),
+    createTime: timestamp("create_time", { withTimezone: true }).notNull(),
+    updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
+  },
+  (table) => [
+    check("orders_version", sql`version >= 1`),
+    check(
+      "orders_status",
+      sql`status in ('PENDING', 'STOCK_RESERVED', 'CONFIRMED', 'SHIPPED', 'DELIVERED', 'REJECTED', 'CANCELLED')`,
+    ),
+    check("orders_money", sql`total > 0 and 0 <= refunded and refunded <= captured and captured <= total`),
+    check("orders_captured", sql`status not in ('SHIPPED', 'DELIVERED') or captured = total`),
+    check(
+      "orders_rejection",
+      sql`(status = 'REJECTED') = (rejection_reason is not null) and rejection_reason in ('OUT_OF_STOCK', 'PAYMENT_DECLINED')`,
+    ),
+    check(
+      "orders_pending",
+      sql`pending_action is null or (pending_action = 'SHIP' and status = 'CONFIRMED') or (pending_action = 'CANCEL' and status in ('PENDING', 'STOCK_RESERVED', 'CONFIRMED'))`,
+    ),
+    check(
+      "orders_attention",
+      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and attention_reason in ('CAPTURE_REFUSED', 'AUTHORIZATION_EXPIRED', 'STOCK_LOST', 'COMPENSATION_FAILED')`,
+    ),
+    // The two lists, newest first: the ids are UUIDv7, so they are in the order of the times.
+    index("orders_user").on(table.userId, table.id),
+    index("orders_status").on(table.status, table.id),
+    // What the sweeper looks for: orders that are not at rest, longest untouched first. It is `moving` of order.ts, in SQL.
+    index("orders_moving")
+      .on(table.updateTime, table.id)
+      .where(sql`attention_reason is null and (status in ('PENDING', 'STOCK_RESERVED') or pending_action is not null)`),
+  ],
+);
+
+/** The log: what happened to each order, in the order of its versions. Rows are only ever added. */
+export const orderEvent = schema.table("order_event", eventColumns(), (table) => [
+  primaryKey({ columns: [table.subjectId, table.version] }),
+]);
+
+export const idempotency = idempotencyTable(schema);
+export const lease = leaseTable(schema);
+export const { outbox, batch, delivery, registration } = outboxTables(schema);
+export const { inbox, inboxPending, inboxCursor } = inboxTables(schema);

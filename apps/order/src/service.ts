@@ -1,0 +1,43 @@
+import {
+  InventoryService,
+  OrderEventSchema,
+  OrderService,
+  PaymentEventSchema,
+  PaymentService,
+  ProductService,
+  UserService,
+} from "@rialto/contracts";
+import { subscribe } from "@rialto/events";
+import { serve } from "@rialto/rpc";
+import { defineService, every } from "@rialto/service";
+import { advanceOnEvent, checkoutTopics, createCheckout } from "./advance-checkout.ts";
+import { orders } from "./orders.ts";
+import { recordRefund } from "./record-refund.ts";
+import { resumeStalled } from "./resume-stalled.ts";
+import { createOrderStore } from "./store.ts";
+import { createOrderWatch } from "./watch.ts";
+
+/** Orders: what was bought, where it stands, and how it got there. */
+export const order = defineService({
+  name: "order",
+  migrations: new URL("../migrations", import.meta.url),
+  calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
+  own: ({ database, wakeRelay, calls, now }) => {
+    const store = createOrderStore({ database, onCommitted: wakeRelay });
+    return {
+      orders: store,
+      watch: createOrderWatch({ orders: store }),
+      checkout: createCheckout({ orders: store, calls, now }),
+    };
+  },
+  rpc: (app) => [serve(OrderService, orders(app))],
+  subscriptions: (app) => [
+    subscribe("checkout", checkoutTopics, OrderEventSchema, advanceOnEvent(app)),
+    subscribe("order-refunds", "payment.refunded", PaymentEventSchema, recordRefund(app)),
+  ],
+  schedules: (app) => [every("10s", "resume-stalled-checkouts", resumeStalled(app))],
+  stop: async (app) => {
+    app.watch.close();
+    await app.orders.close();
+  },
+});

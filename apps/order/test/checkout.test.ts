@@ -1,0 +1,334 @@
+import { PaymentErrorReason, ProductErrorReason } from "@rialto/contracts";
+import { workOrigin } from "@rialto/rpc";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type Checkout, createCheckout } from "../src/advance-checkout.ts";
+import { checkout, type Step } from "../src/checkout.ts";
+import { isAtRest, situationOf } from "../src/order.ts";
+import { logTo, orderFrom, orderId } from "./builders.ts";
+import { down, type FakeWorld, fakeWorld, refusal } from "./fake-world.ts";
+import { type MemoryStore, memoryStore } from "./memory-store.ts";
+
+const origin = workOrigin({});
+const now = () => new Date(Date.UTC(2026, 0, 2));
+const steps = [...checkout.entries()].map(([index, step]) => ({ name: step.name, index, step }));
+const undone = steps.filter(({ step }) => step.undo !== undefined);
+const quantity = 2;
+const stocked = 10;
+
+let world: FakeWorld;
+let store: MemoryStore;
+let saga: Checkout;
+
+beforeEach(() => {
+  world = fakeWorld({ available: stocked });
+  store = memoryStore();
+  saga = createCheckout({ orders: store, calls: world.calls, now });
+});
+
+/** The order where this step is due, in a world where the steps before it were done. */
+async function bringTo(step: Step, index: number) {
+  const order = orderFrom(logTo[step.at]);
+  store.seed(logTo[step.at]);
+  for (const earlier of checkout.slice(0, index)) await earlier.run(world.calls, order, origin);
+  return order;
+}
+
+const advance = () => saga.advance(orderId, { origin });
+const order = () => store.must(orderId);
+const snapshot = () => ({ ...world.holdings(orderId), available: world.available(), effects: [...world.effects] });
+
+/** The method that a step calls. */
+async function methodOf({ step, index }: { step: Step; index: number }): Promise<string> {
+  const scratch = fakeWorld();
+  const due = orderFrom(logTo[step.at]);
+  for (const earlier of checkout.slice(0, index)) await earlier.run(scratch.calls, due, origin);
+  let called = "";
+  scratch.interference.before = (method) => {
+    called = method;
+  };
+  await step.run(scratch.calls, due, origin);
+  return called;
+}
+
+/** Every reason of the services behind that ends this step for good. */
+function finalReasons(step: Step): string[] {
+  const reasons = [...Object.keys(ProductErrorReason), ...Object.keys(PaymentErrorReason)];
+  return [...new Set(reasons)].filter((reason) => step.onRefused(reason, orderFrom(logTo[step.at])) !== undefined);
+}
+
+/** Whether an order that ended without being shipped has left anything behind. */
+function isClean(): boolean {
+  const { reservation, payment } = world.holdings(orderId);
+  const holdsNothing = reservation !== "RESERVED" && payment !== "AUTHORIZED";
+  return holdsNothing && world.available() === stocked;
+}
+
+describe("the checkout", () => {
+  it("succeeds: confirms what can be reserved and paid, and ships what was asked to be shipped", async () => {
+    store.seed(logTo.PENDING);
+    await advance();
+    expect(order()).toMatchObject({ status: "CONFIRMED", captured: 0n, version: 3 });
+    expect(snapshot()).toMatchObject({ reservation: "RESERVED", payment: "AUTHORIZED", available: stocked - quantity });
+    await store.tell(orderId, { kind: "requestShip" });
+    await advance();
+    expect(order()).toMatchObject({ status: "SHIPPED", captured: 2500n, version: 5 });
+    expect(snapshot()).toMatchObject({ reservation: "COMMITTED", payment: "CAPTURED" });
+  });
+
+  it("rejects what is not in stock, and holds nothing", async () => {
+    world = fakeWorld({ available: 1 });
+    saga = createCheckout({ orders: store, calls: world.calls, now });
+    store.seed(logTo.PENDING);
+    await advance();
+    expect(order()).toMatchObject({ status: "REJECTED", rejectionReason: "OUT_OF_STOCK" });
+    expect(world.effects).toEqual([]);
+  });
+
+  it("gives the stock back before it says that the card was declined", async () => {
+    world.card = "declined";
+    store.seed(logTo.PENDING);
+    store.beforeCommit = ({ fact }) => {
+      if (fact.kind === "REJECTED") expect(world.holdings(orderId).reservation).toBe("RELEASED");
+    };
+    await advance();
+    expect(order()).toMatchObject({ status: "REJECTED", rejectionReason: "PAYMENT_DECLINED" });
+    expect(isClean()).toBe(true);
+  });
+
+  it("consumes its event in the first commit and in no other", async () => {
+    store.seed(logTo.PENDING);
+    const inbox = { subscription: "checkout", eventId: "event" };
+    await saga.advance(orderId, { origin, inbox });
+    expect(order().status).toBe("CONFIRMED");
+    expect(store.inbox).toEqual([inbox]);
+  });
+
+  it("does nothing to an order at rest", async () => {
+    for (const log of Object.values(logTo)) {
+      if (!isAtRest(orderFrom(log))) continue;
+      store.seed(log);
+      await advance();
+      expect(store.log(orderId)).toEqual(log);
+    }
+    expect(world.effects).toEqual([]);
+  });
+
+  it("says so when there is no such order", async () => {
+    await expect(advance()).rejects.toThrow("is not there");
+  });
+});
+
+describe.each(steps)("step $name", ({ step, index }) => {
+  it("run twice changes nothing more", async () => {
+    const due = await bringTo(step, index);
+    const first = await step.run(world.calls, due, origin);
+    const once = snapshot();
+    expect(await step.run(world.calls, due, origin)).toEqual(first);
+    expect(snapshot()).toEqual(once);
+  });
+
+  it("that is refused for good leaves a clean world, once a person has settled what waits for one", async () => {
+    const method = await methodOf({ step, index });
+    const reasons = finalReasons(step);
+    expect(reasons).not.toEqual([]);
+    for (const reason of reasons) {
+      world = fakeWorld({ available: stocked });
+      store = memoryStore();
+      saga = createCheckout({ orders: store, calls: world.calls, now });
+      await bringTo(step, index);
+      world.interference.before = (called) => {
+        if (called === method) throw refusal(reason);
+      };
+      await advance();
+      expect(isAtRest(order())).toBe(true);
+      if (order().attention !== undefined) await settle();
+      expect(["REJECTED", "CANCELLED"]).toContain(order().status);
+      expect(isClean()).toBe(true);
+      expect(order().captured).toBe(order().refunded);
+    }
+  });
+
+  it.each(["before", "after"] as const)(
+    "that cannot go on, broken off %s its effect, goes on later as if nothing had been",
+    async (when) => {
+      const method = await methodOf({ step, index });
+      const due = await bringTo(step, index);
+      world.interference[when] = (called) => {
+        if (called === method) throw down();
+      };
+      await expect(advance()).rejects.toThrow("down");
+      expect(situationOf(order())).toBe(situationOf(due));
+      world.interference = {};
+      await advance();
+      expect(["CONFIRMED", "SHIPPED"]).toContain(order().status);
+      expect(new Set(world.effects).size).toBe(world.effects.length);
+    },
+  );
+
+  it("whose worker dies before it commits is done again, and its effect is there once", async () => {
+    await bringTo(step, index);
+    store.beforeCommit = () => {
+      throw new Error("the worker died");
+    };
+    await expect(advance()).rejects.toThrow("the worker died");
+    store.beforeCommit = () => undefined;
+    await advance();
+    expect(["CONFIRMED", "SHIPPED"]).toContain(order().status);
+    expect(new Set(world.effects).size).toBe(world.effects.length);
+  });
+
+  it("that fails in a way that nobody foresaw decides nothing", async () => {
+    const method = await methodOf({ step, index });
+    const due = await bringTo(step, index);
+    world.interference.before = (called) => {
+      if (called === method) throw refusal("INTERNAL_ERROR");
+    };
+    await expect(advance()).rejects.toThrow("INTERNAL_ERROR");
+    expect(order()).toEqual(due);
+  });
+});
+
+describe.each(undone)("undo of $name", ({ step, index }) => {
+  it("run twice changes nothing more", async () => {
+    const due = await bringTo(step, index);
+    await step.run(world.calls, due, origin);
+    await step.undo?.(world.calls, due, origin);
+    const once = snapshot();
+    await step.undo?.(world.calls, due, origin);
+    expect(snapshot()).toEqual(once);
+  });
+
+  it("that comes before its action wins", async () => {
+    const due = await bringTo(step, index);
+    await step.undo?.(world.calls, due, origin);
+    const tombstone = snapshot();
+    const error: unknown = await step.run(world.calls, due, origin).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason: expect.stringMatching(/RELEASED|VOIDED/) });
+    expect(snapshot()).toEqual(tombstone);
+  });
+
+  it("that cannot go on is done later", async () => {
+    const method = await methodOf({ step, index });
+    const due = await bringTo(step, index);
+    await step.run(world.calls, due, origin);
+    await store.tell(orderId, { kind: "requestCancel" });
+    world.interference.before = (called) => {
+      if (called !== method) throw down();
+    };
+    await expect(advance()).rejects.toThrow("down");
+    expect(situationOf(order())).toBe("CANCELLING");
+    world.interference = {};
+    await advance();
+    expect(order().status).toBe("CANCELLED");
+    expect(isClean()).toBe(true);
+  });
+
+  it("that is refused for good leaves the order to a person, who can have it tried again", async () => {
+    const due = await bringTo(step, index);
+    await step.run(world.calls, due, origin);
+    await store.tell(orderId, { kind: "requestCancel" });
+    world.interference.before = (called) => {
+      if (called === "releaseStock") throw refusal("RESERVATION_COMMITTED");
+    };
+    await advance();
+    expect(order().attention).toMatchObject({ reason: "COMPENSATION_FAILED", detail: "RESERVATION_COMMITTED" });
+    expect(isAtRest(order())).toBe(true);
+    world.interference = {};
+    await store.tell(orderId, { kind: "settleByCancel" });
+    await advance();
+    expect(order()).toMatchObject({ status: "CANCELLED", attention: undefined });
+    expect(isClean()).toBe(true);
+  });
+});
+
+describe("a cancel", () => {
+  const moments = ["before", "after"] as const;
+  const methods = ["reserveStock", "authorizePayment"];
+  const cases = moments.flatMap((moment) => methods.map((method) => ({ moment, method })));
+
+  it.each(cases)(
+    "that comes $moment the effect of $method ends CANCELLED in a clean world",
+    async ({ moment, method }) => {
+      store.seed(logTo.PENDING);
+      world.interference[moment] = async (called) => {
+        if (called !== method) return;
+        world.interference = {};
+        await store.tell(orderId, { kind: "requestCancel" });
+      };
+      await advance();
+      expect(order().status).toBe("CANCELLED");
+      expect(isClean()).toBe(true);
+    },
+  );
+
+  it("leaves tombstones, so that a worker that was frozen meanwhile comes to nothing", async () => {
+    store.seed(logTo.PENDING);
+    const frozen = Promise.withResolvers<void>();
+    const other = createCheckout({ orders: store, calls: world.calls, now });
+    world.interference.before = (method) => (method === "reserveStock" ? frozen.promise : undefined);
+    const late = advance();
+    await store.tell(orderId, { kind: "requestCancel" });
+    await other.advance(orderId, { origin });
+    expect(order().status).toBe("CANCELLED");
+    const ended = store.log(orderId);
+    frozen.resolve();
+    await late;
+    expect(store.log(orderId)).toEqual(ended);
+    expect(isClean()).toBe(true);
+  });
+
+  it("of money that is captured waits for a person, and goes on once all is refunded", async () => {
+    store.seed(logTo.SHIPPING);
+    const shipping = order();
+    for (const step of checkout.slice(0, 3)) await step.run(world.calls, shipping, origin);
+    world.interference.before = (method) => {
+      if (method === "commitStock") throw refusal("RESERVATION_NOT_FOUND");
+    };
+    await advance();
+    expect(order()).toMatchObject({ captured: 2500n, attention: { reason: "STOCK_LOST" } });
+    await store.tell(orderId, { kind: "settleByCancel" });
+    await advance();
+    expect(order().attention).toMatchObject({ reason: "COMPENSATION_FAILED", detail: "PAYMENT_CAPTURED" });
+    await settle();
+    expect(order()).toMatchObject({ status: "CANCELLED", captured: 2500n, refunded: 2500n });
+  });
+});
+
+describe("two workers", () => {
+  it("of one process take turns: the events of an order's own steps do nothing twice", async () => {
+    store.seed(logTo.PENDING);
+    const calls: string[] = [];
+    world.interference.before = (method) => void calls.push(method);
+    await Promise.all([advance(), advance(), advance()]);
+    expect(order().status).toBe("CONFIRMED");
+    expect(calls).toEqual(["reserveStock", "authorizePayment"]);
+  });
+
+  it("of two processes may both run an order: one commit wins, the other decides again", async () => {
+    store.seed(logTo.PENDING);
+    const other = createCheckout({ orders: store, calls: world.calls, now });
+    await Promise.all([advance(), other.advance(orderId, { origin })]);
+    expect(order()).toMatchObject({ status: "CONFIRMED", version: 3 });
+    expect(world.effects).toEqual(["reserveStock", "authorizePayment"]);
+  });
+
+  it("where the first one failed, the second still does its own", async () => {
+    store.seed(logTo.PENDING);
+    world.interference.before = () => {
+      world.interference = {};
+      throw down();
+    };
+    const [first, second] = await Promise.allSettled([advance(), advance()]);
+    expect([first?.status, second?.status]).toEqual(["rejected", "fulfilled"]);
+    expect(order().status).toBe("CONFIRMED");
+  });
+});
+
+/** What a person does about an order that waits: gives back what was captured, and cancels. */
+async function settle(): Promise<void> {
+  world.interference = {};
+  const { captured, refunded } = order();
+  if (refunded < captured) await store.tell(orderId, { kind: "recordRefund", captured, refunded: captured });
+  await store.tell(orderId, { kind: "settleByCancel" });
+  await advance();
+}

@@ -1,0 +1,110 @@
+import { Refusal } from "@rialto/rpc";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Offer, placeOrder, type Wanted } from "../src/place-order.ts";
+import { userId } from "./builders.ts";
+
+const [teapot, cup, lamp] = ["a1", "b2", "c3"].map((end) => `01990000-0000-7000-8000-0000000000${end}`) as [
+  string,
+  string,
+  string,
+];
+const offers: readonly Offer[] = [
+  { id: teapot, name: "Teapot", active: true, currency: "EUR", price: 1250n },
+  { id: cup, name: "Cup", active: true, currency: "EUR", price: 390n },
+  { id: lamp, name: "Lamp", active: true, currency: "USD", price: 4900n },
+];
+
+function place(wanted: readonly Wanted[], catalog = offers) {
+  return placeOrder({ userId, wanted, offers: catalog, paymentMethod: "pm_test_approved", shippingAddress: undefined });
+}
+
+function refusal(work: () => unknown): Pick<Refusal, "reason" | "fields"> {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof Refusal) return { reason: error.reason, fields: error.fields };
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("placing an order", () => {
+  it("copies names and prices and sums the total", () => {
+    expect(
+      place([
+        { productId: teapot, quantity: 2 },
+        { productId: cup, quantity: 6 },
+      ]),
+    ).toEqual({
+      kind: "PLACED",
+      userId,
+      currency: "EUR",
+      total: 4840n,
+      items: [
+        { productId: teapot, name: "Teapot", unitPrice: 1250n, quantity: 2, total: 2500n },
+        { productId: cup, name: "Cup", unitPrice: 390n, quantity: 6, total: 2340n },
+      ],
+      paymentMethod: "pm_test_approved",
+      shippingAddress: undefined,
+    });
+  });
+
+  it("names the items whose products are unknown or not on sale", () => {
+    const off = offers.map((offer) => (offer.id === cup ? { ...offer, active: false } : offer));
+    const unknown = "01990000-0000-7000-8000-0000000000ff";
+    const wanted = [teapot, cup, unknown].map((productId) => ({ productId, quantity: 1 }));
+    const { reason, fields } = refusal(() => place(wanted, off));
+    expect(reason).toBe("PRODUCT_UNAVAILABLE");
+    expect(fields.map(({ field }) => field)).toEqual(["items[1].product_id", "items[2].product_id"]);
+  });
+
+  it("names the items that are priced in another currency than the first", () => {
+    const { reason, fields } = refusal(() => place([cup, lamp].map((productId) => ({ productId, quantity: 1 }))));
+    expect(reason).toBe("CURRENCY_MIXED");
+    expect(fields.map(({ field }) => field)).toEqual(["items[1].product_id"]);
+  });
+
+  it("refuses a total that is too large", () => {
+    const dear = [{ id: teapot, name: "Teapot", active: true, currency: "EUR", price: 1_000_000_000n }];
+    expect(place([{ productId: teapot, quantity: 100 }], dear).total).toBe(100_000_000_000n);
+    expect(refusal(() => place([{ productId: teapot, quantity: 101 }], dear))).toMatchObject({
+      reason: "TOTAL_TOO_LARGE",
+      fields: [{ field: "items" }],
+    });
+  });
+
+  it("takes an id in capital letters for the same product, and refuses it where it is there already", () => {
+    const shouted = teapot.toUpperCase();
+    expect(place([{ productId: shouted, quantity: 1 }]).items[0]?.productId).toBe(teapot);
+    const twice = [teapot, shouted].map((productId) => ({ productId, quantity: 1 }));
+    expect(refusal(() => place(twice))).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: [{ field: "items[1].product_id" }],
+    });
+  });
+
+  it("sums exactly, whatever the prices and quantities", () => {
+    const price = fc.bigInt({ min: 1n, max: 1_000_000_000n });
+    const line = fc.record({ price, quantity: fc.integer({ min: 1, max: 2 }) });
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 1, maxLength: 20 }), (lines) => {
+        const id = (index: number) => `product ${index}`;
+        const catalog = lines.map((of, index) => ({
+          id: id(index),
+          name: "",
+          active: true,
+          currency: "JPY",
+          price: of.price,
+        }));
+        const order = place(
+          lines.map((of, index) => ({ productId: id(index), quantity: of.quantity })),
+          catalog,
+        );
+        const sum = lines.reduce((total, of) => total + of.price * BigInt(of.quantity), 0n);
+        expect(order.total).toBe(sum);
+        expect(order.items.reduce((total, item) => total + item.total, 0n)).toBe(sum);
+      }),
+    );
+  });
+});
