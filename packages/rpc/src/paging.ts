@@ -25,13 +25,18 @@ export function pageOf(
 
 /** The token of the page after the row with these sort keys. */
 export function nextPageToken(keys: readonly string[], filter: unknown): string {
-  const token = create(PageTokenSchema, { keys: [...keys], filterHash: digest(keys, filter) });
+  return encode(create(PageTokenSchema, { keys: [...keys], filterHash: digest(keys, filter) }));
+}
+
+function encode(token: PageToken): string {
   return base64Encode(toBinary(PageTokenSchema, token), "url");
 }
 
 function decode(text: string): PageToken | undefined {
   try {
-    return fromBinary(PageTokenSchema, base64Decode(text));
+    const token = fromBinary(PageTokenSchema, base64Decode(text));
+    // One page, one text: no second spelling of a token is taken.
+    return encode(token) === text ? token : undefined;
   } catch {
     return undefined;
   }

@@ -97,7 +97,7 @@ export async function answer(
     finish(call, undefined);
     return response;
   } catch (error) {
-    throw finish(call, refusalOf(error));
+    throw finish(call, refusalOf(endOf(call, error)));
   }
 }
 
@@ -118,13 +118,18 @@ export async function* answerStream(
       yield next.value;
     }
   } catch (error) {
-    refusal = refusalOf(error);
+    refusal = refusalOf(endOf(call, error));
     throw refusal;
   } finally {
     // A handler that waits for its next change is not waited for: the signal tells it.
     messages?.return?.().catch(() => undefined);
     finish(call, refusal);
   }
+}
+
+/** What is thrown by work that the signal broke off says less than the signal. */
+function endOf(call: AdmittedCall, error: unknown): unknown {
+  return call.clock.signal.aborted ? call.clock.signal.reason : error;
 }
 
 function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): CallContext {

@@ -1,0 +1,92 @@
+import { gzipSync } from "node:zlib";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { CreateOrderRequestSchema, OrderService } from "@rialto/contracts";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createPeople, type People } from "./keys.ts";
+import { openWays, pathOf, resultOf } from "./roads.ts";
+import { createShop, orderId } from "./shop.ts";
+
+const path = pathOf(OrderService.method.createOrder);
+const json = JSON.stringify({ items: [{ productId: orderId, quantity: 2 }], paymentMethod: "pm" });
+
+let people: People;
+let shop: ReturnType<typeof createShop>;
+let opened: Awaited<ReturnType<typeof openWays>>;
+
+beforeAll(async () => {
+  people = await createPeople();
+  shop = createShop(people);
+  opened = await openWays(shop.endpoint);
+});
+afterAll(() => opened.close());
+beforeEach(() => {
+  shop.lines.length = 0;
+});
+
+function send(body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
+  const authorization = `Bearer ${people.customer}`;
+  return fetch(`${opened.base}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization, ...headers },
+    body,
+  });
+}
+
+describe("an endpoint over HTTP", () => {
+  it("answers binary in binary", async () => {
+    const items = [{ productId: orderId, quantity: 1 }];
+    const body = toBinary(CreateOrderRequestSchema, create(CreateOrderRequestSchema, { items, paymentMethod: "pm" }));
+    const response = await send(new Uint8Array(body), { "content-type": "application/proto" });
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/proto"]);
+  });
+
+  it("answers with the request id, refusals too", async () => {
+    expect((await send(json, { "x-request-id": "r-1" })).headers.get("x-request-id")).toBe("r-1");
+    expect((await send("{}", { "x-request-id": "r-2" })).headers.get("x-request-id")).toBe("r-2");
+    expect((await send(json)).headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("reads with GET what changes nothing", async () => {
+    const query = `connect=v1&encoding=json&message=${encodeURIComponent(JSON.stringify({ id: orderId }))}`;
+    const response = await fetch(`${opened.base}${pathOf(OrderService.method.getOrder)}?${query}`, {
+      headers: { authorization: `Bearer ${people.customer}` },
+    });
+    expect(await response.json()).toMatchObject({ order: { id: orderId } });
+    expect((await fetch(`${opened.base}${path}?${query}`)).status).toBe(405);
+  });
+
+  it("reads a compressed request", async () => {
+    const response = await send(new Uint8Array(gzipSync(json)), { "content-encoding": "gzip" });
+    expect(response.status).toBe(200);
+  });
+
+  it.each([
+    ["no JSON", "{"],
+    ["JSON of another shape", '{"items": 7}'],
+    ["a number that is none", `{"items":[{"productId":"${orderId}","quantity":1e99}]}`],
+    ["more than it reads", JSON.stringify({ paymentMethod: "x".repeat(5 * 1024 * 1024) })],
+  ])("refuses %s with a reason, and logs it", async (_what, body) => {
+    const response = await send(body, { "x-request-id": "r-3" });
+    const result = resultOf(response.status, await response.text());
+    expect([response.status, response.headers.get("x-request-id")]).toEqual([400, "r-3"]);
+    expect(result).toMatchObject({ code: "invalid_argument", reason: "INVALID_REQUEST" });
+    expect(shop.lines).toMatchObject([{ level: "info", reason: "INVALID_REQUEST", requestId: "r-3" }]);
+  });
+
+  it("does not read what a stranger sends", async () => {
+    const response = await send("{", { authorization: `Bearer ${people.bad.forged}` });
+    expect(resultOf(response.status, await response.text())).toMatchObject({ reason: "TOKEN_INVALID" });
+  });
+
+  it("does not know other paths", async () => {
+    for (const other of ["/", "/rialto.order.v1.OrderService/Nothing", "//x", "/%zz"]) {
+      const response = await fetch(`${opened.base}${other}`, { method: "POST", body: "{}" });
+      expect(resultOf(response.status, await response.text())).toMatchObject({ reason: "METHOD_UNKNOWN" });
+    }
+  });
+
+  it("says that it is alive", async () => {
+    const response = await fetch(`${opened.base}/health`);
+    expect(await response.json()).toEqual({ status: "ok", service: "order" });
+  });
+});

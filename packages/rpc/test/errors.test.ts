@@ -1,0 +1,48 @@
+import { OrderErrorReason } from "@rialto/contracts";
+import { describe, expect, it } from "vitest";
+import { callErrors, defineErrors, errorDefinitions, isUnavailable, Refusal, reasonOf, refuse } from "../src/index.ts";
+import { errors } from "./shop.ts";
+
+describe("a table of errors", () => {
+  it("knows each reason with its enum, its domain and its row", () => {
+    expect(errors.ORDER_NOT_FOUND).toMatchObject({
+      reason: "ORDER_NOT_FOUND",
+      enumName: "OrderErrorReason",
+      domain: "order",
+      code: "not_found",
+      retryable: false,
+    });
+  });
+
+  it("can be read in its order, for the documentation", () => {
+    const all = [...errorDefinitions([errors, callErrors])];
+    expect(all.slice(0, 2).map(({ reason }) => reason)).toEqual(["ORDER_NOT_FOUND", "PRODUCT_UNAVAILABLE"]);
+    expect(all.at(-1)).toMatchObject({ reason: "INTERNAL_ERROR", enumName: "ErrorReason", domain: "type" });
+    expect(all).toHaveLength(11 + 13);
+  });
+
+  it("is not accepted with a reason missing or one too many", () => {
+    const row = { code: "not_found", retryable: false, message: "m", client: "c", operator: "o" } as const;
+    // @ts-expect-error ten reasons of the contract are missing
+    defineErrors(OrderErrorReason, "order", { ORDER_NOT_FOUND: row });
+    // @ts-expect-error no such reason in the contract
+    expect(errors.OUT_OF_CHEESE).toBeUndefined();
+  });
+});
+
+describe("a refusal", () => {
+  it("is an error with what its table says", () => {
+    const refusal = refuse(errors.ORDER_CLOSED, { metadata: { status: "DELIVERED" }, cause: "why" });
+    expect(refusal).toBeInstanceOf(Refusal);
+    expect(refusal).toMatchObject({ reason: "ORDER_CLOSED", code: "failed_precondition", cause: "why", fields: [] });
+    expect(reasonOf(refusal)).toBe("ORDER_CLOSED");
+  });
+
+  it("says by its code whether trying again can help; any other error says nothing", () => {
+    expect(isUnavailable(refuse(callErrors.CHANGED_MEANWHILE))).toBe(true);
+    expect(isUnavailable(refuse(errors.ORDER_CLOSED))).toBe(false);
+    expect(isUnavailable(new Error("x"))).toBe(false);
+    expect(reasonOf(new Error("x"))).toBeUndefined();
+    expect(reasonOf(undefined)).toBeUndefined();
+  });
+});
