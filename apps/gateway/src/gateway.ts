@@ -134,10 +134,12 @@ function answerError(exchange: Exchange, error: unknown, log: Logger): void {
   const answer = answerTo(error);
   record.code = answer.code;
   if (answer.code === "internal") log.error({ requestId, err: error }, "request failed");
+  if (answer.code === "unavailable") log.warn({ requestId, err: error }, "service unavailable");
   if (response.headersSent) {
     response.destroy();
     return;
   }
+  if (answer.code === "unauthenticated") response.setHeader("www-authenticate", "Bearer");
   for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
   if (isProcedurePath(path) && isStreamRequest(exchange) && answer.httpStatus === undefined) {
     response.writeHead(200, { "content-type": exchange.request.headers["content-type"] ?? "application/connect+json" });

@@ -54,7 +54,7 @@ interface RefusedDetail {
 export function refused(definition: ErrorDefinition, o: RefusedDetail = {}): Refused {
   const { code, reason, message } = definition;
   const answer = answerFrom({ code, reason, message: o.message ?? message, fields: o.fields ?? [], metadata: {} });
-  return new Refused({ ...answer, httpStatus: o.httpStatus, headers: { ...answer.headers, ...o.headers } });
+  return new Refused({ ...answer, httpStatus: o.httpStatus, headers: o.headers });
 }
 
 /** The answer to whatever was thrown. What nobody foresaw is INTERNAL_ERROR, and says nothing of itself. */
@@ -71,18 +71,16 @@ function answerFrom(o: Pick<Refusal, "code" | "reason" | "message" | "fields" | 
     const bad = create(BadRequestSchema, { fieldViolations: [...o.fields] });
     details.push({ type: BadRequestSchema.typeName, value: base64(toBinary(BadRequestSchema, bad)) });
   }
-  const headers = o.code === "unauthenticated" ? { "www-authenticate": "Bearer" } : undefined;
-  return { code: o.code, message: o.message, details, headers };
+  return { code: o.code, message: o.message, details };
 }
 
-/** Reads the JSON of a failed unary Connect call. What does not look like one becomes `unknown`, its text withheld. */
+/** Reads the JSON of a failed unary Connect call. What does not look like one stays unread: it says nothing to a client. */
 export function errorAnswerOf(json: JsonValue | undefined, httpStatus: number): ErrorAnswer {
   if (isJsonObject(json) && isCode(json.code)) {
     const details = Array.isArray(json.details) ? json.details.flatMap(detailOf) : [];
     return { code: json.code, message: typeof json.message === "string" ? json.message : "", details };
   }
-  const code: ErrorCode = httpStatus === 503 || httpStatus === 502 || httpStatus === 504 ? "unavailable" : "unknown";
-  return { code, message: "The service gave no answer that can be read", details: [] };
+  return answerTo(refused(httpStatus === 503 ? callErrors.TEMPORARILY_UNAVAILABLE : callErrors.INTERNAL_ERROR));
 }
 
 /** The HTTP status that goes with an answer. */
