@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
 import { startGateway } from "@rialto/gateway";
+import { type ByteUpstream, createByteUpstream } from "@rialto/rpc";
 import { type Announcement, type Config, defaultPorts, type Running, runServices } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 import { services } from "./services.ts";
@@ -58,7 +59,10 @@ export async function startRialto(o: { readonly config: Config; readonly log: Lo
 }
 
 function upstreamsOf({ endpoints }: Running) {
-  const byName = new Map([...endpoints].map(([name, endpoint]) => [name as string, endpoint.fetchBytes]));
+  const byName = new Map<string, ByteUpstream>();
+  for (const [name, endpoint] of endpoints) {
+    byName.set(name, createByteUpstream({ kind: "local", endpoint: () => endpoint }));
+  }
   return (service: string) => {
     const upstream = byName.get(service);
     if (upstream === undefined) throw new Error(`The contract names the service "${service}", which does not run here`);
