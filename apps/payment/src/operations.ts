@@ -6,7 +6,7 @@ import type { LateResult, PaymentProvider, ProviderAnswer, ProviderOutcome } fro
 import type { PaymentStore } from "./store.ts";
 
 /** How long the provider is waited for. What it does later is found by its key, or told by `onResult`. */
-export const providerDeadlineMs = 2_000;
+const providerDeadlineMs = 2_000;
 /** An operation that is older than this was left by a process that died, or by a provider that did not answer. */
 const operationAgeMsMax = 5_000;
 const sweptRowsMax = 200;

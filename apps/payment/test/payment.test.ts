@@ -1,0 +1,121 @@
+import { Refusal } from "@rialto/rpc";
+import { describe, expect, it } from "vitest";
+import {
+  authorize,
+  capture,
+  type OperationOrigin,
+  type Payment,
+  type PaymentEvent,
+  refund,
+  type Step,
+  settle,
+  voidPayment,
+} from "../src/payment.ts";
+import { apply } from "../src/payment-log.ts";
+import type { ProviderAnswer } from "../src/provider.ts";
+
+const command = { orderId: "order", userId: "user", amount: 500n, currency: "EUR", paymentMethod: "pm" };
+const origin: OperationOrigin = { actor: "service:order", reason: "", traceparent: "", operationId: "1" };
+const entry = { id: "payment", time: new Date(0) };
+const approved: ProviderAnswer = { kind: "APPROVED", reference: "ref" };
+const declined: ProviderAnswer = { kind: "DECLINED", code: "no" };
+
+type Command = (payment: Payment | undefined) => Step;
+const commands: Record<string, Command> = {
+  authorize: (payment) => authorize(payment, command, origin),
+  capture: (payment) => capture(payment, origin),
+  void: (payment) => voidPayment(payment, "order", origin),
+  // A refund names its payment by id, so there always is one.
+  refund: (payment) =>
+    payment === undefined ? { kind: "DONE" } : refund(payment, { minorUnits: 200n, currency: "EUR" }, origin),
+};
+
+/** Plays words: a command that starts something, "yes" and "no" for the provider's answers. */
+function play(story: string): Payment | undefined {
+  let payment: Payment | undefined;
+  for (const word of story.split(" ").filter((part) => part !== "")) payment = next(payment, word);
+  return payment;
+}
+
+function next(payment: Payment | undefined, word: string): Payment {
+  return apply(payment, eventFor(payment, word), entry);
+}
+
+function eventFor(payment: Payment | undefined, word: string): PaymentEvent {
+  if (word === "yes" || word === "no") {
+    if (payment?.operation === undefined) throw new Error("the provider was not asked");
+    return settle(payment, payment.operation, word === "yes" ? approved : declined);
+  }
+  const step = commands[word]?.(payment);
+  if (step?.kind !== "START") throw new Error(`${word} starts nothing`);
+  return step.event;
+}
+
+function outcome(payment: Payment | undefined, name: string): string {
+  try {
+    const step = commands[name]?.(payment);
+    return step?.kind === "START" ? step.event.type : (step?.kind ?? "no such command");
+  } catch (error) {
+    if (error instanceof Refusal) return error.reason;
+    throw error;
+  }
+}
+
+/** One line a state: how it came about, what stands in the row, and what each command makes of it. */
+const table = `
+story                                              | row                   | authorize             | capture           | void             | refund
+                                                   | none                  | AUTHORIZATION_STARTED | PAYMENT_NOT_FOUND | VOIDED           | DONE
+void                                               | VOIDED 0-0            | PAYMENT_VOIDED        | PAYMENT_VOIDED    | DONE             | PAYMENT_NOT_CAPTURED
+authorize                                          | PENDING 0-0 AUTHORIZE | FINISH                | FINISH            | VOID_STARTED     | FINISH
+authorize no                                       | DECLINED 0-0          | PAYMENT_DECLINED      | PAYMENT_DECLINED  | DONE             | PAYMENT_NOT_CAPTURED
+authorize void                                     | PENDING 0-0 VOID      | FINISH                | FINISH            | FINISH           | FINISH
+authorize void yes                                 | VOIDED 0-0            | PAYMENT_VOIDED        | PAYMENT_VOIDED    | DONE             | PAYMENT_NOT_CAPTURED
+authorize yes                                      | AUTHORIZED 0-0        | DONE                  | CAPTURE_STARTED   | VOID_STARTED     | PAYMENT_NOT_CAPTURED
+authorize yes void                                 | AUTHORIZED 0-0 VOID   | FINISH                | FINISH            | FINISH           | FINISH
+authorize yes void no                              | AUTHORIZED 0-0        | DONE                  | CAPTURE_STARTED   | VOID_STARTED     | PAYMENT_NOT_CAPTURED
+authorize yes capture                              | AUTHORIZED 0-0 CAPTURE | FINISH               | FINISH            | FINISH           | FINISH
+authorize yes capture no                           | AUTHORIZED 0-0        | DONE                  | CAPTURE_STARTED   | VOID_STARTED     | PAYMENT_NOT_CAPTURED
+authorize yes capture yes                          | CAPTURED 500-0        | DONE                  | DONE              | PAYMENT_CAPTURED | REFUND_STARTED
+authorize yes capture yes refund                   | CAPTURED 500-0 REFUND | FINISH                | FINISH            | FINISH           | FINISH
+authorize yes capture yes refund no                | CAPTURED 500-0        | DONE                  | DONE              | PAYMENT_CAPTURED | REFUND_STARTED
+authorize yes capture yes refund yes               | CAPTURED 500-200      | DONE                  | DONE              | PAYMENT_CAPTURED | REFUND_STARTED
+authorize yes capture yes refund yes refund yes    | CAPTURED 500-400      | DONE                  | DONE              | PAYMENT_CAPTURED | REFUND_TOO_LARGE
+`;
+const lines = table
+  .trim()
+  .split("\n")
+  .slice(1)
+  .map((line) => line.split("|").map((cell) => cell.trim()));
+
+describe("a payment", () => {
+  it.each(lines)("after '%s' is %s and meets every command", (story, row, ...expected) => {
+    const payment = play(story);
+    const operation = payment?.operation === undefined ? "" : ` ${payment.operation.kind}`;
+    const found =
+      payment === undefined ? "none" : `${payment.status} ${payment.captured}-${payment.refunded}${operation}`;
+    expect(found).toBe(row);
+    expect(Object.keys(commands).map((name) => outcome(payment, name))).toEqual(expected);
+  });
+
+  it("is REFUNDED when all that was taken is given back", () => {
+    const payment = play("authorize yes capture yes refund yes refund yes");
+    if (payment === undefined) throw new Error("no payment");
+    const step = refund(payment, undefined, origin);
+    expect(step).toMatchObject({ event: { operation: { amount: 100n } } });
+    if (step.kind !== "START") throw new Error("nothing was started");
+    const given = next(apply(payment, step.event, entry), "yes");
+    expect(given).toMatchObject({ status: "REFUNDED", refunded: 500n, version: payment.version + 2 });
+    expect(outcome(given, "refund")).toBe("REFUND_TOO_LARGE");
+    expect(outcome(given, "void")).toBe("PAYMENT_CAPTURED");
+  });
+
+  it("refuses an event that cannot have happened", () => {
+    expect(() => apply(undefined, { type: "CAPTURED", key: "k", reference: "r" }, entry)).toThrow("illegal");
+    expect(() => apply(play("authorize yes"), { type: "CAPTURED", key: "k", reference: "r" }, entry)).toThrow(
+      "illegal",
+    );
+    expect(() => apply(play("authorize"), { type: "AUTHORIZED", key: "another", reference: "r" }, entry)).toThrow(
+      "illegal",
+    );
+  });
+});
