@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { OrderService } from "@rialto/contracts";
 import {
+  type ByteUpstream,
   type CallContext,
   createByteUpstream,
   createEndpoint,
@@ -8,6 +9,7 @@ import {
   createTokenVerifier,
   type Endpoint,
   type Handlers,
+  listen,
   serve,
 } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
@@ -25,10 +27,15 @@ export interface StubSystem {
   /** The contexts of the calls that reached OrderService. */
   readonly calls: CallContext[];
   token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string }): Promise<string>;
+  /** Takes the services away, where they are reached over the network. */
+  stopServices(): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function startStubSystem(orders: Partial<Handlers<typeof OrderService>> = {}): Promise<StubSystem> {
+export async function startStubSystem(
+  orders: Partial<Handlers<typeof OrderService>> = {},
+  o: { readonly overNetwork?: boolean } = {},
+): Promise<StubSystem> {
   const access = await newKey("access-1");
   const door = await newKey("gateway");
   const verifier = createTokenVerifier({
@@ -49,6 +56,27 @@ export async function startStubSystem(orders: Partial<Handlers<typeof OrderServi
     endpoints.set(name, createEndpoint({ service: name, routes, verifier, fingerprintKey: "stub", log: quiet }));
   }
 
+  const servers = new Map<string, Awaited<ReturnType<typeof listen>>>();
+  if (o.overNetwork) {
+    for (const [name, endpoint] of endpoints) servers.set(name, await listen({ endpoint, port: 0, host: "127.0.0.1" }));
+  }
+  const upstreams = new Map<string, ByteUpstream>();
+  for (const [name, endpoint] of endpoints) {
+    const server = servers.get(name);
+    upstreams.set(
+      name,
+      createByteUpstream(
+        server === undefined
+          ? { kind: "local", endpoint: () => endpoint }
+          : { kind: "remote", urls: [`http://127.0.0.1:${server.port}`] },
+      ),
+    );
+  }
+  const stopServices = async () => {
+    for (const server of servers.values()) await server.close();
+    servers.clear();
+  };
+
   const gateway = await startGateway({
     port: 0,
     host: "127.0.0.1",
@@ -56,16 +84,21 @@ export async function startStubSystem(orders: Partial<Handlers<typeof OrderServi
     tokens: createServiceTokens({ name: "gateway", privateKey: door.privateKey }),
     log,
     upstream: (service) => {
-      const endpoint = endpoints.get(service);
-      if (endpoint === undefined) throw new Error(`no stub for ${service}`);
-      return createByteUpstream({ kind: "local", endpoint: () => endpoint });
+      const upstream = upstreams.get(service);
+      if (upstream === undefined) throw new Error(`no stub for ${service}`);
+      return upstream;
     },
   });
   return {
     url: `http://127.0.0.1:${gateway.port}`,
     lines,
     calls,
-    close: () => gateway.close(),
+    stopServices,
+    async close() {
+      await gateway.close();
+      for (const upstream of upstreams.values()) upstream.close();
+      await stopServices();
+    },
     token: (role, { expires = "15m", audience = "rialto" } = {}) =>
       new SignJWT({ sid: "session-1", role })
         .setProtectedHeader({ alg: "EdDSA", kid: "access-1" })
