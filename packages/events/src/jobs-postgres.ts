@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   type BackendFactory,
   type PgPool,
+  type PgQueryable,
   PostgresConnection,
   PostgresQueueBackend,
   Queue,
@@ -30,12 +31,20 @@ class JobsConnection extends PostgresConnection {
   override readonly schema = jobsSchema;
 }
 
-/** Makes or updates BullMQ's tables in the schema `jobs`. Run by the schema's owner, before any job. */
+/**
+ * Makes or updates BullMQ's tables in the schema `jobs`. Run by the schema's owner, before any job. BullMQ would also make the schema, for which Postgres
+ * asks a right on the whole database even where it is there: `provision` has made it, and the owner does without that right.
+ */
 export async function migrateJobs(ownerUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: ownerUrl, application_name: "rialto-migrate-jobs" });
   await client.connect();
+  // See `slowToFail` on these types.
+  const real = client as unknown as PgQueryable;
+  const withoutSchema: PgQueryable = {
+    query: async (text, params) => (text.startsWith("CREATE SCHEMA") ? { rows: [] } : await real.query(text, params)),
+  };
   try {
-    await runMigrations(client, jobsSchema);
+    await runMigrations(withoutSchema, jobsSchema);
   } finally {
     await client.end();
   }
@@ -57,6 +66,9 @@ export function createPostgresJobs(url: string): Jobs {
   });
   // A connection that breaks while it is idle; what needs one next is told by its own query.
   pool.on("error", () => undefined);
+  const lent = new Set<pg.PoolClient>();
+  pool.on("acquire", (client) => lent.add(client));
+  pool.on("release", (_error, client) => lent.delete(client));
   const connection = slowToFail(pool);
   const backend: BackendFactory<PostgresQueueBackend, PgPool> = (name, options, { withBlockingConnection } = {}) =>
     new PostgresQueueBackend(
@@ -82,9 +94,20 @@ export function createPostgresJobs(url: string): Jobs {
     },
     async close() {
       await queues.close();
-      await pool.end();
+      await endWithAll(pool, lent);
     },
   };
+}
+
+/**
+ * Ends the pool with the connections that were never given back. A worker that is closed while it starts takes a connection to listen on after it has let go
+ * of all, and the pool would wait for that one for ever.
+ */
+async function endWithAll(pool: pg.Pool, lent: ReadonlySet<pg.PoolClient>): Promise<void> {
+  const ended = pool.end();
+  pool.on("acquire", (client) => setImmediate(() => client.release(true)));
+  for (const client of lent) client.release(true);
+  await ended;
 }
 
 /**

@@ -13,13 +13,13 @@ import {
 } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Announcement } from "./app.ts";
-import { accessKeysFrom, createClientFactory } from "./clients.ts";
+import { accessKeysFrom, type ClientFactory, createClientFactory } from "./clients.ts";
 import type { Config } from "./config.ts";
 import { createApp } from "./create-app.ts";
 import { connect, connectJobs, type DatabaseAccess, prepareDatabases } from "./databases.ts";
 import type { OpenService, ServiceDefinition } from "./define-service.ts";
 import { type Identity, openIdentity } from "./identity.ts";
-import { type Registration, register, registrationRoute, registrationsOf } from "./registration.ts";
+import { type Registration, register, registerUntilDone, registrationRoute, registrationsOf } from "./registration.ts";
 import { runSchedule } from "./run-schedule.ts";
 import { defaultPorts, type ServiceName } from "./service-name.ts";
 import { createTeardown, type Teardown } from "./teardown.ts";
@@ -115,29 +115,34 @@ async function start(definitions: readonly ServiceDefinition[], o: RunOptions, t
     );
   }
 
-  const stopRegistering = new AbortController();
-  teardown.add("registrations", () => stopRegistering.abort());
-  const registering = (part: Part, registration: Registration) =>
-    register(registration, clients.of(RegistrationService, part.name, registration.publisher), {
-      log: part.log,
-      signal: stopRegistering.signal,
-    });
+  // What is published here is registered before anything can happen. The others' publishers may wait for this process in turn.
   const registrations = [...opened].flatMap(([part, open]) =>
     open.subscriptions.flatMap(registrationsOf).map((registration) => ({ part, registration })),
   );
-  const isLocal = ({ registration }: (typeof registrations)[number]) => runsHere.includes(registration.publisher);
-  // Those that are published here are in place before anything can happen. The others' publishers may wait for this process in turn.
-  for (const { part, registration } of registrations.filter(isLocal)) await registering(part, registration);
+  const [here, elsewhere] = partition(registrations, ({ registration }) => runsHere.includes(registration.publisher));
+  for (const { part, registration } of here) await register(registration, registrar(clients, part, registration));
   for (const open of opened.values()) await open.seed();
 
+  const stopRegistering = new AbortController();
+  teardown.add("registrations", () => stopRegistering.abort());
   for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
   for (const [part, open] of opened) runSubscriptions(part, open, jobs, teardown);
   for (const [part, open] of opened) runSchedules(part, open, teardown);
   const port = o.listens ? await listenAlone(endpoints, config, teardown) : undefined;
-  for (const { part, registration } of registrations.filter((entry) => !isLocal(entry)))
-    void registering(part, registration);
+  for (const { part, registration } of elsewhere) {
+    const until = { log: part.log, signal: stopRegistering.signal };
+    void registerUntilDone(registration, registrar(clients, part, registration), until);
+  }
 
   return { endpoints, verifier, identity, port, announcements, stop: () => teardown.run() };
+}
+
+function registrar(clients: ClientFactory, part: Part, { publisher }: Registration) {
+  return clients.of(RegistrationService, part.name, publisher);
+}
+
+function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
 }
 
 function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
