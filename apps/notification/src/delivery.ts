@@ -1,6 +1,6 @@
 import { callErrors, refuse } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import { MailRefused } from "./mail-refused.ts";
+import { failureOf, MailRefused } from "./mail-failure.ts";
 import type { Notification } from "./notification.ts";
 import type { InboxEntry, NotificationStore } from "./store.ts";
 import type { MailTransport } from "./transport.ts";
@@ -49,8 +49,7 @@ export function createDelivery({ store, transport, now, log }: Parts): Delivery 
         log.warn({ notification: id, err: error }, "a mail was refused for good");
         return store.finish(id, { state: "FAILED", lastError: error.message }, inbox);
       }
-      const lastError = error instanceof Error ? error.message : String(error);
-      await store.delay(id, { until: later(delayOf(notification.delays)), lastError });
+      await store.delay(id, { until: later(delayOf(notification.delays)), lastError: failureOf(error) });
       throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
     }
     await store.finish(id, { state: "SENT", time: now() }, inbox);

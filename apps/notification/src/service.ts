@@ -9,8 +9,6 @@ import { createNotificationStore } from "./store.ts";
 import { createTransport } from "./transport.ts";
 import { welcomeMailHandler } from "./welcome-mail.ts";
 
-export { errors } from "./errors.ts";
-
 /** Everything that the notification service is. */
 export const notification = defineService({
   name: "notification",

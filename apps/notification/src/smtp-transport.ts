@@ -1,5 +1,5 @@
 import { createTransport as createPool } from "nodemailer";
-import { MailRefused } from "./mail-refused.ts";
+import { failureOf, MailRefused } from "./mail-failure.ts";
 import { messageOf } from "./mime.ts";
 import type { MailTransport } from "./transport.ts";
 
@@ -29,7 +29,7 @@ export function createSmtpTransport({ from, url }: { readonly from: string; read
       try {
         await pool.sendMail({ ...messageOf(mail, from), signal });
       } catch (error) {
-        throw isFinal(error) ? new MailRefused(answerOf(error), { cause: error }) : error;
+        throw isFinal(error) ? new MailRefused(failureOf(error), { cause: error }) : error;
       }
     },
     async close() {
@@ -45,9 +45,4 @@ function isFinal(error: unknown): error is Error {
   const answered = "responseCode" in error && typeof error.responseCode === "number";
   // Without an answer it was nodemailer that found the address unusable.
   return !answered || Number(error.responseCode) >= 500;
-}
-
-/** What the server said, for the message's last_error. */
-function answerOf(error: Error): string {
-  return "response" in error && typeof error.response === "string" ? error.response : error.message;
 }

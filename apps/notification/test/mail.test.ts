@@ -191,6 +191,8 @@ describe("a mail server that says no", () => {
     const event = orderEvent(OrderEvent_Kind.CONFIRMED);
     await expect(world.start(away).orderMail(event)).rejects.toSatisfy(isUnavailable);
     await away.close();
+    // Its reader learns what kind of failure it was, and not where our mail server is.
+    expect(await listed()).toMatchObject({ lastError: "not sent (ESOCKET)" });
     world.passTime(120_000);
     await service.orderMail(event);
     only(server.mails);

@@ -7,8 +7,6 @@ import { createRefunds } from "./refunds.ts";
 import { createSimulatedProvider } from "./simulated-provider.ts";
 import { createPaymentStore } from "./store.ts";
 
-export { errors } from "./errors.ts";
-
 /** Everything that the payment service is. */
 export const payment = defineService({
   name: "payment",
