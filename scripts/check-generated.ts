@@ -4,10 +4,14 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-const generated = ["packages/contracts/gen", "docs/errors.md"];
+const generated = [
+  "packages/contracts/gen",
+  "docs/errors.md",
+  ...readdirSync("apps").map((app) => join("apps", app, "schema.sql")),
+];
 
 const before = contentOf(generated);
-for (const script of ["generate:contract", "generate:errors"]) {
+for (const script of ["generate:contract", "generate:errors", "generate:schemas"]) {
   const { status } = spawnSync("npm", ["run", "--silent", script], { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
