@@ -53,7 +53,12 @@ export async function listen(o: {
   });
   server.listen(o.port, o.host);
   await once(server, "listening");
-  return { port: portOf(server), close: () => closeServer(server, closing) };
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= closeServer(server, closing);
+    return closed;
+  };
+  return { port: portOf(server), close };
 }
 
 async function answerRequest(

@@ -1,0 +1,117 @@
+import { connect } from "node:net";
+import { OrderService } from "@rialto/contracts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { createClient, listen, reasonOf, serve, workOrigin } from "../src/index.ts";
+import { createPeople, type People } from "./keys.ts";
+import { createShop, orderId } from "./shop.ts";
+
+let people: People;
+beforeAll(async () => {
+  people = await createPeople();
+});
+
+async function serving(handlers: Parameters<typeof createShop>[1]) {
+  const { endpoint } = createShop(people, handlers);
+  const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
+  const urls = [`http://127.0.0.1:${server.port}`];
+  const names = { caller: "gateway", target: "order", tokens: people.gateway };
+  const orders = createClient(OrderService, { kind: "remote", urls }, names);
+  return { server, orders, origin: { ...workOrigin({}), userToken: people.customer } };
+}
+
+describe("a server that is told to close", () => {
+  it("lets the calls at work end", async () => {
+    const began = Promise.withResolvers<void>();
+    const may = Promise.withResolvers<void>();
+    const { server, orders, origin } = await serving({
+      getOrder: async ({ id }) => {
+        began.resolve();
+        await may.promise;
+        return { order: { id } };
+      },
+    });
+    const call = orders.getOrder({ id: orderId }, origin);
+    await began.promise;
+    const closed = server.close();
+    may.resolve();
+    expect((await call).order?.id).toBe(orderId);
+    await closed;
+    await server.close();
+  });
+
+  it("ends streams at once, with a reason to look for another replica", async () => {
+    const { server, orders, origin } = await serving({
+      watchOrder: async function* () {
+        yield { order: { version: 1 } };
+        await new Promise(() => undefined);
+      },
+    });
+    const reasons: unknown[] = [];
+    try {
+      for await (const _order of orders.watchOrder({ id: orderId }, origin)) void server.close();
+    } catch (error) {
+      reasons.push(reasonOf(error));
+    }
+    expect(reasons).toEqual(["TEMPORARILY_UNAVAILABLE"]);
+    await server.close();
+  });
+});
+
+describe("a server", () => {
+  it("says when its port is taken", async () => {
+    const { endpoint } = createShop(people);
+    const first = await listen({ endpoint, port: 0, host: "127.0.0.1" });
+    const second = listen({ endpoint, port: first.port, host: "127.0.0.1" });
+    await expect(second).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await first.close();
+  });
+
+  it("asks `extra` first, and serves what it does not take", async () => {
+    const { endpoint } = createShop(people);
+    const server = await listen({
+      endpoint,
+      port: 0,
+      host: "127.0.0.1",
+      extra: (req, res) => {
+        if (req.url !== "/.well-known/jwks.json") return false;
+        res.end('{"keys":[]}');
+        return true;
+      },
+    });
+    const base = `http://127.0.0.1:${server.port}`;
+    expect(await (await fetch(`${base}/.well-known/jwks.json`)).json()).toEqual({ keys: [] });
+    expect((await fetch(`${base}/other`)).status).toBe(501);
+    await server.close();
+  });
+
+  it("lives on after what is no HTTP", async () => {
+    const { endpoint } = createShop(people);
+    const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
+    const path = "/rialto.order.v1.OrderService/GetOrder";
+    for (const text of [
+      "rubbish\r\n\r\n",
+      `POST ${path} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`,
+      "POST http:// HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n",
+      `POST ${path} HTTP/1.1\r\nhost: ///\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`,
+    ]) {
+      const answer = await new Promise<string>((resolve) => {
+        const socket = connect(server.port, "127.0.0.1", () => socket.end(text));
+        let all = "";
+        socket.on("data", (chunk) => {
+          all += chunk;
+        });
+        socket.on("close", () => resolve(all));
+        socket.on("error", () => undefined);
+      });
+      expect(answer).not.toMatch(/ 500 /);
+    }
+    expect((await fetch(`http://127.0.0.1:${server.port}/health`)).status).toBe(200);
+    await server.close();
+  });
+});
+
+describe("serve", () => {
+  it("wants a handler for every method", () => {
+    expect(() => serve(OrderService, {} as never)).toThrow(/OrderService\.CreateOrder has no handler/);
+  });
+});
