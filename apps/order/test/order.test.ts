@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { checkoutTopics } from "../src/advance-checkout.ts";
 import { apply, type Fact, fold, isAtRest, type LoggedFact, type Order, type Situation } from "../src/order.ts";
 import { factFromJson, factToJson } from "../src/order-json.ts";
+import { topicOf } from "../src/order-message.ts";
 import { orderOf, rowOf } from "../src/order-row.ts";
 import { type Command, decide } from "../src/transitions.ts";
 import { appended, logOf, logTo, orderFrom, placed } from "./builders.ts";
@@ -135,6 +137,19 @@ describe("any sequence of commands", () => {
         const order = orderFrom(log);
         expect(step).toEqual(order);
         expect(orderOf(stored(order))).toEqual(order);
+      }),
+    );
+  });
+
+  it("leaves nothing for the saga to do but after the events that it subscribes to", () => {
+    const topics: readonly string[] = checkoutTopics;
+    fc.assert(
+      fc.property(lives, (commands) => {
+        live(commands, (before, after, fact) => {
+          const begins = isAtRest(before) && !isAtRest(after);
+          const moves = before.status !== after.status && !isAtRest(after);
+          if (begins || moves) expect(topics).toContain(topicOf(fact.kind));
+        });
       }),
     );
   });

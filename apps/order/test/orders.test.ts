@@ -1,0 +1,522 @@
+import {
+  Attention_Reason,
+  Order_PendingAction,
+  Order_RejectionReason,
+  Order_Status,
+  OrderEvent_Kind,
+} from "@rialto/contracts";
+import { workOrigin } from "@rialto/rpc";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { foldMatchesRows } from "../src/rebuild.ts";
+import { refusal } from "./fake-world.ts";
+import { adminId, asAdmin, asCustomer, newKey, openWorld, refusalOf, type World } from "./order-world.ts";
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterEach(() => {
+  world.outside.interference = {};
+  world.outside.card = "approved";
+});
+
+afterAll(async () => {
+  // Whatever the tests above did, each row is its log folded.
+  const { orders, differing } = await foldMatchesRows(world.database);
+  expect(orders).toBeGreaterThan(30);
+  expect(differing).toEqual([]);
+  await world.close();
+});
+
+const approved = "pm_test_approved";
+
+/** An order as it is placed; the customer's own origin with it. */
+async function place(o: { customer?: string; quantity?: number } = {}) {
+  const customer = o.customer ?? world.customer();
+  const origin = asCustomer(customer);
+  const items = [{ productId: world.product(), quantity: o.quantity ?? 2 }];
+  const { order } = await world.door.createOrder({ items, paymentMethod: approved }, origin);
+  if (order === undefined) throw new Error("no order");
+  return { id: order.id, order, origin, customer };
+}
+
+/** An order that the saga has brought to rest. */
+async function settled() {
+  const placed = await place();
+  await world.deliver(placed.id);
+  return placed;
+}
+
+async function shipped() {
+  const placed = await settled();
+  await world.door.shipOrder({ id: placed.id }, asAdmin());
+  await world.deliver(placed.id);
+  return placed;
+}
+
+const read = async (id: string) => (await world.door.getOrder({ id }, asAdmin())).order;
+
+describe("creating an order", () => {
+  it("answers PENDING with names and prices copied from the catalog", async () => {
+    const customer = world.customer();
+    const teapot = world.product({ name: "Teapot", price: 1250n });
+    const cup = world.product({ name: "Cup", price: 390n });
+    const shippingAddress = { name: "Ada", lines: ["1 Mill Lane"], city: "York", postalCode: "YO1", countryCode: "GB" };
+    const { order } = await world.door.createOrder(
+      {
+        items: [
+          { productId: teapot, quantity: 2 },
+          { productId: cup, quantity: 3 },
+        ],
+        paymentMethod: approved,
+        shippingAddress,
+      },
+      asCustomer(customer),
+    );
+    const eur = (minorUnits: bigint) => expect.objectContaining({ currencyCode: "EUR", minorUnits });
+    expect(order).toMatchObject({
+      userId: customer,
+      status: Order_Status.PENDING,
+      version: 1,
+      paymentMethod: approved,
+      shippingAddress,
+      items: [
+        { productId: teapot, name: "Teapot", unitPrice: eur(1250n), quantity: 2, total: eur(2500n) },
+        { productId: cup, name: "Cup", unitPrice: eur(390n), quantity: 3, total: eur(1170n) },
+      ],
+      total: eur(3670n),
+      captured: eur(0n),
+      refunded: eur(0n),
+    });
+    expect(await read(order?.id ?? "")).toEqual(order);
+  });
+
+  it("publishes it in the same commit, without personal data", async () => {
+    const { id, customer } = await place();
+    const [event, ...more] = await world.published(id);
+    expect(more).toEqual([]);
+    expect(event).toMatchObject({ topic: "order.placed", version: 1 });
+    expect(event?.payload).toEqual({
+      orderId: id,
+      userId: customer,
+      version: 1,
+      kind: "PLACED",
+      status: "PENDING",
+      total: { currencyCode: "EUR", minorUnits: "2500" },
+      captured: { currencyCode: "EUR" },
+      refunded: { currencyCode: "EUR" },
+    });
+  });
+
+  it("names the item whose product is not on sale", async () => {
+    const items = [world.product(), world.product({ active: false })].map((productId) => ({ productId, quantity: 1 }));
+    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    expect(await refusalOf(call)).toMatchObject({
+      code: "failed_precondition",
+      reason: "PRODUCT_UNAVAILABLE",
+      fields: [{ field: "items[1].product_id" }],
+    });
+  });
+
+  it("names the item that is priced in another currency", async () => {
+    const items = [world.product(), world.product({ currency: "USD" })].map((productId) => ({
+      productId,
+      quantity: 1,
+    }));
+    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    expect(await refusalOf(call)).toMatchObject({
+      reason: "CURRENCY_MIXED",
+      fields: [{ field: "items[1].product_id" }],
+    });
+  });
+
+  it.each([0, 1001, -1])("names the item whose quantity is out of range: %i", async (quantity) => {
+    const items = [{ productId: world.product(), quantity }];
+    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    expect(await refusalOf(call)).toMatchObject({
+      code: "invalid_argument",
+      reason: "INVALID_REQUEST",
+      fields: [{ field: "items[0].quantity" }],
+    });
+  });
+
+  it("refuses a caller whose account is gone", async () => {
+    const items = [{ productId: world.product(), quantity: 1 }];
+    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(adminId));
+    expect(await refusalOf(call)).toMatchObject({ code: "failed_precondition", reason: "CUSTOMER_UNKNOWN" });
+  });
+});
+
+describe("an idempotency key", () => {
+  const request = () => ({ items: [{ productId: world.product(), quantity: 1 }], paymentMethod: approved });
+
+  it("used twice gives the same answer and one order, and asks nobody again", async () => {
+    const origin = asCustomer(world.customer());
+    const [asked, key] = [request(), newKey()];
+    const first = await world.door.createOrder(asked, origin, key);
+    world.asked.length = 0;
+    expect(await world.door.createOrder(asked, origin, key)).toEqual(first);
+    expect(world.asked).toEqual([]);
+    expect((await world.door.listOrders({}, origin)).orders).toHaveLength(1);
+  });
+
+  it("used many times at once gives one order", async () => {
+    const origin = asCustomer(world.customer());
+    const [asked, key] = [request(), newKey()];
+    const other = world.start();
+    const doors = Array.from({ length: 12 }, (_, n) => (n % 2 === 0 ? world.door : other.door));
+    const answers = await Promise.all(doors.map((door) => door.createOrder(asked, origin, key)));
+    expect(new Set(answers.map(({ order }) => order?.id)).size).toBe(1);
+    expect((await world.door.listOrders({}, origin)).orders).toHaveLength(1);
+  });
+
+  it("used with another request is refused", async () => {
+    const origin = asCustomer(world.customer());
+    const key = newKey();
+    await world.door.createOrder(request(), origin, key);
+    const error = await refusalOf(world.door.createOrder(request(), origin, key));
+    expect(error).toMatchObject({ code: "failed_precondition", reason: "IDEMPOTENCY_KEY_REUSED" });
+  });
+
+  it("is its caller's own: another customer's same key is another key", async () => {
+    const [asked, key] = [request(), newKey()];
+    const first = await world.door.createOrder(asked, asCustomer(world.customer()), key);
+    const second = await world.door.createOrder(asked, asCustomer(world.customer()), key);
+    expect(first.order?.id).not.toBe(second.order?.id);
+  });
+
+  it("stores nothing where the request was refused, so that it can be used for a better one", async () => {
+    const origin = asCustomer(world.customer());
+    const key = newKey();
+    const bad = { items: [{ productId: world.product({ active: false }), quantity: 1 }], paymentMethod: approved };
+    expect((await refusalOf(world.door.createOrder(bad, origin, key))).reason).toBe("PRODUCT_UNAVAILABLE");
+    expect((await world.door.createOrder(request(), origin, key)).order?.status).toBe(Order_Status.PENDING);
+  });
+
+  it("brings back the answer of a request that the order would refuse by now", async () => {
+    const { id } = await settled();
+    const key = newKey();
+    const first = await world.door.shipOrder({ id }, asAdmin(), key);
+    await world.deliver(id);
+    expect((await read(id))?.status).toBe(Order_Status.SHIPPED);
+    expect(await world.door.shipOrder({ id }, asAdmin(), key)).toEqual(first);
+    expect((await refusalOf(world.door.shipOrder({ id }, asAdmin()))).reason).toBe("ORDER_SHIPPED");
+  });
+
+  it("is kept where nothing was to be done, and refused for another request", async () => {
+    const { id } = await settled();
+    await world.door.shipOrder({ id }, asAdmin());
+    const key = newKey();
+    const first = await world.door.shipOrder({ id }, asAdmin(), key);
+    await world.deliver(id);
+    expect(await world.door.shipOrder({ id }, asAdmin(), key)).toEqual(first);
+    const error = await refusalOf(world.door.shipOrder({ id: (await settled()).id }, asAdmin(), key));
+    expect(error.reason).toBe("IDEMPOTENCY_KEY_REUSED");
+  });
+});
+
+describe("an order's life", () => {
+  it("leads to CONFIRMED, then SHIPPED with the money captured, then DELIVERED", async () => {
+    const { id } = await settled();
+    expect(await read(id)).toMatchObject({ status: Order_Status.CONFIRMED, version: 3 });
+    const { order } = await world.door.shipOrder({ id }, asAdmin());
+    expect(order).toMatchObject({ pendingAction: Order_PendingAction.SHIP, status: Order_Status.CONFIRMED });
+    await world.deliver(id);
+    expect(await read(id)).toMatchObject({ status: Order_Status.SHIPPED, captured: { minorUnits: 2500n } });
+    expect((await world.door.deliverOrder({ id }, asAdmin())).order?.status).toBe(Order_Status.DELIVERED);
+    const topics = (await world.published(id)).map(({ topic }) => topic);
+    expect(topics).toEqual([
+      "order.placed",
+      "order.stock_reserved",
+      "order.confirmed",
+      "order.ship_requested",
+      "order.shipped",
+      "order.delivered",
+    ]);
+  });
+
+  it("ends REJECTED when the card is declined, and the stock is back", async () => {
+    world.outside.card = "declined";
+    const before = world.outside.available();
+    const { id } = await settled();
+    expect(await read(id)).toMatchObject({
+      status: Order_Status.REJECTED,
+      rejectionReason: Order_RejectionReason.PAYMENT_DECLINED,
+    });
+    expect(world.outside.available()).toBe(before);
+  });
+
+  it("ends REJECTED when there is too little in stock", async () => {
+    world.outside.interference.before = (method) => {
+      if (method === "reserveStock") throw refusal("OUT_OF_STOCK");
+    };
+    const { id } = await settled();
+    expect(await read(id)).toMatchObject({
+      status: Order_Status.REJECTED,
+      rejectionReason: Order_RejectionReason.OUT_OF_STOCK,
+    });
+  });
+
+  it("ends CANCELLED when that is asked for before it is shipped, and nothing is held", async () => {
+    const { id, origin } = await settled();
+    const { order } = await world.door.cancelOrder({ id, reason: "too late for the party" }, origin);
+    expect(order?.pendingAction).toBe(Order_PendingAction.CANCEL);
+    await world.deliver(id);
+    expect(await read(id)).toMatchObject({ status: Order_Status.CANCELLED });
+    expect(world.outside.holdings(id)).toEqual({ reservation: "RELEASED", payment: "VOIDED" });
+  });
+
+  it("consumes each of its events in the commit that answers it", async () => {
+    const { id } = await settled();
+    const [placed] = await world.published(id);
+    const rows = await world.database.sql`select subscription from inbox where event_id = ${placed?.eventId ?? ""}`;
+    expect(rows).toEqual([{ subscription: "checkout" }]);
+  });
+
+  it("waits for a person when the capture is refused, until an admin ships it again", async () => {
+    const { id, origin } = await settled();
+    world.outside.interference.before = (method) => {
+      if (method === "capturePayment") throw refusal("CAPTURE_REFUSED");
+    };
+    await world.door.shipOrder({ id }, asAdmin());
+    await world.deliver(id);
+    expect(await read(id)).toMatchObject({
+      status: Order_Status.CONFIRMED,
+      pendingAction: Order_PendingAction.SHIP,
+      attention: { reason: Attention_Reason.CAPTURE_REFUSED, detail: "CAPTURE_REFUSED" },
+    });
+    expect((await refusalOf(world.door.cancelOrder({ id }, origin))).reason).toBe("SHIPPING_REQUESTED");
+    world.outside.interference = {};
+    expect((await world.door.shipOrder({ id }, asAdmin())).order?.attention).toBeUndefined();
+    await world.deliver(id);
+    expect(await read(id)).toMatchObject({ status: Order_Status.SHIPPED });
+  });
+
+  it("waits for a person when the authorization ran out, until an admin cancels it", async () => {
+    const { id } = await settled();
+    world.outside.interference.before = (method) => {
+      if (method === "capturePayment") throw refusal("AUTHORIZATION_EXPIRED");
+    };
+    await world.door.shipOrder({ id }, asAdmin());
+    await world.deliver(id);
+    expect((await read(id))?.attention?.reason).toBe(Attention_Reason.AUTHORIZATION_EXPIRED);
+    const { order } = await world.door.cancelOrder({ id }, asAdmin());
+    expect(order).toMatchObject({ pendingAction: Order_PendingAction.CANCEL });
+    await world.deliver(id);
+    expect((await read(id))?.status).toBe(Order_Status.CANCELLED);
+  });
+});
+
+describe("what a person may not do", () => {
+  it("is told with its reason", async () => {
+    const pending = await place();
+    const atHome = await shipped();
+    await world.door.deliverOrder({ id: atHome.id }, asAdmin());
+    const onItsWay = await shipped();
+    const reasonOf = async (call: Promise<unknown>) => (await refusalOf(call)).reason;
+    expect(await reasonOf(world.door.shipOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_CONFIRMED");
+    expect(await reasonOf(world.door.deliverOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_SHIPPED");
+    expect(await reasonOf(world.door.cancelOrder({ id: onItsWay.id }, onItsWay.origin))).toBe("ORDER_SHIPPED");
+    expect(await reasonOf(world.door.cancelOrder({ id: atHome.id }, atHome.origin))).toBe("ORDER_CLOSED");
+    await world.door.cancelOrder({ id: pending.id }, pending.origin);
+    expect(await reasonOf(world.door.shipOrder({ id: pending.id }, asAdmin()))).toBe("CANCELLATION_REQUESTED");
+  });
+
+  it("is never to see or change another's order: it looks as if it did not exist", async () => {
+    const { id } = await place();
+    const stranger = asCustomer(world.customer());
+    const unknown = "01990000-0000-7000-8000-000000000000";
+    for (const target of [id, unknown]) {
+      const calls = [
+        () => world.door.getOrder({ id: target }, stranger),
+        () => world.door.cancelOrder({ id: target }, stranger),
+        () => world.door.listOrderEvents({ orderId: target }, stranger),
+        () => world.door.watchOrder({ id: target }, stranger)[Symbol.asyncIterator]().next(),
+      ];
+      for (const call of calls)
+        expect(await refusalOf(call())).toMatchObject({ code: "not_found", reason: "ORDER_NOT_FOUND" });
+    }
+    expect((await refusalOf(world.door.shipOrder({ id }, stranger))).code).toBe("permission_denied");
+    expect(await read(id)).toMatchObject({ version: 1 });
+  });
+
+  it("does not hold for the notification service, which reads any order", async () => {
+    const { id, order } = await place();
+    expect((await world.notification.getOrder({ id }, workOrigin({}))).order).toEqual(order);
+  });
+});
+
+describe("the same request twice", () => {
+  it("answers the order as it is, without a second event", async () => {
+    const { id, origin } = await place();
+    const first = await world.door.cancelOrder({ id, reason: "first" }, origin);
+    expect(await world.door.cancelOrder({ id, reason: "second" }, origin)).toEqual(first);
+    expect(await world.published(id)).toHaveLength(2);
+  });
+});
+
+describe("two writers of one order", () => {
+  it("cannot both have their way: one wins, the other decides again from the new state", async () => {
+    const other = world.start();
+    for (let round = 0; round < 8; round += 1) {
+      const { id, origin } = await settled();
+      const [cancel, ship] = await Promise.allSettled([
+        world.door.cancelOrder({ id }, origin),
+        other.door.shipOrder({ id }, asAdmin()),
+      ]);
+      const loser = cancel.status === "rejected" ? cancel.reason : ship.status === "rejected" ? ship.reason : undefined;
+      expect([cancel.status, ship.status].sort()).toEqual(["fulfilled", "rejected"]);
+      expect(loser).toMatchObject({
+        reason: cancel.status === "rejected" ? "SHIPPING_REQUESTED" : "CANCELLATION_REQUESTED",
+      });
+      expect(await world.published(id)).toHaveLength(4);
+    }
+  });
+
+  it("that want the same get the same", async () => {
+    const other = world.start();
+    const { id, origin } = await place();
+    const doors = [world.door, other.door, world.door, other.door];
+    const answers = await Promise.all(doors.map((door) => door.cancelOrder({ id }, origin)));
+    expect(new Set(answers.map(({ order }) => order?.version))).toEqual(new Set([2]));
+    expect(await world.published(id)).toHaveLength(2);
+  });
+
+  it("are the saga of two processes, whose steps have their effect once", async () => {
+    const other = world.start();
+    const { id } = await place();
+    const before = world.outside.effects.length;
+    const origin = workOrigin({});
+    await Promise.all([world.checkout.advance(id, { origin }), other.checkout.advance(id, { origin })]);
+    expect(await read(id)).toMatchObject({ status: Order_Status.CONFIRMED, version: 3 });
+    expect(world.outside.effects.slice(before)).toEqual(["reserveStock", "authorizePayment"]);
+  });
+});
+
+describe("a refund", () => {
+  it("is recorded on the order, by its total", async () => {
+    const { id } = await shipped();
+    await world.refund(id, { captured: 2500n, refunded: 1000n });
+    await world.refund(id, { captured: 2500n, refunded: 2500n });
+    await world.refund(id, { captured: 2500n, refunded: 1000n });
+    expect(await read(id)).toMatchObject({
+      status: Order_Status.SHIPPED,
+      captured: { minorUnits: 2500n },
+      refunded: { minorUnits: 2500n },
+      version: 7,
+    });
+  });
+
+  it("of more than was captured is nothing that can be recorded", async () => {
+    const { id } = await shipped();
+    await expect(world.refund(id, { captured: 2500n, refunded: 2501n })).rejects.toThrow("AMOUNT_IMPOSSIBLE");
+    expect(await read(id)).toMatchObject({ version: 5 });
+  });
+});
+
+describe("a list of orders", () => {
+  it("is the customer's own, newest first, page by page", async () => {
+    const customer = world.customer();
+    const placed: string[] = [];
+    for (let n = 0; n < 5; n += 1) placed.push((await place({ customer })).id);
+    const listed: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await world.door.listOrders({ pageSize: 2, pageToken }, asCustomer(customer));
+      expect(page.orders.length).toBeLessThanOrEqual(2);
+      listed.push(...page.orders.map(({ id }) => id));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(listed).toEqual(placed.toReversed());
+  });
+
+  it("is for an admin by user and by status", async () => {
+    const { id, customer } = await settled();
+    const { id: pending } = await place({ customer });
+    const ids = async (filter: { userId?: string; status?: Order_Status }) =>
+      (await world.door.listOrders(filter, asAdmin())).orders.map((order) => order.id);
+    expect(await ids({ userId: customer })).toEqual([pending, id]);
+    expect(await ids({ userId: customer, status: Order_Status.CONFIRMED })).toEqual([id]);
+    expect(await ids({ status: Order_Status.PENDING })).toContain(pending);
+    expect(await ids({ status: Order_Status.PENDING })).not.toContain(id);
+    expect(await ids({})).toEqual(expect.arrayContaining([id, pending]));
+  });
+
+  it("of another account is refused to a customer, whether there is one or not", async () => {
+    const stranger = asCustomer(world.customer());
+    for (const userId of [world.customer(), adminId]) {
+      const error = await refusalOf(world.door.listOrders({ userId }, stranger));
+      expect(error).toMatchObject({ code: "permission_denied", reason: "ACCESS_DENIED" });
+    }
+  });
+
+  it("takes no page token of another list", async () => {
+    const customer = world.customer();
+    for (let n = 0; n < 2; n += 1) await place({ customer });
+    const { nextPageToken } = await world.door.listOrders({ pageSize: 1 }, asCustomer(customer));
+    const call = world.door.listOrders(
+      { pageSize: 1, pageToken: nextPageToken, status: Order_Status.SHIPPED },
+      asCustomer(customer),
+    );
+    expect(await refusalOf(call)).toMatchObject({ code: "invalid_argument", reason: "PAGE_TOKEN_INVALID" });
+  });
+});
+
+describe("an order's history", () => {
+  it("tells who did what, when and why, and which trace leads to it", async () => {
+    const { id, origin, customer } = await settled();
+    await world.door.cancelOrder({ id, reason: "too late for the party" }, origin);
+    await world.deliver(id);
+    const { events } = await world.door.listOrderEvents({ orderId: id }, origin);
+    expect(events.map(({ kind, version, actor, reason }) => ({ kind, version, actor, reason }))).toEqual([
+      { kind: OrderEvent_Kind.PLACED, version: 1, actor: `customer:${customer}`, reason: "" },
+      { kind: OrderEvent_Kind.STOCK_RESERVED, version: 2, actor: "service:order", reason: "" },
+      { kind: OrderEvent_Kind.CONFIRMED, version: 3, actor: "service:order", reason: "" },
+      {
+        kind: OrderEvent_Kind.CANCEL_REQUESTED,
+        version: 4,
+        actor: `customer:${customer}`,
+        reason: "too late for the party",
+      },
+      { kind: OrderEvent_Kind.CANCELLED, version: 5, actor: "service:order", reason: "" },
+    ]);
+    const traceOf = (traceparent: string) => traceparent.split("-")[1];
+    expect(events.map(({ traceId }) => traceId)).toEqual(Array.from({ length: 5 }, () => traceOf(origin.traceparent)));
+  });
+
+  it("is paged, oldest first", async () => {
+    const { id, origin } = await settled();
+    const first = await world.door.listOrderEvents({ orderId: id, pageSize: 2 }, origin);
+    expect(first.events.map(({ version }) => version)).toEqual([1, 2]);
+    const rest = await world.door.listOrderEvents({ orderId: id, pageSize: 2, pageToken: first.nextPageToken }, origin);
+    expect(rest).toMatchObject({ events: [{ version: 3 }], nextPageToken: "" });
+  });
+});
+
+describe("a row that Postgres refuses", () => {
+  it.each([
+    { set: "captured = total + 1", constraint: "orders_money" },
+    { set: "refunded = 1", constraint: "orders_money" },
+    { set: "status = 'LOST'", constraint: "orders_" },
+    { set: "status = 'SHIPPED'", constraint: "orders_captured" },
+    { set: "status = 'REJECTED'", constraint: "orders_rejection" },
+    { set: "pending_action = 'SHIP'", constraint: "orders_pending" },
+    { set: "attention_reason = 'STOCK_LOST'", constraint: "orders_attention" },
+  ])("is one that no order can be: $set", async ({ set, constraint }) => {
+    const { id } = await place();
+    const update = world.database.sql.unsafe(`update orders set ${set} where id = $1`, [id]);
+    await expect(update).rejects.toMatchObject({ code: "23514", constraint_name: expect.stringContaining(constraint) });
+  });
+});
+
+describe("comparing rows with their logs", () => {
+  it("finds the one that was changed behind the log's back", async () => {
+    const { id } = await place();
+    await world.database.sql`update orders set total = total + 1 where id = ${id}`;
+    expect((await foldMatchesRows(world.database)).differing).toEqual([id]);
+    await world.database.sql`update orders set total = total - 1 where id = ${id}`;
+    expect((await foldMatchesRows(world.database)).differing).toEqual([]);
+  });
+});

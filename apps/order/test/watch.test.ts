@@ -1,0 +1,167 @@
+import { Order_Status } from "@rialto/contracts";
+import { workOrigin } from "@rialto/rpc";
+import { quietLogger } from "@rialto/testing";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Order } from "../src/order.ts";
+import { resumeStalled } from "../src/resume-stalled.ts";
+import { createOrderWatch } from "../src/watch.ts";
+import { logTo, orderFrom } from "./builders.ts";
+import { down } from "./fake-world.ts";
+import { asCustomer, openWorld, refusalOf, type World } from "./order-world.ts";
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterAll(() => world.close());
+
+beforeEach(() => {
+  world.outside.interference = {};
+});
+
+async function place() {
+  const origin = asCustomer(world.customer());
+  const items = [{ productId: world.product(), quantity: 1 }];
+  const { order } = await world.door.createOrder({ items, paymentMethod: "pm_test_approved" }, origin);
+  return { id: order?.id ?? "", origin };
+}
+
+/** The states of an order that a stream shows until it ends. */
+async function statusesOf(stream: AsyncIterable<{ order?: { status: Order_Status } | undefined }>) {
+  const seen: Order_Status[] = [];
+  for await (const { order } of stream) seen.push(order?.status ?? Order_Status.STATUS_UNSPECIFIED);
+  return seen;
+}
+
+describe("watching an order", () => {
+  it("shows it as it is and again when it changes, and ends when it is at rest", async () => {
+    const { id, origin } = await place();
+    const seen = statusesOf(world.door.watchOrder({ id }, origin));
+    await world.deliver(id);
+    const statuses = await seen;
+    expect(statuses[0]).toBe(Order_Status.PENDING);
+    expect(statuses.at(-1)).toBe(Order_Status.CONFIRMED);
+    expect(statuses).toEqual([...new Set(statuses)].sort());
+  });
+
+  it("shows an order at rest once", async () => {
+    const { id, origin } = await place();
+    await world.deliver(id);
+    expect(await statusesOf(world.door.watchOrder({ id }, origin))).toEqual([Order_Status.CONFIRMED]);
+  });
+
+  it("ends for all who watch the same order", async () => {
+    const { id, origin } = await place();
+    const streams = Array.from({ length: 5 }, () => statusesOf(world.door.watchOrder({ id }, origin)));
+    await world.deliver(id);
+    for (const statuses of await Promise.all(streams)) expect(statuses.at(-1)).toBe(Order_Status.CONFIRMED);
+  });
+
+  it("ends with the caller, though the order never moves", async () => {
+    const { id, origin } = await place();
+    const leaving = new AbortController();
+    const stream = world.door.watchOrder({ id }, { ...origin, signal: leaving.signal })[Symbol.asyncIterator]();
+    expect((await stream.next()).value).toMatchObject({ order: { id } });
+    const next = stream.next();
+    leaving.abort();
+    expect((await refusalOf(next)).code).toBe("canceled");
+  });
+});
+
+describe("one poll for all watchers", () => {
+  const moved = orderFrom(logTo.CONFIRMED);
+  const pending = orderFrom(logTo.PENDING);
+  const watchers = 50;
+
+  /** Streams over the pending order, and what the poll was asked. */
+  function watchWith(changed: (known: ReadonlyMap<string, number>) => Promise<Order[]>) {
+    const asked: ReadonlyMap<string, number>[] = [];
+    const watch = createOrderWatch({
+      orders: {
+        changed: async (known) => {
+          asked.push(known);
+          return changed(known);
+        },
+      },
+    });
+    const { signal } = new AbortController();
+    const read = async () => {
+      const seen: number[] = [];
+      for await (const { version } of watch.changes(pending, signal)) seen.push(version);
+      return seen;
+    };
+    return { watch, asked, read };
+  }
+
+  it("asks once for many, and rests when nobody watches", async () => {
+    const { asked, read } = watchWith(async () => [moved]);
+    const seen = await Promise.all(Array.from({ length: watchers }, read));
+    expect(seen).toEqual(Array.from({ length: watchers }, () => [moved.version]));
+    expect(asked).toEqual([new Map([[pending.id, pending.version]])]);
+  });
+
+  it("goes on when the database is back", async () => {
+    let failures = 3;
+    const { read } = watchWith(async () => {
+      failures -= 1;
+      if (failures >= 0) throw down();
+      return [moved];
+    });
+    expect(await read()).toEqual([moved.version]);
+  });
+
+  it("tells those who watch when the process stops", async () => {
+    const { watch, read } = watchWith(async () => []);
+    const seen = read();
+    watch.close();
+    await expect(seen).rejects.toMatchObject({ reason: "TEMPORARILY_UNAVAILABLE" });
+    await expect(read()).rejects.toMatchObject({ reason: "TEMPORARILY_UNAVAILABLE" });
+  });
+});
+
+describe("the sweeper", () => {
+  const later = () => new Date(Date.now() + 60_000);
+  const sweep = (now: () => Date) =>
+    resumeStalled({ orders: world.store, checkout: world.checkout, log: quietLogger, now })(
+      AbortSignal.timeout(10_000),
+    );
+  const statusOf = async (id: string) => (await world.store.read(id))?.status;
+
+  it("brings to rest what stood still, and leaves alone what was touched just now", async () => {
+    const lost = await Promise.all([place(), place(), place()]);
+    await sweep(() => new Date());
+    for (const { id } of lost) expect(await statusOf(id)).toBe("PENDING");
+    await sweep(later);
+    for (const { id } of lost) expect(await statusOf(id)).toBe("CONFIRMED");
+  });
+
+  it("does not let one that cannot go on keep the others waiting", async () => {
+    const stuck = await place();
+    const others = await Promise.all([place(), place()]);
+    world.outside.interference.before = (_method, orderId) => {
+      if (orderId === stuck.id) throw down();
+    };
+    await sweep(later);
+    expect(await statusOf(stuck.id)).toBe("PENDING");
+    for (const { id } of others) expect(await statusOf(id)).toBe("CONFIRMED");
+  });
+
+  it("finds more than one page of them", async () => {
+    const origin = asCustomer(world.customer());
+    const items = [{ productId: world.product(), quantity: 1 }];
+    const request = { items, paymentMethod: "pm_test_approved" };
+    await Promise.all(Array.from({ length: 230 }, () => world.door.createOrder(request, origin)));
+    await sweep(later);
+    const left = await world.store.stalled({ before: later(), after: undefined, limit: 1000 });
+    expect(left).toEqual([]);
+  });
+
+  it("passes over what waits for a person", async () => {
+    const { id } = await place();
+    await world.checkout.advance(id, { origin: workOrigin({}) });
+    const stalled = await world.store.stalled({ before: later(), after: undefined, limit: 1000 });
+    expect(stalled.map((key) => key.id)).not.toContain(id);
+  });
+});
