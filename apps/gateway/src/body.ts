@@ -25,13 +25,13 @@ export async function readText(request: IncomingMessage): Promise<string> {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
   } catch {
-    throw refused(callErrors.INVALID_REQUEST, { message: "The body is not valid UTF-8" });
+    throw refused(callErrors.INVALID_REQUEST, { message: "The body is not valid UTF-8." });
   }
 }
 
 function tooLarge() {
   return refused(callErrors.INVALID_REQUEST, {
-    message: `The body is larger than ${bodyBytesMax} bytes`,
+    message: `The body is larger than ${bodyBytesMax} bytes.`,
     httpStatus: 413,
     // What is left of the body is not read: the connection cannot carry another request.
     headers: { connection: "close" },

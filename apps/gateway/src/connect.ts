@@ -29,7 +29,7 @@ export function requireConnect({ request }: Exchange): void {
   if (/^application\/(connect\+)?(proto|json)$/.test(type)) return;
   throw refused(callErrors.INVALID_REQUEST, {
     message:
-      "The content type must be application/json, application/proto, application/connect+json or application/connect+proto",
+      "The content type must be application/json, application/proto, application/connect+json or application/connect+proto.",
     httpStatus: 415,
     headers: {
       "accept-post": "application/json, application/proto, application/connect+json, application/connect+proto",

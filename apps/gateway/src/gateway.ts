@@ -82,11 +82,12 @@ function createHandler(
       return answerRest(exchange, match.route, match.values, o);
     }
     if (match.kind === "malformed")
-      throw refused(callErrors.INVALID_REQUEST, { message: "The path is not well encoded" });
-    if (match.kind === "unknown") throw refused(callErrors.METHOD_UNKNOWN, { httpStatus: 404 });
+      throw refused(callErrors.INVALID_REQUEST, { message: "The path is not well encoded." });
+    if (match.kind === "unknown")
+      throw refused({ ...callErrors.METHOD_UNKNOWN, code: "not_found", message: "There is nothing at this path." });
     const allow = match.allow.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
     throw refused(callErrors.METHOD_UNKNOWN, {
-      message: `This path takes ${allow}`,
+      message: `This path takes ${allow}.`,
       httpStatus: 405,
       headers: { allow },
     });
@@ -147,7 +148,10 @@ function answerError(exchange: Exchange, error: unknown, log: Logger): void {
     return;
   }
   const json = JSON.stringify(isProcedurePath(path) ? connectError(answer) : restError(answer));
-  response.writeHead(httpStatusOf(answer), { "content-type": "application/json" });
+  response.writeHead(httpStatusOf(answer), {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(json),
+  });
   response.end(exchange.request.method === "HEAD" ? undefined : json);
 }
 

@@ -101,7 +101,7 @@ function isOneValue(field: DescField | undefined): boolean {
 
 function badParameter(name: string, what: string) {
   return refused(callErrors.INVALID_REQUEST, {
-    message: `The query parameter ${name} ${what}`,
+    message: `The query parameter ${name} ${what}.`,
     fields: [{ field: name, description: what }],
   });
 }

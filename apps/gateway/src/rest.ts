@@ -17,7 +17,7 @@ export async function answerRest(
   const { request, response } = exchange;
   const text = await readText(request);
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
-  if (request.headers["content-encoding"] !== undefined) throw unsupported("The body must not be compressed");
+  if (request.headers["content-encoding"] !== undefined) throw unsupported("The body must not be compressed.");
   const body = connectRequestOf(route, values, new URLSearchParams(exchange.query), text);
 
   const answer = await callBehind(exchange, route.method, behind, {
@@ -38,7 +38,7 @@ export async function answerRest(
 function requireJson(contentType: string | undefined): void {
   // curl -d without a header says that it is a form; a body that is sent without any type is taken to be JSON.
   if (contentType === undefined || /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType)) return;
-  throw unsupported("The body must be application/json");
+  throw unsupported("The body must be application/json.");
 }
 
 function unsupported(message: string) {

@@ -46,13 +46,13 @@ export function restAnswerOf(route: RestRoute, answer: string): string {
 
 function bodyOf(route: RestRoute, text: string): JsonObject {
   if (route.body === undefined) {
-    if (text.trim() !== "") throw bad("This method takes no body");
+    if (text.trim() !== "") throw bad("This method takes no body.");
     return {};
   }
   // A POST that says nothing (curl -X POST .../orders/1:cancel) says {}.
   const json = text.trim() === "" ? {} : parse(text);
   if (route.body !== "*") return { [route.body.jsonName]: json };
-  if (!isJsonObject(json)) throw bad("The body must be a JSON object");
+  if (!isJsonObject(json)) throw bad("The body must be a JSON object.");
   return json;
 }
 
@@ -62,13 +62,13 @@ function parse(text: string): JsonValue {
   } catch (error) {
     // V8 quotes the text, which may hold a password: only the position is said.
     const where = /at position \d+( \(line \d+ column \d+\))?/.exec(error instanceof Error ? error.message : "")?.[0];
-    throw bad(`The body is not valid JSON${where === undefined ? "" : ` ${where}`}`);
+    throw bad(`The body is not valid JSON${where === undefined ? "" : ` ${where}`}.`);
   }
 }
 
 function doesNotFit(error: unknown) {
   const cause = error instanceof Error ? error.cause : undefined;
-  if (!isFieldError(cause)) return bad(error instanceof Error ? error.message : "The request does not fit");
+  if (!isFieldError(cause)) return bad(error instanceof Error ? error.message : "The request does not fit.");
   const field = cause.field();
   return refused(callErrors.INVALID_REQUEST, {
     message: `${field.name}: ${cause.message}`,

@@ -123,7 +123,7 @@ describe("the body of a REST request", () => {
   });
 
   it("is refused where the method takes none", () => {
-    expect(refusal(() => transcode(listProducts, { body: "{}" }))).toBe("This method takes no body");
+    expect(refusal(() => transcode(listProducts, { body: "{}" }))).toBe("This method takes no body.");
   });
 });
 
