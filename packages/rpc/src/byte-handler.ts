@@ -2,11 +2,18 @@ import type { Message } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { createAsyncIterable, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { type ByteRequest, type ByteResponse, byteErrorResponse, withReason } from "./bytes.ts";
+import {
+  type ByteRequest,
+  type ByteResponse,
+  byteErrorResponse,
+  timeoutHeader,
+  unwritable,
+  withReason,
+} from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
-import { compressionBytesMin, messageBytesMax } from "./limits.ts";
+import { compressionBytesMin, messageBytesMax, streamTimeoutMsMax } from "./limits.ts";
 import {
   type AdmittedCall,
   admit,
@@ -26,7 +33,11 @@ interface CallState {
   call: AdmittedCall | undefined;
   /** Whether the message was understood, and the pipeline ends the call. */
   isAnswering: boolean;
+  /** Whether the handler gave an answer, which is still to be written. */
+  isAnswered: boolean;
 }
+
+const okStatus = 200;
 
 const stateKey = createContextKey<CallState | undefined>(undefined);
 
@@ -59,7 +70,9 @@ export function createByteHandler(
       signal: request.signal ?? new AbortController().signal,
       call: undefined,
       isAnswering: false,
+      isAnswered: false,
     };
+    boundTimeout(request.header);
     const response = await handler({
       httpVersion: "1.1",
       method: request.method,
@@ -69,6 +82,11 @@ export function createByteHandler(
       signal: state.signal,
       contextValues: createContextValues().set(stateKey, state),
     });
+    if (state.call !== undefined && state.isAnswered && response.status !== okStatus) {
+      // The handler's answer is no message, or too large a one: its bug, of which Connect has told the caller too much.
+      const { refusal, headers } = await unwritable(clientResponse(response));
+      return byteErrorResponse(finish(state.call, refusal), headers);
+    }
     if (state.call === undefined || state.isAnswering) return clientResponse(response);
     // Let in, but its message could not be read: Connect has answered, without a reason.
     const { response: told, refusal } = await withReason(clientResponse(response));
@@ -78,8 +96,7 @@ export function createByteHandler(
 }
 
 async function letIn(parts: EndpointParts, context: HandlerContext): Promise<void> {
-  const state = context.values.get(stateKey);
-  if (state === undefined) throw new Error("the byte handler was called without its state");
+  const state = stateOf(context);
   const requestId = requestIdOf(context.requestHeader);
   context.requestHeader.set(requestIdHeader, requestId);
   context.responseHeader.set(requestIdHeader, requestId);
@@ -96,9 +113,23 @@ async function letIn(parts: EndpointParts, context: HandlerContext): Promise<voi
   }
 }
 
-function callOf(context: HandlerContext): AdmittedCall {
+function stateOf(context: HandlerContext): CallState {
   const state = context.values.get(stateKey);
-  if (state?.call === undefined) throw new Error("the call was not let in");
+  if (state === undefined) throw new Error("the byte handler was called without its state");
+  return state;
+}
+
+/** A time-out that no timer can hold is cut to the longest that any method allows. */
+function boundTimeout(headers: Headers): void {
+  const asked = headers.get(timeoutHeader);
+  if (asked !== null && /^\d+$/.test(asked) && Number(asked) > streamTimeoutMsMax) {
+    headers.set(timeoutHeader, `${streamTimeoutMsMax}`);
+  }
+}
+
+function callOf(context: HandlerContext): AdmittedCall {
+  const state = stateOf(context);
+  if (state.call === undefined) throw new Error("the call was not let in");
   state.isAnswering = true;
   return state.call;
 }
@@ -106,7 +137,9 @@ function callOf(context: HandlerContext): AdmittedCall {
 function unaryOf(parts: EndpointParts, handler: UnaryHandler) {
   return async (request: Message, context: HandlerContext): Promise<Record<string, unknown>> => {
     try {
-      return await answer(parts, callOf(context), handler, request);
+      const response = await answer(parts, callOf(context), handler, request);
+      stateOf(context).isAnswered = true;
+      return response;
     } catch (error) {
       throw connectErrorOf(refusalOf(error));
     }

@@ -3,7 +3,7 @@ import * as https from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { createAsyncIterable, readAllBytes } from "@connectrpc/connect/protocol";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
-import type { ByteRequest, ByteResponse } from "./bytes.ts";
+import { type ByteRequest, type ByteResponse, timeoutHeader } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { type CallClock, startClock } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -77,7 +77,13 @@ function createReplica(url: string): Replica {
   return { url, fetch: client, close: () => agent.destroy() };
 }
 
-const timeoutHeader = "connect-timeout-ms";
+/** How long the caller waits, by its header. */
+function timeoutOf(header: Headers, isStream: boolean): number {
+  const asked = header.get(timeoutHeader);
+  if (asked === null) return isStream ? streamTimeoutMsMax : unaryTimeoutMsDefault;
+  if (!/^\d{1,10}$/.test(asked)) throw refuse(callErrors.INVALID_REQUEST);
+  return Math.min(Number(asked), streamTimeoutMsMax);
+}
 
 async function fetchFrom(
   replicaOf: (attempt: number) => Replica,
@@ -85,10 +91,8 @@ async function fetchFrom(
   isSafe: boolean,
 ): Promise<ByteResponse> {
   const isStream = request.header.get("content-type")?.startsWith("application/connect+") === true;
-  const timeoutMs = Number(
-    request.header.get(timeoutHeader) ?? (isStream ? streamTimeoutMsMax : unaryTimeoutMsDefault),
-  );
-  const clock = startClock(request.signal ?? new AbortController().signal, new Date(Date.now() + timeoutMs));
+  const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
+  const clock = startClock(request.signal ?? new AbortController().signal, deadline);
   try {
     const body = isSafe && request.body !== undefined ? await clock.race(readWhole(request.body)) : undefined;
     for (let attempt = 0; ; attempt += 1) {
@@ -131,15 +135,18 @@ async function attemptAt(
     method: request.method,
     header,
     signal: clock.signal,
-    ...(body !== undefined
-      ? { body: createAsyncIterable([body]) }
-      : request.body === undefined
-        ? {}
-        : { body: request.body }),
+    ...bodyOf(request, body),
   });
   if (isStream) return { kind: "ANSWER", response: { ...response, body: untilClockStops(response.body, clock) } };
   const whole = await readWhole(response.body);
   return { kind: "ANSWER", response: { ...response, body: createAsyncIterable([whole]) } };
+}
+
+/** What is sent: what was kept of the request, or what comes from its caller as it comes. */
+function bodyOf(request: ByteRequest, kept: Uint8Array | undefined): { readonly body?: AsyncIterable<Uint8Array> } {
+  if (kept === undefined) return request.body === undefined ? {} : { body: request.body };
+  // A GET has no body, not even an empty one.
+  return kept.byteLength === 0 ? {} : { body: createAsyncIterable([kept]) };
 }
 
 function mayRepeat(outcome: Outcome, isSafe: boolean): boolean {

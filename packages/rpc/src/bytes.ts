@@ -17,6 +17,9 @@ export type ByteRequest = UniversalClientRequest;
 /** Its answer. */
 export type ByteResponse = UniversalClientResponse;
 
+/** Connect's word for how long the caller waits, in milliseconds. */
+export const timeoutHeader = "connect-timeout-ms";
+
 /** A refusal as Connect says it over HTTP: its status and its JSON. */
 export function byteErrorResponse(refusal: Refusal, headers?: Headers): ByteResponse {
   const error = connectErrorOf(refusal);
@@ -40,10 +43,22 @@ export async function withReason(
   ) {
     return { response, refusal: undefined };
   }
-  const bytes = await readAllBytes(response.body, messageBytesMax);
-  const { rawMessage } = errorFromJsonBytes(bytes, undefined, new ConnectError("the request cannot be read"));
+  const { rawMessage } = await errorIn(response);
   const refusal = refuse(callErrors.INVALID_REQUEST, { fields: [{ field: "", description: rawMessage }] });
   return { response: byteErrorResponse(refusal, keptHeaders(response.header)), refusal };
+}
+
+/** What is said instead of Connect's own words where a handler's answer could not be written; those are the cause. */
+export async function unwritable(
+  response: ByteResponse,
+): Promise<{ readonly refusal: Refusal; readonly headers: Headers }> {
+  const cause = new Error("the answer cannot be written", { cause: await errorIn(response) });
+  return { refusal: refuse(callErrors.INTERNAL_ERROR, { cause }), headers: keptHeaders(response.header) };
+}
+
+async function errorIn(response: ByteResponse): Promise<ConnectError> {
+  const bytes = await readAllBytes(response.body, messageBytesMax);
+  return errorFromJsonBytes(bytes, undefined, new ConnectError("the message cannot be read"));
 }
 
 function keptHeaders(header: Headers): Headers {

@@ -152,6 +152,21 @@ describe("an upstream with several replicas", () => {
     expect(given[0]).toBeLessThanOrEqual(1500);
   });
 
+  it("passes a GET on, and refuses a time-out that is none", async () => {
+    const methods: unknown[] = [];
+    const one = await replica((req, res) => {
+      methods.push(`${req.method} ${req.url} ${req.headers["transfer-encoding"]}`);
+      ok(req, res);
+    });
+    const upstream = upstreamOf(one.url);
+    const url = "http://door/a.B/C?connect=v1";
+    const get = request({ method: "GET", url, header: new Headers(), body: bytesOf("") });
+    expect((await upstream.fetch(get, { isSafe: true })).status).toBe(200);
+    expect(methods).toEqual(["GET /a.B/C?connect=v1 undefined"]);
+    const header = new Headers({ "connect-timeout-ms": "soon" });
+    expect(await reasonOfLoss(upstream.fetch(request({ header }), { isSafe: true }))).toBe("INVALID_REQUEST");
+  });
+
   it("stops when its caller leaves", async () => {
     const leaving = new AbortController();
     const waiting = await replica(() => leaving.abort());

@@ -73,6 +73,33 @@ describe("an endpoint over HTTP", () => {
     expect(shop.lines).toMatchObject([{ level: "info", reason: "INVALID_REQUEST", requestId: "r-3" }]);
   });
 
+  it("bounds the time that a caller asks for, and refuses what is no time", async () => {
+    shop.calls.length = 0;
+    expect((await send(json, { "connect-timeout-ms": "9999999999" })).status).toBe(200);
+    const [ctx] = shop.calls;
+    expect(+(ctx?.deadline ?? 0) - +(ctx?.now ?? 0)).toBe(60_000);
+    const response = await send(json, { "connect-timeout-ms": "soon" });
+    expect(resultOf(response.status, await response.text())).toMatchObject({ reason: "INVALID_REQUEST" });
+  });
+
+  it.each([
+    ["is no message", { order: { createTime: { seconds: "soon" as never } } }],
+    ["is too large", { order: { paymentMethod: "x".repeat(5 * 1024 * 1024) } }],
+  ])("tells nobody but its log of an answer that %s", async (_what, answer) => {
+    const broken = createShop(people, { createOrder: async () => answer });
+    const other = await openWays(broken.endpoint);
+    for (const way of [other.ways["by bytes"], other.ways["over HTTP"]]) {
+      const request = JSON.parse(json);
+      const result = await way(OrderService.method.createOrder, request, {
+        authorization: `Bearer ${people.customer}`,
+      });
+      expect(result).toMatchObject({ code: "internal", reason: "INTERNAL_ERROR" });
+      expect(result.message).not.toMatch(/time|size/);
+    }
+    expect(broken.lines.filter((line) => line.level === "error").length).toBeGreaterThanOrEqual(2);
+    await other.close();
+  });
+
   it("does not read what a stranger sends", async () => {
     const response = await send("{", { authorization: `Bearer ${people.bad.forged}` });
     expect(resultOf(response.status, await response.text())).toMatchObject({ reason: "TOKEN_INVALID" });
