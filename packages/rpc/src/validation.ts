@@ -3,15 +3,20 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
+import { unstorableTexts } from "./storable-text.ts";
 
 // One for the process: it compiles a message's rules once and keeps them.
 const validator = createValidator();
 
-/** Checks a request against the rules of the contract and refuses it with every field and rule that it breaks. */
+/** Checks a request against the rules of the contract and refuses it with every field and rule that it breaks, and text that cannot be kept. */
 export function assertValid(schema: DescMessage, message: Message): void {
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
-  if (result.kind === "valid") return;
+  if (result.kind === "valid") {
+    const fields = unstorableTexts(schema, message);
+    if (fields.length > 0) throw refuse(callErrors.INVALID_REQUEST, { fields });
+    return;
+  }
   throw refuse(callErrors.INVALID_REQUEST, {
     fields: result.violations.map((violation) => ({
       field: pathToString(violation.field),
