@@ -118,7 +118,7 @@ export function isAtRest(order: Order): boolean {
 }
 
 /** The situations in which the saga has work. Their SQL twin is the partial index `orders_moving` of schema.ts. */
-export const moving = ["PENDING", "STOCK_RESERVED", "SHIPPING", "CANCELLING"] as const satisfies readonly Situation[];
+const moving = ["PENDING", "STOCK_RESERVED", "SHIPPING", "CANCELLING"] as const satisfies readonly Situation[];
 
 /** After which situations a fact can stand in a log. PLACED stands first and nowhere else. */
 const follows: Readonly<Record<Exclude<Fact["kind"], "PLACED">, readonly Situation[] | "any">> = {
