@@ -7,8 +7,8 @@ await runMain({
   name: "rialto",
   scope: { runs: callerNames, extraSchemas: ["card_network"] },
   openLog: (config) => openLog(config, process.stdout.isTTY),
-  async start({ config, log, logFile }) {
-    const rialto = await startRialto({ config, log });
+  async start({ config, logOf, logFile }) {
+    const rialto = await startRialto({ config, logOf });
     const { port, announcements } = rialto;
     process.stdout.write(`${readyText({ port, config, announcements, logFile })}\n`);
     return rialto;

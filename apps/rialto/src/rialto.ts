@@ -3,8 +3,14 @@ import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
 import { startGateway } from "@rialto/gateway";
 import { type ByteUpstream, createByteUpstream } from "@rialto/rpc";
-import { type Announcement, type Config, defaultPorts, type Running, runServices } from "@rialto/service";
-import type { Logger } from "@rialto/telemetry";
+import {
+  type Announcement,
+  type Config,
+  defaultPorts,
+  type LogOutput,
+  type Running,
+  runServices,
+} from "@rialto/service";
 import { services } from "./services.ts";
 
 /** The whole of Rialto, running in this process. */
@@ -16,20 +22,20 @@ export interface Rialto {
 }
 
 /** Starts all services and the gateway in this process, on DATABASE_URL or on a Postgres of its own in the data folder. */
-export async function startRialto(o: { readonly config: Config; readonly log: Logger }): Promise<Rialto> {
-  const { config, log } = o;
+export async function startRialto(o: { readonly config: Config; readonly logOf: LogOutput["logOf"] }): Promise<Rialto> {
+  const { config, logOf } = o;
   const port = config.port ?? defaultPorts.gateway;
   // Said before anything is started: everything else takes a second or more to come up, and as long to go down again.
   await requireFreePort(port);
   const postgres =
     config.databaseUrl === undefined && Object.keys(config.databaseUrls).length === 0
-      ? await startEmbeddedPostgres({ directory: join(config.dataDir, "postgres"), log })
+      ? await startEmbeddedPostgres({ directory: join(config.dataDir, "postgres"), log: logOf("rialto") })
       : undefined;
   let running: Running | undefined;
   try {
     running = await runServices(services, {
       config,
-      log,
+      logOf,
       listens: false,
       ...(postgres === undefined ? {} : { adminUrl: postgres.url }),
     });
@@ -38,7 +44,7 @@ export async function startRialto(o: { readonly config: Config; readonly log: Lo
       verifier: running.verifier,
       tokens: running.identity.tokensOf("gateway"),
       upstream: upstreamsOf(running),
-      log: log.child({ service: "gateway" }),
+      log: logOf("gateway"),
     });
     const { announcements } = running;
     const stopServices = running.stop;

@@ -10,12 +10,12 @@ import { createLogger } from "@rialto/telemetry";
 export function openLog(config: Config, terminal: boolean): LogOutput {
   const level = config.logLevel === undefined ? {} : { level: config.logLevel };
   if (!terminal)
-    return { log: createLogger({ service: "rialto", ...level }), file: undefined, flush: async () => undefined };
+    return { logOf: (service) => createLogger({ service, ...level }), file: undefined, flush: async () => undefined };
   mkdirSync(config.dataDir, { recursive: true });
   const file = join(config.dataDir, "rialto.log");
   const stream = createWriteStream(file, { flags: "a", mode: 0o600 });
   return {
-    log: createLogger({ service: "rialto", ...level, destination: stream }),
+    logOf: (service) => createLogger({ service, ...level, destination: stream }),
     file,
     flush: () => new Promise((resolve) => stream.end(resolve)),
   };

@@ -9,7 +9,8 @@ import { dirname } from "node:path";
 export async function makeOnce(path: string, make: () => Promise<string>): Promise<string> {
   const found = await readIfThere(path);
   if (found !== undefined) return found;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  // Open to all, as the Postgres beside it may run as another user. What is secret is each file of ours.
+  await mkdir(dirname(path), { recursive: true });
   const draft = `${path}.${randomUUID()}`;
   try {
     const file = await open(draft, "wx", 0o600);

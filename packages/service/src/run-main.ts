@@ -17,13 +17,15 @@ export interface Main {
   readonly start: (o: {
     readonly config: Config;
     readonly log: Logger;
+    readonly logOf: LogOutput["logOf"];
     readonly logFile: string | undefined;
   }) => Promise<{ stop(): Promise<void> }>;
 }
 
-/** A log, the file that it goes to if it is one, and a way to end it with nothing lost. */
+/** Where a process logs to: the file if it is one, and a way to end it with nothing lost. */
 export interface LogOutput {
-  readonly log: Logger;
+  /** The log of one of those that run in the process, by whose name its lines are found. */
+  logOf(name: string): Logger;
   readonly file: string | undefined;
   flush(): Promise<void>;
 }
@@ -39,17 +41,19 @@ export async function runMain(main: Main): Promise<void> {
   let flush = async (): Promise<void> => undefined;
   try {
     const config = readEnvironment(main.scope);
-    const output = main.openLog?.(config) ?? toStandardOutput(main.name, config);
+    const output = main.openLog?.(config) ?? toStandardOutput(config);
     flush = output.flush;
-    const running = await main.start({ config, log: output.log, logFile: output.file });
+    const { logOf, file: logFile } = output;
+    const log = logOf(main.name);
+    const running = await main.start({ config, log, logOf, logFile });
     const { reason, code } = await signal;
-    output.log.info({ reason }, "stopping");
+    log.info({ reason }, "stopping");
     const timer = setTimeout(() => {
-      output.log.error({ stopMsMax }, "did not stop in time");
+      log.error({ stopMsMax }, "did not stop in time");
       process.exit(1);
     }, stopMsMax);
     await running.stop();
-    output.log.info("stopped");
+    log.info("stopped");
     clearTimeout(timer);
     await flush();
     process.exit(code);
@@ -66,8 +70,8 @@ export async function runProcess(service: ServiceDefinition): Promise<void> {
   await runMain({
     name: service.name,
     scope: { runs: [service.name], extraSchemas },
-    async start({ config, log }) {
-      const running = await runServices([service], { config, log, listens: true });
+    async start({ config, log, logOf }) {
+      const running = await runServices([service], { config, logOf, listens: true });
       log.info({ port: running.port }, "listening");
       for (const { email, password } of running.announcements)
         process.stderr.write(`Admin account: ${email}${password === undefined ? "" : `, password ${password}`}\n`);
@@ -83,16 +87,16 @@ export async function runTask(
 ): Promise<void> {
   try {
     const config = readEnvironment({ runs: [] });
-    await work({ config, log: toStandardOutput(name, config).log });
+    await work({ config, log: toStandardOutput(config).logOf(name) });
   } catch (error) {
     for (const line of explainStartFailure(error)) process.stderr.write(`${name}: ${line}\n`);
     process.exit(1);
   }
 }
 
-function toStandardOutput(service: string, { logLevel }: Config): LogOutput {
-  const log = createLogger({ service, ...(logLevel === undefined ? {} : { level: logLevel }) });
-  return { log, file: undefined, flush: async () => undefined };
+function toStandardOutput({ logLevel }: Config): LogOutput {
+  const level = logLevel === undefined ? {} : { level: logLevel };
+  return { logOf: (service) => createLogger({ service, ...level }), file: undefined, flush: async () => undefined };
 }
 
 /** Resolves with the first reason to stop. Ctrl-C comes twice under npm, from the terminal and from npm: later ones change nothing. */

@@ -26,7 +26,8 @@ import { createTeardown, type Teardown } from "./teardown.ts";
 
 export interface RunOptions {
   readonly config: Config;
-  readonly log: Logger;
+  /** The log of each service. */
+  readonly logOf: (service: ServiceName) => Logger;
   /** A role that may create roles and schemas, where it is not DATABASE_URL's: the embedded Postgres'. */
   readonly adminUrl?: string;
   /** Take requests from the network. One service alone does; where all run in one process the gateway is the only door. */
@@ -53,9 +54,12 @@ export interface Running {
  * start, everything that did is stopped again before the error is thrown.
  */
 export async function runServices(definitions: readonly ServiceDefinition[], o: RunOptions): Promise<Running> {
-  const teardown = createTeardown(o.log);
+  const first = definitions[0];
+  if (first === undefined) throw new Error("There is no service to run");
+  const log = o.logOf(first.name);
+  const teardown = createTeardown(log);
   try {
-    return await start(definitions, o, teardown);
+    return await start(definitions, { ...o, log }, teardown);
   } catch (error) {
     await teardown.run();
     throw error;
@@ -73,7 +77,11 @@ interface Part {
   readonly relay: ReturnType<typeof createRelay> | undefined;
 }
 
-async function start(definitions: readonly ServiceDefinition[], o: RunOptions, teardown: Teardown): Promise<Running> {
+async function start(
+  definitions: readonly ServiceDefinition[],
+  o: RunOptions & { readonly log: Logger },
+  teardown: Teardown,
+): Promise<Running> {
   const { config, log } = o;
   const identity = await openIdentity(config);
   const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config };
@@ -96,7 +104,7 @@ async function start(definitions: readonly ServiceDefinition[], o: RunOptions, t
 
   const announcements: Announcement[] = [];
   const announce = (announcement: Announcement) => announcements.push(announcement);
-  const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, log)));
+  const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, o.logOf(part.name))));
   const opened = new Map<Part, OpenService>();
   for (const part of parts) {
     const wakeRelay = () => part.relay?.wake();
@@ -157,8 +165,7 @@ function openConnections(definition: ServiceDefinition, access: DatabaseAccess, 
   return { definition, name, database: own[1], extras: new Map(extra) };
 }
 
-async function withRelay(part: ReturnType<typeof openConnections>, jobs: Jobs, parent: Logger): Promise<Part> {
-  const log = parent.child({ service: part.name });
+async function withRelay(part: ReturnType<typeof openConnections>, jobs: Jobs, log: Logger): Promise<Part> {
   const { database } = part;
   const [row] = await database.sql<{ publishes: boolean }[]>`select to_regclass('outbox') is not null as publishes`;
   return { ...part, log, relay: row?.publishes === true ? createRelay({ database, jobs, log }) : undefined };

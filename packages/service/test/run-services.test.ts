@@ -191,7 +191,7 @@ async function registered(publisher: Database): Promise<void> {
 
 function options(listens: boolean, env: Readonly<Record<string, string>> = {}) {
   const config = readConfig({ DATABASE_URL: database.adminUrl, RIALTO_DATA_DIR: folder, PORT: "0", ...env });
-  return { config, log: quietLogger, listens };
+  return { config, logOf: () => quietLogger, listens };
 }
 
 async function refusal(call: Promise<unknown>): Promise<{ code: string; reason: string } | undefined> {
