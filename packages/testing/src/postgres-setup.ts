@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
@@ -31,6 +31,8 @@ const settings = {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeLeftovers();
   const directory = mkdtempSync(join(tmpdir(), folderPrefix));
+  // Root's server runs as another user. In a folder that it cannot enter it would keep its data elsewhere, where nobody removes it.
+  chmodSync(directory, 0o755);
   const server = await startEmbeddedPostgres({ directory, log: quietLogger, settings });
   project.provide("rialtoPostgres", { adminUrl: server.url, secret: "the secret of a test run" });
   return async () => {
