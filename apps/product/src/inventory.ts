@@ -1,0 +1,62 @@
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { type InventoryService, StockSchema } from "@rialto/contracts";
+import { type Database, once } from "@rialto/database";
+import { callerName, type Handlers, type Refusal, refuse } from "@rialto/rpc";
+import { v7 as uuid } from "uuid";
+import { errors } from "./errors.ts";
+import { stockMessage } from "./product-message.ts";
+import type { StockOutcome } from "./stock.ts";
+import { applyDecisions, readStock, type StockStore } from "./stock-store.ts";
+import { insertAdjustment } from "./store.ts";
+
+interface Parts {
+  readonly database: Database;
+  readonly stock: StockStore;
+}
+
+/** The RPC handlers of the stock. */
+export function inventory({ database, stock }: Parts): Handlers<typeof InventoryService> {
+  return {
+    async adjustStock({ productId, delta, reason }, ctx) {
+      const answer = await once(database.sql, ctx.idempotencyKey, async (tx) => {
+        const [outcome] = await applyDecisions(tx, [{ kind: "adjust", productId, delta }]);
+        requireDone(outcome);
+        const actor = callerName(ctx.caller);
+        await insertAdjustment(tx, { id: uuid(), productId, delta, reason, actor, time: ctx.now });
+        const [after] = await readStock(tx, [productId]);
+        if (after === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+        return toJson(StockSchema, stockMessage(after));
+      });
+      return { stock: fromJson(StockSchema, answer) };
+    },
+
+    async reserveStock({ orderId, items }, ctx) {
+      requireDone(await stock.decide({ kind: "reserve", orderId, items }, ctx));
+      return {};
+    },
+
+    async releaseStock({ orderId }, ctx) {
+      requireDone(await stock.decide({ kind: "release", orderId }, ctx));
+      return {};
+    },
+
+    async commitStock({ orderId }, ctx) {
+      requireDone(await stock.decide({ kind: "commit", orderId }, ctx));
+      return {};
+    },
+
+    async getStock({ productId }) {
+      const found = await stock.read(productId);
+      if (found === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+      return { stock: stockMessage(found) };
+    },
+  };
+}
+
+function requireDone(outcome: StockOutcome | undefined): void {
+  if (outcome?.kind === "REFUSED") throw refusalOf(outcome);
+}
+
+function refusalOf({ reason, productId }: Extract<StockOutcome, { kind: "REFUSED" }>): Refusal {
+  return refuse(errors[reason], productId === undefined ? {} : { metadata: { product_id: productId } });
+}

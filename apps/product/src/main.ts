@@ -1,0 +1,4 @@
+import { runProcess } from "@rialto/service";
+import { product } from "./service.ts";
+
+await runProcess(product);

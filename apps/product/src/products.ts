@@ -1,0 +1,115 @@
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { ProductSchema, type ProductService, type UpdateProductRequest } from "@rialto/contracts";
+import { type Database, once } from "@rialto/database";
+import { type Caller, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { v7 as uuid } from "uuid";
+import { errors } from "./errors.ts";
+import { changeProduct, type Product, type ProductChange, patternsOf } from "./product.ts";
+import { productMessage } from "./product-message.ts";
+import { insertProduct, lockProduct, type ProductStore, updateProduct } from "./store.ts";
+
+interface Parts {
+  readonly database: Database;
+  readonly products: ProductStore;
+}
+
+/** The RPC handlers of the catalog. */
+export function products(app: Parts): Handlers<typeof ProductService> {
+  const { sql } = app.database;
+  return {
+    async createProduct({ product: given }, ctx) {
+      if (given?.price === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+      const { name, description, category, price, active } = given;
+      const product: Product = {
+        id: uuid(),
+        name,
+        description,
+        category,
+        price: price.minorUnits,
+        currency: price.currencyCode,
+        active,
+        createTime: ctx.now,
+        updateTime: ctx.now,
+      };
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        await insertProduct(tx, product);
+        return toJson(ProductSchema, productMessage(product));
+      });
+      return { product: fromJson(ProductSchema, answer) };
+    },
+
+    async getProduct({ id }, { caller }) {
+      const [product] = await app.products.byIds([id]);
+      if (product === undefined || !isVisible(product, caller)) throw refuse(errors.PRODUCT_NOT_FOUND);
+      return { product: productMessage(product) };
+    },
+
+    async batchGetProducts({ ids }, { caller }) {
+      const found = await app.products.byIds(ids);
+      const byId = new Map(found.map((product) => [product.id, product]));
+      const ordered = ids.map((id) => byId.get(id.toLowerCase())).filter((product) => product !== undefined);
+      return { products: ordered.filter((product) => isVisible(product, caller)).map(productMessage) };
+    },
+
+    async listProducts(request, { caller }) {
+      const filter = {
+        patterns: patternsOf(request.query),
+        category: request.category === "" ? undefined : request.category,
+        activeOnly: !seesAll(caller),
+      };
+      const { limit, after } = pageOf(request, filter);
+      const rows = await app.products.list(filter, { after: after?.[0], limit: limit + 1 });
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        products: page.map(productMessage),
+        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], filter) : "",
+      };
+    },
+
+    async updateProduct(request, ctx) {
+      const change = changeOf(request);
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        const before = await lockProduct(tx, request.id);
+        if (before === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+        const after = changeProduct(before, change, ctx.now);
+        await updateProduct(tx, after);
+        return toJson(ProductSchema, productMessage(after));
+      });
+      return { product: fromJson(ProductSchema, answer) };
+    },
+  };
+}
+
+function isVisible(product: Product, caller: Caller): boolean {
+  return product.active || seesAll(caller);
+}
+
+/** Services see all: an order says itself why it cannot have a product. */
+function seesAll(caller: Caller): boolean {
+  return caller.kind === "service" || (caller.kind === "user" && caller.role === "ADMIN");
+}
+
+/** What the mask names, or without a mask what is set. A text that is named and not set is emptied, but for the name. */
+function changeOf({ product, updateMask }: UpdateProductRequest): ProductChange {
+  const paths = updateMask?.paths ?? [];
+  const named = (path: string) => paths.includes(path);
+  const missing = ["name", "price", "active"].filter(
+    (path) => named(path) && product?.[path as "name" | "price" | "active"] === undefined,
+  );
+  if (missing.length > 0) {
+    const description = "is named by update_mask and has no value";
+    throw refuse(callErrors.INVALID_REQUEST, {
+      fields: missing.map((path) => ({ field: `product.${path}`, description })),
+    });
+  }
+  const wanted = (path: string) => paths.length === 0 || named(path);
+  return {
+    name: wanted("name") ? product?.name : undefined,
+    description: wanted("description") ? (product?.description ?? (named("description") ? "" : undefined)) : undefined,
+    category: wanted("category") ? (product?.category ?? (named("category") ? "" : undefined)) : undefined,
+    price: wanted("price") ? product?.price?.minorUnits : undefined,
+    currency: wanted("price") ? product?.price?.currencyCode : undefined,
+    active: wanted("active") ? product?.active : undefined,
+  };
+}

@@ -1,0 +1,23 @@
+import { InventoryService, ProductService } from "@rialto/contracts";
+import { serve } from "@rialto/rpc";
+import { defineService } from "@rialto/service";
+import { seedDemoCatalog } from "./demo-catalog.ts";
+import { inventory } from "./inventory.ts";
+import { products } from "./products.ts";
+import { createStockStore } from "./stock-store.ts";
+import { createProductStore } from "./store.ts";
+
+export { errors } from "./errors.ts";
+
+/** Everything that the product service is. */
+export const product = defineService({
+  name: "product",
+  migrations: new URL("../migrations", import.meta.url),
+  calls: {},
+  own: ({ database }) => ({ products: createProductStore(database), stock: createStockStore(database) }),
+  rpc: (app) => [serve(ProductService, products(app)), serve(InventoryService, inventory(app))],
+  seed: async (app) => {
+    if (app.config.demo) await seedDemoCatalog(app);
+  },
+  stop: (app) => app.stock.close(),
+});

@@ -1,0 +1,150 @@
+import { type Combiner, createCombiner, type Database, isOutage, type Sql, type Transaction } from "@rialto/database";
+import postgres from "postgres";
+import {
+  type Folded,
+  foldStock,
+  type Reservation,
+  type Stock,
+  type StockDecision,
+  type StockOutcome,
+  type StockState,
+} from "./stock.ts";
+
+const lanes = 2;
+const batchMax = 128;
+const queueMax = 10_000;
+
+/** Where the stock is kept. */
+export interface StockStore {
+  /** Commits a decision about an order together with whatever else waits at the moment. */
+  decide(decision: OrderDecision, o: { readonly signal: AbortSignal }): Promise<StockOutcome>;
+  read(productId: string): Promise<Stock | undefined>;
+  close(): Promise<void>;
+}
+
+type OrderDecision = Exclude<StockDecision, { kind: "adjust" }>;
+
+/** Two processes made a reservation for one order at once. The other was first: what it wrote must be read. */
+class ReservationAppeared extends Error {
+  override readonly name = "ReservationAppeared";
+}
+
+/**
+ * Opens the stock: locked, folded, written. Stock is hot, so many decisions share one transaction that locks the rows of all of them
+ * in one global order, folds them in memory and writes each row once.
+ */
+export function createStockStore({ sql, lanes: connections }: Pick<Database, "sql" | "lanes">): StockStore {
+  const combiner: Combiner<OrderDecision, StockOutcome> = createCombiner({
+    lanes,
+    batchMax,
+    queueMax,
+    keysOf: ({ orderId }) => [orderId],
+    commit: (batch) => connections.begin((tx) => applyDecisions(tx, batch)),
+    onFailure: (error) => {
+      if (error instanceof ReservationAppeared) return "again";
+      if (!(error instanceof postgres.PostgresError)) return "fail";
+      if (/^(40|55)/.test(error.code)) return "again";
+      return isOutage(error) ? "fail" : "halve";
+    },
+  });
+  return {
+    decide: (decision, { signal }) => combiner.add(decision, { signal }),
+    async read(productId) {
+      const [row] = await readStock(sql, [productId]);
+      return row;
+    },
+    close: () => combiner.close(),
+  };
+}
+
+/**
+ * Applies decisions in their order. The locks are taken in one order everywhere, so no two transactions wait for each other: the
+ * reservations by order id, then the stock by product id, then new reservations by order id.
+ */
+export async function applyDecisions(
+  tx: Transaction,
+  decisions: readonly StockDecision[],
+): Promise<readonly StockOutcome[]> {
+  const state = await lockState(tx, decisions);
+  const folded = foldStock(state, decisions);
+  await write(tx, state, folded);
+  return folded.outcomes;
+}
+
+async function lockState(tx: Transaction, decisions: readonly StockDecision[]): Promise<StockState> {
+  const orderIds = decisions.flatMap((decision) => (decision.kind === "adjust" ? [] : [decision.orderId]));
+  const reservations =
+    orderIds.length === 0
+      ? []
+      : await tx<ReservationRow[]>`
+          select order_id, state, items, refusal from reservation
+          where order_id = any (${orderIds}::uuid[]) order by order_id for update`;
+  const productIds = new Set(reservations.flatMap(({ items }) => items.map(({ productId }) => productId)));
+  for (const decision of decisions) {
+    if (decision.kind === "adjust") productIds.add(decision.productId);
+    if (decision.kind === "reserve") for (const { productId } of decision.items) productIds.add(productId);
+  }
+  const stock = productIds.size === 0 ? [] : await readStock(tx, [...productIds], tx`order by product_id for update`);
+  return {
+    stock: new Map(stock.map((row) => [row.productId, row])),
+    reservations: new Map(reservations.map((row) => [row.order_id, reservationOf(row)])),
+  };
+}
+
+/** Writes each changed row once, all in one statement. */
+async function write(tx: Transaction, state: StockState, { stock, reservations }: Folded): Promise<void> {
+  const changed = reservations.filter(({ orderId }) => state.reservations.has(orderId));
+  const fresh = reservations.filter(({ orderId }) => !state.reservations.has(orderId));
+  if (stock.length + reservations.length === 0) return;
+  const [written] = await tx<{ fresh: number }[]>`
+    with stocked as (
+      update stock set on_hand = s.on_hand, reserved = s.reserved, received = s.received, shipped = s.shipped
+      from jsonb_to_recordset(${json(stock.map(stockRow))}::text::jsonb)
+        as s (product_id uuid, on_hand int, reserved int, received bigint, shipped bigint)
+      where stock.product_id = s.product_id),
+    changed as (
+      update reservation set state = r.state, update_time = now()
+      from jsonb_to_recordset(${json(changed.map(reservationRow))}::text::jsonb) as r (order_id uuid, state text)
+      where reservation.order_id = r.order_id),
+    fresh as (
+      insert into reservation (order_id, state, items, refusal)
+      select order_id, state, items, refusal
+      from jsonb_to_recordset(${json(fresh.map(reservationRow))}::text::jsonb) as r (order_id uuid, state text, items jsonb, refusal jsonb)
+      order by order_id
+      on conflict (order_id) do nothing returning 1)
+    select count(*)::int as fresh from fresh`;
+  if (written?.fresh !== fresh.length) throw new ReservationAppeared();
+}
+
+/** The stock of these products, in no order unless `end` says one. */
+export function readStock(sql: Sql | Transaction, ids: readonly string[], end = sql``): Promise<Stock[]> {
+  return sql<Stock[]>`
+    select product_id as "productId", on_hand as "onHand", reserved, received, shipped
+    from stock where product_id = any (${[...ids]}::uuid[]) ${end}`;
+}
+
+interface ReservationRow {
+  readonly order_id: string;
+  readonly state: Reservation["state"];
+  readonly items: Reservation["items"];
+  readonly refusal: Extract<Reservation, { state: "REFUSED" }>["refusal"] | null;
+}
+
+function reservationOf({ order_id: orderId, state, items, refusal }: ReservationRow): Reservation {
+  if (state !== "REFUSED") return { orderId, items, state };
+  if (refusal === null) throw new Error(`the reservation of order ${orderId} was refused without a reason`);
+  return { orderId, items, state, refusal };
+}
+
+function stockRow({ productId, onHand, reserved, received, shipped }: Stock) {
+  return { product_id: productId, on_hand: onHand, reserved, received: String(received), shipped: String(shipped) };
+}
+
+function reservationRow(reservation: Reservation) {
+  const { orderId, state, items } = reservation;
+  return { order_id: orderId, state, items, refusal: state === "REFUSED" ? reservation.refusal : null };
+}
+
+function json(rows: readonly object[]): string {
+  return JSON.stringify(rows);
+}

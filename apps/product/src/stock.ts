@@ -1,0 +1,172 @@
+/** How many there are of one product. available = onHand - reserved. */
+export interface Stock {
+  readonly productId: string;
+  readonly onHand: number;
+  readonly reserved: number;
+  /** All that was ever adjusted, and all that was ever shipped: onHand + shipped = received. */
+  readonly received: bigint;
+  readonly shipped: bigint;
+}
+
+export interface Item {
+  readonly productId: string;
+  readonly quantity: number;
+}
+
+/** What an order has of the stock, or will never have. REFUSED and RELEASED are answered the same for ever. */
+export type Reservation = { readonly orderId: string; readonly items: readonly Item[] } & (
+  | { readonly state: "RESERVED" | "RELEASED" | "COMMITTED" }
+  | { readonly state: "REFUSED"; readonly refusal: Refusal }
+);
+
+export interface Refusal {
+  readonly reason: "OUT_OF_STOCK" | "PRODUCT_NOT_FOUND";
+  readonly productId: string;
+}
+
+/** What is asked of the stock. */
+export type StockDecision =
+  | { readonly kind: "reserve"; readonly orderId: string; readonly items: readonly Item[] }
+  | { readonly kind: "release"; readonly orderId: string }
+  | { readonly kind: "commit"; readonly orderId: string }
+  | { readonly kind: "adjust"; readonly productId: string; readonly delta: number };
+
+/** What each is told. */
+export type StockOutcome =
+  | { readonly kind: "DONE" }
+  | {
+      readonly kind: "REFUSED";
+      readonly reason:
+        | Refusal["reason"]
+        | "STOCK_BELOW_RESERVED"
+        | "STOCK_TOO_LARGE"
+        | "RESERVATION_RELEASED"
+        | "RESERVATION_COMMITTED"
+        | "RESERVATION_NOT_FOUND";
+      readonly productId?: string;
+    };
+
+/** The stock and the reservations that a batch of decisions is about. */
+export interface StockState {
+  readonly stock: ReadonlyMap<string, Stock>;
+  readonly reservations: ReadonlyMap<string, Reservation>;
+}
+
+export interface Folded {
+  readonly outcomes: readonly StockOutcome[];
+  /** Rows that are not what they were, each once. */
+  readonly stock: readonly Stock[];
+  readonly reservations: readonly Reservation[];
+}
+
+const onHandMax = 2_147_483_647;
+const done: StockOutcome = { kind: "DONE" };
+
+/**
+ * Folds decisions in their order of arrival into the rows that they change, as if each had been committed by itself. An order gets
+ * all of its items or none. Pure: the rows must be locked by whoever writes the result.
+ */
+export function foldStock(state: StockState, decisions: readonly StockDecision[]): Folded {
+  const stock = new Map<string, Stock>();
+  const reservations = new Map<string, Reservation>();
+  const stockOf = (id: string) => stock.get(id) ?? state.stock.get(id);
+  const reservationOf = (id: string) => reservations.get(id) ?? state.reservations.get(id);
+
+  function decide(decision: StockDecision): StockOutcome {
+    switch (decision.kind) {
+      case "reserve":
+        return reserve(decision.orderId, merged(decision.items));
+      case "release":
+        return release(decision.orderId);
+      case "commit":
+        return commit(decision.orderId);
+      case "adjust":
+        return adjust(decision.productId, decision.delta);
+    }
+  }
+
+  function reserve(orderId: string, items: readonly Item[]): StockOutcome {
+    const known = reservationOf(orderId);
+    if (known !== undefined) return told(known);
+    const refusal = firstRefusal(items);
+    if (refusal !== undefined) {
+      reservations.set(orderId, { orderId, items, state: "REFUSED", refusal });
+      return { kind: "REFUSED", ...refusal };
+    }
+    for (const { productId, quantity } of items) change(productId, { reserved: quantity });
+    reservations.set(orderId, { orderId, items, state: "RESERVED" });
+    return done;
+  }
+
+  function firstRefusal(items: readonly Item[]): Refusal | undefined {
+    for (const { productId, quantity } of items) {
+      const row = stockOf(productId);
+      if (row === undefined) return { reason: "PRODUCT_NOT_FOUND", productId };
+      if (row.onHand - row.reserved < quantity) return { reason: "OUT_OF_STOCK", productId };
+    }
+    return undefined;
+  }
+
+  function release(orderId: string): StockOutcome {
+    const known = reservationOf(orderId);
+    if (known?.state === "COMMITTED") return { kind: "REFUSED", reason: "RESERVATION_COMMITTED" };
+    // A refused one has nothing to give back and can never have: it is its own tombstone.
+    if (known?.state === "RELEASED" || known?.state === "REFUSED") return done;
+    const items = known?.items ?? [];
+    for (const { productId, quantity } of items) change(productId, { reserved: -quantity });
+    reservations.set(orderId, { orderId, items, state: "RELEASED" });
+    return done;
+  }
+
+  function commit(orderId: string): StockOutcome {
+    const known = reservationOf(orderId);
+    if (known?.state === "COMMITTED") return done;
+    if (known?.state === "RELEASED") return { kind: "REFUSED", reason: "RESERVATION_RELEASED" };
+    if (known?.state !== "RESERVED") return { kind: "REFUSED", reason: "RESERVATION_NOT_FOUND" };
+    for (const { productId, quantity } of known.items) {
+      change(productId, { reserved: -quantity, onHand: -quantity, shipped: quantity });
+    }
+    reservations.set(orderId, { ...known, state: "COMMITTED" });
+    return done;
+  }
+
+  function adjust(productId: string, delta: number): StockOutcome {
+    const row = stockOf(productId);
+    if (row === undefined) return { kind: "REFUSED", reason: "PRODUCT_NOT_FOUND", productId };
+    if (row.onHand + delta < row.reserved) return { kind: "REFUSED", reason: "STOCK_BELOW_RESERVED", productId };
+    if (row.onHand + delta > onHandMax) return { kind: "REFUSED", reason: "STOCK_TOO_LARGE", productId };
+    change(productId, { onHand: delta, received: delta });
+    return done;
+  }
+
+  function change(
+    productId: string,
+    by: Partial<Record<"onHand" | "reserved" | "received" | "shipped", number>>,
+  ): void {
+    const row = stockOf(productId);
+    if (row === undefined) throw new Error(`the stock of ${productId} was not read`);
+    stock.set(productId, {
+      productId,
+      onHand: row.onHand + (by.onHand ?? 0),
+      reserved: row.reserved + (by.reserved ?? 0),
+      received: row.received + BigInt(by.received ?? 0),
+      shipped: row.shipped + BigInt(by.shipped ?? 0),
+    });
+  }
+
+  const outcomes = decisions.map(decide);
+  return { outcomes, stock: [...stock.values()], reservations: [...reservations.values()] };
+}
+
+/** What an order that asks again is told: the same as the first time, or that it comes too late. */
+function told(known: Reservation): StockOutcome {
+  if (known.state === "REFUSED") return { kind: "REFUSED", ...known.refusal };
+  return known.state === "RELEASED" ? { kind: "REFUSED", reason: "RESERVATION_RELEASED" } : done;
+}
+
+/** Each product once. */
+function merged(items: readonly Item[]): readonly Item[] {
+  const quantities = new Map<string, number>();
+  for (const { productId, quantity } of items) quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
+  return [...quantities].map(([productId, quantity]) => ({ productId, quantity }));
+}

@@ -1,0 +1,94 @@
+import type { Database, Transaction } from "@rialto/database";
+import type { Product } from "./product.ts";
+
+/** Only what is given is filtered by. */
+export interface ProductFilter {
+  /** LIKE patterns, each of which the product's text must match. */
+  readonly patterns: readonly string[];
+  readonly category: string | undefined;
+  readonly activeOnly: boolean;
+}
+
+/** What is asked of the catalog. */
+export interface ProductStore {
+  byIds(ids: readonly string[]): Promise<readonly Product[]>;
+  /** Newest first, from after the product with that id. */
+  list(
+    filter: ProductFilter,
+    page: { readonly after: string | undefined; readonly limit: number },
+  ): Promise<readonly Product[]>;
+}
+
+export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore {
+  return {
+    async byIds(ids) {
+      const rows = await sql<ProductRow[]>`select * from product where id = any (${[...ids]}::uuid[])`;
+      return rows.map(productOf);
+    },
+    async list({ patterns, category, activeOnly }, { after, limit }) {
+      const rows = await sql<ProductRow[]>`
+        select * from product
+        where (name || ' ' || description) ilike all (${[...patterns]}::text[])
+          ${category === undefined ? sql`` : sql`and category = ${category}`}
+          ${activeOnly ? sql`and active` : sql``}
+          ${after === undefined ? sql`` : sql`and id < ${after}`}
+        order by id desc limit ${limit}`;
+      return rows.map(productOf);
+    },
+  };
+}
+
+/** Writes a new product, with no stock yet. */
+export async function insertProduct(tx: Transaction, p: Product): Promise<void> {
+  await tx`
+    insert into product (id, name, description, category, price, currency, active, create_time, update_time)
+    values (${p.id}, ${p.name}, ${p.description}, ${p.category}, ${p.price}, ${p.currency}, ${p.active}, ${p.createTime}, ${p.updateTime})`;
+  await tx`insert into stock (product_id, on_hand, reserved, received, shipped) values (${p.id}, 0, 0, 0, 0)`;
+}
+
+/** Reads a product and holds it until the transaction ends. */
+export async function lockProduct(tx: Transaction, id: string): Promise<Product | undefined> {
+  const [row] = await tx<ProductRow[]>`select * from product where id = ${id} for update`;
+  return row && productOf(row);
+}
+
+/** Writes what has changed of a locked product. */
+export async function updateProduct(tx: Transaction, p: Product): Promise<void> {
+  await tx`
+    update product set name = ${p.name}, description = ${p.description}, category = ${p.category}, price = ${p.price},
+      currency = ${p.currency}, active = ${p.active}, update_time = ${p.updateTime} where id = ${p.id}`;
+}
+
+/** Writes down who changed what is on hand, and why. */
+export async function insertAdjustment(
+  tx: Transaction,
+  a: {
+    readonly id: string;
+    readonly productId: string;
+    readonly delta: number;
+    readonly reason: string;
+    readonly actor: string;
+    readonly time: Date;
+  },
+): Promise<void> {
+  await tx`
+    insert into adjustment (id, product_id, delta, reason, actor, time)
+    values (${a.id}, ${a.productId}, ${a.delta}, ${a.reason}, ${a.actor}, ${a.time})`;
+}
+
+interface ProductRow {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly category: string;
+  readonly price: bigint;
+  readonly currency: string;
+  readonly active: boolean;
+  readonly create_time: Date;
+  readonly update_time: Date;
+}
+
+function productOf(row: ProductRow): Product {
+  const { create_time: createTime, update_time: updateTime, ...rest } = row;
+  return { ...rest, createTime, updateTime };
+}
