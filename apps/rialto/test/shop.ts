@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { admin, type Topology } from "./topology.ts";
+
+/** What the tests read of an answer: JSON of any shape, looked into by name. */
+// biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests are about; they assert each field they read
+export type Json = any;
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Json;
+}
+
+/** A shop seen through the gateway by plain HTTP, as curl sees it. */
+export interface Shop {
+  call(method: string, path: string, o?: { token?: string; body?: unknown; key?: string }): Promise<Answer>;
+  readonly adminToken: string;
+  customer(): Promise<{ id: string; email: string; token: string }>;
+  /** A new product with so much in stock; its id. */
+  product(o: { stock: number; price?: string; currency?: string; name?: string; active?: boolean }): Promise<string>;
+  stock(productId: string): Promise<{ onHand: number; reserved: number; available: number }>;
+  /** Places an order and answers it as placed. */
+  order(token: string, productId: string, o?: { quantity?: number; card?: string; key?: string }): Promise<Json>;
+  /** The order once it is at rest, watched over the stream. */
+  settled(token: string, orderId: string): Promise<Json>;
+  payments(orderId: string): Promise<Json[]>;
+}
+
+export async function openShop(topology: Topology): Promise<Shop> {
+  const call: Shop["call"] = async (method, path, o = {}) => {
+    const response = await fetch(`${topology.url}${path}`, {
+      method,
+      headers: {
+        ...(o.body === undefined ? {} : { "content-type": "application/json" }),
+        ...(o.token === undefined ? {} : { authorization: `Bearer ${o.token}` }),
+        ...(o.key === undefined ? {} : { "idempotency-key": o.key }),
+      },
+      ...(o.body === undefined ? {} : { body: JSON.stringify(o.body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+  };
+  const must = async (...request: Parameters<Shop["call"]>): Promise<Json> => {
+    const answer = await call(...request);
+    if (answer.status !== 200) throw new Error(`${request[0]} ${request[1]}: ${JSON.stringify(answer)}`);
+    return answer.body;
+  };
+  const adminToken: string = (await must("POST", "/api/auth/login", { body: admin })).accessToken;
+  return {
+    call,
+    adminToken,
+    async customer() {
+      const email = `${randomUUID()}@customer.test`;
+      const password = "a password of some length";
+      const user = await must("POST", "/api/users", { body: { email, name: "Ada <Lovelace>", password } });
+      const session = await must("POST", "/api/auth/login", { body: { email, password } });
+      return { id: user.id, email, token: session.accessToken };
+    },
+    async product({ stock, price = "1250", currency = "EUR", name = "Teapot", active = true }) {
+      const body = {
+        name,
+        description: "",
+        category: "test",
+        price: { currencyCode: currency, minorUnits: price },
+        active,
+      };
+      const product = await must("POST", "/api/products", { token: adminToken, body });
+      if (stock > 0) {
+        const adjustment = { delta: stock, reason: "delivery" };
+        await must("POST", `/api/products/${product.id}/stock:adjust`, { token: adminToken, body: adjustment });
+      }
+      return product.id;
+    },
+    async stock(productId) {
+      const { onHand, reserved, available } = await must("GET", `/api/products/${productId}/stock`);
+      return { onHand, reserved, available };
+    },
+    order(token, productId, { quantity = 1, card = "pm_test_approved", key = randomUUID() } = {}) {
+      const body = { items: [{ productId, quantity }], paymentMethod: card };
+      return must("POST", "/api/orders", { token, body, key });
+    },
+    settled: (token, orderId) => watchToTheEnd(topology.url, token, orderId),
+    async payments(orderId) {
+      return (await must("GET", `/api/payments?orderId=${orderId}`, { token: adminToken })).payments;
+    },
+  };
+}
+
+/** Reads a Connect stream of JSON: each message after a byte of flags and four of length; the last one is the trailer. */
+async function watchToTheEnd(url: string, token: string, orderId: string): Promise<Json> {
+  const message = new TextEncoder().encode(JSON.stringify({ id: orderId }));
+  const body = new Uint8Array(5 + message.length);
+  new DataView(body.buffer).setUint32(1, message.length);
+  body.set(message, 5);
+  const response = await fetch(`${url}/rialto.order.v1.OrderService/WatchOrder`, {
+    method: "POST",
+    headers: { "content-type": "application/connect+json", authorization: `Bearer ${token}` },
+    body,
+  });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const view = new DataView(bytes.buffer);
+  let order: Json;
+  for (let at = 0; at < bytes.length; ) {
+    const length = view.getUint32(at + 1);
+    const part = JSON.parse(new TextDecoder().decode(bytes.subarray(at + 5, at + 5 + length)));
+    if (bytes[at] === 2) {
+      if (part.error !== undefined) throw new Error(`watching ${orderId}: ${JSON.stringify(part.error)}`);
+    } else order = part.order;
+    at += 5 + length;
+  }
+  return order;
+}

@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startEmbeddedPostgres } from "@rialto/database";
+import { quietLogger, redisForTests } from "@rialto/testing";
+
+const apps = new URL("../../", import.meta.url);
+const services = ["user", "product", "order", "payment", "notification"] as const;
+const readyMsMax = 60_000;
+
+export const admin = { email: "admin@rialto.test", password: "correct horse battery" };
+
+/** A running Rialto, seen from outside: its address, its database, its data folder. */
+export interface Topology {
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly dataDir: string;
+  stop(): Promise<void>;
+}
+
+/** All services and the gateway in one process, jobs on Postgres or on a Redis of its own. */
+export async function oneProcess(jobs: "postgres" | "redis"): Promise<Topology> {
+  const ground = await breakGround(jobs === "redis");
+  const port = await freePort();
+  const child = start("rialto", { ...ground.env, PORT: String(port) });
+  return finish(ground, [child], port);
+}
+
+/** Each service and the gateway as a process of its own, HTTP between them, jobs on Redis. */
+export async function sixProcesses(): Promise<Topology> {
+  const ground = await breakGround(true);
+  const ports = new Map<string, number>();
+  for (const name of [...services, "gateway"]) ports.set(name, await freePort());
+  const urls = Object.fromEntries(
+    services.map((name) => [`RIALTO_${name.toUpperCase()}_URL`, `http://127.0.0.1:${ports.get(name)}`]),
+  );
+  const children = [...ports].map(([name, port]) => start(name, { ...ground.env, ...urls, PORT: String(port) }));
+  return finish(ground, children, ports.get("gateway") ?? 0);
+}
+
+interface Ground {
+  readonly env: Readonly<Record<string, string>>;
+  readonly dataDir: string;
+  readonly databaseUrl: string;
+  clear(): Promise<void>;
+}
+
+async function breakGround(withRedis: boolean): Promise<Ground> {
+  const folder = await mkdtemp(join(tmpdir(), "rialto-e2e-"));
+  const postgres = await startEmbeddedPostgres({ directory: join(folder, "postgres"), log: quietLogger });
+  const redis = withRedis ? await redisForTests() : undefined;
+  if (withRedis && redis === undefined) throw new Error("this topology needs redis-server");
+  const dataDir = join(folder, "data");
+  return {
+    dataDir,
+    databaseUrl: postgres.url,
+    env: {
+      DATABASE_URL: postgres.url,
+      RIALTO_DATA_DIR: dataDir,
+      RIALTO_ADMIN_EMAIL: admin.email,
+      RIALTO_ADMIN_PASSWORD: admin.password,
+      RIALTO_LOG_LEVEL: "warn",
+      ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
+    },
+    async clear() {
+      await redis?.close();
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Started {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly output: string[];
+}
+
+function start(name: string, env: Readonly<Record<string, string>>): Started {
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([key]) => !/^(RIALTO_|PORT$|REDIS_URL|DATABASE_URL|SMTP_URL|NODE_ENV|VITEST)/.test(key),
+    ),
+  );
+  const child = spawn(process.execPath, [new URL(`${name}/src/main.ts`, apps).pathname], {
+    env: { ...inherited, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output: string[] = [];
+  child.stdout.on("data", (chunk) => output.push(String(chunk)));
+  child.stderr.on("data", (chunk) => output.push(String(chunk)));
+  return { name, child, output };
+}
+
+async function finish(ground: Ground, started: readonly Started[], port: number): Promise<Topology> {
+  const url = `http://127.0.0.1:${port}`;
+  const stop = async () => {
+    await Promise.all(started.map(({ child }) => end(child)));
+    await ground.clear();
+  };
+  try {
+    await ready(url, started);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, databaseUrl: ground.databaseUrl, dataDir: ground.dataDir, stop };
+}
+
+/** Ready is: the gateway answers, and what it answers comes from the catalog and from the accounts. */
+async function ready(url: string, started: readonly Started[]): Promise<void> {
+  const until = Date.now() + readyMsMax;
+  while (Date.now() < until) {
+    const dead = started.find(({ child }) => child.exitCode !== null);
+    if (dead !== undefined) throw new Error(`${dead.name} ended early:\n${dead.output.join("")}`);
+    const signedIn = await post(`${url}/api/auth/login`, admin);
+    const catalog = await fetch(`${url}/api/products?pageSize=1`).catch(() => undefined);
+    if (signedIn?.ok && catalog?.ok && (await catalog.json()).products.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(
+    `not ready in ${readyMsMax} ms:\n${started.map((s) => `${s.name}: ${s.output.join("")}`).join("\n")}`,
+  );
+}
+
+function post(url: string, body: unknown): Promise<Response | undefined> {
+  const headers = { "content-type": "application/json" };
+  return fetch(url, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => undefined);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGTERM");
+  const killer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+  await exited;
+  clearTimeout(killer);
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
