@@ -1,0 +1,4 @@
+import { runProcess } from "@rialto/service";
+import { user } from "./service.ts";
+
+await runProcess(user);

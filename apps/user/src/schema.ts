@@ -1,0 +1,77 @@
+import { idempotencyTable, leaseTable } from "@rialto/database";
+import { outboxTables } from "@rialto/events";
+import { sql } from "drizzle-orm";
+import { check, customType, index, integer, pgSchema, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+
+const schema = pgSchema("user");
+
+const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+const time = (name: string) => timestamp(name, { withTimezone: true });
+
+/** A person or an admin. The hash of the password leaves this table for its comparison only. */
+export const account = schema.table(
+  "account",
+  {
+    id: uuid("id").primaryKey(),
+    /** Counts the changes; it is the version of the account's events. */
+    version: integer("version").notNull(),
+    email: text("email").notNull(),
+    name: text("name").notNull(),
+    role: text("role").notNull(),
+    passwordHash: text("password_hash").notNull(),
+    createTime: time("create_time").notNull(),
+    updateTime: time("update_time").notNull(),
+  },
+  (table) => [
+    // An address is ASCII (the contract's rule), so this is what "without regard to case" means in every locale.
+    uniqueIndex("account_email").on(sql`lower(email)`),
+    index("account_admin").on(table.id).where(sql`role = 'ADMIN'`),
+    check("account_role", sql`role in ('CUSTOMER', 'ADMIN')`),
+  ],
+);
+
+/** What a login opened. Its refresh tokens are a family: they end together. */
+export const session = schema.table(
+  "session",
+  {
+    id: uuid("id").primaryKey(),
+    accountId: uuid("account_id")
+      .notNull()
+      .references(() => account.id),
+    createTime: time("create_time").notNull(),
+    /** When its newest refresh token expires. */
+    expireTime: time("expire_time").notNull(),
+    endTime: time("end_time"),
+    endReason: text("end_reason"),
+  },
+  (table) => [
+    index("session_account").on(table.accountId),
+    index("session_expire").on(table.expireTime),
+    index("session_ended").on(table.endTime).where(sql`end_time is not null`),
+    check("session_end", sql`(end_time is null) = (end_reason is null) and end_reason in ('LOGOUT', 'TOKEN_REUSED')`),
+  ],
+);
+
+/** Refresh tokens by their SHA-256: who reads this table can refresh nothing. */
+export const refreshToken = schema.table(
+  "refresh_token",
+  {
+    hash: bytea("hash").primaryKey(),
+    sessionId: uuid("session_id")
+      .notNull()
+      .references(() => session.id, { onDelete: "cascade" }),
+    createTime: time("create_time").notNull(),
+    expireTime: time("expire_time").notNull(),
+    spendTime: time("spend_time"),
+    /** The token that was given for this one; null for one that was replaced before anybody used it. */
+    successor: bytea("successor"),
+  },
+  (table) => [
+    index("refresh_token_session").on(table.sessionId),
+    check("refresh_token_successor", sql`successor is null or spend_time is not null`),
+  ],
+);
+
+export const idempotency = idempotencyTable(schema);
+export const lease = leaseTable(schema);
+export const { outbox, batch, delivery, registration } = outboxTables(schema);

@@ -1,0 +1,43 @@
+import { randomBytes } from "node:crypto";
+import { publish } from "@rialto/events";
+import type { App } from "@rialto/service";
+import { continueTrace } from "@rialto/telemetry";
+import { v7 as uuidv7 } from "uuid";
+import type { Passwords } from "./passwords.ts";
+import { insertUser, type UserStore } from "./store.ts";
+import { openAccount } from "./user.ts";
+import { publicationOf } from "./user-message.ts";
+
+interface Parts extends Pick<App, "database" | "config" | "log" | "announce" | "wakeRelay" | "now"> {
+  readonly users: UserStore;
+  readonly passwords: Passwords;
+}
+
+const passwordBytes = 15;
+
+/**
+ * Opens the admin's account where there is none. With RIALTO_ADMIN_PASSWORD it sees to it that the account of RIALTO_ADMIN_EMAIL is
+ * there, which is the way back in where the first password was lost. An account that exists is never changed: neither its password,
+ * which its owner may have changed, nor its role, because anybody can open an account under that address before.
+ */
+export async function seedAdmin(app: Parts): Promise<void> {
+  const { adminEmail: email, adminPassword } = app.config;
+  if (adminPassword === undefined && (await app.users.hasAdmin())) return;
+  const known = await app.users.credentialsOf(email);
+  if (known !== undefined) {
+    if (known.user.role !== "ADMIN")
+      app.log.warn({ userId: known.user.id }, "the admin's address belongs to a customer");
+    return;
+  }
+  const password = adminPassword ?? randomBytes(passwordBytes).toString("base64url");
+  const passwordHash = await app.passwords.hash(password, new AbortController().signal);
+  const admin = openAccount({ id: uuidv7(), email, name: "Admin", role: "ADMIN", at: app.now() });
+  const opened = await app.database.sql.begin(async (tx) => {
+    const isNew = await insertUser(tx, admin, passwordHash);
+    if (isNew) await publish(tx, publicationOf(admin, "CREATED", continueTrace().traceparent));
+    return isNew;
+  });
+  if (!opened) return; // Another replica was first, and announces its own.
+  app.wakeRelay();
+  app.announce({ kind: "admin-created", email, password: adminPassword === undefined ? password : undefined });
+}

@@ -1,0 +1,105 @@
+import type { Database, JsonValue, Sql, Transaction } from "@rialto/database";
+import type { User } from "./user.ts";
+
+/** An account with the hash of its password, for whoever compares it. */
+export interface Credentials {
+  readonly user: User;
+  readonly passwordHash: string;
+}
+
+/** Reads accounts. What changes them does so in a transaction with its event and its key: the functions below. */
+export interface UserStore {
+  byId(id: string): Promise<User | undefined>;
+  /** Without regard to case. */
+  credentialsOf(email: string): Promise<Credentials | undefined>;
+  hasAdmin(): Promise<boolean>;
+  /** Newest first. */
+  list(page: { readonly limit: number; readonly after: string | undefined }): Promise<readonly User[]>;
+}
+
+/** Opens the store: the SQL of accounts. */
+export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
+  return {
+    byId: (id) => readUser(sql, id),
+
+    async credentialsOf(email) {
+      const [row] = await sql<(UserRow & { password_hash: string })[]>`
+        select ${columns(sql)}, password_hash from account where lower(email) = lower(${email})`;
+      return row && { user: userOf(row), passwordHash: row.password_hash };
+    },
+
+    async hasAdmin() {
+      const rows = await sql`select 1 from account where role = 'ADMIN' limit 1`;
+      return rows.length > 0;
+    },
+
+    async list({ limit, after }) {
+      const rows = await sql<UserRow[]>`
+        select ${columns(sql)} from account
+        where true ${after === undefined ? sql`` : sql`and id < ${after}`}
+        order by id desc limit ${limit}`;
+      return rows.map(userOf);
+    },
+  };
+}
+
+/** Writes a new account; false where another has the address, waited for if it is only just being opened. */
+export async function insertUser(tx: Transaction, user: User, passwordHash: string): Promise<boolean> {
+  const { id, version, email, name, role, createTime, updateTime } = user;
+  const rows = await tx`
+    insert into account (id, version, email, name, role, password_hash, create_time, update_time)
+    values (${id}, ${version}, ${email}, ${name}, ${role}, ${passwordHash}, ${createTime}, ${updateTime})
+    on conflict (lower(email)) do nothing returning 1`;
+  return rows.length === 1;
+}
+
+/** Reads an account and keeps others from changing it until the transaction ends. */
+export function lockUser(tx: Transaction, id: string): Promise<User | undefined> {
+  return readUser(tx, id, tx`for no key update`);
+}
+
+/** Writes a changed account; false where another has the address. */
+export async function updateUser(tx: Transaction, user: User): Promise<boolean> {
+  const { id, version, email, name, role, updateTime } = user;
+  try {
+    await tx.savepoint(
+      (inner) => inner`
+        update account set version = ${version}, email = ${email}, name = ${name}, role = ${role}, update_time = ${updateTime}
+        where id = ${id}`,
+    );
+    return true;
+  } catch (error) {
+    if (isEmailTaken(error)) return false;
+    throw error;
+  }
+}
+
+function isEmailTaken(error: unknown): boolean {
+  const { code, constraint_name } = Object(error) as Readonly<Record<string, JsonValue | undefined>>; // looked into by name only
+  return code === "23505" && constraint_name === "account_email";
+}
+
+async function readUser(sql: Sql | Transaction, id: string, lock = sql``): Promise<User | undefined> {
+  const [row] = await sql<UserRow[]>`select ${columns(sql)} from account where id = ${id} ${lock}`;
+  return row && userOf(row);
+}
+
+interface UserRow {
+  readonly id: string;
+  readonly version: number;
+  readonly email: string;
+  readonly name: string;
+  readonly role: User["role"];
+  readonly create_time: Date;
+  readonly update_time: Date;
+}
+
+/** All but the password's hash. */
+function columns(sql: Sql | Transaction) {
+  return sql`id, version, email, name, role, create_time, update_time`;
+}
+
+function userOf(row: UserRow): User {
+  const { id, version, email, name, role } = row;
+  return { id, version, email, name, role, createTime: row.create_time, updateTime: row.update_time };
+}

@@ -1,0 +1,85 @@
+import { Role, type UserService } from "@rialto/contracts";
+import { type Database, once, replay } from "@rialto/database";
+import { publish } from "@rialto/events";
+import { callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
+import { validate as isUuid, v7 as uuidv7 } from "uuid";
+import { errors } from "./errors.ts";
+import type { Passwords } from "./passwords.ts";
+import { insertUser, lockUser, type UserStore, updateUser } from "./store.ts";
+import { changeOf, changeUser, emailTaken, openAccount, type UserRole } from "./user.ts";
+import { messageOf, publicationOf, storedAnswerOf, storedMessageOf } from "./user-message.ts";
+
+interface Parts {
+  readonly database: Pick<Database, "sql">;
+  readonly users: UserStore;
+  readonly passwords: Passwords;
+  wakeRelay(): void;
+}
+
+/** The RPC handlers of accounts. */
+export function users(app: Parts): Handlers<typeof UserService> {
+  const { sql } = app.database;
+  return {
+    async createUser({ email, name, password }, ctx) {
+      const earlier = await replay(sql, ctx.idempotencyKey);
+      if (earlier !== undefined) return { user: storedMessageOf(earlier) };
+      // Looked at before the expensive part, and again by the insert, which alone decides between two who come at once.
+      if ((await app.users.credentialsOf(email)) !== undefined) throw emailTaken("email");
+      const passwordHash = await app.passwords.hash(password, ctx.signal);
+      const user = openAccount({ id: uuidv7(), email, name, role: "CUSTOMER", at: ctx.now });
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        if (!(await insertUser(tx, user, passwordHash))) throw emailTaken("email");
+        await publish(tx, publicationOf(user, "CREATED", ctx.traceparent));
+        return storedAnswerOf(user);
+      });
+      app.wakeRelay();
+      return { user: storedMessageOf(answer) };
+    },
+
+    async getUser({ id }, ctx) {
+      const notFound = refuse(errors.USER_NOT_FOUND);
+      requireOwner(ctx, id.toLowerCase(), notFound);
+      const user = await app.users.byId(id);
+      if (user === undefined) throw notFound;
+      return { user: messageOf(user) };
+    },
+
+    async listUsers(request) {
+      const { limit, after } = pageOf(request, {});
+      if (after !== undefined && !isUuid(after[0])) throw refuse(callErrors.PAGE_TOKEN_INVALID);
+      const rows = await app.users.list({ limit: limit + 1, after: after?.[0] });
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        users: page.map(messageOf),
+        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], {}) : "",
+      };
+    },
+
+    async updateUser({ user: values, updateMask }, ctx) {
+      if (values === undefined) throw refuse(callErrors.INVALID_REQUEST);
+      const notFound = refuse(errors.USER_NOT_FOUND);
+      requireOwner(ctx, values.id.toLowerCase(), notFound);
+      const { email, name } = values;
+      const change = changeOf({ email, name, role: roleOf(values.role) }, updateMask?.paths ?? []);
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        const user = await lockUser(tx, values.id);
+        if (user === undefined) throw notFound;
+        const changed = changeUser(user, change, ctx.caller, ctx.now);
+        if (changed !== user) {
+          if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
+          await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
+        }
+        return storedAnswerOf(changed);
+      });
+      app.wakeRelay();
+      return { user: storedMessageOf(answer) };
+    },
+  };
+}
+
+/** A role that an account can have. The contract lets no other through. */
+function roleOf(role: Role | undefined): UserRole | undefined {
+  if (role === Role.ADMIN) return "ADMIN";
+  return role === Role.CUSTOMER ? "CUSTOMER" : undefined;
+}

@@ -1,0 +1,154 @@
+import { AuthService, UserService } from "@rialto/contracts";
+import {
+  type Client,
+  createClient,
+  createEndpoint,
+  createServiceTokens,
+  createTokenVerifier,
+  type Origin,
+  reasonOf,
+  workOrigin,
+} from "@rialto/rpc";
+import { type Announcement, type App, readConfig } from "@rialto/service";
+import { createLogger, type Logger } from "@rialto/telemetry";
+import { testDatabase } from "@rialto/testing";
+import { exportJWK, generateKeyPair, type JWK } from "jose";
+import { v7 as uuidv7 } from "uuid";
+import { user as service } from "../src/service.ts";
+
+/** The user service on a database of its own, called through its endpoint by people (the gateway's door) and by services. */
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+export const password = "correct horse battery staple";
+
+export async function openWorld() {
+  const db = await testDatabase({ schemas: service.schemas });
+  const database = db.database("user");
+  const signingKey = await newKey("access-1");
+  const serviceKeys = {
+    gateway: await newKey("gateway"),
+    order: await newKey("order"),
+    payment: await newKey("payment"),
+  };
+  const logged: string[] = [];
+  const log = createLogger({
+    service: "user",
+    level: "trace",
+    destination: { write: (line) => void logged.push(line) },
+  });
+  let wakes = 0;
+
+  /** Starts a process of the service under an environment. */
+  async function start(env: Readonly<Record<string, string>> = {}) {
+    const announcements: Announcement[] = [];
+    const config = readConfig({ RIALTO_ARGON2_COST: "test", ...env });
+    const app: App = {
+      ...{ name: "user", calls: {}, database, config, log: log as Logger },
+      extra: () => database,
+      signingKey: async () => signingKey,
+      derivedKey: (purpose) => purpose,
+      now: () => new Date(),
+      wakeRelay: () => {
+        wakes += 1;
+      },
+      announce: (announcement) => announcements.push(announcement),
+    };
+    const open = await service.open(app);
+    const verifier = createTokenVerifier({
+      accessKeys: async () => ({
+        keys: (await clients("gateway").auth.getJsonWebKeySet({}, nobody())).keys.map(plain),
+      }),
+      serviceKeys: { keys: Object.values(serviceKeys).map(({ d: _private, ...key }) => key) },
+    });
+    const endpoint = createEndpoint({
+      service: "user",
+      routes: open.routes,
+      verifier,
+      fingerprintKey: "a key for tests",
+      log,
+    });
+    const clients = (caller: keyof typeof serviceKeys) => {
+      const names = {
+        caller,
+        target: "user",
+        tokens: createServiceTokens({ name: caller, privateKey: serviceKeys[caller] }),
+      };
+      const target = { kind: "local", endpoint: () => endpoint } as const;
+      return { users: createClient(UserService, target, names), auth: createClient(AuthService, target, names) };
+    };
+    return { ...clients("gateway"), as: clients, open, verifier, seed: open.seed, announcements };
+  }
+
+  const first = await start();
+
+  /** Opens an account under an address that nobody else has. */
+  async function person(o: { email?: string } = {}) {
+    const email = o.email ?? `${uuidv7()}@example.com`;
+    const { user } = await first.users.createUser({ email, name: "Ada", password }, nobody());
+    const session = await first.auth.login({ email, password }, nobody());
+    return { id: user?.id ?? "", email, session, origin: bearer(session.accessToken) };
+  }
+
+  return {
+    ...first,
+    start,
+    person,
+    database,
+    sql: db.sql,
+    logged,
+    wakes: () => wakes,
+    /** An admin's own calls. */
+    async admin() {
+      const email = `${uuidv7()}@example.com`;
+      const process = await start({ RIALTO_ADMIN_EMAIL: email, RIALTO_ADMIN_PASSWORD: password });
+      await process.seed();
+      const { accessToken, user } = await first.auth.login({ email, password }, nobody());
+      return { id: user?.id ?? "", origin: bearer(accessToken) };
+    },
+    events: (subject: string) =>
+      database.sql<{ topic: string; version: number; payload: unknown }[]>`
+        select topic, version, payload from outbox where subject = ${subject} order by id`,
+    close: () => db.close(),
+  };
+}
+
+export function nobody(): Origin {
+  return workOrigin({ timeoutMs: 20_000 });
+}
+
+export function bearer(userToken: string): Origin {
+  return { ...nobody(), userToken };
+}
+
+/** The reason that a call is refused with; "none" where it is not. */
+export function refusal(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "none",
+    (error: unknown) => reasonOf(error) ?? String(error),
+  );
+}
+
+export type Users = Client<typeof UserService>;
+
+async function newKey(kid: string): Promise<JWK> {
+  const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+  return { ...(await exportJWK(privateKey)), kid, alg: "EdDSA", use: "sig" };
+}
+
+function plain({
+  kty,
+  crv,
+  x,
+  kid,
+  alg,
+  use,
+}: {
+  kty: string;
+  crv: string;
+  x: string;
+  kid: string;
+  alg: string;
+  use: string;
+}) {
+  return { kty, crv, x, kid, alg, use };
+}
