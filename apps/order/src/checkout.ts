@@ -26,16 +26,20 @@ import type { Command } from "./transitions.ts";
  * The reservation belongs to the product service, the payment to the payment service; each keeps one per order, by the order's id.
  *
  * **Theory of operation.** What is about to be done is stored before it is done: the situation names the steps that may run, so
- * whoever finds the order knows what to do. A step's effect is keyed by the order's id, so running it twice is running it once,
- * and a refusal for good is answered again as it was. Then the decision is committed at the version that the step began with. Only
- * reserve-stock may lead to STOCK_RESERVED, only authorize-payment to CONFIRMED, only the SHIPPING steps to SHIPPED, and only the undos
- * to CANCELLED or REJECTED.
+ * whoever finds the order knows what to do. A step's effect is keyed by the order's id, so running it twice is running it once.
+ * Then the decision is committed at the version that the step began with. Only reserve-stock may lead to STOCK_RESERVED, only
+ * authorize-payment to CONFIRMED, only the SHIPPING steps to SHIPPED, only the undos to CANCELLED.
  *
  * **What may run at the same time.** Any number of workers on one order: the event, its repetition, the sweeper, another replica. All
  * but one lose the commit, read again and decide again. A person's request is such a commit too: a cancel that comes while a step is
  * in flight makes that step's commit fail, and the next round undoes the step. A worker that was frozen meanwhile may act late: every
  * undo leaves a tombstone where there was nothing to undo, so the late action is refused, and its commit fails. SHIP and CANCEL
  * exclude each other in the log, so no capture is begun for an order that is being cancelled.
+ *
+ * **A refusal can be overtaken.** That there is too little in stock is true for a moment only: a worker that was frozen on its way to
+ * the product service may find enough of it later. So a rejection is committed first, which it can only where no other worker
+ * got further, and then, as the event order.rejected comes round, the refused step itself is undone: its tombstone refuses what is late.
+ * A declined card stays declined, however often it is asked: so the stock is given back before the rejection is committed.
  *
  * **What fails.** When a service is down the step throws and is tried again later, forever; nothing is decided. What is refused for
  * good is decided at once by `onRefused`; a rejection first undoes the steps before it. An undo that is refused for good leaves the order to a person.

@@ -154,10 +154,10 @@ function answer(order: Order, command: Command): Answer {
 }
 
 /** Where each rejection comes from: a declined card cannot reject what is not reserved yet. */
-const rejectedAt: Readonly<Record<RejectionReason, Status>> = {
+export const rejectedAt = {
   OUT_OF_STOCK: "PENDING",
   PAYMENT_DECLINED: "STOCK_RESERVED",
-};
+} as const satisfies Readonly<Record<RejectionReason, Status>>;
 
 /** What was being done when each kind of attention is raised. */
 const raisedBy: Readonly<Record<AttentionReason, PendingAction | undefined>> = {

@@ -241,6 +241,48 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
   });
 });
 
+describe("a rejection", () => {
+  const rejected = steps.filter(({ step }) => step.at !== "SHIPPING");
+
+  it.each(rejected)("at $name is sealed: what comes late of that step is refused", async ({ step, index }) => {
+    const method = await methodOf({ step, index });
+    const due = await bringTo(step, index);
+    const [reason = ""] = finalReasons(step);
+    world.interference.before = (called) => {
+      if (called === method) throw refusal(reason);
+    };
+    await advance();
+    expect(order().status).toBe("REJECTED");
+    world.interference = {};
+    await saga.seal(orderId, { origin });
+    await saga.seal(orderId, { origin });
+    const sealed = snapshot();
+    await expect(step.run(world.calls, due, origin)).rejects.toThrow();
+    expect(snapshot()).toEqual(sealed);
+    expect(isClean()).toBe(true);
+  });
+
+  it("that another worker has got past is none: the stock stays reserved", async () => {
+    store.seed(logTo.PENDING);
+    const other = createCheckout({ orders: store, calls: world.calls, now });
+    world.interference.before = async (method) => {
+      if (method !== "reserveStock") return;
+      world.interference = {};
+      await other.advance(orderId, { origin });
+      throw refusal("OUT_OF_STOCK");
+    };
+    await advance();
+    expect(order().status).toBe("CONFIRMED");
+    expect(snapshot()).toMatchObject({ reservation: "RESERVED", payment: "AUTHORIZED" });
+  });
+
+  it("is the only thing that is sealed", async () => {
+    store.seed(logTo.CONFIRMED);
+    await expect(saga.seal(orderId, { origin })).rejects.toThrow("is not rejected");
+    expect(world.effects).toEqual([]);
+  });
+});
+
 describe("a cancel", () => {
   const moments = ["before", "after"] as const;
   const methods = ["reserveStock", "authorizePayment"];
@@ -310,6 +352,21 @@ describe("two workers", () => {
     await Promise.all([advance(), other.advance(orderId, { origin })]);
     expect(order()).toMatchObject({ status: "CONFIRMED", version: 3 });
     expect(world.effects).toEqual(["reserveStock", "authorizePayment"]);
+  });
+
+  it("where one was overtaken, a refusal that nobody foresaw is no failure: it decides again", async () => {
+    store.seed(logTo.SHIPPING);
+    const shipping = order();
+    for (const step of checkout.slice(0, 2)) await step.run(world.calls, shipping, origin);
+    const other = createCheckout({ orders: store, calls: world.calls, now });
+    world.interference.before = async (method) => {
+      if (method !== "capturePayment") return;
+      world.interference = {};
+      await other.advance(orderId, { origin });
+      throw refusal("REFUND_REFUSED");
+    };
+    await advance();
+    expect(order().status).toBe("SHIPPED");
   });
 
   it("where the first one failed, the second still does its own", async () => {

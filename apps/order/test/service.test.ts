@@ -13,7 +13,13 @@ describe("the order service", () => {
     expect(service.subscriptions.map(({ name, topics }) => ({ name, topics }))).toEqual([
       {
         name: "checkout",
-        topics: ["order.placed", "order.stock_reserved", "order.cancel_requested", "order.ship_requested"],
+        topics: [
+          "order.placed",
+          "order.stock_reserved",
+          "order.cancel_requested",
+          "order.ship_requested",
+          "order.rejected",
+        ],
       },
       { name: "order-refunds", topics: ["payment.refunded"] },
     ]);
