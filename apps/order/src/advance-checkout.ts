@@ -5,7 +5,7 @@ import { isUnavailable, type Origin, reasonOf, workOrigin } from "@rialto/rpc";
 import { type CheckoutCalls, checkout, type Step, undoRefused } from "./checkout.ts";
 import { isAtRest, type Order, situationOf } from "./order.ts";
 import type { InboxEntry, OrderStore } from "./store.ts";
-import { type Command, decide, rejectedAt } from "./transitions.ts";
+import { type Command, decide } from "./transitions.ts";
 
 /** An order's whole life has fewer transitions. More rounds than this mean that a decision changes nothing. */
 const roundsMax = 30;
@@ -28,8 +28,6 @@ export interface Cause {
 export interface Checkout {
   /** Brings the order to rest, step by step. Throws where a step cannot go on for now: call again later. */
   advance(orderId: string, cause: Cause): Promise<void>;
-  /** Undoes the step that an order was rejected at, so that what comes late of it is refused. */
-  seal(orderId: string, cause: Cause): Promise<void>;
 }
 
 /**
@@ -50,17 +48,15 @@ export function createCheckout(parts: CheckoutParts): Checkout {
         running.delete(orderId);
       }
     },
-    seal: (orderId, cause) => seal(parts, orderId, cause),
   };
 }
 
-/** The topics after which the saga has work. After all others an order is at rest, with nothing left to see to. */
+/** The topics after which the saga has work. After all others an order is at rest. */
 export const checkoutTopics = [
   "order.placed",
   "order.stock_reserved",
   "order.cancel_requested",
   "order.ship_requested",
-  "order.rejected",
 ] as const;
 
 /** The handler of the subscription "checkout". */
@@ -68,8 +64,7 @@ export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
   return {
     withEffect(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
       const origin = workOrigin({ traceparent: event.traceparent, signal });
-      const work = event.topic === "order.rejected" ? checkout.seal : checkout.advance;
-      return work(event.subject, { origin, inbox });
+      return checkout.advance(event.subject, { origin, inbox });
     },
   };
 }
@@ -106,13 +101,6 @@ async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }:
     if (outcome.kind === "COMMITTED") consumes = undefined;
   }
   throw new Error(`order ${orderId} is not at rest after ${roundsMax} rounds`);
-}
-
-async function seal({ orders, calls }: CheckoutParts, orderId: string, { origin }: Cause): Promise<void> {
-  const order = await orders.read(orderId);
-  if (order?.rejectionReason === undefined) throw new Error(`order ${orderId} is not rejected`);
-  const at = rejectedAt[order.rejectionReason];
-  await checkout.find((step) => step.at === at)?.undo?.(calls, order, origin);
 }
 
 /** Runs what is due and says what to decide. */

@@ -36,10 +36,9 @@ import type { Command } from "./transitions.ts";
  * undo leaves a tombstone where there was nothing to undo, so the late action is refused, and its commit fails. SHIP and CANCEL
  * exclude each other in the log, so no capture is begun for an order that is being cancelled.
  *
- * **A refusal can be overtaken.** That there is too little in stock is true for a moment only: a worker that was frozen on its way to
- * the product service may find enough of it later. So a rejection is committed first, which it can only where no other worker
- * got further, and then, as the event order.rejected comes round, the refused step itself is undone: its tombstone refuses what is late.
- * A declined card stays declined, however often it is asked: so the stock is given back before the rejection is committed.
+ * **A refusal for good is one for ever.** That there is too little in stock is true for a moment only, so both services keep their "no" with
+ * the order and give it again, whatever has become of stock or card. Hence what is decided on a refusal, and undone for it before the
+ * commit, cannot be contradicted by a worker that asks later.
  *
  * **What fails.** When a service is down the step throws and is tried again later, forever; nothing is decided. What is refused for
  * good is decided at once by `onRefused`; a rejection first undoes the steps before it. An undo that is refused for good leaves the order to a person.

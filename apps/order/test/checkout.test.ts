@@ -242,27 +242,24 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
 });
 
 describe("a rejection", () => {
-  const rejected = steps.filter(({ step }) => step.at !== "SHIPPING");
-
-  it.each(rejected)("at $name is sealed: what comes late of that step is refused", async ({ step, index }) => {
-    const method = await methodOf({ step, index });
-    const due = await bringTo(step, index);
-    const [reason = ""] = finalReasons(step);
-    world.interference.before = (called) => {
-      if (called === method) throw refusal(reason);
-    };
+  it.each(["out of stock", "declined"])("that was given is given for ever: %s", async (why) => {
+    const short = why === "out of stock";
+    world = fakeWorld({ available: short ? 1 : stocked });
+    if (!short) world.card = "declined";
+    saga = createCheckout({ orders: store, calls: world.calls, now });
+    store.seed(logTo.PENDING);
+    const late = order();
     await advance();
     expect(order().status).toBe("REJECTED");
-    world.interference = {};
-    await saga.seal(orderId, { origin });
-    await saga.seal(orderId, { origin });
-    const sealed = snapshot();
-    await expect(step.run(world.calls, due, origin)).rejects.toThrow();
-    expect(snapshot()).toEqual(sealed);
-    expect(isClean()).toBe(true);
+    const ended = snapshot();
+    world.restock(stocked);
+    world.card = "approved";
+    const begun = checkout.slice(0, short ? 1 : 2);
+    for (const step of begun) await expect(step.run(world.calls, late, origin)).rejects.toThrow();
+    expect(snapshot()).toEqual({ ...ended, available: ended.available + stocked });
   });
 
-  it("that another worker has got past is none: the stock stays reserved", async () => {
+  it("is not committed where another worker got further", async () => {
     store.seed(logTo.PENDING);
     const other = createCheckout({ orders: store, calls: world.calls, now });
     world.interference.before = async (method) => {
@@ -274,12 +271,6 @@ describe("a rejection", () => {
     await advance();
     expect(order().status).toBe("CONFIRMED");
     expect(snapshot()).toMatchObject({ reservation: "RESERVED", payment: "AUTHORIZED" });
-  });
-
-  it("is the only thing that is sealed", async () => {
-    store.seed(logTo.CONFIRMED);
-    await expect(saga.seal(orderId, { origin })).rejects.toThrow("is not rejected");
-    expect(world.effects).toEqual([]);
   });
 });
 

@@ -13,7 +13,7 @@ import type { CheckoutCalls } from "../src/checkout.ts";
 
 /** What one order has of the world outside: its reservation and its payment, as their services keep them. */
 export interface Holdings {
-  readonly reservation: "NONE" | "RESERVED" | "RELEASED" | "COMMITTED";
+  readonly reservation: "NONE" | "REFUSED" | "RESERVED" | "RELEASED" | "COMMITTED";
   readonly payment: "NONE" | "AUTHORIZED" | "DECLINED" | "VOIDED" | "CAPTURED";
 }
 
@@ -32,6 +32,7 @@ export interface FakeWorld {
   card: "approved" | "declined";
   holdings(orderId: string): Holdings;
   available(): number;
+  restock(quantity: number): void;
 }
 
 export function down(): CallError {
@@ -72,6 +73,9 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
     interference: {},
     card: "approved",
     available: () => available,
+    restock(quantity) {
+      available += quantity;
+    },
     holdings: (orderId) => ({ reservation: reservationOf(orderId), payment: paymentOf(orderId) }),
     calls: {
       stock: {
@@ -80,7 +84,10 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
           if (state === "RESERVED" || state === "COMMITTED") return {};
           if (state === "RELEASED") return "RESERVATION_RELEASED";
           const quantity = items.reduce((sum, item) => sum + (item.quantity ?? 0), 0);
-          if (quantity > available) return "OUT_OF_STOCK";
+          if (state === "REFUSED" || quantity > available) {
+            reservations.set(orderId, { state: "REFUSED", quantity: 0 });
+            return "OUT_OF_STOCK";
+          }
           available -= quantity;
           reservations.set(orderId, { state: "RESERVED", quantity });
           effect();
@@ -89,7 +96,7 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
         releaseStock: call("releaseStock", ReleaseStockResponseSchema, (_, orderId, effect) => {
           const state = reservationOf(orderId);
           if (state === "COMMITTED") return "RESERVATION_COMMITTED";
-          if (state === "RELEASED") return {};
+          if (state === "RELEASED" || state === "REFUSED") return {};
           available += reservations.get(orderId)?.quantity ?? 0;
           reservations.set(orderId, { state: "RELEASED", quantity: 0 });
           effect();
@@ -97,7 +104,7 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
         }),
         commitStock: call("commitStock", CommitStockResponseSchema, (_, orderId, effect) => {
           const reservation = reservations.get(orderId);
-          if (reservation === undefined) return "RESERVATION_NOT_FOUND";
+          if (reservation === undefined || reservation.state === "REFUSED") return "RESERVATION_NOT_FOUND";
           if (reservation.state === "RELEASED") return "RESERVATION_RELEASED";
           if (reservation.state === "RESERVED") effect();
           reservations.set(orderId, { ...reservation, state: "COMMITTED" });
