@@ -1,8 +1,9 @@
 import { type Combiner, createCombiner } from "../combiner.ts";
-import type { Database, Sql } from "../connection.ts";
+import type { Database } from "../connection.ts";
 import { KeyInUse, RowRefused } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import { codeOf, isOutcomeUnknown } from "../outage.ts";
+import { type Ask, createAsk } from "./ask.ts";
 import { type Decision, encodeDecision, type Outcome } from "./decision.ts";
 import { combinedStatement, lookUpStatement, type Tables } from "./statement.ts";
 
@@ -54,6 +55,8 @@ const resendDelayMsMax = 1_000;
 const lanesDefault = 2;
 const batchMaxDefault = 128;
 const queueMaxDefault = 10_000;
+/** More than a statement may take by its own time-out: only a server that is frozen or cannot be reached answers later. */
+const answerMsMaxDefault = 15_000;
 
 /** Makes the store of a kind of subject. `onCommitted` is called after each statement that committed something. */
 export function createCombinedCommit(o: {
@@ -67,10 +70,16 @@ export function createCombinedCommit(o: {
   lanes?: number;
   batchMax?: number;
   queueMax?: number;
+  answerMsMax?: number;
 }): CombinedCommit {
   const tables: Tables = { ...o, schema: o.database.schema, inbox: o.inbox ?? true };
   const statement = combinedStatement(tables);
-  const send = createSender({ sql: o.database.lanes, tables, statement, onCommitted: o.onCommitted });
+  const send = createSender({
+    ask: createAsk(o.database.lanes, o.answerMsMax ?? answerMsMaxDefault),
+    tables,
+    statement,
+    onCommitted: o.onCommitted,
+  });
   const combiner = createCombiner<Attempt, Result>({
     lanes: o.lanes ?? lanesDefault,
     batchMax: o.batchMax ?? batchMaxDefault,
@@ -118,7 +127,7 @@ async function settle(
  * may halve it; every other failure is the result of the decisions that it concerns.
  */
 function createSender(o: {
-  sql: Sql;
+  ask: Ask;
   tables: Tables;
   statement: string;
   onCommitted: (() => void) | undefined;
@@ -126,7 +135,7 @@ function createSender(o: {
   const lookUpText = lookUpStatement(o.tables);
 
   async function lookUp(attempts: readonly Attempt[]): Promise<Map<Attempt, LookedUp>> {
-    const rows = await ask<LookedUp>(o.sql, lookUpText, attempts.map(encodeForLookUp));
+    const rows = await o.ask<LookedUp>(lookUpText, attempts.map(encodeForLookUp));
     return new Map(rows.map((row) => [attempts[row.n - 1] as Attempt, row])); // n counts the attempts from 1
   }
 
@@ -142,8 +151,7 @@ function createSender(o: {
   /** Sends the batch; the rows that came back, or what the failure means for the one decision that it concerns. */
   async function commitRest(batch: readonly Attempt[], results: Map<Attempt, Result>): Promise<void> {
     const open = new Map<Attempt, "LOOK_UP" | "CONFLICT">();
-    const rows = await ask<Row>(
-      o.sql,
+    const rows = await o.ask<Row>(
       o.statement,
       batch.map((attempt) => attempt.encoded),
     );
@@ -229,10 +237,6 @@ function againAfter(attempt: Attempt, error: unknown): Result {
   attempt.outcomeUnknown = true;
   attempt.lastError = error;
   return { kind: "AGAIN" };
-}
-
-function ask<T extends object>(sql: Sql, text: string, objects: readonly string[]): Promise<readonly T[]> {
-  return sql.unsafe<T[]>(text, [`[${objects.join(",")}]`], { prepare: true });
 }
 
 function encodeForLookUp({ decision: { id, event, key } }: Attempt): string {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -14,6 +14,8 @@ declare module "vitest" {
 /** One server for this package's test files. (@rialto/testing stands on this package, so it cannot be used here.) */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), "rialto-test-database-"));
+  // Root's server runs as another user, who must be able to enter.
+  chmodSync(directory, 0o755);
   // A deadlock is to be found, and counted, fast.
   const settings = { synchronous_commit: "off", deadlock_timeout: "200ms" };
   const server = await startEmbeddedPostgres({ directory, log: quietLog, settings });
