@@ -116,6 +116,7 @@ create table product (
   price bigint not null,
   currency text not null,
   active boolean not null,
+  search_text text not null,
   create_time timestamp with time zone not null,
   update_time timestamp with time zone not null,
   constraint product_pkey PRIMARY KEY (id),

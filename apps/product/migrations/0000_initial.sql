@@ -90,6 +90,7 @@ CREATE TABLE "product"."product" (
 	"price" bigint NOT NULL,
 	"currency" text NOT NULL,
 	"active" boolean NOT NULL,
+	"search_text" text NOT NULL,
 	"create_time" timestamp with time zone NOT NULL,
 	"update_time" timestamp with time zone NOT NULL,
 	CONSTRAINT "product_price" CHECK (price > 0),

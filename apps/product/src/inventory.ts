@@ -7,17 +7,20 @@ import { errors } from "./errors.ts";
 import { stockMessage } from "./product-message.ts";
 import type { StockOutcome } from "./stock.ts";
 import { applyDecisions, readStock, type StockStore } from "./stock-store.ts";
-import { insertAdjustment } from "./store.ts";
+import { insertAdjustment, type ProductStore } from "./store.ts";
+import { isVisible } from "./visibility.ts";
 
 interface Parts {
   readonly database: Database;
+  readonly products: ProductStore;
   readonly stock: StockStore;
 }
 
 /** The RPC handlers of the stock. */
-export function inventory({ database, stock }: Parts): Handlers<typeof InventoryService> {
+export function inventory({ database, products, stock }: Parts): Handlers<typeof InventoryService> {
   return {
-    async adjustStock({ productId, delta, reason }, ctx) {
+    async adjustStock({ productId: givenId, delta, reason }, ctx) {
+      const productId = canonical(givenId);
       const answer = await once(database.sql, ctx.idempotencyKey, async (tx) => {
         const [outcome] = await applyDecisions(tx, [{ kind: "adjust", productId, delta }]);
         requireDone(outcome);
@@ -31,26 +34,33 @@ export function inventory({ database, stock }: Parts): Handlers<typeof Inventory
     },
 
     async reserveStock({ orderId, items }, ctx) {
-      requireDone(await stock.decide({ kind: "reserve", orderId, items }, ctx));
+      const wanted = items.map((item) => ({ productId: canonical(item.productId), quantity: item.quantity }));
+      requireDone(await stock.decide({ kind: "reserve", orderId: canonical(orderId), items: wanted }, ctx));
       return {};
     },
 
     async releaseStock({ orderId }, ctx) {
-      requireDone(await stock.decide({ kind: "release", orderId }, ctx));
+      requireDone(await stock.decide({ kind: "release", orderId: canonical(orderId) }, ctx));
       return {};
     },
 
     async commitStock({ orderId }, ctx) {
-      requireDone(await stock.decide({ kind: "commit", orderId }, ctx));
+      requireDone(await stock.decide({ kind: "commit", orderId: canonical(orderId) }, ctx));
       return {};
     },
 
-    async getStock({ productId }) {
-      const found = await stock.read(productId);
-      if (found === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+    async getStock({ productId }, { caller }) {
+      const [[product], found] = await Promise.all([products.byIds([productId]), stock.read(productId)]);
+      if (product === undefined || found === undefined || !isVisible(product, caller))
+        throw refuse(errors.PRODUCT_NOT_FOUND);
       return { stock: stockMessage(found) };
     },
   };
+}
+
+/** An id as Postgres gives it back: the contract takes capital letters too, and rows are told apart by this text. */
+function canonical(id: string): string {
+  return id.toLowerCase();
 }
 
 function requireDone(outcome: StockOutcome | undefined): void {

@@ -30,8 +30,23 @@ export function changeProduct(product: Product, change: ProductChange, at: Date)
   };
 }
 
-/** The words that a product's text must contain, each as a LIKE pattern in which nothing but the words is meant. */
+/**
+ * The text that queries look in. Case is folded here and not by Postgres, which folds by the locale that its database was made with:
+ * in some of them no letter but those of ASCII.
+ */
+export function searchTextOf({ name, description }: Pick<Product, "name" | "description">): string {
+  return folded(`${name}\n${description}`);
+}
+
+/** The words that a product's search text must contain, each as a LIKE pattern in which nothing but the words is meant. */
 export function patternsOf(query: string): readonly string[] {
-  const words = query.split(/\s+/).filter((word) => word !== "");
+  const words = folded(query)
+    .split(/\s+/)
+    .filter((word) => word !== "");
   return words.map((word) => `%${word.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}%`);
+}
+
+/** One spelling for what people read as the same: composed or not, wide or narrow, small or capital. */
+function folded(text: string): string {
+  return text.normalize("NFKC").toLowerCase();
 }

@@ -1,12 +1,13 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ProductSchema, type ProductService, type UpdateProductRequest } from "@rialto/contracts";
 import { type Database, once } from "@rialto/database";
-import { type Caller, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
-import { v7 as uuid } from "uuid";
+import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { validate as isUuid, v7 as uuid } from "uuid";
 import { errors } from "./errors.ts";
 import { changeProduct, type Product, type ProductChange, patternsOf } from "./product.ts";
 import { productMessage } from "./product-message.ts";
 import { insertProduct, lockProduct, type ProductStore, updateProduct } from "./store.ts";
+import { isVisible, seesAll } from "./visibility.ts";
 
 interface Parts {
   readonly database: Database;
@@ -18,7 +19,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
   const { sql } = app.database;
   return {
     async createProduct({ product: given }, ctx) {
-      if (given?.price === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+      if (given?.price === undefined) throw refuse(callErrors.INVALID_REQUEST);
       const { name, description, category, price, active } = given;
       const product: Product = {
         id: uuid(),
@@ -58,6 +59,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
         activeOnly: !seesAll(caller),
       };
       const { limit, after } = pageOf(request, filter);
+      if (after !== undefined && !isUuid(after[0])) throw refuse(callErrors.PAGE_TOKEN_INVALID);
       const rows = await app.products.list(filter, { after: after?.[0], limit: limit + 1 });
       const page = rows.slice(0, limit);
       const last = page.at(-1);
@@ -81,22 +83,12 @@ export function products(app: Parts): Handlers<typeof ProductService> {
   };
 }
 
-function isVisible(product: Product, caller: Caller): boolean {
-  return product.active || seesAll(caller);
-}
-
-/** Services see all: an order says itself why it cannot have a product. */
-function seesAll(caller: Caller): boolean {
-  return caller.kind === "service" || (caller.kind === "user" && caller.role === "ADMIN");
-}
-
 /** What the mask names, or without a mask what is set. A text that is named and not set is emptied, but for the name. */
 function changeOf({ product, updateMask }: UpdateProductRequest): ProductChange {
   const paths = updateMask?.paths ?? [];
   const named = (path: string) => paths.includes(path);
-  const missing = ["name", "price", "active"].filter(
-    (path) => named(path) && product?.[path as "name" | "price" | "active"] === undefined,
-  );
+  const needed = ["name", "price", "active"] as const;
+  const missing = needed.filter((path) => named(path) && product?.[path] === undefined);
   if (missing.length > 0) {
     const description = "is named by update_mask and has no value";
     throw refuse(callErrors.INVALID_REQUEST, {

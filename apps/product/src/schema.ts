@@ -17,6 +17,8 @@ export const product = schema.table(
     price: bigint("price", { mode: "bigint" }).notNull(),
     currency: text("currency").notNull(),
     active: boolean("active").notNull(),
+    /** Name and description as `searchTextOf` writes them, for queries to look in. */
+    searchText: text("search_text").notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
   },

@@ -10,8 +10,9 @@ import {
   type StockState,
 } from "./stock.ts";
 
-const lanes = 2;
-const batchMax = 128;
+/** One: two lanes that want the same product would only wait for each other, each with half of what could be folded together. */
+const lanes = 1;
+const batchMax = 256;
 const queueMax = 10_000;
 
 /** Where the stock is kept. */
@@ -43,6 +44,7 @@ export function createStockStore({ sql, lanes: connections }: Pick<Database, "sq
     onFailure: (error) => {
       if (error instanceof ReservationAppeared) return "again";
       if (!(error instanceof postgres.PostgresError)) return "fail";
+      // 55P03: somebody holds a row. Halving would wait for it once for each decision, and hold up all other products meanwhile.
       if (/^(40|55)/.test(error.code)) return "again";
       return isOutage(error) ? "fail" : "halve";
     },
@@ -91,21 +93,27 @@ async function lockState(tx: Transaction, decisions: readonly StockDecision[]): 
   };
 }
 
-/** Writes each changed row once, all in one statement. */
+/**
+ * Writes each changed row once, all in one statement. Rows that are there are written by an upsert and not by UPDATE .. FROM, whose
+ * generic plan, made while the tables were empty, would go through all of a table that has grown.
+ */
 async function write(tx: Transaction, state: StockState, { stock, reservations }: Folded): Promise<void> {
   const changed = reservations.filter(({ orderId }) => state.reservations.has(orderId));
   const fresh = reservations.filter(({ orderId }) => !state.reservations.has(orderId));
   if (stock.length + reservations.length === 0) return;
   const [written] = await tx<{ fresh: number }[]>`
     with stocked as (
-      update stock set on_hand = s.on_hand, reserved = s.reserved, received = s.received, shipped = s.shipped
+      insert into stock (product_id, on_hand, reserved, received, shipped)
+      select product_id, on_hand, reserved, received, shipped
       from jsonb_to_recordset(${json(stock.map(stockRow))}::text::jsonb)
         as s (product_id uuid, on_hand int, reserved int, received bigint, shipped bigint)
-      where stock.product_id = s.product_id),
+      on conflict (product_id) do update
+      set on_hand = excluded.on_hand, reserved = excluded.reserved, received = excluded.received, shipped = excluded.shipped),
     changed as (
-      update reservation set state = r.state, update_time = now()
-      from jsonb_to_recordset(${json(changed.map(reservationRow))}::text::jsonb) as r (order_id uuid, state text)
-      where reservation.order_id = r.order_id),
+      insert into reservation (order_id, state, items, refusal)
+      select order_id, state, items, refusal
+      from jsonb_to_recordset(${json(changed.map(reservationRow))}::text::jsonb) as r (order_id uuid, state text, items jsonb, refusal jsonb)
+      on conflict (order_id) do update set state = excluded.state, update_time = now()),
     fresh as (
       insert into reservation (order_id, state, items, refusal)
       select order_id, state, items, refusal

@@ -1,5 +1,5 @@
-import type { Database, Transaction } from "@rialto/database";
-import type { Product } from "./product.ts";
+import type { Database, Sql, Transaction } from "@rialto/database";
+import { type Product, searchTextOf } from "./product.ts";
 
 /** Only what is given is filtered by. */
 export interface ProductFilter {
@@ -22,13 +22,13 @@ export interface ProductStore {
 export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore {
   return {
     async byIds(ids) {
-      const rows = await sql<ProductRow[]>`select * from product where id = any (${[...ids]}::uuid[])`;
+      const rows = await sql<ProductRow[]>`select ${columns(sql)} from product where id = any (${[...ids]}::uuid[])`;
       return rows.map(productOf);
     },
     async list({ patterns, category, activeOnly }, { after, limit }) {
       const rows = await sql<ProductRow[]>`
-        select * from product
-        where (name || ' ' || description) ilike all (${[...patterns]}::text[])
+        select ${columns(sql)} from product
+        where search_text like all (${[...patterns]}::text[])
           ${category === undefined ? sql`` : sql`and category = ${category}`}
           ${activeOnly ? sql`and active` : sql``}
           ${after === undefined ? sql`` : sql`and id < ${after}`}
@@ -41,14 +41,14 @@ export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore
 /** Writes a new product, with no stock yet. */
 export async function insertProduct(tx: Transaction, p: Product): Promise<void> {
   await tx`
-    insert into product (id, name, description, category, price, currency, active, create_time, update_time)
-    values (${p.id}, ${p.name}, ${p.description}, ${p.category}, ${p.price}, ${p.currency}, ${p.active}, ${p.createTime}, ${p.updateTime})`;
+    insert into product (id, name, description, category, price, currency, active, search_text, create_time, update_time)
+    values (${p.id}, ${p.name}, ${p.description}, ${p.category}, ${p.price}, ${p.currency}, ${p.active}, ${searchTextOf(p)}, ${p.createTime}, ${p.updateTime})`;
   await tx`insert into stock (product_id, on_hand, reserved, received, shipped) values (${p.id}, 0, 0, 0, 0)`;
 }
 
 /** Reads a product and holds it until the transaction ends. */
 export async function lockProduct(tx: Transaction, id: string): Promise<Product | undefined> {
-  const [row] = await tx<ProductRow[]>`select * from product where id = ${id} for update`;
+  const [row] = await tx<ProductRow[]>`select ${columns(tx)} from product where id = ${id} for update`;
   return row && productOf(row);
 }
 
@@ -56,7 +56,7 @@ export async function lockProduct(tx: Transaction, id: string): Promise<Product 
 export async function updateProduct(tx: Transaction, p: Product): Promise<void> {
   await tx`
     update product set name = ${p.name}, description = ${p.description}, category = ${p.category}, price = ${p.price},
-      currency = ${p.currency}, active = ${p.active}, update_time = ${p.updateTime} where id = ${p.id}`;
+      currency = ${p.currency}, active = ${p.active}, search_text = ${searchTextOf(p)}, update_time = ${p.updateTime} where id = ${p.id}`;
 }
 
 /** Writes down who changed what is on hand, and why. */
@@ -86,6 +86,11 @@ interface ProductRow {
   readonly active: boolean;
   readonly create_time: Date;
   readonly update_time: Date;
+}
+
+/** What a product is made of. */
+function columns(sql: Sql | Transaction) {
+  return sql`id, name, description, category, price, currency, active, create_time, update_time`;
 }
 
 function productOf(row: ProductRow): Product {

@@ -1,0 +1,125 @@
+import { InventoryService, ProductService } from "@rialto/contracts";
+import {
+  callErrors,
+  createClient,
+  createEndpoint,
+  type Origin,
+  reasonOf,
+  refuse,
+  type UserId,
+  workOrigin,
+} from "@rialto/rpc";
+import { type App, readConfig } from "@rialto/service";
+import { quietLogger, testDatabase } from "@rialto/testing";
+import { v7 as uuidv7 } from "uuid";
+import { product as service } from "../src/service.ts";
+
+/** The product service on a database of its own, called through its endpoint. */
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+export async function openWorld() {
+  const db = await testDatabase({ schemas: service.schemas });
+  const { sql } = db.database("product");
+  const closing: (() => Promise<void>)[] = [];
+
+  /** Starts a process of the service; all of them share the database. */
+  async function start(env: Readonly<Record<string, string>> = {}) {
+    const app: App = {
+      ...{ name: "product", calls: {}, database: db.database("product"), config: readConfig(env), log: quietLogger },
+      extra: (name) => db.database(name),
+      signingKey: () => Promise.reject(new Error("only the user service signs")),
+      derivedKey: (purpose) => purpose,
+      now: () => new Date(),
+      wakeRelay: () => undefined,
+      announce: () => undefined,
+    };
+    const open = await service.open(app);
+    closing.push(() => open.stop());
+    const endpoint = createEndpoint({
+      service: "product",
+      routes: open.routes,
+      verifier: { user: personOf, service: async (name) => ({ name }) },
+      fingerprintKey: "a key for tests",
+      log: quietLogger,
+    });
+    const clientsOf = (caller: string) => {
+      const names = { caller, target: "product", tokens: { for: async () => caller } };
+      const target = { kind: "local", endpoint: () => endpoint } as const;
+      return {
+        products: createClient(ProductService, target, names),
+        stock: createClient(InventoryService, target, names),
+      };
+    };
+    return { door: clientsOf("gateway"), order: clientsOf("order"), seed: open.seed };
+  }
+
+  const first = await start();
+
+  return {
+    ...first,
+    start,
+    sql,
+    /** Adds a product with so much in stock; its id. */
+    async product(
+      o: { stock?: number; name?: string; description?: string; category?: string; active?: boolean } = {},
+    ) {
+      const { stock = 0, name = "Teapot", description = "", category = "Kitchen", active = true } = o;
+      const price = { currencyCode: "EUR", minorUnits: 1250n };
+      const { product } = await first.door.products.createProduct(
+        { product: { name, description, category, price, active } },
+        admin(),
+      );
+      const id = product?.id ?? "";
+      if (stock > 0) await first.door.stock.adjustStock({ productId: id, delta: stock, reason: "delivery" }, admin());
+      return id;
+    },
+    /** "on hand / reserved / available". */
+    async stockOf(productId: string): Promise<string> {
+      const { stock } = await first.door.stock.getStock({ productId }, admin());
+      return `${stock?.onHand} / ${stock?.reserved} / ${stock?.available}`;
+    },
+    /** Products whose books do not add up, by the tables alone. */
+    async discrepancies(): Promise<readonly string[]> {
+      const rows = await sql<{ product_id: string }[]>`
+        with promised as (
+          select (item->>'productId')::uuid as product_id,
+            coalesce(sum((item->>'quantity')::int) filter (where state = 'RESERVED'), 0) as reserved,
+            coalesce(sum((item->>'quantity')::int) filter (where state = 'COMMITTED'), 0) as shipped
+          from reservation, jsonb_array_elements(items) item group by 1),
+        taken_in as (select product_id, sum(delta) as received from adjustment group by 1)
+        select s.product_id from stock s
+          left join promised p on p.product_id = s.product_id left join taken_in t on t.product_id = s.product_id
+        where s.reserved <> coalesce(p.reserved, 0) or s.shipped <> coalesce(p.shipped, 0)
+          or s.received <> coalesce(t.received, 0) or s.on_hand + s.shipped <> s.received`;
+      return rows.map((row) => row.product_id);
+    },
+    async close() {
+      await Promise.all(closing.map((close) => close()));
+      await db.close();
+    },
+  };
+}
+
+export function nobody(): Origin {
+  return workOrigin({ timeoutMs: 20_000 });
+}
+
+export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): Origin {
+  return { ...nobody(), userToken: `${role}.${userId}` };
+}
+
+export const admin = () => as("ADMIN");
+
+/** The reason that a call is refused with; "none" where it is not. */
+export function refusal(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "none",
+    (error: unknown) => reasonOf(error) ?? String(error),
+  );
+}
+
+async function personOf(token: string) {
+  const [role, userId] = token.split(".");
+  if (role !== "CUSTOMER" && role !== "ADMIN") throw refuse(callErrors.TOKEN_INVALID);
+  return { role, userId: userId as UserId, sessionId: "s" } as const;
+}
