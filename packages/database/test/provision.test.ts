@@ -1,0 +1,208 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { connect } from "../src/connection.ts";
+import {
+  DatabaseUnreachable,
+  MigrationsDiffer,
+  openDatabase,
+  ownerUrl,
+  provision,
+  runtimeUrl,
+  type Sql,
+  TooOldCode,
+  TooOldPostgres,
+} from "../src/index.ts";
+import { quietLog } from "./support/quiet-log.ts";
+import { emptyDatabase, migrations, secret } from "./support/things.ts";
+
+let adminUrl: string;
+let drop: () => Promise<void>;
+let folder: string;
+const pools: { end(): Promise<void> }[] = [];
+
+beforeEach(async () => {
+  ({ adminUrl, drop } = await emptyDatabase());
+  folder = mkdtempSync(join(tmpdir(), "rialto-test-migrations-"));
+  cpSync(migrations, folder, { recursive: true });
+});
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.end()));
+  await drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const schemas = ["order", "payment", "card_network"].map((name) => ({ name, migrations }));
+
+function as(url: string): Sql {
+  const sql = connect(url, { max: 1 });
+  pools.push(sql);
+  return sql;
+}
+
+/** The migrations of this test's own folder, with these after the first. */
+function written(...more: { tag: string; when?: number; text: string }[]) {
+  const path = join(folder, "meta", "_journal.json");
+  const journal: { entries: { idx: number; when: number; tag: string }[] } = JSON.parse(readFileSync(path, "utf8"));
+  const [first] = journal.entries;
+  const entries = more.map(({ tag, when }, n) => ({ ...first, idx: n + 1, when: when ?? 1764000001000 + n, tag }));
+  writeFileSync(path, JSON.stringify({ ...journal, entries: [first, ...entries] }));
+  for (const { tag, text } of more) writeFileSync(join(folder, `${tag}.sql`), text);
+  return { adminUrl, secret, schemas: [{ name: "order", migrations: pathToFileURL(folder) }], log: quietLog };
+}
+
+describe("provision", () => {
+  it("finds nothing to do when it runs again, and when many run at once", async () => {
+    const o = { adminUrl, secret, schemas, jobs: true, log: quietLog };
+    await Promise.all([provision(o), provision(o), provision(o)]);
+    await as(runtimeUrl(adminUrl, "order", secret))`insert into "order".lease values ('kept', 'x', now())`;
+    await provision(o);
+    expect(await as(runtimeUrl(adminUrl, "order", secret))`select name from "order".lease`).toEqual([{ name: "kept" }]);
+  });
+
+  it("makes databases of one server ready at the same time, though their roles are the same", async () => {
+    const other = await emptyDatabase();
+    const o = { secret, schemas, log: quietLog };
+    await Promise.all([provision({ ...o, adminUrl }), provision({ ...o, adminUrl: other.adminUrl })]);
+    await other.drop();
+  });
+
+  it("gives each service its own schema and refuses it every other", async () => {
+    await provision({ adminUrl, secret, schemas, jobs: true, log: quietLog });
+    const names = [...schemas.map((spec) => spec.name), "jobs"];
+    for (const { name } of schemas) {
+      const database = openDatabase({ url: runtimeUrl(adminUrl, name, secret), schema: name, service: name });
+      pools.push({ end: database.close });
+      const { sql } = database;
+      await sql`insert into lease values ('mine', 'x', now())`;
+      await sql`insert into outbox (event_id, topic, subject, version, time, traceparent, payload)
+        values (gen_random_uuid(), 't', 's', 1, now(), '', '{}')`;
+      const refused = [
+        ...names
+          .filter((other) => other !== name && other !== "jobs")
+          .map((other) => `select 1 from ${other === "order" ? '"order"' : other}.lease`),
+        "create table jobs.mine ()",
+        "create table mine ()",
+        "create table public.mine ()",
+        "create schema mine",
+        "drop table lease",
+        "alter table lease add column x int",
+        "delete from __drizzle_migrations",
+        "update compatibility set oldest_code = 0",
+        "create role mine",
+        "select rolpassword from pg_authid",
+      ];
+      for (const statement of refused) {
+        await expect(sql.unsafe(statement), `${name}: ${statement}`).rejects.toMatchObject({ code: "42501" });
+      }
+    }
+  });
+
+  it("lets the queue's role make what the queue makes", async () => {
+    await provision({ adminUrl, secret, schemas: [], jobs: true, log: quietLog });
+    await as(ownerUrl(adminUrl, "jobs", secret))`create table jobs.job (id bigserial primary key)`;
+    const jobs = as(runtimeUrl(adminUrl, "jobs", secret));
+    await jobs`create sequence jobs.queue_seq`;
+    await jobs`insert into jobs.job default values`;
+  });
+
+  it("follows a secret that was changed", async () => {
+    const o = { adminUrl, schemas: schemas.slice(0, 1), log: quietLog };
+    await provision({ ...o, secret: "old" });
+    await provision({ ...o, secret: "new" });
+    await expect(as(runtimeUrl(adminUrl, "order", "old"))`select 1`).rejects.toMatchObject({ code: "28P01" });
+    await as(runtimeUrl(adminUrl, "order", "new"))`select 1`;
+    await provision({ ...o, secret });
+  });
+
+  it("works for an administrator who is no superuser", async () => {
+    const name = new URL(adminUrl).pathname.slice(1);
+    const admin = as(adminUrl);
+    await admin.unsafe(`create role "admin_${name}" login createrole createdb password 'secret'`);
+    await admin.unsafe(`alter database "${name}" owner to "admin_${name}"`);
+    const url = new URL(adminUrl);
+    url.username = `admin_${name}`;
+    url.password = "secret";
+    // Roles of its own: it may not touch those that a superuser made for the other tests.
+    const own = [{ name: name.replace("test_", "own_"), migrations }];
+    await provision({ adminUrl: url.href, secret, schemas: own, log: quietLog });
+    await provision({ adminUrl: url.href, secret, schemas: own, log: quietLog });
+    await as(runtimeUrl(adminUrl, own[0]?.name ?? "", secret)).unsafe(`select 1 from "${own[0]?.name}".lease`);
+  });
+
+  it("refuses a Postgres that is too old", async () => {
+    const admin = as(adminUrl);
+    await admin`create schema older`;
+    await admin`create function older.current_setting(text) returns text language sql as $$ select '150004' $$`;
+    const url = new URL(adminUrl);
+    url.searchParams.set("search_path", "older,pg_catalog");
+    const refused = provision({ adminUrl: url.href, secret, schemas, log: quietLog });
+    await expect(refused).rejects.toBeInstanceOf(TooOldPostgres);
+    await expect(refused).rejects.toThrow("needs Postgres 16 or newer");
+  });
+
+  it("says in one line why there is no way in", async () => {
+    const wrong = new URL(adminUrl);
+    wrong.password = "wrong";
+    const nowhere = new URL(adminUrl);
+    nowhere.port = "1";
+    const missing = new URL(adminUrl);
+    missing.pathname = "/missing";
+    for (const [url, line] of [
+      [wrong, "Postgres refuses the user or the password of the database URL."],
+      [nowhere, "Postgres does not answer at the database URL (ECONNREFUSED)."],
+      [missing, "The database that the database URL names does not exist."],
+    ] as const) {
+      const failed = provision({ adminUrl: url.href, secret, schemas, log: quietLog });
+      await expect(failed).rejects.toBeInstanceOf(DatabaseUnreachable);
+      await expect(failed).rejects.toThrow(line);
+    }
+  });
+});
+
+describe("migrations", () => {
+  it("are applied one after the other as they are written", async () => {
+    await provision(written());
+    await provision(written({ tag: "0001_more", text: "alter table lease add column more int" }));
+    await as(runtimeUrl(adminUrl, "order", secret))`select more from "order".lease`;
+  });
+
+  it("are refused when one was edited after it was applied", async () => {
+    const o = written({ tag: "0001_more", text: "alter table lease add column more int" });
+    await provision(o);
+    writeFileSync(join(folder, "0001_more.sql"), "alter table lease add column other int");
+    await expect(provision(o)).rejects.toBeInstanceOf(MigrationsDiffer);
+    await expect(provision(o)).rejects.toThrow("0001_more");
+  });
+
+  it("are refused when two branches were merged out of order, instead of skipping one", async () => {
+    const late = { tag: "0001_late", when: 1764000002000, text: "alter table lease add column late int" };
+    await provision(written(late));
+    const early = { tag: "0002_early", when: 1764000001000, text: "alter table lease add column early int" };
+    await expect(provision(written(late, early))).rejects.toThrow("0002_early");
+  });
+
+  it("let older code run beside newer until one says that it may not", async () => {
+    const expand = { tag: "0001_expand", text: "alter table lease add column more int" };
+    const contract = { tag: "0002_contract", text: "-- oldest-code: 2\nalter table lease drop column more" };
+    await provision(written(expand));
+    await provision(written());
+    await provision(written(expand, contract));
+    await provision(written(expand));
+    await expect(provision(written())).rejects.toBeInstanceOf(TooOldCode);
+  });
+
+  it("leave nothing half done", async () => {
+    const broken = {
+      tag: "0001_broken",
+      text: "alter table lease add column a int;\n--> statement-breakpoint\nno sql",
+    };
+    await expect(provision(written(broken))).rejects.toThrow();
+    const [row] = await as(
+      adminUrl,
+    )`select 1 from information_schema.columns where table_name = 'lease' and column_name = 'a'`;
+    expect(row).toBeUndefined();
+  });
+});
