@@ -1,6 +1,5 @@
 import { AuthService, UserService } from "@rialto/contracts";
 import {
-  type Client,
   createClient,
   createEndpoint,
   createServiceTokens,
@@ -127,8 +126,6 @@ export function refusal(call: Promise<unknown>): Promise<string> {
     (error: unknown) => reasonOf(error) ?? String(error),
   );
 }
-
-export type Users = Client<typeof UserService>;
 
 async function newKey(kid: string): Promise<JWK> {
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });

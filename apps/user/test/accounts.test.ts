@@ -1,0 +1,228 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { CreateUserRequestSchema, Role } from "@rialto/contracts";
+import { v7 as uuidv7 } from "uuid";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nobody, openWorld, password, refusal, type World } from "./user-world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await openWorld();
+});
+afterAll(() => world.close());
+
+const newEmail = () => `${uuidv7()}@Example.com`;
+const open = (email: string, o?: { idempotencyKey: string }) =>
+  world.users.createUser({ email, name: "Ada", password }, nobody(), o);
+
+describe("CreateUser", () => {
+  it("opens a customer's account, with the address as it was given and without the password", async () => {
+    const email = newEmail();
+    const { user } = await open(email);
+    expect(user).toMatchObject({ email, name: "Ada", role: Role.CUSTOMER });
+    expect(JSON.stringify(user, (_key, value) => (typeof value === "bigint" ? `${value}` : value))).not.toContain(
+      password,
+    );
+  });
+
+  it("says that the account was opened, and nothing about the person", async () => {
+    const wakesBefore = world.wakes();
+    const { user } = await open(newEmail());
+    expect(await world.events(user?.id ?? "")).toEqual([
+      { topic: "user.created", version: 1, payload: { userId: user?.id, kind: "CREATED" } },
+    ]);
+    expect(world.wakes()).toBeGreaterThan(wakesBefore);
+  });
+
+  it("refuses an address that is taken, in whichever case, and names the field", async () => {
+    const email = newEmail();
+    await open(email);
+    const error = await open(email.toUpperCase()).catch((cause) => cause);
+    expect(error).toMatchObject({ reason: "EMAIL_TAKEN", code: "already_exists", fields: [{ field: "email" }] });
+  });
+
+  it("gives an address to one of many who ask for it at once, in any case, in two processes", async () => {
+    const email = newEmail();
+    const other = await world.start();
+    const outcomes = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => {
+        const { users } = n % 2 === 0 ? world : other;
+        const request = { email: n % 3 === 0 ? email.toLowerCase() : email.toUpperCase(), name: "Ada", password };
+        return refusal(users.createUser(request, nobody()));
+      }),
+    );
+    expect(outcomes.toSorted()).toEqual([...Array.from({ length: 11 }, () => "EMAIL_TAKEN"), "none"]);
+  });
+
+  it("opens one account for one idempotency key, and answers as the first time", async () => {
+    const email = newEmail();
+    const idempotencyKey = uuidv7();
+    const [first, second] = await Promise.all([open(email, { idempotencyKey }), open(email, { idempotencyKey })]);
+    const third = await open(email, { idempotencyKey });
+    expect(second).toEqual(first);
+    expect(third).toEqual(first);
+    expect(await refusal(open(newEmail(), { idempotencyKey }))).toBe("IDEMPOTENCY_KEY_REUSED");
+    expect((await world.events(first.user?.id ?? "")).length).toBe(1);
+  });
+
+  it("keeps nothing with a key that a password could be guessed by", async () => {
+    const email = newEmail();
+    const idempotencyKey = uuidv7();
+    await open(email, { idempotencyKey });
+    const [row] = await world.database.sql<{ fingerprint: Buffer; response: unknown }[]>`
+      select fingerprint, response from idempotency where key = ${idempotencyKey}`;
+    expect(JSON.stringify(row?.response)).not.toContain(password);
+    expect(row?.fingerprint.length).toBe(32);
+    const request = toBinary(
+      CreateUserRequestSchema,
+      create(CreateUserRequestSchema, { email, name: "Ada", password }),
+    );
+    const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(request));
+    expect(row?.fingerprint.equals(Buffer.from(digest))).toBe(false);
+  });
+
+  it("keeps no key for what it refused", async () => {
+    const email = newEmail();
+    const taken = await open(email);
+    const idempotencyKey = uuidv7();
+    expect(await refusal(open(email, { idempotencyKey }))).toBe("EMAIL_TAKEN");
+    const moved = { id: taken.user?.id ?? "", email: newEmail() };
+    await world.users.updateUser({ user: moved }, (await world.admin()).origin);
+    expect(await refusal(open(email, { idempotencyKey }))).toBe("none");
+  });
+
+  it("wants an address, a name and a password of eight characters", async () => {
+    const given = { email: newEmail(), name: "Ada", password };
+    for (const wrong of [{ email: "ada" }, { name: "" }, { password: "1234567" }])
+      expect(await refusal(world.users.createUser({ ...given, ...wrong }, nobody()))).toBe("INVALID_REQUEST");
+  });
+});
+
+describe("GetUser", () => {
+  it("shows a customer their own account, and no other", async () => {
+    const [ada, ben] = await Promise.all([world.person(), world.person()]);
+    expect((await world.users.getUser({ id: ada.id }, ada.origin)).user?.email).toBe(ada.email);
+    expect((await world.users.getUser({ id: ada.id.toUpperCase() }, ada.origin)).user?.email).toBe(ada.email);
+    const others = await world.users.getUser({ id: ben.id }, ada.origin).catch((error) => error);
+    const unknown = await world.users.getUser({ id: uuidv7() }, ada.origin).catch((error) => error);
+    expect(others).toMatchObject({ reason: "USER_NOT_FOUND", code: "not_found", message: unknown.message });
+    expect(unknown.reason).toBe("USER_NOT_FOUND");
+  });
+
+  it("shows any account to an admin and to the services that need it", async () => {
+    const ada = await world.person();
+    const admin = await world.admin();
+    expect((await world.users.getUser({ id: ada.id }, admin.origin)).user?.id).toBe(ada.id);
+    expect((await world.as("order").users.getUser({ id: ada.id }, nobody())).user?.id).toBe(ada.id);
+    expect(await refusal(world.as("payment").users.getUser({ id: ada.id }, nobody()))).toBe("ACCESS_DENIED");
+    expect(await refusal(world.users.getUser({ id: uuidv7() }, admin.origin))).toBe("USER_NOT_FOUND");
+  });
+
+  it("needs a caller", async () => {
+    const ada = await world.person();
+    expect(await refusal(world.users.getUser({ id: ada.id }, nobody()))).toBe("CALLER_REQUIRED");
+  });
+});
+
+describe("ListUsers", () => {
+  it("neither skips nor repeats an account while others are opened, newest first", async () => {
+    const admin = await world.admin();
+    const opened: string[] = [];
+    for (let n = 0; n < 9; n += 1) opened.push((await open(newEmail())).user?.id ?? "");
+    const seen: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await world.users.listUsers({ pageSize: 4, pageToken }, admin.origin);
+      seen.push(...page.users.map((user) => user.id));
+      pageToken = page.nextPageToken;
+      await open(newEmail());
+    } while (pageToken !== "");
+    expect(seen.filter((id) => opened.includes(id))).toEqual(opened.toReversed());
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it("is for admins, and takes only tokens that it made", async () => {
+    const [ada, admin] = await Promise.all([world.person(), world.admin()]);
+    expect(await refusal(world.users.listUsers({}, ada.origin))).toBe("ACCESS_DENIED");
+    expect(await refusal(world.users.listUsers({ pageToken: "made-up" }, admin.origin))).toBe("PAGE_TOKEN_INVALID");
+  });
+});
+
+describe("UpdateUser", () => {
+  it("changes what the mask names, and without a mask what is set", async () => {
+    const { id, email, origin } = await world.person();
+    const values = { id, name: "Augusta", email: newEmail() };
+    const masked = await world.users.updateUser({ user: values, updateMask: { paths: ["name"] } }, origin);
+    expect(masked.user).toMatchObject({ name: "Augusta", email });
+    const set = await world.users.updateUser({ user: { id, email: values.email } }, origin);
+    expect(set.user).toMatchObject({ name: "Augusta", email: values.email });
+    await world.auth.login({ email: values.email, password }, nobody());
+  });
+
+  it("says that the account was changed, once for each change and not where nothing differs", async () => {
+    const { id, origin } = await world.person();
+    await world.users.updateUser({ user: { id, name: "Augusta" } }, origin);
+    await world.users.updateUser({ user: { id, name: "Augusta" } }, origin);
+    const events = await world.events(id);
+    expect(events.map(({ topic, version }) => `${topic} ${version}`)).toEqual(["user.created 1", "user.updated 2"]);
+  });
+
+  it("refuses the address of another, and takes one's own in another case", async () => {
+    const [ada, ben] = await Promise.all([world.person(), world.person()]);
+    const error = await world.users
+      .updateUser({ user: { id: ada.id, email: ben.email.toUpperCase(), name: "Ben" } }, ada.origin)
+      .catch((cause) => cause);
+    expect(error).toMatchObject({ reason: "EMAIL_TAKEN", fields: [{ field: "user.email" }] });
+    expect((await world.users.getUser({ id: ada.id }, ada.origin)).user?.name).toBe("Ada");
+    const { user } = await world.users.updateUser({ user: { id: ada.id, email: ada.email.toUpperCase() } }, ada.origin);
+    expect(user?.email).toBe(ada.email.toUpperCase());
+  });
+
+  it("lets an admin change another's role, and nobody their own", async () => {
+    const [ada, admin] = await Promise.all([world.person(), world.admin()]);
+    const change = (id: string, role: Role, origin: typeof ada.origin) =>
+      world.users.updateUser({ user: { id, role } }, origin);
+    expect(await refusal(change(ada.id, Role.ADMIN, ada.origin))).toBe("ROLE_CHANGE_DENIED");
+    expect(await refusal(change(admin.id, Role.CUSTOMER, admin.origin))).toBe("ROLE_CHANGE_DENIED");
+    expect(await refusal(change(ada.id, Role.PUBLIC, admin.origin))).toBe("INVALID_REQUEST");
+    expect((await change(ada.id, Role.ADMIN, admin.origin)).user?.role).toBe(Role.ADMIN);
+    expect(await refusal(change(admin.id, Role.ADMIN, admin.origin))).toBe("none");
+  });
+
+  it("does not find another's account, nor one that is not there", async () => {
+    const [ada, ben, admin] = await Promise.all([world.person(), world.person(), world.admin()]);
+    expect(await refusal(world.users.updateUser({ user: { id: ben.id, name: "X" } }, ada.origin))).toBe(
+      "USER_NOT_FOUND",
+    );
+    expect(await refusal(world.users.updateUser({ user: { id: uuidv7(), name: "X" } }, admin.origin))).toBe(
+      "USER_NOT_FOUND",
+    );
+  });
+
+  it("refuses a mask that names what has no value", async () => {
+    const { id, origin } = await world.person();
+    const error = await world.users
+      .updateUser({ user: { id }, updateMask: { paths: ["name", "email"] } }, origin)
+      .catch((cause) => cause);
+    expect(error.reason).toBe("INVALID_REQUEST");
+    expect(error.fields.map((violation: { field: string }) => violation.field)).toEqual(["user.name", "user.email"]);
+  });
+
+  it("loses no change of two that are made at once", async () => {
+    const { id, origin } = await world.person();
+    const email = newEmail();
+    await Promise.all([
+      world.users.updateUser({ user: { id, name: "Augusta" } }, origin),
+      world.users.updateUser({ user: { id, email } }, origin),
+    ]);
+    expect((await world.users.getUser({ id }, origin)).user).toMatchObject({ name: "Augusta", email });
+    expect((await world.events(id)).map((event) => event.version)).toEqual([1, 2, 3]);
+  });
+});
+
+describe("GetJsonWebKeySet", () => {
+  it("gives the public key alone", async () => {
+    const { keys } = await world.auth.getJsonWebKeySet({}, nobody());
+    expect(keys).toMatchObject([{ kty: "OKP", crv: "Ed25519", kid: "access-1", alg: "EdDSA", use: "sig" }]);
+    expect(keys[0]).not.toHaveProperty("d");
+  });
+});

@@ -1,0 +1,68 @@
+import { Role } from "@rialto/contracts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { nobody, openWorld, password, refusal, type World } from "./user-world.ts";
+
+let world: World;
+beforeEach(async () => {
+  world = await openWorld();
+});
+afterEach(() => world.close());
+
+const email = "admin@rialto.example";
+
+describe("the admin's account", () => {
+  it("is opened at the first start with a random password, which is told once and is in no log", async () => {
+    await world.seed();
+    const [announcement, ...more] = world.announcements;
+    expect(more).toEqual([]);
+    expect(announcement).toMatchObject({ kind: "admin-created", email });
+    const given = announcement?.password ?? "";
+    expect(given.length).toBeGreaterThanOrEqual(16);
+    const { user } = await world.auth.login({ email, password: given }, nobody());
+    expect(user?.role).toBe(Role.ADMIN);
+    expect(world.logged.join("")).not.toContain(given);
+  });
+
+  it("is opened once, by one of many processes that start at once", async () => {
+    const others = await Promise.all([world.start(), world.start()]);
+    await Promise.all([world.seed(), ...others.map((process) => process.seed())]);
+    await world.seed();
+    const announced = [world, ...others].flatMap((process) => process.announcements);
+    expect(announced.length).toBe(1);
+    expect(await refusal(world.auth.login({ email, password: announced[0]?.password ?? "" }, nobody()))).toBe("none");
+    const rows = await world.database.sql`select 1 from account`;
+    expect(rows.length).toBe(1);
+  });
+
+  it("has the address and the password of the configuration, which is not told again", async () => {
+    const process = await world.start({ RIALTO_ADMIN_EMAIL: "boss@example.com", RIALTO_ADMIN_PASSWORD: password });
+    await process.seed();
+    expect(process.announcements).toEqual([{ kind: "admin-created", email: "boss@example.com", password: undefined }]);
+    expect(await refusal(world.auth.login({ email: "boss@example.com", password }, nobody()))).toBe("none");
+  });
+
+  it("is opened beside another's where a lost password has to be got around", async () => {
+    await world.seed();
+    const process = await world.start({ RIALTO_ADMIN_EMAIL: "second@example.com", RIALTO_ADMIN_PASSWORD: password });
+    await process.seed();
+    const { user } = await world.auth.login({ email: "second@example.com", password }, nobody());
+    expect(user?.role).toBe(Role.ADMIN);
+  });
+
+  it("is left as it is where it exists", async () => {
+    await world.seed();
+    const process = await world.start({ RIALTO_ADMIN_PASSWORD: password });
+    await process.seed();
+    expect(process.announcements).toEqual([]);
+    expect(await refusal(world.auth.login({ email, password }, nobody()))).toBe("CREDENTIALS_INVALID");
+  });
+
+  it("is not made of a customer who was there before under that address", async () => {
+    await world.users.createUser({ email, name: "Mallory", password }, nobody());
+    await world.seed();
+    const { user } = await world.auth.login({ email, password }, nobody());
+    expect(user?.role).toBe(Role.CUSTOMER);
+    expect(world.announcements).toEqual([]);
+    expect(world.logged.join("")).toContain("the admin's address belongs to a customer");
+  });
+});

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { judgeRefresh } from "../src/session.ts";
+
+const now = new Date("2026-01-01T12:00:00Z");
+const ago = (ms: number) => new Date(now.getTime() - ms);
+const expireTime = new Date("2026-01-31T00:00:00Z");
+
+// Session, the token shown, its direct successor; "spent 9999" is so many milliseconds ago.
+const table = `
+  open  | unspent    | none       | ROTATE
+  open  | expired    | none       | REFUSE
+  ended | unspent    | none       | REFUSE
+  ended | spent 10   | unspent    | REFUSE
+  open  | spent 0    | unspent    | REPLACE
+  open  | spent 9999 | unspent    | REPLACE
+  open  | spent 10000| unspent    | REUSED
+  open  | spent 10   | spent 5    | REUSED
+  open  | spent 10   | none       | REUSED
+`;
+
+describe("judgeRefresh", () => {
+  const rows = table
+    .trim()
+    .split("\n")
+    .map((row) => row.split("|").map((cell) => cell.trim()));
+  it.each(rows)(
+    "in a session that is %s, a token that is %s with a successor that is %s: %s",
+    (session, token, successor, judgement) => {
+      const judged = judgeRefresh({
+        sessionEnded: session === "ended",
+        token: tokenFrom(token ?? ""),
+        successor: successor === "none" ? undefined : tokenFrom(successor ?? ""),
+        now,
+      });
+      expect(judged).toBe(judgement);
+    },
+  );
+});
+
+function tokenFrom(text: string) {
+  const [state, ms] = text.split(" ");
+  return {
+    expireTime: state === "expired" ? now : expireTime,
+    spendTime: state === "spent" ? ago(Number(ms)) : undefined,
+  };
+}
