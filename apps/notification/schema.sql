@@ -39,6 +39,7 @@ create table idempotency (
   create_time timestamp with time zone not null default now(),
   constraint idempotency_caller_method_key_pk PRIMARY KEY (caller, method, key)
 );
+CREATE INDEX idempotency_time ON notification.idempotency USING btree (create_time);
 
 create table inbox (
   subscription text not null,
@@ -53,6 +54,12 @@ create table inbox_cursor (
   subject text not null,
   version integer not null,
   constraint inbox_cursor_subscription_subject_pk PRIMARY KEY (subscription, subject)
+);
+
+create table inbox_pause (
+  subscription text not null,
+  "time" timestamp with time zone not null default now(),
+  constraint inbox_pause_pkey PRIMARY KEY (subscription)
 );
 
 create table inbox_pending (
@@ -105,6 +112,7 @@ create table notification (
 );
 CREATE INDEX notification_order ON notification.notification USING btree (order_id, id);
 CREATE INDEX notification_queued ON notification.notification USING btree (held_until) WHERE (state = 'QUEUED'::text);
+CREATE INDEX notification_text_kept ON notification.notification USING btree (create_time) WHERE (html <> ''::text);
 CREATE INDEX notification_user ON notification.notification USING btree (user_id, id);
 CREATE UNIQUE INDEX notification_event ON notification.notification USING btree (event_id);
 

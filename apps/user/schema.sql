@@ -54,6 +54,7 @@ create table idempotency (
   create_time timestamp with time zone not null default now(),
   constraint idempotency_caller_method_key_pk PRIMARY KEY (caller, method, key)
 );
+CREATE INDEX idempotency_time ON "user".idempotency USING btree (create_time);
 
 create table lease (
   name text not null,

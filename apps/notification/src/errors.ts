@@ -10,6 +10,13 @@ export const errors = defineErrors(NotificationErrorReason, "notification", {
     client: "Check the id. ListNotifications has the messages of a person or an order.",
     operator: "Nothing.",
   },
+  NOTIFICATION_TEXT_GONE: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The message was sent long ago: its text is not kept any more.",
+    client: "Nothing: it cannot be sent again as it was.",
+    operator: "Nothing. docs/reliability.md says how long the text is kept.",
+  },
   NOTIFICATION_NOT_SENT_YET: {
     code: "failed_precondition",
     retryable: false,

@@ -38,7 +38,9 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
 
     /** Only queues: the sweeper sends it, now or when the mail server is back. */
     async resendNotification({ id }, ctx) {
-      if ((await app.notifications.byId(id)) === undefined) throw refuse(errors.NOTIFICATION_NOT_FOUND);
+      const known = await app.notifications.byId(id);
+      if (known === undefined) throw refuse(errors.NOTIFICATION_NOT_FOUND);
+      if (known.content.html === "") throw refuse(errors.NOTIFICATION_TEXT_GONE);
       const answer = await once(app.database.sql, ctx.idempotencyKey, async (tx) => {
         const queued = await requeue(tx, id, ctx.now);
         if (queued === undefined) throw refuse(errors.NOTIFICATION_NOT_SENT_YET);

@@ -41,6 +41,8 @@ export const notification = schema.table(
     index("notification_order").on(table.orderId, table.id),
     // Few rows at any time: those that wait to be sent.
     index("notification_queued").on(table.heldUntil).where(sql`state = 'QUEUED'`),
+    // Those whose text and recipient are still kept, oldest first: what the sweeper of mail-retention.ts asks for.
+    index("notification_text_kept").on(table.createTime).where(sql`html <> ''`),
     check("notification_state", sql`state in ('QUEUED', 'SENT', 'FAILED')`),
   ],
 );
@@ -48,4 +50,4 @@ export const notification = schema.table(
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
-export const { inbox, inboxPending, inboxCursor } = inboxTables(schema);
+export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);

@@ -3,6 +3,7 @@ import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every } from "@rialto/service";
 import { createDelivery } from "./delivery.ts";
+import { forgetMailText } from "./mail-retention.ts";
 import { notifications } from "./notifications.ts";
 import { orderMailHandler } from "./order-mail.ts";
 import { createNotificationStore } from "./store.ts";
@@ -24,6 +25,9 @@ export const notification = defineService({
     subscribe("order-mail", "order.*", OrderEventSchema, orderMailHandler(app)),
     subscribe("welcome-mail", "user.created", UserEventSchema, welcomeMailHandler(app)),
   ],
-  schedules: (app) => [every("2s", "send-queued-mail", app.delivery.sweep)],
+  schedules: (app) => [
+    every("2s", "send-queued-mail", app.delivery.sweep),
+    every("10m", "forget-mail-text", forgetMailText(app)),
+  ],
   stop: (app) => app.transport.close(),
 });

@@ -25,6 +25,8 @@ export interface NotificationStore {
   finish(id: string, result: Result, inbox?: InboxEntry): Promise<void>;
   /** Lets go of a message until the mail server may take it. */
   delay(id: string, o: { readonly until: Date; readonly lastError: string }): Promise<void>;
+  /** Empties the text and the recipient of messages from before, the oldest first; those that wait to be sent stay whole. Answers how many. */
+  forgetText(o: { readonly before: Date; readonly limit: number }): Promise<number>;
   list(
     filter: NotificationFilter,
     page: { readonly limit: number; readonly after: string | undefined },
@@ -92,6 +94,15 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
         update notification set held_until = ${until}, last_error = ${lastError}, delays = delays + 1 where id = ${id} and state = 'QUEUED'`;
     },
 
+    async forgetText({ before, limit }) {
+      const emptied = await sql`
+        update notification set text = '', html = '', recipient_name = '', recipient_address = ''
+        where id in (
+          select id from notification where html <> '' and state <> 'QUEUED' and create_time < ${before}
+          order by create_time limit ${limit} for update skip locked)`;
+      return emptied.count;
+    },
+
     async list({ userId, orderId }, { limit, after }) {
       const rows = await sql<NotificationRow[]>`
         select * from notification
@@ -105,11 +116,11 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
   };
 }
 
-/** Queues a message again that was sent or refused. Undefined where there is none, or it is queued already. */
+/** Queues a message again that was sent or refused. Undefined where there is none, its text is gone, or it is queued already. */
 export async function requeue(tx: Transaction, id: string, now: Date): Promise<Notification | undefined> {
   const [row] = await tx<NotificationRow[]>`
     update notification set state = 'QUEUED', held_until = ${now}, resends = resends + 1
-    where id = ${id} and state <> 'QUEUED' returning *`;
+    where id = ${id} and state <> 'QUEUED' and html <> '' returning *`;
   return row && notificationOf(row);
 }
 

@@ -242,6 +242,43 @@ describe("ResendNotification", () => {
   });
 });
 
+describe("the text of a message", () => {
+  const days = (count: number) => count * 24 * 3_600_000;
+
+  it("and its address are kept for 30 days; the message stays listed after that, and cannot be sent again", async () => {
+    await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
+    const sent = await listed();
+    const { id = "" } = sent ?? {};
+    world.passTime(days(29));
+    await service.forgetText();
+    expect(await kept(id)).toEqual({ html: true, address: "ada@example.com" });
+    world.passTime(days(1) + 1_000);
+    await service.forgetText();
+    expect(await kept(id)).toEqual({ html: false, address: "" });
+    expect(await listed()).toEqual(sent);
+    await expect(service.calls.resendNotification({ id }, as("ADMIN"))).rejects.toSatisfy(
+      (error) => reasonOf(error) === "NOTIFICATION_TEXT_GONE",
+    );
+  });
+
+  it("is kept for as long as it waits to be sent", async () => {
+    await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
+    const { id = "" } = (await listed()) ?? {};
+    await service.calls.resendNotification({ id }, as("ADMIN"));
+    world.passTime(days(60));
+    await service.forgetText();
+    expect(await kept(id)).toEqual({ html: true, address: "ada@example.com" });
+    await service.sweep();
+    expect(server.mails).toHaveLength(2);
+  });
+
+  async function kept(id: string) {
+    const [row] = await world.database.sql`
+      select html <> '' as html, recipient_address as address from notification where id = ${id}`;
+    return row;
+  }
+});
+
 describe("ListNotifications", () => {
   it("pages newest first, a customer's own only", async () => {
     await service.welcomeMail(userCreated());

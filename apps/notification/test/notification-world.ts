@@ -22,6 +22,7 @@ import {
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { createDelivery } from "../src/delivery.ts";
+import { forgetMailText } from "../src/mail-retention.ts";
 import { notifications } from "../src/notifications.ts";
 import { orderMailHandler } from "../src/order-mail.ts";
 import { notification as service } from "../src/service.ts";
@@ -60,6 +61,7 @@ export async function openWorld() {
     return {
       calls: createClient(NotificationService, { kind: "local", endpoint: () => endpoint }, names),
       sweep: () => delivery.sweep(new AbortController().signal),
+      forgetText: () => forgetMailText({ notifications: store, log: quietLogger, now })(new AbortController().signal),
       orderMail: runner("order-mail", orderMailHandler(parts)),
       welcomeMail: runner("welcome-mail", welcomeMailHandler(parts)),
     };

@@ -59,6 +59,8 @@ export const orders = schema.table(
     // The two lists, newest first: the ids are UUIDv7, so they are in the order of the times.
     index("orders_user").on(table.userId, table.id),
     index("orders_status").on(table.status, table.id),
+    // What waits for a person, newest first. Few rows, one hopes.
+    index("orders_attention").on(table.id).where(sql`attention_reason is not null`),
     // What the sweeper looks for: orders that are not at rest, longest untouched first. It is `moving` of order.ts, in SQL.
     index("orders_moving")
       .on(table.updateTime, table.id)
@@ -74,4 +76,4 @@ export const orderEvent = schema.table("order_event", eventColumns(), (table) =>
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
-export const { inbox, inboxPending, inboxCursor } = inboxTables(schema);
+export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);

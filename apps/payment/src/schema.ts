@@ -57,4 +57,4 @@ export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
 // Payment subscribes to nothing so far; the combined commit writes to an inbox all the same.
-export const { inbox, inboxPending, inboxCursor } = inboxTables(schema);
+export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);

@@ -90,4 +90,4 @@ export const adjustment = schema.table(
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
-export const { inbox, inboxPending, inboxCursor } = inboxTables(schema);
+export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);

@@ -19,12 +19,14 @@ describe("the contract", () => {
   it("has the services that the design names", () => {
     expect(services.map((service) => service.name).sort()).toEqual([
       "AuthService",
+      "DeadLetterService",
       "InventoryService",
       "NotificationService",
       "OrderService",
       "PaymentService",
       "ProductService",
       "RegistrationService",
+      "SubscriptionService",
       "UserService",
     ]);
   });

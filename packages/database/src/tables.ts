@@ -1,4 +1,4 @@
-import { customType, integer, jsonb, type PgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { customType, index, integer, jsonb, type PgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 
 const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
 const time = (name: string) => timestamp(name, { withTimezone: true });
@@ -19,7 +19,11 @@ export function idempotencyTable(schema: PgSchema) {
       response: jsonb("response"),
       createTime: time("create_time").notNull().defaultNow(),
     },
-    (table) => [primaryKey({ columns: [table.caller, table.method, table.key] })],
+    (table) => [
+      primaryKey({ columns: [table.caller, table.method, table.key] }),
+      // What the sweeper asks for. The times ascend, so an insert touches the index's last page only.
+      index("idempotency_time").on(table.createTime),
+    ],
   );
 }
 

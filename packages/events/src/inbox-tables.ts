@@ -4,11 +4,12 @@ import { index, integer, jsonb, primaryKey, text, timestamp, uuid } from "drizzl
 /**
  * The subscriber's tables, to be exported from a service's schema.ts under their own names:
  *
- *     export const { inbox, inboxPending, inboxCursor } = inboxTables(schema);
+ *     export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
  *
  * An `inbox` row says that an event had its effect in a subscription. An `inbox_pending` row is an event that left its
  * batch: to be tried again alone (RETRY), too early for its subject (PARKED), or given up until a person looks (DEAD).
- * An `inbox_cursor` row is the last version of a subject that an ordered subscription has seen.
+ * An `inbox_cursor` row is the last version of a subject that an ordered subscription has seen. An `inbox_pause` row says that a
+ * person has paused a subscription.
  */
 export function inboxTables(schema: PgSchema) {
   const inbox = schema.table(
@@ -55,5 +56,9 @@ export function inboxTables(schema: PgSchema) {
     },
     (table) => [primaryKey({ columns: [table.subscription, table.subject] })],
   );
-  return { inbox, inboxPending, inboxCursor };
+  const inboxPause = schema.table("inbox_pause", {
+    subscription: text("subscription").primaryKey(),
+    time: timestamp("time", { withTimezone: true }).notNull().defaultNow(),
+  });
+  return { inbox, inboxPending, inboxCursor, inboxPause };
 }

@@ -35,6 +35,13 @@ export enum NotificationErrorReason {
    * @generated from enum value: NOTIFICATION_NOT_SENT_YET = 2;
    */
   NOTIFICATION_NOT_SENT_YET = 2,
+
+  /**
+   * The message was sent long ago: its text and its address are not kept any more.
+   *
+   * @generated from enum value: NOTIFICATION_TEXT_GONE = 3;
+   */
+  NOTIFICATION_TEXT_GONE = 3,
 }
 
 /**

@@ -8,7 +8,7 @@ import { enumDesc, fileDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
  * Describes the file rialto/notification/v1/error_reason.proto.
  */
 export const file_rialto_notification_v1_error_reason = /*@__PURE__*/
-  fileDesc("CilyaWFsdG8vbm90aWZpY2F0aW9uL3YxL2Vycm9yX3JlYXNvbi5wcm90bxIWcmlhbHRvLm5vdGlmaWNhdGlvbi52MSp/ChdOb3RpZmljYXRpb25FcnJvclJlYXNvbhIpCiVOT1RJRklDQVRJT05fRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASGgoWTk9USUZJQ0FUSU9OX05PVF9GT1VORBABEh0KGU5PVElGSUNBVElPTl9OT1RfU0VOVF9ZRVQQAmIGcHJvdG8z");
+  fileDesc("CilyaWFsdG8vbm90aWZpY2F0aW9uL3YxL2Vycm9yX3JlYXNvbi5wcm90bxIWcmlhbHRvLm5vdGlmaWNhdGlvbi52MSqbAQoXTm90aWZpY2F0aW9uRXJyb3JSZWFzb24SKQolTk9USUZJQ0FUSU9OX0VSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFk5PVElGSUNBVElPTl9OT1RfRk9VTkQQARIdChlOT1RJRklDQVRJT05fTk9UX1NFTlRfWUVUEAISGgoWTk9USUZJQ0FUSU9OX1RFWFRfR09ORRADYgZwcm90bzM");
 
 /**
  * Describes the enum rialto.notification.v1.NotificationErrorReason.

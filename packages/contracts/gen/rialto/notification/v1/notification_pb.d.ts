@@ -322,7 +322,7 @@ export declare const NotificationService: GenService<{
     output: typeof ListNotificationsResponseSchema;
   },
   /**
-   * Sends a message once more, as it was. Reasons: NOTIFICATION_NOT_FOUND, NOTIFICATION_NOT_SENT_YET.
+   * Sends a message once more, as it was. Reasons: NOTIFICATION_NOT_FOUND, NOTIFICATION_NOT_SENT_YET, NOTIFICATION_TEXT_GONE.
    *
    * @generated from rpc rialto.notification.v1.NotificationService.ResendNotification
    */

@@ -597,6 +597,13 @@ export declare type ListOrdersRequest = Message<"rialto.order.v1.ListOrdersReque
    * @generated from field: rialto.order.v1.Order.Status status = 4;
    */
   status: Order_Status;
+
+  /**
+   * Only orders that wait for a person. An admin ships such an order again, or cancels it.
+   *
+   * @generated from field: bool attention = 5;
+   */
+  attention: boolean;
 };
 
 /**
@@ -1115,7 +1122,7 @@ export declare const OrderService: GenService<{
     output: typeof GetOrderResponseSchema;
   },
   /**
-   * Lists orders, newest first: a customer's own; for an admin everybody's, by user and status.
+   * Lists orders, newest first: a customer's own; for an admin everybody's, by user, by status, or those that wait for a person.
    *
    * @generated from rpc rialto.order.v1.OrderService.ListOrders
    */

@@ -1,0 +1,1 @@
+CREATE INDEX "idempotency_time" ON "user"."idempotency" USING btree ("create_time");
