@@ -63,7 +63,7 @@ export const refreshToken = schema.table(
     createTime: time("create_time").notNull(),
     expireTime: time("expire_time").notNull(),
     spendTime: time("spend_time"),
-    /** The token that was given for this one; null for one that was replaced before anybody used it. */
+    /** The token that was given for this one; the first of them, where the answer was asked for again. */
     successor: bytea("successor"),
   },
   (table) => [

@@ -44,7 +44,7 @@ export function createSessionStore({ sql }: Pick<Database, "sql">): SessionStore
         if (family === undefined) return undefined;
         const judgement = judgeRefresh({ ...family, now: o.now });
         await carryOut(tx, judgement, { ...o, sessionId: family.holder.sessionId });
-        return judgement === "ROTATE" || judgement === "REPLACE" ? family.holder : undefined;
+        return judgement === "ROTATE" || judgement === "REPEAT" ? family.holder : undefined;
       });
     },
 
@@ -93,17 +93,12 @@ async function carryOut(
     await tx`update session set end_time = ${now}, end_reason = 'TOKEN_REUSED' where id = ${sessionId}`;
     return;
   }
-  if (judgement === "REPLACE") {
-    await tx`
-      update refresh_token set spend_time = ${now}
-      where hash = (select successor from refresh_token where hash = ${tokenHash})`;
-  }
   const expireTime = refreshExpiry(now);
   await tx`
     with made as (
       insert into refresh_token (hash, session_id, create_time, expire_time) values (${nextHash}, ${sessionId}, ${now}, ${expireTime})),
     extended as (update session set expire_time = ${expireTime} where id = ${sessionId})
-    update refresh_token set spend_time = coalesce(spend_time, ${now}), successor = ${nextHash} where hash = ${tokenHash}`;
+    update refresh_token set spend_time = coalesce(spend_time, ${now}), successor = coalesce(successor, ${nextHash}) where hash = ${tokenHash}`;
 }
 
 interface TokenRow {

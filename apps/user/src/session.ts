@@ -15,13 +15,13 @@ export interface RefreshToken {
  * What becomes of a refresh token that is shown to us.
  *
  *     unspent                                                      ROTATE: it is spent for a new one
- *     spent just now, and nobody has used its direct successor     REPLACE: a new one in place of that successor
+ *     spent just now, and nobody has used its direct successor     REPEAT: a further one, beside that successor
  *     spent otherwise                                              REUSED: two hold the family's tokens, so the session ends
  *     expired, or of a session that has ended                      REFUSE
  *
- * A replaced successor is spent and has no successor of its own: if somebody does hold it after all, its use ends the session.
+ * After a repeat both successors are good: of two tabs that asked at once, neither knows which of the answers the other has kept.
  */
-export type Judgement = "ROTATE" | "REPLACE" | "REUSED" | "REFUSE";
+export type Judgement = "ROTATE" | "REPEAT" | "REUSED" | "REFUSE";
 
 export function judgeRefresh(o: {
   readonly sessionEnded: boolean;
@@ -34,7 +34,7 @@ export function judgeRefresh(o: {
   if (o.sessionEnded || token.expireTime <= now) return "REFUSE";
   if (token.spendTime === undefined) return "ROTATE";
   const justNow = now.getTime() - token.spendTime.getTime() < repeatMsMax;
-  return justNow && successor !== undefined && successor.spendTime === undefined ? "REPLACE" : "REUSED";
+  return justNow && successor !== undefined && successor.spendTime === undefined ? "REPEAT" : "REUSED";
 }
 
 /** When a refresh token that is made now ends. */

@@ -11,8 +11,8 @@ const table = `
   open  | expired    | none       | REFUSE
   ended | unspent    | none       | REFUSE
   ended | spent 10   | unspent    | REFUSE
-  open  | spent 0    | unspent    | REPLACE
-  open  | spent 9999 | unspent    | REPLACE
+  open  | spent 0    | unspent    | REPEAT
+  open  | spent 9999 | unspent    | REPEAT
   open  | spent 10000| unspent    | REUSED
   open  | spent 10   | spent 5    | REUSED
   open  | spent 10   | none       | REUSED
