@@ -1,17 +1,26 @@
 import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { findRedisServer } from "@rialto/testing";
+import { openDatabase } from "@rialto/database";
+import { foldMatchesRows } from "@rialto/order/rebuild";
+import { redisForTests } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ledger, openLedger } from "./ledger.ts";
 import { openShop, type Shop } from "./shop.ts";
 import { oneProcess, sixProcesses, type Topology } from "./topology.ts";
 
+const probe = await redisForTests();
+await probe?.close();
+
 const topologies = [
   { name: "one process with jobs on Postgres", start: () => oneProcess("postgres"), needsRedis: false },
   { name: "one process with Redis", start: () => oneProcess("redis"), needsRedis: true },
   { name: "six processes with Redis and HTTP between them", start: sixProcesses, needsRedis: true },
-].filter(({ needsRedis }) => !needsRedis || findRedisServer() !== undefined);
+].filter(({ name, needsRedis }) => {
+  const runs = !needsRedis || probe !== undefined;
+  if (!runs) process.stderr.write(`left out, because there is no redis-server: an order in ${name}\n`);
+  return runs;
+});
 
 describe.each(topologies)("an order in $name", ({ start }) => {
   let topology: Topology;
@@ -245,9 +254,14 @@ describe.each(topologies)("an order in $name", ({ start }) => {
   }, 120_000);
 
   it("is exactly what its event log folds to, for every order made here", async () => {
-    const { orders, differing } = await ledger.foldEveryOrder();
-    expect(orders).toBeGreaterThan(200);
-    expect(differing).toEqual([]);
+    const database = openDatabase({ url: topology.orderUrl, schema: "order", service: "test" });
+    try {
+      const { orders, differing } = await foldMatchesRows(database);
+      expect(orders).toBeGreaterThan(200);
+      expect(differing).toEqual([]);
+    } finally {
+      await database.close();
+    }
   });
 });
 
@@ -260,11 +274,11 @@ async function mailTo(topology: Topology, address: string, orderId: string): Pro
       async () => {
         for (const name of await readdir(folder).catch(() => [])) {
           const text = await readFile(join(folder, name), "utf8");
-          if (text.includes(`To: ${address}`) && text.includes(orderId)) found = text;
+          if (text.includes(address) && text.includes(orderId)) found = text;
         }
         return found;
       },
-      { timeout: 30_000 },
+      { timeout: 20_000 },
     )
     .toBeDefined();
   return found ?? "";

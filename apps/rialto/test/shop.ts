@@ -85,6 +85,8 @@ export async function openShop(topology: Topology): Promise<Shop> {
   };
 }
 
+const watchMsMax = 25_000;
+
 /** Reads a Connect stream of JSON: each message after a byte of flags and four of length; the last one is the trailer. */
 async function watchToTheEnd(url: string, token: string, orderId: string): Promise<Json> {
   const message = new TextEncoder().encode(JSON.stringify({ id: orderId }));
@@ -95,6 +97,7 @@ async function watchToTheEnd(url: string, token: string, orderId: string): Promi
     method: "POST",
     headers: { "content-type": "application/connect+json", authorization: `Bearer ${token}` },
     body,
+    signal: AbortSignal.timeout(watchMsMax),
   });
   const bytes = new Uint8Array(await response.arrayBuffer());
   const view = new DataView(bytes.buffer);
