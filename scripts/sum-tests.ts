@@ -13,11 +13,15 @@ if (file === undefined) throw new Error("say which file holds the output of npm 
 
 const sums = { passed: 0, failed: 0, skipped: 0, todo: 0 };
 const leftOut = new Set<string>();
+const unread = new Set<string>();
 let packages = 0;
 
 for (const line of stripVTControlCharacters(readFileSync(file, "utf8")).split("\n")) {
   const note = /^\S+:test: ([^✓×❯]*\b(?:Left out:|are left out\b).*)$/.exec(line)?.[1];
   if (note !== undefined) leftOut.add(note.trim());
+  // A test file that failed before its tests were known is in no count: "@rialto/order:test:  FAIL  test/a.test.ts [ test/a.test.ts ]"
+  const suite = /^(\S+):test:\s+FAIL\s+(\S+) \[ \S+ \]$/.exec(line.trimEnd());
+  if (suite !== null) unread.add(`${suite[1]} ${suite[2]}`);
   // "@rialto/order:test:       Tests  1 failed | 41 passed (42)"
   const counts = /^\S+:test:\s+Tests {2}(.*)\(\d+\)\s*$/.exec(line)?.[1];
   if (counts === undefined) continue;
@@ -30,6 +34,8 @@ for (const line of stripVTControlCharacters(readFileSync(file, "utf8")).split("\
 
 for (const note of leftOut) process.stdout.write(`${note}\n`);
 if (sums.skipped + sums.todo > 0) process.stdout.write(`Left out: ${sums.skipped} skipped, ${sums.todo} to do\n`);
+for (const name of unread) process.stdout.write(`Failed before its tests were known: ${name}\n`);
 if (packages === 0) process.stdout.write("No package printed a count\n");
-process.stdout.write(`${sums.passed} passed, ${sums.failed} failed\n`);
-if (packages === 0 || sums.failed > 0) process.exitCode = 1;
+const failed = sums.failed + unread.size;
+process.stdout.write(`${sums.passed} passed, ${failed} failed\n`);
+if (packages === 0 || failed > 0) process.exitCode = 1;
