@@ -4,11 +4,13 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startEmbeddedPostgres } from "@rialto/database";
 import { createLogger } from "@rialto/telemetry";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
 const main = new URL("../src/main.ts", import.meta.url).pathname;
+const root = new URL("../../../", import.meta.url).pathname;
 const started = new Set<ChildProcess>();
 let folder: string;
 
@@ -77,6 +79,16 @@ describe("the end", () => {
   });
 });
 
+describe("npm start", () => {
+  it.each(["SIGTERM", "SIGKILL"] as const)("takes the system with it when npm is ended by %s", async (signal) => {
+    const system = await startReady("npm", ["start"]);
+    system.child.kill(signal);
+    while (await answers(system.port)) await sleep(50);
+    const next = await startReady();
+    expect(next.text).toContain("Rialto is ready");
+  });
+});
+
 describe("what keeps it from starting is one clear line, and the exit code is 1:", () => {
   it("a port that is taken", async () => {
     const taken = createServer().listen(0);
@@ -133,9 +145,9 @@ interface System {
 }
 
 /** Starts the real process on a free port and the test's data folder, and waits until it says that it is ready. */
-async function startReady(): Promise<System> {
+async function startReady(command = process.execPath, args: readonly string[] = [main]): Promise<System> {
   const port = await freePort();
-  const { child, output, exited } = run({ PORT: String(port) });
+  const { child, output, exited } = run({ PORT: String(port) }, command, args);
   await new Promise<void>((resolve, reject) => {
     child.stdout.on("data", () => {
       if (/^Rialto is ready[\s\S]*\/api\/orders\/\$ORDER/m.test(output.out)) resolve();
@@ -154,11 +166,12 @@ async function failure(env: Readonly<Record<string, string>>): Promise<string> {
   return output.err;
 }
 
-function run(env: Readonly<Record<string, string>>) {
+function run(env: Readonly<Record<string, string>>, command = process.execPath, args: readonly string[] = [main]) {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(RIALTO_|PORT$|REDIS_URL|DATABASE_URL|SMTP_URL|NODE_ENV|VITEST|npm_|INIT_CWD)/.test(name),
   );
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(command, args, {
+    cwd: root,
     env: {
       ...Object.fromEntries(inherited),
       RIALTO_DATA_DIR: join(folder, "data"),
@@ -213,6 +226,13 @@ function login(
   credentials: { readonly email?: string | undefined; readonly password?: string | undefined },
 ) {
   return post(port, "/api/auth/login", credentials);
+}
+
+async function answers(port: number): Promise<boolean> {
+  return await fetch(`http://127.0.0.1:${port}/health`).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function countProducts(port: number): Promise<number> {

@@ -20,6 +20,8 @@ import {
 /** Everything that the environment says, read once. What is undefined was not given; `keys.ts` and `databases.ts` fill the gaps in development. */
 export interface Config {
   readonly production: boolean;
+  /** npm started this process, by one of its scripts. */
+  readonly startedByNpm: boolean;
   /** Where this process listens; undefined for the default of what it runs. */
   readonly port: number | undefined;
   /** Where the embedded Postgres, the keys and the mail outbox of a developer's system live. Absolute. */
@@ -84,6 +86,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
   const dataDir = resolve(standingIn(given), e.RIALTO_DATA_DIR ?? ".rialto");
   const config: Config = {
     production: e.NODE_ENV === "production",
+    startedByNpm: given.npm_lifecycle_event !== undefined,
     port: e.PORT,
     dataDir,
     databaseUrl: e.DATABASE_URL,

@@ -1,6 +1,7 @@
 import { createLogger, type Logger } from "@rialto/telemetry";
 import { type Config, readEnvironment } from "./config.ts";
 import type { ServiceDefinition } from "./define-service.ts";
+import { onNpmGone } from "./npm-watch.ts";
 import type { ConfigScope } from "./required-variables.ts";
 import { runServices } from "./run-services.ts";
 import { explainStartFailure } from "./start-failure.ts";
@@ -37,16 +38,18 @@ export interface LogOutput {
 export async function runMain(main: Main): Promise<void> {
   // Whoever gives up on standard output (a closed pipe) must not take the process down with an error nobody can read.
   process.stdout.on("error", () => undefined);
-  const signal = nextSignal();
+  const stopping = Promise.withResolvers<StopReason>();
+  listenForSignals(stopping.resolve);
   let flush = async (): Promise<void> => undefined;
   try {
     const config = readEnvironment(main.scope);
     const output = main.openLog?.(config) ?? toStandardOutput(config);
     flush = output.flush;
+    if (config.startedByNpm) onNpmGone(() => stopping.resolve({ reason: "npm is gone", code: 0 }));
     const { logOf, file: logFile } = output;
     const log = logOf(main.name);
     const running = await main.start({ config, log, logOf, logFile });
-    const { reason, code } = await signal;
+    const { reason, code } = await stopping.promise;
     log.info({ reason }, "stopping");
     const timer = setTimeout(() => {
       log.error({ stopMsMax }, "did not stop in time");
@@ -99,15 +102,18 @@ function toStandardOutput({ logLevel }: Config): LogOutput {
   return { logOf: (service) => createLogger({ service, ...level }), file: undefined, flush: async () => undefined };
 }
 
-/** Resolves with the first reason to stop. Ctrl-C comes twice under npm, from the terminal and from npm: later ones change nothing. */
-function nextSignal(): Promise<{ readonly reason: string; readonly code: number }> {
-  return new Promise((resolve) => {
-    process.on("SIGINT", () => resolve({ reason: "SIGINT", code: 0 }));
-    process.on("SIGTERM", () => resolve({ reason: "SIGTERM", code: 0 }));
-    // A defect. What it left half done nobody knows, so the process ends, in order, for another to take over.
-    process.on("unhandledRejection", (error) => {
-      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-      resolve({ reason: "unhandledRejection", code: 1 });
-    });
+interface StopReason {
+  readonly reason: string;
+  readonly code: number;
+}
+
+/** Ctrl-C comes twice under npm, from the terminal and from npm: the first reason counts, later ones change nothing. */
+function listenForSignals(stop: (reason: StopReason) => void): void {
+  process.on("SIGINT", () => stop({ reason: "SIGINT", code: 0 }));
+  process.on("SIGTERM", () => stop({ reason: "SIGTERM", code: 0 }));
+  // A defect. What it left half done nobody knows, so the process ends, in order, for another to take over.
+  process.on("unhandledRejection", (error) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    stop({ reason: "unhandledRejection", code: 1 });
   });
 }
