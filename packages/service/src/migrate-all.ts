@@ -26,4 +26,5 @@ export async function migrateAll(
     definitions.flatMap((definition) => definition.schemas),
     log,
   );
+  log.info({ schemas: definitions.flatMap(({ schemas }) => schemas.map(({ name }) => name)) }, "the schemas are ready");
 }
