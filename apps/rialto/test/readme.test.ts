@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -17,6 +17,8 @@ describe("the README", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "rialto-readme-"));
+    // Root's Postgres runs as another user, who must be able to enter.
+    await chmod(folder, 0o755);
     port = await freePort();
     const env = Object.fromEntries(
       Object.entries(process.env).filter(

@@ -1,6 +1,6 @@
-import { type TestDatabase, testDatabase } from "@rialto/testing";
-import { migrateJobs } from "@rialto/events";
 import { ownerUrl } from "@rialto/database";
+import { migrateJobs } from "@rialto/events";
+import { type TestDatabase, testDatabase } from "@rialto/testing";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { services } from "../src/services.ts";

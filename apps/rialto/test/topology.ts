@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,6 +55,8 @@ interface Ground {
 
 async function breakGround(withRedis: boolean): Promise<Ground> {
   const folder = await mkdtemp(join(tmpdir(), "rialto-e2e-"));
+  // Root's Postgres runs as another user, who must be able to enter.
+  await chmod(folder, 0o755);
   const postgres = await startEmbeddedPostgres({ directory: join(folder, "postgres"), log: quietLogger });
   const redis = withRedis ? await redisForTests() : undefined;
   if (withRedis && redis === undefined) throw new Error("this topology needs redis-server");
