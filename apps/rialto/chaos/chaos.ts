@@ -1,0 +1,53 @@
+import { randomInt } from "node:crypto";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { runChaos } from "./run.ts";
+import type { JobsBackend } from "./system.ts";
+
+const seedMax = 2 ** 31;
+
+const count = (text: string): number => {
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError("must be a whole number");
+  return Number(text);
+};
+
+interface Options {
+  readonly orders: number;
+  readonly kills: number;
+  readonly freezes: number | undefined;
+  readonly drops: number | undefined;
+  readonly flushes: number;
+  readonly seed: number | undefined;
+  readonly rate: number;
+  readonly jobs: JobsBackend;
+  readonly keep: boolean;
+}
+
+const program = new Command("chaos")
+  .description(
+    "Kills, freezes and cuts a running Rialto while customers order, and checks that nothing was lost or done twice.",
+  )
+  .option("--orders <n>", "orders that customers place", count, 2_000)
+  .option("--kills <n>", "processes that are killed with SIGKILL and started again", count, 60)
+  .option("--freezes <n>", "processes that are stopped for some seconds (default: a sixth of the kills)", count)
+  .option(
+    "--drops <n>",
+    "lines between two parts that are cut or silent for a while (default: a quarter of the kills)",
+    count,
+  )
+  .option("--flushes <n>", "how often Redis loses its memory and lives on", count, 0)
+  .option("--seed <n>", "decides every choice (default: a random one, which is printed)", count)
+  .option("--rate <n>", "orders begun in a second", count, 12)
+  .addOption(new Option("--jobs <backend>", "where jobs wait").choices(["redis", "postgres"]).default("redis"))
+  .option("--keep", "leave data and logs behind", false)
+  .parse();
+
+const { freezes, drops, seed, ...rest } = program.opts<Options>();
+const held = await runChaos({
+  ...rest,
+  freezes: freezes ?? Math.ceil(rest.kills / 6),
+  drops: drops ?? Math.ceil(rest.kills / 4),
+  seed: seed ?? randomInt(seedMax),
+  env: process.env,
+  tell: (line) => void process.stdout.write(`${line}\n`),
+});
+process.exitCode = held ? 0 : 1;

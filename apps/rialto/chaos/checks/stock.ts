@@ -1,0 +1,68 @@
+import type { OrderRow } from "../evidence.ts";
+import type { Check, Violation } from "./check.ts";
+
+/** on_hand + shipped = received; reserved is what the orders hold; never negative, which the table's own checks have guarded. */
+export const stockAddsUp: Check = ({ told, stock, stockChecks, adjusted, orders, reservations, serverLog }) => {
+  const violations: Violation[] = [];
+  const held = piecesOf(orders.values(), holdsStock);
+  const shipped = piecesOf(orders.values(), ({ status }) => status === "SHIPPED" || status === "DELIVERED");
+  for (const row of stock) {
+    const id = row.product_id;
+    const say = (what: string, is: number | bigint, should: number | bigint) => {
+      if (BigInt(is) !== BigInt(should))
+        violations.push({ words: `product ${id}: ${what} is ${is}, and should be ${should}` });
+    };
+    say("on_hand + shipped", BigInt(row.on_hand) + row.shipped, row.received);
+    say("received", row.received, told.received.get(id) ?? 0);
+    say("the sum of its adjustments", adjusted.get(id) ?? 0, told.received.get(id) ?? 0);
+    say("reserved", row.reserved, held.get(id) ?? 0);
+    say("shipped", row.shipped, shipped.get(id) ?? 0);
+    if (row.on_hand < 0 || row.reserved < 0 || row.reserved > row.on_hand)
+      violations.push({ words: `product ${id}: ${row.reserved} are promised of ${row.on_hand}` });
+  }
+  for (const row of orders.values()) {
+    const state = reservations.get(row.id)?.state ?? "none";
+    const fits = reservationStates(row);
+    if (!fits.includes(state))
+      violations.push({ order: row.id, words: `it is ${row.status}, and its reservation is ${state}` });
+  }
+  for (const name of ["stock_never_negative", "stock_adds_up"])
+    if (!stockChecks.includes(name)) violations.push({ words: `the stock table lacks its check ${name}` });
+  const refused = serverLog.split("\n").filter((line) => /violates check constraint "stock_/.test(line));
+  for (const line of refused) violations.push({ words: `a stock row was refused: ${line}` });
+  const sum = (of: (row: (typeof stock)[number]) => number | bigint) =>
+    stock.reduce((total, row) => total + BigInt(of(row)), 0n);
+  return {
+    name: "stock",
+    figures: `${stock.length} products: received ${sum((r) => r.received)} = on hand ${sum((r) => r.on_hand)} + shipped ${sum((r) => r.shipped)}; reserved ${sum((r) => r.reserved)}; ${refused.length} rows refused`,
+    violations,
+  };
+};
+
+function holdsStock({ status, attention_reason }: OrderRow): boolean {
+  if (attention_reason === "STOCK_LOST") return false;
+  return status === "CONFIRMED" || status === "STOCK_RESERVED";
+}
+
+function piecesOf(orders: Iterable<OrderRow>, counts: (row: OrderRow) => boolean): ReadonlyMap<string, number> {
+  const pieces = new Map<string, number>();
+  for (const row of orders) {
+    if (!counts(row)) continue;
+    for (const { productId, quantity } of row.items) pieces.set(productId, (pieces.get(productId) ?? 0) + quantity);
+  }
+  return pieces;
+}
+
+/** What an order at rest may have of the stock. A refused order's reservation is its tombstone, or was given back. */
+function reservationStates(row: OrderRow): readonly string[] {
+  switch (row.status) {
+    case "SHIPPED":
+    case "DELIVERED":
+      return ["COMMITTED"];
+    case "REJECTED":
+    case "CANCELLED":
+      return ["RELEASED", "REFUSED"];
+    default:
+      return holdsStock(row) ? ["RESERVED"] : ["RELEASED", "REFUSED", "none"];
+  }
+}

@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Random } from "./seed/random.ts";
+
+/** Longer than any deadline inside, so that a slow answer is still an answer. */
+const answerMsMax = 8_000;
+/** After so long a request is given up, and the run has failed: no fault lasts that long. */
+const requestMsMax = 240_000;
+const retryDelayMsMin = 100;
+const retryDelayMsMax = 2_000;
+
+/** JSON of any shape, looked into by name. */
+// biome-ignore lint/suspicious/noExplicitAny: what the answers hold is for each caller to look into; a wrong name is a violation in the checker
+export type Json = any;
+
+/** A definite answer: it will not change, however often the request is sent. */
+export interface Answer {
+  readonly status: number;
+  readonly body: Json;
+  /** How often it was sent. */
+  readonly tries: number;
+}
+
+export interface Request {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: unknown;
+  readonly key?: string;
+}
+
+/** Somebody at the gateway's door who does not give up. */
+export interface GatewayClient {
+  /** Sends a request until it has a definite answer, with the same key each time. */
+  ask(request: Request, random: Random): Promise<Answer>;
+}
+
+/** Opens a client. With `account`, it signs in, and again whenever its token is refused. */
+export function createGatewayClient(o: {
+  readonly url: string;
+  readonly account: { readonly email: string; readonly password: string } | undefined;
+}): GatewayClient {
+  let token: string | undefined;
+
+  async function once(request: Request): Promise<{ status: number; body: Json } | undefined> {
+    try {
+      const response = await fetch(`${o.url}${request.path}`, {
+        method: request.method,
+        headers: {
+          ...(request.body === undefined ? {} : { "content-type": "application/json" }),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(request.key === undefined ? {} : { "idempotency-key": request.key }),
+        },
+        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        signal: AbortSignal.timeout(answerMsMax),
+      });
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+    } catch {
+      // Nobody knows what became of it: that is what the key is for.
+      return undefined;
+    }
+  }
+
+  async function signIn(): Promise<void> {
+    const answer = await once({ method: "POST", path: "/api/auth/login", body: o.account });
+    if (answer?.status === 200) token = answer.body.accessToken;
+  }
+
+  return {
+    async ask(request, random) {
+      const until = Date.now() + requestMsMax;
+      for (let tries = 1; Date.now() < until; tries += 1) {
+        if (o.account !== undefined && token === undefined) await signIn();
+        const answer = o.account === undefined || token !== undefined ? await once(request) : undefined;
+        if (answer?.status === 401) token = undefined;
+        else if (answer !== undefined && isDefinite(answer)) return { ...answer, tries };
+        await sleep(random.int(0, Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** Math.min(tries, 10))));
+      }
+      throw new Error(`no answer to ${request.method} ${request.path} in ${requestMsMax} ms`);
+    },
+  };
+}
+
+/** The codes of google.rpc that say "try again": whatever is not known, not there, not in time or not free. */
+const passing: ReadonlySet<number> = new Set([1, 2, 4, 8, 10, 13, 14]);
+
+function isDefinite({ status, body }: { readonly status: number; readonly body: Json }): boolean {
+  if (status === 200) return true;
+  return status >= 400 && status < 500 && typeof body?.code === "number" && !passing.has(body.code);
+}
+
+/** The reason of a refusal, as the contract names it. */
+export function reasonIn(answer: Answer): string {
+  const details: Json[] = Array.isArray(answer.body?.details) ? answer.body.details : [];
+  return String(details.find((detail) => typeof detail?.reason === "string")?.reason ?? answer.body?.message ?? "");
+}

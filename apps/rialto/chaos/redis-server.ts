@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive, type Part } from "./process.ts";
+
+const startMsMax = 20_000;
+const startPollMs = 50;
+const answerMsMax = 5_000;
+
+/** The Redis of a run. It keeps nothing on disk: killed, it has lost its memory. */
+export interface RedisServer extends Part {
+  /** FLUSHALL. */
+  flush(): Promise<void>;
+}
+
+/** Starts a redis-server on a port. */
+export async function startRedisServer(port: number, directory: string): Promise<RedisServer> {
+  let child: ChildProcess | undefined;
+
+  async function start(): Promise<void> {
+    const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+    const mine = spawn("redis-server", [...args, "--maxmemory-policy", "noeviction", "--dir", directory], {
+      stdio: "ignore",
+    });
+    child = mine;
+    mine.on("error", () => undefined);
+    for (let waitedMs = 0; waitedMs < startMsMax && isAlive(mine); waitedMs += startPollMs) {
+      if ((await ask(port, "PING").catch(() => "")).startsWith("+PONG")) return;
+      await sleep(startPollMs);
+    }
+    throw new Error("redis-server does not start: is it installed?");
+  }
+
+  async function end(): Promise<void> {
+    const mine = child;
+    if (mine === undefined || !isAlive(mine)) return;
+    const ended = once(mine, "exit");
+    mine.kill("SIGKILL");
+    await ended;
+  }
+
+  await start();
+  return {
+    name: "redis",
+    kill: end,
+    start,
+    freeze: () => void child?.kill("SIGSTOP"),
+    thaw: () => void child?.kill("SIGCONT"),
+    stop: end,
+    async flush() {
+      const answer = await ask(port, "FLUSHALL");
+      if (!answer.startsWith("+OK")) throw new Error(`FLUSHALL was answered with ${answer}`);
+    },
+  };
+}
+
+function ask(port: number, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(`${command}\r\n`));
+    socket.setTimeout(answerMsMax, () => socket.destroy(new Error(`Redis does not answer ${command}`)));
+    socket.once("error", reject);
+    socket.once("data", (data) => {
+      resolve(data.toString());
+      socket.destroy();
+    });
+  });
+}
