@@ -24,3 +24,9 @@ export const codes = {
 export function isCode(name: unknown): name is ErrorCode {
   return typeof name === "string" && Object.hasOwn(codes, name);
 }
+
+/** The code with this number, as gRPC and google.rpc.Status count them. */
+export function codeOfNumber(number: number): ErrorCode {
+  const name = Object.keys(codes).find((code) => isCode(code) && codes[code].number === number);
+  return isCode(name) ? name : "unknown";
+}

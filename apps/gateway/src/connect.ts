@@ -1,5 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { callErrors } from "@rialto/rpc";
+import { callErrors, protocolOf, type WireProtocol } from "@rialto/rpc";
 import { isPublished, procedureOf } from "./contract.ts";
 import type { Exchange } from "./exchange.ts";
 import { refused } from "./refused.ts";
@@ -15,24 +15,25 @@ export function isProcedurePath(path: string): boolean {
   return /^\/rialto\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
 }
 
-/** True where errors travel in the last envelope of a stream, under HTTP 200. */
-export function isStreamRequest({ request }: Exchange): boolean {
-  return request.headers["content-type"]?.startsWith("application/connect+") ?? false;
+/** How the client speaks at the path of a procedure. */
+export function protocolAt({ request }: Exchange): WireProtocol {
+  return protocolOf(new Headers({ "content-type": request.headers["content-type"] ?? "" }));
 }
 
-/** Refuses what is not Connect, before anything is asked of a service. Which encoding a method takes, its service says. */
-export function requireConnect({ request }: Exchange): void {
+/** Refuses what is neither Connect nor gRPC, before anything is asked of a service. Which encoding a method takes, its service says. */
+export function requireRpc({ request }: Exchange): void {
   if (request.method === "GET") return;
   if (request.method !== "POST")
     throw refused(callErrors.METHOD_UNKNOWN, { httpStatus: 405, headers: { allow: "GET, POST" } });
   const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
-  if (/^application\/(connect\+)?(proto|json)$/.test(type)) return;
+  if (/^application\/((connect\+)?(proto|json)|grpc(-web)?(\+(proto|json))?)$/.test(type)) return;
   throw refused(callErrors.INVALID_REQUEST, {
-    message:
-      "The content type must be application/json, application/proto, application/connect+json or application/connect+proto.",
+    message: `The content type must be one of ${contentTypes}.`,
     httpStatus: 415,
-    headers: {
-      "accept-post": "application/json, application/proto, application/connect+json, application/connect+proto",
-    },
+    headers: { "accept-post": contentTypes },
   });
 }
+
+const contentTypes = ["application/", "application/connect+", "application/grpc+", "application/grpc-web+"]
+  .flatMap((start) => [`${start}json`, `${start}proto`])
+  .join(", ");

@@ -1,55 +1,103 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type ByteResponse, callErrors, writeNodeResponse } from "@rialto/rpc";
+import { type ByteResponse, callErrors, type ErrorCode, writeNodeResponse } from "@rialto/rpc";
 import { limitedBody } from "./body.ts";
-import { isCode } from "./codes.ts";
-import { isStreamRequest } from "./connect.ts";
-import type { Exchange } from "./exchange.ts";
+import { codeOfNumber, isCode } from "./codes.ts";
+import { protocolAt } from "./connect.ts";
+import type { AccessRecord, Exchange } from "./exchange.ts";
+import { grpcStatus, grpcWebTrailers, isTrailerFrame } from "./grpc-error.ts";
 import { connectEndOfStream, refused } from "./refused.ts";
 import { headersOutward } from "./request-headers.ts";
 import { type Behind, callBehind } from "./upstream.ts";
 
 /**
- * Passes a Connect call on as bytes, whatever encoding they are in, and its answer back as they come, no faster than the client
+ * Passes a call on as bytes, whatever protocol and encoding they are in, and its answer back as they come, no faster than the client
  * takes them. A client that goes away cancels the call behind; a gateway that closes ends its streams.
  */
 export async function forward(exchange: Exchange, method: DescMethod, behind: Behind): Promise<void> {
   const { request, response, signal, closing } = exchange;
-  const isStream = isStreamRequest(exchange);
+  const isStream = method.methodKind !== "unary";
   const answer = await callBehind(exchange, method, behind, {
     httpMethod: request.method ?? "POST",
     query: exchange.query,
     body: limitedBody(request),
     signal: isStream ? AbortSignal.any([signal, closing]) : signal,
   });
-  const body = isStream ? endedStream(exchange, answer.body) : recorded(exchange, answer);
+  const trailer = new Headers();
+  const body = isStream ? endedStream(exchange, answer, trailer) : recorded(exchange, answer, trailer);
   const header = new Headers(headersOutward(answer.header));
-  await writeNodeResponse({ ...answer, header, body }, response);
+  await writeNodeResponse({ ...answer, header, body, trailer }, response);
 }
 
 /** The stream, with an end that its reader understands where it breaks off on the way here. */
 async function* endedStream(
-  { signal, record }: Exchange,
-  body: ByteResponse["body"],
+  exchange: Exchange,
+  { body, header, trailer: end }: ByteResponse,
+  trailer: Headers,
 ): AsyncGenerator<Uint8Array, void> {
+  const { signal, record } = exchange;
   try {
     yield* body;
+    passTrailers(end, trailer);
+    recordGrpc(record, header, trailer);
   } catch (error) {
     if (signal.aborted) throw error;
     record.code = "unavailable";
-    const cutOff = refused(callErrors.TEMPORARILY_UNAVAILABLE, { message: "The stream was cut off." });
-    yield connectEndOfStream(cutOff.answer);
+    const { answer } = refused(callErrors.TEMPORARILY_UNAVAILABLE, { message: "The stream was cut off." });
+    switch (protocolAt(exchange)) {
+      case "connect-stream":
+        yield connectEndOfStream(answer);
+        return;
+      case "grpc-web":
+        yield grpcWebTrailers(answer);
+        return;
+      case "grpc":
+        passTrailers(new Headers(grpcStatus(answer)), trailer);
+        return;
+      case "connect":
+        throw error;
+    }
   }
 }
 
 /** The answer to a unary call. The code that a failed one begins with goes to the log; a compressed one keeps it to itself. */
-async function* recorded({ record }: Exchange, { status, body }: ByteResponse): AsyncGenerator<Uint8Array, void> {
-  let isFirst = status !== 200;
+async function* recorded(
+  { record }: Exchange,
+  { status, header, body, trailer: end }: ByteResponse,
+  trailer: Headers,
+): AsyncGenerator<Uint8Array, void> {
+  let isFirst = true;
   for await (const chunk of body) {
-    if (isFirst) {
-      const name = /^\s*\{\s*"code"\s*:\s*"([a-z_]+)"/.exec(Buffer.from(chunk).toString("latin1", 0, 64))?.[1];
-      record.code = isCode(name) ? name : "unknown";
-    }
+    if (isFirst) record.code ??= codeIn(chunk, status, header);
     isFirst = false;
     yield chunk;
   }
+  passTrailers(end, trailer);
+  recordGrpc(record, header, trailer);
+}
+
+/** How far into an answer its code is looked for. */
+const codeBytesMax = 1024;
+
+/** The code that an answer begins with: Connect's error in JSON, or gRPC-Web's trailers where no message comes before them. */
+function codeIn(chunk: Uint8Array, status: number, header: Headers): ErrorCode | undefined {
+  const text = Buffer.from(chunk).toString("latin1", 0, codeBytesMax);
+  if (status !== 200) {
+    const name = /^\s*\{\s*"code"\s*:\s*"([a-z_]+)"/.exec(text)?.[1];
+    return isCode(name) ? name : "unknown";
+  }
+  if (!isTrailerFrame(chunk) || header.get("content-type")?.startsWith("application/grpc-web") !== true)
+    return undefined;
+  const number = /(?:^.{5}|\n)grpc-status: *(\d+)/s.exec(text)?.[1];
+  return number === undefined || number === "0" ? undefined : codeOfNumber(Number(number));
+}
+
+/** What a service says after its answer is whole, of which a client may see as much as of the headers before it. */
+function passTrailers(from: Headers, to: Headers): void {
+  for (const [name, value] of Object.entries(headersOutward(from))) to.set(name, value);
+}
+
+/** gRPC says how a call ended in the trailers, or in the head where there is no message. */
+function recordGrpc(record: AccessRecord, header: Headers, trailer: Headers): void {
+  const status = trailer.get("grpc-status") ?? header.get("grpc-status");
+  if (status !== null && status !== "0") record.code = codeOfNumber(Number(status));
 }

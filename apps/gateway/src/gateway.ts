@@ -1,13 +1,12 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { callErrors, requestIdHeader, requestIdOf, type TokenVerifier } from "@rialto/rpc";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { callErrors, openPort, type PortTls, requestIdHeader, requestIdOf, type TokenVerifier } from "@rialto/rpc";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logWhenDone } from "./access-log.ts";
-import { isProcedurePath, isStreamRequest, publishedMethods, requireConnect } from "./connect.ts";
+import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
+import { grpcStatus } from "./grpc-error.ts";
 import { admit, unknownMethod } from "./policy.ts";
 import { answerTo, connectEndOfStream, connectError, httpStatusOf, refused, restError } from "./refused.ts";
 import { answerRest } from "./rest.ts";
@@ -17,6 +16,8 @@ import type { Behind } from "./upstream.ts";
 export interface GatewayOptions extends Behind {
   readonly port: number;
   readonly host?: string;
+  /** Speak TLS, and choose HTTP/2 by ALPN; cleartext where it is not given. */
+  readonly tls?: PortTls | undefined;
   /** Checks access tokens. */
   readonly verifier: TokenVerifier;
   readonly log: Logger;
@@ -29,31 +30,32 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** The largest head that a request may have. */
-const headBytesMax = 16 * 1024;
-/** How long a client may take to send the head of a request, and the whole of it. */
-const headMsMax = 10_000;
-const requestMsMax = 30_000;
-/** How long `close` waits for requests at work. */
-const closeGraceMsMax = 3_000;
-const idleCheckMs = 20;
+/** Calls that one HTTP/2 connection of a client may have at work at once. */
+const clientStreamsMax = 100;
 
 /**
- * Starts the one public door: Connect and REST on one port. A request is identified, admitted by its method's policy in the
+ * Starts the one public door: Connect, gRPC, gRPC-Web and REST on one port, over HTTP/1.1 and HTTP/2. A request is identified, admitted by its method's policy in the
  * contract, and passed on to the service that serves it. Throws where the contract's routes clash or the port is taken.
  */
 export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   const closing = new AbortController();
   const answer = createHandler(o, closing.signal);
-  const server = createServer({ maxHeaderSize: headBytesMax, headersTimeout: headMsMax, requestTimeout: requestMsMax });
-  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-    void answer(request, response);
+  const { port, host, tls } = o;
+  const opened = await openPort({
+    port,
+    ...(host === undefined ? {} : { host }),
+    tls,
+    streamsMax: clientStreamsMax,
+    onRequest: (request, response) => void answer(request, response),
   });
-  server.listen(o.port, o.host);
-  await once(server, "listening");
-  // It listens on TCP, so it has an address with a port.
-  const { port } = server.address() as AddressInfo;
-  return { port, close: () => close(server, closing) };
+  return {
+    port: opened.port,
+    close: () => {
+      const closed = opened.close();
+      closing.abort();
+      return closed;
+    },
+  };
 }
 
 function createHandler(
@@ -71,7 +73,7 @@ function createHandler(
       const method = methods.get(path);
       if (method === undefined) throw unknownMethod();
       record.route = procedureOf(method);
-      requireConnect(exchange);
+      requireRpc(exchange);
       record.caller = callerKind(await admit(method, authorization, o.verifier));
       return forward(exchange, method, o);
     }
@@ -141,10 +143,21 @@ function answerError(exchange: Exchange, error: unknown, log: Logger): void {
     return;
   }
   if (answer.code === "unauthenticated") response.setHeader("www-authenticate", "Bearer");
-  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-  if (isProcedurePath(path) && isStreamRequest(exchange) && answer.httpStatus === undefined) {
-    response.writeHead(200, { "content-type": exchange.request.headers["content-type"] ?? "application/connect+json" });
+  for (const [name, value] of Object.entries(answer.headers ?? {})) {
+    // HTTP/2 ends the one call; its connection carries the others on.
+    if (name !== "connection" || exchange.request.httpVersionMajor === 1) response.setHeader(name, value);
+  }
+  const contentType = exchange.request.headers["content-type"] ?? "application/json";
+  const protocol =
+    isProcedurePath(path) && answer.httpStatus !== 405 && answer.httpStatus !== 415 ? protocolAt(exchange) : "connect";
+  if (protocol === "connect-stream" && answer.httpStatus === undefined) {
+    response.writeHead(200, { "content-type": contentType });
     response.end(connectEndOfStream(answer));
+    return;
+  }
+  if (protocol === "grpc" || protocol === "grpc-web") {
+    response.writeHead(200, { "content-type": contentType, ...grpcStatus(answer) });
+    response.end();
     return;
   }
   const json = JSON.stringify(isProcedurePath(path) ? connectError(answer) : restError(answer));
@@ -163,16 +176,4 @@ function answerHealth({ response, record }: Exchange): void {
 
 function callerKind(caller: Awaited<ReturnType<typeof admit>>): string {
   return caller.kind === "user" ? caller.role.toLowerCase() : caller.kind;
-}
-
-async function close(server: Server, closing: AbortController): Promise<void> {
-  const closed = once(server, "close");
-  server.close();
-  closing.abort();
-  // A connection whose last request ends after close() would stay open for its next one.
-  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
-  const late = setTimeout(() => server.closeAllConnections(), closeGraceMsMax);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(late);
 }

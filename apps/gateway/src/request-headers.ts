@@ -15,9 +15,14 @@ const passed = [
   "connect-timeout-ms",
   "content-encoding",
   "content-type",
+  "grpc-accept-encoding",
+  "grpc-encoding",
+  "grpc-timeout",
   "idempotency-key",
   "tracestate",
   "user-agent",
+  "x-grpc-web",
+  "x-user-agent",
 ] as const;
 
 /** The headers that a service answers with and a client may not see, beside the hop-by-hop ones. */

@@ -36,5 +36,8 @@ export async function callBehind(
     body: o.body,
     signal: o.signal,
   };
-  return behind.upstream(service).fetch(request, { isSafe: isSafeToRepeat(method, header) });
+  return behind.upstream(service).fetch(request, {
+    isSafe: isSafeToRepeat(method, header),
+    isStream: method.methodKind !== "unary",
+  });
 }

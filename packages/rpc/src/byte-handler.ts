@@ -1,19 +1,21 @@
 import type { Message } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { createAsyncIterable, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { grpcStatusOk, headerGrpcStatus } from "@connectrpc/connect/protocol-grpc";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import {
   type ByteRequest,
   type ByteResponse,
   byteErrorResponse,
-  timeoutHeader,
+  type CallProtocol,
+  callProtocolOf,
   unwritable,
   withReason,
 } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
-import { compressionBytesMin, messageBytesMax, streamTimeoutMsMax } from "./limits.ts";
+import { compressionBytesMin, messageBytesMax } from "./limits.ts";
 import {
   type AdmittedCall,
   admit,
@@ -26,6 +28,7 @@ import {
 } from "./pipeline.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
 import { connectErrorOf } from "./wire-error.ts";
+import { boundTimeout } from "./wire-protocol.ts";
 
 /** What the byte handler knows of a call between its head and its end. */
 interface CallState {
@@ -41,14 +44,14 @@ const okStatus = 200;
 
 const stateKey = createContextKey<CallState | undefined>(undefined);
 
-/** Answers Connect requests, binary and JSON, for an endpoint's routes. The head is judged before the body is read. */
+/** Answers Connect, gRPC and gRPC-Web requests, binary and JSON, for an endpoint's routes. The head is judged before the body is read. */
 export function createByteHandler(
   parts: EndpointParts,
   routes: readonly Route[],
 ): (request: ByteRequest) => Promise<ByteResponse> {
   const router = createConnectRouter({
-    grpc: false,
-    grpcWeb: false,
+    grpc: true,
+    grpcWeb: true,
     acceptCompression: [compressionGzip, compressionBrotli],
     compressMinBytes: compressionBytesMin,
     readMaxBytes: messageBytesMax,
@@ -65,7 +68,8 @@ export function createByteHandler(
 
   return async (request) => {
     const handler = handlers.get(new URL(request.url).pathname);
-    if (handler === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN));
+    const call = callProtocolOf(request.header);
+    if (handler === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, call);
     const state: CallState = {
       signal: request.signal ?? new AbortController().signal,
       call: undefined,
@@ -82,17 +86,23 @@ export function createByteHandler(
       signal: state.signal,
       contextValues: createContextValues().set(stateKey, state),
     });
-    if (state.call !== undefined && state.isAnswered && response.status !== okStatus) {
+    const answered = clientResponse(response);
+    if (state.call !== undefined && state.isAnswered && isError(answered, call)) {
       // The handler's answer is no message, or too large a one: its bug, of which Connect has told the caller too much.
-      const { refusal, headers } = await unwritable(clientResponse(response));
-      return byteErrorResponse(finish(state.call, refusal), headers);
+      const { refusal, headers } = await unwritable(answered, call);
+      return byteErrorResponse(finish(state.call, refusal), headers, call);
     }
-    if (state.call === undefined || state.isAnswering) return clientResponse(response);
+    if (state.call === undefined || state.isAnswering) return answered;
     // Let in, but its message could not be read: Connect has answered, without a reason.
-    const { response: told, refusal } = await withReason(clientResponse(response));
+    const { response: told, refusal } = await withReason(answered, call);
     finish(state.call, refusal);
     return told;
   };
+}
+
+/** Whether an answer says already, before its body was read, that it is an error. gRPC-Web says it in the body. */
+function isError({ status, trailer }: ByteResponse, { protocol }: CallProtocol): boolean {
+  return status !== okStatus || (protocol === "grpc" && trailer.get(headerGrpcStatus) !== grpcStatusOk);
 }
 
 async function letIn(parts: EndpointParts, context: HandlerContext): Promise<void> {
@@ -117,14 +127,6 @@ function stateOf(context: HandlerContext): CallState {
   const state = context.values.get(stateKey);
   if (state === undefined) throw new Error("the byte handler was called without its state");
   return state;
-}
-
-/** A time-out that no timer can hold is cut to the longest that any method allows. */
-function boundTimeout(headers: Headers): void {
-  const asked = headers.get(timeoutHeader);
-  if (asked !== null && /^\d+$/.test(asked) && Number(asked) > streamTimeoutMsMax) {
-    headers.set(timeoutHeader, `${streamTimeoutMsMax}`);
-  }
 }
 
 function callOf(context: HandlerContext): AdmittedCall {
@@ -161,6 +163,7 @@ function clientResponse(response: UniversalServerResponse): ByteResponse {
     status: response.status,
     header: new Headers(response.header),
     body: response.body ?? createAsyncIterable<Uint8Array>([]),
-    trailer: new Headers(response.trailer),
+    // gRPC fills it while the body is read: it must stay the same object.
+    trailer: response.trailer instanceof Headers ? response.trailer : new Headers(response.trailer),
   };
 }

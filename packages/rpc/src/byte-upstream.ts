@@ -1,32 +1,30 @@
-import * as http from "node:http";
-import * as https from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { createAsyncIterable, readAllBytes } from "@connectrpc/connect/protocol";
-import { createNodeHttpClient } from "@connectrpc/connect-node";
-import { type ByteRequest, type ByteResponse, timeoutHeader } from "./bytes.ts";
+import { createReplica, type Replica } from "./byte-replica.ts";
+import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { type CallClock, startClock } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Refusal, refuse } from "./errors.ts";
-import {
-  callTriesMax,
-  keepAliveMsMax,
-  replayBufferBytesMax,
-  streamTimeoutMsMax,
-  unaryTimeoutMsDefault,
-  upstreamIdleSocketsMax,
-  upstreamSocketsMax,
-} from "./limits.ts";
+import { callTriesMax, replayBufferBytesMax, streamTimeoutMsMax, unaryTimeoutMsDefault } from "./limits.ts";
 import { isNeverSent, retryPauseMs } from "./retry.ts";
+import { askedTimeoutMs, protocolOf, saysUnavailable, setTimeoutMs } from "./wire-protocol.ts";
+
+/** What the caller of an upstream knows of a request that its bytes do not say. */
+export interface FetchOptions {
+  /** The request may be sent again when nobody knows what became of it. */
+  readonly isSafe: boolean;
+  /** Many messages are answered, not one: what comes is passed on as it comes. By the content type where it is not given; gRPC's does not tell. */
+  readonly isStream?: boolean;
+}
 
 /** A service behind, as somebody sees it who passes requests on as bytes. */
 export interface ByteUpstream {
   /**
-   * Passes a Connect request on and gives the answer, whatever its status. Throws a `Refusal` where there is none: no
-   * replica could be reached, or the deadline of the `connect-timeout-ms` header passed. `isSafe` says that the request
-   * may be sent again when nobody knows what became of it.
+   * Passes a request on, in whichever protocol it is, and gives the answer, whatever its status. Throws a `Refusal` where there is
+   * none: no replica could be reached, or the deadline of the request's time-out header passed.
    */
-  fetch(request: ByteRequest, o: { readonly isSafe: boolean }): Promise<ByteResponse>;
+  fetch(request: ByteRequest, o: FetchOptions): Promise<ByteResponse>;
   /** Closes the connections. */
   close(): void;
 }
@@ -50,7 +48,7 @@ export function createByteUpstream(
   return {
     fetch: (request, o) => {
       const first = turn++;
-      return fetchFrom((attempt) => replicas[(first + attempt) % replicas.length] as Replica, request, o.isSafe);
+      return fetchFrom((attempt) => replicas[(first + attempt) % replicas.length] as Replica, request, o);
     },
     close: () => {
       for (const replica of replicas) replica.close();
@@ -58,39 +56,21 @@ export function createByteUpstream(
   };
 }
 
-/** One process that answers for a service. */
-interface Replica {
-  readonly url: string;
-  fetch(request: ByteRequest): Promise<ByteResponse>;
-  close(): void;
-}
-
-function createReplica(url: string): Replica {
-  const { Agent } = url.startsWith("https:") ? https : http;
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: upstreamSocketsMax,
-    maxFreeSockets: upstreamIdleSocketsMax,
-    timeout: keepAliveMsMax,
-  });
-  const client = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
-  return { url, fetch: client, close: () => agent.destroy() };
-}
-
 /** How long the caller waits, by its header. */
 function timeoutOf(header: Headers, isStream: boolean): number {
-  const asked = header.get(timeoutHeader);
-  if (asked === null) return isStream ? streamTimeoutMsMax : unaryTimeoutMsDefault;
-  if (!/^\d{1,10}$/.test(asked)) throw refuse(callErrors.INVALID_REQUEST);
-  return Math.min(Number(asked), streamTimeoutMsMax);
+  const asked = askedTimeoutMs(header);
+  if (asked === undefined) return isStream ? streamTimeoutMsMax : unaryTimeoutMsDefault;
+  if (Number.isNaN(asked)) throw refuse(callErrors.INVALID_REQUEST);
+  return Math.min(asked, streamTimeoutMsMax);
 }
 
 async function fetchFrom(
   replicaOf: (attempt: number) => Replica,
   request: ByteRequest,
-  isSafe: boolean,
+  o: FetchOptions,
 ): Promise<ByteResponse> {
-  const isStream = request.header.get("content-type")?.startsWith("application/connect+") === true;
+  const isStream = o.isStream ?? protocolOf(request.header) === "connect-stream";
+  const { isSafe } = o;
   const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
   const clock = startClock(request.signal ?? new AbortController().signal, deadline);
   try {
@@ -128,7 +108,7 @@ async function attemptAt(
   isStream: boolean,
 ): Promise<Outcome> {
   const header = new Headers(request.header);
-  header.set(timeoutHeader, `${Math.max(1, +clock.deadline - Date.now())}`);
+  setTimeoutMs(header, Math.max(1, +clock.deadline - Date.now()));
   const { pathname, search } = new URL(request.url);
   const response = await replica.fetch({
     url: new URL(`${pathname}${search}`, replica.url).href,
@@ -151,11 +131,8 @@ function bodyOf(request: ByteRequest, kept: Uint8Array | undefined): { readonly 
 
 function mayRepeat(outcome: Outcome, isSafe: boolean): boolean {
   if (outcome.kind === "LOST") return isSafe || isNeverSent(outcome.cause);
-  return isSafe && outcome.response.status === unavailableStatus;
+  return isSafe && saysUnavailable(outcome.response);
 }
-
-/** HTTP's word for Connect's `unavailable`. */
-const unavailableStatus = 503;
 
 function answerOf(outcome: Outcome, clock: CallClock): ByteResponse {
   if (outcome.kind === "ANSWER") return outcome.response;

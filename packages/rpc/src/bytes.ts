@@ -1,15 +1,26 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   createAsyncIterable,
+  encodeEnvelope,
   readAllBytes,
   type UniversalClientRequest,
   type UniversalClientResponse,
 } from "@connectrpc/connect/protocol";
-import { codeToHttpStatus, errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import {
+  codeToHttpStatus,
+  endStreamFlag,
+  endStreamFromJson,
+  endStreamToJson,
+  errorFromJsonBytes,
+  errorToJsonBytes,
+} from "@connectrpc/connect/protocol-connect";
+import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { callErrors } from "./call-errors.ts";
 import { type Refusal, refuse } from "./errors.ts";
 import { messageBytesMax } from "./limits.ts";
 import { connectErrorOf } from "./wire-error.ts";
+import { protocolOf, type WireProtocol } from "./wire-protocol.ts";
 
 /** An HTTP request as bytes, without a server or a client: what endpoints and the gateway hand around. */
 export type ByteRequest = UniversalClientRequest;
@@ -17,17 +28,44 @@ export type ByteRequest = UniversalClientRequest;
 /** Its answer. */
 export type ByteResponse = UniversalClientResponse;
 
-/** Connect's word for how long the caller waits, in milliseconds. */
-export const timeoutHeader = "connect-timeout-ms";
-
-/** A refusal as Connect says it over HTTP: its status and its JSON. */
-export function byteErrorResponse(refusal: Refusal, headers?: Headers): ByteResponse {
+/** A refusal as a call's protocol says it over HTTP: for unary Connect its status and its JSON, for the others how the stream ends. */
+export function byteErrorResponse(
+  refusal: Refusal,
+  headers?: Headers,
+  { protocol, contentType }: CallProtocol = { protocol: "connect", contentType: "" },
+): ByteResponse {
   const error = connectErrorOf(refusal);
+  if (protocol !== "connect") {
+    const header = new Headers(headers);
+    header.set("content-type", contentType);
+    const trailer = new Headers();
+    if (protocol === "connect-stream") {
+      const end = encodeEnvelope(
+        endStreamFlag,
+        Buffer.from(JSON.stringify(endStreamToJson(new Headers(), error, undefined))),
+      );
+      return { status: 200, header, body: createAsyncIterable([end]), trailer };
+    }
+    setTrailerStatus(trailer, error);
+    if (protocol === "grpc") return { status: 200, header, body: createAsyncIterable([]), trailer };
+    const end = encodeEnvelope(trailerFlag, trailerSerialize(trailer));
+    return { status: 200, header, body: createAsyncIterable([end]), trailer: new Headers() };
+  }
   const body = errorToJsonBytes(error, undefined);
   const header = new Headers(headers);
   header.set("content-type", "application/json");
   header.set("content-length", `${body.byteLength}`);
   return { status: codeToHttpStatus(error.code), header, body: createAsyncIterable([body]), trailer: new Headers() };
+}
+
+/** The protocol of a call, and the content type that it was spoken with. */
+export interface CallProtocol {
+  readonly protocol: WireProtocol;
+  readonly contentType: string;
+}
+
+export function callProtocolOf(headers: Headers): CallProtocol {
+  return { protocol: protocolOf(headers), contentType: headers.get("content-type") ?? "application/json" };
 }
 
 /**
@@ -36,33 +74,56 @@ export function byteErrorResponse(refusal: Refusal, headers?: Headers): ByteResp
  */
 export async function withReason(
   response: ByteResponse,
+  call: CallProtocol,
 ): Promise<{ readonly response: ByteResponse; readonly refusal: Refusal | undefined }> {
-  if (
-    response.status !== codeToHttpStatus(Code.InvalidArgument) &&
-    response.status !== codeToHttpStatus(Code.ResourceExhausted)
-  ) {
-    return { response, refusal: undefined };
+  const { error, kept } = await connectOwnError(response, call.protocol);
+  if (error === undefined || (error.code !== Code.InvalidArgument && error.code !== Code.ResourceExhausted)) {
+    return { response: kept, refusal: undefined };
   }
-  const { rawMessage } = await errorIn(response);
-  const refusal = refuse(callErrors.INVALID_REQUEST, { fields: [{ field: "", description: rawMessage }] });
-  return { response: byteErrorResponse(refusal, keptHeaders(response.header)), refusal };
+  const refusal = refuse(callErrors.INVALID_REQUEST, { fields: [{ field: "", description: error.rawMessage }] });
+  return { response: byteErrorResponse(refusal, keptHeaders(response.header), call), refusal };
 }
+
+/** The error in an answer that holds no message, and the answer as if nobody had looked. */
+async function connectOwnError(
+  response: ByteResponse,
+  protocol: WireProtocol,
+): Promise<{ readonly error: ConnectError | undefined; readonly kept: ByteResponse }> {
+  if (protocol === "connect" && response.status === 200) return { error: undefined, kept: response };
+  const bytes = await readAllBytes(response.body, messageBytesMax);
+  const kept = { ...response, body: createAsyncIterable([bytes]) };
+  return { error: errorOfEnd(bytes, response.trailer, protocol), kept };
+}
+
+function errorOfEnd(bytes: Uint8Array, trailer: Headers, protocol: WireProtocol): ConnectError | undefined {
+  const content = bytes.subarray(envelopeHeadBytes);
+  switch (protocol) {
+    case "connect":
+      return errorFromJsonBytes(bytes, undefined, new ConnectError("the message cannot be read"));
+    case "connect-stream":
+      return bytes[0] === endStreamFlag ? endStreamFromJson(content).error : undefined;
+    case "grpc":
+      return findTrailerError(trailer);
+    case "grpc-web":
+      return bytes[0] === trailerFlag ? findTrailerError(trailerParse(content)) : undefined;
+  }
+}
+
+/** Flags and length, before each message of a stream. */
+const envelopeHeadBytes = 5;
 
 /** What is said instead of Connect's own words where a handler's answer could not be written; those are the cause. */
 export async function unwritable(
   response: ByteResponse,
+  call: CallProtocol,
 ): Promise<{ readonly refusal: Refusal; readonly headers: Headers }> {
-  const cause = new Error("the answer cannot be written", { cause: await errorIn(response) });
+  const { error } = await connectOwnError(response, call.protocol);
+  const cause = new Error("the answer cannot be written", { cause: error });
   return { refusal: refuse(callErrors.INTERNAL_ERROR, { cause }), headers: keptHeaders(response.header) };
-}
-
-async function errorIn(response: ByteResponse): Promise<ConnectError> {
-  const bytes = await readAllBytes(response.body, messageBytesMax);
-  return errorFromJsonBytes(bytes, undefined, new ConnectError("the message cannot be read"));
 }
 
 function keptHeaders(header: Headers): Headers {
   const kept = new Headers(header);
-  kept.delete("content-encoding");
+  for (const name of ["content-encoding", "connect-content-encoding", "grpc-encoding"]) kept.delete(name);
   return kept;
 }

@@ -23,6 +23,8 @@ export { listen } from "./listen.ts";
 export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";
 export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
+export { openPort, type PortTls } from "./port.ts";
 export { type Handlers, type Route, serve } from "./route.ts";
 export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
 export { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";
+export { protocolOf, type WireProtocol } from "./wire-protocol.ts";

@@ -34,6 +34,9 @@ export const upstreamSocketsMax = 256;
 /** Idle connections that are kept for the next call. */
 export const upstreamIdleSocketsMax = 64;
 
+/** Calls at work on one HTTP/2 connection to a service: the gateway sends everybody's over one. */
+export const upstreamStreamsMax = 1_000;
+
 /** How long a server keeps an idle connection. Clients give theirs up a second earlier. */
 export const keepAliveMsMax = 65_000;
 

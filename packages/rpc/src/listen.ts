@@ -1,18 +1,11 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type ByteRequest, byteErrorResponse } from "./bytes.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ByteRequest, byteErrorResponse, callProtocolOf } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Refusal, refuse } from "./errors.ts";
-import {
-  closeGraceMsMax,
-  keepAliveMsMax,
-  requestHeadBytesMax,
-  requestHeadMsMax,
-  requestReadMsMax,
-  serverConnectionsMax,
-} from "./limits.ts";
+import { upstreamStreamsMax } from "./limits.ts";
 import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
+import { openPort } from "./port.ts";
 
 /** A server that runs. */
 export interface Listening {
@@ -22,7 +15,7 @@ export interface Listening {
 }
 
 /**
- * Serves an endpoint over HTTP/1.1: Connect at its methods' paths and `/health`. `extra` sees every other request first
+ * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at its methods' paths, and `/health`. `extra` sees every other request first
  * and says whether it has taken it. Port 0 takes any free one. Rejects with Node's error where the port is taken.
  */
 export async function listen(o: {
@@ -33,14 +26,8 @@ export async function listen(o: {
 }): Promise<Listening> {
   const { endpoint, extra } = o;
   const closing = new AbortController();
-  const server = createServer({
-    keepAliveTimeout: keepAliveMsMax,
-    headersTimeout: requestHeadMsMax,
-    requestTimeout: requestReadMsMax,
-    maxHeaderSize: requestHeadBytesMax,
-  });
-  server.maxConnections = serverConnectionsMax;
-  server.on("request", (req, res) => {
+  const streams = streamPathsOf(endpoint);
+  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     if (req.method === "GET" && req.url === "/health") {
       res
         .writeHead(200, { "content-type": "application/json" })
@@ -49,16 +36,23 @@ export async function listen(o: {
     }
     if (extra?.(req, res) === true) return;
     // Every failure has been logged by the pipeline or means that the client is gone.
-    answerRequest(endpoint, req, res, closing.signal).catch(() => res.destroy());
-  });
-  server.listen(o.port, o.host);
-  await once(server, "listening");
-  let closed: Promise<void> | undefined;
-  const close = () => {
-    closed ??= closeServer(server, closing);
-    return closed;
+    answerRequest(endpoint, req, res, closing.signal, streams).catch(() => res.destroy());
   };
-  return { port: portOf(server), close };
+  const { port, host } = o;
+  const opened = await openPort({
+    port,
+    ...(host === undefined ? {} : { host }),
+    streamsMax: upstreamStreamsMax,
+    onRequest,
+  });
+  return {
+    port: opened.port,
+    close: () => {
+      const closed = opened.close();
+      closing.abort(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
+      return closed;
+    },
+  };
 }
 
 async function answerRequest(
@@ -66,39 +60,29 @@ async function answerRequest(
   req: IncomingMessage,
   res: ServerResponse,
   closing: AbortSignal,
+  streams: ReadonlySet<string>,
 ): Promise<void> {
   try {
     const request = readNodeRequest(req, res);
-    await writeNodeResponse(await endpoint.fetchBytes(endingWith(request, closing)), res);
+    await writeNodeResponse(await endpoint.fetchBytes(endingWith(request, closing, streams)), res);
   } catch (error) {
     if (res.headersSent || !(error instanceof Refusal)) throw error;
-    await writeNodeResponse(byteErrorResponse(error), res);
+    await writeNodeResponse(byteErrorResponse(error, undefined, callOf(req)), res);
   }
 }
 
+function callOf(req: IncomingMessage) {
+  return callProtocolOf(new Headers({ "content-type": req.headers["content-type"] ?? "" }));
+}
+
 /** A stream could hold a closing server for minutes; its client finds another replica. */
-function endingWith(request: ByteRequest, closing: AbortSignal): ByteRequest {
-  const isStream = request.header.get("content-type")?.startsWith("application/connect+") === true;
-  if (!isStream) return request;
+function endingWith(request: ByteRequest, closing: AbortSignal, streams: ReadonlySet<string>): ByteRequest {
+  if (!streams.has(new URL(request.url).pathname)) return request;
   return { ...request, signal: request.signal === undefined ? closing : AbortSignal.any([request.signal, closing]) };
 }
 
-async function closeServer(server: Server, closing: AbortController): Promise<void> {
-  const closed = once(server, "close");
-  server.close();
-  closing.abort(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
-  // A connection whose last call ends after close() stays open for its next one: it is asked again until none is left.
-  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
-  const late = setTimeout(() => server.closeAllConnections(), closeGraceMsMax);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(late);
-}
-
-const idleCheckMs = 20;
-
-function portOf(server: Server): number {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  return address.port;
+/** The paths of the methods that answer with many messages. */
+function streamPathsOf({ routes }: Endpoint): ReadonlySet<string> {
+  const methods = routes.flatMap((route) => [...route.streams.keys()]);
+  return new Set(methods.map((method) => `/${method.parent.typeName}/${method.name}`));
 }

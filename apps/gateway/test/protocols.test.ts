@@ -1,0 +1,185 @@
+import { connect as connectHttp2 } from "node:http2";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { ErrorInfoSchema, Order_Status, OrderService } from "@rialto/contracts";
+import { callErrors, refuse } from "@rialto/rpc";
+import { afterEach, describe, expect, it } from "vitest";
+import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
+
+let system: StubSystem;
+afterEach(() => system.close());
+
+const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
+  "Connect over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
+  "Connect over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" }),
+  "Connect by GET": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet: true }),
+  "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
+  "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
+  "gRPC-Web over HTTP/2": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+};
+
+const places = [
+  ["in the gateway's process", false],
+  ["behind the network", true],
+] as const;
+
+async function headers() {
+  return { authorization: `Bearer ${await system.token("CUSTOMER")}` };
+}
+
+async function refusalOf(work: Promise<unknown>) {
+  const error = ConnectError.from(
+    await work.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    ),
+  );
+  return { code: error.code, reason: error.findDetails(ErrorInfoSchema)[0]?.reason };
+}
+
+describe.each(places)("a service %s", (_place, overNetwork) => {
+  describe.each(Object.entries(transports))("spoken to by %s", (_name, transportTo) => {
+    const clientOf = () => createClient(OrderService, transportTo(system.url));
+
+    it("answers a call", async () => {
+      system = await startStubSystem({ getOrder: async ({ id }) => ({ order: { id } }) }, { overNetwork });
+      const answer = await clientOf().getOrder({ id: orderId }, { headers: await headers() });
+      expect(answer.order?.id).toBe(orderId);
+    });
+
+    it("streams", async () => {
+      const seen = Promise.withResolvers<void>();
+      system = await startStubSystem(
+        {
+          async *watchOrder({ id }) {
+            yield { order: { id, status: Order_Status.PENDING } };
+            await seen.promise;
+            yield { order: { id, status: Order_Status.CONFIRMED } };
+          },
+        },
+        { overNetwork },
+      );
+      const statuses: unknown[] = [];
+      for await (const { order } of clientOf().watchOrder({ id: orderId }, { headers: await headers() })) {
+        statuses.push(order?.status);
+        seen.resolve();
+      }
+      expect(statuses).toEqual([Order_Status.PENDING, Order_Status.CONFIRMED]);
+    });
+
+    it("is told when the client leaves", async () => {
+      const left = Promise.withResolvers<void>();
+      system = await startStubSystem(
+        {
+          async *watchOrder({ id }, ctx) {
+            ctx.signal.addEventListener("abort", () => left.resolve());
+            yield { order: { id } };
+            await left.promise;
+          },
+        },
+        { overNetwork },
+      );
+      const leave = new AbortController();
+      const watch = clientOf().watchOrder({ id: orderId }, { headers: await headers(), signal: leave.signal });
+      await watch[Symbol.asyncIterator]().next();
+      leave.abort();
+      await left.promise;
+      await expect.poll(() => system.lines.at(-1)).toMatchObject({ status: 499, code: "canceled" });
+    });
+
+    it("refuses with code and reason, from the service and from the gateway", async () => {
+      system = await startStubSystem(
+        {
+          async getOrder() {
+            throw refuse(callErrors.CHANGED_MEANWHILE);
+          },
+        },
+        { overNetwork },
+      );
+      const client = clientOf();
+      expect(await refusalOf(client.getOrder({ id: orderId }, { headers: await headers() }))).toEqual({
+        code: Code.Aborted,
+        reason: "CHANGED_MEANWHILE",
+      });
+      await expect.poll(() => system.lines.at(-1)).toMatchObject({ code: "aborted" });
+      expect(await refusalOf(client.getOrder({ id: "1" }, { headers: await headers() }))).toEqual({
+        code: Code.InvalidArgument,
+        reason: "INVALID_REQUEST",
+      });
+      expect(await refusalOf(client.getOrder({ id: orderId }))).toEqual({
+        code: Code.Unauthenticated,
+        reason: "CALLER_REQUIRED",
+      });
+    });
+
+    it("is given the caller's deadline, and outlives it for nobody", async () => {
+      system = await startStubSystem({ getOrder: () => new Promise(() => undefined) }, { overNetwork });
+      const late = clientOf().getOrder({ id: orderId }, { headers: await headers(), timeoutMs: 150 });
+      expect((await refusalOf(late)).code).toBe(Code.DeadlineExceeded);
+      await expect.poll(() => system.calls.at(-1)?.signal.aborted).toBe(true);
+    });
+  });
+});
+
+describe("a stream that breaks off behind the gateway", () => {
+  it.each(Object.entries(transports))("ends as UNAVAILABLE for %s", async (_name, transportTo) => {
+    system = await startStubSystem(
+      {
+        async *watchOrder({ id }) {
+          yield { order: { id } };
+          await new Promise(() => undefined);
+        },
+      },
+      { overNetwork: true },
+    );
+    const watch = createClient(OrderService, transportTo(system.url)).watchOrder(
+      { id: orderId },
+      { headers: await headers() },
+    );
+    const read = async () => {
+      for await (const _ of watch) void system.stopServices();
+    };
+    expect((await refusalOf(read())).code).toBe(Code.Unavailable);
+  });
+});
+
+describe("a service that is not there", () => {
+  it.each(Object.entries(transports))("is UNAVAILABLE for %s", async (_name, transportTo) => {
+    system = await startStubSystem({}, { overNetwork: true });
+    await system.stopServices();
+    const call = createClient(OrderService, transportTo(system.url)).getOrder(
+      { id: orderId },
+      { headers: await headers() },
+    );
+    expect(await refusalOf(call)).toEqual({ code: Code.Unavailable, reason: "TEMPORARILY_UNAVAILABLE" });
+  });
+});
+
+describe("HTTP/2 at the gateway", () => {
+  it("carries REST, and ends only the call whose body is too large", async () => {
+    system = await startStubSystem({ getOrder: async ({ id }) => ({ order: { id } }) });
+    const session = connectHttp2(system.url);
+    const ask = async (head: Record<string, string>, body?: Buffer) => {
+      const stream = session.request(head);
+      stream.on("error", () => undefined);
+      let status: unknown;
+      stream.on("response", (headers) => {
+        status = headers[":status"];
+      });
+      stream.end(body);
+      let text = "";
+      for await (const chunk of stream) text += chunk;
+      return { status, text };
+    };
+    const { authorization } = await headers();
+    const large = await ask(
+      { ":method": "POST", ":path": "/api/orders", authorization, "content-type": "application/json" },
+      Buffer.alloc(2 * 1024 * 1024, " "),
+    );
+    expect(large.status).toBe(413);
+    const order = await ask({ ":path": `/api/orders/${orderId}`, authorization });
+    expect(order.status).toBe(200);
+    expect(JSON.parse(order.text)).toMatchObject({ id: orderId });
+    session.close();
+  });
+});

@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import * as http2 from "node:http2";
+import type { Socket } from "node:net";
+import { closeGraceMsMax, requestHeadBytesMax } from "./limits.ts";
+import type { PortTimes, RequestListener } from "./port.ts";
+
+/** Serves HTTP/2 on connections that are handed to it. */
+export interface Http2 {
+  take(socket: Socket): void;
+  /** Tells every client to take its next request elsewhere, and ends each connection after its last one. */
+  close(): void;
+}
+
+/** What may go wrong on one connection before it is given up. */
+const invalidFramesMax = 100;
+/** Streams that a client may open and reset at once, and how many a second for long: beyond that it is told to go away. */
+const resetBurstMax = 200;
+const resetsPerSecondMax = 50;
+/** Memory that one connection may hold, in megabytes. */
+const sessionMegabytesMax = 16;
+
+/** Makes an HTTP/2 server that never listens. Its answer to a slow client is a reset stream, to an idle one a closed connection. */
+export function serveHttp2(o: {
+  readonly streamsMax: number;
+  readonly times: PortTimes;
+  readonly onRequest: RequestListener;
+}): Http2 {
+  const { times } = o;
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const server = http2.createServer({
+    maxSessionInvalidFrames: invalidFramesMax,
+    maxSessionMemory: sessionMegabytesMax,
+    maxHeaderListPairs: headerPairsMax,
+    streamResetBurst: resetBurstMax,
+    streamResetRate: resetsPerSecondMax,
+    settings: { maxConcurrentStreams: o.streamsMax, maxHeaderListSize: requestHeadBytesMax, enablePush: false },
+  });
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    closeWhenIdle(session, times.idleMs);
+  });
+  // A client that breaks the rules of HTTP/2 loses its connection, and that is all.
+  server.on("sessionError", () => undefined);
+  server.on("stream", (stream) => {
+    stream.on("error", () => undefined);
+    const late = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), times.readMs);
+    const read = () => clearTimeout(late);
+    stream.once("end", read);
+    stream.once("close", read);
+    if (stream.endAfterHeaders) read();
+  });
+  server.on("request", (req, res) => {
+    // Whoever is done with an answer does not read on: what comes after it is let go.
+    res.once("finish", () => req.resume());
+    o.onRequest(asHttp1(req), asHttp1Response(res));
+  });
+  return {
+    take(socket) {
+      socket.allowHalfOpen = false;
+      server.emit("connection", socket);
+    },
+    close() {
+      for (const session of sessions) session.close();
+    },
+  };
+}
+
+/** Headers of one request at the most, pseudo-headers among them. */
+const headerPairsMax = 100;
+
+/** Closes a connection on which no call has been at work for a while, whatever else its client sends. */
+function closeWhenIdle(session: http2.ServerHttp2Session, idleMs: number): void {
+  let open = 0;
+  let late: NodeJS.Timeout | undefined;
+  const wait = () => {
+    late = setTimeout(() => {
+      session.close();
+      late = setTimeout(() => session.destroy(), closeGraceMsMax);
+    }, idleMs);
+  };
+  wait();
+  session.on("stream", (stream) => {
+    open += 1;
+    clearTimeout(late);
+    stream.once("close", () => {
+      open -= 1;
+      if (open === 0 && !session.destroyed) wait();
+    });
+  });
+  session.once("close", () => clearTimeout(late));
+}
+
+function asHttp1(req: http2.Http2ServerRequest): IncomingMessage {
+  // Node made it to be used by code for HTTP/1; only the types do not know.
+  return req as unknown as IncomingMessage;
+}
+
+/** Two names that code for HTTP/1 asks for, and Node's object for HTTP/2 leaves out or answers as if every broken answer were whole. */
+function asHttp1Response(res: http2.Http2ServerResponse): ServerResponse {
+  const { stream } = res;
+  Object.defineProperties(res, {
+    destroyed: { get: () => stream.destroyed },
+    writableFinished: { get: () => res.writableEnded && stream.destroyed && stream.rstCode === 0 },
+  });
+  return res as unknown as ServerResponse;
+}

@@ -1,0 +1,143 @@
+import { once } from "node:events";
+import * as http from "node:http";
+import * as net from "node:net";
+import * as tls from "node:tls";
+import { serveHttp2 } from "./http2-connection.ts";
+import {
+  closeGraceMsMax,
+  keepAliveMsMax,
+  requestHeadBytesMax,
+  requestHeadMsMax,
+  requestReadMsMax,
+  serverConnectionsMax,
+} from "./limits.ts";
+import { sniff } from "./preface.ts";
+
+/** One request, whichever HTTP it came by: HTTP/2's answer to the names of HTTP/1's objects, as far as they are used here. */
+export type RequestListener = (req: http.IncomingMessage, res: http.ServerResponse) => void;
+
+/** Certificate chain and private key, in PEM. */
+export interface PortTls {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** An open port. */
+export interface Port {
+  readonly port: number;
+  /** Takes no new connection, lets the requests at work end for a while, then cuts what is left. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a port that speaks HTTP/1.1 and HTTP/2. In cleartext they are told apart by the first bytes of a connection (h2c with prior
+ * knowledge, as gRPC clients speak it); over TLS by ALPN. Port 0 takes any free one. Rejects with Node's error where it is taken.
+ *
+ * Neither inner server listens: connections are handed to them. Each stage has a deadline of its own, so that nobody holds a connection
+ * by being slow: the TLS handshake, the first bytes, the head of a request, the whole of it, and the pause between two requests.
+ */
+export async function openPort(o: {
+  readonly port: number;
+  readonly host?: string;
+  readonly tls?: PortTls | undefined;
+  /** Calls that one HTTP/2 connection may have at work at once. */
+  readonly streamsMax: number;
+  readonly times?: Partial<PortTimes>;
+  readonly onRequest: RequestListener;
+}): Promise<Port> {
+  const times: PortTimes = { headMs: requestHeadMsMax, readMs: requestReadMsMax, idleMs: keepAliveMsMax, ...o.times };
+  const h1 = createHttp1(o.onRequest, times);
+  const h2 = serveHttp2({ streamsMax: o.streamsMax, times, onRequest: o.onRequest });
+  const sockets = new Set<net.Socket>();
+  const hand = (socket: net.Socket, protocol: "h1" | "h2" | undefined) => {
+    if (protocol === "h2") h2.take(socket);
+    else if (protocol === "h1") h1.emit("connection", socket);
+    else socket.destroy();
+  };
+  const hold = (socket: net.Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    // A client that breaks off is no error of ours; the servers inside listen for what they need.
+    socket.on("error", () => socket.destroy());
+  };
+  const server = o.tls === undefined ? createClear(hand, times) : createSecure(o.tls, hand, times);
+  server.maxConnections = serverConnectionsMax;
+  server.on("connection", hold);
+  server.listen(o.port, o.host);
+  await once(server, "listening");
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    const ended = once(server, "close");
+    server.close();
+    h2.close();
+    // An HTTP/1 connection whose last request ends after this would stay open for its next one.
+    const idle = setInterval(() => h1.closeIdleConnections(), idleCheckMs);
+    const late = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, closeGraceMsMax);
+    await ended;
+    clearInterval(idle);
+    clearTimeout(late);
+    h1.close();
+  };
+  return {
+    port: portOf(server),
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+/** How long a client may take. */
+export interface PortTimes {
+  /** To say which protocol it speaks; to send the head of a request. */
+  readonly headMs: number;
+  /** To send a whole request. */
+  readonly readMs: number;
+  /** Between two requests. */
+  readonly idleMs: number;
+}
+
+type Hand = (socket: net.Socket, protocol: "h1" | "h2" | undefined) => void;
+
+function createClear(hand: Hand, times: PortTimes): net.Server {
+  return net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    void sniff(socket, times.headMs).then((protocol) => hand(socket, protocol));
+  });
+}
+
+function createSecure({ cert, key }: PortTls, hand: Hand, times: PortTimes): tls.Server {
+  const options = { cert, key, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2" } as const;
+  const server = tls.createServer({ ...options, handshakeTimeout: times.headMs, noDelay: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    hand(socket, socket.alpnProtocol === "h2" ? "h2" : "h1");
+  });
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  return server;
+}
+
+function createHttp1(onRequest: RequestListener, times: PortTimes): http.Server {
+  const server = http.createServer({
+    keepAliveTimeout: times.idleMs,
+    headersTimeout: times.headMs,
+    requestTimeout: Math.max(times.readMs, times.headMs),
+    connectionsCheckingInterval: Math.min(checkMs, times.headMs),
+    maxHeaderSize: requestHeadBytesMax,
+  });
+  server.on("request", onRequest);
+  // The time-outs of a server that does not listen do not run until it is told that it does.
+  server.emit("listening");
+  return server;
+}
+
+const idleCheckMs = 20;
+
+/** How often HTTP/1 connections are looked at for one that takes too long. */
+const checkMs = 1_000;
+
+function portOf(server: net.Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return address.port;
+}
