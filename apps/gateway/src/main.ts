@@ -5,6 +5,7 @@ import {
   createClientFactory,
   defaultPorts,
   openIdentity,
+  readTls,
   runMain,
   serviceNames,
   urlsOf,
@@ -22,6 +23,7 @@ await runMain({
     );
     const gateway = await startGateway({
       port: config.port ?? defaultPorts.gateway,
+      tls: await readTls(config),
       upstream: (service) => {
         const upstream = upstreams.get(service);
         if (upstream === undefined) throw new Error(`the contract names a service that does not exist: ${service}`);

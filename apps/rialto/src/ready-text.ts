@@ -8,7 +8,7 @@ export function readyText(o: {
   /** Where the log goes, where that is a file. */
   readonly logFile: string | undefined;
 }): string {
-  const url = `http://localhost:${o.port}`;
+  const url = `${o.config.tlsCertFile === undefined ? "http" : "https"}://localhost:${o.port}`;
   const facts: readonly (readonly [name: string, value: string])[] = [
     ["Admin", adminOf(o.config, o.announcements)],
     [

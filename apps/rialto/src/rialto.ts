@@ -9,6 +9,7 @@ import {
   defaultPorts,
   type LogOutput,
   type Running,
+  readTls,
   runServices,
 } from "@rialto/service";
 import { services } from "./services.ts";
@@ -24,6 +25,7 @@ export interface Rialto {
 /** Starts all services and the gateway in this process, on DATABASE_URL or on a Postgres of its own in the data folder. */
 export async function startRialto(o: { readonly config: Config; readonly logOf: LogOutput["logOf"] }): Promise<Rialto> {
   const { config, logOf } = o;
+  const tls = await readTls(config);
   const port = config.port ?? defaultPorts.gateway;
   // Said before anything is started: everything else takes a second or more to come up, and as long to go down again.
   await requireFreePort(port);
@@ -41,6 +43,7 @@ export async function startRialto(o: { readonly config: Config; readonly logOf: 
     });
     const gateway = await startGateway({
       port,
+      tls,
       verifier: running.verifier,
       tokens: running.identity.tokensOf("gateway"),
       upstream: upstreamsOf(running),

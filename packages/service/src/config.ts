@@ -32,6 +32,11 @@ export interface Config {
   readonly databaseUrls: Readonly<Partial<Record<string, string>>>;
   readonly redisUrl: string | undefined;
   readonly smtpUrl: string | undefined;
+  /** Files of the gateway's certificate chain and private key, in PEM: with them it speaks TLS. */
+  readonly tlsCertFile: string | undefined;
+  readonly tlsKeyFile: string | undefined;
+  /** Tell gRPC clients what there is to call. */
+  readonly reflection: boolean;
   readonly secret: string | undefined;
   readonly signingKey: JWK | undefined;
   readonly serviceKey: JWK | undefined;
@@ -93,6 +98,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     databaseUrls: readEach(schemaNames, "DATABASE_URL", postgresUrl(optional)),
     redisUrl: e.REDIS_URL,
     smtpUrl: e.SMTP_URL,
+    tlsCertFile: e.RIALTO_TLS_CERT,
+    tlsKeyFile: e.RIALTO_TLS_KEY,
+    reflection: e.RIALTO_REFLECTION ?? true,
     secret: e.RIALTO_SECRET,
     signingKey: e.RIALTO_SIGNING_KEY,
     serviceKey: e.RIALTO_SERVICE_KEY,
@@ -135,6 +143,9 @@ const variables = {
   REDIS_URL: urlOf("redis:", "rediss:")(optional),
   SMTP_URL: urlOf("smtp:", "smtps:")(optional),
   RIALTO_DATA_DIR: str(optional),
+  RIALTO_TLS_CERT: str(optional),
+  RIALTO_TLS_KEY: str(optional),
+  RIALTO_REFLECTION: flag(optional),
   RIALTO_SECRET: textOf(32, 1_024)(optional),
   RIALTO_SIGNING_KEY: privateKey(optional),
   RIALTO_SERVICE_KEY: privateKey(optional),

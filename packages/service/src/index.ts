@@ -10,3 +10,4 @@ export { type LogOutput, type Main, runMain, runProcess, runTask } from "./run-m
 export { type Running, type RunOptions, runServices } from "./run-services.ts";
 export { every, type Schedule } from "./schedule.ts";
 export { type CallerName, callerNames, defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";
+export { readTls } from "./tls.ts";
