@@ -10,9 +10,9 @@ export function publishedMethods(services: readonly DescService[]): ReadonlyMap<
   return new Map(methods.map((method) => [procedureOf(method), method]));
 }
 
-/** True for a path that has the shape of a procedure of the contract, whether there is one or not. */
+/** True for a path that has the shape of a procedure, of the contract or of gRPC's own, whether there is one or not. */
 export function isProcedurePath(path: string): boolean {
-  return /^\/rialto\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
+  return /^\/(rialto|grpc)\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
 }
 
 /** How the client speaks at the path of a procedure. */

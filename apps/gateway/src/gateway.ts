@@ -1,7 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { callErrors, openPort, type PortTls, requestIdHeader, requestIdOf, type TokenVerifier } from "@rialto/rpc";
+import {
+  callErrors,
+  isStandardPath,
+  openPort,
+  type PortTls,
+  readNodeRequest,
+  requestIdHeader,
+  requestIdOf,
+  type TokenVerifier,
+  writeNodeResponse,
+} from "@rialto/rpc";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logWhenDone } from "./access-log.ts";
+import { limitedBody } from "./body.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import type { Exchange } from "./exchange.ts";
@@ -11,6 +22,7 @@ import { admit, unknownMethod } from "./policy.ts";
 import { answerTo, connectEndOfStream, connectError, httpStatusOf, refused, restError } from "./refused.ts";
 import { answerRest } from "./rest.ts";
 import { compileRoutes } from "./routes.ts";
+import { createStandard } from "./standard.ts";
 import type { Behind } from "./upstream.ts";
 
 export interface GatewayOptions extends Behind {
@@ -21,6 +33,8 @@ export interface GatewayOptions extends Behind {
   /** Checks access tokens. */
   readonly verifier: TokenVerifier;
   readonly log: Logger;
+  /** Tell gRPC clients what there is to call. */
+  readonly reflection?: boolean;
 }
 
 /** A gateway that takes requests. */
@@ -64,11 +78,22 @@ function createHandler(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const methods = publishedMethods(contractServices);
   const table = compileRoutes(contractServices);
+  const standard = createStandard({
+    services: contractServices,
+    reflection: o.reflection ?? false,
+    behind: o,
+    closing,
+  });
 
   async function dispatch(exchange: Exchange): Promise<void> {
     const { request, path, record } = exchange;
     const { authorization } = request.headers;
     if (path === "/health") return answerHealth(exchange);
+    if (isProcedurePath(path) && isStandardPath(path)) {
+      record.route = "gRPC health or reflection";
+      const asked = { ...readNodeRequest(request, exchange.response), body: limitedBody(request) };
+      return writeNodeResponse(await standard(asked), exchange.response);
+    }
     if (isProcedurePath(path)) {
       const method = methods.get(path);
       if (method === undefined) throw unknownMethod();

@@ -24,6 +24,7 @@ await runMain({
     const gateway = await startGateway({
       port: config.port ?? defaultPorts.gateway,
       tls: await readTls(config),
+      reflection: config.reflection,
       upstream: (service) => {
         const upstream = upstreams.get(service);
         if (upstream === undefined) throw new Error(`the contract names a service that does not exist: ${service}`);

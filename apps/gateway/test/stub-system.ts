@@ -34,7 +34,7 @@ export interface StubSystem {
 
 export async function startStubSystem(
   orders: Partial<Handlers<typeof OrderService>> = {},
-  o: { readonly overNetwork?: boolean } = {},
+  o: { readonly overNetwork?: boolean; readonly reflection?: boolean } = {},
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
   const door = await newKey("gateway");
@@ -53,7 +53,10 @@ export async function startStubSystem(
     const routes = services.map((service) =>
       serve(service, handlersOf(service, service === OrderService ? orders : {}, calls)),
     );
-    endpoints.set(name, createEndpoint({ service: name, routes, verifier, fingerprintKey: "stub", log: quiet }));
+    endpoints.set(
+      name,
+      createEndpoint({ service: name, routes, verifier, fingerprintKey: "stub", log: quiet, reflection: true }),
+    );
   }
 
   const servers = new Map<string, Awaited<ReturnType<typeof listen>>>();
@@ -80,6 +83,7 @@ export async function startStubSystem(
   const gateway = await startGateway({
     port: 0,
     host: "127.0.0.1",
+    reflection: o.reflection ?? true,
     verifier,
     tokens: createServiceTokens({ name: "gateway", privateKey: door.privateKey }),
     log,

@@ -44,6 +44,7 @@ export async function startRialto(o: { readonly config: Config; readonly logOf: 
     const gateway = await startGateway({
       port,
       tls,
+      reflection: config.reflection,
       verifier: running.verifier,
       tokens: running.identity.tokensOf("gateway"),
       upstream: upstreamsOf(running),

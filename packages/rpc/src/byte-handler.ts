@@ -158,7 +158,8 @@ function streamOf(parts: EndpointParts, handler: StreamHandler) {
   };
 }
 
-function clientResponse(response: UniversalServerResponse): ByteResponse {
+/** What a handler of Connect's answers, as the client side of it. */
+export function clientResponse(response: UniversalServerResponse): ByteResponse {
   return {
     status: response.status,
     header: new Headers(response.header),

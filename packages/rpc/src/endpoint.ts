@@ -6,6 +6,7 @@ import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
 import { admit, answer, answerStream, type CallHead, type EndpointParts } from "./pipeline.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
+import { createStandardServices, isStandardPath } from "./standard-services.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 
 /** Calls with typed messages, for callers in the same process: no bytes, the same pipeline. */
@@ -21,7 +22,9 @@ export interface Endpoint {
   readonly service: string;
   readonly routes: readonly Route[];
   readonly call: TypedCalls;
-  /** Answers a Connect request as it would be answered over HTTP. Rejects only where the caller is gone. */
+  /** From now on whoever asks for its health is told to go elsewhere. */
+  readonly closing: () => void;
+  /** Answers a request, Connect or gRPC, as it would be answered over HTTP. Rejects only where the caller is gone. */
   readonly fetchBytes: (request: ByteRequest) => Promise<ByteResponse>;
 }
 
@@ -33,15 +36,30 @@ export function createEndpoint(o: {
   /** Secret under which requests are fingerprinted for idempotency keys; the same on all replicas. */
   readonly fingerprintKey: string;
   readonly log: Logger;
+  /** Tell gRPC clients over the network what there is to call. */
+  readonly reflection?: boolean;
 }): Endpoint {
   const { service, routes, verifier, fingerprintKey, log } = o;
   const parts: EndpointParts = { service, verifier, fingerprintKey, log };
   const unary = new Map<DescMethod, UnaryHandler>(routes.flatMap((route) => [...route.unary]));
   const streams = new Map<DescMethod, StreamHandler>(routes.flatMap((route) => [...route.streams]));
 
+  const closing = new AbortController();
+  const services = routes.map((route) => route.service);
+  const answerStandard = createStandardServices({
+    services,
+    isListed: () => true,
+    reflection: o.reflection ?? false,
+    healthOf: async (name) =>
+      name === "" || services.some(({ typeName }) => typeName === name) ? "SERVING" : undefined,
+    closing: closing.signal,
+  });
+  const answerOwn = createByteHandler(parts, routes);
+
   return {
     service,
     routes,
+    closing: () => closing.abort(),
     call: {
       async unary(head, request) {
         const handler = unary.get(head.method);
@@ -54,6 +72,7 @@ export function createEndpoint(o: {
         yield* answerStream(parts, await admit(parts, head), handler, request);
       },
     },
-    fetchBytes: createByteHandler(parts, routes),
+    fetchBytes: (request) =>
+      isStandardPath(new URL(request.url).pathname) ? answerStandard(request) : answerOwn(request),
   };
 }

@@ -26,5 +26,6 @@ export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
 export { openPort, type PortTls } from "./port.ts";
 export { type Handlers, type Route, serve } from "./route.ts";
 export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
+export { createStandardServices, isStandardPath } from "./standard-services.ts";
 export { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";
 export { protocolOf, type WireProtocol } from "./wire-protocol.ts";

@@ -78,3 +78,9 @@ export const pageRowsDefault = 50;
 
 /** Rows on a page at the most. */
 export const pageRowsMax = 200;
+
+/** How often the health of a service that is watched is looked at. */
+export const healthWatchMs = 1_000;
+
+/** The largest question to gRPC's own services. */
+export const standardMessageBytesMax = 64 * 1024;

@@ -48,6 +48,7 @@ export async function listen(o: {
   return {
     port: opened.port,
     close: () => {
+      endpoint.closing();
       const closed = opened.close();
       closing.abort(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
       return closed;

@@ -119,6 +119,7 @@ async function start(
         verifier,
         fingerprintKey: identity.derivedKey(`${part.name} idempotency fingerprint`),
         log: part.log,
+        reflection: config.reflection,
       }),
     );
   }

@@ -1,0 +1,114 @@
+import { create, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { health, reflection, reflectionAlpha } from "@rialto/contracts/grpc";
+import { afterEach, describe, expect, it } from "vitest";
+import { type StubSystem, startStubSystem } from "./stub-system.ts";
+
+let system: StubSystem;
+afterEach(() => system.close());
+
+const ServingStatus = health.HealthCheckResponse_ServingStatus;
+
+describe.each([
+  ["in the gateway's process", false],
+  ["behind the network", true],
+])("health of services %s", (_place, overNetwork) => {
+  it("is told of the gateway, of each service, and of none that is not there", async () => {
+    system = await startStubSystem({}, { overNetwork });
+    const client = createClient(health.Health, createGrpcTransport({ baseUrl: system.url }));
+    const statusOf = async (service: string) => (await client.check({ service })).status;
+    expect(await statusOf("")).toBe(ServingStatus.SERVING);
+    expect(await statusOf("rialto.order.v1.OrderService")).toBe(ServingStatus.SERVING);
+    const unknown = await statusOf("rialto.order.v1.Nothing").catch((error) => ConnectError.from(error).code);
+    expect(unknown).toBe(Code.NotFound);
+    expect(Object.keys((await client.list({})).statuses)).toContain("rialto.user.v1.UserService");
+  });
+});
+
+describe("health of a service that goes away", () => {
+  it("is NOT_SERVING, and whoever watches is told", async () => {
+    system = await startStubSystem({}, { overNetwork: true });
+    const client = createClient(health.Health, createGrpcTransport({ baseUrl: system.url }));
+    const seen: number[] = [];
+    for await (const { status } of client.watch({ service: "rialto.order.v1.OrderService" })) {
+      seen.push(status);
+      if (seen.length === 2) break;
+      void system.stopServices();
+    }
+    expect(seen).toEqual([ServingStatus.SERVING, ServingStatus.NOT_SERVING]);
+  });
+});
+
+describe.each([
+  ["v1", reflection.ServerReflection],
+  ["v1alpha", reflectionAlpha.ServerReflection],
+])("reflection %s", (_version, service) => {
+  async function ask(messageRequest: {
+    case: string;
+    value: unknown;
+  }): Promise<{ case?: string | undefined; value?: unknown }> {
+    const client = createClient(service, createGrpcTransport({ baseUrl: system.url }));
+    async function* questions() {
+      yield { messageRequest } as never;
+    }
+    for await (const answer of client.serverReflectionInfo(questions())) return answer.messageResponse;
+    throw new Error("no answer");
+  }
+
+  function filesIn(answer: { value?: unknown }) {
+    const { fileDescriptorProto } = answer.value as { fileDescriptorProto: Uint8Array[] };
+    return fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+  }
+
+  it("lists what is published, itself among it", async () => {
+    system = await startStubSystem();
+    const answer = await ask({ case: "listServices", value: "" });
+    const names = (answer.value as { service: { name: string }[] }).service.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["rialto.order.v1.OrderService", service.typeName]));
+    expect(names).not.toContain("rialto.events.v1.RegistrationService");
+  });
+
+  it("gives files that are complete, without a method that nobody outside may call", async () => {
+    system = await startStubSystem();
+    const files = filesIn(await ask({ case: "fileContainingSymbol", value: "rialto.product.v1.InventoryService" }));
+    const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: files }));
+    const methods = registry.getService("rialto.product.v1.InventoryService")?.methods.map(({ name }) => name);
+    expect(methods).toEqual(expect.arrayContaining(["AdjustStock", "GetStock"]));
+    expect(methods).not.toContain("ReserveStock");
+  });
+
+  it("answers by file, by method, and by extension", async () => {
+    system = await startStubSystem();
+    const name = "rialto/order/v1/order.proto";
+    expect(filesIn(await ask({ case: "fileByFilename", value: name })).at(-1)?.name).toBe(name);
+    const byMethod = await ask({ case: "fileContainingSymbol", value: "rialto.order.v1.OrderService.GetOrder" });
+    expect(filesIn(byMethod).at(-1)?.name).toBe(name);
+    const extension = { containingType: "google.protobuf.MethodOptions", extensionNumber: 50101 };
+    const byExtension = await ask({ case: "fileContainingExtension", value: extension });
+    expect(filesIn(byExtension).at(-1)?.name).toBe("rialto/auth/v1/access.proto");
+    const numbers = await ask({ case: "allExtensionNumbersOfType", value: "google.protobuf.MethodOptions" });
+    expect((numbers.value as { extensionNumber: number[] }).extensionNumber).toContain(50101);
+    const unknown = await ask({
+      case: "fileContainingSymbol",
+      value: "rialto.product.v1.InventoryService.ReserveStock",
+    });
+    expect(unknown).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
+  });
+});
+
+describe("a gateway without reflection", () => {
+  it("has no such method, and still tells its health", async () => {
+    system = await startStubSystem({}, { reflection: false });
+    const transport = createGrpcTransport({ baseUrl: system.url });
+    async function* questions() {
+      yield { messageRequest: { case: "listServices", value: "" } } as const;
+    }
+    const read = async () => {
+      for await (const _ of createClient(reflection.ServerReflection, transport).serverReflectionInfo(questions()));
+    };
+    expect(await read().catch((error) => ConnectError.from(error).code)).toBe(Code.Unimplemented);
+    expect((await createClient(health.Health, transport).check({})).status).toBe(ServingStatus.SERVING);
+  });
+});

@@ -1,0 +1,126 @@
+import { clone, type DescFile, type DescMethod, type DescService, toBinary } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+
+/** What a client of gRPC's reflection asks, in v1 and in v1alpha alike. */
+export type ReflectionQuestion =
+  | { readonly case: "fileByFilename"; readonly value: string }
+  | { readonly case: "fileContainingSymbol"; readonly value: string }
+  | {
+      readonly case: "fileContainingExtension";
+      readonly value: { readonly containingType: string; readonly extensionNumber: number };
+    }
+  | { readonly case: "allExtensionNumbersOfType"; readonly value: string }
+  | { readonly case: "listServices"; readonly value: string }
+  | { readonly case: undefined; readonly value?: undefined };
+
+/** What it is answered. */
+export type ReflectionAnswer =
+  | { case: "fileDescriptorResponse"; value: { fileDescriptorProto: Uint8Array[] } }
+  | { case: "allExtensionNumbersResponse"; value: { baseTypeName: string; extensionNumber: number[] } }
+  | { case: "listServicesResponse"; value: { service: { name: string }[] } }
+  | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
+
+/**
+ * Answers reflection from descriptors: the services, and every file that they need to be understood. Methods that are not listed,
+ * and services that have none that are, stand in no answer.
+ */
+export function createReflection(
+  services: readonly DescService[],
+  isListed: (method: DescMethod) => boolean,
+): (question: ReflectionQuestion) => ReflectionAnswer {
+  const listed = services.filter((service) => service.methods.some(isListed));
+  const hidden = new Set(
+    services.flatMap((service) => service.methods.filter((method) => !isListed(method)).map(nameOfMethod)),
+  );
+  const files = filesOf(services.map((service) => service.file));
+  const byName = new Map(files.map((file) => [file.proto.name, file]));
+  const bySymbol = new Map(files.flatMap((file) => symbolsOf(file).map((symbol) => [symbol, file] as const)));
+  const extensions = files.flatMap((file) => extensionsOf(file).map((desc) => ({ file, desc })));
+  for (const name of hidden) bySymbol.delete(name);
+  for (const service of services) if (!listed.includes(service)) bySymbol.delete(service.typeName);
+
+  const withDependencies = (file: DescFile | undefined): ReflectionAnswer => {
+    if (file === undefined) return notFound;
+    const fileDescriptorProto = filesOf([file]).map((one) =>
+      toBinary(FileDescriptorProtoSchema, withoutHidden(one.proto, hidden)),
+    );
+    return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
+  };
+
+  return (question) => {
+    switch (question.case) {
+      case "listServices": {
+        const service = listed.map(({ typeName }) => ({ name: typeName }));
+        return { case: "listServicesResponse", value: { service } };
+      }
+      case "fileByFilename":
+        return withDependencies(byName.get(question.value));
+      case "fileContainingSymbol":
+        return withDependencies(bySymbol.get(question.value));
+      case "fileContainingExtension": {
+        const { containingType, extensionNumber } = question.value;
+        const found = extensions.find(
+          ({ desc }) => desc.extendee.typeName === containingType && desc.number === extensionNumber,
+        );
+        return withDependencies(found?.file);
+      }
+      case "allExtensionNumbersOfType": {
+        if (!bySymbol.has(question.value)) return notFound;
+        const of = extensions.filter(({ desc }) => desc.extendee.typeName === question.value);
+        const extensionNumber = of.map(({ desc }) => desc.number);
+        return { case: "allExtensionNumbersResponse", value: { baseTypeName: question.value, extensionNumber } };
+      }
+      case undefined:
+        return { case: "errorResponse", value: { errorCode: 3, errorMessage: "Nothing was asked." } };
+    }
+  };
+}
+
+const notFound: ReflectionAnswer = {
+  case: "errorResponse",
+  value: { errorCode: 5, errorMessage: "There is nothing of this name." },
+};
+
+/** The files and all that they import, the imported first, each once. */
+function filesOf(roots: readonly DescFile[]): readonly DescFile[] {
+  const found = new Set<DescFile>();
+  const add = (file: DescFile) => {
+    if (found.has(file)) return;
+    for (const dependency of file.dependencies) add(dependency);
+    found.add(file);
+  };
+  for (const root of roots) add(root);
+  return [...found];
+}
+
+function symbolsOf(file: DescFile): string[] {
+  return [...nestedTypes(file)].flatMap((desc) => {
+    switch (desc.kind) {
+      case "service":
+        return [desc.typeName, ...desc.methods.map(nameOfMethod)];
+      case "message":
+        return [desc.typeName, ...desc.fields.map((field) => `${desc.typeName}.${field.name}`)];
+      default:
+        return [desc.typeName];
+    }
+  });
+}
+
+function extensionsOf(file: DescFile) {
+  return [...nestedTypes(file)].filter((desc) => desc.kind === "extension");
+}
+
+function nameOfMethod(method: DescMethod): string {
+  return `${method.parent.typeName}.${method.name}`;
+}
+
+function withoutHidden(proto: FileDescriptorProto, hidden: ReadonlySet<string>): FileDescriptorProto {
+  if (proto.service.length === 0) return proto;
+  const file = clone(FileDescriptorProtoSchema, proto);
+  for (const service of file.service) {
+    service.method = service.method.filter((method) => !hidden.has(`${proto.package}.${service.name}.${method.name}`));
+  }
+  file.service = file.service.filter((service) => service.method.length > 0);
+  return file;
+}

@@ -1,0 +1,78 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { createConnectRouter } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { health, reflection, reflectionAlpha } from "@rialto/contracts/grpc";
+import { clientResponse } from "./byte-handler.ts";
+import { type ByteRequest, type ByteResponse, byteErrorResponse, callProtocolOf } from "./bytes.ts";
+import { callErrors } from "./call-errors.ts";
+import { refuse } from "./errors.ts";
+import { createHealth, type HealthOf } from "./health.ts";
+import { standardMessageBytesMax, streamTimeoutMsMax } from "./limits.ts";
+import { createReflection, type ReflectionAnswer, type ReflectionQuestion } from "./reflection.ts";
+import { boundTimeout } from "./wire-protocol.ts";
+
+/** True for a path of one of gRPC's own services. */
+export function isStandardPath(path: string): boolean {
+  return path.startsWith("/grpc.");
+}
+
+/**
+ * Answers gRPC's own services, health and reflection (v1, and v1alpha as older tools ask it), in every protocol. They take no token:
+ * what asks is a probe or a developer's tool, and what they tell is in the contract.
+ */
+export function createStandardServices(o: {
+  /** Those that are told of. */
+  readonly services: readonly DescService[];
+  readonly isListed: (method: DescMethod) => boolean;
+  readonly reflection: boolean;
+  readonly healthOf: HealthOf;
+  /** Ends what is watched, and says NOT_SERVING from then on. */
+  readonly closing: AbortSignal;
+}): (request: ByteRequest) => Promise<ByteResponse> {
+  const router = createConnectRouter({ readMaxBytes: standardMessageBytesMax, maxTimeoutMs: streamTimeoutMsMax });
+  const names = o.services.filter((service) => service.methods.some(o.isListed)).map(({ typeName }) => typeName);
+  router.service(health.Health, createHealth(names, o.healthOf, o.closing));
+  if (o.reflection) addReflection(router, o);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return async (request) => {
+    const handler = handlers.get(new URL(request.url).pathname);
+    if (handler === undefined)
+      return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, callProtocolOf(request.header));
+    boundTimeout(request.header);
+    const response = await handler({
+      // Reflection answers while it is asked. Who asks over HTTP/1.1 asks all first, and is answered as well.
+      httpVersion: "2.0",
+      method: request.method,
+      url: request.url,
+      header: request.header,
+      body: request.body ?? createAsyncIterable<Uint8Array>([]),
+      signal: AbortSignal.any([request.signal ?? o.closing, o.closing]),
+    });
+    return clientResponse(response);
+  };
+}
+
+function addReflection(
+  router: ReturnType<typeof createConnectRouter>,
+  o: { readonly services: readonly DescService[]; readonly isListed: (method: DescMethod) => boolean },
+): void {
+  const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
+  const answer = createReflection(
+    [...o.services, ...own],
+    (method) => own.includes(method.parent) || o.isListed(method),
+  );
+  async function* answers<R extends Question>(requests: AsyncIterable<R>) {
+    for await (const originalRequest of requests) {
+      const messageResponse: ReflectionAnswer = answer(originalRequest.messageRequest);
+      yield { validHost: originalRequest.host, originalRequest, messageResponse };
+    }
+  }
+  router.service(reflection.ServerReflection, { serverReflectionInfo: answers });
+  router.service(reflectionAlpha.ServerReflection, { serverReflectionInfo: answers });
+}
+
+interface Question {
+  readonly host: string;
+  readonly messageRequest: ReflectionQuestion;
+}
