@@ -1,0 +1,18 @@
+import { inboxTables } from "@rialto/events";
+import { bigserial, integer, pgSchema, text, uuid } from "drizzle-orm/pg-core";
+
+/**
+ * A service that subscribes. Its migration is written by `drizzle-kit generate --dialect postgresql --schema test/desk/schema.ts
+ * --out test/desk/migrations`.
+ */
+const desk = pgSchema("desk");
+export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(desk);
+
+/** What the handlers did, a row each time. */
+export const effect = desk.table("effect", {
+  id: bigserial("id", { mode: "bigint" }).primaryKey(),
+  subscription: text("subscription").notNull(),
+  eventId: uuid("event_id").notNull(),
+  subject: text("subject").notNull(),
+  version: integer("version").notNull(),
+});

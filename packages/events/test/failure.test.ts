@@ -1,0 +1,149 @@
+import { listDeadLetters, retryDeadLetters } from "@rialto/events";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { backends, effectsOf, openWorld, redis, type TestHandler, until, type World } from "./world.ts";
+
+const sorted = (ids: readonly string[]) => [...ids].sort();
+const isBad = (subject: string) => subject.startsWith("bad");
+
+/** Both forms of a handler that leave a row, unless the event is one that fails. */
+const forms = (name: string, fails: (subject: string) => Error | undefined) => ({
+  "database only": {
+    async inTransaction(event, tx) {
+      // The row must go with the savepoint.
+      await tx`
+        insert into effect (subscription, event_id, subject, version)
+        values (${name}, ${event.id}, ${event.subject}, ${event.version})`;
+      const failure = fails(event.subject);
+      if (failure !== undefined) throw failure;
+    },
+  } satisfies TestHandler,
+  "with an effect": (world: World): TestHandler => ({
+    async withEffect(event) {
+      const failure = fails(event.subject);
+      if (failure !== undefined) throw failure;
+      await world.desk.sql`
+        insert into effect (subscription, event_id, subject, version)
+        values (${name}, ${event.id}, ${event.subject}, ${event.version})`;
+    },
+  }),
+});
+
+const down = () => Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+
+describe.each(backends)("a handler that fails, over %s", (backend) => {
+  let world: World;
+  beforeAll(async () => {
+    world = await openWorld(backend);
+  });
+  afterEach(() => world.rest());
+  afterAll(() => world.stop());
+
+  describe.each(["database only", "with an effect"] as const)("%s", (form) => {
+    const slug = form.replaceAll(" ", "-");
+    const handlerOf = (name: string, fails: (subject: string) => Error | undefined) => {
+      const handler = forms(name, fails)[form];
+      return typeof handler === "function" ? handler(world) : handler;
+    };
+
+    it("lets the others of its batch go on, is tried alone, then is a dead letter, and is replayed", async () => {
+      const name = `poison-${slug}`;
+      let mended = false;
+      let tries = 0;
+      await world.register(name);
+      const good = [await world.publish("good 1", 1), await world.publish("good 2", 1)];
+      const bad = await world.publish("bad", 1);
+      good.push(await world.publish("good 3", 1));
+      world.run(
+        name,
+        handlerOf(name, (subject) => {
+          if (!isBad(subject) || mended) return undefined;
+          tries += 1;
+          return new Error("cannot be read");
+        }),
+        { attemptsMax: 3 },
+      );
+      world.relay();
+      await world.settled();
+      expect(sorted(await effectsOf(world.desk, name))).toEqual(sorted(good));
+
+      await until("it is dead", async () => (await deadLetters(name)).length === 1);
+      expect(tries).toBe(3);
+      const [letter] = await deadLetters(name);
+      expect(letter).toMatchObject({ eventId: bad, attempts: 3, lastError: "Error: cannot be read", subject: "bad" });
+
+      mended = true;
+      expect(await retryDeadLetters(world.desk.sql, { subscription: name, eventId: bad })).toBe(1);
+      await until("it had its effect", async () => (await effectsOf(world.desk, name)).includes(bad));
+      await until("nothing is left", async () => (await pendingOf(name)) === 0);
+      expect(sorted(await effectsOf(world.desk, name))).toEqual(sorted([...good, bad]));
+    });
+
+    it("never uses up attempts because something is down", async () => {
+      const name = `patient-${slug}`;
+      let tries = 0;
+      await world.subscription(
+        name,
+        handlerOf(name, () => {
+          tries += 1;
+          return tries < 4 ? down() : undefined;
+        }),
+        { attemptsMax: 1 },
+      );
+      world.relay();
+      const id = await world.publish("waits", 1);
+      await until("it had its effect", async () => (await effectsOf(world.desk, name)).length > 0);
+      expect(await effectsOf(world.desk, name)).toEqual([id]);
+      expect(await deadLetters(name)).toEqual([]);
+    });
+
+    it("parks early events of an ordered subscription and takes them up in their turn", async () => {
+      const name = `ordered-${slug}`;
+      await world.subscription(
+        name,
+        handlerOf(name, () => undefined),
+        { ordered: true },
+      );
+      world.relay();
+      const third = await world.publish("in order", 3);
+      const second = await world.publish("in order", 2);
+      const other = await world.publish("another", 1);
+      await world.settled();
+      expect(await effectsOf(world.desk, name)).toEqual([other]);
+      const first = await world.publish("in order", 1);
+      await until("all had their effect", async () => (await effectsOf(world.desk, name)).length === 4);
+      expect(await effectsOf(world.desk, name)).toEqual([other, first, second, third]);
+      await until("nothing is left", async () => (await pendingOf(name)) === 0);
+    });
+
+    it("holds up its own subject only where order was asked for", async () => {
+      const name = `blocked-${slug}`;
+      let mended = false;
+      const handler = handlerOf(name, (subject) => (isBad(subject) && !mended ? new Error("no") : undefined));
+      await world.subscription(name, handler, { ordered: true, attemptsMax: 1 });
+      world.relay();
+      const bad = [await world.publish("bad one", 1), await world.publish("bad one", 2)];
+      const good = [await world.publish("good one", 1), await world.publish("good one", 2)];
+      await world.settled();
+      await until("the others went on", async () => (await effectsOf(world.desk, name)).length === 2);
+      expect(await effectsOf(world.desk, name)).toEqual(good);
+      mended = true;
+      expect(await retryDeadLetters(world.desk.sql, { subscription: name })).toBe(1);
+      await until("all had their effect", async () => (await effectsOf(world.desk, name)).length === 4);
+      expect((await effectsOf(world.desk, name)).slice(2)).toEqual(bad);
+    });
+  });
+
+  const deadLetters = (subscription: string) => listDeadLetters(world.desk.sql, { subscription, limit: 10 });
+
+  async function pendingOf(subscription: string): Promise<number> {
+    const [row] = await world.desk.sql<{ n: number }[]>`
+      select count(*)::int as n from inbox_pending where subscription = ${subscription}`;
+    return row?.n ?? 0;
+  }
+});
+
+afterAll(async () => {
+  await redis?.close();
+  if (redis === undefined)
+    process.stderr.write("left out, for want of redis-server: a handler that fails, over redis\n");
+});
