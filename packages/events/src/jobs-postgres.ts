@@ -83,14 +83,25 @@ export function createPostgresJobs(url: string): Jobs {
   return {
     add: (queue, jobs) => queues.add(queue, jobs),
     states: (queue, ids) => queues.states(queue, ids),
+    async names() {
+      const { rows } = await pool.query<{ queue: string }>("select queue from meta union select queue from job");
+      return rows.map(({ queue }) => queue);
+    },
+    empty: (queue) => queues.empty(queue),
     work(queue, handle, { concurrency, log }) {
       pool.options.max += 1;
-      return keepWorking({
+      const worker = keepWorking({
         queue,
         log,
         handle,
         create: (process) => new Worker(queue, process, { ...workerOptions, concurrency, connection }, backend),
       });
+      let ended: Promise<void> | undefined;
+      const end = async () => {
+        await worker.stop();
+        pool.options.max -= 1;
+      };
+      return { stop: () => (ended ??= end()) };
     },
     async close() {
       await queues.close();

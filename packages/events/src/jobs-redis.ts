@@ -11,6 +11,8 @@ const prefix = "rialto";
 const connectTimeoutMs = 5_000;
 const commandTimeoutMs = 5_000;
 const keepAliveMs = 5_000;
+/** Keys that Redis looks at in one step of a scan. */
+const scanKeysMax = 1_000;
 const reconnectDelayMsMin = 50;
 const reconnectDelayMsMax = 1_000;
 
@@ -56,6 +58,20 @@ export function createRedisJobs(url: string): Jobs {
     async states(queue, ids) {
       assertReachable();
       return await queues.states(queue, ids);
+    },
+    async names() {
+      assertReachable();
+      const found = new Set<string>();
+      for (let cursor = "0", isFirst = true; isFirst || cursor !== "0"; isFirst = false) {
+        const [next, keys] = await producer.scan(cursor, "MATCH", `${prefix}:*:*`, "COUNT", scanKeysMax);
+        for (const key of keys) found.add(key.split(":")[1] ?? "");
+        cursor = next;
+      }
+      return [...found];
+    },
+    async empty(queue) {
+      assertReachable();
+      await queues.empty(queue);
     },
     work(queue, handle, { concurrency, log }) {
       return keepWorking({

@@ -24,6 +24,10 @@ export interface Jobs {
   /** Fails fast where the queue cannot be reached. */
   add(queue: string, jobs: readonly NewJob[]): Promise<void>;
   states(queue: string, ids: readonly string[]): Promise<ReadonlyMap<string, JobState>>;
+  /** The queues that hold something, whoever made them. */
+  names(): Promise<readonly string[]>;
+  /** Forgets all that a queue holds: jobs that wait, are at work, failed or are done. */
+  empty(queue: string): Promise<void>;
   /** Runs `handler` on the queue's jobs until it is stopped, through any outage. A job whose handler throws is tried again later. */
   work(
     queue: string,

@@ -7,16 +7,18 @@ import type { Consumer } from "./consumer.ts";
 import { createEffectRecord } from "./effect-record.ts";
 import { type Envelope, openEnvelope } from "./envelope.ts";
 import { sweepInbox } from "./inbox-sweep.ts";
+import { createIntake } from "./intake.ts";
 import type { Jobs } from "./jobs.ts";
 import { createLimiter } from "./limiter.ts";
 import { createLoop } from "./loop.ts";
+import { isPaused } from "./pausing.ts";
 import { claimPending, type PendingEvent, release, takenOver } from "./pending.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** Jobs that one process works on at a time. With an effect outside most of the time is waiting. */
 const transactionJobsMax = 2;
 const effectJobsMax = 8;
-/** How often a subscription looks for events that are to be tried again or whose turn has come. */
+/** How often a subscription looks for events that are to be tried again or whose turn has come, and whether it is paused. */
 const pendingPollMs = 500;
 const sweepMs = 60_000;
 
@@ -30,6 +32,9 @@ interface Course {
 /**
  * Runs a subscription in this process: takes its jobs, and beside them tries alone what has left its batch. A job is done when each of its events has had its
  * effect, or waits in the subscriber's own schema; so one that always fails, or waits for something that is down, holds up nobody.
+ *
+ * While the subscription is paused nothing is taken, neither jobs nor what stands aside: the queue and the publisher keep them. Whether it is, is
+ * looked up before the first job is taken and at each look for events that stand aside.
  *
  * @param o `isOutage` tells what something that is down does to the handler: such a failure is not the event's own.
  */
@@ -66,6 +71,11 @@ export function runSubscription(o: {
   async function consumePending(): Promise<"more" | "done"> {
     if (unfinished.length > 0) await release(sql, name, unfinished);
     unfinished = [];
+    if (await isPaused(sql, name)) {
+      await intake.close();
+      return "done";
+    }
+    intake.open();
     const events = await claimPending(sql, name, ordered);
     const ended = await Promise.allSettled(events.map(async (event) => await course.alone(event, stopping.signal)));
     unfinished = events.filter((_, n) => ended[n]?.status === "rejected").map(({ envelope }) => envelope.id);
@@ -75,12 +85,12 @@ export function runSubscription(o: {
     return ended.some((end) => end.status === "fulfilled" && end.value) ? "more" : "done";
   }
 
+  const intake = createIntake(() => jobs.work(name, consumeJob, { concurrency: course.jobsMax, log }));
   const pending = createLoop({ what: `subscription ${name}`, idleMs: pendingPollMs, log, round: consumePending });
   pending.start();
-  const worker = jobs.work(name, consumeJob, { concurrency: course.jobsMax, log });
   return {
     async stop() {
-      const ended = worker.stop();
+      const ended = intake.stop();
       stopping.abort();
       await Promise.all([ended, pending.stop()]);
     },

@@ -25,7 +25,10 @@ export type TestHandler = Handler<typeof MoneySchema>;
 export const redis: TestRedis | undefined = await redisForTests();
 export const backends: readonly Backend[] = redis === undefined ? ["postgres"] : ["postgres", "redis"];
 
-/** A shop that publishes, a desk that subscribes, and the queue between them. Everything that it starts is stopped by `stop`. */
+/**
+ * A shop that publishes, a desk that subscribes, and the queue between them. Everything that it starts is stopped by
+ * `stop`.
+ */
 export interface World {
   readonly shop: Database;
   readonly desk: Database;
@@ -44,6 +47,8 @@ export interface World {
   settled(): Promise<void>;
   /** Stops what runs and empties the shop, so that no test waits for another's subscriptions. */
   rest(): Promise<void>;
+  /** Stops what runs, and leaves everything as it is. */
+  halt(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -107,10 +112,13 @@ export async function openWorld(backend: Backend): Promise<World> {
       return await Promise.all(Array.from({ length: count }, () => publishOne(shop.sql, uuidv7(), 1, topic)));
     },
     settled: () => until("the outbox is settled", () => outboxIsSettled(shop.sql)),
-    async rest() {
+    async halt() {
       await Promise.all(running.map((what) => what.stop()));
       running = [];
       await Promise.all(opened.splice(1).map((more) => more.close()));
+    },
+    async rest() {
+      await world.halt();
       // A subscription that nobody runs any more would keep its events open in the next test.
       await postgres.sql`truncate shop.outbox, shop.batch, shop.delivery, shop.registration`;
     },
@@ -148,7 +156,9 @@ export const notes = (subscription: string): TestHandler => ({
   },
 });
 
-/** The events that had an effect in a subscription, in the order in which they had it; twice where they had it twice. */
+/**
+ * The events that had an effect in a subscription, in the order in which they had it; twice where they had it twice.
+ */
 export async function effectsOf(desk: Database, subscription: string): Promise<readonly string[]> {
   const rows = await desk.sql<{ id: string }[]>`
     select event_id as id from effect where subscription = ${subscription} order by effect.id`;
