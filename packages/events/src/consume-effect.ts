@@ -21,9 +21,9 @@ export interface EffectRunner {
 }
 
 /**
- * Runs a batch: the events of one subject one after another, different subjects at the same time. One that fails leaves the batch, the others go on.
- * Throws, after all have ended, where an outcome could not be written down or the process stops: the job comes again, and what is in the
- * inbox by then is passed over.
+ * Runs a batch: the events of one subject one after another, different subjects at the same time. One that fails leaves
+ * the batch, the others go on. Throws, after all have ended, where an outcome could not be written down or the process
+ * stops: the job comes again, and what is in the inbox by then is passed over.
  */
 export async function consumeWithEffect(
   consumer: Consumer,

@@ -8,9 +8,10 @@ import { failAgain, holdBack, type PendingEvent, park } from "./pending.ts";
 export type RunInTransaction = (envelope: Envelope, tx: Transaction) => Promise<void>;
 
 /**
- * Runs a batch in one transaction, each event behind a savepoint together with its inbox row. One that fails is rolled back to there and leaves the
- * batch; the others commit. Where the transaction itself fails for a reason of its own (a deferred constraint, say), each event gets a transaction of its own.
- * Where the database is gone nothing has happened, and the job is tried again.
+ * Runs a batch in one transaction, each event behind a savepoint together with its inbox row. One that fails is rolled
+ * back to there and leaves the batch; the others commit. Where the transaction itself fails for a reason of its own (a
+ * deferred constraint, say), each event gets a transaction of its own. Where the database is gone nothing has happened,
+ * and the job is tried again.
  */
 export async function consumeInTransaction(
   consumer: Consumer,
@@ -71,7 +72,9 @@ export async function consumeAloneInTransaction(
   }
 }
 
-/** The inbox row comes first: it waits for whoever handles the same event at this moment, and says whether that one did. */
+/**
+ * The inbox row comes first: it waits for whoever handles the same event at this moment, and says whether that one did.
+ */
 async function consumeOnce(
   { subscription: { name, ordered } }: Consumer,
   run: RunInTransaction,

@@ -2,8 +2,8 @@ import type { Sql, Transaction } from "@rialto/database";
 import type { Envelope } from "./envelope.ts";
 
 /**
- * Whether an ordered subscription has to wait with this event for the one before it. An event at or before the cursor that is not in the inbox (its subject
- * was taken up in the middle of its life) is late, and is not held back any more.
+ * Whether an ordered subscription has to wait with this event for the one before it. An event at or before the cursor
+ * that is not in the inbox (its subject was taken up in the middle of its life) is late, and is not held back any more.
  */
 export async function isEarly(
   sql: Sql | Transaction,

@@ -7,8 +7,9 @@ import type { Subscription } from "./subscription.ts";
 const recordRowsMax = 200;
 
 /**
- * Writes down that events have had their effect: the inbox row where the handler's own commit did not leave it, the cursor where order was asked for, and
- * the pending row away. What is reported while a write is under way goes with the next one, so that a busy subscription writes rarely and a quiet one at once.
+ * Writes down that events have had their effect: the inbox row where the handler's own commit did not leave it, the
+ * cursor where order was asked for, and the pending row away. What is reported while a write is under way goes with the
+ * next one, so that a busy subscription writes rarely and a quiet one at once.
  */
 export function createEffectRecord(sql: Sql, { name, ordered }: Subscription): (envelope: Envelope) => Promise<void> {
   let waiting: { envelope: Envelope; done: PromiseWithResolvers<void> }[] = [];

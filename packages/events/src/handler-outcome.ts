@@ -37,7 +37,10 @@ export class HandlerTimedOut extends Error {
   }
 }
 
-/** Decides how it goes on after a failure: tried again after a growing wait, or dead after its attempts. An outage is no attempt. */
+/**
+ * Decides how it goes on after a failure: tried again after a growing wait, or dead after its attempts. An outage is no
+ * attempt.
+ */
 export function afterFailure(
   error: unknown,
   before: Failures,

@@ -8,8 +8,8 @@ import { index, integer, jsonb, primaryKey, text, timestamp, uuid } from "drizzl
  *
  * An `inbox` row says that an event had its effect in a subscription. An `inbox_pending` row is an event that left its
  * batch: to be tried again alone (RETRY), too early for its subject (PARKED), or given up until a person looks (DEAD).
- * An `inbox_cursor` row is the last version of a subject that an ordered subscription has seen. An `inbox_pause` row says that a
- * person has paused a subscription.
+ * An `inbox_cursor` row is the last version of a subject that an ordered subscription has seen. An `inbox_pause` row
+ * says that a person has paused a subscription.
  */
 export function inboxTables(schema: PgSchema) {
   const inbox = schema.table(

@@ -11,8 +11,8 @@ const keepCompletedSecondsMax = 300;
 const keepFailedSecondsMax = 300;
 
 /**
- * A job carries all that its subscriber needs, and is tried again by throwing: on Postgres a job that moves itself to delayed has been seen to
- * end as completed (taskforcesh/bullmq 4814).
+ * A job carries all that its subscriber needs, and is tried again by throwing: on Postgres a job that moves itself to
+ * delayed has been seen to end as completed (taskforcesh/bullmq 4814).
  */
 export const jobOptions: JobsOptions = {
   attempts: jobTriesMax,
@@ -24,8 +24,9 @@ export const jobOptions: JobsOptions = {
 export const queueOptions: Omit<QueueOptions, "connection"> = { streams: { events: { maxLen: 1_000 } } };
 
 /**
- * What a crash costs: a killed worker's job is free after `lockDuration` and found by the second of two looks for stalled jobs, so within about
- * 14 s. A stalled job is never failed for having stalled: a job that two kills met is as good as before.
+ * What a crash costs: a killed worker's job is free after `lockDuration` and found by the second of two looks for
+ * stalled jobs, so within about 14 s. A stalled job is never failed for having stalled: a job that two kills met is as
+ * good as before.
  */
 export const workerOptions = {
   autorun: false,

@@ -25,7 +25,8 @@ export interface BullWorker {
 export type Processor = (job: Job<JsonValue, void>) => Promise<void>;
 
 /**
- * Keeps a BullMQ worker running. One whose first connection failed never recovers by itself (it remembers the failure), so it is replaced.
+ * Keeps a BullMQ worker running. One whose first connection failed never recovers by itself (it remembers the failure),
+ * so it is replaced.
  */
 export function keepWorking(o: {
   readonly queue: string;

@@ -15,9 +15,9 @@ export interface Loop {
 }
 
 /**
- * Runs `round` again and again, one at a time: at once where it answers that there may be more or where somebody woke the loop meanwhile, else
- * after `idleMs` (less up to half of it, so that replicas do not look in step). A round that throws is an outage: it is tried again after
- * a growing wait that a wake does not shorten.
+ * Runs `round` again and again, one at a time: at once where it answers that there may be more or where somebody woke
+ * the loop meanwhile, else after `idleMs` (less up to half of it, so that replicas do not look in step). A round that
+ * throws is an outage: it is tried again after a growing wait that a wake does not shorten.
  */
 export function createLoop(o: {
   readonly what: string;

@@ -1,6 +1,9 @@
 import type { Sql } from "@rialto/database";
 
-/** Settled events are kept so long: for who looks into an order's story, and shorter than the inbox remembers (inbox-sweep.ts). */
+/**
+ * Settled events are kept so long: for who looks into an order's story, and shorter than the inbox remembers
+ * (inbox-sweep.ts).
+ */
 const outboxRetentionMs = 3 * 24 * 3_600_000;
 /** Batches that one statement removes, each with the up to 100 events that it carried. */
 const sweepBatchesMax = 50;

@@ -8,8 +8,8 @@ export const pendingClaimMax = 16;
 /** Who takes an event has it for so long. Longer than a handler may run; only a process that died lets it pass. */
 const pendingLeaseMs = 60_000;
 /**
- * An ordered subscription that meets a subject in the middle of its life (it was registered later) begins with the lowest version that has waited so
- * long. Long beside any outage that could still hold back an earlier one.
+ * An ordered subscription that meets a subject in the middle of its life (it was registered later) begins with the
+ * lowest version that has waited so long. Long beside any outage that could still hold back an earlier one.
  */
 const orderedStartWaitMs = 300_000;
 
@@ -62,7 +62,9 @@ async function insertPending(
     on conflict (subscription, event_id) do nothing`;
 }
 
-/** Takes events whose time to be tried again has come and, in an ordered subscription, parked ones whose turn has come. */
+/**
+ * Takes events whose time to be tried again has come and, in an ordered subscription, parked ones whose turn has come.
+ */
 export async function claimPending(sql: Sql, subscription: string, ordered: boolean): Promise<readonly PendingEvent[]> {
   const ready = ordered ? sql`or (state = 'PARKED' and ${itsTurn(sql)})` : sql``;
   const rows = await sql<{ envelope: JsonValue; attempts: number; outages: number }[]>`

@@ -2,8 +2,9 @@ import type { Sql } from "@rialto/database";
 import { assertTopics } from "./topics.ts";
 
 /**
- * Registers a subscription with the publisher whose schema `sql` sees, or changes the topics of one. Once this has committed, every
- * matching event that is published, or published and not sent yet, waits for the subscription, also while it is down.
+ * Registers a subscription with the publisher whose schema `sql` sees, or changes the topics of one. Once this has
+ * committed, every matching event that is published, or published and not sent yet, waits for the subscription, also
+ * while it is down.
  */
 export async function registerSubscription(sql: Sql, name: string, topics: readonly string[]): Promise<void> {
   assertTopics(topics);

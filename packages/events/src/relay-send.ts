@@ -33,9 +33,9 @@ export const envelopeOf = (sql: Sql) => sql`json_build_object('id', event_id, 't
   'version', version, 'time', time, 'traceparent', traceparent, 'payload', payload)`;
 
 /**
- * Takes the oldest unsent events into a new batch, with a delivery for every subscription that wants one of them; events that nobody wants are settled
- * with it. One statement, so one snapshot: an event that it sees was published after every registration that it does not see. What another relay is taking
- * at this moment is passed over.
+ * Takes the oldest unsent events into a new batch, with a delivery for every subscription that wants one of them;
+ * events that nobody wants are settled with it. One statement, so one snapshot: an event that it sees was published
+ * after every registration that it does not see. What another relay is taking at this moment is passed over.
  */
 export async function claimBatch(sql: Sql): Promise<Claim> {
   const batchId = uuidv7();

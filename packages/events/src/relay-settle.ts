@@ -5,13 +5,16 @@ import { addDeliveries, type Claim, type Delivery, envelopeOf, jobIdOf } from ".
 
 /** Deliveries that one round asks the queue about. */
 export const deliveriesAskedMax = 100;
-/** A delivery is asked about again after a quarter of its age, within these bounds. Done jobs are kept far longer (job-options.ts). */
+/**
+ * A delivery is asked about again after a quarter of its age, within these bounds. Done jobs are kept far longer
+ * (job-options.ts).
+ */
 const askDelayMsMin = 300;
 const askDelayMsMax = 10_000;
 
 /**
- * Asks the queue how the deliveries are doing whose time has come, and settles what is done. What the queue does not know, or has given up, is
- * added again under a new id. Answers how many it asked about.
+ * Asks the queue how the deliveries are doing whose time has come, and settles what is done. What the queue does not
+ * know, or has given up, is added again under a new id. Answers how many it asked about.
  */
 export async function settleDeliveries(sql: Sql, jobs: Jobs, log: Logger): Promise<number> {
   const asked = await takeDeliveriesToAsk(sql);
@@ -30,7 +33,10 @@ export async function settleDeliveries(sql: Sql, jobs: Jobs, log: Logger): Promi
   return asked.length;
 }
 
-/** Whoever takes a delivery moves its time on, so that no other relay asks the same. One that dies then costs that delay. */
+/**
+ * Whoever takes a delivery moves its time on, so that no other relay asks the same. One that dies then costs that
+ * delay.
+ */
 async function takeDeliveriesToAsk(sql: Sql): Promise<readonly Delivery[]> {
   return await sql<Delivery[]>`
     update delivery d
@@ -44,8 +50,8 @@ async function takeDeliveriesToAsk(sql: Sql): Promise<readonly Delivery[]> {
 }
 
 /**
- * Two statements: of two relays that settle the last two deliveries of a batch at once, the one that looks later sees both. One that dies between
- * them leaves a batch for the sweep.
+ * Two statements: of two relays that settle the last two deliveries of a batch at once, the one that looks later sees
+ * both. One that dies between them leaves a batch for the sweep.
  */
 async function settle(sql: Sql, done: readonly Delivery[]): Promise<void> {
   const batchIds = done.map(({ batchId }) => batchId);

@@ -20,24 +20,30 @@ export interface Relay {
 }
 
 /**
- * Creates the relay of one service. Every replica runs one; they share the work by locks on rows and may die at any point.
+ * Creates the relay of one service. Every replica runs one; they share the work by locks on rows and may die at any
+ * point.
  *
- * Idle. Entered when a claim found fewer events than a batch holds. Nothing unsent was visible then, or another relay was taking it. Left for
- * draining by a wake at once, or by a slow poll, which finds what a process committed and did not live to send.
+ * Idle. Entered when a claim found fewer events than a batch holds. Nothing unsent was visible then, or another relay
+ * was taking it. Left for draining by a wake at once, or by a slow poll, which finds what a process committed and did
+ * not live to send.
  *
- * Draining. Entered from idle. Each round claims a batch (committed: batch, deliveries, the events' batch_id) and then adds a job for each delivery.
- * Events are claimed in the order of their ids, so those of one subject in the order of their versions. While the queue is down nothing more is claimed: the
- * round's batch is kept and added first when it is back. Left for idle when nothing is left.
+ * Draining. Entered from idle. Each round claims a batch (committed: batch, deliveries, the events' batch_id) and then
+ * adds a job for each delivery. Events are claimed in the order of their ids, so those of one subject in the order of
+ * their versions. While the queue is down nothing more is claimed: the round's batch is kept and added first when it is
+ * back. Left for idle when nothing is left.
  *   A crash before the claim's commit leaves unsent events: any relay takes them.
  *   A crash after it leaves deliveries without a job: settling finds that the queue does not know them.
  *   A crash after the add leaves nothing to do.
  *
- * Settling. Runs beside the other two, so that it never holds up an event. Each round asks the queue about open deliveries whose time has come. One whose
- * job is done is settled, and its batch with the last of them; one that the queue lost (its memory was wiped, or it gave the job up) is added again under
- * a new id. A delivery is settled only on the queue's word that its job is done, and a job is done only after the subscriber's commit: so every event
- * is in the outbox, open, until its effect is stored. Between rounds it removes what was settled long ago.
+ * Settling. Runs beside the other two, so that it never holds up an event. Each round asks the queue about open
+ * deliveries whose time has come. One whose job is done is settled, and its batch with the last of them; one that the
+ * queue lost (its memory was wiped, or it gave the job up) is added again under a new id. A delivery is settled only on
+ * the queue's word that its job is done, and a job is done only after the subscriber's commit: so every event stays
+ * open in the outbox until its effect, or that it is to be tried alone, is stored with the subscriber. Between rounds
+ * it removes what was settled long ago.
  *
- * Stopped. Entered from any mode by `stop`, after the round at work. What is claimed and not added is left as by a crash.
+ * Stopped. Entered from any mode by `stop`, after the round at work. What is claimed and not added is left as by a
+ * crash.
  *
  * An outage of Postgres or of the queue is logged once; the loop that met it goes on after a growing, jittered wait.
  */

@@ -28,11 +28,12 @@ export interface InboxKey {
 /**
  * What a subscriber does with an event, in one of two forms.
  *
- * `inTransaction` touches the subscriber's database only: many events share a transaction, each behind a savepoint, with its inbox row.
+ * `inTransaction` touches the subscriber's database only: many events share a transaction, each behind a savepoint,
+ * with its inbox row.
  *
- * `withEffect` calls others. It may run twice for an event (the process died in the middle), so its effects are keyed by the event's id; a decision
- * that it commits takes `inbox` along. When it has returned, the runtime sees to it that the inbox row is there. The signal is aborted when it has had
- * its time, or when the process stops.
+ * `withEffect` calls others. It may run twice for an event (the process died in the middle), so its effects are keyed
+ * by the event's id; a decision that it commits takes `inbox` along. When it has returned, the runtime sees to it that
+ * the inbox row is there. The signal is aborted when it has had its time, or when the process stops.
  */
 export type Handler<D extends DescMessage> =
   | { inTransaction(event: Event<MessageShape<D>>, tx: Transaction): Promise<void> }
@@ -40,8 +41,9 @@ export type Handler<D extends DescMessage> =
 
 export interface SubscriptionOptions {
   /**
-   * Events of a subject one after another by their version, each once the one before has had its effect. An early one waits, one that fails holds
-   * up its own subject. Needs all topics of a publisher ("order.*"): a version that never comes would hold up its subject for ever.
+   * Events of a subject one after another by their version, each once the one before has had its effect. An early one
+   * waits, one that fails holds up its own subject. Needs all topics of a publisher ("order.*"): a version that never
+   * comes would hold up its subject for ever.
    */
   readonly ordered?: boolean;
   /** Failures of an event's own before it is a dead letter. Outages are not counted. */
@@ -63,7 +65,8 @@ export interface Subscription {
 }
 
 /**
- * Describes a subscription. Its name is a purpose ("checkout", "order-mail"), unique in the system: the queue, the inbox and the log are named by it.
+ * Describes a subscription. Its name is a purpose ("checkout", "order-mail"), unique in the system: the queue, the
+ * inbox and the log are named by it.
  *
  *     subscribe("stock-watch", "product.*", ProductEventSchema, {
  *       async inTransaction(event, tx) { await tx`update ...`; },

@@ -3,7 +3,9 @@ import { isOutage, openDatabase } from "@rialto/database";
 import { createJobs, runSubscription, subscribe } from "@rialto/events";
 import { createLogger } from "@rialto/telemetry";
 
-/** A subscriber in a process of its own, to be killed: `node worker-process.ts <desk url> <jobs url> <subscription>`. */
+/**
+ * A subscriber in a process of its own, to be killed: `node worker-process.ts <desk url> <jobs url> <subscription>`.
+ */
 const [deskUrl = "", jobsUrl = "", name = ""] = process.argv.slice(2);
 const log = createLogger({ service: "test", level: process.env.RIALTO_TEST_LOG ?? "silent" });
 const database = openDatabase({ url: deskUrl, schema: "desk", service: "desk" });
