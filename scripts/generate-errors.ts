@@ -3,6 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { callErrors, type ErrorDefinition } from "../packages/rpc/src/index.ts";
+import { eventErrors } from "../packages/service/src/index.ts";
 
 const preface = `# Errors
 
@@ -14,7 +15,11 @@ A refused call carries a code, a message for people and \`google.rpc.ErrorInfo\`
 send it with the same Idempotency-Key. Within a table the first reason that applies is the one that is given.
 `;
 
-const sections = [section("Any method", callErrors), ...(await serviceSections())];
+const sections = [
+  section("Any method", callErrors),
+  section("Subscriptions and dead letters", eventErrors),
+  ...(await serviceSections()),
+];
 writeFileSync("docs/errors.md", `${preface}\n${sections.join("\n")}`);
 
 async function serviceSections(): Promise<string[]> {

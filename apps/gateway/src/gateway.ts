@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   callErrors,
+  createByteUpstream,
   isStandardPath,
   openPort,
   type PortTls,
@@ -15,6 +16,7 @@ import { logWhenDone } from "./access-log.ts";
 import { limitedBody } from "./body.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
+import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
 import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import { grpcStatus } from "./grpc-error.ts";
@@ -30,12 +32,16 @@ export interface GatewayOptions extends Behind {
   readonly host?: string;
   /** Speak TLS, and choose HTTP/2 by ALPN; cleartext where it is not given. */
   readonly tls?: PortTls | undefined;
+  /** What the services keep of events, which the gateway shows as one. */
+  readonly keepers: readonly EventKeeper[];
   /** Checks access tokens. */
   readonly verifier: TokenVerifier;
   readonly log: Logger;
   /** Tell gRPC clients what there is to call. */
   readonly reflection?: boolean;
 }
+
+export { eventKeepers } from "./keepers.ts";
 
 /** A gateway that takes requests. */
 export interface Gateway {
@@ -53,7 +59,7 @@ const clientStreamsMax = 100;
  */
 export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   const closing = new AbortController();
-  const answer = createHandler(o, closing.signal);
+  const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, closing.signal);
   const { port, host, tls } = o;
   const opened = await openPort({
     port,
@@ -70,6 +76,13 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
       return closed;
     },
   };
+}
+
+/** The ways to the services, and the one that ends here: what they keep of events is put together by the gateway itself. */
+function withEventsDoor(o: GatewayOptions): Behind["upstream"] {
+  const endpoint = createEventsDoor(o);
+  const door = createByteUpstream({ kind: "local", endpoint: () => endpoint });
+  return (service) => (service === eventsDoorName ? door : o.upstream(service));
 }
 
 function createHandler(

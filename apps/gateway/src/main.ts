@@ -11,6 +11,7 @@ import {
   urlsOf,
 } from "@rialto/service";
 import { startGateway } from "./gateway.ts";
+import { eventKeepers } from "./keepers.ts";
 
 await runMain({
   name: "gateway",
@@ -35,6 +36,7 @@ await runMain({
         serviceKeys: identity.serviceKeys,
       }),
       tokens: identity.tokensOf("gateway"),
+      keepers: eventKeepers(clients),
       log,
     });
     log.info({ port: gateway.port }, "listening");

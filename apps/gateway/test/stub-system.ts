@@ -87,6 +87,7 @@ export async function startStubSystem(
     verifier,
     tokens: createServiceTokens({ name: "gateway", privateKey: door.privateKey }),
     log,
+    keepers: [],
     upstream: (service) => {
       const upstream = upstreams.get(service);
       if (upstream === undefined) throw new Error(`no stub for ${service}`);

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
-import { startGateway } from "@rialto/gateway";
+import { eventKeepers, startGateway } from "@rialto/gateway";
 import { type ByteUpstream, createByteUpstream } from "@rialto/rpc";
 import {
   type Announcement,
@@ -48,6 +48,7 @@ export async function startRialto(o: { readonly config: Config; readonly logOf: 
       verifier: running.verifier,
       tokens: running.identity.tokensOf("gateway"),
       upstream: upstreamsOf(running),
+      keepers: eventKeepers(running.clients),
       log: logOf("gateway"),
     });
     const { announcements } = running;

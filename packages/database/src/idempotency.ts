@@ -62,6 +62,22 @@ export async function replay(sql: Sql, key: IdempotencyKey | undefined): Promise
   return stored === undefined ? undefined : answerOf(stored);
 }
 
+/**
+ * Removes the oldest keys that are older than that, at most `rowsMax` of them; answers how many. One without an answer stays: what its
+ * work did outside is not known yet, and a repetition must not do it again.
+ */
+export async function forgetIdempotencyKeys(
+  sql: Sql,
+  o: { readonly olderThanMs: number; readonly rowsMax: number },
+): Promise<number> {
+  const forgotten = await sql`
+    delete from idempotency where (caller, method, key) in (
+      select caller, method, key from idempotency
+      where response is not null and create_time < now() - ${o.olderThanMs} * interval '1 millisecond'
+      order by create_time limit ${o.rowsMax} for update skip locked)`;
+  return forgotten.count;
+}
+
 /** Claims the key in this transaction; false where it has a row already, waited for if it is not committed yet. */
 async function claim(tx: Transaction, key: IdempotencyKey): Promise<boolean> {
   try {

@@ -16,7 +16,7 @@ export {
   TooOldCode,
   TooOldPostgres,
 } from "./errors.ts";
-export { type IdempotencyKey, once, replay } from "./idempotency.ts";
+export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
 export { withLease } from "./lease.ts";
 export type { SchemaSpec } from "./migrations.ts";

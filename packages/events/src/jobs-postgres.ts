@@ -116,9 +116,15 @@ export function createPostgresJobs(url: string): Jobs {
  */
 async function endWithAll(pool: pg.Pool, lent: ReadonlySet<pg.PoolClient>): Promise<void> {
   const ended = pool.end();
-  pool.on("acquire", (client) => setImmediate(() => client.release(true)));
-  for (const client of lent) client.release(true);
+  pool.on("acquire", (client) => setImmediate(() => takeBack(client)));
+  for (const client of lent) takeBack(client);
   await ended;
+}
+
+/** Takes a connection from whoever has it. A query that was under way on it fails by that, and gives it back as well: once too often for the pool. */
+function takeBack(client: pg.PoolClient): void {
+  client.release(true);
+  client.release = () => undefined;
 }
 
 /**

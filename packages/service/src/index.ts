@@ -3,7 +3,9 @@ export { accessKeysFrom, type ClientFactory, createClientFactory, urlsOf } from 
 export { type Config, readConfig } from "./config.ts";
 export { ConfigurationError } from "./configuration-error.ts";
 export { defineService, type ServiceDefinition, type ServiceOptions } from "./define-service.ts";
+export { eventErrors } from "./errors.ts";
 export { type Identity, openIdentity } from "./identity.ts";
+export { mergeSubscriptions, type SubscriptionPart } from "./merge-subscriptions.ts";
 export { migrateAll } from "./migrate-all.ts";
 export type { ConfigScope } from "./required-variables.ts";
 export { type LogOutput, type Main, runMain, runProcess, runTask } from "./run-main.ts";

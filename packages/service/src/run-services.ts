@@ -9,6 +9,7 @@ import {
   type Endpoint,
   isUnavailable,
   listen,
+  type Route,
   type TokenVerifier,
 } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
@@ -17,11 +18,14 @@ import { accessKeysFrom, type ClientFactory, createClientFactory } from "./clien
 import type { Config } from "./config.ts";
 import { createApp } from "./create-app.ts";
 import { connect, connectJobs, type DatabaseAccess, prepareDatabases } from "./databases.ts";
+import { deadLetterRoute } from "./dead-letter-route.ts";
 import type { OpenService, ServiceDefinition } from "./define-service.ts";
+import { sweepIdempotencyKeys } from "./idempotency-retention.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { type Registration, register, registerUntilDone, registrationRoute, registrationsOf } from "./registration.ts";
 import { runSchedule } from "./run-schedule.ts";
 import { defaultPorts, type ServiceName } from "./service-name.ts";
+import { subscriptionRoute } from "./subscription-route.ts";
 import { createTeardown, type Teardown } from "./teardown.ts";
 
 export interface RunOptions {
@@ -38,6 +42,8 @@ export interface RunOptions {
 export interface Running {
   /** To be called without a network: what the gateway forwards to in one process. */
   readonly endpoints: ReadonlyMap<ServiceName, Endpoint>;
+  /** For whoever else in this process calls them: the gateway's door to what they keep of events. */
+  readonly clients: ClientFactory;
   readonly verifier: TokenVerifier;
   readonly identity: Identity;
   /** Where it listens, if it does. */
@@ -75,6 +81,9 @@ interface Part {
   readonly extras: ReadonlyMap<string, Database>;
   /** Undefined where the service publishes nothing: its schema has no outbox. */
   readonly relay: ReturnType<typeof createRelay> | undefined;
+  /** Whether its schema has an inbox, and whether it keeps idempotency keys. */
+  readonly subscribes: boolean;
+  readonly keepsKeys: boolean;
 }
 
 async function start(
@@ -115,7 +124,7 @@ async function start(
       part.name,
       createEndpoint({
         service: part.name,
-        routes: [...open.routes, ...(part.relay ? [registrationRoute(part.name, part.database)] : [])],
+        routes: [...open.routes, ...eventRoutes(part, open, jobs)],
         verifier,
         fingerprintKey: identity.derivedKey(`${part.name} idempotency fingerprint`),
         log: part.log,
@@ -143,7 +152,7 @@ async function start(
     void registerUntilDone(registration, registrar(clients, part, registration), until);
   }
 
-  return { endpoints, verifier, identity, port, announcements, stop: () => teardown.run() };
+  return { endpoints, clients, verifier, identity, port, announcements, stop: () => teardown.run() };
 }
 
 function registrar(clients: ClientFactory, part: Part, { publisher }: Registration) {
@@ -168,8 +177,22 @@ function openConnections(definition: ServiceDefinition, access: DatabaseAccess, 
 
 async function withRelay(part: ReturnType<typeof openConnections>, jobs: Jobs, log: Logger): Promise<Part> {
   const { database } = part;
-  const [row] = await database.sql<{ publishes: boolean }[]>`select to_regclass('outbox') is not null as publishes`;
-  return { ...part, log, relay: row?.publishes === true ? createRelay({ database, jobs, log }) : undefined };
+  const [row] = await database.sql<{ publishes: boolean; subscribes: boolean; keepsKeys: boolean }[]>`
+    select to_regclass('outbox') is not null as publishes, to_regclass('inbox') is not null as subscribes,
+      to_regclass('idempotency') is not null as "keepsKeys"`;
+  const { publishes, subscribes, keepsKeys } = row ?? { publishes: false, subscribes: false, keepsKeys: false };
+  return { ...part, log, relay: publishes ? createRelay({ database, jobs, log }) : undefined, subscribes, keepsKeys };
+}
+
+/** What every service serves beside its own: registrations where it publishes, dead letters where it subscribes. */
+function eventRoutes(part: Part, { subscriptions }: OpenService, jobs: Jobs): readonly Route[] {
+  const { name: service, database, subscribes } = part;
+  const publishes = part.relay !== undefined;
+  return [
+    ...(publishes ? [registrationRoute(service, database)] : []),
+    ...(subscribes ? [deadLetterRoute(database, subscriptions)] : []),
+    subscriptionRoute({ service, database, jobs, subscriptions, publishes, subscribes }),
+  ];
 }
 
 function startRelay(relay: ReturnType<typeof createRelay>, teardown: Teardown): void {
@@ -189,9 +212,10 @@ function isSomethingDown(error: unknown): boolean {
   return isOutage(error) || isUnavailable(error);
 }
 
-function runSchedules({ database, log }: Part, open: OpenService, teardown: Teardown): void {
+function runSchedules({ database, log, keepsKeys }: Part, open: OpenService, teardown: Teardown): void {
   const holder = randomUUID();
-  for (const schedule of open.schedules) {
+  const schedules = [...open.schedules, ...(keepsKeys ? [sweepIdempotencyKeys(database, log)] : [])];
+  for (const schedule of schedules) {
     const running = runSchedule({ schedule, sql: database.sql, holder, log });
     teardown.add("schedules", () => running.stop());
   }

@@ -1,0 +1,192 @@
+import { DeadLetterService, SubscriptionService } from "@rialto/contracts";
+import {
+  type CallContext,
+  type CallOptions,
+  type Client,
+  callErrors,
+  createEndpoint,
+  type Endpoint,
+  isUnavailable,
+  nextPageToken,
+  pageOf,
+  reasonOf,
+  refuse,
+  serve,
+  type TokenVerifier,
+} from "@rialto/rpc";
+import { eventErrors, mergeSubscriptions } from "@rialto/service";
+import type { Logger } from "@rialto/telemetry";
+
+/** The domain whose methods the gateway answers itself. It names the door as services are named: the audience of the gateway's token. */
+export const eventsDoorName = "events";
+
+/** What one service behind keeps of events: its subscriptions' dead letters, and who is registered with it. */
+export interface EventKeeper {
+  readonly service: string;
+  readonly deadLetters: Client<typeof DeadLetterService>;
+  readonly subscriptions: Client<typeof SubscriptionService>;
+}
+
+/**
+ * The one door to what every service keeps of events. A subscription is addressed by its name alone: all services are asked, the one that keeps it
+ * answers, and the others say that they know none of that name. The admin's own token travels on, so each service decides again who may.
+ *
+ * A list is put together from all of them. All order it by the same keys, so a page token is good with each. A service that is down is named in the
+ * answer, which has what the others keep: that is when such a list is needed most.
+ */
+export function createEventsDoor(o: {
+  readonly keepers: readonly EventKeeper[];
+  readonly verifier: TokenVerifier;
+  readonly log: Logger;
+}): Endpoint {
+  const { keepers, verifier, log } = o;
+  // Keys are kept by the services; the fingerprint that is made here is never stored.
+  const fingerprintKey = eventsDoorName;
+  const routes = [serve(DeadLetterService, deadLetters(keepers)), serve(SubscriptionService, subscriptions(keepers))];
+  return createEndpoint({ service: eventsDoorName, routes, verifier, fingerprintKey, log });
+}
+
+function deadLetters(keepers: readonly EventKeeper[]): Parameters<typeof serve<typeof DeadLetterService>>[1] {
+  return {
+    async listDeadLetters(request, ctx) {
+      const filter = { subscription: request.subscription === "" ? undefined : request.subscription };
+      const { limit } = pageOf(request, filter);
+      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.listDeadLetters(request, ctx));
+      if (filter.subscription !== undefined) asked.requireOne();
+      const all = asked.answers.flatMap((answer) => answer.deadLetters).sort(byEventThenSubscription);
+      const page = all.slice(0, limit);
+      const last = page.at(-1);
+      const isLast = all.length <= limit && asked.answers.every((answer) => answer.nextPageToken === "");
+      const nextPage = isLast || last === undefined ? "" : nextPageToken([last.eventId, last.subscription], filter);
+      return { deadLetters: page, nextPageToken: nextPage, unreachableServices: [...asked.unreachable] };
+    },
+
+    async getDeadLetter(request, ctx) {
+      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.getDeadLetter(request, ctx));
+      return asked.requireOne();
+    },
+
+    async retryDeadLetter(request, ctx) {
+      const key = keyOf(ctx);
+      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.retryDeadLetter(request, ctx, key));
+      return asked.requireOne();
+    },
+
+    async retryAllDeadLetters(request, ctx) {
+      const key = keyOf(ctx);
+      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.retryAllDeadLetters(request, ctx, key));
+      asked.requireOne();
+      return { retried: asked.answers.reduce((sum, { retried }) => sum + retried, 0) };
+    },
+
+    async discardDeadLetter(request, ctx) {
+      const key = keyOf(ctx);
+      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.discardDeadLetter(request, ctx, key));
+      return asked.requireOne();
+    },
+  };
+}
+
+function subscriptions(keepers: readonly EventKeeper[]): Parameters<typeof serve<typeof SubscriptionService>>[1] {
+  const list = (ctx: CallContext) => askAll(keepers, ({ subscriptions }) => subscriptions.listSubscriptions({}, ctx));
+  return {
+    async listSubscriptions(_request, ctx) {
+      const { answers, unreachable } = await list(ctx);
+      const parts = answers.flatMap((answer) => answer.subscriptions);
+      return { subscriptions: mergeSubscriptions(parts, ctx.now), unreachableServices: [...unreachable] };
+    },
+
+    async pauseSubscription(request, ctx) {
+      const key = keyOf(ctx);
+      const asked = await askAll(keepers, ({ subscriptions }) => subscriptions.pauseSubscription(request, ctx, key));
+      return asked.requireOne();
+    },
+
+    async resumeSubscription(request, ctx) {
+      const key = keyOf(ctx);
+      const asked = await askAll(keepers, ({ subscriptions }) => subscriptions.resumeSubscription(request, ctx, key));
+      return asked.requireOne();
+    },
+
+    /**
+     * Whoever runs it comes last: while its pause is in force nothing is taken, until there is nothing left to take. Idempotency keys are not passed on:
+     * to remove what is gone is to be told that it is gone.
+     */
+    async removeSubscription({ name }, ctx) {
+      const { answers } = await list(ctx);
+      const here = answers.flatMap((answer) => answer.subscriptions).filter((part) => part.name === name);
+      const subscriber = here.find((part) => part.subscriber !== "");
+      if (subscriber !== undefined && !subscriber.paused) throw refuse(eventErrors.SUBSCRIPTION_IN_USE);
+      const runsIt = ({ service }: EventKeeper) => service === subscriber?.subscriber;
+      const remove = (some: readonly EventKeeper[]) =>
+        askAll(some, ({ subscriptions }) => subscriptions.removeSubscription({ name }, ctx));
+      const others = await remove(keepers.filter((keeper) => !runsIt(keeper)));
+      const last = await remove(keepers.filter(runsIt));
+      const unreachable = [...others.unreachable, ...last.unreachable];
+      if (others.answers.length + last.answers.length === 0) notFound(unreachable);
+      return { unreachableServices: unreachable };
+    },
+  };
+}
+
+/** What the services answered that know what was asked about. */
+interface Asked<T> {
+  readonly answers: readonly T[];
+  /** The services that did not answer. */
+  readonly unreachable: readonly string[];
+  /** The one answer; throws where no service knows what was asked about, or where one that did not answer might. */
+  requireOne(): T;
+}
+
+/**
+ * Asks every service. One that knows no such subscription has nothing to say; another refusal is the answer, unless a second service knows better.
+ */
+async function askAll<T>(keepers: readonly EventKeeper[], ask: (keeper: EventKeeper) => Promise<T>): Promise<Asked<T>> {
+  const answers: T[] = [];
+  const unreachable: string[] = [];
+  let refused: unknown;
+  await Promise.all(
+    keepers.map(async (keeper) => {
+      try {
+        answers.push(await ask(keeper));
+      } catch (error) {
+        const reason = reasonOf(error);
+        if (isUnavailable(error)) unreachable.push(keeper.service);
+        // A service without an inbox serves no dead letters.
+        else if (reason !== "SUBSCRIPTION_NOT_FOUND" && reason !== "METHOD_UNKNOWN") refused = error;
+      }
+    }),
+  );
+  if (answers.length === 0 && refused !== undefined) throw refusalOf(refused);
+  return {
+    answers,
+    unreachable: unreachable.sort(),
+    requireOne: () => answers[0] ?? notFound(unreachable),
+  };
+}
+
+/** What a service refused with, as the door's own refusal. */
+function refusalOf(error: unknown): unknown {
+  const reason = reasonOf(error);
+  for (const definition of [...eventErrors, ...callErrors]) {
+    if (definition.reason === reason) return refuse(definition, { cause: error });
+  }
+  return error;
+}
+
+function notFound(unreachable: readonly string[]): never {
+  throw refuse(unreachable.length > 0 ? callErrors.TEMPORARILY_UNAVAILABLE : eventErrors.SUBSCRIPTION_NOT_FOUND);
+}
+
+/** The client's key, for the service that does the work under it. */
+function keyOf({ idempotencyKey }: CallContext): CallOptions {
+  return idempotencyKey === undefined ? {} : { idempotencyKey: idempotencyKey.key };
+}
+
+function byEventThenSubscription(
+  one: { readonly eventId: string; readonly subscription: string },
+  other: { readonly eventId: string; readonly subscription: string },
+): number {
+  const keys = ({ eventId, subscription }: typeof one) => `${eventId} ${subscription}`;
+  return keys(one) < keys(other) ? -1 : 1;
+}

@@ -1,0 +1,120 @@
+import { create, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type DeadLetterSchema,
+  DeadLetterService,
+  DiscardDeadLetterResponseSchema,
+  RetryAllDeadLettersResponseSchema,
+  RetryDeadLetterResponseSchema,
+} from "@rialto/contracts";
+import { type Database, once, type Sql } from "@rialto/database";
+import {
+  type DeadLetter,
+  discardDeadLetter,
+  listDeadLetters,
+  readDeadLetter,
+  retryDeadLetters,
+  type Subscription,
+} from "@rialto/events";
+import { callErrors, callerName, nextPageToken, pageOf, type Route, refuse, serve } from "@rialto/rpc";
+import { eventErrors } from "./errors.ts";
+
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Serves what the subscriptions of this service have given up. */
+export function deadLetterRoute({ sql }: Database, subscriptions: readonly Subscription[]): Route {
+  const known = async (name: string) => await requireKnown(sql, subscriptions, name);
+  return serve(DeadLetterService, {
+    async listDeadLetters(request) {
+      const subscription = request.subscription === "" ? undefined : request.subscription;
+      if (subscription !== undefined) await known(subscription);
+      const filter = { subscription };
+      const { limit, after } = pageOf(request, filter);
+      const found = await listDeadLetters(sql, { subscription, after: keyOf(after), limit: limit + 1 });
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      return {
+        deadLetters: page.map(messageOf),
+        nextPageToken: last === undefined ? "" : nextPageToken([last.eventId, last.subscription], filter),
+      };
+    },
+
+    async getDeadLetter(key) {
+      await known(key.subscription);
+      const letter = await readDeadLetter(sql, key);
+      if (letter === undefined) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+      return { deadLetter: messageOf(letter) };
+    },
+
+    async retryDeadLetter({ subscription, eventId }, ctx) {
+      await known(subscription);
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        const retried = await retryDeadLetters(tx, { subscription, eventId });
+        if (retried === 0) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+        return {};
+      });
+      ctx.log.info({ subscription, event: eventId, actor: callerName(ctx.caller) }, "a dead letter is tried again");
+      return fromJson(RetryDeadLetterResponseSchema, answer);
+    },
+
+    async retryAllDeadLetters({ subscription }, ctx) {
+      await known(subscription);
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        const retried = await retryDeadLetters(tx, { subscription });
+        return toJson(RetryAllDeadLettersResponseSchema, create(RetryAllDeadLettersResponseSchema, { retried }));
+      });
+      const response = fromJson(RetryAllDeadLettersResponseSchema, answer);
+      const actor = callerName(ctx.caller);
+      ctx.log.info({ subscription, retried: response.retried, actor }, "all dead letters are tried again");
+      return response;
+    },
+
+    async discardDeadLetter({ subscription, eventId, reason }, ctx) {
+      await known(subscription);
+      const ordered = subscriptions.some(({ name, ordered }) => name === subscription && ordered);
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        const discarded = await discardDeadLetter(tx, { subscription, eventId, ordered });
+        if (!discarded) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+        return {};
+      });
+      const actor = callerName(ctx.caller);
+      ctx.log.warn({ subscription, event: eventId, reason, actor }, "a dead letter was discarded");
+      return fromJson(DiscardDeadLetterResponseSchema, answer);
+    },
+  });
+}
+
+/** A subscription is known here where this process runs it, or where something of it is left from a time when one did. */
+async function requireKnown(sql: Sql, subscriptions: readonly Subscription[], name: string): Promise<void> {
+  if (subscriptions.some((subscription) => subscription.name === name)) return;
+  const [kept] = await sql`select 1 as kept from inbox_pending where subscription = ${name} limit 1`;
+  if (kept === undefined) throw refuse(eventErrors.SUBSCRIPTION_NOT_FOUND);
+}
+
+function keyOf(after: readonly string[] | undefined) {
+  if (after === undefined) return undefined;
+  const [eventId, subscription] = after;
+  if (eventId === undefined || subscription === undefined || !uuidPattern.test(eventId)) {
+    throw refuse(callErrors.PAGE_TOKEN_INVALID);
+  }
+  return { eventId, subscription };
+}
+
+function messageOf(letter: DeadLetter): MessageInitShape<typeof DeadLetterSchema> {
+  const { subscription, eventId, topic, subject, version, attempts, payload, lastError, traceparent } = letter;
+  return {
+    subscription,
+    eventId,
+    topic,
+    subject,
+    version,
+    attempts,
+    payload,
+    error: lastError,
+    // 00-<trace id>-<span id>-<flags>
+    traceId: traceparent.split("-")[1] ?? "",
+    eventTime: timestampFromDate(letter.eventTime),
+    firstFailureTime: timestampFromDate(letter.createTime),
+    lastFailureTime: timestampFromDate(letter.updateTime),
+  };
+}
