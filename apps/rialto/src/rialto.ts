@@ -11,6 +11,7 @@ import {
   type Running,
   readTls,
   runServices,
+  type ServiceDefinition,
 } from "@rialto/service";
 import { services } from "./services.ts";
 
@@ -23,8 +24,13 @@ export interface Rialto {
 }
 
 /** Starts all services and the gateway in this process, on DATABASE_URL or on a Postgres of its own in the data folder. */
-export async function startRialto(o: { readonly config: Config; readonly logOf: LogOutput["logOf"] }): Promise<Rialto> {
-  const { config, logOf } = o;
+export async function startRialto(o: {
+  readonly config: Config;
+  readonly logOf: LogOutput["logOf"];
+  /** What to run; all services where it is not given. */
+  readonly definitions?: readonly ServiceDefinition[];
+}): Promise<Rialto> {
+  const { config, logOf, definitions = services } = o;
   const tls = await readTls(config);
   const port = config.port ?? defaultPorts.gateway;
   // Said before anything is started: everything else takes a second or more to come up, and as long to go down again.
@@ -35,7 +41,7 @@ export async function startRialto(o: { readonly config: Config; readonly logOf: 
       : undefined;
   let running: Running | undefined;
   try {
-    running = await runServices(services, {
+    running = await runServices(definitions, {
       config,
       logOf,
       listens: false,

@@ -25,7 +25,7 @@ export interface Shop {
   payments(orderId: string): Promise<Json[]>;
 }
 
-export async function openShop(topology: Topology): Promise<Shop> {
+export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
   const call: Shop["call"] = async (method, path, o = {}) => {
     const response = await fetch(`${topology.url}${path}`, {
       method,
