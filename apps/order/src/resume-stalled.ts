@@ -1,3 +1,4 @@
+import { isOutage } from "@rialto/database";
 import { isUnavailable, workOrigin } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Checkout } from "./advance-checkout.ts";
@@ -49,7 +50,7 @@ async function resume(
         resumed += 1;
         log.info({ orderId: id }, "a stalled order came to rest");
       } catch (error) {
-        const level = isUnavailable(error) ? "warn" : "error";
+        const level = isUnavailable(error) || isOutage(error) ? "warn" : "error";
         log[level]({ err: error, orderId: id }, "a stalled order could not be brought to rest");
       }
     }

@@ -1,5 +1,6 @@
 import { Order_Status } from "@rialto/contracts";
 import { workOrigin } from "@rialto/rpc";
+import { createLogger } from "@rialto/telemetry";
 import { quietLogger } from "@rialto/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Order } from "../src/order.ts";
@@ -146,6 +147,23 @@ describe("the sweeper", () => {
     await sweep(later);
     expect(await statusOf(stuck.id)).toBe("PENDING");
     for (const { id } of others) expect(await statusOf(id)).toBe("CONFIRMED");
+  });
+
+  it("calls a lost database an outage, and a defect a defect", async () => {
+    const levels: string[] = [];
+    const log = createLogger({
+      service: "order",
+      destination: { write: (line) => levels.push(JSON.parse(line).level) },
+    });
+    const failing = (error: Error) => ({ advance: () => Promise.reject(error), seal: () => Promise.reject(error) });
+    const run = (error: Error) =>
+      resumeStalled({ orders: world.store, checkout: failing(error), log, now: later })(AbortSignal.timeout(10_000));
+    await place();
+    const lost = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    await run(new Error("Failed query", { cause: lost }));
+    expect(new Set(levels.splice(0))).toEqual(new Set(["warn"]));
+    await run(new Error("a defect"));
+    expect(new Set(levels)).toEqual(new Set(["error"]));
   });
 
   it("finds more than one page of them", async () => {
