@@ -4,7 +4,7 @@ import { type Envelope, openEnvelope } from "./envelope.ts";
 import type { Failures, Setback } from "./handler-outcome.ts";
 
 /** Events that one look takes. */
-export const pendingClaimMax = 16;
+const pendingClaimMax = 16;
 /** Who takes an event has it for so long. Longer than a handler may run; only a process that died lets it pass. */
 const pendingLeaseMs = 60_000;
 /**
