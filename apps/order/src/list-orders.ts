@@ -20,7 +20,7 @@ export async function listOrders(
   request: ListOrdersRequest,
   ctx: CallContext,
 ): Promise<MessageInitShape<typeof ListOrdersResponseSchema>> {
-  const filter = { userId: userOf(request, ctx), status: statusOf(request.status) };
+  const filter = { userId: userOf(request, ctx), status: statusOf(request.status), attention: request.attention };
   const { limit, after: keys } = pageOf(request, filter);
   const after = keyIn(keys, isUuid);
   const found = await orders.list(filter, { after, limit: limit + 1 });

@@ -1,5 +1,5 @@
 import type { Database } from "@rialto/database";
-import { and, asc, desc, eq, getTableColumns, gt, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import type { LoggedFact, Order, Status } from "./order.ts";
 import { factFromJson } from "./order-json.ts";
 import { orderOf } from "./order-row.ts";
@@ -19,6 +19,8 @@ export interface HistoryEntry extends LoggedFact {
 export interface OrderFilter {
   readonly userId: string | undefined;
   readonly status: Status | undefined;
+  /** Only those that wait for a person. */
+  readonly attention: boolean;
 }
 
 /** A place in the list of stalled orders. */
@@ -44,6 +46,9 @@ export interface OrderQueries {
   }): Promise<StalledKey[]>;
 }
 
+/** What a list of orders can be narrowed down by. */
+type ListPart = "user" | "status" | "attention";
+
 /** The queries of the order service, each prepared once. */
 export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "sql">): OrderQueries {
   const param = sql.placeholder;
@@ -53,22 +58,29 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
     .where(eq(orders.id, param("id")))
     .prepare("order_by_id");
 
-  const listBy = (name: string, ...conditions: readonly SQL[]) =>
+  const listBy = (...parts: readonly ListPart[]) =>
     orm
       .select()
       .from(orders)
-      .where(and(lt(orders.id, param("after")), ...conditions))
+      .where(and(lt(orders.id, param("after")), ...parts.map((part) => conditions[part])))
       .orderBy(desc(orders.id))
       .limit(param("limit"))
-      .prepare(name);
-  const ofUser = eq(orders.userId, param("userId"));
-  const inStatus = eq(orders.status, param("status"));
-  const lists = {
-    all: listBy("orders_all"),
-    user: listBy("orders_of_user", ofUser),
-    status: listBy("orders_in_status", inStatus),
-    both: listBy("orders_of_user_in_status", ofUser, inStatus),
+      .prepare(["orders", ...parts].join("_"));
+  const conditions: Readonly<Record<ListPart, SQL>> = {
+    user: eq(orders.userId, param("userId")),
+    status: eq(orders.status, param("status")),
+    attention: isNotNull(orders.attentionReason),
   };
+  const lists = [
+    listBy(),
+    listBy("user"),
+    listBy("status"),
+    listBy("user", "status"),
+    listBy("attention"),
+    listBy("user", "attention"),
+    listBy("status", "attention"),
+    listBy("user", "status", "attention"),
+  ] as const;
 
   const log = orm
     .select()
@@ -92,10 +104,10 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
       const [row] = await byId.execute({ id });
       return row && orderOf(row);
     },
-    async list({ userId, status }, { after = aboveAll, limit }) {
-      const which =
-        userId === undefined ? (status === undefined ? "all" : "status") : status === undefined ? "user" : "both";
-      const rows = await lists[which].execute({ after, limit, userId, status });
+    async list({ userId, status, attention }, { after = aboveAll, limit }) {
+      // Each filter that is set is a bit: the lists stand in the order of these numbers, so there is one for each.
+      const which = (userId === undefined ? 0 : 1) + (status === undefined ? 0 : 2) + (attention ? 4 : 0);
+      const rows = (await lists[which]?.execute({ after, limit, userId, status })) ?? [];
       return rows.map(orderOf);
     },
     async history(orderId, page) {

@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Ledger, openLedger } from "./ledger.ts";
+import { openShop, type Shop } from "./shop.ts";
+import { oneProcess, type Topology } from "./topology.ts";
+
+const cards = [
+  { card: "pm_test_capture_refused", reason: "CAPTURE_REFUSED" },
+  { card: "pm_test_authorization_expired", reason: "AUTHORIZATION_EXPIRED" },
+];
+
+describe("an order whose money cannot be taken when it is to be shipped", () => {
+  let topology: Topology;
+  let shop: Shop;
+  let ledger: Ledger;
+
+  beforeAll(async () => {
+    topology = await oneProcess("postgres");
+    shop = await openShop(topology);
+    ledger = openLedger(topology.databaseUrl);
+  }, 120_000);
+
+  afterAll(async () => {
+    await ledger?.close();
+    await topology?.stop();
+  }, 60_000);
+
+  it.each(cards)(
+    "waits for a person, listed as $reason, and an admin's cancel settles it",
+    async ({ card, reason }) => {
+      const { id: userId, token } = await shop.customer();
+      const product = await shop.product({ stock: 5 });
+      const { id } = await shop.order(token, product, { card });
+      await shop.settled(token, id);
+      const admin = { token: shop.adminToken };
+      const waiting = async () =>
+        (await shop.call("GET", `/api/orders?attention=true&userId=${userId}`, admin)).body.orders;
+      expect(await waiting()).toEqual([]);
+
+      await shop.call("POST", `/api/orders/${id}:ship`, admin);
+      expect((await shop.settled(token, id)).attention).toMatchObject({ reason });
+      expect(await waiting()).toMatchObject([
+        { id, status: "CONFIRMED", pendingAction: "SHIP", attention: { reason } },
+      ]);
+
+      await shop.call("POST", `/api/orders/${id}:ship`, admin);
+      expect((await shop.settled(token, id)).attention).toMatchObject({ reason });
+
+      const cancelled = await shop.call("POST", `/api/orders/${id}:cancel`, { ...admin, body: { reason: "no money" } });
+      expect(cancelled.status).toBe(200);
+      expect(await shop.settled(token, id)).toMatchObject({ status: "CANCELLED" });
+      expect(await waiting()).toEqual([]);
+      expect(await shop.stock(product)).toEqual({ onHand: 5, reserved: 0, available: 5 });
+      expect(await ledger.held(id)).toBe(0n);
+      expect(await ledger.taken(id)).toBe(0n);
+    },
+  );
+});
