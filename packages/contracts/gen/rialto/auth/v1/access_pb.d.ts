@@ -48,6 +48,33 @@ export declare type Access = Message<"rialto.auth.v1.Access"> & {
 export declare const AccessSchema: GenMessage<Access>;
 
 /**
+ * How often one caller may call the method through the gateway, where the general limit does not fit. It counts for itself.
+ *
+ * @generated from message rialto.auth.v1.Limit
+ */
+export declare type Limit = Message<"rialto.auth.v1.Limit"> & {
+  /**
+   * How many calls.
+   *
+   * @generated from field: int32 requests = 1;
+   */
+  requests: number;
+
+  /**
+   * In how many seconds.
+   *
+   * @generated from field: int32 window_seconds = 2;
+   */
+  windowSeconds: number;
+};
+
+/**
+ * Describes the message rialto.auth.v1.Limit.
+ * Use `create(LimitSchema)` to create a new message.
+ */
+export declare const LimitSchema: GenMessage<Limit>;
+
+/**
  * What a person is to the system.
  *
  * @generated from enum rialto.auth.v1.Role
@@ -93,4 +120,11 @@ export declare const RoleSchema: GenEnum<Role>;
  * @generated from extension: rialto.auth.v1.Access access = 50101;
  */
 export declare const access: GenExtension<MethodOptions, Access>;
+
+/**
+ * The method's own rate limit.
+ *
+ * @generated from extension: rialto.auth.v1.Limit limit = 50102;
+ */
+export declare const limit: GenExtension<MethodOptions, Limit>;
 

@@ -11,7 +11,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file rialto/auth/v1/access.proto.
  */
 export const file_rialto_auth_v1_access = /*@__PURE__*/
-  fileDesc("ChtyaWFsdG8vYXV0aC92MS9hY2Nlc3MucHJvdG8SDnJpYWx0by5hdXRoLnYxIk4KBkFjY2VzcxIjCgVyb2xlcxgBIAMoDjIULnJpYWx0by5hdXRoLnYxLlJvbGUSEAoIc2VydmljZXMYAiADKAkSDQoFb3duZWQYAyABKAgqQQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASCgoGUFVCTElDEAESDAoIQ1VTVE9NRVIQAhIJCgVBRE1JThADOlAKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyFi5yaWFsdG8uYXV0aC52MS5BY2Nlc3NSBmFjY2Vzc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChtyaWFsdG8vYXV0aC92MS9hY2Nlc3MucHJvdG8SDnJpYWx0by5hdXRoLnYxIk4KBkFjY2VzcxIjCgVyb2xlcxgBIAMoDjIULnJpYWx0by5hdXRoLnYxLlJvbGUSEAoIc2VydmljZXMYAiADKAkSDQoFb3duZWQYAyABKAgiMQoFTGltaXQSEAoIcmVxdWVzdHMYASABKAUSFgoOd2luZG93X3NlY29uZHMYAiABKAUqQQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASCgoGUFVCTElDEAESDAoIQ1VTVE9NRVIQAhIJCgVBRE1JThADOlAKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyFi5yaWFsdG8uYXV0aC52MS5BY2Nlc3NSBmFjY2VzczpNCgVsaW1pdBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKAsyFS5yaWFsdG8uYXV0aC52MS5MaW1pdFIFbGltaXRiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Describes the message rialto.auth.v1.Access.
@@ -19,6 +19,13 @@ export const file_rialto_auth_v1_access = /*@__PURE__*/
  */
 export const AccessSchema = /*@__PURE__*/
   messageDesc(file_rialto_auth_v1_access, 0);
+
+/**
+ * Describes the message rialto.auth.v1.Limit.
+ * Use `create(LimitSchema)` to create a new message.
+ */
+export const LimitSchema = /*@__PURE__*/
+  messageDesc(file_rialto_auth_v1_access, 1);
 
 /**
  * Describes the enum rialto.auth.v1.Role.
@@ -41,4 +48,12 @@ export const Role = /*@__PURE__*/
  */
 export const access = /*@__PURE__*/
   extDesc(file_rialto_auth_v1_access, 0);
+
+/**
+ * The method's own rate limit.
+ *
+ * @generated from extension: rialto.auth.v1.Limit limit = 50102;
+ */
+export const limit = /*@__PURE__*/
+  extDesc(file_rialto_auth_v1_access, 1);
 

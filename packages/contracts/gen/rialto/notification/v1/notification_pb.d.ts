@@ -150,6 +150,13 @@ export enum Notification_Kind {
    * @generated from enum value: ORDER_DELIVERED = 6;
    */
   ORDER_DELIVERED = 6,
+
+  /**
+   * Somebody asked to set a new password.
+   *
+   * @generated from enum value: PASSWORD_RESET = 7;
+   */
+  PASSWORD_RESET = 7,
 }
 
 /**

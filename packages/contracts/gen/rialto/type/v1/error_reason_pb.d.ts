@@ -112,6 +112,20 @@ export enum ErrorReason {
    * @generated from enum value: INTERNAL_ERROR = 13;
    */
   INTERNAL_ERROR = 13,
+
+  /**
+   * The session of the access token has ended: by its owner, by an admin, or because a token of it was used twice.
+   *
+   * @generated from enum value: SESSION_ENDED = 14;
+   */
+  SESSION_ENDED = 14,
+
+  /**
+   * More requests than the caller may make for now. Retry-After says when the next one is heard.
+   *
+   * @generated from enum value: RATE_LIMITED = 15;
+   */
+  RATE_LIMITED = 15,
 }
 
 /**

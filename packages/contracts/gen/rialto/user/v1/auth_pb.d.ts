@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { User } from "./user_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file rialto/user/v1/auth.proto.
@@ -169,6 +170,278 @@ export declare type LogoutResponse = Message<"rialto.user.v1.LogoutResponse"> & 
 export declare const LogoutResponseSchema: GenMessage<LogoutResponse>;
 
 /**
+ * Ends all sessions.
+ *
+ * @generated from message rialto.user.v1.LogoutAllRequest
+ */
+export declare type LogoutAllRequest = Message<"rialto.user.v1.LogoutAllRequest"> & {
+};
+
+/**
+ * Describes the message rialto.user.v1.LogoutAllRequest.
+ * Use `create(LogoutAllRequestSchema)` to create a new message.
+ */
+export declare const LogoutAllRequestSchema: GenMessage<LogoutAllRequest>;
+
+/**
+ * All sessions have ended.
+ *
+ * @generated from message rialto.user.v1.LogoutAllResponse
+ */
+export declare type LogoutAllResponse = Message<"rialto.user.v1.LogoutAllResponse"> & {
+};
+
+/**
+ * Describes the message rialto.user.v1.LogoutAllResponse.
+ * Use `create(LogoutAllResponseSchema)` to create a new message.
+ */
+export declare const LogoutAllResponseSchema: GenMessage<LogoutAllResponse>;
+
+/**
+ * The old password and the new one.
+ *
+ * @generated from message rialto.user.v1.ChangePasswordRequest
+ */
+export declare type ChangePasswordRequest = Message<"rialto.user.v1.ChangePasswordRequest"> & {
+  /**
+   * The password as it is.
+   *
+   * @generated from field: string current_password = 1;
+   */
+  currentPassword: string;
+
+  /**
+   * The password as it is to be: at least 8 characters, at most 128.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.ChangePasswordRequest.
+ * Use `create(ChangePasswordRequestSchema)` to create a new message.
+ */
+export declare const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest>;
+
+/**
+ * The password was changed.
+ *
+ * @generated from message rialto.user.v1.ChangePasswordResponse
+ */
+export declare type ChangePasswordResponse = Message<"rialto.user.v1.ChangePasswordResponse"> & {
+};
+
+/**
+ * Describes the message rialto.user.v1.ChangePasswordResponse.
+ * Use `create(ChangePasswordResponseSchema)` to create a new message.
+ */
+export declare const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse>;
+
+/**
+ * Asks for a mail.
+ *
+ * @generated from message rialto.user.v1.RequestPasswordResetRequest
+ */
+export declare type RequestPasswordResetRequest = Message<"rialto.user.v1.RequestPasswordResetRequest"> & {
+  /**
+   * The account's e-mail address.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.RequestPasswordResetRequest.
+ * Use `create(RequestPasswordResetRequestSchema)` to create a new message.
+ */
+export declare const RequestPasswordResetRequestSchema: GenMessage<RequestPasswordResetRequest>;
+
+/**
+ * If there is such an account, a mail is on its way.
+ *
+ * @generated from message rialto.user.v1.RequestPasswordResetResponse
+ */
+export declare type RequestPasswordResetResponse = Message<"rialto.user.v1.RequestPasswordResetResponse"> & {
+};
+
+/**
+ * Describes the message rialto.user.v1.RequestPasswordResetResponse.
+ * Use `create(RequestPasswordResetResponseSchema)` to create a new message.
+ */
+export declare const RequestPasswordResetResponseSchema: GenMessage<RequestPasswordResetResponse>;
+
+/**
+ * The token of a mail, and the new password.
+ *
+ * @generated from message rialto.user.v1.ResetPasswordRequest
+ */
+export declare type ResetPasswordRequest = Message<"rialto.user.v1.ResetPasswordRequest"> & {
+  /**
+   * What the mail's link ends with.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * The new password: at least 8 characters, at most 128.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export declare const ResetPasswordRequestSchema: GenMessage<ResetPasswordRequest>;
+
+/**
+ * The password was set.
+ *
+ * @generated from message rialto.user.v1.ResetPasswordResponse
+ */
+export declare type ResetPasswordResponse = Message<"rialto.user.v1.ResetPasswordResponse"> & {
+};
+
+/**
+ * Describes the message rialto.user.v1.ResetPasswordResponse.
+ * Use `create(ResetPasswordResponseSchema)` to create a new message.
+ */
+export declare const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse>;
+
+/**
+ * Asks for the token of a reset.
+ *
+ * @generated from message rialto.user.v1.CreatePasswordResetTokenRequest
+ */
+export declare type CreatePasswordResetTokenRequest = Message<"rialto.user.v1.CreatePasswordResetTokenRequest"> & {
+  /**
+   * The reset, as the event user.password_reset_requested names it.
+   *
+   * @generated from field: string reset_id = 1;
+   */
+  resetId: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.CreatePasswordResetTokenRequest.
+ * Use `create(CreatePasswordResetTokenRequestSchema)` to create a new message.
+ */
+export declare const CreatePasswordResetTokenRequestSchema: GenMessage<CreatePasswordResetTokenRequest>;
+
+/**
+ * The token, to be put into the mail and nowhere else.
+ *
+ * @generated from message rialto.user.v1.CreatePasswordResetTokenResponse
+ */
+export declare type CreatePasswordResetTokenResponse = Message<"rialto.user.v1.CreatePasswordResetTokenResponse"> & {
+  /**
+   * What the mail's link ends with.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Until when it is good.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rialto.user.v1.CreatePasswordResetTokenResponse.
+ * Use `create(CreatePasswordResetTokenResponseSchema)` to create a new message.
+ */
+export declare const CreatePasswordResetTokenResponseSchema: GenMessage<CreatePasswordResetTokenResponse>;
+
+/**
+ * Asks for what ended.
+ *
+ * @generated from message rialto.user.v1.ListRevocationsRequest
+ */
+export declare type ListRevocationsRequest = Message<"rialto.user.v1.ListRevocationsRequest"> & {
+  /**
+   * Only what ended later. Without it, everything that matters still.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 1;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.ListRevocationsRequest.
+ * Use `create(ListRevocationsRequestSchema)` to create a new message.
+ */
+export declare const ListRevocationsRequestSchema: GenMessage<ListRevocationsRequest>;
+
+/**
+ * A page of sessions that have ended, in the order in which they did.
+ *
+ * @generated from message rialto.user.v1.ListRevocationsResponse
+ */
+export declare type ListRevocationsResponse = Message<"rialto.user.v1.ListRevocationsResponse"> & {
+  /**
+   * What ended.
+   *
+   * @generated from field: repeated rialto.user.v1.Revocation revocations = 1;
+   */
+  revocations: Revocation[];
+
+  /**
+   * The token of the next page; empty where this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.ListRevocationsResponse.
+ * Use `create(ListRevocationsResponseSchema)` to create a new message.
+ */
+export declare const ListRevocationsResponseSchema: GenMessage<ListRevocationsResponse>;
+
+/**
+ * A session that has ended: its access tokens are good for nothing any more.
+ *
+ * @generated from message rialto.user.v1.Revocation
+ */
+export declare type Revocation = Message<"rialto.user.v1.Revocation"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * When it ended.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 2;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rialto.user.v1.Revocation.
+ * Use `create(RevocationSchema)` to create a new message.
+ */
+export declare const RevocationSchema: GenMessage<Revocation>;
+
+/**
  * Asks for the public keys.
  *
  * @generated from message rialto.user.v1.GetJsonWebKeySetRequest
@@ -264,7 +537,7 @@ export declare const JsonWebKeySchema: GenMessage<JsonWebKey>;
  */
 export declare const AuthService: GenService<{
   /**
-   * Opens a session. Reasons: CREDENTIALS_INVALID.
+   * Opens a session. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS, ACCOUNT_DISABLED (told only to whoever knows the password).
    *
    * @generated from rpc rialto.user.v1.AuthService.Login
    */
@@ -293,6 +566,69 @@ export declare const AuthService: GenService<{
     methodKind: "unary";
     input: typeof LogoutRequestSchema;
     output: typeof LogoutResponseSchema;
+  },
+  /**
+   * Ends every session of the caller, this one too. Their access tokens end within 30 seconds.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.LogoutAll
+   */
+  logoutAll: {
+    methodKind: "unary";
+    input: typeof LogoutAllRequestSchema;
+    output: typeof LogoutAllResponseSchema;
+  },
+  /**
+   * Changes the caller's password and ends their other sessions. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.ChangePassword
+   */
+  changePassword: {
+    methodKind: "unary";
+    input: typeof ChangePasswordRequestSchema;
+    output: typeof ChangePasswordResponseSchema;
+  },
+  /**
+   * Asks for a mail with a link that sets a new password. The answer is the same whether there is such an account or not.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.RequestPasswordReset
+   */
+  requestPasswordReset: {
+    methodKind: "unary";
+    input: typeof RequestPasswordResetRequestSchema;
+    output: typeof RequestPasswordResetResponseSchema;
+  },
+  /**
+   * Sets a new password with the token of the mail's link, which is spent by it, and ends every session of the account.
+   * Reasons: RESET_TOKEN_INVALID.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.ResetPassword
+   */
+  resetPassword: {
+    methodKind: "unary";
+    input: typeof ResetPasswordRequestSchema;
+    output: typeof ResetPasswordResponseSchema;
+  },
+  /**
+   * Makes the one-time token of a reset that was asked for, at the moment its mail is sent. Only its hash is kept, and making another
+   * one makes this one worthless. Reasons: RESET_TOKEN_INVALID where the reset was used, has expired or never was.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.CreatePasswordResetToken
+   */
+  createPasswordResetToken: {
+    methodKind: "unary";
+    input: typeof CreatePasswordResetTokenRequestSchema;
+    output: typeof CreatePasswordResetTokenResponseSchema;
+  },
+  /**
+   * Lists the sessions that have ended while access tokens of theirs may still be good. Disabling an account ends all its sessions, so they
+   * are in it. The gateway and every service ask for what is new every few seconds.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.ListRevocations
+   */
+  listRevocations: {
+    methodKind: "unary";
+    input: typeof ListRevocationsRequestSchema;
+    output: typeof ListRevocationsResponseSchema;
   },
   /**
    * The public keys that access tokens are signed with, as a JSON Web Key Set (RFC 7517).

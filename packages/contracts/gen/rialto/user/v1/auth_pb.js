@@ -5,6 +5,7 @@
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.js";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_rialto_auth_v1_access } from "../../auth/v1/access_pb.js";
 import { file_rialto_user_v1_user } from "./user_pb.js";
 
@@ -12,7 +13,7 @@ import { file_rialto_user_v1_user } from "./user_pb.js";
  * Describes the file rialto/user/v1/auth.proto.
  */
 export const file_rialto_user_v1_auth = /*@__PURE__*/
-  fileDesc("ChlyaWFsdG8vdXNlci92MS9hdXRoLnByb3RvEg5yaWFsdG8udXNlci52MSJKCgxMb2dpblJlcXVlc3QSGQoFZW1haWwYASABKAlCCrpIB3IFEAEY/gESHwoIcGFzc3dvcmQYAiABKAlCDYABAbpIB3IFEAEYgAEifgoNTG9naW5SZXNwb25zZRIZCgxhY2Nlc3NfdG9rZW4YASABKAlCA4ABARIaCg1yZWZyZXNoX3Rva2VuGAIgASgJQgOAAQESEgoKZXhwaXJlc19pbhgDIAEoBRIiCgR1c2VyGAQgASgLMhQucmlhbHRvLnVzZXIudjEuVXNlciI7ChNSZWZyZXNoVG9rZW5SZXF1ZXN0EiQKDXJlZnJlc2hfdG9rZW4YASABKAlCDYABAbpIB3IFEAEYgAQihQEKFFJlZnJlc2hUb2tlblJlc3BvbnNlEhkKDGFjY2Vzc190b2tlbhgBIAEoCUIDgAEBEhoKDXJlZnJlc2hfdG9rZW4YAiABKAlCA4ABARISCgpleHBpcmVzX2luGAMgASgFEiIKBHVzZXIYBCABKAsyFC5yaWFsdG8udXNlci52MS5Vc2VyIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiGQoXR2V0SnNvbldlYktleVNldFJlcXVlc3QiRAoYR2V0SnNvbldlYktleVNldFJlc3BvbnNlEigKBGtleXMYASADKAsyGi5yaWFsdG8udXNlci52MS5Kc29uV2ViS2V5IlgKCkpzb25XZWJLZXkSCwoDa3R5GAEgASgJEgsKA2NydhgCIAEoCRIJCgF4GAMgASgJEgsKA2tpZBgEIAEoCRILCgNhbGcYBSABKAkSCwoDdXNlGAYgASgJMqwECgtBdXRoU2VydmljZRJnCgVMb2dpbhIcLnJpYWx0by51c2VyLnYxLkxvZ2luUmVxdWVzdBodLnJpYWx0by51c2VyLnYxLkxvZ2luUmVzcG9uc2UiIaq7GAMKAQGC0+STAhQ6ASoiDy9hcGkvYXV0aC9sb2dpbhJ+CgxSZWZyZXNoVG9rZW4SIy5yaWFsdG8udXNlci52MS5SZWZyZXNoVG9rZW5SZXF1ZXN0GiQucmlhbHRvLnVzZXIudjEuUmVmcmVzaFRva2VuUmVzcG9uc2UiI6q7GAMKAQGC0+STAhY6ASoiES9hcGkvYXV0aC9yZWZyZXNoEmwKBkxvZ291dBIdLnJpYWx0by51c2VyLnYxLkxvZ291dFJlcXVlc3QaHi5yaWFsdG8udXNlci52MS5Mb2dvdXRSZXNwb25zZSIjqrsYBAoCAgOC0+STAhU6ASoiEC9hcGkvYXV0aC9sb2dvdXQSxQEKEEdldEpzb25XZWJLZXlTZXQSJy5yaWFsdG8udXNlci52MS5HZXRKc29uV2ViS2V5U2V0UmVxdWVzdBooLnJpYWx0by51c2VyLnYxLkdldEpzb25XZWJLZXlTZXRSZXNwb25zZSJekAIBqrsYOQoBARIHZ2F0ZXdheRIEdXNlchIHcHJvZHVjdBIFb3JkZXISB3BheW1lbnQSDG5vdGlmaWNhdGlvboLT5JMCGBIWLy53ZWxsLWtub3duL2p3a3MuanNvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_rialto_auth_v1_access, file_rialto_user_v1_user]);
+  fileDesc("ChlyaWFsdG8vdXNlci92MS9hdXRoLnByb3RvEg5yaWFsdG8udXNlci52MSJKCgxMb2dpblJlcXVlc3QSGQoFZW1haWwYASABKAlCCrpIB3IFEAEY/gESHwoIcGFzc3dvcmQYAiABKAlCDYABAbpIB3IFEAEYgAEifgoNTG9naW5SZXNwb25zZRIZCgxhY2Nlc3NfdG9rZW4YASABKAlCA4ABARIaCg1yZWZyZXNoX3Rva2VuGAIgASgJQgOAAQESEgoKZXhwaXJlc19pbhgDIAEoBRIiCgR1c2VyGAQgASgLMhQucmlhbHRvLnVzZXIudjEuVXNlciI7ChNSZWZyZXNoVG9rZW5SZXF1ZXN0EiQKDXJlZnJlc2hfdG9rZW4YASABKAlCDYABAbpIB3IFEAEYgAQihQEKFFJlZnJlc2hUb2tlblJlc3BvbnNlEhkKDGFjY2Vzc190b2tlbhgBIAEoCUIDgAEBEhoKDXJlZnJlc2hfdG9rZW4YAiABKAlCA4ABARISCgpleHBpcmVzX2luGAMgASgFEiIKBHVzZXIYBCABKAsyFC5yaWFsdG8udXNlci52MS5Vc2VyIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiEgoQTG9nb3V0QWxsUmVxdWVzdCITChFMb2dvdXRBbGxSZXNwb25zZSJlChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSJwoQY3VycmVudF9wYXNzd29yZBgBIAEoCUINgAEBukgHcgUQARiAARIjCgxuZXdfcGFzc3dvcmQYAiABKAlCDYABAbpIB3IFEAgYgAEiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSI4ChtSZXF1ZXN0UGFzc3dvcmRSZXNldFJlcXVlc3QSGQoFZW1haWwYASABKAlCCrpIB3IFEAEY/gEiHgocUmVxdWVzdFBhc3N3b3JkUmVzZXRSZXNwb25zZSJZChRSZXNldFBhc3N3b3JkUmVxdWVzdBIcCgV0b2tlbhgBIAEoCUINgAEBukgHcgUQARiABBIjCgxuZXdfcGFzc3dvcmQYAiABKAlCDYABAbpIB3IFEAgYgAEiFwoVUmVzZXRQYXNzd29yZFJlc3BvbnNlIj0KH0NyZWF0ZVBhc3N3b3JkUmVzZXRUb2tlblJlcXVlc3QSGgoIcmVzZXRfaWQYASABKAlCCLpIBXIDsAEBImcKIENyZWF0ZVBhc3N3b3JkUmVzZXRUb2tlblJlc3BvbnNlEhIKBXRva2VuGAEgASgJQgOAAQESLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKFkxpc3RSZXZvY2F0aW9uc1JlcXVlc3QSKQoFc2luY2UYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIImMKF0xpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlEi8KC3Jldm9jYXRpb25zGAEgAygLMhoucmlhbHRvLnVzZXIudjEuUmV2b2NhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSgoKUmV2b2NhdGlvbhISCgpzZXNzaW9uX2lkGAEgASgJEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhkKF0dldEpzb25XZWJLZXlTZXRSZXF1ZXN0IkQKGEdldEpzb25XZWJLZXlTZXRSZXNwb25zZRIoCgRrZXlzGAEgAygLMhoucmlhbHRvLnVzZXIudjEuSnNvbldlYktleSJYCgpKc29uV2ViS2V5EgsKA2t0eRgBIAEoCRILCgNjcnYYAiABKAkSCQoBeBgDIAEoCRILCgNraWQYBCABKAkSCwoDYWxnGAUgASgJEgsKA3VzZRgGIAEoCTKuCwoLQXV0aFNlcnZpY2USZwoFTG9naW4SHC5yaWFsdG8udXNlci52MS5Mb2dpblJlcXVlc3QaHS5yaWFsdG8udXNlci52MS5Mb2dpblJlc3BvbnNlIiGquxgDCgEBgtPkkwIUOgEqIg8vYXBpL2F1dGgvbG9naW4SfgoMUmVmcmVzaFRva2VuEiMucmlhbHRvLnVzZXIudjEuUmVmcmVzaFRva2VuUmVxdWVzdBokLnJpYWx0by51c2VyLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlIiOquxgDCgEBgtPkkwIWOgEqIhEvYXBpL2F1dGgvcmVmcmVzaBJsCgZMb2dvdXQSHS5yaWFsdG8udXNlci52MS5Mb2dvdXRSZXF1ZXN0Gh4ucmlhbHRvLnVzZXIudjEuTG9nb3V0UmVzcG9uc2UiI6q7GAQKAgIDgtPkkwIVOgEqIhAvYXBpL2F1dGgvbG9nb3V0EnkKCUxvZ291dEFsbBIgLnJpYWx0by51c2VyLnYxLkxvZ291dEFsbFJlcXVlc3QaIS5yaWFsdG8udXNlci52MS5Mb2dvdXRBbGxSZXNwb25zZSInqrsYBAoCAgOC0+STAhk6ASoiFC9hcGkvYXV0aC9sb2dvdXQtYWxsEoYBCg5DaGFuZ2VQYXNzd29yZBIlLnJpYWx0by51c2VyLnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBomLnJpYWx0by51c2VyLnYxLkNoYW5nZVBhc3N3b3JkUmVzcG9uc2UiJaq7GAQKAgIDgtPkkwIXOgEqIhIvYXBpL2F1dGgvcGFzc3dvcmQSpgEKFFJlcXVlc3RQYXNzd29yZFJlc2V0EisucmlhbHRvLnVzZXIudjEuUmVxdWVzdFBhc3N3b3JkUmVzZXRSZXF1ZXN0GiwucmlhbHRvLnVzZXIudjEuUmVxdWVzdFBhc3N3b3JkUmVzZXRSZXNwb25zZSIzqrsYAwoBAbK7GAUIChCEB4LT5JMCHToBKiIYL2FwaS9hdXRoL3Bhc3N3b3JkLXJlc2V0EpABCg1SZXNldFBhc3N3b3JkEiQucmlhbHRvLnVzZXIudjEuUmVzZXRQYXNzd29yZFJlcXVlc3QaJS5yaWFsdG8udXNlci52MS5SZXNldFBhc3N3b3JkUmVzcG9uc2UiMqq7GAMKAQGC0+STAiU6ASoiIC9hcGkvYXV0aC9wYXNzd29yZC1yZXNldC9jb25maXJtEpEBChhDcmVhdGVQYXNzd29yZFJlc2V0VG9rZW4SLy5yaWFsdG8udXNlci52MS5DcmVhdGVQYXNzd29yZFJlc2V0VG9rZW5SZXF1ZXN0GjAucmlhbHRvLnVzZXIudjEuQ3JlYXRlUGFzc3dvcmRSZXNldFRva2VuUmVzcG9uc2UiEqq7GA4SDG5vdGlmaWNhdGlvbhKhAQoPTGlzdFJldm9jYXRpb25zEiYucmlhbHRvLnVzZXIudjEuTGlzdFJldm9jYXRpb25zUmVxdWVzdBonLnJpYWx0by51c2VyLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIj2QAgGquxg2EgdnYXRld2F5EgR1c2VyEgdwcm9kdWN0EgVvcmRlchIHcGF5bWVudBIMbm90aWZpY2F0aW9uEs8BChBHZXRKc29uV2ViS2V5U2V0EicucmlhbHRvLnVzZXIudjEuR2V0SnNvbldlYktleVNldFJlcXVlc3QaKC5yaWFsdG8udXNlci52MS5HZXRKc29uV2ViS2V5U2V0UmVzcG9uc2UiaJACAaq7GDkKAQESB2dhdGV3YXkSBHVzZXISB3Byb2R1Y3QSBW9yZGVyEgdwYXltZW50Egxub3RpZmljYXRpb26yuxgGCOgHEIQHgtPkkwIYEhYvLndlbGwta25vd24vandrcy5qc29uYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_rialto_auth_v1_access, file_rialto_user_v1_user]);
 
 /**
  * Describes the message rialto.user.v1.LoginRequest.
@@ -57,25 +58,116 @@ export const LogoutResponseSchema = /*@__PURE__*/
   messageDesc(file_rialto_user_v1_auth, 5);
 
 /**
+ * Describes the message rialto.user.v1.LogoutAllRequest.
+ * Use `create(LogoutAllRequestSchema)` to create a new message.
+ */
+export const LogoutAllRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 6);
+
+/**
+ * Describes the message rialto.user.v1.LogoutAllResponse.
+ * Use `create(LogoutAllResponseSchema)` to create a new message.
+ */
+export const LogoutAllResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 7);
+
+/**
+ * Describes the message rialto.user.v1.ChangePasswordRequest.
+ * Use `create(ChangePasswordRequestSchema)` to create a new message.
+ */
+export const ChangePasswordRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 8);
+
+/**
+ * Describes the message rialto.user.v1.ChangePasswordResponse.
+ * Use `create(ChangePasswordResponseSchema)` to create a new message.
+ */
+export const ChangePasswordResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 9);
+
+/**
+ * Describes the message rialto.user.v1.RequestPasswordResetRequest.
+ * Use `create(RequestPasswordResetRequestSchema)` to create a new message.
+ */
+export const RequestPasswordResetRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 10);
+
+/**
+ * Describes the message rialto.user.v1.RequestPasswordResetResponse.
+ * Use `create(RequestPasswordResetResponseSchema)` to create a new message.
+ */
+export const RequestPasswordResetResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 11);
+
+/**
+ * Describes the message rialto.user.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export const ResetPasswordRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 12);
+
+/**
+ * Describes the message rialto.user.v1.ResetPasswordResponse.
+ * Use `create(ResetPasswordResponseSchema)` to create a new message.
+ */
+export const ResetPasswordResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 13);
+
+/**
+ * Describes the message rialto.user.v1.CreatePasswordResetTokenRequest.
+ * Use `create(CreatePasswordResetTokenRequestSchema)` to create a new message.
+ */
+export const CreatePasswordResetTokenRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 14);
+
+/**
+ * Describes the message rialto.user.v1.CreatePasswordResetTokenResponse.
+ * Use `create(CreatePasswordResetTokenResponseSchema)` to create a new message.
+ */
+export const CreatePasswordResetTokenResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 15);
+
+/**
+ * Describes the message rialto.user.v1.ListRevocationsRequest.
+ * Use `create(ListRevocationsRequestSchema)` to create a new message.
+ */
+export const ListRevocationsRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 16);
+
+/**
+ * Describes the message rialto.user.v1.ListRevocationsResponse.
+ * Use `create(ListRevocationsResponseSchema)` to create a new message.
+ */
+export const ListRevocationsResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 17);
+
+/**
+ * Describes the message rialto.user.v1.Revocation.
+ * Use `create(RevocationSchema)` to create a new message.
+ */
+export const RevocationSchema = /*@__PURE__*/
+  messageDesc(file_rialto_user_v1_auth, 18);
+
+/**
  * Describes the message rialto.user.v1.GetJsonWebKeySetRequest.
  * Use `create(GetJsonWebKeySetRequestSchema)` to create a new message.
  */
 export const GetJsonWebKeySetRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_user_v1_auth, 6);
+  messageDesc(file_rialto_user_v1_auth, 19);
 
 /**
  * Describes the message rialto.user.v1.GetJsonWebKeySetResponse.
  * Use `create(GetJsonWebKeySetResponseSchema)` to create a new message.
  */
 export const GetJsonWebKeySetResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_user_v1_auth, 7);
+  messageDesc(file_rialto_user_v1_auth, 20);
 
 /**
  * Describes the message rialto.user.v1.JsonWebKey.
  * Use `create(JsonWebKeySchema)` to create a new message.
  */
 export const JsonWebKeySchema = /*@__PURE__*/
-  messageDesc(file_rialto_user_v1_auth, 8);
+  messageDesc(file_rialto_user_v1_auth, 21);
 
 /**
  * Sessions and tokens. It takes no idempotency keys: no token is ever stored.

@@ -56,6 +56,34 @@ export enum UserErrorReason {
    * @generated from enum value: ROLE_CHANGE_DENIED = 5;
    */
   ROLE_CHANGE_DENIED = 5,
+
+  /**
+   * Too many attempts failed, for this account or from this address. Whether the account exists is not told.
+   *
+   * @generated from enum value: TOO_MANY_ATTEMPTS = 6;
+   */
+  TOO_MANY_ATTEMPTS = 6,
+
+  /**
+   * The password is right, and the account is disabled.
+   *
+   * @generated from enum value: ACCOUNT_DISABLED = 7;
+   */
+  ACCOUNT_DISABLED = 7,
+
+  /**
+   * The reset token is unknown, expired, used, or another one was made after it.
+   *
+   * @generated from enum value: RESET_TOKEN_INVALID = 8;
+   */
+  RESET_TOKEN_INVALID = 8,
+
+  /**
+   * Nobody disables their own account.
+   *
+   * @generated from enum value: SELF_DISABLE_DENIED = 9;
+   */
+  SELF_DISABLE_DENIED = 9,
 }
 
 /**

@@ -11,7 +11,8 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_rialto_user_v1_user_event: GenFile;
 
 /**
- * What happened to an account. Topics: user.created, user.updated.
+ * What happened to an account. Topics: user.created, user.updated, user.disabled,
+ * user.enabled, user.password_reset_requested.
  *
  * @generated from message rialto.user.v1.UserEvent
  */
@@ -29,6 +30,13 @@ export declare type UserEvent = Message<"rialto.user.v1.UserEvent"> & {
    * @generated from field: rialto.user.v1.UserEvent.Kind kind = 2;
    */
   kind: UserEvent_Kind;
+
+  /**
+   * The reset that was asked for, where that is what happened. It is no secret: the token is made when the mail is sent.
+   *
+   * @generated from field: string reset_id = 3;
+   */
+  resetId: string;
 };
 
 /**
@@ -63,6 +71,27 @@ export enum UserEvent_Kind {
    * @generated from enum value: UPDATED = 2;
    */
   UPDATED = 2,
+
+  /**
+   * The account was disabled: topic user.disabled.
+   *
+   * @generated from enum value: DISABLED = 3;
+   */
+  DISABLED = 3,
+
+  /**
+   * The account was opened again: topic user.enabled.
+   *
+   * @generated from enum value: ENABLED = 4;
+   */
+  ENABLED = 4,
+
+  /**
+   * Somebody asked for a mail that sets a new password: topic user.password_reset_requested.
+   *
+   * @generated from enum value: PASSWORD_RESET_REQUESTED = 5;
+   */
+  PASSWORD_RESET_REQUESTED = 5,
 }
 
 /**

@@ -8,7 +8,7 @@ import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/code
  * Describes the file rialto/user/v1/user_event.proto.
  */
 export const file_rialto_user_v1_user_event = /*@__PURE__*/
-  fileDesc("Ch9yaWFsdG8vdXNlci92MS91c2VyX2V2ZW50LnByb3RvEg5yaWFsdG8udXNlci52MSKCAQoJVXNlckV2ZW50Eg8KB3VzZXJfaWQYASABKAkSLAoEa2luZBgCIAEoDjIeLnJpYWx0by51c2VyLnYxLlVzZXJFdmVudC5LaW5kIjYKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB0NSRUFURUQQARILCgdVUERBVEVEEAJiBnByb3RvMw");
+  fileDesc("Ch9yaWFsdG8vdXNlci92MS91c2VyX2V2ZW50LnByb3RvEg5yaWFsdG8udXNlci52MSLNAQoJVXNlckV2ZW50Eg8KB3VzZXJfaWQYASABKAkSLAoEa2luZBgCIAEoDjIeLnJpYWx0by51c2VyLnYxLlVzZXJFdmVudC5LaW5kEhAKCHJlc2V0X2lkGAMgASgJIm8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB0NSRUFURUQQARILCgdVUERBVEVEEAISDAoIRElTQUJMRUQQAxILCgdFTkFCTEVEEAQSHAoYUEFTU1dPUkRfUkVTRVRfUkVRVUVTVEVEEAViBnByb3RvMw");
 
 /**
  * Describes the message rialto.user.v1.UserEvent.

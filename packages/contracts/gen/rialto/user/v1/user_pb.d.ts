@@ -61,6 +61,13 @@ export declare type User = Message<"rialto.user.v1.User"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 6;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Since when it is disabled, where it is.
+   *
+   * @generated from field: google.protobuf.Timestamp disable_time = 7;
+   */
+  disableTime?: Timestamp | undefined;
 };
 
 /**
@@ -306,6 +313,86 @@ export declare type UpdateUserResponse = Message<"rialto.user.v1.UpdateUserRespo
 export declare const UpdateUserResponseSchema: GenMessage<UpdateUserResponse>;
 
 /**
+ * Asks to disable an account.
+ *
+ * @generated from message rialto.user.v1.DisableUserRequest
+ */
+export declare type DisableUserRequest = Message<"rialto.user.v1.DisableUserRequest"> & {
+  /**
+   * The account's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.DisableUserRequest.
+ * Use `create(DisableUserRequestSchema)` to create a new message.
+ */
+export declare const DisableUserRequestSchema: GenMessage<DisableUserRequest>;
+
+/**
+ * The account as it is now.
+ *
+ * @generated from message rialto.user.v1.DisableUserResponse
+ */
+export declare type DisableUserResponse = Message<"rialto.user.v1.DisableUserResponse"> & {
+  /**
+   * The account.
+   *
+   * @generated from field: rialto.user.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message rialto.user.v1.DisableUserResponse.
+ * Use `create(DisableUserResponseSchema)` to create a new message.
+ */
+export declare const DisableUserResponseSchema: GenMessage<DisableUserResponse>;
+
+/**
+ * Asks to enable an account.
+ *
+ * @generated from message rialto.user.v1.EnableUserRequest
+ */
+export declare type EnableUserRequest = Message<"rialto.user.v1.EnableUserRequest"> & {
+  /**
+   * The account's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.EnableUserRequest.
+ * Use `create(EnableUserRequestSchema)` to create a new message.
+ */
+export declare const EnableUserRequestSchema: GenMessage<EnableUserRequest>;
+
+/**
+ * The account as it is now.
+ *
+ * @generated from message rialto.user.v1.EnableUserResponse
+ */
+export declare type EnableUserResponse = Message<"rialto.user.v1.EnableUserResponse"> & {
+  /**
+   * The account.
+   *
+   * @generated from field: rialto.user.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message rialto.user.v1.EnableUserResponse.
+ * Use `create(EnableUserResponseSchema)` to create a new message.
+ */
+export declare const EnableUserResponseSchema: GenMessage<EnableUserResponse>;
+
+/**
  * Accounts.
  *
  * @generated from service rialto.user.v1.UserService
@@ -351,6 +438,26 @@ export declare const UserService: GenService<{
     methodKind: "unary";
     input: typeof UpdateUserRequestSchema;
     output: typeof UpdateUserResponseSchema;
+  },
+  /**
+   * Closes an account to its owner: ends all its sessions and opens no new one. Nothing is deleted. Reasons: USER_NOT_FOUND, SELF_DISABLE_DENIED.
+   *
+   * @generated from rpc rialto.user.v1.UserService.DisableUser
+   */
+  disableUser: {
+    methodKind: "unary";
+    input: typeof DisableUserRequestSchema;
+    output: typeof DisableUserResponseSchema;
+  },
+  /**
+   * Opens a disabled account again. Its owner signs in anew. Reasons: USER_NOT_FOUND.
+   *
+   * @generated from rpc rialto.user.v1.UserService.EnableUser
+   */
+  enableUser: {
+    methodKind: "unary";
+    input: typeof EnableUserRequestSchema;
+    output: typeof EnableUserResponseSchema;
   },
 }>;
 
