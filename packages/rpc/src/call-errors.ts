@@ -17,6 +17,13 @@ export const callErrors = defineErrors(ErrorReason, "type", {
     client: "Refresh the access token, then try again. Sign in where the refresh is refused.",
     operator: "Many at once: compare the machines' clocks, and the signing keys of the user service.",
   },
+  SESSION_ENDED: {
+    code: "unauthenticated",
+    retryable: false,
+    message: "The session of this token has ended.",
+    client: "Sign in again. Refreshing does not help.",
+    operator: "Nothing. Many at once: somebody disabled accounts, or the user service's clock runs ahead.",
+  },
   ACCESS_DENIED: {
     code: "permission_denied",
     retryable: false,
@@ -79,6 +86,13 @@ export const callErrors = defineErrors(ErrorReason, "type", {
     message: "The deadline passed before the work was done. It may have been done all the same.",
     client: "Repeat with the same idempotency key.",
     operator: "Look for what was slow in the log lines of this request id.",
+  },
+  RATE_LIMITED: {
+    code: "resource_exhausted",
+    retryable: true,
+    message: "Too many requests for now.",
+    client: "Wait as long as Retry-After says. The RateLimit header says beforehand what is left.",
+    operator: "RIALTO_RATE_LIMIT is for people at a terminal; a shop behind one address needs more.",
   },
   TEMPORARILY_UNAVAILABLE: {
     code: "unavailable",

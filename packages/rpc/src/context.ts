@@ -25,6 +25,8 @@ export interface CallContext extends Origin {
   readonly log: Logger;
   /** The request's headers. */
   readonly headers: Headers;
+  /** The address that the call came in from, where it came through the gateway. */
+  readonly clientAddress?: string;
 }
 
 /** The origin of work that no request started: a step of a saga, a schedule. */

@@ -5,11 +5,13 @@ import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "./
 
 /** A call's signal and the bookkeeping that ends with the call. */
 export interface CallClock {
-  /** Aborts, with a Refusal as reason, when the caller leaves or the deadline passes; never because the call is done. */
+  /** Aborts, with a Refusal as reason, when the caller leaves the deadline passes or `end` is called; never because the call is done. */
   readonly signal: AbortSignal;
   readonly deadline: Date;
   /** Rejects with the signal's reason if that comes before the work is done. The work itself must watch the signal. */
   race<T>(work: Promise<T>): Promise<T>;
+  /** Ends the call early, with a reason that its caller is told. */
+  end(reason: Refusal): void;
   /** Forgets timer and listeners. */
   stop(): void;
 }
@@ -37,6 +39,7 @@ export function startClock(parent: AbortSignal, deadline: Date): CallClock {
     signal: controller.signal,
     deadline,
     race: (work) => raceSignal(controller.signal, work),
+    end: (reason) => controller.abort(reason),
     stop: () => {
       clearTimeout(timer);
       parent.removeEventListener("abort", left);

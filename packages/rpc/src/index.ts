@@ -18,12 +18,13 @@ export {
   refuse,
 } from "./errors.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
-export { identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
+export { clientAddressHeader, identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 export { listen } from "./listen.ts";
 export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";
 export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
 export { openPort, type PortTls } from "./port.ts";
+export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./revocations.ts";
 export { type Handlers, type Route, serve } from "./route.ts";
 export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
 export { createStandardServices, isStandardPath } from "./standard-services.ts";

@@ -64,6 +64,27 @@ export const keySetRefetchMsMin = 2_000;
 /** Verified tokens that are remembered, so that a signature is checked once. */
 export const verifiedTokensMax = 10_000;
 
+/** How often the list of ended sessions is asked for. Each wait is drawn from half of it to the whole. */
+export const revocationPollMs = 4_000;
+
+/** How long one asking may take. */
+export const revocationAskMsMax = 3_000;
+
+/**
+ * How far an asking looks back behind the newest end that is known: an end is stamped before it is committed, and by another machine's
+ * clock.
+ */
+export const revocationOverlapMs = 60_000;
+
+/** How long an ended session is remembered: as long as an access token lives, and then some for the clocks. */
+export const revocationKeptMs = 20 * 60_000;
+
+/** Ended sessions that are remembered; the oldest give way. */
+export const revocationsMax = 500_000;
+
+/** A list older than this is stale: health says so, and an ended session's tokens may live out their minutes. */
+export const revocationsStaleMs = 20_000;
+
 /** Tolerated difference between two machines' clocks. */
 export const clockSkewSecondsMax = 5;
 

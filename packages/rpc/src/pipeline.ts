@@ -55,7 +55,8 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
   const trace = continueTrace(head.headers.get(traceparentHeader) ?? undefined);
   const log = parts.log.child({ requestId, traceId: trace.traceId });
   try {
-    const { caller, userToken } = await clock.race(identify(head.headers, parts.service, parts.verifier));
+    const identified = await clock.race(identify(head.headers, parts.service, parts.verifier));
+    const { caller, userToken, clientAddress } = identified;
     switch (decideAccess(accessOf(head.method), caller)) {
       case "authenticate":
         throw refuse(callErrors.CALLER_REQUIRED);
@@ -75,6 +76,7 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
       now,
       log,
       headers: head.headers,
+      ...(clientAddress === undefined ? {} : { clientAddress }),
     };
     return { head, clock, context };
   } catch (error) {
@@ -110,6 +112,12 @@ export async function* answerStream(
 ): AsyncGenerator<Record<string, unknown>, void> {
   let refusal: Refusal | undefined;
   let messages: AsyncIterator<Record<string, unknown>> | undefined;
+  const { caller } = call.context;
+  // A stream outlasts the check of its caller's token: it ends with their session.
+  const unheard =
+    caller.kind === "user"
+      ? parts.verifier.onSessionEnd?.(caller.sessionId, () => call.clock.end(refuse(callErrors.SESSION_ENDED)))
+      : undefined;
   try {
     messages = handler(request, contextOf(parts, call, request))[Symbol.asyncIterator]();
     for (;;) {
@@ -123,6 +131,7 @@ export async function* answerStream(
   } finally {
     // A handler that waits for its next change is not waited for: the signal tells it.
     messages?.return?.().catch(() => undefined);
+    unheard?.();
     finish(call, refusal);
   }
 }

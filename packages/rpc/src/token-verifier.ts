@@ -4,6 +4,7 @@ import type { UserId } from "./caller.ts";
 import { refuse } from "./errors.ts";
 import { createKeySet, type KeyFinder } from "./key-set.ts";
 import { clockSkewSecondsMax } from "./limits.ts";
+import type { Revocations } from "./revocations.ts";
 import { rememberVerified, type Verified } from "./verified-tokens.ts";
 
 /** What a person's access token says. */
@@ -13,10 +14,12 @@ export interface UserClaims {
   readonly sessionId: string;
 }
 
-/** Tells whose token it is, or refuses it with TOKEN_INVALID. */
+/** Tells whose token it is, or refuses it: with TOKEN_INVALID, or with SESSION_ENDED where it was good once. */
 export interface TokenVerifier {
   user(token: string): Promise<UserClaims>;
   service(token: string, audience: string): Promise<{ readonly name: string }>;
+  /** Calls back once when a session ends, for what outlasts the check of its token: a stream. Gives back how to stop listening. */
+  onSessionEnd?(sessionId: string, ended: () => void): () => void;
 }
 
 /** Issuer and audience of access tokens. */
@@ -26,17 +29,28 @@ const accessTokenParty = "rialto";
  * Checks access tokens against the user service's key set, which is fetched when it is first needed, and the services'
  * own tokens against the public keys of the configuration (each under its service's name as `kid`). Both are EdDSA and
  * nothing else: a token that names another algorithm is refused before a key is used. A signature that held is
- * remembered until its token expires.
+ * remembered until its token expires; whether its session still lives is asked of `revocations` at every call.
  */
 export function createTokenVerifier(o: {
   readonly accessKeys: () => Promise<JSONWebKeySet>;
   readonly serviceKeys: JSONWebKeySet;
+  /** Without it, tokens live out their minutes. */
+  readonly revocations?: Pick<Revocations, "has" | "onEnd">;
 }): TokenVerifier {
+  const { revocations } = o;
   const accessKeys = createKeySet(o.accessKeys);
   const serviceKeys = createLocalJWKSet(o.serviceKeys);
   const user = rememberVerified((token) => verifyUser(token, accessKeys));
   const service = rememberVerified((token, audience) => verifyService(token, audience, serviceKeys));
-  return { user: (token) => user(token, accessTokenParty), service };
+  return {
+    async user(token) {
+      const claims = await user(token, accessTokenParty);
+      if (revocations?.has(claims.sessionId) === true) throw refuse(callErrors.SESSION_ENDED);
+      return claims;
+    },
+    service,
+    ...(revocations === undefined ? {} : { onSessionEnd: revocations.onEnd }),
+  };
 }
 
 async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<UserClaims>> {

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { OrderService } from "@rialto/contracts";
+import { createLogger } from "@rialto/telemetry";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  createClient,
+  createTokenVerifier,
+  type EndedSession,
+  type Revocations,
+  reasonOf,
+  watchRevocations,
+  workOrigin,
+} from "../src/index.ts";
+import { createPeople } from "./keys.ts";
+import { createShop, orderId } from "./shop.ts";
+
+const open: Revocations[] = [];
+afterEach(async () => {
+  for (const revocations of open.splice(0)) await revocations.stop();
+});
+
+const log = createLogger({ service: "test", level: "silent" });
+
+/** A list whose keeper answers what the test put there, and is asked only when told. */
+function watch(answer: (since: Date | undefined) => Promise<readonly EndedSession[]>) {
+  const revocations = watchRevocations({ fetch: answer, log, pollMs: 3_600_000 });
+  open.push(revocations);
+  return revocations;
+}
+
+async function shopWith(revocations: Revocations, orders: Parameters<typeof createShop>[1] = {}) {
+  const people = await createPeople();
+  const verifier = createTokenVerifier({
+    accessKeys: async () => ({ keys: [people.access.public] }),
+    serviceKeys: { keys: [] },
+    revocations,
+  });
+  const shop = createShop({ ...people, verifier }, orders);
+  // Without a service's token: the person calls the service directly.
+  const names = { caller: "nobody", target: "order", tokens: { for: async () => "" } };
+  const client = createClient(OrderService, { kind: "local", endpoint: () => directly(shop.endpoint) }, names);
+  return { client, origin: { ...workOrigin({}), userToken: people.customer } };
+}
+
+/** A caller from outside has no service token to show. */
+function directly(endpoint: ReturnType<typeof createShop>["endpoint"]) {
+  const bare = <H extends { readonly headers: Headers }>(head: H): H => {
+    const headers = new Headers(head.headers);
+    headers.delete("rialto-service");
+    return { ...head, headers };
+  };
+  const { unary, stream } = endpoint.call;
+  const call = {
+    unary: (...[head, request]: Parameters<typeof unary>) => unary(bare(head), request),
+    stream: (...[head, request]: Parameters<typeof stream>) => stream(bare(head), request),
+  };
+  return { ...endpoint, call };
+}
+
+const ended: EndedSession = { sessionId: "session-1", time: new Date() };
+const refusalOf = (work: Promise<unknown>) => work.then(() => "none", reasonOf);
+
+describe("a session that has ended", () => {
+  it("is refused at the next call, though its token was good and is remembered as good", async () => {
+    const list: EndedSession[] = [];
+    const revocations = watch(async () => list);
+    const { client, origin } = await shopWith(revocations);
+    expect(await refusalOf(client.getOrder({ id: orderId }, origin))).toBe("none");
+    list.push(ended);
+    await revocations.refresh();
+    expect(await refusalOf(client.getOrder({ id: orderId }, origin))).toBe("SESSION_ENDED");
+  });
+
+  it("ends the streams that it holds open", async () => {
+    const list: EndedSession[] = [];
+    const revocations = watch(async () => list);
+    const { client, origin } = await shopWith(revocations, {
+      async *watchOrder(_request, ctx) {
+        yield { order: { id: orderId } };
+        await sleep(60_000, undefined, { signal: ctx.signal });
+      },
+    });
+    const messages: unknown[] = [];
+    const watching = (async () => {
+      for await (const message of client.watchOrder({ id: orderId }, origin)) {
+        messages.push(message);
+        list.push(ended);
+        await revocations.refresh();
+      }
+    })();
+    expect(await refusalOf(watching)).toBe("SESSION_ENDED");
+    expect(messages).toHaveLength(1);
+  });
+});
+
+describe("the list of ended sessions", () => {
+  it("is asked for from a minute before the newest end on, because an end is stamped before it is committed", async () => {
+    const asked: (Date | undefined)[] = [];
+    const revocations = watch(async (since) => {
+      asked.push(since);
+      return [ended];
+    });
+    await revocations.refresh();
+    await revocations.refresh();
+    expect(asked.at(0)).toBeUndefined();
+    expect(asked.at(-1)).toEqual(new Date(+ended.time - 60_000));
+  });
+
+  it("says that it is not fresh where it cannot be had, and goes on with what it has", async () => {
+    let isAway = false;
+    const revocations = watch(async () => {
+      if (isAway) throw new Error("away");
+      return [ended];
+    });
+    await revocations.refresh();
+    expect(revocations.state().isFresh).toBe(true);
+    isAway = true;
+    await expect(revocations.refresh()).rejects.toThrow("away");
+    expect(revocations.has("session-1")).toBe(true);
+    const never = watch(() => Promise.reject(new Error("away")));
+    expect(never.state()).toEqual({ isFresh: false, ageMs: undefined });
+  });
+});
