@@ -27,7 +27,7 @@ export async function openWorld() {
     const app: App = {
       ...{ name: "product", calls: {}, database: db.database("product"), config: readConfig(env), log: quietLogger },
       extra: (name) => db.database(name),
-      signingKey: () => Promise.reject(new Error("only the user service signs")),
+      signingKeys: () => Promise.reject(new Error("only the user service signs")),
       derivedKey: (purpose) => purpose,
       now: () => new Date(),
       wakeRelay: () => undefined,

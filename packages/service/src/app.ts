@@ -2,9 +2,9 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Database } from "@rialto/database";
 import type { Client } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import type { JWK } from "jose";
 import type { Config } from "./config.ts";
 import type { ServiceName } from "./service-name.ts";
+import type { SigningKeys } from "./signing-keys.ts";
 
 /** The services that a service calls, by the name it calls them by: `{ users: UserService }`. */
 export type Calls = Readonly<Record<string, DescService>>;
@@ -22,8 +22,8 @@ export interface App<C extends Calls = Calls> {
   readonly calls: Clients<C>;
   readonly log: Logger;
   readonly config: Config;
-  /** The private key that access tokens are signed with (Ed25519, with `kid` and `alg`). Only the user service asks for it. */
-  signingKey(): Promise<JWK>;
+  /** The keys of access tokens as they are now. Only the user service asks for them, each time anew. */
+  signingKeys(): Promise<SigningKeys>;
   /** A key for one purpose, derived from the process' secret: to hash or to sign what this service alone checks again. */
   derivedKey(purpose: string): string;
   now(): Date;

@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
-import { type Client, createClient, type Endpoint, workOrigin } from "@rialto/rpc";
+import { type Client, createClient, type EndedSession, type Endpoint, workOrigin } from "@rialto/rpc";
 import type { JSONWebKeySet } from "jose";
 import type { Config } from "./config.ts";
 import { ConfigurationError } from "./configuration-error.ts";
@@ -51,5 +52,23 @@ export function accessKeysFrom(client: Client<typeof AuthService>): () => Promis
   return async () => {
     const { keys } = await client.getJsonWebKeySet({}, workOrigin({}));
     return { keys: keys.map(({ kty, crv, x, kid, alg, use }) => ({ kty, crv, x, kid, alg, use })) };
+  };
+}
+
+/** Asks the user service for the sessions that have ended, all pages: what `watchRevocations` calls every few seconds. */
+export function endedSessionsFrom(
+  client: Client<typeof AuthService>,
+): (since: Date | undefined, signal: AbortSignal) => Promise<readonly EndedSession[]> {
+  return async (since, signal) => {
+    const all: EndedSession[] = [];
+    const origin = workOrigin({ signal });
+    for (let pageToken = ""; ; ) {
+      const request = { pageToken, ...(since === undefined ? {} : { since: timestampFromDate(since) }) };
+      const { revocations, nextPageToken } = await client.listRevocations(request, origin);
+      for (const { sessionId, time } of revocations)
+        all.push({ sessionId, time: time === undefined ? new Date(0) : timestampDate(time) });
+      if (nextPageToken === "") return all;
+      pageToken = nextPageToken;
+    }
   };
 }

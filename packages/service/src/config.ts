@@ -3,8 +3,9 @@ import { customCleanEnv, type OptionalValidatorSpec, str } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
 import { ConfigurationError } from "./configuration-error.ts";
 import { type ConfigScope, missingFor } from "./required-variables.ts";
-import { type ServiceName, serviceNames } from "./service-name.ts";
+import { defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";
 import {
+  addressBlocks,
   emailAddress,
   flag,
   httpUrls,
@@ -39,14 +40,22 @@ export interface Config {
   readonly reflection: boolean;
   readonly secret: string | undefined;
   readonly signingKey: JWK | undefined;
+  /** Public keys that are published beside the one that signs: the next one, and the one before. */
+  readonly signingPublicKeys: JSONWebKeySet | undefined;
+  /** A mounted file of signing keys, read again as it changes. Absolute. */
+  readonly signingKeyFile: string | undefined;
   readonly serviceKey: JWK | undefined;
   readonly servicePublicKeys: JSONWebKeySet | undefined;
   readonly adminEmail: string;
   readonly adminPassword: string | undefined;
   /** Where the services of other processes are, one URL a replica. */
   readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
+  /** Addresses and CIDR blocks of the proxies before the gateway. */
+  readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel | undefined;
   readonly mailFrom: string;
+  /** Where people reach the shop: what the links in mails begin with. Without a slash at its end. */
+  readonly publicUrl: string;
   /** The folder of .eml files that mail goes to without SMTP_URL. */
   readonly mailOutboxDir: string;
   /** Undefined means the simulated one, which production takes only when told to. */
@@ -103,13 +112,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     reflection: e.RIALTO_REFLECTION ?? true,
     secret: e.RIALTO_SECRET,
     signingKey: e.RIALTO_SIGNING_KEY,
+    signingPublicKeys: e.RIALTO_SIGNING_PUBLIC_KEYS,
+    signingKeyFile: e.RIALTO_SIGNING_KEY_FILE === undefined ? undefined : resolve(e.RIALTO_SIGNING_KEY_FILE),
     serviceKey: e.RIALTO_SERVICE_KEY,
     servicePublicKeys: e.RIALTO_SERVICE_PUBLIC_KEYS,
     adminEmail: e.RIALTO_ADMIN_EMAIL ?? "admin@rialto.example",
     adminPassword: e.RIALTO_ADMIN_PASSWORD,
     serviceUrls: readEach(serviceNames, "URL", httpUrls(optional)),
+    trustedProxies: e.RIALTO_TRUSTED_PROXIES ?? [],
     logLevel: e.RIALTO_LOG_LEVEL,
     mailFrom: e.RIALTO_MAIL_FROM ?? "Rialto <shop@rialto.example>",
+    publicUrl: (e.RIALTO_PUBLIC_URL ?? `http://localhost:${e.PORT ?? defaultPorts.gateway}`).replace(/\/+$/, ""),
     mailOutboxDir: join(dataDir, "mail"),
     paymentProvider: e.RIALTO_PAYMENT_PROVIDER,
     demo: e.RIALTO_DEMO ?? e.NODE_ENV !== "production",
@@ -148,10 +161,14 @@ const variables = {
   RIALTO_REFLECTION: flag(optional),
   RIALTO_SECRET: textOf(32, 1_024)(optional),
   RIALTO_SIGNING_KEY: privateKey(optional),
+  RIALTO_SIGNING_PUBLIC_KEYS: publicKeys(optional),
+  RIALTO_SIGNING_KEY_FILE: str(optional),
+  RIALTO_PUBLIC_URL: urlOf("http:", "https:")(optional),
   RIALTO_SERVICE_KEY: privateKey(optional),
   RIALTO_SERVICE_PUBLIC_KEYS: publicKeys(optional),
   RIALTO_ADMIN_EMAIL: emailAddress(optional),
   RIALTO_ADMIN_PASSWORD: textOf(8, 128)(optional),
+  RIALTO_TRUSTED_PROXIES: addressBlocks(optional),
   RIALTO_LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "silent")(optional),
   RIALTO_MAIL_FROM: mailbox(optional),
   RIALTO_PAYMENT_PROVIDER: oneOf("simulated")(optional),

@@ -31,7 +31,7 @@ export function createApp(o: {
     calls: Object.fromEntries(clients),
     log: o.log,
     config: o.config,
-    signingKey: o.identity.signingKey,
+    signingKeys: o.identity.signingKeys,
     derivedKey: (purpose) => o.identity.derivedKey(`${name} ${purpose}`),
     now: () => new Date(),
     wakeRelay: o.wakeRelay,

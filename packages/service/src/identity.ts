@@ -5,6 +5,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JSONWebKeySet,
 import type { Config } from "./config.ts";
 import { makeOnce } from "./data-folder.ts";
 import { type CallerName, callerNames } from "./service-name.ts";
+import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
 /** What a process proves itself and others with. */
 export interface Identity {
@@ -14,8 +15,8 @@ export interface Identity {
   readonly serviceKeys: JSONWebKeySet;
   /** A key for one purpose. Two purposes never share one, so what leaks through one use is of none in another. */
   derivedKey(purpose: string): string;
-  /** The private key of access tokens. */
-  signingKey(): Promise<JWK>;
+  /** The keys of access tokens, as they are now. */
+  signingKeys(): Promise<SigningKeys>;
   /** What signs the calls of one of those that run here. */
   tokensOf(caller: CallerName): ServiceTokens;
 }
@@ -40,7 +41,7 @@ export async function openIdentity(config: Config): Promise<Identity> {
     secret,
     serviceKeys: config.servicePublicKeys ?? { keys: callerNames.map((caller) => publicPartOf(keyOf(caller))) },
     derivedKey: (purpose) => createHmac("sha256", secret).update(purpose).digest("base64url"),
-    signingKey: async () => config.signingKey ?? (await keyFile(join(keysDir, "access-token.jwk"), undefined)),
+    signingKeys: openSigningKeys(config, () => keyFile(join(keysDir, "access-token.jwk"), undefined)),
     tokensOf(caller) {
       const known = tokens.get(caller) ?? createServiceTokens({ name: caller, privateKey: keyOf(caller) });
       tokens.set(caller, known);

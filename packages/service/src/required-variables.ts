@@ -43,8 +43,8 @@ function refusedInProduction(config: Config, scope: ConfigScope): readonly strin
     ],
     [
       "RIALTO_SIGNING_KEY",
-      services.includes("user") && config.signingKey === undefined,
-      "must be set: the private key of access tokens, as a JSON Web Key",
+      services.includes("user") && config.signingKey === undefined && config.signingKeyFile === undefined,
+      "must be set: the private key of access tokens, as a JSON Web Key; or RIALTO_SIGNING_KEY_FILE, a file of such keys",
     ],
     [
       "RIALTO_SERVICE_KEY",

@@ -9,12 +9,14 @@ import {
   type Endpoint,
   isUnavailable,
   listen,
+  type Revocations,
   type Route,
   type TokenVerifier,
+  watchRevocations,
 } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Announcement } from "./app.ts";
-import { accessKeysFrom, type ClientFactory, createClientFactory } from "./clients.ts";
+import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 import type { Config } from "./config.ts";
 import { createApp } from "./create-app.ts";
 import { connect, connectJobs, type DatabaseAccess, prepareDatabases } from "./databases.ts";
@@ -45,6 +47,8 @@ export interface Running {
   /** For whoever else in this process calls them: the gateway's door to what they keep of events. */
   readonly clients: ClientFactory;
   readonly verifier: TokenVerifier;
+  /** The list of ended sessions that the verifier goes by. */
+  readonly revocations: Revocations;
   readonly identity: Identity;
   /** Where it listens, if it does. */
   readonly port: number | undefined;
@@ -106,9 +110,13 @@ async function start(
   const endpoints = new Map<ServiceName, Endpoint>();
   const runsHere = definitions.map((definition) => definition.name);
   const clients = createClientFactory({ config, identity, endpoints, runsHere });
+  const sessions = clients.of(AuthService, runsHere[0] ?? "gateway");
+  const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
+  teardown.add("revocations", () => revocations.stop());
   const verifier = createTokenVerifier({
-    accessKeys: accessKeysFrom(clients.of(AuthService, runsHere[0] ?? "gateway")),
+    accessKeys: accessKeysFrom(sessions),
     serviceKeys: identity.serviceKeys,
+    revocations,
   });
 
   const announcements: Announcement[] = [];
@@ -152,7 +160,7 @@ async function start(
     void registerUntilDone(registration, registrar(clients, part, registration), until);
   }
 
-  return { endpoints, clients, verifier, identity, port, announcements, stop: () => teardown.run() };
+  return { endpoints, clients, verifier, revocations, identity, port, announcements, stop: () => teardown.run() };
 }
 
 function registrar(clients: ClientFactory, part: Part, { publisher }: Registration) {
@@ -229,7 +237,11 @@ async function listenAlone(
   const [only, ...others] = endpoints;
   if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
   const [name, endpoint] = only;
-  const server = await listen({ endpoint, port: config.port ?? defaultPorts[name], extra: answerHealth });
+  const server = await listen({
+    endpoint,
+    port: config.port ?? defaultPorts[name],
+    extra: answerHealth,
+  });
   teardown.add("requests", () => server.close());
   return server.port;
 }

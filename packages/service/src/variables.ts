@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { EnvError, makeValidator } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
 
@@ -17,6 +18,19 @@ export const httpUrls = makeValidator<readonly string[]>((input) => {
   if (!urls.every((url) => /^https?:/.test(url) && URL.canParse(url)))
     throw new EnvError("must be one or more http:// or https:// URLs, separated by commas");
   return urls;
+});
+
+/** IP addresses and CIDR blocks, with commas between them. */
+export const addressBlocks = makeValidator<readonly string[]>((input) => {
+  const blocks = input.split(",").map((block) => block.trim());
+  const isBlock = (block: string) => {
+    const [address = "", bits, more] = block.split("/");
+    const family = isIP(address);
+    const isWidth = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
+    return family !== 0 && isWidth && more === undefined;
+  };
+  if (!blocks.every(isBlock)) throw new EnvError("must be IP addresses or CIDR blocks, separated by commas");
+  return blocks;
 });
 
 export const portNumber = makeValidator<number>((input) => {
@@ -63,7 +77,7 @@ export const oneOf = <const T extends readonly string[]>(...words: T) =>
 /** A private Ed25519 key as a JSON Web Key. */
 export const privateKey = makeValidator<JWK>((input) => {
   const key = parseJson(input);
-  if (!isEd25519(key) || typeof Reflect.get(key, "d") !== "string")
+  if (!isEd25519(key) || !isPrivate(key))
     throw new EnvError("must be a private Ed25519 key as a JSON Web Key (kty OKP, crv Ed25519, kid, x, d)");
   return key;
 });
@@ -79,7 +93,8 @@ export const publicKeys = makeValidator<JSONWebKeySet>((input) => {
   return { keys };
 });
 
-function isEd25519(key: unknown): key is JWK {
+/** True for an Ed25519 key with the name that tokens call it by. */
+export function isEd25519(key: unknown): key is JWK {
   return (
     typeof key === "object" &&
     key !== null &&
@@ -88,6 +103,11 @@ function isEd25519(key: unknown): key is JWK {
     typeof Reflect.get(key, "x") === "string" &&
     typeof Reflect.get(key, "kid") === "string"
   );
+}
+
+/** True for a key that can sign. */
+export function isPrivate(key: JWK): boolean {
+  return typeof key.d === "string";
 }
 
 function parseJson(text: string): unknown {
