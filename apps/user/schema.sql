@@ -11,6 +11,7 @@ create table account (
   password_hash text not null,
   create_time timestamp with time zone not null,
   update_time timestamp with time zone not null,
+  disable_time timestamp with time zone,
   constraint account_pkey PRIMARY KEY (id),
   constraint account_role CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'ADMIN'::text])))
 );
@@ -78,6 +79,20 @@ create table outbox (
 CREATE INDEX outbox_batch ON "user".outbox USING btree (batch_id) WHERE (batch_id IS NOT NULL);
 CREATE INDEX outbox_unsent ON "user".outbox USING btree (id) WHERE (batch_id IS NULL);
 
+create table password_reset (
+  id uuid not null,
+  account_id uuid not null,
+  token_hash bytea,
+  create_time timestamp with time zone not null,
+  expire_time timestamp with time zone not null,
+  use_time timestamp with time zone,
+  constraint password_reset_pkey PRIMARY KEY (id),
+  constraint password_reset_account_id_account_id_fk FOREIGN KEY (account_id) REFERENCES account(id)
+);
+CREATE INDEX password_reset_account ON "user".password_reset USING btree (account_id);
+CREATE INDEX password_reset_expire ON "user".password_reset USING btree (expire_time);
+CREATE UNIQUE INDEX password_reset_token ON "user".password_reset USING btree (token_hash);
+
 create table refresh_token (
   hash bytea not null,
   session_id uuid not null,
@@ -108,8 +123,8 @@ create table session (
   end_reason text,
   constraint session_pkey PRIMARY KEY (id),
   constraint session_account_id_account_id_fk FOREIGN KEY (account_id) REFERENCES account(id),
-  constraint session_end CHECK ((((end_time IS NULL) = (end_reason IS NULL)) AND (end_reason = ANY (ARRAY['LOGOUT'::text, 'TOKEN_REUSED'::text]))))
+  constraint session_end CHECK ((((end_time IS NULL) = (end_reason IS NULL)) AND (end_reason = ANY (ARRAY['LOGOUT'::text, 'TOKEN_REUSED'::text, 'LOGOUT_ALL'::text, 'PASSWORD_CHANGED'::text, 'DISABLED'::text, 'ROLE_CHANGED'::text]))))
 );
 CREATE INDEX session_account ON "user".session USING btree (account_id);
-CREATE INDEX session_ended ON "user".session USING btree (end_time) WHERE (end_time IS NOT NULL);
+CREATE INDEX session_ended ON "user".session USING btree (end_time, id) WHERE (end_time IS NOT NULL);
 CREATE INDEX session_expire ON "user".session USING btree (expire_time);

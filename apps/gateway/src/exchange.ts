@@ -11,6 +11,8 @@ export interface Exchange {
   /** With its question mark; empty where there is none. */
   readonly query: string;
   readonly requestId: string;
+  /** Where the request comes from, as far as it can be trusted. */
+  readonly clientAddress: string;
   readonly trace: Trace;
   /** Aborts when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;

@@ -14,6 +14,7 @@ import {
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logWhenDone } from "./access-log.ts";
 import { limitedBody } from "./body.ts";
+import { type AddressOf, createAddressOf } from "./client-address.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
@@ -39,6 +40,8 @@ export interface GatewayOptions extends Behind {
   readonly log: Logger;
   /** Tell gRPC clients what there is to call. */
   readonly reflection?: boolean;
+  /** Addresses and CIDR blocks of the proxies whose word on the client's address is taken. */
+  readonly trustedProxies?: readonly string[];
 }
 
 export { eventKeepers } from "./keepers.ts";
@@ -97,6 +100,7 @@ function createHandler(
     behind: o,
     closing,
   });
+  const addressOf = createAddressOf(o.trustedProxies ?? []);
 
   async function dispatch(exchange: Exchange): Promise<void> {
     const { request, path, record } = exchange;
@@ -134,7 +138,7 @@ function createHandler(
   }
 
   return async (request, response) => {
-    const exchange = begin(request, response, closing);
+    const exchange = begin(request, response, closing, addressOf);
     logWhenDone(exchange, o.log, performance.now());
     try {
       await dispatch(exchange);
@@ -144,7 +148,12 @@ function createHandler(
   };
 }
 
-function begin(request: IncomingMessage, response: ServerResponse, closing: AbortSignal): Exchange {
+function begin(
+  request: IncomingMessage,
+  response: ServerResponse,
+  closing: AbortSignal,
+  addressOf: AddressOf,
+): Exchange {
   const given = request.headers[requestIdHeader];
   const requestId = requestIdOf(new Headers(typeof given === "string" ? { [requestIdHeader]: given } : {}));
   response.setHeader(requestIdHeader, requestId);
@@ -161,6 +170,7 @@ function begin(request: IncomingMessage, response: ServerResponse, closing: Abor
     path: mark === -1 ? url : url.slice(0, mark),
     query: mark === -1 ? "" : url.slice(mark),
     requestId,
+    clientAddress: addressOf(request),
     trace: continueTrace(typeof traceparent === "string" ? traceparent : undefined),
     signal: gone.signal,
     closing,

@@ -1,9 +1,10 @@
 import { AuthService } from "@rialto/contracts";
-import { createByteUpstream, createTokenVerifier } from "@rialto/rpc";
+import { createByteUpstream, createTokenVerifier, watchRevocations } from "@rialto/rpc";
 import {
   accessKeysFrom,
   createClientFactory,
   defaultPorts,
+  endedSessionsFrom,
   openIdentity,
   readTls,
   runMain,
@@ -19,6 +20,8 @@ await runMain({
   async start({ config, log }) {
     const identity = await openIdentity(config);
     const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [] });
+    const sessions = clients.of(AuthService, "gateway");
+    const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
     const upstreams = new Map<string, ReturnType<typeof createByteUpstream>>(
       serviceNames.map((name) => [name, createByteUpstream({ kind: "remote", urls: urlsOf(config, name) })]),
     );
@@ -32,9 +35,11 @@ await runMain({
         return upstream;
       },
       verifier: createTokenVerifier({
-        accessKeys: accessKeysFrom(clients.of(AuthService, "gateway")),
+        accessKeys: accessKeysFrom(sessions),
         serviceKeys: identity.serviceKeys,
+        revocations,
       }),
+      trustedProxies: config.trustedProxies,
       tokens: identity.tokensOf("gateway"),
       keepers: eventKeepers(clients),
       log,
@@ -43,6 +48,7 @@ await runMain({
     return {
       async stop() {
         await gateway.close();
+        await revocations.stop();
         for (const upstream of upstreams.values()) upstream.close();
       },
     };

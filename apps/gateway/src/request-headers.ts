@@ -1,4 +1,4 @@
-import { requestIdHeader, serviceTokenHeader, traceparentHeader } from "@rialto/rpc";
+import { clientAddressHeader, requestIdHeader, serviceTokenHeader, traceparentHeader } from "@rialto/rpc";
 import type { Exchange } from "./exchange.ts";
 
 /**
@@ -38,7 +38,7 @@ const withheld: ReadonlySet<string> = new Set([
 ]);
 
 /** The headers of the call behind: what passes, and what the gateway says of the request itself. */
-export function headersInward({ request, requestId, trace }: Exchange, serviceToken: string): Headers {
+export function headersInward({ request, requestId, trace, clientAddress }: Exchange, serviceToken: string): Headers {
   const headers = new Headers();
   for (const name of passed) {
     const value = request.headers[name];
@@ -47,6 +47,7 @@ export function headersInward({ request, requestId, trace }: Exchange, serviceTo
   headers.set(requestIdHeader, requestId);
   headers.set(traceparentHeader, trace.traceparent);
   headers.set(serviceTokenHeader, serviceToken);
+  headers.set(clientAddressHeader, clientAddress);
   return headers;
 }
 

@@ -52,6 +52,7 @@ export async function startRialto(o: {
       tls,
       reflection: config.reflection,
       verifier: running.verifier,
+      trustedProxies: config.trustedProxies,
       tokens: running.identity.tokensOf("gateway"),
       upstream: upstreamsOf(running),
       keepers: eventKeepers(running.clients),

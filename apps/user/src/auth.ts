@@ -1,20 +1,34 @@
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
-import { type Handlers, refuse } from "@rialto/rpc";
+import type { Database } from "@rialto/database";
+import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
 import { v7 as uuidv7 } from "uuid";
+import type { Attempts } from "./attempts.ts";
 import { errors } from "./errors.ts";
+import { passwordChanges } from "./password-changes.ts";
 import type { Passwords } from "./passwords.ts";
-import type { SessionHolder, SessionStore } from "./session-store.ts";
+import type { ResetStore } from "./reset-store.ts";
+import { type EndedSession, endAllSessions, type SessionHolder, type SessionStore } from "./session-store.ts";
 import type { UserStore } from "./store.ts";
-import { type AccessTokens, accessTokenSecondsMax, hashOf, newRefreshToken } from "./tokens.ts";
+import { type AccessTokens, accessTokenSecondsMax, hashOf, newSecretToken } from "./tokens.ts";
 import type { User } from "./user.ts";
 import { messageOf } from "./user-message.ts";
 
 interface Parts {
+  readonly database: Pick<Database, "sql">;
   readonly users: UserStore;
   readonly sessions: SessionStore;
+  readonly resets: ResetStore;
   readonly passwords: Passwords;
+  readonly attempts: Attempts;
   readonly accessTokens: AccessTokens;
+  wakeRelay(): void;
 }
+
+/** How long after its end a session is listed: as long as its access tokens live, and then some for the clocks. */
+const endedMsMax = (accessTokenSecondsMax + 60) * 1000;
+/** Sessions on a page of those that have ended. */
+const endedRowsMax = 2_000;
 
 /** The RPC handlers of sessions. No token is stored, and none is in a log. */
 export function auth(app: Parts): Handlers<typeof AuthService> {
@@ -25,19 +39,25 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
     user: messageOf(user),
   });
   return {
+    ...passwordChanges(app),
+
     /** Unknown address or wrong password: the same answer after the same work. */
     async login({ email, password }, ctx) {
+      const attempt = await app.attempts.begin(email, ctx.clientAddress);
       const found = await app.users.credentialsOf(email);
       const matches = await app.passwords.verify(password, found?.passwordHash, ctx.signal);
       if (found === undefined || !matches) throw refuse(errors.CREDENTIALS_INVALID);
+      await attempt.succeeded();
       const holder = { sessionId: uuidv7(), userId: found.user.id };
-      const { token, hash } = newRefreshToken();
-      await app.sessions.open(holder, { tokenHash: hash, now: ctx.now });
+      const { token, hash } = newSecretToken();
+      const isOpen = await app.sessions.open(holder, { tokenHash: hash, now: ctx.now });
+      // Told only to whoever knows the password.
+      if (!isOpen) throw refuse(errors.ACCOUNT_DISABLED);
       return await answer(found.user, holder, token, ctx.now);
     },
 
     async refreshToken({ refreshToken }, ctx) {
-      const { token, hash } = newRefreshToken();
+      const { token, hash } = newSecretToken();
       const spent = { tokenHash: hashOf(refreshToken), nextHash: hash, now: ctx.now };
       const holder = await app.sessions.spend(spent);
       // The role is read again: the next access token says what the account is now.
@@ -51,8 +71,41 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
       return {};
     },
 
+    async logoutAll(_request, { caller, now }) {
+      if (caller.kind !== "user") throw refuse(callErrors.CALLER_REQUIRED);
+      const { userId } = caller;
+      await app.database.sql.begin((tx) => endAllSessions(tx, { userId, reason: "LOGOUT_ALL", now }));
+      return {};
+    },
+
+    async listRevocations({ since, pageToken }, { now }) {
+      const filter = { since: since === undefined ? null : timestampDate(since).toISOString() };
+      const { after } = pageOf({ pageSize: 0, pageToken }, filter);
+      const earliest = +now - endedMsMax;
+      const rows = await app.sessions.ended({
+        since: new Date(since === undefined ? earliest : Math.max(earliest, +timestampDate(since))),
+        after: endedOf(after),
+        limit: endedRowsMax + 1,
+      });
+      const page = rows.slice(0, endedRowsMax);
+      const last = page.at(-1);
+      return {
+        revocations: page.map(({ id, time }) => ({ sessionId: id, time: timestampFromDate(time) })),
+        nextPageToken:
+          rows.length > endedRowsMax && last !== undefined
+            ? nextPageToken([last.time.toISOString(), last.id], filter)
+            : "",
+      };
+    },
+
     async getJsonWebKeySet() {
-      return { keys: [app.accessTokens.publicKey] };
+      return { keys: [...(await app.accessTokens.publicKeys())] };
     },
   };
+}
+
+/** The row that a page token ends with. It is ours: `pageOf` has checked it. */
+function endedOf(after: readonly string[] | undefined): EndedSession | undefined {
+  const [time, id] = after ?? [];
+  return time === undefined || id === undefined ? undefined : { time: new Date(time), id };
 }

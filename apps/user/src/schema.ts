@@ -21,6 +21,8 @@ export const account = schema.table(
     passwordHash: text("password_hash").notNull(),
     createTime: time("create_time").notNull(),
     updateTime: time("update_time").notNull(),
+    /** Since when nobody can sign in; null where somebody can. */
+    disableTime: time("disable_time"),
   },
   (table) => [
     // An address is ASCII (the contract's rule), so this is what "without regard to case" means in every locale.
@@ -47,8 +49,12 @@ export const session = schema.table(
   (table) => [
     index("session_account").on(table.accountId),
     index("session_expire").on(table.expireTime),
-    index("session_ended").on(table.endTime).where(sql`end_time is not null`),
-    check("session_end", sql`(end_time is null) = (end_reason is null) and end_reason in ('LOGOUT', 'TOKEN_REUSED')`),
+    // In the order in which the list of ended sessions is read.
+    index("session_ended").on(table.endTime, table.id).where(sql`end_time is not null`),
+    check(
+      "session_end",
+      sql`(end_time is null) = (end_reason is null) and end_reason in ('LOGOUT', 'TOKEN_REUSED', 'LOGOUT_ALL', 'PASSWORD_CHANGED', 'DISABLED', 'ROLE_CHANGED')`,
+    ),
   ],
 );
 
@@ -69,6 +75,26 @@ export const refreshToken = schema.table(
   (table) => [
     index("refresh_token_session").on(table.sessionId),
     check("refresh_token_successor", sql`successor is null or spend_time is not null`),
+  ],
+);
+
+/** Requests to set a new password. The token of the mail is kept as its SHA-256, from when the mail is sent until it is used. */
+export const passwordReset = schema.table(
+  "password_reset",
+  {
+    id: uuid("id").primaryKey(),
+    accountId: uuid("account_id")
+      .notNull()
+      .references(() => account.id),
+    tokenHash: bytea("token_hash"),
+    createTime: time("create_time").notNull(),
+    expireTime: time("expire_time").notNull(),
+    useTime: time("use_time"),
+  },
+  (table) => [
+    uniqueIndex("password_reset_token").on(table.tokenHash),
+    index("password_reset_account").on(table.accountId),
+    index("password_reset_expire").on(table.expireTime),
   ],
 );
 

@@ -1,8 +1,10 @@
 import { AuthService, UserService } from "@rialto/contracts";
 import { serve } from "@rialto/rpc";
-import { defineService, every } from "@rialto/service";
+import { defineService, every, openRateLimits } from "@rialto/service";
+import { createAttempts } from "./attempts.ts";
 import { auth } from "./auth.ts";
 import { createPasswords } from "./passwords.ts";
+import { createResetStore } from "./reset-store.ts";
 import { seedAdmin } from "./seed.ts";
 import { createSessionStore } from "./session-store.ts";
 import { createUserStore } from "./store.ts";
@@ -14,13 +16,23 @@ export const user = defineService({
   name: "user",
   migrations: new URL("../migrations", import.meta.url),
   calls: {},
-  own: async ({ database, config, signingKey }) => ({
-    users: createUserStore(database),
-    sessions: createSessionStore(database),
-    passwords: await createPasswords(config),
-    accessTokens: await createAccessTokens(await signingKey()),
-  }),
+  own: async ({ database, config, signingKeys, derivedKey }) => {
+    const limits = openRateLimits(config.redisUrl);
+    return {
+      users: createUserStore(database),
+      sessions: createSessionStore(database),
+      resets: createResetStore(database),
+      passwords: await createPasswords(config),
+      attempts: createAttempts(limits, derivedKey("failed attempts")),
+      accessTokens: await createAccessTokens(signingKeys),
+      limits,
+    };
+  },
   rpc: (app) => [serve(UserService, users(app)), serve(AuthService, auth(app))],
-  schedules: (app) => [every("1h", "sweep-expired-sessions", () => app.sessions.sweep(app.now()))],
+  schedules: (app) => [
+    every("1h", "sweep-expired-sessions", () => app.sessions.sweep(app.now())),
+    every("1h", "sweep-password-resets", () => app.resets.sweep(app.now())),
+  ],
   seed: seedAdmin,
+  stop: (app) => app.limits.close(),
 });

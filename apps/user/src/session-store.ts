@@ -8,15 +8,30 @@ export interface SessionHolder {
 }
 
 export interface SessionStore {
-  /** Opens a session with its first refresh token. */
-  open(holder: SessionHolder, o: { readonly tokenHash: Buffer; readonly now: Date }): Promise<void>;
+  /** Opens a session with its first refresh token; false where the account was disabled meanwhile. */
+  open(holder: SessionHolder, o: { readonly tokenHash: Buffer; readonly now: Date }): Promise<boolean>;
   /** Gives the next refresh token for one that is shown. Undefined where that one is refused, which may end its session. */
   spend(o: Spending): Promise<SessionHolder | undefined>;
   /** Ends a session; to end it twice is to end it once. */
   end(sessionId: string, now: Date): Promise<void>;
+  /** Those that ended after a time, in the order in which they did. */
+  ended(o: {
+    readonly since: Date;
+    readonly after: EndedSession | undefined;
+    readonly limit: number;
+  }): Promise<readonly EndedSession[]>;
   /** Removes some of the sessions whose last refresh token has expired. */
   sweep(now: Date): Promise<void>;
 }
+
+/** A session that has ended, and when. */
+export interface EndedSession {
+  readonly id: string;
+  readonly time: Date;
+}
+
+/** Why all sessions of an account end at once. */
+export type EndOfAll = "LOGOUT_ALL" | "PASSWORD_CHANGED" | "DISABLED" | "ROLE_CHANGED";
 
 interface Spending {
   readonly tokenHash: Buffer;
@@ -31,11 +46,15 @@ export function createSessionStore({ sql }: Pick<Database, "sql">): SessionStore
   return {
     async open({ sessionId, userId }, { tokenHash, now }) {
       const expireTime = refreshExpiry(now);
-      await sql`
-        with opened as (
-          insert into session (id, account_id, create_time, expire_time) values (${sessionId}, ${userId}, ${now}, ${expireTime}))
+      // The lock makes it wait for somebody who is disabling the account, and see it as it is then.
+      const opened = await sql`
+        with holder as materialized (select id from account where id = ${userId} and disable_time is null for share),
+        opened as (
+          insert into session (id, account_id, create_time, expire_time)
+          select ${sessionId}::uuid, id, ${now}::timestamptz, ${expireTime}::timestamptz from holder)
         insert into refresh_token (hash, session_id, create_time, expire_time)
-        values (${tokenHash}, ${sessionId}, ${now}, ${expireTime})`;
+        select ${tokenHash}::bytea, ${sessionId}::uuid, ${now}::timestamptz, ${expireTime}::timestamptz from holder`;
+      return opened.count === 1;
     },
 
     async spend(o) {
@@ -52,12 +71,32 @@ export function createSessionStore({ sql }: Pick<Database, "sql">): SessionStore
       await sql`update session set end_time = ${now}, end_reason = 'LOGOUT' where id = ${sessionId} and end_time is null`;
     },
 
+    async ended({ since, after, limit }) {
+      const rows = await sql<{ id: string; end_time: Date }[]>`
+        select id, end_time from session
+        where end_time > ${since} ${after === undefined ? sql`` : sql`and (end_time, id) > (${after.time}, ${after.id})`}
+        order by end_time, id limit ${limit}`;
+      return rows.map(({ id, end_time }) => ({ id, time: end_time }));
+    },
+
     async sweep(now) {
       await sql`
         delete from session where id in (
           select id from session where expire_time < ${now} order by expire_time limit ${sweepRowsMax} for update skip locked)`;
     },
   };
+}
+
+/** Ends the sessions of an account, but for one where there is one to keep. They are locked in the order of their ids. */
+export async function endAllSessions(
+  tx: Transaction,
+  o: { readonly userId: string; readonly reason: EndOfAll; readonly now: Date; readonly butFor?: string },
+): Promise<void> {
+  await tx`
+    with open as materialized (
+      select id from session where account_id = ${o.userId} and end_time is null and id is distinct from ${o.butFor ?? null}
+      order by id for update)
+    update session set end_time = ${o.now}, end_reason = ${o.reason} where id in (select id from open)`;
 }
 
 /**

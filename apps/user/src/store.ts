@@ -12,6 +12,7 @@ export interface UserStore {
   byId(id: string): Promise<User | undefined>;
   /** Without regard to case. */
   credentialsOf(email: string): Promise<Credentials | undefined>;
+  credentialsById(id: string): Promise<Credentials | undefined>;
   hasAdmin(): Promise<boolean>;
   /** Newest first. */
   list(page: { readonly limit: number; readonly after: string | undefined }): Promise<readonly User[]>;
@@ -22,11 +23,8 @@ export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
   return {
     byId: (id) => readUser(sql, id),
 
-    async credentialsOf(email) {
-      const [row] = await sql<(UserRow & { password_hash: string })[]>`
-        select ${columns(sql)}, password_hash from account where lower(email) = lower(${email})`;
-      return row && { user: userOf(row), passwordHash: row.password_hash };
-    },
+    credentialsOf: (email) => readCredentials(sql, sql`lower(email) = lower(${email})`),
+    credentialsById: (id) => readCredentials(sql, sql`id = ${id}`),
 
     async hasAdmin() {
       const rows = await sql`select 1 from account where role = 'ADMIN' limit 1`;
@@ -60,11 +58,12 @@ export function lockUser(tx: Transaction, id: string): Promise<User | undefined>
 
 /** Writes a changed account; false where another has the address. */
 export async function updateUser(tx: Transaction, user: User): Promise<boolean> {
-  const { id, version, email, name, role, updateTime } = user;
+  const { id, version, email, name, role, updateTime, disableTime = null } = user;
   try {
     await tx.savepoint(
       (inner) => inner`
-        update account set version = ${version}, email = ${email}, name = ${name}, role = ${role}, update_time = ${updateTime}
+        update account set version = ${version}, email = ${email}, name = ${name}, role = ${role}, update_time = ${updateTime},
+               disable_time = ${disableTime}
         where id = ${id}`,
     );
     return true;
@@ -74,9 +73,20 @@ export async function updateUser(tx: Transaction, user: User): Promise<boolean> 
   }
 }
 
+/** Writes a new password. */
+export async function setPassword(tx: Transaction, id: string, passwordHash: string, now: Date): Promise<void> {
+  await tx`update account set password_hash = ${passwordHash}, update_time = ${now} where id = ${id}`;
+}
+
 function isEmailTaken(error: unknown): boolean {
   const { code, constraint_name } = Object(error) as Readonly<Record<string, JsonValue | undefined>>; // looked into by name only
   return code === "23505" && constraint_name === "account_email";
+}
+
+async function readCredentials(sql: Sql, condition: ReturnType<Sql>): Promise<Credentials | undefined> {
+  const [row] = await sql<(UserRow & { password_hash: string })[]>`
+    select ${columns(sql)}, password_hash from account where ${condition}`;
+  return row && { user: userOf(row), passwordHash: row.password_hash };
 }
 
 async function readUser(sql: Sql | Transaction, id: string, lock = sql``): Promise<User | undefined> {
@@ -92,14 +102,15 @@ interface UserRow {
   readonly role: User["role"];
   readonly create_time: Date;
   readonly update_time: Date;
+  readonly disable_time: Date | null;
 }
 
 /** All but the password's hash. */
 function columns(sql: Sql | Transaction) {
-  return sql`id, version, email, name, role, create_time, update_time`;
+  return sql`id, version, email, name, role, create_time, update_time, disable_time`;
 }
 
 function userOf(row: UserRow): User {
-  const { id, version, email, name, role } = row;
-  return { id, version, email, name, role, createTime: row.create_time, updateTime: row.update_time };
+  const { id, version, email, name, role, create_time: createTime, update_time: updateTime } = row;
+  return { id, version, email, name, role, createTime, updateTime, disableTime: row.disable_time ?? undefined };
 }

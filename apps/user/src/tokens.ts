@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import type { SigningKeys } from "@rialto/service";
 import { importJWK, type JWK, SignJWT } from "jose";
 import type { UserRole } from "./user.ts";
 
@@ -6,9 +7,9 @@ import type { UserRole } from "./user.ts";
 export const accessTokenSecondsMax = 900;
 
 const party = "rialto";
-const refreshTokenBytes = 32;
+const secretTokenBytes = 32;
 
-/** Signs access tokens, and tells the key that they are checked with. */
+/** Signs access tokens, and tells the keys that they are checked with. */
 export interface AccessTokens {
   sign(o: {
     readonly userId: string;
@@ -16,7 +17,7 @@ export interface AccessTokens {
     readonly sessionId: string;
     readonly now: Date;
   }): Promise<string>;
-  readonly publicKey: PublicKey;
+  publicKeys(): Promise<readonly PublicKey[]>;
 }
 
 interface PublicKey {
@@ -28,14 +29,27 @@ interface PublicKey {
   readonly use: string;
 }
 
-/** Makes the signer of access tokens from a private Ed25519 key. */
-export async function createAccessTokens(signingKey: JWK): Promise<AccessTokens> {
-  const key = await importJWK(signingKey, "EdDSA");
-  const { kty = "", crv = "", x = "", kid = "" } = signingKey;
+/** Makes the signer of access tokens. The keys are asked for each time: they change while the process runs. */
+export async function createAccessTokens(signingKeys: () => Promise<SigningKeys>): Promise<AccessTokens> {
+  let imported: { readonly jwk: JWK; readonly key: ReturnType<typeof importJWK> } | undefined;
+  const signingKey = async () => {
+    const { current } = await signingKeys();
+    if (imported?.jwk !== current) imported = { jwk: current, key: importJWK(current, "EdDSA") };
+    return { kid: current.kid ?? "", key: await imported.key };
+  };
+  await signingKey(); // A key that is none is said at the start.
   return {
-    publicKey: { kty, crv, x, kid, alg: "EdDSA", use: "sig" },
-    sign: ({ userId, role, sessionId, now }) => {
+    async publicKeys() {
+      const { published } = await signingKeys();
+      return published.map(({ kty = "", crv = "", x = "", kid = "" }) => ({
+        ...{ kty, crv, x, kid },
+        alg: "EdDSA",
+        use: "sig",
+      }));
+    },
+    async sign({ userId, role, sessionId, now }) {
       const issued = Math.floor(now.getTime() / 1000);
+      const { kid, key } = await signingKey();
       return new SignJWT({ sid: sessionId, role })
         .setProtectedHeader({ alg: "EdDSA", kid })
         .setIssuer(party)
@@ -48,13 +62,13 @@ export async function createAccessTokens(signingKey: JWK): Promise<AccessTokens>
   };
 }
 
-/** A new refresh token: random, so its plain SHA-256 is all that needs to be kept. */
-export function newRefreshToken(): { readonly token: string; readonly hash: Buffer } {
-  const token = randomBytes(refreshTokenBytes).toString("base64url");
+/** A new token for a refresh or a reset: random, so its plain SHA-256 is all that needs to be kept. */
+export function newSecretToken(): { readonly token: string; readonly hash: Buffer } {
+  const token = randomBytes(secretTokenBytes).toString("base64url");
   return { token, hash: hashOf(token) };
 }
 
-/** The hash that a refresh token is stored under. */
+/** The hash that such a token is stored under. */
 export function hashOf(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }

@@ -8,7 +8,7 @@ import type { User } from "./user.ts";
 
 /** The account as callers see it. */
 export function messageOf(user: User): UserMessage {
-  const { id, email, name, role, createTime, updateTime } = user;
+  const { id, email, name, role, createTime, updateTime, disableTime } = user;
   return create(UserSchema, {
     id,
     email,
@@ -16,6 +16,7 @@ export function messageOf(user: User): UserMessage {
     role: Role[role],
     createTime: timestampFromDate(createTime),
     updateTime: timestampFromDate(updateTime),
+    ...(disableTime === undefined ? {} : { disableTime: timestampFromDate(disableTime) }),
   });
 }
 
@@ -30,8 +31,12 @@ export function storedMessageOf(answer: StoredJson): UserMessage {
   return fromJson(UserSchema, answer as JsonValue);
 }
 
-/** What subscribers are told of an account: that it was opened or changed, by its id. Whoever needs a name or an address asks. */
-export function publicationOf(user: User, kind: "CREATED" | "UPDATED", traceparent: string): Publication {
+/** What subscribers are told of an account: what happened, by its id. Whoever needs a name or an address asks. */
+export function publicationOf(
+  user: User,
+  kind: "CREATED" | "UPDATED" | "DISABLED" | "ENABLED",
+  traceparent: string,
+): Publication {
   return {
     id: uuidv7(),
     topic: `user.${kind.toLowerCase()}`,
@@ -40,5 +45,22 @@ export function publicationOf(user: User, kind: "CREATED" | "UPDATED", tracepare
     time: user.updateTime,
     traceparent,
     payload: toJson(UserEventSchema, create(UserEventSchema, { userId: user.id, kind: UserEvent_Kind[kind] })),
+  };
+}
+
+/** That a mail was asked for which sets a new password. No token is in it: that is made when the mail is sent. */
+export function resetPublicationOf(
+  reset: { readonly id: string; readonly userId: string; readonly time: Date },
+  traceparent: string,
+): Publication {
+  const kind = UserEvent_Kind.PASSWORD_RESET_REQUESTED;
+  return {
+    id: uuidv7(),
+    topic: "user.password_reset_requested",
+    subject: reset.id,
+    version: 1,
+    time: reset.time,
+    traceparent,
+    payload: toJson(UserEventSchema, create(UserEventSchema, { userId: reset.userId, kind, resetId: reset.id })),
   };
 }

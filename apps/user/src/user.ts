@@ -14,6 +14,8 @@ export interface User {
   readonly role: UserRole;
   readonly createTime: Date;
   readonly updateTime: Date;
+  /** Since when nobody can sign in. */
+  readonly disableTime: Date | undefined;
 }
 
 /** New values for an account. What is undefined stays as it is. */
@@ -32,7 +34,7 @@ export function openAccount(o: {
   readonly at: Date;
 }): User {
   const { at, ...given } = o;
-  return { ...given, version: 1, createTime: at, updateTime: at };
+  return { ...given, version: 1, createTime: at, updateTime: at, disableTime: undefined };
 }
 
 /**
@@ -67,6 +69,19 @@ export function changeUser(user: User, change: UserChange, by: Caller, at: Date)
   }
   if (email === user.email && name === user.name && role === user.role) return user;
   return { ...user, email, name, role, version: user.version + 1, updateTime: at };
+}
+
+/** The account after it was disabled: the same object where it was already. */
+export function disableUser(user: User, by: Caller, at: Date): User {
+  if (by.kind === "user" && by.userId === user.id) throw refuse(errors.SELF_DISABLE_DENIED);
+  if (user.disableTime !== undefined) return user;
+  return { ...user, disableTime: at, version: user.version + 1, updateTime: at };
+}
+
+/** The account after it was opened again: the same object where it was never closed. */
+export function enableUser(user: User, at: Date): User {
+  if (user.disableTime === undefined) return user;
+  return { ...user, disableTime: undefined, version: user.version + 1, updateTime: at };
 }
 
 /** The refusal of an address that another account has. */

@@ -1,12 +1,22 @@
 import { Role, type UserService } from "@rialto/contracts";
 import { type Database, once, replay } from "@rialto/database";
 import { publish } from "@rialto/events";
-import { callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
+import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
+import { endAllSessions } from "./session-store.ts";
 import { insertUser, lockUser, type UserStore, updateUser } from "./store.ts";
-import { changeOf, changeUser, emailTaken, openAccount, type UserRole } from "./user.ts";
+import {
+  changeOf,
+  changeUser,
+  disableUser,
+  emailTaken,
+  enableUser,
+  openAccount,
+  type User,
+  type UserRole,
+} from "./user.ts";
 import { messageOf, publicationOf, storedAnswerOf, storedMessageOf } from "./user-message.ts";
 
 interface Parts {
@@ -19,6 +29,23 @@ interface Parts {
 /** The RPC handlers of accounts. */
 export function users(app: Parts): Handlers<typeof UserService> {
   const { sql } = app.database;
+
+  /** Closes or opens an account. What ends with it ends in the same commit. */
+  async function change(ctx: CallContext, id: string, kind: "DISABLED" | "ENABLED", decide: (user: User) => User) {
+    const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+      const user = await lockUser(tx, id);
+      if (user === undefined) throw refuse(errors.USER_NOT_FOUND);
+      const changed = decide(user);
+      if (changed === user) return storedAnswerOf(user);
+      await updateUser(tx, changed);
+      if (kind === "DISABLED") await endAllSessions(tx, { userId: id, reason: "DISABLED", now: ctx.now });
+      await publish(tx, publicationOf(changed, kind, ctx.traceparent));
+      return storedAnswerOf(changed);
+    });
+    app.wakeRelay();
+    return answer;
+  }
+
   return {
     async createUser({ email, name, password }, ctx) {
       const earlier = await replay(sql, ctx.idempotencyKey);
@@ -69,10 +96,23 @@ export function users(app: Parts): Handlers<typeof UserService> {
         if (changed !== user) {
           if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
           await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
+          // Access tokens carry the role: those of an admin who is none any more must end.
+          if (user.role === "ADMIN" && changed.role !== "ADMIN")
+            await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED", now: ctx.now });
         }
         return storedAnswerOf(changed);
       });
       app.wakeRelay();
+      return { user: storedMessageOf(answer) };
+    },
+
+    async disableUser({ id }, ctx) {
+      const answer = await change(ctx, id, "DISABLED", (user) => disableUser(user, ctx.caller, ctx.now));
+      return { user: storedMessageOf(answer) };
+    },
+
+    async enableUser({ id }, ctx) {
+      const answer = await change(ctx, id, "ENABLED", (user) => enableUser(user, ctx.now));
       return { user: storedMessageOf(answer) };
     },
   };

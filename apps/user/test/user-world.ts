@@ -28,6 +28,7 @@ export async function openWorld() {
     gateway: await newKey("gateway"),
     order: await newKey("order"),
     payment: await newKey("payment"),
+    notification: await newKey("notification"),
   };
   const logged: string[] = [];
   const log = createLogger({
@@ -44,7 +45,7 @@ export async function openWorld() {
     const app: App = {
       ...{ name: "user", calls: {}, database, config, log: log as Logger },
       extra: () => database,
-      signingKey: async () => signingKey,
+      signingKeys: async () => ({ current: signingKey, published: [signingKey] }),
       derivedKey: (purpose) => purpose,
       now: () => new Date(),
       wakeRelay: () => {

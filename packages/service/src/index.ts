@@ -13,5 +13,5 @@ export { type LogOutput, type Main, runMain, runProcess, runTask } from "./run-m
 export { type Running, type RunOptions, runServices } from "./run-services.ts";
 export { every, type Schedule } from "./schedule.ts";
 export { type CallerName, callerNames, defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";
-
+export type { SigningKeys } from "./signing-keys.ts";
 export { readTls } from "./tls.ts";

@@ -1,0 +1,59 @@
+import { createHmac } from "node:crypto";
+import { refuse } from "@rialto/rpc";
+import type { RateLimits } from "@rialto/service";
+import { errors } from "./errors.ts";
+
+/** Failures for one account from one address: somebody has forgotten a password, or guesses. */
+const pairFailuresMax = 10;
+const pairWindowSeconds = 15 * 60;
+/** Failures for one account from everywhere: somebody guesses with many machines. High, because its owner is kept out too. */
+const accountFailuresMax = 100;
+/** Failures from one address for all accounts: somebody tries one password on many. High, because a whole office may share it. */
+const addressFailuresMax = 200;
+const wideWindowSeconds = 60 * 60;
+/** Mails that set a new password, for one account. */
+const resetMailsMax = 3;
+const resetWindowSeconds = 60 * 60;
+
+/** Slows down who guesses passwords. It knows nothing of which accounts exist, so it cannot tell. */
+export interface Attempts {
+  /**
+   * Counts an attempt before it is made, so that many at once are counted too; refused with TOO_MANY_ATTEMPTS where too many have failed.
+   * Whoever makes it says how it ended: a success does not count.
+   */
+  begin(email: string, address: string | undefined): Promise<{ succeeded(): Promise<void> }>;
+  /** Counts a mail; false where the account has had enough of them. */
+  mayMail(email: string): Promise<boolean>;
+}
+
+export function createAttempts(limits: RateLimits, key: string): Attempts {
+  const limiter = (name: string, requests: number, windowSeconds: number) =>
+    limits.limiter({ name: `login-${name}`, requests, windowSeconds });
+  const pairs = limiter("pair", pairFailuresMax, pairWindowSeconds);
+  const accounts = limiter("account", accountFailuresMax, wideWindowSeconds);
+  const addresses = limiter("address", addressFailuresMax, wideWindowSeconds);
+  const mails = limiter("reset-mail", resetMailsMax, resetWindowSeconds);
+  // What is counted by an address of a person is kept elsewhere: by a hash that says nothing of it.
+  const accountOf = (email: string) => createHmac("sha256", key).update(email.toLowerCase()).digest("base64url");
+
+  return {
+    async begin(email, address = "inside") {
+      const account = accountOf(email);
+      const pair = `${account}:${address}`;
+      const verdicts = await Promise.all([pairs.count(pair), accounts.count(account), addresses.count(address)]);
+      const refused = verdicts.filter((verdict) => !verdict.isAllowed);
+      if (refused.length > 0) {
+        const seconds = Math.ceil(Math.max(...refused.map(({ resetMs }) => resetMs)) / 1000);
+        throw refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${seconds}` } });
+      }
+      return {
+        async succeeded() {
+          await Promise.all([pairs.forget(pair), accounts.giveBack(account), addresses.giveBack(address)]);
+        },
+      };
+    },
+    async mayMail(email) {
+      return (await mails.count(accountOf(email))).isAllowed;
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { AuthService } from "@rialto/contracts";
+import type { Database } from "@rialto/database";
+import { callErrors, type Handlers, refuse } from "@rialto/rpc";
+import type { Attempts } from "./attempts.ts";
+import { errors } from "./errors.ts";
+import type { Passwords } from "./passwords.ts";
+import { type ResetStore, useReset } from "./reset-store.ts";
+import { endAllSessions } from "./session-store.ts";
+import { setPassword, type UserStore } from "./store.ts";
+import { hashOf, newSecretToken } from "./tokens.ts";
+
+interface Parts {
+  readonly database: Pick<Database, "sql">;
+  readonly users: UserStore;
+  readonly resets: ResetStore;
+  readonly passwords: Passwords;
+  readonly attempts: Attempts;
+  wakeRelay(): void;
+}
+
+/** A request for a mail is answered after this time, whether there is such an account or not: the clock tells nothing either. */
+const resetAnswerMs = 150;
+
+/**
+ * The RPC handlers that change a password. By mail it goes like this; what is secret is in the mail, and nowhere else:
+ *
+ *     RequestPasswordReset -> password_reset row and event (the reset's id) -> notification sends the mail, and asks at that moment for the
+ *     token (CreatePasswordResetToken; its hash is stored) -> the link -> ResetPassword spends it, and ends every session
+ */
+export function passwordChanges(
+  app: Parts,
+): Pick<
+  Handlers<typeof AuthService>,
+  "changePassword" | "requestPasswordReset" | "resetPassword" | "createPasswordResetToken"
+> {
+  const { sql } = app.database;
+  return {
+    async changePassword({ currentPassword, newPassword }, ctx) {
+      const { caller, now, signal } = ctx;
+      const found = caller.kind === "user" ? await app.users.credentialsById(caller.userId) : undefined;
+      if (caller.kind !== "user" || found === undefined) throw refuse(callErrors.CALLER_REQUIRED);
+      const attempt = await app.attempts.begin(found.user.email, ctx.clientAddress);
+      if (!(await app.passwords.verify(currentPassword, found.passwordHash, signal)))
+        throw refuse(errors.CREDENTIALS_INVALID);
+      await attempt.succeeded();
+      const passwordHash = await app.passwords.hash(newPassword, signal);
+      const { userId, sessionId: butFor } = caller;
+      await sql.begin(async (tx) => {
+        await setPassword(tx, userId, passwordHash, now);
+        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", now, butFor });
+      });
+      return {};
+    },
+
+    async requestPasswordReset({ email }, { now, traceparent, signal }) {
+      const answered = sleep(resetAnswerMs, undefined, { signal });
+      answered.catch(() => undefined);
+      const found = await app.users.credentialsOf(email);
+      if ((await app.attempts.mayMail(email)) && found !== undefined && found.user.disableTime === undefined) {
+        await app.resets.request({ userId: found.user.id, now, traceparent });
+        app.wakeRelay();
+      }
+      await answered;
+      return {};
+    },
+
+    async createPasswordResetToken({ resetId }, { now }) {
+      const { token, hash } = newSecretToken();
+      const expireTime = await app.resets.arm(resetId, { tokenHash: hash, now });
+      if (expireTime === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
+      return { token, expireTime: timestampFromDate(expireTime) };
+    },
+
+    async resetPassword({ token, newPassword }, { now, signal }) {
+      const tokenHash = hashOf(token);
+      // Looked at before the expensive part; the update alone decides between two who come at once.
+      if (!(await app.resets.isGood(tokenHash, now))) throw refuse(errors.RESET_TOKEN_INVALID);
+      const passwordHash = await app.passwords.hash(newPassword, signal);
+      await sql.begin(async (tx) => {
+        const userId = await useReset(tx, tokenHash, now);
+        if (userId === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
+        await setPassword(tx, userId, passwordHash, now);
+        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", now });
+      });
+      return {};
+    },
+  };
+}

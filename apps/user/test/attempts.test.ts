@@ -1,0 +1,77 @@
+import { openRateLimits } from "@rialto/service";
+import { redisForTests } from "@rialto/testing";
+import { describe, expect, it } from "vitest";
+import { createAttempts } from "../src/attempts.ts";
+import { refusal } from "./user-world.ts";
+
+const redis = await redisForTests();
+const stores = [
+  ["this process", undefined],
+  ["Redis", redis?.url],
+] as const;
+
+describe.each(stores.filter(([name]) => name === "this process" || redis !== undefined))(
+  "failed attempts, counted in %s",
+  (_name, url) => {
+    // One Redis for all tests: each has a network of its own.
+    let network = 0;
+    const counters = async () => {
+      network += 1;
+      const limits = openRateLimits(url);
+      // A connection takes a moment; until then each process would count for itself.
+      while (url !== undefined && limits.state() !== "shared") await new Promise((resolve) => setTimeout(resolve, 5));
+      return { attempts: createAttempts(limits, crypto.randomUUID()), limits };
+    };
+    const failing = async (work: () => Promise<unknown>, times: number) => {
+      let refused = 0;
+      for (let attempt = 0; attempt < times; attempt += 1)
+        if ((await refusal(work())) === "TOO_MANY_ATTEMPTS") refused += 1;
+      return refused;
+    };
+
+    it("hold off who guesses one account's password from one address, and nobody else", async () => {
+      const { attempts, limits } = await counters();
+      expect(await failing(() => attempts.begin("Ada@example.com", `10.${network}.0.1`), 15)).toBe(5);
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 1)).toBe(1);
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.2`), 1)).toBe(0);
+      expect(await failing(() => attempts.begin("bob@example.com", `10.${network}.0.1`), 1)).toBe(0);
+      await limits.close();
+    });
+
+    it("hold off who guesses it from many addresses", async () => {
+      const { attempts, limits } = await counters();
+      let host = 0;
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.1.${host++}`), 110)).toBe(10);
+      await limits.close();
+    });
+
+    it("hold off who tries many accounts from one address", async () => {
+      const { attempts, limits } = await counters();
+      let account = 0;
+      expect(await failing(() => attempts.begin(`${account++}@example.com`, `10.${network}.0.1`), 210)).toBe(10);
+      await limits.close();
+    });
+
+    it("do not count what succeeded, and are forgotten with it", async () => {
+      const { attempts, limits } = await counters();
+      for (let round = 0; round < 30; round += 1) {
+        await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 2);
+        await (await attempts.begin("ada@example.com", `10.${network}.0.1`)).succeeded();
+      }
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 10)).toBe(0);
+      await limits.close();
+    });
+  },
+);
+
+it.runIf(redis !== undefined)("are counted in each process while Redis is away", async () => {
+  const limits = openRateLimits("redis://127.0.0.1:1");
+  const attempts = createAttempts(limits, "key");
+  const outcomes: string[] = [];
+  for (let attempt = 0; attempt < 11; attempt += 1)
+    outcomes.push(await refusal(attempts.begin("ada@example.com", "10.0.0.1")));
+  expect(outcomes.at(-1)).toBe("TOO_MANY_ATTEMPTS");
+  expect(limits.state()).toBe("local-fallback");
+  await limits.close();
+  await redis?.close();
+});
