@@ -107,6 +107,7 @@ create table notification (
   held_until timestamp with time zone not null,
   create_time timestamp with time zone not null,
   send_time timestamp with time zone,
+  reset_id uuid,
   constraint notification_pkey PRIMARY KEY (id),
   constraint notification_state CHECK ((state = ANY (ARRAY['QUEUED'::text, 'SENT'::text, 'FAILED'::text])))
 );

@@ -1,7 +1,7 @@
 import { callErrors, refuse } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { failureOf, MailRefused } from "./mail-failure.ts";
-import type { Notification } from "./notification.ts";
+import type { Content, Notification } from "./notification.ts";
 import type { InboxEntry, NotificationStore } from "./store.ts";
 import type { MailTransport } from "./transport.ts";
 
@@ -31,19 +31,22 @@ export interface Delivery {
 interface Parts {
   readonly store: NotificationStore;
   readonly transport: MailTransport;
+  /** Completes what a mail says with what may be in the mail only. */
+  readonly complete: (notification: Notification, signal: AbortSignal) => Promise<Content>;
   readonly now: () => Date;
   readonly log: Logger;
 }
 
-export function createDelivery({ store, transport, now, log }: Parts): Delivery {
+export function createDelivery({ store, transport, complete, now, log }: Parts): Delivery {
   const later = (ms: number) => new Date(now().getTime() + ms);
 
   /** Sends a message that the caller holds. */
   async function send(notification: Notification, signal: AbortSignal, inbox?: InboxEntry): Promise<void> {
-    const { id, content, messageId, recipient } = notification;
-    const mail = { ...content, messageId, to: recipient, name: fileNameOf(notification) };
+    const { id, messageId, recipient } = notification;
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(sendMsMax)]);
     try {
-      await transport.send(mail, AbortSignal.any([signal, AbortSignal.timeout(sendMsMax)]));
+      const content = await complete(notification, inTime);
+      await transport.send({ ...content, messageId, to: recipient, name: fileNameOf(notification) }, inTime);
     } catch (error) {
       if (error instanceof MailRefused) {
         log.warn({ notification: id, err: error }, "a mail was refused for good");

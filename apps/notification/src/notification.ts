@@ -13,6 +13,8 @@ export interface Notification {
   readonly eventId: string;
   readonly userId: string;
   readonly orderId: string | undefined;
+  /** The reset that a mail is for which sets a new password: its link is put in as it is sent. */
+  readonly resetId: string | undefined;
   readonly kind: NotificationKind;
   readonly state: "QUEUED" | "SENT" | "FAILED";
   readonly recipient: Recipient;
@@ -37,7 +39,7 @@ export interface Content {
   readonly html: string;
 }
 
-export type NotificationKind = "WELCOME" | OrderNotificationKind;
+export type NotificationKind = "WELCOME" | "PASSWORD_RESET" | OrderNotificationKind;
 
 export type OrderNotificationKind =
   | "ORDER_CONFIRMED"
@@ -90,6 +92,7 @@ export function notificationIdOf(eventId: string): string {
 /** The message that an event makes, ready to be queued. */
 export function newNotification(
   o: Pick<Notification, "eventId" | "userId" | "orderId" | "kind" | "recipient" | "content" | "createTime"> & {
+    readonly resetId?: string;
     /** Who the mail is from: the Message-ID is of the sender's host. */
     readonly sender: string;
   },
@@ -97,7 +100,17 @@ export function newNotification(
   const { sender, ...rest } = o;
   const id = notificationIdOf(o.eventId);
   const messageId = messageIdOf(id, sender);
-  return { ...rest, id, state: "QUEUED", messageId, lastError: "", delays: 0, resends: 0, sendTime: undefined };
+  return {
+    ...rest,
+    resetId: o.resetId,
+    id,
+    state: "QUEUED",
+    messageId,
+    lastError: "",
+    delays: 0,
+    resends: 0,
+    sendTime: undefined,
+  };
 }
 
 /** Made from the id, so that a mail that was sent twice around a crash is known as one. */

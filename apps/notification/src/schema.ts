@@ -17,6 +17,8 @@ export const notification = schema.table(
     eventId: uuid("event_id").notNull(),
     userId: uuid("user_id").notNull(),
     orderId: uuid("order_id"),
+    /** The reset of a mail that sets a new password. The link is put into it as it is sent, and is not kept. */
+    resetId: uuid("reset_id"),
     kind: text("kind").notNull(),
     state: text("state").notNull(),
     recipientName: text("recipient_name").notNull(),

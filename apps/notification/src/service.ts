@@ -1,4 +1,11 @@
-import { NotificationService, OrderEventSchema, OrderService, UserEventSchema, UserService } from "@rialto/contracts";
+import {
+  AuthService,
+  NotificationService,
+  OrderEventSchema,
+  OrderService,
+  UserEventSchema,
+  UserService,
+} from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every } from "@rialto/service";
@@ -6,6 +13,7 @@ import { createDelivery } from "./delivery.ts";
 import { forgetMailText } from "./mail-retention.ts";
 import { notifications } from "./notifications.ts";
 import { orderMailHandler } from "./order-mail.ts";
+import { completeMail, resetMailHandler } from "./reset-mail.ts";
 import { createNotificationStore } from "./store.ts";
 import { createTransport } from "./transport.ts";
 import { welcomeMailHandler } from "./welcome-mail.ts";
@@ -14,16 +22,21 @@ import { welcomeMailHandler } from "./welcome-mail.ts";
 export const notification = defineService({
   name: "notification",
   migrations: new URL("../migrations", import.meta.url),
-  calls: { users: UserService, orders: OrderService },
-  own: ({ database, config, log, now }) => {
+  calls: { users: UserService, auth: AuthService, orders: OrderService },
+  own: ({ calls, database, config, log, now }) => {
     const store = createNotificationStore(database);
     const transport = createTransport(config);
-    return { notifications: store, transport, delivery: createDelivery({ store, transport, now, log }) };
+    return {
+      notifications: store,
+      transport,
+      delivery: createDelivery({ store, transport, complete: completeMail({ calls, config }), now, log }),
+    };
   },
   rpc: (app) => [serve(NotificationService, notifications(app))],
   subscriptions: (app) => [
     subscribe("order-mail", "order.*", OrderEventSchema, orderMailHandler(app)),
     subscribe("welcome-mail", "user.created", UserEventSchema, welcomeMailHandler(app)),
+    subscribe("reset-mail", "user.password_reset_requested", UserEventSchema, resetMailHandler(app)),
   ],
   schedules: (app) => [
     every("2s", "send-queued-mail", app.delivery.sweep),

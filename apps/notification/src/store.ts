@@ -48,9 +48,9 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
   return {
     async queue(n, heldUntil) {
       const [written] = await sql<NotificationRow[]>`
-        insert into notification (id, event_id, user_id, order_id, kind, state, recipient_name, recipient_address, subject, text, html,
+        insert into notification (id, event_id, user_id, order_id, reset_id, kind, state, recipient_name, recipient_address, subject, text, html,
                                   message_id, held_until, create_time)
-        values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
+        values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
                 ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${heldUntil}, ${n.createTime})
         on conflict (id) do nothing returning *`;
       if (written !== undefined) return { notification: notificationOf(written), held: true };
@@ -129,6 +129,7 @@ interface NotificationRow {
   readonly event_id: string;
   readonly user_id: string;
   readonly order_id: string | null;
+  readonly reset_id: string | null;
   readonly kind: NotificationKind;
   readonly state: Notification["state"];
   readonly recipient_name: string;
@@ -150,6 +151,7 @@ function notificationOf(row: NotificationRow): Notification {
     eventId: row.event_id,
     userId: row.user_id,
     orderId: row.order_id ?? undefined,
+    resetId: row.reset_id ?? undefined,
     kind: row.kind,
     state: row.state,
     recipient: { name: row.recipient_name, address: row.recipient_address },

@@ -16,6 +16,24 @@ export function welcomeMail(name: string): Content {
   });
 }
 
+/** Where the link of a reset goes, and until when it is good: filled in as the mail is sent. */
+export const resetPlaces = { link: "{{link}}", until: "{{until}}" } as const;
+
+/** The mail that sets a new password. */
+export function passwordResetMail(name: string): Content {
+  return write({
+    subject: "Set a new password",
+    greeting: greet(name),
+    paragraphs: [
+      "somebody, most likely you, asked to set a new password for your account. Open this link to do so:",
+      resetPlaces.link,
+      `It can be used once, until ${resetPlaces.until}. Whoever is signed in with the old password is signed out by it.`,
+      "If it was not you, do nothing: without the link nothing changes. Give it to nobody, not even to us.",
+    ],
+    footer: "You receive this message because a new password was asked for with this address.",
+  });
+}
+
 /** The mail about what happened to an order: its goods are read from the order, what happened from the event. */
 export function orderMail(kind: OrderNotificationKind, o: { name: string; order: Order; event: OrderEvent }): Content {
   const { order, event } = o;

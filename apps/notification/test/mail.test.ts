@@ -4,7 +4,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createSmtpTransport } from "../src/smtp-transport.ts";
 import type { MailTransport } from "../src/transport.ts";
 import { type MailServer, startMailServer } from "./mail-server.ts";
-import { ada, as, mailFrom, openWorld, order, orderEvent, userCreated } from "./notification-world.ts";
+import {
+  ada,
+  as,
+  mailFrom,
+  openWorld,
+  order,
+  orderEvent,
+  resetRequested,
+  usedReset,
+  userCreated,
+} from "./notification-world.ts";
 
 let world: Awaited<ReturnType<typeof openWorld>>;
 let server: MailServer;
@@ -297,5 +307,38 @@ describe("ListNotifications", () => {
     await expect(service.calls.listNotifications({ userId: ada.id }, as("CUSTOMER"))).rejects.toSatisfy(
       (error) => reasonOf(error) === "ACCESS_DENIED",
     );
+  });
+});
+
+describe("the mail that sets a new password", () => {
+  it("has a link that is in the mail alone", async () => {
+    await service.resetMail(resetRequested());
+    const mail = only(server.mails);
+    expect(mail.text).toMatch(/https:\/\/shop\.example\/reset-password#secret-\d+\n/);
+    expect(mail.text).toContain("until 12:30 UTC");
+    const kept = await world.database
+      .sql`select row_to_json(n)::text from notification n where kind = 'PASSWORD_RESET'`;
+    expect(JSON.stringify(kept)).not.toContain("secret-");
+  });
+
+  it("has a new link where it is sent once more", async () => {
+    const event = resetRequested();
+    await service.resetMail(event);
+    const [first] = server.mails;
+    const [row] = await world.database.sql<{ id: string }[]>`select id from notification where event_id = ${event.id}`;
+    await service.calls.resendNotification({ id: row?.id ?? "" }, as("ADMIN"));
+    await service.sweep();
+    const links = server.mails.map(({ text }) => /#(secret-\d+)/.exec(text ?? "")?.[1]);
+    expect(links).toHaveLength(2);
+    expect(links[1]).not.toBe(links[0]);
+    expect(first?.messageId).toBe(server.mails[1]?.messageId);
+  });
+
+  it("is not sent where the reset is over", async () => {
+    const event = resetRequested(usedReset);
+    await service.resetMail(event);
+    expect(server.mails).toHaveLength(0);
+    const rows = await world.database.sql`select state, last_error from notification where event_id = ${event.id}`;
+    expect(rows[0]).toEqual({ state: "FAILED", last_error: "the reset was used, or has expired" });
   });
 });

@@ -1,4 +1,5 @@
 import { create, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   NotificationService,
   OrderEvent_Kind,
@@ -25,6 +26,7 @@ import { createDelivery } from "../src/delivery.ts";
 import { forgetMailText } from "../src/mail-retention.ts";
 import { notifications } from "../src/notifications.ts";
 import { orderMailHandler } from "../src/order-mail.ts";
+import { completeMail, resetMailHandler } from "../src/reset-mail.ts";
 import { notification as service } from "../src/service.ts";
 import { createNotificationStore, type NotificationStore } from "../src/store.ts";
 import type { MailTransport } from "../src/transport.ts";
@@ -40,7 +42,7 @@ export async function openWorld() {
   const database = db.database("notification");
   let clockMs = 0;
   const now = () => new Date(Date.now() + clockMs);
-  const asked = { users: 0 };
+  const asked = { users: 0, tokens: 0 };
 
   /** Starts a process of the service. `between` lets a test stand between the handlers and the store. */
   function start(
@@ -48,8 +50,10 @@ export async function openWorld() {
     between: (store: NotificationStore) => NotificationStore = (store) => store,
   ) {
     const store = between(createNotificationStore(database));
-    const delivery = createDelivery({ store, transport, now, log: quietLogger });
-    const parts = { calls: callsFor(asked), notifications: store, delivery, config: { mailFrom }, now };
+    const calls = callsFor(asked);
+    const complete = completeMail({ calls, config: { publicUrl: "https://shop.example" } });
+    const delivery = createDelivery({ store, transport, complete, now, log: quietLogger });
+    const parts = { calls, notifications: store, delivery, config: { mailFrom }, now };
     const endpoint = createEndpoint({
       service: "notification",
       routes: [serve(NotificationService, notifications({ database, notifications: store }))],
@@ -63,6 +67,7 @@ export async function openWorld() {
       sweep: () => delivery.sweep(new AbortController().signal),
       forgetText: () => forgetMailText({ notifications: store, log: quietLogger, now })(new AbortController().signal),
       orderMail: runner("order-mail", orderMailHandler(parts)),
+      resetMail: runner("reset-mail", resetMailHandler(parts)),
       welcomeMail: runner("welcome-mail", welcomeMailHandler(parts)),
     };
   }
@@ -116,7 +121,7 @@ export const order = create(OrderSchema, {
   shippingAddress: { name: "Ada", lines: ["1 Canal Street"], city: "Venice", postalCode: "30100", countryCode: "IT" },
 });
 
-function callsFor(asked: { users: number }) {
+function callsFor(asked: { users: number; tokens: number }) {
   return {
     users: {
       getUser: async () => {
@@ -124,9 +129,19 @@ function callsFor(asked: { users: number }) {
         return { user: ada };
       },
     },
+    auth: {
+      createPasswordResetToken: async ({ resetId }: { resetId: string }) => {
+        if (resetId === usedReset) throw refuse({ ...callErrors.INVALID_REQUEST, reason: "RESET_TOKEN_INVALID" });
+        asked.tokens += 1;
+        return {
+          token: `secret-${asked.tokens}`,
+          expireTime: timestampFromDate(new Date(Date.UTC(2026, 0, 1, 12, 30))),
+        };
+      },
+    },
     orders: { getOrder: async () => ({ order }) },
-    // The handlers use these two methods of the two clients.
-  } as unknown as Parameters<typeof orderMailHandler>[0]["calls"];
+    // The handlers use these methods of the three clients.
+  } as unknown as Parameters<typeof orderMailHandler>[0]["calls"] & Parameters<typeof completeMail>[0]["calls"];
 }
 
 export function orderEvent(
@@ -153,6 +168,15 @@ export function orderEvent(
 export function userCreated(): Event<MessageShape<typeof UserEventSchema>> {
   const payload = create(UserEventSchema, { userId: ada.id, kind: UserEvent_Kind.CREATED });
   return { ...envelope(), topic: "user.created", subject: ada.id, version: 1, payload };
+}
+
+/** A reset that was used before its mail could be sent. */
+export const usedReset = uuidv7();
+
+export function resetRequested(resetId: string = uuidv7()): Event<MessageShape<typeof UserEventSchema>> {
+  const kind = UserEvent_Kind.PASSWORD_RESET_REQUESTED;
+  const payload = create(UserEventSchema, { userId: ada.id, kind, resetId });
+  return { ...envelope(), topic: "user.password_reset_requested", subject: resetId, version: 1, payload };
 }
 
 const envelope = () => ({ id: uuidv7(), time: new Date(), traceparent: "" });
