@@ -119,7 +119,7 @@ async function finish(ground: Ground, started: readonly Started[], port: number)
   return { url, databaseUrl, orderUrl: runtimeUrl(databaseUrl, "order", secret), dataDir: ground.dataDir, stop };
 }
 
-/** Ready is: the gateway answers, and what it answers comes from the catalog and from the accounts. */
+/** Ready is: the gateway answers, and what it answers comes from every service, the catalog with something in it. */
 async function ready(url: string, started: readonly Started[]): Promise<void> {
   const until = Date.now() + readyMsMax;
   while (Date.now() < until) {
@@ -127,7 +127,16 @@ async function ready(url: string, started: readonly Started[]): Promise<void> {
     if (dead !== undefined) throw new Error(`${dead.name} ended early:\n${dead.output.join("")}`);
     const signedIn = await post(`${url}/api/auth/login`, admin);
     const catalog = await fetch(`${url}/api/products?pageSize=1`).catch(() => undefined);
-    if (signedIn?.ok && catalog?.ok && !(await catalog.text()).includes(`"products":[]`)) return;
+    const isStocked = catalog?.ok === true && !(await catalog.text()).includes(`"products":[]`);
+    if (signedIn?.ok && isStocked) {
+      const accessToken: unknown = Reflect.get(Object(await signedIn.json()), "accessToken");
+      const others = ["orders", "payments", "notifications"].map((name) =>
+        fetch(`${url}/api/${name}?pageSize=1`, { headers: { authorization: `Bearer ${accessToken}` } })
+          .then((answer) => answer.ok)
+          .catch(() => false),
+      );
+      if ((await Promise.all(others)).every(Boolean)) return;
+    }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(
