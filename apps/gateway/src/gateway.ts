@@ -22,6 +22,7 @@ import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import { grpcStatus } from "./grpc-error.ts";
 import { admit, unknownMethod } from "./policy.ts";
+import { createReference } from "./reference.ts";
 import { answerTo, connectEndOfStream, connectError, httpStatusOf, refused, restError } from "./refused.ts";
 import { answerRest } from "./rest.ts";
 import { compileRoutes } from "./routes.ts";
@@ -94,6 +95,7 @@ function createHandler(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const methods = publishedMethods(contractServices);
   const table = compileRoutes(contractServices);
+  const reference = createReference(table.routes);
   const standard = createStandard({
     services: contractServices,
     reflection: o.reflection ?? false,
@@ -106,6 +108,7 @@ function createHandler(
     const { request, path, record } = exchange;
     const { authorization } = request.headers;
     if (path === "/health") return answerHealth(exchange);
+    if (reference.answer(exchange)) return;
     if (isProcedurePath(path) && isStandardPath(path)) {
       record.route = "gRPC health or reflection";
       const asked = { ...readNodeRequest(request, exchange.response), body: limitedBody(request) };

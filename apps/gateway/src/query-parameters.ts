@@ -93,7 +93,8 @@ function fieldPath(message: DescMessage, name: string): FieldPath | undefined {
   return isOneValue(path.at(-1)) ? path : undefined;
 }
 
-function isOneValue(field: DescField | undefined): boolean {
+/** True where one parameter can hold a field: a scalar, an enum, a list of either, a message whose JSON is one string. */
+export function isOneValue(field: DescField | undefined): boolean {
   if (field === undefined || field.fieldKind === "map") return false;
   if (field.fieldKind === "list") return field.listKind !== "message";
   return field.fieldKind !== "message" || textMessages.has(field.message.typeName);

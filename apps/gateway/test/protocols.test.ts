@@ -116,7 +116,8 @@ describe.each(places)("a service %s", (_place, overNetwork) => {
       system = await startStubSystem({ getOrder: () => new Promise(() => undefined) }, { overNetwork });
       const late = clientOf().getOrder({ id: orderId }, { headers: await headers(), timeoutMs: 150 });
       expect((await refusalOf(late)).code).toBe(Code.DeadlineExceeded);
-      await expect.poll(() => system.calls.at(-1)?.signal.aborted).toBe(true);
+      // On a busy machine it may have passed before the call arrived.
+      await expect.poll(() => system.calls.map(({ signal }) => signal.aborted)).not.toContain(false);
     });
   });
 });

@@ -1,0 +1,94 @@
+import { type DescField, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import {
+  type FieldRules,
+  field as fieldRules,
+  Ignore,
+  message as messageRules,
+} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { JsonSchema } from "./json-schema.ts";
+
+/** What the contract's validation rules say of one field, in the words of JSON Schema. */
+export interface Constraints {
+  readonly schema: JsonSchema;
+  /** A request without it is refused. */
+  readonly required: boolean;
+  /** What JSON Schema cannot say. */
+  readonly notes: readonly string[];
+}
+
+/** The rules of a field of a request. */
+export function constraintsOf(field: DescField): Constraints {
+  if (!hasOption(field, fieldRules)) return { schema: {}, required: false, notes: [] };
+  const rules = getOption(field, fieldRules);
+  const schema = schemaOf(rules);
+  const notes = rules.cel.map(({ message }) => message).filter((text) => text !== "");
+  if (rules.ignore === Ignore.IF_ZERO_VALUE) {
+    const isText = rules.type.case === "string";
+    return { schema: isText ? { anyOf: [{ maxLength: 0 }, schema] } : schema, required: false, notes };
+  }
+  // What has presence may be left out; what has none is then its zero value, which must stand the rules too.
+  const isExplicit = field.presence === FeatureSet_FieldPresence.EXPLICIT;
+  return { schema, required: rules.required || (!isExplicit && refusesEmpty(schema)), notes };
+}
+
+/** The rules of a message as a whole, in words. */
+export function messageNotes(message: DescMessage): readonly string[] {
+  if (!hasOption(message, messageRules)) return [];
+  const { cel } = getOption(message, messageRules);
+  return cel.map((rule) => rule.message).filter((text) => text !== "");
+}
+
+function schemaOf({ type }: FieldRules): JsonSchema {
+  switch (type.case) {
+    case "string": {
+      const { minLen, maxLen, len, pattern, in: among, wellKnown } = type.value;
+      return {
+        ...(minLen > 0n ? { minLength: Number(minLen) } : {}),
+        ...(maxLen > 0n ? { maxLength: Number(maxLen) } : {}),
+        ...(len > 0n ? { minLength: Number(len), maxLength: Number(len) } : {}),
+        ...(pattern === "" ? {} : { pattern }),
+        ...(among.length > 0 ? { enum: [...among] } : {}),
+        ...(wellKnown.case === "email" ? { format: "email", minLength: 3 } : {}),
+        ...(wellKnown.case === "uuid" ? { format: "uuid", pattern: uuidPattern } : {}),
+        ...(wellKnown.case === "uri" ? { format: "uri", minLength: 1 } : {}),
+      };
+    }
+    case "int32":
+    case "uint32": {
+      const { greaterThan, lessThan, in: among } = type.value;
+      return {
+        ...(greaterThan.case === "gte" ? { minimum: greaterThan.value } : {}),
+        ...(greaterThan.case === "gt" ? { exclusiveMinimum: greaterThan.value } : {}),
+        ...(lessThan.case === "lte" ? { maximum: lessThan.value } : {}),
+        ...(lessThan.case === "lt" ? { exclusiveMaximum: lessThan.value } : {}),
+        ...(among.length > 0 ? { enum: [...among] } : {}),
+      };
+    }
+    case "repeated": {
+      const { minItems, maxItems, unique, items } = type.value;
+      return {
+        ...(minItems > 0n ? { minItems: Number(minItems) } : {}),
+        ...(maxItems > 0n ? { maxItems: Number(maxItems) } : {}),
+        ...(unique ? { uniqueItems: true } : {}),
+        ...(items === undefined ? {} : { items: schemaOf(items) }),
+      };
+    }
+    default:
+      return {};
+  }
+}
+
+function refusesEmpty(schema: JsonSchema): boolean {
+  const { minLength, pattern, format, minItems, minimum, exclusiveMinimum } = schema;
+  return (
+    (minLength ?? 0) > 0 ||
+    (minItems ?? 0) > 0 ||
+    (minimum ?? 0) > 0 ||
+    (exclusiveMinimum ?? -1) >= 0 ||
+    format === "uuid" ||
+    (pattern !== undefined && !new RegExp(pattern, "u").test(""))
+  );
+}
+
+const uuidPattern = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$";
