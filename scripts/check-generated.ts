@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 const generated = [
   "packages/contracts/gen",
+  "packages/contracts/comments",
   "docs/errors.md",
   ...readdirSync("apps").map((app) => join("apps", app, "schema.sql")),
 ];
