@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openDatabase } from "@rialto/database";
-import { foldMatchesRows } from "@rialto/order/rebuild";
+import { rebuildOrders } from "@rialto/order/rebuild";
 import { redisForTests } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ledger, openLedger } from "./ledger.ts";
@@ -256,9 +256,9 @@ describe.each(topologies)("an order in $name", ({ start }) => {
   it("is exactly what its event log folds to, for every order made here", async () => {
     const database = openDatabase({ url: topology.orderUrl, schema: "order", service: "test" });
     try {
-      const { orders, differing } = await foldMatchesRows(database);
+      const { orders, differences } = await rebuildOrders(database);
       expect(orders).toBeGreaterThan(200);
-      expect(differing).toEqual([]);
+      expect(differences).toEqual([]);
     } finally {
       await database.close();
     }

@@ -2,7 +2,7 @@ export { type CombinedCommit, createCombinedCommit } from "./combined-commit/com
 export type { Decision, Outcome } from "./combined-commit/decision.ts";
 export { type Combiner, createCombiner } from "./combiner.ts";
 export { type Database, openDatabase, type Sql, type Transaction } from "./connection.ts";
-export { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
+export { type EmbeddedPostgres, runningEmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 export {
   DatabaseUnreachable,
   DataFolderInUse,

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Logger } from "@rialto/telemetry";
 import postgres from "postgres";
@@ -65,6 +65,18 @@ export async function startEmbeddedPostgres(o: {
     lock.release();
     throw error;
   }
+}
+
+/**
+ * The URL of the server that runs on a data folder at this moment, whoever runs it; undefined where none does. For commands that work beside
+ * a running system: they take no lock and stop nothing.
+ */
+export function runningEmbeddedPostgres(o: { directory: string; log: Logger }): string | undefined {
+  const directory = resolve(o.directory);
+  if (!existsSync(directory)) return undefined;
+  const place = placeOf(directory, serverUser(o.log));
+  const found = livePostmaster(place.data);
+  return found?.status === "ready" ? urlOf(place, found.port) : undefined;
 }
 
 /** Takes over the server that lives on the folder, once it has started or stopped as it was about to. */

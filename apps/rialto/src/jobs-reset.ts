@@ -1,0 +1,40 @@
+import { emptyQueues, restartDeliveries } from "@rialto/events";
+import { runTask, type TaskAccess } from "@rialto/service";
+import { Command, InvalidArgumentError } from "commander";
+import { services } from "./services.ts";
+import { withTaskData } from "./task-data.ts";
+
+// After a Postgres was restored from a backup, and before the services start on it: the queue tells of a time that never was.
+const command = new Command("jobs:reset")
+  .description("Empty every queue, and have every delivery that is not settled sent anew from the outboxes.")
+  .option(
+    "--since <time>",
+    "send again also what was settled since then (ISO 8601): for a subscriber's Postgres that was restored to an earlier time than its publisher's",
+    timeOf,
+  )
+  .action(async ({ since }: { since?: Date }) => {
+    await runTask("jobs:reset", async (task) => {
+      await withTaskData(task, async (access) => await reset(access, since));
+    });
+  });
+await command.parseAsync();
+
+/** The queues first: what a relay sends while this runs is not lost with them, because its delivery is marked after. */
+async function reset(access: TaskAccess, settledSince: Date | undefined): Promise<void> {
+  const queues = await emptyQueues(await access.jobs());
+  say(queues.length === 0 ? "There is no queue that holds anything" : `Emptied: ${queues.join(", ")}`);
+  for (const { name } of services) {
+    const restarted = await restartDeliveries(access.database(name).sql, { settledSince });
+    say(`${name}: ${restarted} deliveries are sent anew`);
+  }
+}
+
+function timeOf(text: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError("write it as 2026-11-24T10:00:00Z");
+  return time;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

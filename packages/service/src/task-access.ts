@@ -1,0 +1,35 @@
+import type { Database } from "@rialto/database";
+import type { Jobs } from "@rialto/events";
+import type { Config } from "./config.ts";
+import { connect, connectJobs } from "./databases.ts";
+import { openSecret } from "./identity.ts";
+import type { ServiceName } from "./service-name.ts";
+
+/** A command's way to what the services keep, beside the processes that run them. */
+export interface TaskAccess {
+  /** The schema of one service, as its runtime role. It must have been migrated. */
+  database(service: ServiceName): Database;
+  jobs(): Promise<Jobs>;
+  close(): Promise<void>;
+}
+
+/** Opens the way by the same configuration as the services'. `adminUrl` is the embedded Postgres', where that is what they use. */
+export async function openTaskAccess(o: {
+  readonly config: Config;
+  readonly adminUrl: string | undefined;
+}): Promise<TaskAccess> {
+  const { config } = o;
+  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: await openSecret(config), config };
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(what: T): T => {
+    opened.push(what);
+    return what;
+  };
+  return {
+    database: (service) => keep(connect(access, service, service)),
+    jobs: async () => keep(await connectJobs(access)),
+    async close() {
+      for (const what of opened.splice(0)) await what.close();
+    },
+  };
+}
