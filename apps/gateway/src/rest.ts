@@ -15,9 +15,9 @@ export async function answerRest(
   behind: Behind,
 ): Promise<void> {
   const { request, response } = exchange;
+  if (request.headers["content-encoding"] !== undefined) throw unsupported("The body must not be compressed.");
   const text = await readText(request);
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
-  if (request.headers["content-encoding"] !== undefined) throw unsupported("The body must not be compressed.");
   const body = connectRequestOf(route, values, new URLSearchParams(exchange.query), text);
 
   const answer = await callBehind(exchange, route.method, behind, {

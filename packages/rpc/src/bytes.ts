@@ -77,12 +77,15 @@ export async function withReason(
   call: CallProtocol,
 ): Promise<{ readonly response: ByteResponse; readonly refusal: Refusal | undefined }> {
   const { error, kept } = await connectOwnError(response, call.protocol);
-  if (error === undefined || (error.code !== Code.InvalidArgument && error.code !== Code.ResourceExhausted)) {
+  if (error === undefined || !unreadableCodes.has(error.code)) {
     return { response: kept, refusal: undefined };
   }
   const refusal = refuse(callErrors.INVALID_REQUEST, { fields: [{ field: "", description: error.rawMessage }] });
   return { response: byteErrorResponse(refusal, keptHeaders(response.header), call), refusal };
 }
+
+/** What Connect says of a message that it cannot read. It calls bytes that are no protobuf INTERNAL; they are the caller's mistake. */
+const unreadableCodes: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.ResourceExhausted, Code.Internal]);
 
 /** The error in an answer that holds no message, and the answer as if nobody had looked. */
 async function connectOwnError(
