@@ -1,6 +1,6 @@
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { KeyInUse, KeyReused, once, replay } from "../src/index.ts";
+import { forgetIdempotencyKeys, KeyInUse, KeyReused, once, replay } from "../src/index.ts";
 import { keyOf } from "./support/decisions.ts";
 import { openThings, type Things } from "./support/things.ts";
 import { untilWaiting } from "./support/waiting-sessions.ts";
@@ -121,5 +121,29 @@ describe("replay", () => {
     await expect(replay(things.database.sql, keyOf(key.key, "another"))).rejects.toBeInstanceOf(KeyReused);
     await things.database.sql`update idempotency set response = null where key = ${key.key}`;
     await expect(replay(things.database.sql, key)).rejects.toBeInstanceOf(KeyInUse);
+  });
+});
+
+describe("forgetIdempotencyKeys", () => {
+  it("removes old keys, the oldest first and so many at most; what is not answered yet stays", async () => {
+    const { sql } = things.database;
+    await sql`delete from idempotency`;
+    const [young, old, older, unanswered] = [keyOf(v7()), keyOf(v7()), keyOf(v7()), keyOf(v7())];
+    for (const key of [young, old, older, unanswered]) await once(sql, key, () => Promise.resolve("done"));
+    const age = (key: string, hours: number) => sql`
+      update idempotency set create_time = now() - ${hours} * interval '1 hour' where key = ${key}`;
+    await age(young.key, 47);
+    await age(old.key, 49);
+    await age(older.key, 50);
+    await age(unanswered.key, 99);
+    await sql`update idempotency set response = null where key = ${unanswered.key}`;
+    const twoDays = { olderThanMs: 48 * 3_600_000, rowsMax: 1 };
+    expect(await forgetIdempotencyKeys(sql, twoDays)).toBe(1);
+    expect(await replay(sql, older)).toBeUndefined();
+    expect(await replay(sql, old)).toBe("done");
+    expect(await forgetIdempotencyKeys(sql, twoDays)).toBe(1);
+    expect(await forgetIdempotencyKeys(sql, twoDays)).toBe(0);
+    expect(await replay(sql, young)).toBe("done");
+    await expect(replay(sql, unanswered)).rejects.toBeInstanceOf(KeyInUse);
   });
 });
