@@ -6,7 +6,7 @@ import type { Failures, Setback } from "./handler-outcome.ts";
 /** Events that one look takes. */
 const pendingClaimMax = 16;
 /** Who takes an event has it for so long. Longer than a handler may run; only a process that died lets it pass. */
-const pendingLeaseMs = 60_000;
+const pendingLeaseMs = 40_000;
 /**
  * An ordered subscription that meets a subject in the middle of its life (it was registered later) begins with the
  * lowest version that has waited so long. Long beside any outage that could still hold back an earlier one.
