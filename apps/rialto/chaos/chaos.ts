@@ -20,6 +20,8 @@ interface Options {
   readonly rate: number;
   readonly jobs: JobsBackend;
   readonly keep: boolean;
+  readonly mayCrash: boolean;
+  readonly restSeconds: number;
 }
 
 const program = new Command("chaos")
@@ -39,6 +41,8 @@ const program = new Command("chaos")
   .option("--rate <n>", "orders begun in a second", count, 12)
   .addOption(new Option("--jobs <backend>", "where jobs wait").choices(["redis", "postgres"]).default("redis"))
   .option("--keep", "leave data and logs behind", false)
+  .option("--rest-seconds <n>", "how long everything may take to come to rest at the end", count, 180)
+  .option("--may-crash", "a process that kills itself is no violation: for trees with a seeded bug", false)
   .parse();
 
 const { freezes, drops, seed, ...rest } = program.opts<Options>();

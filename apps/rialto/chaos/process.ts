@@ -37,6 +37,8 @@ export function describeProcess(o: {
   readonly port: number;
   readonly env: Readonly<Record<string, string>>;
   readonly logPath: string;
+  /** It may kill itself with SIGKILL: it runs a seeded bug, which crashes at its named point. */
+  readonly mayCrash: boolean;
 }): NodeProcess {
   const ownEnds: string[] = [];
   let child: ChildProcess | undefined;
@@ -66,7 +68,8 @@ export function describeProcess(o: {
   function watch(mine: ChildProcess, logged: number, order: number): void {
     mine.once("exit", (code, signal) => {
       if (order !== orders) return;
-      ownEnds.push(`${o.name} ended by itself (${signal ?? code}): ${tail(o.logPath, logged)}`);
+      const crashed = o.mayCrash && signal === "SIGKILL";
+      if (!crashed) ownEnds.push(`${o.name} ended by itself (${signal ?? code}): ${tail(o.logPath, logged)}`);
       untilReady(order).catch((error: unknown) => ownEnds.push(String(error)));
     });
   }

@@ -10,7 +10,6 @@ import { tellStory } from "./story.ts";
 import { type JobsBackend, startSystem } from "./system.ts";
 import { createTimeLine } from "./time-line.ts";
 
-const restMsMax = 180_000;
 const storiesMax = 3;
 const violationsShownMax = 12;
 const replaysMax = 100;
@@ -23,8 +22,12 @@ export interface RunOptions extends FaultCounts {
   readonly rate: number;
   readonly jobs: JobsBackend;
   readonly env: NodeJS.ProcessEnv;
+  /** How long everything may take to come to rest when the faults are over. */
+  readonly restSeconds: number;
   /** Leaves logs and data behind, to look into. */
   readonly keep: boolean;
+  /** The tree that runs has a seeded bug, which crashes at its named point. */
+  readonly mayCrash: boolean;
   readonly tell: (line: string) => void;
 }
 
@@ -35,8 +38,11 @@ export async function runChaos(o: RunOptions): Promise<boolean> {
     `seed ${o.seed}: ${o.orders} orders, ${o.kills} kills, ${o.freezes} freezes, ${o.drops} dropped lines, ${o.flushes} flushes, jobs on ${o.jobs}`,
   );
   const begun = Date.now();
-  const system = await startSystem({ jobs: o.jobs, env: o.env });
+  const system = await startSystem(o);
   let held = false;
+  // Ctrl-C ends what was started here too: a Postgres and a dozen processes that would live on.
+  const interrupt = () => void system.stop({ keep: o.keep }).finally(() => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
   const sql = postgres(system.postgres.url, { max: 4, types: { bigint: postgres.BigInt }, onnotice: () => undefined });
   try {
     await waitForRegistrations(sql);
@@ -52,7 +58,7 @@ export async function runChaos(o: RunOptions): Promise<boolean> {
     const replays = await replay(shop, { seed: o.seed, orders: o.orders, count: Math.min(replaysMax, o.orders) });
     timeLine.note(`${replays} orders were sent again with their keys`);
     await sleep(settleMs);
-    const rest = await waitForRest(sql, restMsMax, timeLine.note);
+    const rest = await waitForRest(sql, o.restSeconds * 1_000, timeLine.note);
     timeLine.note(`at rest: ${describeMoving(rest.moving)} moves`);
 
     const evidence = await gatherEvidence(sql, { system, told: shop.told, faults: timeLine.faults });
@@ -72,6 +78,7 @@ export async function runChaos(o: RunOptions): Promise<boolean> {
     if (!held) tell(`\nseed ${o.seed} FAILED; logs are in ${system.folder}/logs`);
     return held;
   } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, interrupt);
     await sql.end({ timeout: 1 });
     await system.stop({ keep: o.keep || !held });
   }

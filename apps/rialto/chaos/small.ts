@@ -5,7 +5,18 @@ import { runChaos } from "./run.ts";
 const fixedSeed = 20_261_124;
 const seedMax = 2 ** 31;
 
-const small = { orders: 200, kills: 10, freezes: 2, drops: 3, flushes: 0, rate: 12, keep: false, env: process.env };
+const small = {
+  orders: 200,
+  kills: 10,
+  freezes: 2,
+  drops: 3,
+  flushes: 0,
+  rate: 12,
+  restSeconds: 90,
+  keep: false,
+  mayCrash: false,
+  env: process.env,
+};
 const tell = (line: string) => void process.stdout.write(`${line}\n`);
 
 const fixed = await runChaos({ ...small, seed: fixedSeed, jobs: "redis", flushes: 1, tell });

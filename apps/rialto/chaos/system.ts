@@ -38,7 +38,11 @@ export interface System {
 }
 
 /** Starts the system, each process by itself, as `node apps/<service>/src/main.ts` does, and a line of its own between any two. */
-export async function startSystem(o: { readonly jobs: JobsBackend; readonly env: NodeJS.ProcessEnv }): Promise<System> {
+export async function startSystem(o: {
+  readonly jobs: JobsBackend;
+  readonly env: NodeJS.ProcessEnv;
+  readonly mayCrash: boolean;
+}): Promise<System> {
   const folder = mkdtempSync(join(tmpdir(), "rialto-chaos-"));
   // Root's Postgres runs as another user, and must find the way to its data.
   chmodSync(folder, 0o755);
@@ -94,7 +98,9 @@ export async function startSystem(o: { readonly jobs: JobsBackend; readonly env:
     }
     if (app === "notification") env.SMTP_URL = `smtp://127.0.0.1:${await lay(name, "mail", mail.port)}`;
     const main = new URL(`${app}/src/main.ts`, apps).pathname;
-    processes.push(describeProcess({ name, main, port, env, logPath: join(logs, `${name}.log`) }));
+    processes.push(
+      describeProcess({ name, main, port, env, logPath: join(logs, `${name}.log`), mayCrash: o.mayCrash }),
+    );
   }
   const url = `http://127.0.0.1:${await lay("customers", "gateway", gateway.port)}`;
 

@@ -60,7 +60,7 @@ export function planOrder(seed: number, n: number): OrderPlan {
 }
 
 /**
- * Deliveries of stock: so much at the start, and so much after this many orders were begun. Together they are about two thirds of
+ * Deliveries of stock: so much at the start, and so much after this many orders were begun. Together they are less than half of
  * what the orders want, so that every product runs out again and again.
  */
 export function planDeliveries(orders: number): readonly { readonly afterOrders: number; readonly each: number }[] {
@@ -68,6 +68,6 @@ export function planDeliveries(orders: number): readonly { readonly afterOrders:
   const wantedOfEach = (orders * 4) / productCount;
   return [0, 0.2, 0.4, 0.6, 0.8].map((share) => ({
     afterOrders: Math.floor(orders * share),
-    each: Math.max(2, Math.floor(wantedOfEach * 0.13)),
+    each: Math.max(2, Math.floor(wantedOfEach * 0.085)),
   }));
 }
