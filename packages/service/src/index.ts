@@ -14,5 +14,5 @@ export { type Running, type RunOptions, runServices } from "./run-services.ts";
 export { every, type Schedule } from "./schedule.ts";
 export { type CallerName, callerNames, defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";
 export type { SigningKeys } from "./signing-keys.ts";
-export { readTls } from "./tls.ts";
 export { openTaskAccess, type TaskAccess } from "./task-access.ts";
+export { readTls } from "./tls.ts";

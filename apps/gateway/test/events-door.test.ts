@@ -1,0 +1,193 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  DeadLetterService,
+  ListDeadLettersResponseSchema,
+  ListSubscriptionsResponseSchema,
+  RemoveSubscriptionResponseSchema,
+  RetryAllDeadLettersResponseSchema,
+  SubscriptionService,
+} from "@rialto/contracts";
+import { CallError, createClient, nextPageToken, reasonOf, type UserId, workOrigin } from "@rialto/rpc";
+import { createLogger } from "@rialto/telemetry";
+import { describe, expect, it } from "vitest";
+import { createEventsDoor, type EventKeeper } from "../src/events-door.ts";
+
+const log = createLogger({ service: "gateway", level: "silent" });
+const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins" };
+
+function failing(reason: string, code: CallError["code"]): () => Promise<never> {
+  return () => Promise.reject(new CallError({ message: reason, code, reason }));
+}
+const unknown = failing("SUBSCRIPTION_NOT_FOUND", "not_found");
+const down = failing("TEMPORARILY_UNAVAILABLE", "unavailable");
+
+/** A service behind, of which a test says what it answers; to all else it knows no such subscription. */
+function keeper(
+  service: string,
+  answers: Readonly<
+    Record<string, (request: { name?: string; pageToken?: string; pageSize?: number }) => Promise<unknown>>
+  >,
+): EventKeeper {
+  const client = new Proxy({}, { get: (_target, method) => answers[String(method)] ?? answers.any ?? unknown });
+  // Every method that the door calls is there: the proxy answers any name.
+  return { service, deadLetters: client, subscriptions: client } as EventKeeper;
+}
+
+function door(...keepers: EventKeeper[]) {
+  const endpoint = createEventsDoor({
+    keepers,
+    verifier: {
+      user: async () => ({ userId: "01900000-0000-7000-8000-000000000001" as UserId, role: "ADMIN", sessionId: "s" }),
+      service: async (name) => ({ name }),
+    },
+    log,
+  });
+  const names = { caller: "gateway", target: "events", tokens: { for: async () => "gateway" } };
+  return {
+    deadLetters: createClient(DeadLetterService, { kind: "local", endpoint: () => endpoint }, names),
+    subscriptions: createClient(SubscriptionService, { kind: "local", endpoint: () => endpoint }, names),
+  };
+}
+
+const reasonWhy = (call: Promise<unknown>) => call.then(() => undefined, reasonOf);
+const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
+
+/** A service's page of dead letters with these numbers, paged as each service pages. */
+function lettersOf(subscription: string, numbers: readonly number[]) {
+  return async ({ pageToken = "", pageSize = 0 }) => {
+    const filter = { subscription: undefined };
+    const all = numbers.map((n) => ({ subscription, eventId: idAt(n) }));
+    const tokens = new Map(
+      Array.from({ length: 10 }, (_, n) =>
+        ["left", "right"].map((name) => [nextPageToken([idAt(n), name], filter), `${idAt(n)} ${name}`] as const),
+      ).flat(),
+    );
+    const after = tokens.get(pageToken) ?? "";
+    const rest = all.filter((letter) => `${letter.eventId} ${letter.subscription}` > after);
+    const page = rest.slice(0, pageSize);
+    const last = page.at(-1);
+    const more = rest.length > page.length && last !== undefined;
+    const next = more ? nextPageToken([last.eventId, subscription], filter) : "";
+    return create(ListDeadLettersResponseSchema, { deadLetters: page, nextPageToken: next });
+  };
+}
+
+describe("dead letters of several services", () => {
+  it.each([1, 2, 3, 10])("are one list in the order of the events, %i a page", async (pageSize) => {
+    const { deadLetters } = door(
+      keeper("left", { listDeadLetters: lettersOf("left", [1, 4, 5, 6]) }),
+      keeper("right", { listDeadLetters: lettersOf("right", [2, 3, 5, 8]) }),
+      keeper("none", { any: failing("METHOD_UNKNOWN", "unimplemented") }),
+    );
+    const seen: string[] = [];
+    for (let pageToken = ""; ; ) {
+      const page = await deadLetters.listDeadLetters({ pageSize, pageToken }, origin);
+      expect(page.deadLetters.length).toBeLessThanOrEqual(pageSize);
+      seen.push(
+        ...page.deadLetters.map(({ eventId, subscription }) => `${Number(eventId.slice(-12))} ${subscription}`),
+      );
+      pageToken = page.nextPageToken;
+      if (pageToken === "") break;
+    }
+    expect(seen).toEqual(["1 left", "2 right", "3 right", "4 left", "5 left", "5 right", "6 left", "8 right"]);
+  });
+
+  it("are shown without those of a service that is down, which is named", async () => {
+    const { deadLetters } = door(
+      keeper("left", { listDeadLetters: lettersOf("left", [1]) }),
+      keeper("right", { any: down }),
+    );
+    const page = await deadLetters.listDeadLetters({ pageSize: 5 }, origin);
+    expect(page).toMatchObject({ deadLetters: [{ subscription: "left" }], unreachableServices: ["right"] });
+  });
+
+  it("are retried where they are kept; a name that nobody knows is told from one that nobody could be asked about", async () => {
+    const retried = async () => create(RetryAllDeadLettersResponseSchema, { retried: 3 });
+    const mail = { subscription: "order-mail" };
+    const kept = door(keeper("left", { retryAllDeadLetters: retried }), keeper("right", { any: down }));
+    expect(await kept.deadLetters.retryAllDeadLetters(mail, origin)).toMatchObject({ retried: 3 });
+    const nobody = door(keeper("left", {}), keeper("right", {}));
+    expect(await reasonWhy(nobody.deadLetters.retryAllDeadLetters(mail, origin))).toBe("SUBSCRIPTION_NOT_FOUND");
+    const maybe = door(keeper("left", {}), keeper("right", { any: down }));
+    expect(await reasonWhy(maybe.deadLetters.retryAllDeadLetters(mail, origin))).toBe("TEMPORARILY_UNAVAILABLE");
+  });
+
+  it("hands a service's own refusal on", async () => {
+    const missing = failing("DEAD_LETTER_NOT_FOUND", "not_found");
+    const { deadLetters } = door(keeper("left", { any: missing }), keeper("right", {}));
+    const key = { subscription: "order-mail", eventId: idAt(1) };
+    const error = await deadLetters.getDeadLetter(key, origin).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: "not_found", reason: "DEAD_LETTER_NOT_FOUND" });
+  });
+});
+
+describe("a subscription that several services know of", () => {
+  const listed = (subscriptions: Parameters<typeof create<typeof ListSubscriptionsResponseSchema>>[1]) => async () =>
+    create(ListSubscriptionsResponseSchema, subscriptions);
+
+  it("is shown as one: figures summed, the oldest of all", async () => {
+    const { subscriptions } = door(
+      keeper("order", {
+        any: listed({
+          subscriptions: [{ name: "mail", topics: ["order.*"], lag: 5n, oldestTime: timestampFromMs(2_000) }],
+        }),
+      }),
+      keeper("user", {
+        any: listed({
+          subscriptions: [{ name: "mail", topics: ["user.created"], lag: 1n, oldestTime: timestampFromMs(1_000) }],
+        }),
+      }),
+      keeper("notification", {
+        any: listed({
+          subscriptions: [
+            { name: "mail", subscriber: "notification", paused: true, lag: 2n, waiting: 2n, deadLetters: 4n },
+          ],
+        }),
+      }),
+      keeper("payment", { any: down }),
+    );
+    const answer = await subscriptions.listSubscriptions({}, origin);
+    expect(answer.unreachableServices).toEqual(["payment"]);
+    expect(answer.subscriptions).toMatchObject([
+      {
+        name: "mail",
+        subscriber: "notification",
+        topics: ["order.*", "user.created"],
+        paused: true,
+        lag: 8n,
+        waiting: 2n,
+        deadLetters: 4n,
+        oldestTime: timestampFromMs(1_000),
+      },
+    ]);
+  });
+
+  it("is removed by its publishers first and by whoever runs it last, and not at all while it is not paused", async () => {
+    const removed: string[] = [];
+    const system = (paused: boolean) =>
+      door(
+        keeper("notification", {
+          listSubscriptions: listed({ subscriptions: [{ name: "mail", subscriber: "notification", paused }] }),
+          removeSubscription: async () => {
+            removed.push("notification");
+            return create(RemoveSubscriptionResponseSchema);
+          },
+        }),
+        keeper("order", {
+          listSubscriptions: listed({ subscriptions: [{ name: "mail", lag: 5n }] }),
+          removeSubscription: async () => {
+            removed.push("order");
+            return create(RemoveSubscriptionResponseSchema);
+          },
+        }),
+        keeper("payment", { any: down }),
+      );
+    const running = system(false).subscriptions.removeSubscription({ name: "mail" }, origin);
+    expect(await reasonWhy(running)).toBe("SUBSCRIPTION_IN_USE");
+    expect(removed).toEqual([]);
+    const answer = await system(true).subscriptions.removeSubscription({ name: "mail" }, origin);
+    expect(answer.unreachableServices).toEqual(["payment"]);
+    expect(removed).toEqual(["order", "notification"]);
+  });
+});
