@@ -18,7 +18,7 @@ const topologies = [
   { name: "six processes with Redis and HTTP between them", start: sixProcesses, needsRedis: true },
 ].filter(({ name, needsRedis }) => {
   const runs = !needsRedis || probe !== undefined;
-  if (!runs) process.stderr.write(`left out, because there is no redis-server: an order in ${name}\n`);
+  if (!runs) process.stderr.write(`Left out: an order in ${name} (there is no redis-server)\n`);
   return runs;
 });
 
