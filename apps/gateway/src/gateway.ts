@@ -21,6 +21,7 @@ import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-doo
 import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import { grpcStatus } from "./grpc-error.ts";
+import { createHealthAnswers, type HealthSources } from "./health.ts";
 import { admit, unknownMethod } from "./policy.ts";
 import { createReference } from "./reference.ts";
 import { answerTo, connectEndOfStream, connectError, httpStatusOf, refused, restError } from "./refused.ts";
@@ -29,7 +30,7 @@ import { compileRoutes } from "./routes.ts";
 import { createStandard } from "./standard.ts";
 import type { Behind } from "./upstream.ts";
 
-export interface GatewayOptions extends Behind {
+export interface GatewayOptions extends Behind, HealthSources {
   readonly port: number;
   readonly host?: string;
   /** Speak TLS, and choose HTTP/2 by ALPN; cleartext where it is not given. */
@@ -103,11 +104,12 @@ function createHandler(
     closing,
   });
   const addressOf = createAddressOf(o.trustedProxies ?? []);
+  const answerHealth = createHealthAnswers(o, o, closing);
 
   async function dispatch(exchange: Exchange): Promise<void> {
     const { request, path, record } = exchange;
     const { authorization } = request.headers;
-    if (path === "/health") return answerHealth(exchange);
+    if (answerHealth(exchange)) return;
     if (reference.answer(exchange)) return;
     if (isProcedurePath(path) && isStandardPath(path)) {
       record.route = "gRPC health or reflection";
@@ -217,12 +219,6 @@ function answerError(exchange: Exchange, error: unknown, log: Logger): void {
     "content-length": Buffer.byteLength(json),
   });
   response.end(exchange.request.method === "HEAD" ? undefined : json);
-}
-
-function answerHealth({ response, record }: Exchange): void {
-  record.route = "/health";
-  response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" });
-  response.end(JSON.stringify({ status: "ok" }));
 }
 
 function callerKind(caller: Awaited<ReturnType<typeof admit>>): string {

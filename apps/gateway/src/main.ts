@@ -1,5 +1,5 @@
 import { AuthService } from "@rialto/contracts";
-import { createByteUpstream, createTokenVerifier, watchRevocations } from "@rialto/rpc";
+import { createTokenVerifier, watchRevocations } from "@rialto/rpc";
 import {
   accessKeysFrom,
   createClientFactory,
@@ -8,8 +8,6 @@ import {
   openIdentity,
   readTls,
   runMain,
-  serviceNames,
-  urlsOf,
 } from "@rialto/service";
 import { startGateway } from "./gateway.ts";
 import { eventKeepers } from "./keepers.ts";
@@ -22,18 +20,12 @@ await runMain({
     const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [] });
     const sessions = clients.of(AuthService, "gateway");
     const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
-    const upstreams = new Map<string, ReturnType<typeof createByteUpstream>>(
-      serviceNames.map((name) => [name, createByteUpstream({ kind: "remote", urls: urlsOf(config, name) })]),
-    );
     const gateway = await startGateway({
       port: config.port ?? defaultPorts.gateway,
       tls: await readTls(config),
       reflection: config.reflection,
-      upstream: (service) => {
-        const upstream = upstreams.get(service);
-        if (upstream === undefined) throw new Error(`the contract names a service that does not exist: ${service}`);
-        return upstream;
-      },
+      upstream: clients.upstream,
+      revocations,
       verifier: createTokenVerifier({
         accessKeys: accessKeysFrom(sessions),
         serviceKeys: identity.serviceKeys,
@@ -49,7 +41,7 @@ await runMain({
       async stop() {
         await gateway.close();
         await revocations.stop();
-        for (const upstream of upstreams.values()) upstream.close();
+        clients.close();
       },
     };
   },

@@ -2,7 +2,6 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
 import { eventKeepers, startGateway } from "@rialto/gateway";
-import { type ByteUpstream, createByteUpstream } from "@rialto/rpc";
 import {
   type Announcement,
   type Config,
@@ -54,7 +53,8 @@ export async function startRialto(o: {
       verifier: running.verifier,
       trustedProxies: config.trustedProxies,
       tokens: running.identity.tokensOf("gateway"),
-      upstream: upstreamsOf(running),
+      upstream: running.clients.upstream,
+      revocations: running.revocations,
       keepers: eventKeepers(running.clients),
       log: logOf("gateway"),
     });
@@ -74,18 +74,6 @@ export async function startRialto(o: {
     await postgres?.stop();
     throw error;
   }
-}
-
-function upstreamsOf({ endpoints }: Running) {
-  const byName = new Map<string, ByteUpstream>();
-  for (const [name, endpoint] of endpoints) {
-    byName.set(name, createByteUpstream({ kind: "local", endpoint: () => endpoint }));
-  }
-  return (service: string) => {
-    const upstream = byName.get(service);
-    if (upstream === undefined) throw new Error(`The contract names the service "${service}", which does not run here`);
-    return upstream;
-  };
 }
 
 /** Throws the error of a port that is taken, as listening on it will. */

@@ -6,8 +6,16 @@ import { callErrors } from "./call-errors.ts";
 import { type CallClock, startClock } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Refusal, refuse } from "./errors.ts";
-import { callTriesMax, replayBufferBytesMax, streamTimeoutMsMax, unaryTimeoutMsDefault } from "./limits.ts";
-import { isNeverSent, retryPauseMs } from "./retry.ts";
+import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } from "./guarded-replica.ts";
+import {
+  callTriesMax,
+  replayBufferBytesMax,
+  silenceMsMin,
+  streamTimeoutMsMax,
+  unaryTimeoutMsDefault,
+} from "./limits.ts";
+import { isNeverSent, retryPauseMs, Silent } from "./retry.ts";
+import { createRetryBudget, type RetryBudget } from "./retry-budget.ts";
 import { askedTimeoutMs, protocolOf, saysUnavailable, setTimeoutMs } from "./wire-protocol.ts";
 
 /** What the caller of an upstream knows of a request that its bytes do not say. */
@@ -25,6 +33,8 @@ export interface ByteUpstream {
    * none: no replica could be reached, or the deadline of the request's time-out header passed.
    */
   fetch(request: ByteRequest, o: FetchOptions): Promise<ByteResponse>;
+  /** How each replica stands, as far as calls have shown. */
+  status(): readonly ReplicaStatus[];
   /** Closes the connections. */
   close(): void;
 }
@@ -32,7 +42,8 @@ export interface ByteUpstream {
 /**
  * Makes an upstream: an endpoint in this process, which is called, or replicas at addresses, which are taken in turn.
  * Over the network an attempt that failed is repeated at the next replica where that is safe, with growing pauses that
- * are drawn at random, inside the deadline.
+ * are drawn at random, inside the deadline and a budget. A replica whose breaker is open is passed over; where all are, nothing is
+ * attempted and the refusal comes at once.
  */
 export function createByteUpstream(
   target:
@@ -40,20 +51,50 @@ export function createByteUpstream(
     | { readonly kind: "remote"; readonly urls: readonly string[] },
 ): ByteUpstream {
   if (target.kind === "local") {
-    return { fetch: (request) => target.endpoint().fetchBytes(request), close: () => undefined };
+    const well: ReplicaStatus = { breaker: "closed", lastError: undefined };
+    return {
+      fetch: (request) => target.endpoint().fetchBytes(request),
+      status: () => [well],
+      close: () => undefined,
+    };
   }
-  const replicas = target.urls.map(createReplica);
+  const replicas = target.urls.map((url) => guardReplica(createReplica(url)));
   if (replicas.length === 0) throw new Error("an upstream needs at least one address");
+  const budget = createRetryBudget();
   let turn = 0;
   return {
     fetch: (request, o) => {
-      const first = turn++;
-      return fetchFrom((attempt) => replicas[(first + attempt) % replicas.length] as Replica, request, o);
+      const first = turn++ % replicas.length;
+      budget.earn();
+      return fetchFrom({ replicas: [...replicas.slice(first), ...replicas.slice(0, first)], budget }, request, o);
     },
+    status: () => replicas.map((replica) => replica.status()),
     close: () => {
-      for (const replica of replicas) replica.close();
+      for (const { replica } of replicas) replica.close();
     },
   };
+}
+
+/** The replicas in the order of a call's turn, and what may be repeated. */
+interface Replicas {
+  readonly replicas: readonly GuardedReplica[];
+  readonly budget: RetryBudget;
+}
+
+/**
+ * The next replica to try: one that was not tried in this call, where there is one. A call that is safe to repeat may be the trial of one that was
+ * down; any other is only where nobody else is left.
+ */
+function nextOf(
+  replicas: readonly GuardedReplica[],
+  tried: ReadonlySet<GuardedReplica>,
+  isSafe: boolean,
+): GuardedReplica | undefined {
+  const usable = replicas.filter((replica) => replica.stand() !== "open");
+  const fresh = usable.filter((replica) => !tried.has(replica));
+  const among = fresh.length > 0 ? fresh : usable;
+  const closed = among.find((replica) => replica.stand() === "closed");
+  return isSafe ? among[0] : (closed ?? among[0]);
 }
 
 /** How long the caller waits, by its header. */
@@ -64,21 +105,22 @@ function timeoutOf(header: Headers, isStream: boolean): number {
   return Math.min(asked, streamTimeoutMsMax);
 }
 
-async function fetchFrom(
-  replicaOf: (attempt: number) => Replica,
-  request: ByteRequest,
-  o: FetchOptions,
-): Promise<ByteResponse> {
+async function fetchFrom({ replicas, budget }: Replicas, request: ByteRequest, o: FetchOptions): Promise<ByteResponse> {
   const isStream = o.isStream ?? protocolOf(request.header) === "connect-stream";
   const { isSafe } = o;
   const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
   const clock = startClock(request.signal ?? new AbortController().signal, deadline);
+  const tried = new Set<GuardedReplica>();
+  let outcome: Outcome = { kind: "LOST", cause: new Error("every replica's breaker is open") };
   try {
     const body = isSafe && request.body !== undefined ? await clock.race(readWhole(request.body)) : undefined;
     for (let attempt = 0; ; attempt += 1) {
-      const outcome = await attemptAt(replicaOf(attempt), request, body, clock, isStream).catch(failureOf);
+      const replica = nextOf(replicas, tried, isSafe);
+      if (replica === undefined) return answerOf(outcome, clock);
+      tried.add(replica);
+      outcome = await attemptAt(replica, request, body, clock, isStream);
       const isLast = attempt + 1 >= callTriesMax || clock.signal.aborted;
-      if (isLast || !mayRepeat(outcome, isSafe)) return answerOf(outcome, clock);
+      if (isLast || !mayRepeat(outcome, isSafe) || !budget.spend()) return answerOf(outcome, clock);
       const pauseMs = retryPauseMs(attempt);
       // A pause that outlasts the deadline gains nothing: what we have is the answer.
       if (Date.now() + pauseMs >= +clock.deadline) return answerOf(outcome, clock);
@@ -92,15 +134,33 @@ async function fetchFrom(
   }
 }
 
-type Outcome =
-  | { readonly kind: "ANSWER"; readonly response: ByteResponse }
-  | { readonly kind: "LOST"; readonly cause: unknown };
-
-function failureOf(cause: unknown): Outcome {
-  return { kind: "LOST", cause };
+async function attemptAt(
+  guarded: GuardedReplica,
+  request: ByteRequest,
+  body: Uint8Array | undefined,
+  clock: CallClock,
+  isStream: boolean,
+): Promise<Outcome> {
+  const started = Date.now();
+  // A caller who leaves, or who was in a hurry, tells nothing about the replica; one who waited in vain does.
+  const isSilent = () => isDeadline(clock) && Date.now() - started >= silenceMsMin;
+  const outcome = await guarded.attempt(
+    () =>
+      send(guarded.replica, request, body, clock, isStream).catch((cause: unknown) => ({
+        kind: "LOST",
+        cause: isSilent() ? new Silent("no answer within the deadline", { cause }) : cause,
+      })),
+    () => clock.signal.aborted && !isSilent(),
+  );
+  if (outcome.kind === "ANSWER" && saysUnavailable(outcome.response)) guarded.saidUnavailable();
+  return outcome;
 }
 
-async function attemptAt(
+function isDeadline({ signal }: CallClock): boolean {
+  return signal.reason instanceof Refusal && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
+}
+
+async function send(
   replica: Replica,
   request: ByteRequest,
   body: Uint8Array | undefined,

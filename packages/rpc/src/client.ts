@@ -10,6 +10,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
 import type { Origin } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { idempotencyKeyHeader } from "./idempotency.ts";
@@ -39,10 +40,14 @@ type ClientMethod<M> =
       ? (request: MessageInitShape<I>, origin: Origin, o?: CallOptions) => AsyncIterable<MessageShape<O>>
       : never;
 
-/** Where a service is: in this process, or at one or more addresses. The endpoint is looked up at each call. */
+/**
+ * Where a service is: in this process, or at one or more addresses. The endpoint is looked up at each call. Clients that share an upstream
+ * share its connections, and what it knows of its replicas.
+ */
 export type ClientTarget =
   | { readonly kind: "local"; readonly endpoint: () => Endpoint }
-  | { readonly kind: "remote"; readonly urls: readonly string[] };
+  | { readonly kind: "remote"; readonly urls: readonly string[] }
+  | { readonly kind: "remote"; readonly upstream: ByteUpstream };
 
 /**
  * Makes a client. Whether its target is in this process or elsewhere, calls go through the same pipeline and end the
@@ -53,13 +58,18 @@ export function createClient<S extends DescService>(
   target: ClientTarget,
   o: { readonly caller: string; readonly target: string; readonly tokens: ServiceTokens },
 ): Client<S> {
-  const road = target.kind === "local" ? createLocalRoad(target.endpoint) : createRemoteRoad(target.urls);
+  const road = roadTo(target);
   const methods = service.methods.map((method) => [
     method.localName,
     method.methodKind === "unary" ? unaryCall(road, method, o) : streamCall(road, method, o),
   ]);
   // Each method was made from its own descriptor just now; fromEntries only forgets which is which.
   return Object.fromEntries(methods) as Client<S>;
+}
+
+function roadTo(target: ClientTarget): Road {
+  if (target.kind === "local") return createLocalRoad(target.endpoint);
+  return createRemoteRoad("upstream" in target ? target.upstream : createByteUpstream(target));
 }
 
 interface Names {

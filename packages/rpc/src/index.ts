@@ -17,6 +17,7 @@ export {
   Refusal,
   refuse,
 } from "./errors.ts";
+export type { ReplicaStatus } from "./guarded-replica.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
 export { clientAddressHeader, identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 export { listen } from "./listen.ts";

@@ -25,6 +25,24 @@ export const retryDelayMsBase = 25;
 /** Upper bound of every pause between two tries. */
 export const retryDelayMsMax = 400;
 
+/** How many repeats are in hand for a burst of failures, for one service. */
+export const retryBudgetMax = 100;
+
+/** What each request adds to them: a fifth of all may be repeated. */
+export const retryShare = 0.2;
+
+/** Failures in a row after which a replica's breaker opens. */
+export const breakerFailuresMax = 5;
+
+/** How long a breaker that opens stays open before the first trial; it doubles with each that fails. */
+export const breakerPauseMsBase = 500;
+
+/** The longest that a breaker stays open without a trial: how soon a replica that is back is used again. */
+export const breakerPauseMsMax = 5_000;
+
+/** A call that got no answer for less than this says nothing about its replica: its caller was in a hurry. */
+export const silenceMsMin = 1_000;
+
 /** What is kept of a request, so that it can be sent again, and of an answer, so that half of one is not seen. */
 export const replayBufferBytesMax = messageBytesMax + 64 * 1024;
 

@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
-import { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
+import type { ByteUpstream } from "./byte-upstream.ts";
 import { type CallError, callErrorOf } from "./call-error.ts";
 import { callErrors } from "./call-errors.ts";
 import { Refusal, refuse } from "./errors.ts";
@@ -14,8 +14,7 @@ import { isServerStream, isUnary } from "./route.ts";
 import { callErrorFrom } from "./wire-error.ts";
 
 /** The road to a service at one or more addresses: binary Connect over HTTP. Balancing and repeating are the upstream's. */
-export function createRemoteRoad(urls: readonly string[]): Road {
-  const upstream = createByteUpstream({ kind: "remote", urls });
+export function createRemoteRoad(upstream: ByteUpstream): Road {
   const repeated = transportOver(upstream, true);
   const once = transportOver(upstream, false);
   const transportOf = (head: CallHead) => (isSafeToRepeat(head.method, head.headers) ? repeated : once);

@@ -1,3 +1,5 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Refusal } from "./errors.ts";
 import { retryDelayMsBase, retryDelayMsMax } from "./limits.ts";
 
 /** How long to wait after the attempt with this number (from 0): full jitter, so that those who failed together do not return together. */
@@ -20,6 +22,40 @@ export function isNeverSent(error: unknown): boolean {
     if ("code" in reason && neverSentCodes.has(reason.code)) return true;
   }
   return false;
+}
+
+/** In which way a replica failed. It is told in health, so it says nothing of where the replica is. */
+export type FailureClass = "refused" | "unreachable" | "reset" | "silent" | "unavailable" | "other";
+
+const classes: Readonly<Record<string, FailureClass>> = {
+  ECONNREFUSED: "refused",
+  ENOTFOUND: "unreachable",
+  EAI_AGAIN: "unreachable",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  ECONNRESET: "reset",
+  EPIPE: "reset",
+  ERR_STREAM_PREMATURE_CLOSE: "reset",
+  ERR_HTTP2_SESSION_ERROR: "reset",
+  ERR_HTTP2_STREAM_ERROR: "reset",
+  ETIMEDOUT: "silent",
+};
+
+/** A replica that gave no answer within the deadline of a call. */
+export class Silent extends Error {
+  override readonly name = "Silent";
+}
+
+/** How a replica failed; undefined where it is not the replica's doing: a request or an answer that we do not take. */
+export function failureClassOf(error: unknown): FailureClass | undefined {
+  if (error instanceof Silent) return "silent";
+  if (error instanceof Refusal) return undefined;
+  for (let reason = error, depth = 0; reason instanceof Error && depth < causesMax; reason = reason.cause, depth += 1) {
+    if (reason instanceof ConnectError && reason.code === Code.ResourceExhausted) return undefined;
+    const known = "code" in reason && typeof reason.code === "string" ? classes[reason.code] : undefined;
+    if (known !== undefined) return known;
+  }
+  return "other";
 }
 
 /** How far a chain of causes is followed. */

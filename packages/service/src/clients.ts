@@ -1,17 +1,29 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
-import { type Client, createClient, type EndedSession, type Endpoint, workOrigin } from "@rialto/rpc";
+import {
+  type ByteUpstream,
+  type Client,
+  createByteUpstream,
+  createClient,
+  type EndedSession,
+  type Endpoint,
+  workOrigin,
+} from "@rialto/rpc";
 import type { JSONWebKeySet } from "jose";
 import type { Config } from "./config.ts";
 import { ConfigurationError } from "./configuration-error.ts";
 import type { Identity } from "./identity.ts";
-import { type CallerName, defaultPorts, ownerOf, type ServiceName } from "./service-name.ts";
+import { type CallerName, defaultPorts, ownerOf, type ServiceName, serviceNames } from "./service-name.ts";
 
 /** Makes the clients of a process: a function call for what runs in it, the network for the rest. */
 export interface ClientFactory {
   /** A client of a proto service, or of what another service serves under the same contract (`at`). */
   of<S extends DescService>(service: S, caller: CallerName, at?: ServiceName): Client<S>;
+  /** The way to a service for whoever passes bytes on. All clients of a service share it, and what it knows of its replicas. */
+  upstream(name: string): ByteUpstream;
+  /** Closes the connections. */
+  close(): void;
 }
 
 export function createClientFactory(o: {
@@ -26,18 +38,35 @@ export function createClientFactory(o: {
     if (endpoint === undefined) throw new Error(`${name} was called before it was open`);
     return endpoint;
   };
+  const upstreams = new Map<ServiceName, ByteUpstream>();
+  const upstream = (service: string) => {
+    const name = serviceNames.find((candidate) => candidate === service);
+    if (name === undefined) throw new Error(`the contract names a service that does not exist: ${service}`);
+    const known = upstreams.get(name);
+    if (known !== undefined) return known;
+    const target = o.runsHere.includes(name)
+      ? ({ kind: "local", endpoint: () => endpointOf(name) } as const)
+      : ({ kind: "remote", urls: urlsOf(o.config, name) } as const);
+    const made = createByteUpstream(target);
+    upstreams.set(name, made);
+    return made;
+  };
   return {
     of(service, caller, at = ownerOf(service)) {
       const target = o.runsHere.includes(at)
         ? ({ kind: "local", endpoint: () => endpointOf(at) } as const)
-        : ({ kind: "remote", urls: urlsOf(o.config, at) } as const);
+        : ({ kind: "remote", upstream: upstream(at) } as const);
       return createClient(service, target, { caller, target: at, tokens: o.identity.tokensOf(caller) });
+    },
+    upstream,
+    close: () => {
+      for (const made of upstreams.values()) made.close();
     },
   };
 }
 
 /** Where the replicas of a service are. A developer's processes find each other on the default ports of this machine. */
-export function urlsOf(config: Config, name: ServiceName): readonly string[] {
+function urlsOf(config: Config, name: ServiceName): readonly string[] {
   const urls = config.serviceUrls[name];
   if (urls !== undefined) return urls;
   if (config.production)

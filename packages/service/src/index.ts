@@ -1,5 +1,5 @@
 export type { Announcement, App, Calls, Clients } from "./app.ts";
-export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom, urlsOf } from "./clients.ts";
+export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 export { type Config, readConfig } from "./config.ts";
 export { ConfigurationError } from "./configuration-error.ts";
 export { defineService, type ServiceDefinition, type ServiceOptions } from "./define-service.ts";

@@ -1,0 +1,94 @@
+import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhenResult, type IBackoff } from "cockatiel";
+import type { Replica } from "./byte-replica.ts";
+import type { ByteResponse } from "./bytes.ts";
+import { breakerFailuresMax, breakerPauseMsBase, breakerPauseMsMax } from "./limits.ts";
+import { type FailureClass, failureClassOf } from "./retry.ts";
+
+/** What came of sending a request to one replica. */
+export type Outcome =
+  | { readonly kind: "ANSWER"; readonly response: ByteResponse }
+  | { readonly kind: "LOST"; readonly cause: unknown };
+
+/** How a replica stands, for health. No address: who asks may be anybody. */
+export interface ReplicaStatus {
+  readonly breaker: "closed" | "open" | "half-open";
+  readonly lastError: { readonly class: FailureClass; readonly time: Date } | undefined;
+}
+
+/** A replica behind a breaker of its own. */
+export interface GuardedReplica {
+  readonly replica: Replica;
+  /** "open" is not to be tried now; "trial" has been open, and the next call finds out whether it is well again. */
+  stand(): "closed" | "trial" | "open";
+  /** Makes an attempt and remembers how it went. What the caller broke off says nothing about the replica. */
+  attempt(work: () => Promise<Outcome>, isBrokenOff: () => boolean): Promise<Outcome>;
+  /** Remembers that a replica that answered said it was unavailable. It lives: its breaker stays as it is. */
+  saidUnavailable(): void;
+  status(): ReplicaStatus;
+}
+
+/**
+ * Guards a replica. After some failures in a row, of its connections and not of what it answers, the breaker opens: no connection is
+ * attempted for a while. Then one call at a time is the trial that closes it or opens it for longer.
+ */
+export function guardReplica(replica: Replica): GuardedReplica {
+  let lastError: ReplicaStatus["lastError"];
+  let trialAt = 0;
+  const pause = (opened: number): IBackoff<{ readonly attempt: number }> => {
+    const bound = Math.min(breakerPauseMsMax, breakerPauseMsBase * 2 ** (opened - 1));
+    const duration = bound * (0.75 + Math.random() / 4);
+    return { duration, next: ({ attempt }) => begin(attempt) };
+  };
+  const begin = (attempt: number) => {
+    const backoff = pause(attempt);
+    trialAt = Date.now() + backoff.duration;
+    return backoff;
+  };
+  const breaker = circuitBreaker(
+    handleWhenResult((result) => isFailure(result)),
+    {
+      halfOpenAfter: { next: ({ attempt }) => begin(attempt) },
+      breaker: new ConsecutiveBreaker(breakerFailuresMax),
+    },
+  );
+  const remember = (failure: FailureClass) => {
+    lastError = { class: failure, time: new Date() };
+  };
+
+  return {
+    replica,
+    stand() {
+      if (breaker.state === CircuitState.Closed) return "closed";
+      // While half-open the one trial is under way.
+      return breaker.state === CircuitState.Open && Date.now() >= trialAt ? "trial" : "open";
+    },
+    async attempt(work, isBrokenOff) {
+      const { outcome } = await breaker.execute(async (): Promise<Attempt> => {
+        const made = await work();
+        if (made.kind === "ANSWER" || isBrokenOff()) return { outcome: made, failure: undefined };
+        const failure = failureClassOf(made.cause);
+        if (failure !== undefined) remember(failure);
+        return { outcome: made, failure };
+      });
+      return outcome;
+    },
+    saidUnavailable: () => remember("unavailable"),
+    status: () => ({ breaker: names[breaker.state], lastError }),
+  };
+}
+
+interface Attempt {
+  readonly outcome: Outcome;
+  readonly failure: FailureClass | undefined;
+}
+
+function isFailure(result: unknown): boolean {
+  return typeof result === "object" && result !== null && "failure" in result && result.failure !== undefined;
+}
+
+const names: Readonly<Record<CircuitState, ReplicaStatus["breaker"]>> = {
+  [CircuitState.Closed]: "closed",
+  [CircuitState.Open]: "open",
+  [CircuitState.HalfOpen]: "half-open",
+  [CircuitState.Isolated]: "open",
+};

@@ -1,0 +1,131 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type ByteRequest, createByteUpstream, reasonOf } from "../src/index.ts";
+import { createRetryBudget } from "../src/retry-budget.ts";
+import { bytesOf, textOf } from "./roads.ts";
+
+const open: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  vi.useRealTimers();
+  for (const close of open.splice(0)) await close();
+});
+
+/** A replica that can be stopped and started at one address, and counts the connections that were made to it. */
+async function replica(answer: (n: number) => "ok" | "hang up" | "silent" = () => "ok") {
+  let seen = 0;
+  let connections = 0;
+  let server: Server | undefined;
+  let port = 0;
+  const start = async () => {
+    server = createServer((req, res) => {
+      seen += 1;
+      const how = answer(seen);
+      if (how === "hang up") req.socket.destroy();
+      else if (how === "ok") res.writeHead(200, { "content-type": "application/json" }).end("{}");
+    });
+    server.on("connection", () => {
+      connections += 1;
+    });
+    await new Promise<void>((resolve) => server?.listen(port, "127.0.0.1", resolve));
+    port = (server.address() as AddressInfo).port;
+  };
+  const stop = () => {
+    server?.closeAllConnections();
+    return new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
+  };
+  await start();
+  open.push(stop);
+  return { url: `http://127.0.0.1:${port}`, start, stop, seen: () => seen, connections: () => connections };
+}
+
+function upstreamOf(...urls: string[]) {
+  const upstream = createByteUpstream({ kind: "remote", urls });
+  open.push(() => upstream.close());
+  return upstream;
+}
+
+const request = (timeoutMs = 5_000): ByteRequest => ({
+  url: "http://door/rialto.order.v1.OrderService/GetOrder",
+  method: "POST",
+  header: new Headers({ "content-type": "application/json", "connect-timeout-ms": `${timeoutMs}` }),
+  body: bytesOf("{}"),
+});
+const outcome = (work: ReturnType<ReturnType<typeof upstreamOf>["fetch"]>) =>
+  work.then(
+    async (response) => `${response.status} ${await textOf(response)}`,
+    (error: unknown) => reasonOf(error) ?? "?",
+  );
+
+describe("a replica that fails time and again", () => {
+  it("is left alone, while the others answer and no caller notices", async () => {
+    const [bad, good] = [await replica(() => "hang up"), await replica()];
+    const upstream = upstreamOf(bad.url, good.url);
+    for (let call = 0; call < 40; call += 1)
+      expect(await outcome(upstream.fetch(request(), { isSafe: true }))).toBe("200 {}");
+    expect(bad.seen()).toBeLessThan(10);
+    expect(upstream.status()).toMatchObject([
+      { breaker: "open", lastError: { class: "reset" } },
+      { breaker: "closed", lastError: undefined },
+    ]);
+  });
+
+  it("is not even connected to where it is the only one, and callers are told at once", async () => {
+    const only = await replica(() => "hang up");
+    const upstream = upstreamOf(only.url);
+    for (let call = 0; call < 5; call += 1) await outcome(upstream.fetch(request(), { isSafe: false }));
+    const before = only.connections();
+    for (let call = 0; call < 50; call += 1)
+      expect(await outcome(upstream.fetch(request(), { isSafe: true }))).toBe("TEMPORARILY_UNAVAILABLE");
+    expect(only.connections()).toBe(before);
+  });
+
+  it("is used again once it is back, without a restart", async () => {
+    const only = await replica();
+    const upstream = upstreamOf(only.url);
+    await only.stop();
+    for (let call = 0; call < 5; call += 1) await outcome(upstream.fetch(request(), { isSafe: false }));
+    expect(upstream.status()).toMatchObject([{ breaker: "open", lastError: { class: "refused" } }]);
+    await only.start();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6_000 });
+    expect(await outcome(upstream.fetch(request(), { isSafe: true }))).toBe("200 {}");
+    expect(upstream.status()).toMatchObject([{ breaker: "closed", lastError: { class: "refused" } }]);
+  });
+
+  it("is tried by one call at a time", async () => {
+    const only = await replica((n) => (n <= 5 ? "hang up" : "silent"));
+    const upstream = upstreamOf(only.url);
+    for (let call = 0; call < 5; call += 1) await outcome(upstream.fetch(request(), { isSafe: false }));
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6_000 });
+    const calls = Array.from({ length: 10 }, () => outcome(upstream.fetch(request(300), { isSafe: true })));
+    expect((await Promise.all(calls)).toSorted()).toEqual([
+      "DEADLINE_PASSED",
+      ...Array(9).fill("TEMPORARILY_UNAVAILABLE"),
+    ]);
+    expect(only.seen()).toBe(6);
+  });
+
+  it("is one that stays silent too, but not for a caller in a hurry", async () => {
+    const only = await replica(() => "silent");
+    const upstream = upstreamOf(only.url);
+    const call = (timeoutMs: number) => outcome(upstream.fetch(request(timeoutMs), { isSafe: false }));
+    await Promise.all(Array.from({ length: 8 }, () => call(50)));
+    expect(upstream.status()).toMatchObject([{ breaker: "closed" }]);
+    await Promise.all(Array.from({ length: 5 }, () => call(1_050)));
+    expect(upstream.status()).toMatchObject([{ breaker: "open", lastError: { class: "silent" } }]);
+  });
+});
+
+describe("the budget of repeats", () => {
+  it("is a hundred in hand and a fifth of what is asked", () => {
+    const budget = createRetryBudget();
+    const spent = () => {
+      let count = 0;
+      while (budget.spend()) count += 1;
+      return count;
+    };
+    expect(spent()).toBe(100);
+    for (let call = 0; call < 51; call += 1) budget.earn();
+    expect(spent()).toBe(10);
+  });
+});
