@@ -23,14 +23,19 @@ export interface Topology {
   /** The order service's runtime role's. */
   readonly orderUrl: string;
   readonly dataDir: string;
+  /** The operating system's numbers of what was started. */
+  readonly pids: readonly number[];
   stop(): Promise<void>;
 }
 
 /** All services and the gateway in one process, jobs on Postgres or on a Redis of its own. */
-export async function oneProcess(jobs: "postgres" | "redis"): Promise<Topology> {
+export async function oneProcess(
+  jobs: "postgres" | "redis",
+  env: Readonly<Record<string, string>> = {},
+): Promise<Topology> {
   const ground = await breakGround(jobs === "redis");
   const port = await freePort();
-  const child = start("rialto", { ...ground.env, PORT: String(port) });
+  const child = start("rialto", { ...ground.env, ...env, PORT: String(port) });
   return finish(ground, [child], port);
 }
 
@@ -116,7 +121,8 @@ async function finish(ground: Ground, started: readonly Started[], port: number)
     throw error;
   }
   const { databaseUrl } = ground;
-  return { url, databaseUrl, orderUrl: runtimeUrl(databaseUrl, "order", secret), dataDir: ground.dataDir, stop };
+  const pids = started.flatMap(({ child }) => child.pid ?? []);
+  return { url, databaseUrl, orderUrl: runtimeUrl(databaseUrl, "order", secret), dataDir: ground.dataDir, pids, stop };
 }
 
 /** Ready is: the gateway answers, and what it answers comes from every service, the catalog with something in it. */

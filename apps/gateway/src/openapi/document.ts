@@ -4,7 +4,7 @@ import { accessOf } from "@rialto/rpc";
 import type { RestRoute } from "../routes.ts";
 import { commentOf, summaryOf } from "./comment.ts";
 import type { JsonSchema } from "./json-schema.ts";
-import { type Parameter, pathParameters, queryParameters } from "./parameters.ts";
+import { documentedPath, type Parameter, pathParameters, queryParameters } from "./parameters.ts";
 import { createSchemas, type Schemas } from "./schemas.ts";
 
 /** The description of the REST surface, OpenAPI 3.1. */
@@ -49,8 +49,9 @@ export function describeRoutes(routes: readonly RestRoute[]): OpenApiDocument {
     const count = (seen.get(name) ?? 0) + 1;
     seen.set(name, count);
     const operation = operationOf(route, schemas, count === 1 ? name : `${name}.${count}`);
-    const path = paths[route.template] ?? {};
-    paths[route.template] = path;
+    const template = documentedPath(route);
+    const path = paths[template] ?? {};
+    paths[template] = path;
     path[route.httpMethod.toLowerCase()] = operation;
   }
   return {

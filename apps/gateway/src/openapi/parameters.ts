@@ -16,7 +16,16 @@ export interface Parameter {
 /** How deep a nested field may stand to be described as a parameter. */
 const depthMax = 4;
 
-/** The variables of a path, under the names of its template. */
+/** A template as OpenAPI writes it: {user.id} is {id}, as tools take a dot for something else. So two methods of one path share it. */
+export function documentedPath(route: RestRoute): string {
+  return route.template.replaceAll(/\{([^}=]+)(?:=[^}]*)?\}/g, (_all, variable: string) => `{${lastOf(variable)}}`);
+}
+
+function lastOf(variable: string): string {
+  return variable.slice(variable.lastIndexOf(".") + 1);
+}
+
+/** The variables of a path. */
 export function pathParameters(route: RestRoute, schemas: Schemas): Parameter[] {
   return route.variables.flatMap((path) => {
     const field = path.at(-1);
@@ -25,7 +34,7 @@ export function pathParameters(route: RestRoute, schemas: Schemas): Parameter[] 
     // An empty segment is another path, and a slash ends one.
     const rules =
       schema.type === "string" ? { minLength: 1, ...(schema.pattern === undefined ? { pattern: "^[^/]+$" } : {}) } : {};
-    return [parameter("path", path.map(({ name }) => name).join("."), true, { ...rules, ...schema })];
+    return [parameter("path", field.name, true, { ...rules, ...schema })];
   });
 }
 
