@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 const version = "4.32.5";
@@ -66,6 +66,8 @@ export async function runOnce(
       RIALTO_FUZZ_STATE: o.state,
       RIALTO_FUZZ_FIGURES: o.figures,
     },
+    // It leaves a folder of its own where it runs.
+    cwd: dirname(o.figures),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output: string[] = [];
