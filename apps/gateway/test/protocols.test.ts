@@ -1,3 +1,4 @@
+import { request as requestHttp1 } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -120,6 +121,77 @@ describe.each(places)("a service %s", (_place, overNetwork) => {
       await expect.poll(() => system.calls.map(({ signal }) => signal.aborted)).not.toContain(false);
     });
   });
+});
+
+describe("a client that reads slowly", () => {
+  const request = Buffer.concat([Buffer.from([0, 0, 0, 0, 38, 10, 36]), Buffer.from(orderId)]);
+  const path = "/rialto.order.v1.OrderService/WatchOrder";
+
+  it.each([
+    ["Connect over HTTP/1.1", "in the gateway's process", false],
+    ["Connect over HTTP/1.1", "behind the network", true],
+    ["gRPC over HTTP/2", "in the gateway's process", false],
+    ["gRPC over HTTP/2", "behind the network", true],
+  ])("by %s slows down the stream of a service %s", async (protocol, _place, overNetwork) => {
+    let sent = 0;
+    const detail = "x".repeat(64 * 1024);
+    system = await startStubSystem(
+      {
+        async *watchOrder() {
+          while (sent < sentMax) {
+            sent += 1;
+            yield { order: { paymentMethod: detail } };
+          }
+        },
+      },
+      { overNetwork },
+    );
+    const stop = protocol.startsWith("gRPC") ? await overHttp2() : await overHttp1();
+    // Nothing is read: what fits into the buffers on the way is sent, and then no more.
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const still = sent === before;
+          before = sent;
+          return still && sent > 0;
+        },
+        { interval: 200, timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(sent).toBeLessThan(sentMax);
+    stop();
+  });
+
+  /** More than all buffers on the way hold: 64 MB. */
+  const sentMax = 1_000;
+
+  async function overHttp1() {
+    const call = requestHttp1(`${system.url}${path}`, {
+      method: "POST",
+      headers: { ...(await headers()), "content-type": "application/connect+proto" },
+    });
+    call.on("error", () => undefined);
+    call.on("response", (response) => response.on("error", () => undefined).pause());
+    call.end(request);
+    return () => call.destroy();
+  }
+
+  async function overHttp2() {
+    const session = connectHttp2(system.url);
+    session.on("error", () => undefined);
+    const call = session.request({
+      ...(await headers()),
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc+proto",
+      te: "trailers",
+    });
+    call.on("error", () => undefined);
+    call.pause();
+    call.end(request);
+    return () => session.destroy();
+  }
 });
 
 describe("a stream that breaks off behind the gateway", () => {
