@@ -2,6 +2,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as net from "node:net";
 import * as tls from "node:tls";
+import { answerClientError } from "./client-error.ts";
 import { serveHttp2 } from "./http2-connection.ts";
 import {
   closeGraceMsMax,
@@ -126,6 +127,7 @@ function createHttp1(onRequest: RequestListener, times: PortTimes): http.Server 
     maxHeaderSize: requestHeadBytesMax,
   });
   server.on("request", onRequest);
+  server.on("clientError", answerClientError);
   // The time-outs of a server that does not listen do not run until it is told that it does.
   server.emit("listening");
   return server;

@@ -99,6 +99,18 @@ describe("one port", () => {
     expect(await closed).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  it("says what is wrong with a request that it cannot read, as REST says it", async () => {
+    const port = await echo();
+    const { socket, closed } = tap(port);
+    socket.write(`GET /${"a".repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    const answer = await closed;
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+    expect(JSON.parse(answer.slice(answer.indexOf("{")))).toMatchObject({
+      code: 3,
+      details: [{ reason: "INVALID_REQUEST" }],
+    });
+  });
+
   it("answers a client that says all and closes its side at once", async () => {
     const port = await echo();
     const { socket, closed } = tap(port);

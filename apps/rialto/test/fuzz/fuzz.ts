@@ -17,6 +17,9 @@ export interface FuzzResult extends Omit<Figures, "operations"> {
   readonly reports: readonly string[];
 }
 
+/** Accounts that can be spared. */
+const sparesMax = 10;
+
 /** A password that every account of the run has. */
 const password = "a password of some length";
 const examplesMaxPerRun = 60;
@@ -28,7 +31,11 @@ const examplesMaxPerRun = 60;
 export async function fuzz(o: { readonly requests: number; readonly seed: number }): Promise<FuzzResult | undefined> {
   const program = await schemathesis();
   if (program === undefined) return undefined;
-  const topology = await oneProcess("postgres", { RIALTO_ARGON2_COST: "test", RIALTO_RATE_LIMIT: "1000000000" });
+  const topology = await oneProcess("postgres", {
+    RIALTO_ARGON2_COST: "test",
+    RIALTO_RATE_LIMIT: "1000000000",
+    RIALTO_TRUSTED_PROXIES: "127.0.0.1",
+  });
   const folder = await mkdtemp(join(tmpdir(), "rialto-fuzz-"));
   try {
     const state = join(folder, "state.json");
@@ -77,7 +84,9 @@ function addOperations(to: Record<string, Figures["operations"][string]>, from: 
 /** People, products and orders to name. */
 async function fill(topology: Topology): Promise<Json> {
   const shop = await openShop(topology);
-  const people = { customer: await shop.customer(), spare: await shop.customer(), spareUser: await shop.customer() };
+  const people = { customer: await shop.customer(), spareUser: await shop.customer() };
+  const spares: { id: string; email: string }[] = [];
+  for (let count = 0; count < sparesMax; count += 1) spares.push(await shop.customer());
   const products: string[] = [];
   for (let count = 0; count < 8; count += 1) products.push(await shop.product({ stock: 1_000_000 }));
   const orders: string[] = [];
@@ -92,10 +101,12 @@ async function fill(topology: Topology): Promise<Json> {
     people: {
       admin,
       customer: { email: people.customer.email, password },
-      spare: { email: people.spare.email, password },
+      ...Object.fromEntries(spares.map(({ email }, index) => [`spare-${index}`, { email, password }])),
     },
+    /** Those whose sessions may be ended and whose passwords may be guessed at. */
+    spares: spares.map((_spare, index) => `spare-${index}`),
     // Accounts that the run signs in as: they may not be changed by it.
-    needed: [people.customer.id, people.spare.id, await adminId(shop)],
+    needed: [people.customer.id, ...spares.map(({ id }) => id), await adminId(shop)],
     ids: {
       products,
       orders,
