@@ -17,13 +17,12 @@ export interface PostgresTree extends Part {
   serverLog(): string;
 }
 
-/** Starts the Postgres of a run in a folder. */
-export async function startPostgresTree(directory: string): Promise<PostgresTree> {
+/** Starts the Postgres of a run in a folder, on a port that it has at every start. */
+export async function startPostgresTree(directory: string, port: number): Promise<PostgresTree> {
   const log = createLogger({ service: "chaos", level: "silent" });
-  let server = await startEmbeddedPostgres({ directory, log, settings });
+  let server = await startEmbeddedPostgres({ directory, log, settings, port });
   let known = await lookInside(server);
   const { url } = server;
-  const port = Number(new URL(url).port);
   const signalAll = (signal: NodeJS.Signals) => {
     for (const pid of [known.postmaster, ...childrenOf(known.postmaster)]) send(pid, signal);
   };

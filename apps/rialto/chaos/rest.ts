@@ -6,7 +6,7 @@ const pollMs = 500;
 const registrationMsMax = 60_000;
 
 /** Every subscription of the system. One that is not registered would seem to want nothing. */
-export const subscriptionNames = ["checkout", "order-refunds", "order-mail", "welcome-mail"] as const;
+export const subscriptionNames = ["checkout", "order-refunds", "order-mail", "welcome-mail", "reset-mail"] as const;
 
 /** Waits until every subscription is registered: what is published before is not for it. */
 export async function waitForRegistrations(sql: postgres.Sql): Promise<void> {

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtimeUrl } from "@rialto/database";
 import { serviceNames } from "@rialto/service";
 import { type MailCatcher, startMailCatcher } from "./mail-catcher.ts";
+import { takePortBlock } from "./ports.ts";
 import { type PostgresTree, startPostgresTree } from "./postgres-tree.ts";
 import { describeProcess, type NodeProcess } from "./process.ts";
 import { type Line, layLine } from "./proxy.ts";
@@ -48,8 +48,9 @@ export async function startSystem(o: {
   chmodSync(folder, 0o755);
   const logs = join(folder, "logs");
   mkdirSync(logs);
-  const postgres = await startPostgresTree(join(folder, "postgres"));
-  const redisPort = await freePort();
+  const ports = await takePortBlock();
+  const postgres = await startPostgresTree(join(folder, "postgres"), ports.next());
+  const redisPort = ports.next();
   const redis = o.jobs === "redis" ? await startRedisServer(redisPort, folder) : undefined;
   const mail = await startMailCatcher();
   const admin = { email: "admin@rialto.test", password: "correct horse battery" };
@@ -76,18 +77,18 @@ export async function startSystem(o: {
     lines.push(line);
     return line.port;
   };
-  const gateway = { name: "gateway", app: "gateway", port: await freePort() };
+  const gateway = { name: "gateway", app: "gateway", port: ports.next() };
   const services: (typeof gateway)[] = [];
   for (const app of serviceNames)
-    for (const replica of replicas) services.push({ name: `${app}-${replica}`, app, port: await freePort() });
+    for (const replica of replicas) services.push({ name: `${app}-${replica}`, app, port: ports.next() });
 
   const processes: NodeProcess[] = [];
   for (const { name, app, port } of [...services, gateway]) {
     const env: Record<string, string> = { ...common, PORT: String(port) };
     for (const target of serviceNames) {
       if (target === app) continue;
-      const ports = services.filter((s) => s.app === target).map(async (s) => await lay(name, s.name, s.port));
-      const urls = (await Promise.all(ports)).map((linePort) => `http://127.0.0.1:${linePort}`);
+      const linePorts = services.filter((s) => s.app === target).map(async (s) => await lay(name, s.name, s.port));
+      const urls = (await Promise.all(linePorts)).map((linePort) => `http://127.0.0.1:${linePort}`);
       env[`RIALTO_${target.toUpperCase()}_URL`] = urls.join(",");
     }
     if (app !== "gateway") {
@@ -110,6 +111,7 @@ export async function startSystem(o: {
     await postgres.stop();
     await mail.close();
     for (const line of lines) line.close();
+    ports.close();
     if (!keep) rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -142,14 +144,4 @@ async function migrate(env: Readonly<Record<string, string>>): Promise<void> {
   });
   const [code] = await once(child, "exit");
   if (code !== 0) throw new Error(`the schemas could not be made: migrate ended with ${code}`);
-}
-
-/** A port that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,0 +1,51 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+
+/** Below what Linux gives to outgoing connections (32768 and up): a port of ours that is closed for a while is still ours. */
+const lowest = 10_000;
+const highest = 32_000;
+const blockPorts = 40;
+
+/** Ports that no other run takes, also while nobody listens on them because a process was killed. */
+export interface PortBlock {
+  next(): number;
+  close(): void;
+}
+
+/** Takes a block of ports. Its first port is listened on for as long as the run lasts: whoever cannot have it goes to another block. */
+export async function takePortBlock(): Promise<PortBlock> {
+  const blocks = Math.floor((highest - lowest) / blockPorts);
+  const start = Math.floor(Math.random() * blocks);
+  for (let tries = 0; tries < blocks; tries += 1) {
+    const base = lowest + ((start + tries) % blocks) * blockPorts;
+    const lock = await listen(base);
+    if (lock === undefined) continue;
+    const free: number[] = [];
+    for (let port = base + 1; port < base + blockPorts; port += 1) {
+      const probe = await listen(port);
+      if (probe === undefined) continue;
+      await new Promise((resolve) => probe.close(resolve));
+      free.push(port);
+    }
+    return {
+      next() {
+        const port = free.shift();
+        if (port === undefined) throw new Error("The run needs more ports than a block has");
+        return port;
+      },
+      close: () => void lock.close(),
+    };
+  }
+  throw new Error(`No ports are free between ${lowest} and ${highest}`);
+}
+
+async function listen(port: number): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy());
+  server.listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    return server;
+  } catch {
+    return undefined;
+  }
+}
