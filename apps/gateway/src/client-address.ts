@@ -13,8 +13,7 @@ export type AddressOf = (request: IncomingMessage) => string;
  * up to the first address that is no trusted proxy. Without trusted proxies it is the address of the connection, and nothing else is heard.
  */
 export function createAddressOf(trustedProxies: readonly string[]): AddressOf {
-  const trusted = blocksOf(trustedProxies);
-  const isTrusted = (address: string) => trusted.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+  const isTrusted = createProxyCheck(trustedProxies);
   return (request) => {
     let address = plain(request.socket.remoteAddress ?? "") ?? "unknown";
     if (address === "unknown" || trustedProxies.length === 0 || !isTrusted(address)) return address;
@@ -26,6 +25,15 @@ export function createAddressOf(trustedProxies: readonly string[]): AddressOf {
       if (!isTrusted(address)) return address;
     }
     return address;
+  };
+}
+
+/** Tells whether an address is a trusted proxy's. */
+export function createProxyCheck(trustedProxies: readonly string[]): (address: string) => boolean {
+  const trusted = blocksOf(trustedProxies);
+  return (text) => {
+    const address = plain(text);
+    return address !== undefined && trusted.check(address, isIPv6(address) ? "ipv6" : "ipv4");
   };
 }
 

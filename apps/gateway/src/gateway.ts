@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
+  type Caller,
   callErrors,
   createByteUpstream,
   isStandardPath,
@@ -14,7 +16,8 @@ import {
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logWhenDone } from "./access-log.ts";
 import { limitedBody } from "./body.ts";
-import { type AddressOf, createAddressOf } from "./client-address.ts";
+import { createBrowser } from "./browser.ts";
+import { type AddressOf, createAddressOf, createProxyCheck } from "./client-address.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
@@ -22,9 +25,11 @@ import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import { grpcStatus } from "./grpc-error.ts";
 import { createHealthAnswers, type HealthSources } from "./health.ts";
-import { admit, unknownMethod } from "./policy.ts";
+import { createLoad, type Load, type Work } from "./load.ts";
+import { identifyCaller, requireAccess, unknownMethod } from "./policy.ts";
 import { createReference } from "./reference.ts";
 import { answerTo, connectEndOfStream, connectError, httpStatusOf, refused, restError } from "./refused.ts";
+import { type CountRequest, createRequestLimits, type RequestLimitOptions } from "./request-limits.ts";
 import { answerRest } from "./rest.ts";
 import { compileRoutes } from "./routes.ts";
 import { createStandard } from "./standard.ts";
@@ -42,10 +47,19 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly log: Logger;
   /** Tell gRPC clients what there is to call. */
   readonly reflection?: boolean;
+  /** How often one caller may call; without it nobody is counted. */
+  readonly requestLimits?: RequestLimitOptions;
+  /** Requests at work at once, beyond which load is shed. */
+  readonly inFlightMax?: number;
+  /** Connections from one address, but for those of trusted proxies. */
+  readonly clientConnectionsMax?: number;
+  /** Origins whose pages may call: none, where it is not given. */
+  readonly corsOrigins?: readonly string[];
   /** Addresses and CIDR blocks of the proxies whose word on the client's address is taken. */
   readonly trustedProxies?: readonly string[];
 }
 
+export { doorOptions } from "./door-options.ts";
 export { eventKeepers } from "./keepers.ts";
 
 /** A gateway that takes requests. */
@@ -54,6 +68,11 @@ export interface Gateway {
   /** Takes no new request, ends the streams, lets what else is at work end for a while, then cuts what is left. */
   close(): Promise<void>;
 }
+
+/** A longer URL is refused. Names of fields and a page token are all that the longest honest one has. */
+const urlCharsMax = 8 * 1024;
+const inFlightMaxDefault = 1_000;
+const clientConnectionsMaxDefault = 500;
 
 /** Calls that one HTTP/2 connection of a client may have at work at once. */
 const clientStreamsMax = 100;
@@ -64,13 +83,17 @@ const clientStreamsMax = 100;
  */
 export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   const closing = new AbortController();
-  const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, closing.signal);
+  const load = createLoad({ inFlightMax: o.inFlightMax ?? inFlightMaxDefault });
+  const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, load, closing.signal);
+  const isProxy = createProxyCheck(o.trustedProxies ?? []);
   const { port, host, tls } = o;
   const opened = await openPort({
     port,
     ...(host === undefined ? {} : { host }),
     tls,
     streamsMax: clientStreamsMax,
+    connectionsMaxOf: (address) =>
+      isProxy(address) ? Number.POSITIVE_INFINITY : (o.clientConnectionsMax ?? clientConnectionsMaxDefault),
     onRequest: (request, response) => void answer(request, response),
   });
   return {
@@ -78,6 +101,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     close: () => {
       const closed = opened.close();
       closing.abort();
+      load.close();
       return closed;
     },
   };
@@ -92,6 +116,7 @@ function withEventsDoor(o: GatewayOptions): Behind["upstream"] {
 
 function createHandler(
   o: GatewayOptions,
+  load: Load,
   closing: AbortSignal,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const methods = publishedMethods(contractServices);
@@ -105,31 +130,59 @@ function createHandler(
   });
   const addressOf = createAddressOf(o.trustedProxies ?? []);
   const answerHealth = createHealthAnswers(o, o, closing);
+  const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
+  const count: CountRequest =
+    o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);
+
+  /** Lets a call of a method in: who calls, whether they may now, whether they may at all. */
+  async function letIn(exchange: Exchange, method: DescMethod, work: Work): Promise<void> {
+    const caller = await identifyCaller(exchange.request.headers.authorization, o.verifier).catch(async (error) => {
+      await count(exchange, method, undefined);
+      throw error;
+    });
+    exchange.record.caller = callerKind(caller);
+    work.admit(caller);
+    await count(exchange, method, caller);
+    requireAccess(method, caller);
+    if (method.methodKind !== "unary") work.stream(caller);
+  }
 
   async function dispatch(exchange: Exchange): Promise<void> {
     const { request, path, record } = exchange;
-    const { authorization } = request.headers;
+    browser.greet(exchange);
     if (answerHealth(exchange)) return;
+    const work = load.begin(exchange);
+    if ((request.url?.length ?? 0) > urlCharsMax)
+      throw refused(callErrors.INVALID_REQUEST, {
+        message: `The URL is longer than ${urlCharsMax} characters.`,
+        httpStatus: 414,
+      });
+    if (browser.answerPreflight(exchange)) return;
     if (reference.answer(exchange)) return;
     if (isProcedurePath(path) && isStandardPath(path)) {
       record.route = "gRPC health or reflection";
+      await count(exchange, undefined, undefined);
       const asked = { ...readNodeRequest(request, exchange.response), body: limitedBody(request) };
       return writeNodeResponse(await standard(asked), exchange.response);
     }
     if (isProcedurePath(path)) {
       const method = methods.get(path);
-      if (method === undefined) throw unknownMethod();
+      if (method === undefined) {
+        await count(exchange, undefined, undefined);
+        throw unknownMethod();
+      }
       record.route = procedureOf(method);
       requireRpc(exchange);
-      record.caller = callerKind(await admit(method, authorization, o.verifier));
+      await letIn(exchange, method, work);
       return forward(exchange, method, o);
     }
     const match = table.match(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
     if (match.kind === "found") {
       record.route = match.route.template;
-      record.caller = callerKind(await admit(match.route.method, authorization, o.verifier));
+      await letIn(exchange, match.route.method, work);
       return answerRest(exchange, match.route, match.values, o);
     }
+    await count(exchange, undefined, undefined);
     if (match.kind === "malformed")
       throw refused(callErrors.INVALID_REQUEST, { message: "The path is not well encoded." });
     if (match.kind === "unknown")
@@ -190,7 +243,9 @@ function answerError(exchange: Exchange, error: unknown, log: Logger): void {
   const answer = answerTo(error);
   record.code = answer.code;
   if (answer.code === "internal") log.error({ requestId, err: error }, "request failed");
-  if (answer.code === "unavailable") log.warn({ requestId, err: error }, "service unavailable");
+  // What was shed is in the access log; a line more for each would be load as well.
+  if (answer.code === "unavailable" && answer.headers === undefined)
+    log.warn({ requestId, err: error }, "service unavailable");
   if (response.headersSent) {
     response.destroy();
     return;
@@ -221,6 +276,6 @@ function answerError(exchange: Exchange, error: unknown, log: Logger): void {
   response.end(exchange.request.method === "HEAD" ? undefined : json);
 }
 
-function callerKind(caller: Awaited<ReturnType<typeof admit>>): string {
+function callerKind(caller: Caller): string {
   return caller.kind === "user" ? caller.role.toLowerCase() : caller.kind;
 }

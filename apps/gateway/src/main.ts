@@ -6,9 +6,11 @@ import {
   defaultPorts,
   endedSessionsFrom,
   openIdentity,
+  openRateLimits,
   readTls,
   runMain,
 } from "@rialto/service";
+import { doorOptions } from "./door-options.ts";
 import { startGateway } from "./gateway.ts";
 import { eventKeepers } from "./keepers.ts";
 
@@ -20,6 +22,7 @@ await runMain({
     const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [] });
     const sessions = clients.of(AuthService, "gateway");
     const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
+    const rateLimits = openRateLimits(config.redisUrl);
     const gateway = await startGateway({
       port: config.port ?? defaultPorts.gateway,
       tls: await readTls(config),
@@ -31,7 +34,7 @@ await runMain({
         serviceKeys: identity.serviceKeys,
         revocations,
       }),
-      trustedProxies: config.trustedProxies,
+      ...doorOptions(config, rateLimits),
       tokens: identity.tokensOf("gateway"),
       keepers: eventKeepers(clients),
       log,
@@ -41,6 +44,7 @@ await runMain({
       async stop() {
         await gateway.close();
         await revocations.stop();
+        await rateLimits.close();
         clients.close();
       },
     };

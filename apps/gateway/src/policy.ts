@@ -11,23 +11,22 @@ import {
 import { refused } from "./refused.ts";
 
 /**
- * Identifies the caller by their access token and decides by the method's policy. Returns the caller, or throws: UNIMPLEMENTED where no
- * role may call the method, UNAUTHENTICATED without a token where one is needed and with a bad one everywhere, PERMISSION_DENIED
- * for a role that the policy does not list. The service behind decides again, from the same descriptor.
+ * Tells who calls, by their access token and nothing else: whatever else claims an identity outside is not heard. Throws UNAUTHENTICATED for a
+ * token that does not hold, also where none is needed.
  */
-export async function admit(
-  method: DescMethod,
-  authorization: string | undefined,
-  verifier: TokenVerifier,
-): Promise<Caller> {
-  const policy = accessOf(method);
-  if (policy === undefined || policy.roles.length === 0) throw unknownMethod();
-  // Nothing but the access token is looked at: whatever else claims an identity outside is not heard.
+export async function identifyCaller(authorization: string | undefined, verifier: TokenVerifier): Promise<Caller> {
   const headers = new Headers(authorization === undefined ? {} : { [userTokenHeader]: authorization });
-  const { caller } = await identify(headers, "gateway", verifier);
-  switch (decideAccess(policy, caller)) {
+  return (await identify(headers, "gateway", verifier)).caller;
+}
+
+/**
+ * Decides by the method's policy, or throws: UNIMPLEMENTED where no role may call the method, UNAUTHENTICATED without a token where one is
+ * needed, PERMISSION_DENIED for a role that the policy does not list. The service behind decides again, from the same descriptor.
+ */
+export function requireAccess(method: DescMethod, caller: Caller): void {
+  switch (decideAccess(accessOf(method), caller)) {
     case "allow":
-      return caller;
+      return;
     case "authenticate":
       throw refused(callErrors.CALLER_REQUIRED);
     case "deny":

@@ -15,7 +15,7 @@ import {
 import { createLogger } from "@rialto/telemetry";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { contractServices } from "../src/contract.ts";
-import { startGateway } from "../src/gateway.ts";
+import { type GatewayOptions, startGateway } from "../src/gateway.ts";
 
 export const customerId = "01900000-0000-7000-8000-000000000001";
 export const orderId = "01900000-0000-7000-8000-00000000000a";
@@ -34,7 +34,7 @@ export interface StubSystem {
 
 export async function startStubSystem(
   orders: Partial<Handlers<typeof OrderService>> = {},
-  o: { readonly overNetwork?: boolean; readonly reflection?: boolean } = {},
+  o: { readonly overNetwork?: boolean; readonly reflection?: boolean; readonly door?: Partial<GatewayOptions> } = {},
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
   const door = await newKey("gateway");
@@ -88,6 +88,7 @@ export async function startStubSystem(
     tokens: createServiceTokens({ name: "gateway", privateKey: door.privateKey }),
     log,
     keepers: [],
+    ...o.door,
     upstream: (service) => {
       const upstream = upstreams.get(service);
       if (upstream === undefined) throw new Error(`no stub for ${service}`);

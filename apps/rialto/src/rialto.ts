@@ -1,12 +1,13 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
-import { eventKeepers, startGateway } from "@rialto/gateway";
+import { doorOptions, eventKeepers, startGateway } from "@rialto/gateway";
 import {
   type Announcement,
   type Config,
   defaultPorts,
   type LogOutput,
+  openRateLimits,
   type Running,
   readTls,
   runServices,
@@ -46,12 +47,13 @@ export async function startRialto(o: {
       listens: false,
       ...(postgres === undefined ? {} : { adminUrl: postgres.url }),
     });
+    const rateLimits = openRateLimits(config.redisUrl);
     const gateway = await startGateway({
       port,
       tls,
       reflection: config.reflection,
       verifier: running.verifier,
-      trustedProxies: config.trustedProxies,
+      ...doorOptions(config, rateLimits),
       tokens: running.identity.tokensOf("gateway"),
       upstream: running.clients.upstream,
       revocations: running.revocations,
@@ -65,6 +67,7 @@ export async function startRialto(o: {
       announcements,
       async stop() {
         await gateway.close();
+        await rateLimits.close();
         await stopServices();
         await postgres?.stop();
       },

@@ -43,6 +43,8 @@ export async function openPort(o: {
   readonly tls?: PortTls | undefined;
   /** Calls that one HTTP/2 connection may have at work at once. */
   readonly streamsMax: number;
+  /** Connections that one address may have at once; what comes above is closed unheard. */
+  readonly connectionsMaxOf?: (address: string) => number;
   readonly times?: Partial<PortTimes>;
   readonly onRequest: RequestListener;
 }): Promise<Port> {
@@ -55,7 +57,17 @@ export async function openPort(o: {
     else if (protocol === "h1") h1.emit("connection", socket);
     else socket.destroy();
   };
+  const byAddress = new Map<string, number>();
   const hold = (socket: net.Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const others = byAddress.get(address) ?? 0;
+    if (others >= (o.connectionsMaxOf?.(address) ?? Number.POSITIVE_INFINITY)) return void socket.destroy();
+    byAddress.set(address, others + 1);
+    socket.once("close", () => {
+      const left = (byAddress.get(address) ?? 1) - 1;
+      if (left === 0) byAddress.delete(address);
+      else byAddress.set(address, left);
+    });
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     // A client that breaks off is no error of ours; the servers inside listen for what they need.

@@ -11,11 +11,14 @@ import {
   httpUrls,
   mailbox,
   oneOf,
+  origins,
   portNumber,
   privateKey,
   publicKeys,
+  seconds,
   textOf,
   urlOf,
+  wholeNumber,
 } from "./variables.ts";
 
 /** Everything that the environment says, read once. What is undefined was not given; `keys.ts` and `databases.ts` fill the gaps in development. */
@@ -50,6 +53,14 @@ export interface Config {
   readonly adminPassword: string | undefined;
   /** Where the services of other processes are, one URL a replica. */
   readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
+  /** Requests that one caller may make in a window; 0 for no limits at all. */
+  readonly rateLimit: number;
+  readonly rateLimitWindowSeconds: number;
+  /** Requests that the gateway has at work before it sheds load, and connections that one address may have; undefined for its own figures. */
+  readonly inFlightMax: number | undefined;
+  readonly clientConnectionsMax: number | undefined;
+  /** Origins whose pages may call the gateway. */
+  readonly corsOrigins: readonly string[];
   /** Addresses and CIDR blocks of the proxies before the gateway. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel | undefined;
@@ -119,6 +130,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     adminEmail: e.RIALTO_ADMIN_EMAIL ?? "admin@rialto.example",
     adminPassword: e.RIALTO_ADMIN_PASSWORD,
     serviceUrls: readEach(serviceNames, "URL", httpUrls(optional)),
+    rateLimit: e.RIALTO_RATE_LIMIT ?? 100,
+    rateLimitWindowSeconds: e.RIALTO_RATE_LIMIT_WINDOW ?? 900,
+    inFlightMax: e.RIALTO_IN_FLIGHT_MAX,
+    clientConnectionsMax: e.RIALTO_CLIENT_CONNECTIONS_MAX,
+    corsOrigins: e.RIALTO_CORS_ORIGINS ?? [],
     trustedProxies: e.RIALTO_TRUSTED_PROXIES ?? [],
     logLevel: e.RIALTO_LOG_LEVEL,
     mailFrom: e.RIALTO_MAIL_FROM ?? "Rialto <shop@rialto.example>",
@@ -168,6 +184,11 @@ const variables = {
   RIALTO_SERVICE_PUBLIC_KEYS: publicKeys(optional),
   RIALTO_ADMIN_EMAIL: emailAddress(optional),
   RIALTO_ADMIN_PASSWORD: textOf(8, 128)(optional),
+  RIALTO_RATE_LIMIT: wholeNumber(0, 1_000_000_000)(optional),
+  RIALTO_RATE_LIMIT_WINDOW: seconds(optional),
+  RIALTO_IN_FLIGHT_MAX: wholeNumber(1, 1_000_000)(optional),
+  RIALTO_CLIENT_CONNECTIONS_MAX: wholeNumber(1, 1_000_000)(optional),
+  RIALTO_CORS_ORIGINS: origins(optional),
   RIALTO_TRUSTED_PROXIES: addressBlocks(optional),
   RIALTO_LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "silent")(optional),
   RIALTO_MAIL_FROM: mailbox(optional),

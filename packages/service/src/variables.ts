@@ -33,6 +33,32 @@ export const addressBlocks = makeValidator<readonly string[]>((input) => {
   return blocks;
 });
 
+/** Origins of web pages, with commas between them. */
+export const origins = makeValidator<readonly string[]>((input) => {
+  const all = input.split(",").map((origin) => origin.trim());
+  if (!all.every((origin) => /^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin))
+    throw new EnvError("must be one or more origins like https://shop.example, separated by commas");
+  return all;
+});
+
+/** A whole number within bounds. */
+export const wholeNumber = (min: number, max: number) =>
+  makeValidator<number>((input) => {
+    const number = Number(input);
+    if (!/^\d+$/.test(input) || number < min || number > max)
+      throw new EnvError(`must be a whole number from ${min} to ${max}`);
+    return number;
+  });
+
+/** A time of seconds to hours, as seconds: "900", "900s", "15m", "1h". */
+export const seconds = makeValidator<number>((input) => {
+  const [, digits, unit = "s"] = /^(\d{1,6})([smh]?)$/.exec(input) ?? [];
+  const count = Number(digits) * (unit === "h" ? 3_600 : unit === "m" ? 60 : 1);
+  if (digits === undefined || count < 1 || count > 86_400)
+    throw new EnvError("must be a time from 1s to 24h: 900s, 15m, 1h");
+  return count;
+});
+
 export const portNumber = makeValidator<number>((input) => {
   const port = Number(input);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)

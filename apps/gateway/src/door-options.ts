@@ -1,0 +1,21 @@
+import type { Config, RateLimits } from "@rialto/service";
+import type { GatewayOptions } from "./gateway.ts";
+
+/** What the environment says of the door itself. */
+export function doorOptions(
+  config: Pick<
+    Config,
+    "rateLimit" | "rateLimitWindowSeconds" | "inFlightMax" | "clientConnectionsMax" | "corsOrigins" | "trustedProxies"
+  >,
+  rateLimits: RateLimits,
+): Partial<GatewayOptions> {
+  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies } = config;
+  return {
+    rateLimits,
+    requestLimits: { store: rateLimits, requests: config.rateLimit, windowSeconds: config.rateLimitWindowSeconds },
+    ...(inFlightMax === undefined ? {} : { inFlightMax }),
+    ...(clientConnectionsMax === undefined ? {} : { clientConnectionsMax }),
+    corsOrigins,
+    trustedProxies,
+  };
+}

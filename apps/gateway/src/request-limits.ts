@@ -1,0 +1,57 @@
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { limit } from "@rialto/contracts";
+import { type Caller, callErrors } from "@rialto/rpc";
+import type { RateLimiter, RateLimits } from "@rialto/service";
+import { contractServices, isPublished } from "./contract.ts";
+import type { Exchange } from "./exchange.ts";
+import { refused } from "./refused.ts";
+
+/** How many requests one caller may make in a window. */
+export interface RequestLimitOptions {
+  readonly store: Pick<RateLimits, "limiter">;
+  /** 0 lifts every limit. */
+  readonly requests: number;
+  readonly windowSeconds: number;
+}
+
+/** Counts a request, or refuses it with RATE_LIMITED. */
+export type CountRequest = (
+  exchange: Exchange,
+  method: DescMethod | undefined,
+  caller: Caller | undefined,
+) => Promise<void>;
+
+interface Policy {
+  readonly name: string;
+  readonly windowSeconds: number;
+  readonly limiter: RateLimiter;
+}
+
+/**
+ * Makes the limits: one for all requests of a caller together, and one of its own for each method that the contract gives figures. A caller is a user,
+ * or the address that an anonymous request comes from; whoever shows a token that does not hold counts as anonymous. What was counted is told in the
+ * headers of draft-ietf-httpapi-ratelimit-headers, and a refusal says in Retry-After when the next request is heard.
+ */
+export function createRequestLimits(o: RequestLimitOptions): CountRequest {
+  if (o.requests === 0) return async () => undefined;
+  const general = policyOf(o.store, "default", o.requests, o.windowSeconds);
+  const own = new Map<DescMethod, Policy>();
+  for (const method of contractServices.flatMap((service) => service.methods)) {
+    if (!hasOption(method, limit) || !isPublished(method)) continue;
+    const { requests, windowSeconds } = getOption(method, limit);
+    own.set(method, policyOf(o.store, method.name, requests, windowSeconds));
+  }
+  return async ({ response, clientAddress }, method, caller) => {
+    const policy = (method && own.get(method)) ?? general;
+    const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${clientAddress}`;
+    const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
+    const seconds = Math.max(1, Math.ceil(resetMs / 1000));
+    response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
+    response.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
+    if (!isAllowed) throw refused(callErrors.RATE_LIMITED, { headers: { "retry-after": `${seconds}` } });
+  };
+}
+
+function policyOf(store: RequestLimitOptions["store"], name: string, requests: number, windowSeconds: number): Policy {
+  return { name, windowSeconds, limiter: store.limiter({ name, requests, windowSeconds }) };
+}
