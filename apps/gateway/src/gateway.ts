@@ -83,7 +83,10 @@ const clientStreamsMax = 100;
  */
 export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   const closing = new AbortController();
-  const load = createLoad({ inFlightMax: o.inFlightMax ?? inFlightMaxDefault });
+  const load = createLoad({
+    inFlightMax: o.inFlightMax ?? inFlightMaxDefault,
+    streamsPerCallerMax: o.requestLimits?.requests === 0 ? Number.POSITIVE_INFINITY : undefined,
+  });
   const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, load, closing.signal);
   const isProxy = createProxyCheck(o.trustedProxies ?? []);
   const { port, host, tls } = o;

@@ -10,8 +10,8 @@ const lookMs = 1_000;
 const resolutionMs = 20;
 /** The event loop is this late on average: what comes now would wait longer than it is worth. Health is answered all the same. */
 const delayMsMax = 400;
-/** Streams that one caller may have open at once. */
-const streamsPerCallerMax = 50;
+/** Streams that one caller may have open at once, where nothing else is said. */
+const streamsPerCallerMaxDefault = 50;
 
 /** How much is at work, and who is turned away when it is too much. */
 export interface Load {
@@ -32,7 +32,12 @@ export interface Work {
  * Sheds load early, by the requests at work and by the delay of the event loop: a refusal that costs nothing now is better than an answer that comes
  * too late for everybody.
  */
-export function createLoad(o: { readonly inFlightMax: number; readonly eventLoopDelayMs?: () => number }): Load {
+export function createLoad(o: {
+  readonly inFlightMax: number;
+  readonly streamsPerCallerMax?: number | undefined;
+  readonly eventLoopDelayMs?: () => number;
+}): Load {
+  const { streamsPerCallerMax = streamsPerCallerMaxDefault } = o;
   const meter =
     o.eventLoopDelayMs === undefined ? startMeter() : { delayMs: o.eventLoopDelayMs, stop: () => undefined };
   const streams = new Map<string, number>();
