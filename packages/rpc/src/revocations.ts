@@ -47,6 +47,7 @@ export function watchRevocations(o: {
   const ended = new Map<string, number>();
   const listeners = new Map<string, Set<() => void>>();
   const stopping = new AbortController();
+  const startedAt = Date.now();
   let newest: number | undefined;
   let hadAt: number | undefined;
   const isFresh = () => hadAt !== undefined && Date.now() - hadAt < revocationsStaleMs;
@@ -81,7 +82,9 @@ export function watchRevocations(o: {
     let wasFresh = true;
     while (!stopping.signal.aborted) {
       await refresh().catch((error: unknown) => {
-        if (stopping.signal.aborted || !wasFresh || isFresh()) return;
+        // Processes that start together find each other within that time: until then it is no news.
+        const isYoung = Date.now() - startedAt < revocationsStaleMs;
+        if (stopping.signal.aborted || !wasFresh || isFresh() || isYoung) return;
         wasFresh = false;
         o.log.warn({ err: error }, "the list of ended sessions cannot be had: tokens live out their minutes");
       });
