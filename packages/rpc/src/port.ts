@@ -52,7 +52,10 @@ export async function openPort(o: {
   const h1 = createHttp1(o.onRequest, times);
   const h2 = serveHttp2({ streamsMax: o.streamsMax, times, onRequest: o.onRequest });
   const sockets = new Set<net.Socket>();
+  // Those that have not said yet which protocol they speak: no server inside knows them. Over TLS the handshake says it.
+  const silent = new Set<net.Socket>();
   const hand = (socket: net.Socket, protocol: "h1" | "h2" | undefined) => {
+    silent.delete(socket);
     if (protocol === "h2") h2.take(socket);
     else if (protocol === "h1") h1.emit("connection", socket);
     else socket.destroy();
@@ -69,7 +72,11 @@ export async function openPort(o: {
       else byAddress.set(address, left);
     });
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    if (o.tls === undefined) silent.add(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      silent.delete(socket);
+    });
     // A client that breaks off is no error of ours; the servers inside listen for what they need.
     socket.on("error", () => socket.destroy());
   };
@@ -83,6 +90,7 @@ export async function openPort(o: {
     const ended = once(server, "close");
     server.close();
     h2.close();
+    for (const socket of silent) socket.destroy();
     // An HTTP/1 connection whose last request ends after this would stay open for its next one.
     const idle = setInterval(() => h1.closeIdleConnections(), idleCheckMs);
     const late = setTimeout(() => {

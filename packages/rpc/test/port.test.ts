@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { request as requestTls } from "node:https";
@@ -7,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { openPort } from "../src/index.ts";
+import { closeGraceMsMax } from "../src/limits.ts";
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -119,6 +121,24 @@ describe("one port", () => {
   });
 });
 
+describe("a port that is told to close", () => {
+  it(
+    "waits for no client that has not asked anything",
+    async () => {
+      const port = await echo();
+      const clients = [tap(port), tap(port)];
+      await Promise.all(clients.map(({ socket }) => once(socket, "connect")));
+      clients[1]?.socket.write("PRI * HT");
+      const idle = connectHttp2(`http://127.0.0.1:${port}`);
+      idle.on("error", () => undefined);
+      await once(idle, "remoteSettings");
+      await open.pop()?.();
+      await Promise.all(clients.map(({ closed }) => closed));
+    },
+    closeGraceMsMax,
+  );
+});
+
 describe("a slow client loses its connection", () => {
   const times = { headMs: 100, readMs: 300, idleMs: 200 };
 
@@ -205,5 +225,26 @@ describe("a port with a certificate", () => {
     const { socket, closed } = tap(port);
     socket.write("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
     expect(await closed).not.toMatch(/200/);
+
+    // What is at work when the port is told to close ends as it would have.
+    const [began, may] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow = await echo({
+      tls,
+      onRequest: async (_req, res) => {
+        began.resolve();
+        await may.promise;
+        res.writeHead(200).end();
+      },
+    });
+    const call = requestTls({ host: "127.0.0.1", port: slow, path: "/a", rejectUnauthorized: false, agent: false });
+    const answered = once(call, "response");
+    call.end();
+    await began.promise;
+    const shut = open.pop()?.();
+    may.resolve();
+    const [response] = await answered;
+    expect(response.statusCode).toBe(200);
+    response.resume();
+    await shut;
   });
 });
