@@ -17,6 +17,8 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { contractServices } from "../src/contract.ts";
 import { type GatewayOptions, startGateway } from "../src/gateway.ts";
 
+const serviceNames = ["user", "product", "order", "payment", "notification"];
+
 export const customerId = "01900000-0000-7000-8000-000000000001";
 export const orderId = "01900000-0000-7000-8000-00000000000a";
 
@@ -27,6 +29,12 @@ export interface StubSystem {
   /** The contexts of the calls that reached OrderService. */
   readonly calls: CallContext[];
   token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string }): Promise<string>;
+  /** Tokens that look like the customer's and do not hold, by what is wrong with them. */
+  badTokens(): Promise<Readonly<Record<string, string>>>;
+  /** A service's own token for calls to another. */
+  serviceToken(caller: string, target: string): Promise<string>;
+  /** Where a service is reached without the gateway, over the network. */
+  direct(service: string): string;
   /** Takes the services away, where they are reached over the network. */
   stopServices(): Promise<void>;
   close(): Promise<void>;
@@ -38,9 +46,11 @@ export async function startStubSystem(
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
   const door = await newKey("gateway");
+  const serviceKeys = new Map<string, Awaited<ReturnType<typeof newKey>>>();
+  for (const name of serviceNames) serviceKeys.set(name, await newKey(name));
   const verifier = createTokenVerifier({
     accessKeys: async () => ({ keys: [access.publicKey] }),
-    serviceKeys: { keys: [door.publicKey] },
+    serviceKeys: { keys: [door, ...serviceKeys.values()].map(({ publicKey }) => publicKey) },
   });
   const lines: Record<string, unknown>[] = [];
   const log = createLogger({ service: "gateway", destination: { write: (line) => void lines.push(JSON.parse(line)) } });
@@ -48,8 +58,9 @@ export async function startStubSystem(
 
   const calls: CallContext[] = [];
   const endpoints = new Map<string, Endpoint>();
-  for (const name of ["user", "product", "order", "payment", "notification"]) {
-    const services = contractServices.filter(({ typeName }) => typeName.split(".")[1] === name);
+  for (const name of serviceNames) {
+    // What is kept of events every service serves.
+    const services = contractServices.filter(({ typeName }) => [name, "events"].includes(typeName.split(".")[1] ?? ""));
     const routes = services.map((service) =>
       serve(service, handlersOf(service, service === OrderService ? orders : {}, calls)),
     );
@@ -104,6 +115,39 @@ export async function startStubSystem(
       await gateway.close();
       for (const upstream of upstreams.values()) upstream.close();
       await stopServices();
+    },
+    badTokens: async () => {
+      const claims = { sid: "session-1", role: "ADMIN", iss: "rialto", aud: "rialto", sub: customerId };
+      const header = { alg: "EdDSA", kid: "access-1" };
+      const sign = (more: object, o: { alg?: string; key?: Parameters<SignJWT["sign"]>[0]; expires?: string } = {}) =>
+        new SignJWT({ ...claims, ...more })
+          .setProtectedHeader({ ...header, alg: o.alg ?? "EdDSA" })
+          .setExpirationTime(o.expires ?? "15m")
+          .sign(o.key ?? access.signingKey);
+      const none = [
+        { ...header, alg: "none" },
+        { ...claims, exp: 4_000_000_000 },
+      ].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
+      return {
+        forged: await sign({}, { key: (await newKey("access-1")).signingKey }),
+        expired: await sign({}, { expires: "-1m" }),
+        "for another audience": await sign({ aud: "elsewhere" }),
+        "with alg none": `${none.join(".")}.`,
+        "HS256 with the public key as secret": await sign(
+          {},
+          { alg: "HS256", key: Buffer.from(access.publicKey.x ?? "", "base64url") },
+        ),
+      };
+    },
+    serviceToken: async (caller, target) => {
+      const key = serviceKeys.get(caller);
+      if (key === undefined) throw new Error(`no key of ${caller}`);
+      return createServiceTokens({ name: caller, privateKey: key.privateKey }).for(target);
+    },
+    direct: (service) => {
+      const server = servers.get(service);
+      if (server === undefined) throw new Error(`${service} is not reached over the network`);
+      return `http://127.0.0.1:${server.port}`;
     },
     token: (role, { expires = "15m", audience = "rialto" } = {}) =>
       new SignJWT({ sid: "session-1", role })

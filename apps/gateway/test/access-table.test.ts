@@ -1,0 +1,100 @@
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { access, Role } from "@rialto/contracts";
+import { serviceTokenHeader } from "@rialto/rpc";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { contractServices, procedureOf, upstreamNameOf } from "../src/contract.ts";
+import { envelope, type StubSystem, startStubSystem } from "./stub-system.ts";
+
+/**
+ * Every method of the contract, called by everybody, through the gateway and at the service itself. What is expected is written from the
+ * words of the contract, not with the code that decides. Whose a thing is, the services know: apps/rialto/test/ownership.e2e.test.ts.
+ */
+let system: StubSystem;
+let customer: string;
+let admin: string;
+let bad: Readonly<Record<string, string>>;
+beforeAll(async () => {
+  system = await startStubSystem({}, { overNetwork: true });
+  [customer, admin, bad] = await Promise.all([system.token("CUSTOMER"), system.token("ADMIN"), system.badTokens()]);
+});
+afterAll(() => system.close());
+
+const services = ["user", "product", "order", "payment", "notification"];
+const methods = contractServices.flatMap((service) => service.methods);
+const refusals = new Set(["unimplemented", "unauthenticated", "permission_denied"]);
+
+/** The code that the policy gives, "let in" where the request got past it. */
+async function outcome(base: string, method: DescMethod, headers: Record<string, string>): Promise<string> {
+  const isStream = method.methodKind === "server_streaming";
+  const response = await fetch(base + procedureOf(method), {
+    method: "POST",
+    headers: { "content-type": isStream ? "application/connect+json" : "application/json", ...headers },
+    body: isStream ? envelope({}) : "{}",
+  });
+  const code = /"code":"([a-z_]+)"/.exec(await response.text())?.[1] ?? "ok";
+  return refusals.has(code) ? code : "let in";
+}
+
+/** What the contract says of a person. */
+function ofPerson(method: DescMethod, who: "anonymous" | "CUSTOMER" | "ADMIN" | "bad token"): string {
+  const { roles } = getOption(method, access);
+  if (roles.length === 0) return "unimplemented";
+  if (who === "bad token") return "unauthenticated";
+  if (roles.includes(Role.PUBLIC)) return "let in";
+  if (who === "anonymous") return "unauthenticated";
+  return roles.includes(Role[who]) ? "let in" : "permission_denied";
+}
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+async function table(base: string, method: DescMethod, inside: (caller: string) => Promise<Record<string, string>>) {
+  const rows: Record<string, string> = {
+    anonymous: await outcome(base, method, {}),
+    customer: await outcome(base, method, bearer(customer)),
+    admin: await outcome(base, method, bearer(admin)),
+  };
+  for (const [what, token] of Object.entries(bad)) rows[what] = await outcome(base, method, bearer(token));
+  for (const name of services) rows[`service ${name}`] = await outcome(base, method, await inside(name));
+  return rows;
+}
+
+function expected(method: DescMethod, ofBadToken: string, ofService: (caller: string) => string) {
+  return {
+    anonymous: ofPerson(method, "anonymous"),
+    customer: ofPerson(method, "CUSTOMER"),
+    admin: ofPerson(method, "ADMIN"),
+    ...Object.fromEntries(Object.keys(bad).map((what) => [what, ofBadToken])),
+    ...Object.fromEntries(services.map((name) => [`service ${name}`, ofService(name)])),
+  };
+}
+
+describe.each(methods.map((method) => [procedureOf(method), method] as const))("%s", (_, method) => {
+  const target = services.includes(upstreamNameOf(method)) ? upstreamNameOf(method) : "order";
+  const inside = async (caller: string) => ({ [serviceTokenHeader]: await system.serviceToken(caller, target) });
+
+  it("has a policy", () => {
+    expect(hasOption(method, access)).toBe(true);
+  });
+
+  it("is open at the gateway to whom the contract names, and a service's token is not heard there", async () => {
+    const anonymous = ofPerson(method, "anonymous");
+    const wanted = expected(method, ofPerson(method, "bad token"), () => anonymous);
+    expect(await table(system.url, method, inside)).toEqual(wanted);
+  });
+
+  it("is open at its service to whom the contract names", async () => {
+    const { services: named } = getOption(method, access);
+    const wanted = expected(method, "unauthenticated", (caller) =>
+      named.includes(caller) ? "let in" : "permission_denied",
+    );
+    expect(await table(system.direct(target), method, inside)).toEqual(wanted);
+  });
+});
+
+it("lets no service in with a token that was made for another", async () => {
+  const [method] = methods.filter(({ name }) => name === "ReserveStock");
+  if (method === undefined) throw new Error("no ReserveStock");
+  const call = async (target: string) =>
+    outcome(system.direct("product"), method, { [serviceTokenHeader]: await system.serviceToken("order", target) });
+  expect([await call("product"), await call("payment")]).toEqual(["let in", "unauthenticated"]);
+});
