@@ -51,6 +51,45 @@ export async function sixProcesses(): Promise<Topology> {
   return finish(ground, children, ports.get("gateway") ?? 0);
 }
 
+/** One replica of the order service. */
+export interface OrderReplica {
+  readonly url: string;
+  kill(): Promise<void>;
+  start(): void;
+}
+
+/** Six processes, of which the order service's is there twice, and can be killed and started again. */
+export async function withTwoOrderReplicas(
+  env: Readonly<Record<string, string>>,
+): Promise<Topology & { readonly orders: readonly OrderReplica[]; direct(service: string): string }> {
+  const ground = await breakGround(true);
+  const ports = new Map<string, number>();
+  for (const name of [...services, "second order", "gateway"]) ports.set(name, await freePort());
+  const at = (name: string) => `http://127.0.0.1:${ports.get(name)}`;
+  const urls = Object.fromEntries(services.map((name) => [`RIALTO_${name.toUpperCase()}_URL`, at(name)]));
+  const common = { ...ground.env, ...urls, RIALTO_ORDER_URL: `${at("order")},${at("second order")}`, ...env };
+  const begin = (name: string) => start(name.split(" ").at(-1) ?? name, { ...common, PORT: String(ports.get(name)) });
+  const children = [...ports.keys()].map(begin);
+  const orders = ["order", "second order"].map((name): OrderReplica => {
+    let running = children[[...ports.keys()].indexOf(name)];
+    return {
+      url: at(name),
+      async kill() {
+        if (running === undefined) return;
+        const exited = once(running.child, "exit");
+        running.child.kill("SIGKILL");
+        await exited;
+      },
+      start() {
+        running = begin(name);
+        children.push(running);
+      },
+    };
+  });
+  const topology = await finish(ground, children, ports.get("gateway") ?? 0);
+  return { ...topology, orders, direct: at };
+}
+
 interface Ground {
   readonly env: Readonly<Record<string, string>>;
   readonly dataDir: string;

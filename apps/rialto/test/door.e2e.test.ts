@@ -1,0 +1,181 @@
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { exportJWK, generateKeyPair, type JWK } from "jose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openShop, type Shop } from "./shop.ts";
+import { withTwoOrderReplicas } from "./topology.ts";
+
+/** How soon access must have ended. */
+const endedMsMax = 30_000;
+
+let folder: string;
+let keysFile: string;
+let first: JWK;
+let second: JWK;
+let topology: Awaited<ReturnType<typeof withTwoOrderReplicas>>;
+let shop: Shop;
+let ada: Awaited<ReturnType<Shop["customer"]>>;
+let orderId: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "rialto-door-"));
+  keysFile = join(folder, "keys.json");
+  [first, second] = [await newKey("first"), await newKey("second")];
+  await writeKeys(first);
+  topology = await withTwoOrderReplicas({ RIALTO_SIGNING_KEY_FILE: keysFile, RIALTO_ARGON2_COST: "test" });
+  shop = await openShop(topology);
+  ada = await shop.customer();
+  orderId = (await shop.order(ada.token, await shop.product({ stock: 5 }))).id;
+}, 120_000);
+afterAll(async () => {
+  await topology.stop();
+  await rm(folder, { recursive: true });
+}, 60_000);
+
+async function newKey(kid: string): Promise<JWK> {
+  const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+  return { ...(await exportJWK(privateKey)), kid };
+}
+/** As Kubernetes does it: the file is another from one moment to the next. */
+async function writeKeys(...keys: JWK[]): Promise<void> {
+  await writeFile(`${keysFile}.new`, JSON.stringify({ keys }));
+  await rename(`${keysFile}.new`, keysFile);
+}
+const publicPart = ({ d: _private, ...key }: JWK): JWK => key;
+const kidOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()).kid;
+
+async function read(token: string, base: string = topology.url): Promise<number> {
+  const path = base === topology.url ? `/api/orders/${orderId}` : "/rialto.order.v1.OrderService/GetOrder";
+  const asConnect = { method: "POST", body: JSON.stringify({ id: orderId }) };
+  const response = await fetch(base + path, {
+    ...(base === topology.url ? {} : asConnect),
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** Reads an order some 200 times a second until it is told to stop; how often each status came. */
+function load(tokens: () => readonly string[]) {
+  const counts = new Map<number, number>();
+  let isOn = true;
+  let atWork = 0;
+  const atWorkMax = 40;
+  const one = async (token: string) => {
+    atWork += 1;
+    const status = await read(token).catch(() => 0);
+    counts.set(status, (counts.get(status) ?? 0) + 1);
+    atWork -= 1;
+  };
+  const done = (async () => {
+    for (let turn = 0; isOn; turn += 1) {
+      for (let call = 0; call < 5 && atWork < atWorkMax; call += 1)
+        void one(tokens()[(turn + call) % tokens().length] ?? "");
+      await sleep(25);
+    }
+    while (atWork > 0) await sleep(10);
+  })();
+  return {
+    async stop() {
+      isOn = false;
+      await done;
+      return Object.fromEntries(counts);
+    },
+  };
+}
+
+async function replicas(): Promise<{ breaker: string; lastError: { class: string } | null }[]> {
+  const { body } = await shop.call("GET", "/health/services");
+  return body.services.find(({ service }: { service: string }) => service === "order").replicas;
+}
+const breakers = async () => (await replicas()).map(({ breaker }) => breaker).join();
+const eventually = { timeout: 45_000, interval: 100 };
+
+describe("while the keys of access tokens change", () => {
+  it("every token goes on to hold, the old ones and the new", { timeout: 90_000 }, async () => {
+    const tokens = [ada.token];
+    const running = load(() => tokens);
+    await sleep(1_000);
+    await writeKeys(first, second);
+    // Longer than a replica takes to read the file again: a key is published before it signs.
+    await sleep(8_000);
+    await writeKeys(second, publicPart(first));
+    await expect.poll(async () => kidOf((await shop.customer()).token), eventually).toBe("second");
+    const bob = await shop.customer();
+    tokens.push(bob.token);
+    await sleep(2_000);
+    tokens.pop();
+    const counts = await running.stop();
+    process.stdout.write(`key rotation: ${JSON.stringify(counts)}\n`);
+    // Another's order is not found; that the token held is what counts.
+    expect(Object.keys(counts).toSorted()).toEqual(["200", "404"]);
+    expect(counts[200]).toBeGreaterThan(200);
+  });
+});
+
+describe("access that was taken away", () => {
+  /** How long a token is still good for, at the gateway and at the order service itself. */
+  async function endsWithin(token: string, end: () => Promise<unknown>): Promise<number> {
+    expect([await read(token), await read(token, topology.orders[0]?.url)]).toEqual([404, 404]);
+    const running = load(() => [ada.token]);
+    const started = performance.now();
+    await end();
+    for (const base of [topology.url, topology.orders[0]?.url, topology.orders[1]?.url])
+      await expect.poll(() => read(token, base), { timeout: endedMsMax, interval: 100 }).toBe(401);
+    const ms = performance.now() - started;
+    expect(await running.stop()).toEqual({ 200: expect.any(Number) });
+    return ms;
+  }
+
+  it("has ended within 30 s, for a session that was logged out", { timeout: 90_000 }, async () => {
+    const { token } = await shop.customer();
+    const ms = await endsWithin(token, () => shop.call("POST", "/api/auth/logout", { token, body: {} }));
+    process.stdout.write(`a session that was logged out ended everywhere after ${Math.round(ms)} ms\n`);
+    expect(ms).toBeLessThan(endedMsMax);
+  });
+
+  it("has ended within 30 s, for an account that was disabled", { timeout: 90_000 }, async () => {
+    const bob = await shop.customer();
+    const disable = () => shop.call("POST", `/api/users/${bob.id}:disable`, { token: shop.adminToken, body: {} });
+    const ms = await endsWithin(bob.token, disable);
+    process.stdout.write(`a disabled account's access ended everywhere after ${Math.round(ms)} ms\n`);
+    expect(ms).toBeLessThan(endedMsMax);
+  });
+});
+
+describe("a service with two replicas", () => {
+  it("loses one under load, and no reader sees it", { timeout: 120_000 }, async () => {
+    const running = load(() => [ada.token]);
+    await sleep(1_000);
+    await topology.orders[1]?.kill();
+    await expect.poll(breakers, eventually).toBe("closed,open");
+    expect((await replicas())[1]?.lastError?.class).toMatch(/refused|reset/);
+    topology.orders[1]?.start();
+    await expect.poll(breakers, eventually).toBe("closed,closed");
+    await sleep(500);
+    const counts = await running.stop();
+    process.stdout.write(`one of two replicas killed: ${JSON.stringify(counts)}\n`);
+    expect(Object.keys(counts)).toEqual(["200"]);
+  });
+
+  it("loses both: callers are told at once, and served again when they are back", { timeout: 120_000 }, async () => {
+    for (const replica of topology.orders) await replica.kill();
+    await expect
+      .poll(async () => {
+        await read(ada.token);
+        return breakers();
+      }, eventually)
+      .toBe("open,open");
+    const times: number[] = [];
+    for (let call = 0; call < 200; call += 1) {
+      const started = performance.now();
+      expect(await read(ada.token)).toBe(503);
+      times.push(performance.now() - started);
+    }
+    const p99 = times.toSorted((a, b) => a - b)[197] ?? 0;
+    process.stdout.write(`both replicas gone: 503 after ${p99.toFixed(1)} ms (p99 of 200)\n`);
+    for (const replica of topology.orders) replica.start();
+    await expect.poll(() => read(ada.token), eventually).toBe(200);
+  });
+});

@@ -1,0 +1,109 @@
+import { getOption } from "@bufbuild/protobuf";
+import * as contracts from "@rialto/contracts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Json, openShop, type Shop } from "./shop.ts";
+import { oneProcess, type Topology } from "./topology.ts";
+
+/**
+ * Every method that the contract says reaches a customer's own things only, tried by one customer on another's. A method that is added to the
+ * contract with `owned: true` has no row here, and the first test says so.
+ */
+interface Row {
+  /** Calls the method for the things of a customer, as whoever has the token. */
+  readonly call: (token: string, owner: Customer) => Promise<{ status: number; body: Json }>;
+  /** What another customer is told. */
+  readonly other: keyof typeof statuses | "nothing";
+}
+const statuses = { "not found": 404, denied: 403, malformed: 400 } as const;
+type Customer = Awaited<ReturnType<Shop["customer"]>> & { orderId: string; paymentId: string };
+
+let topology: Topology;
+let shop: Shop;
+let ada: Customer;
+let bob: Customer;
+let productId: string;
+beforeAll(async () => {
+  topology = await oneProcess("postgres");
+  shop = await openShop(topology);
+  productId = await shop.product({ stock: 10 });
+  const customer = async (): Promise<Customer> => {
+    const person = await shop.customer();
+    const { id: orderId } = await shop.order(person.token, productId);
+    await shop.settled(person.token, orderId);
+    const [payment] = await shop.payments(orderId);
+    return { ...person, orderId, paymentId: payment.id };
+  };
+  ada = await customer();
+  bob = await customer();
+}, 120_000);
+afterAll(() => topology.stop(), 60_000);
+
+const get = (path: (owner: Customer) => string): Row["call"] => {
+  return (token, owner) => shop.call("GET", path(owner), { token });
+};
+const rows: Readonly<Record<string, Row>> = {
+  "UserService.GetUser": { call: get(({ id }) => `/api/users/${id}`), other: "not found" },
+  "UserService.UpdateUser": {
+    call: (token, { id }) => shop.call("PATCH", `/api/users/${id}`, { token, body: { name: "Ada" } }),
+    other: "not found",
+  },
+  "OrderService.GetOrder": { call: get(({ orderId }) => `/api/orders/${orderId}`), other: "not found" },
+  "OrderService.ListOrders": { call: get(({ id }) => `/api/orders?userId=${id}`), other: "denied" },
+  "OrderService.ListOrderEvents": { call: get(({ orderId }) => `/api/orders/${orderId}/events`), other: "not found" },
+  "OrderService.CancelOrder": {
+    call: (token, { orderId }) => shop.call("POST", `/api/orders/${orderId}:cancel`, { token, body: {} }),
+    other: "not found",
+  },
+  // What a stream refuses it refuses in its last envelope, under 200.
+  "OrderService.WatchOrder": {
+    call: (token, { orderId }) =>
+      shop.settled(token, orderId).then(
+        (body) => ({ status: 200, body }),
+        (error: unknown) => ({ status: String(error).includes('"not_found"') ? 404 : 500, body: {} }),
+      ),
+    other: "not found",
+  },
+  // An order is its maker's: the request cannot name another.
+  "OrderService.CreateOrder": {
+    call: (token, owner) => {
+      const items = [{ productId, quantity: 1 }];
+      const another = owner === ada ? {} : { userId: owner.id };
+      return shop.call("POST", "/api/orders", {
+        token,
+        body: { items, paymentMethod: "pm_test_approved", ...another },
+      });
+    },
+    other: "malformed",
+  },
+  "PaymentService.GetPayment": { call: get(({ paymentId }) => `/api/payments/${paymentId}`), other: "not found" },
+  "PaymentService.ListPayments": { call: get(({ orderId }) => `/api/payments?orderId=${orderId}`), other: "nothing" },
+  "NotificationService.ListNotifications": {
+    call: get(({ id }) => `/api/notifications?userId=${id}`),
+    other: "denied",
+  },
+};
+
+it("has a row for every method that the contract calls owned", () => {
+  const services = Object.values<unknown>(contracts).filter(isService);
+  const owned = services
+    .flatMap((service) => service.methods)
+    .filter((method) => getOption(method, contracts.access).owned)
+    .map((method) => `${method.parent.name}.${method.name}`);
+  expect(Object.keys(rows).toSorted()).toEqual(owned.toSorted());
+});
+
+describe.each(Object.entries(rows))("%s", (_name, { call, other }) => {
+  it("reaches a customer's own", async () => {
+    expect((await call(ada.token, ada)).status).toBe(200);
+  });
+
+  it("does not reach another's", async () => {
+    const { status, body } = await call(ada.token, bob);
+    if (other !== "nothing") expect(status).toBe(statuses[other]);
+    else expect([status, Object.values(body).flat().join("")]).toEqual([200, ""]);
+  });
+});
+
+function isService(value: unknown): value is import("@bufbuild/protobuf").DescService {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "service";
+}
