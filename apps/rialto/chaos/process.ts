@@ -56,7 +56,11 @@ export function describeProcess(o: {
           watch(mine, logged, order);
           return;
         }
-        if (Date.now() > until) throw new Error(`${o.name} is not ready after ${readyMsMax} ms: ${o.logPath}`);
+        if (Date.now() > until) {
+          // Whoever tries again starts another, and this one would have its port.
+          mine.kill("SIGKILL");
+          throw new Error(`${o.name} is not ready after ${readyMsMax} ms: ${o.logPath}`);
+        }
         await sleep(readyPollMs);
       }
       if (Date.now() > until) throw new Error(`${o.name} does not start: ${tail(o.logPath, logged)}`);
