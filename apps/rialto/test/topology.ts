@@ -166,7 +166,18 @@ async function finish(ground: Ground, started: readonly Started[], port: number)
   return { url, databaseUrl, orderUrl: runtimeUrl(databaseUrl, "order", secret), dataDir: ground.dataDir, pids, stop };
 }
 
-/** Ready is: the gateway answers, and what it answers comes from every service, the catalog with something in it. */
+/** Whether every subscription is registered with its publisher: what is published from then on waits for it. */
+async function subscribed(url: string, accessToken: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${accessToken}` };
+  const answer = await fetch(`${url}/api/subscriptions`, { headers }).catch(() => undefined);
+  const text = answer?.ok === true ? await answer.text() : "";
+  return ["checkout", "order-refunds", "order-mail", "welcome-mail"].every((name) => text.includes(`"${name}"`));
+}
+
+/**
+ * Ready is: the gateway answers, and what it answers comes from every service, the catalog with something in it; and every
+ * subscription is registered.
+ */
 async function ready(url: string, started: readonly Started[]): Promise<void> {
   const until = Date.now() + readyMsMax;
   while (Date.now() < until) {
@@ -182,7 +193,8 @@ async function ready(url: string, started: readonly Started[]): Promise<void> {
           .then((answer) => answer.ok)
           .catch(() => false),
       );
-      if ((await Promise.all(others)).every(Boolean)) return;
+      const isWhole = (await Promise.all(others)).every(Boolean) && (await subscribed(url, String(accessToken)));
+      if (isWhole) return;
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
