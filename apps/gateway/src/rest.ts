@@ -29,7 +29,11 @@ export async function answerRest(
   });
 
   const json = await textOf(answer.body);
-  if (answer.status !== 200) throw new Refused(errorAnswerOf(parseOrUndefined(json), answer.status));
+  if (answer.status !== 200) {
+    const retryAfter = answer.header.get("retry-after");
+    const headers = retryAfter === null ? undefined : { "retry-after": retryAfter };
+    throw new Refused({ ...errorAnswerOf(parseOrUndefined(json), answer.status), headers });
+  }
   const out = Buffer.from(restAnswerOf(route, json));
   response.writeHead(200, { "content-type": "application/json", "content-length": out.length });
   response.end(request.method === "HEAD" ? undefined : out);

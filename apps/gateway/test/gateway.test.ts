@@ -9,6 +9,7 @@ let customer: string;
 beforeAll(async () => {
   system = await startStubSystem({
     async getOrder({ id }) {
+      if (id.endsWith("bb")) throw refuse(callErrors.RATE_LIMITED, { metadata: { retry_after_seconds: "7" } });
       if (id !== orderId) throw refuse(callErrors.CHANGED_MEANWHILE, { metadata: { order_id: id } });
       const total = { currencyCode: "EUR", minorUnits: 9007199254740993n };
       return { order: { id, userId: customerId, status: Order_Status.CONFIRMED, total } };
@@ -165,6 +166,13 @@ describe("an error", () => {
         },
       ],
     });
+  });
+
+  it("that passes by itself says when, over REST and over Connect", async () => {
+    const id = "01900000-0000-7000-8000-0000000000bb";
+    const [overRest, overConnect] = [await rest("GET", `/api/orders/${id}`), await connect("GetOrder", { id })];
+    for (const { status, headers } of [overRest, overConnect])
+      expect([status, headers.get("retry-after")]).toEqual([429, "7"]);
   });
 
   it("of validation names the field", async () => {

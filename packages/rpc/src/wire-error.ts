@@ -14,6 +14,8 @@ export function connectErrorOf(refusal: Refusal): ConnectError {
   if (refusal.reason !== "") {
     const { reason, metadata } = refusal;
     error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: errorDomain, metadata } });
+    // HTTP has a header for it, which clients and proxies heed without knowing our reasons.
+    if (metadata.retry_after_seconds !== undefined) error.metadata.set("retry-after", metadata.retry_after_seconds);
   }
   if (refusal.fields.length > 0) {
     const fieldViolations = refusal.fields.map(({ field, description, rule = "" }) => ({
