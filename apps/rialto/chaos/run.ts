@@ -42,7 +42,7 @@ export async function runChaos(o: RunOptions): Promise<boolean> {
   let held = false;
   // Ctrl-C ends what was started here too: a Postgres and a dozen processes that would live on.
   const interrupt = () => void system.stop({ keep: o.keep }).finally(() => process.exit(130));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupt);
   const sql = postgres(system.postgres.url, { max: 4, types: { bigint: postgres.BigInt }, onnotice: () => undefined });
   try {
     await waitForRegistrations(sql);
@@ -78,7 +78,7 @@ export async function runChaos(o: RunOptions): Promise<boolean> {
     if (!held) tell(`\nseed ${o.seed} FAILED; logs are in ${system.folder}/logs`);
     return held;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, interrupt);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeListener(signal, interrupt);
     await sql.end({ timeout: 1 });
     await system.stop({ keep: o.keep || !held });
   }

@@ -19,6 +19,8 @@ const compiled = new URL("../node_modules/.cache/rialto-chaos", apps).pathname;
 /** Long enough for every rule of the configuration, the same in all processes. */
 const secret = "the secret of a run of the crash harness";
 
+const migrateMsMax = 120_000;
+
 export type JobsBackend = "redis" | "postgres";
 
 /** Everything that runs: two replicas of each service, one gateway, and what they stand on. */
@@ -67,12 +69,6 @@ export async function startSystem(o: {
     // One address makes all the requests of a run.
     RIALTO_RATE_LIMIT: "0",
   };
-  await migrate({
-    ...common,
-    DATABASE_URL: postgres.url,
-    ...(redis && { REDIS_URL: `redis://127.0.0.1:${redisPort}` }),
-  });
-
   const lines: Line[] = [];
   const lay = async (from: string, to: string, targetPort: number) => {
     const line = await layLine({ from, to, targetPort });
@@ -117,6 +113,8 @@ export async function startSystem(o: {
     if (!keep) rmSync(folder, { recursive: true, force: true });
   };
   try {
+    const redisUrl = redis && { REDIS_URL: `redis://127.0.0.1:${redisPort}` };
+    await migrate({ ...common, DATABASE_URL: postgres.url, ...redisUrl });
     await Promise.all(processes.map(async (part) => await part.start()));
   } catch (error) {
     await stop({ keep: true });
@@ -143,6 +141,8 @@ async function migrate(env: Readonly<Record<string, string>>): Promise<void> {
   const child = spawn(process.execPath, [new URL("rialto/src/migrate.ts", apps).pathname], {
     env: { ...env },
     stdio: ["ignore", "ignore", "inherit"],
+    timeout: migrateMsMax,
+    killSignal: "SIGKILL",
   });
   const [code] = await once(child, "exit");
   if (code !== 0) throw new Error(`the schemas could not be made: migrate ended with ${code}`);
