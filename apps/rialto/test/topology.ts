@@ -170,8 +170,12 @@ async function finish(ground: Ground, started: readonly Started[], port: number)
 async function subscribed(url: string, accessToken: string): Promise<boolean> {
   const headers = { authorization: `Bearer ${accessToken}` };
   const answer = await fetch(`${url}/api/subscriptions`, { headers }).catch(() => undefined);
-  const text = answer?.ok === true ? await answer.text() : "";
-  return ["checkout", "order-refunds", "order-mail", "welcome-mail"].every((name) => text.includes(`"${name}"`));
+  const body: unknown = answer?.ok === true ? await answer.json() : {};
+  const subscriptions: unknown = Reflect.get(Object(body), "subscriptions");
+  if (!Array.isArray(subscriptions)) return false;
+  // A service tells of what it runs before it is registered; the topics are what publishers know.
+  const registered = subscriptions.filter(({ topics }) => topics.length > 0).map(({ name }) => name);
+  return ["checkout", "order-refunds", "order-mail", "welcome-mail"].every((name) => registered.includes(name));
 }
 
 /**
