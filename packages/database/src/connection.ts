@@ -73,8 +73,10 @@ const clientOptions = {
   onnotice: () => undefined,
 } as const;
 
-/** A pool with our types and time-outs. */
+/** A pool with our types and time-outs. Throws where the driver is as published, which a lost connection can end the process with. */
 export function connect(url: string, o: { max: number; connection?: Readonly<Record<string, string | number>> }): Sql {
+  if (!("lostConnectionsMended" in postgres))
+    throw new Error("postgres.js is as published, without our mends: run `npm run postinstall`, then start again.");
   return postgres(url, { ...clientOptions, ...o, connection: { ...o.connection }, types: { bigint: postgres.BigInt } });
 }
 

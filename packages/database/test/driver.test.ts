@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { connect, type Sql } from "../src/connection.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 
@@ -102,3 +102,13 @@ function message(type: string, body: string): Buffer {
   head.writeInt32BE(bytes.length + 4, 1);
   return Buffer.concat([head, bytes]);
 }
+
+describe("a driver as published", () => {
+  it("is refused, and the way to mend it named", async () => {
+    vi.resetModules();
+    vi.doMock("postgres", () => ({ default: Object.assign(() => undefined, { BigInt: {} }) }));
+    const { connect } = await import("../src/connection.ts");
+    expect(() => connect("postgres://localhost", { max: 1 })).toThrow(/npm run postinstall/);
+    vi.doUnmock("postgres");
+  });
+});

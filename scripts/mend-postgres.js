@@ -1,0 +1,20 @@
+// Applies third_party/postgres/lost-connections.patch to the installed postgres.js, once; again changes nothing. Part of `npm ci`, and
+// plain JavaScript, as the Node that runs it may be the machine's own.
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { applyPatch, parsePatch, reversePatch } from "diff";
+
+const patch = new URL("../third_party/postgres/lost-connections.patch", import.meta.url);
+const root = new URL("..", import.meta.url);
+
+for (const change of parsePatch(readFileSync(patch, "utf8"))) {
+  const path = new URL(change.newFileName.replace(/^b\//, ""), root);
+  const found = readFileSync(path, "utf8");
+  if (applyPatch(found, reversePatch(change)) !== false) continue;
+  const mended = applyPatch(found, change);
+  if (mended === false) {
+    process.stderr.write(`The mends in ${fileURLToPath(patch)} do not fit ${fileURLToPath(path)}.\n`);
+    process.exit(1);
+  }
+  writeFileSync(path, mended);
+}
