@@ -9,13 +9,13 @@ import {
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every } from "@rialto/service";
+import { createTransport } from "./create-transport.ts";
 import { createDelivery } from "./delivery.ts";
 import { forgetMailText } from "./mail-retention.ts";
 import { notifications } from "./notifications.ts";
 import { orderMailHandler } from "./order-mail.ts";
 import { completeMail, resetMailHandler } from "./reset-mail.ts";
 import { createNotificationStore } from "./store.ts";
-import { createTransport } from "./transport.ts";
 import { welcomeMailHandler } from "./welcome-mail.ts";
 
 /** Everything that the notification service is. */

@@ -1,3 +1,4 @@
+export { createJobs } from "./create-jobs.ts";
 export {
   type DeadLetter,
   type DeadLetterKey,
@@ -7,7 +8,7 @@ export {
   retryDeadLetters,
 } from "./dead-letters.ts";
 export { inboxTables } from "./inbox-tables.ts";
-export { createJobs, type Jobs } from "./jobs.ts";
+export type { Jobs } from "./jobs.ts";
 export { migrateJobs } from "./jobs-postgres.ts";
 export { type OutboxLag, outboxIsSettled, outboxLag } from "./lag.ts";
 export { outboxTables } from "./outbox-tables.ts";

@@ -1,7 +1,5 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Logger } from "@rialto/telemetry";
-import { createPostgresJobs } from "./jobs-postgres.ts";
-import { createRedisJobs } from "./jobs-redis.ts";
 
 /** What the queue knows of a job, as far as the relay cares. */
 export type JobState = "completed" | "open" | "lost";
@@ -35,13 +33,4 @@ export interface Jobs {
     o: { readonly concurrency: number; readonly log: Logger },
   ): JobWorker;
   close(): Promise<void>;
-}
-
-/**
- * Opens the queues. It does not wait for them to be reachable: relays and subscriptions begin when they are.
- *
- * @param o `postgresUrl` is that of the role `rialto_jobs`; LISTEN must work on it, so no pgbouncer in transaction mode.
- */
-export async function createJobs(o: { readonly redisUrl: string } | { readonly postgresUrl: string }): Promise<Jobs> {
-  return "redisUrl" in o ? createRedisJobs(o.redisUrl) : createPostgresJobs(o.postgresUrl);
 }
