@@ -36,8 +36,8 @@ export function linesFromJson(lines: readonly LineJson[]): OrderLine[] {
 }
 
 /** The address for a jsonb column. */
-export function addressToJson(address: Address): JsonObject {
-  return { ...address, lines: [...address.lines] };
+export function addressToJson({ name, lines, city, postalCode, countryCode }: Address) {
+  return { name, lines: [...lines], city, postalCode, countryCode };
 }
 
 /** The payload of a fact in the log: all of it but its kind, which is the event's type. */

@@ -1,9 +1,13 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
 import {
   Attention_Reason,
   Order_PendingAction,
   Order_RejectionReason,
   Order_Status,
   OrderEvent_Kind,
+  OrderSchema,
+  ShippingAddressSchema,
 } from "@rialto/contracts";
 import { workOrigin } from "@rialto/rpc";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -57,6 +61,20 @@ async function shipped() {
 const read = async (id: string) => (await world.door.getOrder({ id }, asAdmin())).order;
 
 describe("creating an order", () => {
+  it("keeps of an address what it knows, whatever a newer client sends along", async () => {
+    const origin = asCustomer(world.customer());
+    const known = { name: "Ada", lines: ["1 Mill Lane"], city: "York", postalCode: "YO1", countryCode: "GB" };
+    const shippingAddress = create(ShippingAddressSchema, known);
+    shippingAddress.$unknown = [
+      { no: 99, wireType: WireType.LengthDelimited, data: new Uint8Array([3, 110, 101, 119]) },
+    ];
+    const items = [{ productId: world.product(), quantity: 1 }];
+    const placed = await world.door.createOrder({ items, paymentMethod: approved, shippingAddress }, origin);
+    const { order } = await world.door.getOrder({ id: placed.order?.id ?? "" }, origin);
+    expect(order?.shippingAddress).toEqual(create(ShippingAddressSchema, known));
+    expect(fromBinary(OrderSchema, toBinary(OrderSchema, create(OrderSchema, order)))).toEqual(order);
+  });
+
   it("answers PENDING with names and prices copied from the catalog", async () => {
     const customer = world.customer();
     const teapot = world.product({ name: "Teapot", price: 1250n });
