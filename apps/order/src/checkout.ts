@@ -37,8 +37,9 @@ import type { Command } from "./transitions.ts";
  * exclude each other in the log, so no capture is begun for an order that is being cancelled.
  *
  * **A refusal for good is one for ever.** That there is too little in stock is true for a moment only, so both services keep their "no" with
- * the order and give it again, whatever has become of stock or card. Hence what is decided on a refusal, and undone for it before the
- * commit, cannot be contradicted by a worker that asks later.
+ * the order and give it again, whatever has become of stock or card. A capture may be tried again by a person: its "no" is kept with the
+ * version that asked. Hence what is decided on a refusal, and undone for it before the commit, cannot be contradicted by a worker that
+ * asks later.
  *
  * **What fails.** When a service is down the step throws and is tried again later, forever; nothing is decided. What is refused for
  * good is decided at once by `onRefused`; a rejection first undoes the steps before it. An undo that is refused for good leaves the order to a person.
@@ -104,8 +105,6 @@ async function authorizePayment({ payments }: CheckoutCalls, order: Order, origi
 }
 
 async function voidPayment({ payments }: CheckoutCalls, order: Order, origin: Origin): Promise<void> {
-  // A person has refunded all that was captured: nothing is held any more, and what was captured cannot be let go.
-  if (order.captured > 0n && order.refunded === order.captured) return;
   await payments.voidPayment({ orderId: order.id }, origin);
 }
 
@@ -115,7 +114,7 @@ function paymentRefused(reason: string): Command | undefined {
 }
 
 async function capturePayment({ payments }: CheckoutCalls, order: Order, origin: Origin): Promise<undefined> {
-  const { payment } = await payments.capturePayment({ orderId: order.id }, origin);
+  const { payment } = await payments.capturePayment({ orderId: order.id, attempt: order.version }, origin);
   if (payment?.captured?.minorUnits !== order.total)
     throw new Error(`order ${order.id}: ${payment?.captured?.minorUnits} was captured of ${order.total}`);
 }

@@ -360,6 +360,26 @@ describe("two workers", () => {
     expect(order().status).toBe("SHIPPED");
   });
 
+  it("are told the same of one attempt to capture: where it was refused to one, the other takes no money", async () => {
+    store.seed(logTo.SHIPPING);
+    const shipping = order();
+    for (const step of checkout.slice(0, 2)) await step.run(world.calls, shipping, origin);
+    world.refusesCaptures = 1;
+    const frozen = Promise.withResolvers<void>();
+    const other = createCheckout({ orders: store, calls: world.calls, now });
+    world.interference.before = (method) => (method === "capturePayment" ? frozen.promise : undefined);
+    const late = advance();
+    world.interference = {};
+    await other.advance(orderId, { origin });
+    expect(order().attention).toMatchObject({ reason: "CAPTURE_REFUSED" });
+    frozen.resolve();
+    await late;
+    expect(world.holdings(orderId).payment).toBe("AUTHORIZED");
+    await store.tell(orderId, { kind: "requestShip" });
+    await advance();
+    expect(order()).toMatchObject({ status: "SHIPPED", captured: 2500n });
+  });
+
   it("where the first one failed, the second still does its own", async () => {
     store.seed(logTo.PENDING);
     world.interference.before = () => {
@@ -376,7 +396,10 @@ describe("two workers", () => {
 async function settle(): Promise<void> {
   world.interference = {};
   const { captured, refunded } = order();
-  if (refunded < captured) await store.tell(orderId, { kind: "recordRefund", captured, refunded: captured });
+  if (refunded < captured) {
+    world.refund(orderId);
+    await store.tell(orderId, { kind: "recordRefund", captured, refunded: captured });
+  }
   await store.tell(orderId, { kind: "settleByCancel" });
   await advance();
 }

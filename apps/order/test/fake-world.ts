@@ -14,7 +14,7 @@ import type { CheckoutCalls } from "../src/checkout.ts";
 /** What one order has of the world outside: its reservation and its payment, as their services keep them. */
 export interface Holdings {
   readonly reservation: "NONE" | "REFUSED" | "RESERVED" | "RELEASED" | "COMMITTED";
-  readonly payment: "NONE" | "AUTHORIZED" | "DECLINED" | "VOIDED" | "CAPTURED";
+  readonly payment: "NONE" | "AUTHORIZED" | "DECLINED" | "VOIDED" | "CAPTURED" | "REFUNDED";
 }
 
 /** Called before and after the effect of every call. What it throws is what the caller gets. */
@@ -30,6 +30,10 @@ export interface FakeWorld {
   /** Set by tests to get in the way. */
   interference: Interference;
   card: "approved" | "declined";
+  /** How many attempts to capture the card network refuses before it lets one pass. */
+  refusesCaptures: number;
+  /** A person gives back all that was captured. */
+  refund(orderId: string): void;
   holdings(orderId: string): Holdings;
   available(): number;
   restock(quantity: number): void;
@@ -46,6 +50,7 @@ export function refusal(reason: string): CallError {
 export function fakeWorld(o: { available?: number } = {}): FakeWorld {
   const reservations = new Map<string, { state: Holdings["reservation"]; quantity: number }>();
   const payments = new Map<string, { state: Holdings["payment"]; amount: bigint }>();
+  const refusedAttempts = new Set<string>();
   const effects: string[] = [];
   let available = o.available ?? 10;
 
@@ -72,6 +77,11 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
     effects,
     interference: {},
     card: "approved",
+    refusesCaptures: 0,
+    refund(orderId) {
+      const payment = payments.get(orderId);
+      if (payment?.state === "CAPTURED") payments.set(orderId, { ...payment, state: "REFUNDED" });
+    },
     available: () => available,
     restock(quantity) {
       available += quantity;
@@ -132,21 +142,37 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
             };
           },
         ),
-        capturePayment: call("capturePayment", CapturePaymentResponseSchema, (_, orderId, effect) => {
-          const payment = payments.get(orderId);
-          if (payment === undefined) return "PAYMENT_NOT_FOUND";
-          if (payment.state === "VOIDED") return "PAYMENT_VOIDED";
-          if (payment.state === "DECLINED") return "PAYMENT_DECLINED";
-          if (payment.state === "AUTHORIZED") effect();
-          payments.set(orderId, { ...payment, state: "CAPTURED" });
-          return {
-            payment: { status: Payment_Status.CAPTURED, captured: { currencyCode: "EUR", minorUnits: payment.amount } },
-          };
-        }),
+        capturePayment: call(
+          "capturePayment",
+          CapturePaymentResponseSchema,
+          ({ attempt }: Attempt, orderId, effect) => {
+            const payment = payments.get(orderId);
+            if (payment === undefined) return "PAYMENT_NOT_FOUND";
+            if (payment.state === "VOIDED") return "PAYMENT_VOIDED";
+            if (payment.state === "DECLINED") return "PAYMENT_DECLINED";
+            if (payment.state === "AUTHORIZED") {
+              const key = `${orderId} ${attempt}`;
+              if (refusedAttempts.has(key)) return "CAPTURE_REFUSED";
+              if (world.refusesCaptures > 0) {
+                world.refusesCaptures -= 1;
+                refusedAttempts.add(key);
+                return "CAPTURE_REFUSED";
+              }
+              payments.set(orderId, { ...payment, state: "CAPTURED" });
+              effect();
+            }
+            return {
+              payment: {
+                status: Payment_Status.CAPTURED,
+                captured: { currencyCode: "EUR", minorUnits: payment.amount },
+              },
+            };
+          },
+        ),
         voidPayment: call("voidPayment", VoidPaymentResponseSchema, (_, orderId, effect) => {
           const state = paymentOf(orderId);
           if (state === "CAPTURED") return "PAYMENT_CAPTURED";
-          if (state === "DECLINED" || state === "VOIDED") return {};
+          if (state === "DECLINED" || state === "VOIDED" || state === "REFUNDED") return {};
           payments.set(orderId, { state: "VOIDED", amount: 0n });
           effect();
           return {};
@@ -160,6 +186,11 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
 interface Items {
   readonly orderId?: string;
   readonly items?: readonly { readonly quantity?: number }[];
+}
+
+interface Attempt {
+  readonly orderId?: string;
+  readonly attempt?: number;
 }
 
 interface Amount {

@@ -126,6 +126,7 @@ export async function openWorld() {
         time: now(),
         traceparent: "",
       };
+      if (totals.captured === totals.refunded) outside.refund(orderId);
       const inbox = { subscription: "order-refunds", eventId: event.id };
       const money = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
       const payload = create(PaymentEventSchema, {

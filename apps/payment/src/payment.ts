@@ -85,6 +85,14 @@ export function authorizationKey(orderId: string): string {
   return `${orderId}:authorize`;
 }
 
+/**
+ * The key of one attempt to capture. All who ask for that attempt, at once or late, get what became of it: were a capture that was
+ * refused begun anew for the second of them, one would be told that the money is not there and the other take it.
+ */
+export function captureKey(orderId: string, attempt: number): string {
+  return `${orderId}:capture:${attempt}`;
+}
+
 /** Decides what AuthorizePayment does. */
 export function authorize(payment: Payment | undefined, command: AuthorizeCommand, origin: OperationOrigin): Step {
   if (payment === undefined) {
@@ -99,15 +107,20 @@ export function authorize(payment: Payment | undefined, command: AuthorizeComman
   return done;
 }
 
-/** Decides what CapturePayment does. */
-export function capture(payment: Payment | undefined, origin: OperationOrigin): Step {
+/** Decides what CapturePayment does. `refusedWith` is the provider's code where this attempt was refused before. */
+export function capture(
+  payment: Payment | undefined,
+  attempt: { readonly key: string; readonly refusedWith: string | undefined },
+  origin: OperationOrigin,
+): Step {
   if (payment === undefined) throw refuse(errors.PAYMENT_NOT_FOUND);
   if (payment.operation !== undefined) return finish;
   switch (payment.status) {
     case "AUTHORIZED":
+      if (attempt.refusedWith !== undefined) throw refusalOf("CAPTURE", attempt.refusedWith);
       return {
         kind: "START",
-        event: { type: "CAPTURE_STARTED", operation: followUp("CAPTURE", payment, payment.amount, origin) },
+        event: { type: "CAPTURE_STARTED", operation: operationOf("CAPTURE", attempt.key, payment.amount, origin) },
       };
     case "VOIDED":
       throw refuse(errors.PAYMENT_VOIDED);
@@ -135,9 +148,9 @@ export function voidPayment(payment: Payment | undefined, orderId: string, origi
       return start();
     case "VOIDED":
     case "DECLINED":
+    case "REFUNDED":
       return done;
     case "CAPTURED":
-    case "REFUNDED":
       throw refuse(errors.PAYMENT_CAPTURED);
     case "PENDING":
       throw illegal(payment, "void without an operation");
@@ -206,12 +219,7 @@ function differs(payment: Payment, command: AuthorizeCommand): boolean {
   );
 }
 
-function followUp(
-  kind: "CAPTURE" | "VOID" | "REFUND",
-  payment: Payment,
-  amount: bigint,
-  origin: OperationOrigin,
-): Operation {
+function followUp(kind: "VOID" | "REFUND", payment: Payment, amount: bigint, origin: OperationOrigin): Operation {
   return operationOf(kind, `${payment.orderId}:${kind.toLowerCase()}:${origin.operationId}`, amount, origin);
 }
 

@@ -6,6 +6,7 @@ import { decisionsMax, originOf } from "./origin.ts";
 import {
   authorize,
   capture,
+  captureKey,
   type OperationOrigin,
   type Payment,
   refusalOf,
@@ -33,8 +34,15 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
       return { payment: messageOf(payment) };
     },
 
-    async capturePayment({ orderId }, ctx) {
-      return { payment: messageOf(await settleBy(app, ctx, orderId, capture)) };
+    async capturePayment({ orderId, attempt }, ctx) {
+      const key = captureKey(orderId, attempt);
+      // Looked up after the payment was read: a refusal that is committed from then on moves its version, and the commit conflicts.
+      const refusedWith = async (current: Payment | undefined) =>
+        current?.status === "AUTHORIZED" ? app.payments.captureRefusal(current.id, key) : undefined;
+      const payment = await settleBy(app, ctx, orderId, async (current, origin) =>
+        capture(current, { key, refusedWith: await refusedWith(current) }, origin),
+      );
+      return { payment: messageOf(payment) };
     },
 
     async voidPayment({ orderId }, ctx) {
@@ -81,12 +89,12 @@ async function settleBy(
   app: Parts,
   ctx: CallContext,
   orderId: string,
-  decide: (payment: Payment | undefined, origin: OperationOrigin) => Step,
+  decide: (payment: Payment | undefined, origin: OperationOrigin) => Step | Promise<Step>,
 ): Promise<Payment> {
   const origin = originOf(ctx, "");
   let current = await app.payments.byOrder(orderId);
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
-    const step = decide(current, origin);
+    const step = await decide(current, origin);
     // A step is DONE only where there is a payment: with none, each command starts something or refuses.
     if (step.kind === "DONE" && current !== undefined) return current;
     const fresh = step.kind === "START";

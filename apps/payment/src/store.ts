@@ -38,6 +38,8 @@ export interface PaymentStore {
     id: string,
     operationKey: string,
   ): Promise<{ readonly payment: Payment; readonly event: PaymentEvent } | undefined>;
+  /** The provider's code, where a capture with this key was refused. */
+  captureRefusal(id: string, operationKey: string): Promise<string | undefined>;
   list(
     filter: PaymentFilter,
     page: { readonly limit: number; readonly after: string | undefined },
@@ -109,6 +111,13 @@ export function createPaymentStore(o: { readonly database: Database; readonly wa
         if ("key" in event && event.key === operationKey) return { payment, event };
       }
       return undefined;
+    },
+
+    async captureRefusal(id, operationKey) {
+      const rows = await sql<{ code: string }[]>`
+        select payload->>'code' as code from payment_event
+        where subject_id = ${id} and type = 'CAPTURE_REFUSED' and payload->>'key' = ${operationKey}`;
+      return rows[0]?.code;
     },
 
     async list({ userId, orderId }, { limit, after }) {

@@ -1,7 +1,7 @@
 import { Payment_Status } from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { PaymentProvider } from "../src/provider.ts";
-import { admin, authorization, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
+import type { FollowUpRequest, PaymentProvider, ProviderOutcome } from "../src/provider.ts";
+import { admin, authorization, fromOrder, openWorld, type Process, refusal, type World } from "./payment-world.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -64,6 +64,76 @@ describe("a slow card", () => {
     await refusal(world.calls.voidPayment({ orderId: asked.orderId }, fromOrder()));
     await vi.waitFor(async () => expect(await statusOf(asked.orderId)).toBe("VOIDED"), { timeout: 10_000 });
     expect(await world.money(asked.orderId)).toEqual({ kept: 0n, held: false });
+  });
+});
+
+describe("a capture that the network refuses", () => {
+  const refused: ProviderOutcome = { kind: "DECLINED", code: "do_not_honor" };
+  const capture = (process: Process, orderId: string, attempt: number) =>
+    refusal(process.calls.capturePayment({ orderId, attempt }, fromOrder()));
+
+  it("is refused to all who ask for that attempt, at once or late: none of them takes the money", async () => {
+    const asked = authorization();
+    await authorize(asked);
+    const reached = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    let first: string | undefined;
+    // The network refuses the first capture and would approve the next one.
+    const refusing = (slow: boolean) => (provider: PaymentProvider) => ({
+      ...provider,
+      async capture(request: FollowUpRequest, signal: AbortSignal) {
+        first ??= request.key;
+        if (request.key !== first) return provider.capture(request, signal);
+        reached.resolve();
+        if (slow) await answered.promise;
+        return refused;
+      },
+      find: async (key: string, signal: AbortSignal) => (key === first ? refused : provider.find(key, signal)),
+    });
+    const [slow, quick] = [world.start(refusing(true)), world.start(refusing(false))];
+    const one = capture(slow, asked.orderId, 4);
+    await reached.promise;
+    expect(await capture(quick, asked.orderId, 4)).toBe("CAPTURE_REFUSED");
+    answered.resolve();
+    expect(await one).toBe("CAPTURE_REFUSED");
+    expect(await capture(quick, asked.orderId, 4)).toBe("CAPTURE_REFUSED");
+    expect(await statusOf(asked.orderId)).toBe("AUTHORIZED");
+    expect(await capture(quick, asked.orderId, 6)).toBe("none");
+    expect(await statusOf(asked.orderId)).toBe("CAPTURED");
+  });
+
+  it("later than it is waited for is told to who asks again, and asked of the network once", async () => {
+    const asked = authorization();
+    await authorize(asked);
+    const keys = new Set<string>();
+    const silent = world.start((provider) => ({
+      ...provider,
+      async capture({ key }) {
+        keys.add(key);
+        return { kind: "UNKNOWN", cause: "no answer in time" };
+      },
+      find: async () => ({ kind: "UNKNOWN", cause: "not decided yet" }),
+    }));
+    expect(await capture(silent, asked.orderId, 4)).toBe("PROVIDER_UNAVAILABLE");
+    for (const key of keys) await silent.operations.take({ key, answer: refused });
+    expect(await capture(silent, asked.orderId, 4)).toBe("CAPTURE_REFUSED");
+    expect(keys.size).toBe(1);
+  });
+});
+
+describe("a backup of the service's tables that is older than a capture", () => {
+  it("finds the money again when the order asks again, and can give it back", async () => {
+    const asked = authorization();
+    await authorize(asked);
+    const again = () => world.calls.capturePayment({ orderId: asked.orderId, attempt: 4 }, fromOrder());
+    const { payment } = await again();
+    const id = payment?.id ?? "";
+    const { sql } = world.database;
+    await sql`delete from payment_event where subject_id = ${id} and version > 2`;
+    await sql`update payment set version = 2, status = 'AUTHORIZED', captured = 0 where id = ${id}`;
+    expect((await again()).payment?.status).toBe(Payment_Status.CAPTURED);
+    await world.door.refundPayment({ id }, admin());
+    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);
   });
 });
 

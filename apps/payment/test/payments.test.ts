@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const authorize = (asked: ReturnType<typeof authorization>) => world.calls.authorizePayment(asked, fromOrder());
-const capture = (orderId: string) => world.calls.capturePayment({ orderId }, fromOrder());
+const capture = (orderId: string, attempt = 1) => world.calls.capturePayment({ orderId, attempt }, fromOrder());
 const letGo = (orderId: string) => world.calls.voidPayment({ orderId }, fromOrder());
 
 async function captured(o: Parameters<typeof authorization>[0] = {}) {
@@ -102,11 +102,10 @@ describe("CapturePayment", () => {
   it.each([
     ["pm_test_capture_refused", "CAPTURE_REFUSED"],
     ["pm_test_authorization_expired", "AUTHORIZATION_EXPIRED"],
-  ])("of %s is refused with %s, and what is held can still be let go", async (method, reason) => {
+  ])("of %s is refused with %s once for each attempt, and what is held can still be let go", async (method, reason) => {
     const asked = authorization({ method });
     await authorize(asked);
-    expect(await refusal(capture(asked.orderId))).toBe(reason);
-    expect(await refusal(capture(asked.orderId))).toBe(reason);
+    for (const attempt of [1, 1, 2, 1]) expect(await refusal(capture(asked.orderId, attempt))).toBe(reason);
     await letGo(asked.orderId);
     expect(await world.ledger(asked.orderId)).toEqual([
       "AUTHORIZE 500",

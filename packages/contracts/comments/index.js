@@ -311,6 +311,7 @@ export const comments = {
   "rialto.payment.v1.AuthorizePaymentResponse": "The amount is held.",
   "rialto.payment.v1.AuthorizePaymentResponse.payment": "The payment.",
   "rialto.payment.v1.CapturePaymentRequest": "Asks to take what is held.",
+  "rialto.payment.v1.CapturePaymentRequest.attempt": "The version of the order that asks. Whoever asks for the same attempt gets the same answer: a capture that was refused once stays\nrefused, and a later attempt may succeed.",
   "rialto.payment.v1.CapturePaymentRequest.order_id": "The order that it pays for.",
   "rialto.payment.v1.CapturePaymentResponse": "The amount was taken.",
   "rialto.payment.v1.CapturePaymentResponse.payment": "The payment.",

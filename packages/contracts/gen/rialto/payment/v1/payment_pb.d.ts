@@ -231,6 +231,14 @@ export declare type CapturePaymentRequest = Message<"rialto.payment.v1.CapturePa
    * @generated from field: string order_id = 1;
    */
   orderId: string;
+
+  /**
+   * The version of the order that asks. Whoever asks for the same attempt gets the same answer: a capture that was refused once stays
+   * refused, and a later attempt may succeed.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
 };
 
 /**
