@@ -16,7 +16,7 @@ import {
   watchRevocations,
 } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import type { Announcement } from "./app.ts";
+import type { Announcement } from "./announcement.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 import type { Config } from "./config.ts";
 import { createApp } from "./create-app.ts";
@@ -55,7 +55,7 @@ export interface Running {
   readonly identity: Identity;
   /** Where it listens, if it does. */
   readonly port: number | undefined;
-  /** What the seeds of this start have to say once. */
+  /** What the seeds of this start have to say. */
   readonly announcements: readonly Announcement[];
   /** Stops taking requests, finishes what runs, stops schedules, subscriptions and relays, and closes what is open, in this order. */
   stop(): Promise<void>;
