@@ -24,7 +24,7 @@ import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-doo
 import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import { grpcStatus } from "./grpc-error.ts";
-import { createHealthAnswers, type HealthSources } from "./health.ts";
+import { createHealth, type HealthSources } from "./health.ts";
 import { createLoad, type Load, type Work } from "./load.ts";
 import { identifyCaller, requireAccess, unknownMethod } from "./policy.ts";
 import { createReference } from "./reference.ts";
@@ -125,14 +125,15 @@ function createHandler(
   const methods = publishedMethods(contractServices);
   const table = compileRoutes(contractServices);
   const reference = createReference(table.routes);
+  const health = createHealth(o, o, closing);
   const standard = createStandard({
     services: contractServices,
     reflection: o.reflection ?? false,
     behind: o,
+    readiness: health.readiness,
     closing,
   });
   const addressOf = createAddressOf(o.trustedProxies ?? []);
-  const answerHealth = createHealthAnswers(o, o, closing);
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
   const count: CountRequest =
     o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);
@@ -153,7 +154,8 @@ function createHandler(
   async function dispatch(exchange: Exchange): Promise<void> {
     const { request, path, record } = exchange;
     browser.greet(exchange);
-    if (answerHealth(exchange)) return;
+    const told = health.answer(exchange);
+    if (told !== undefined) return told;
     const work = load.begin(exchange);
     if ((request.url?.length ?? 0) > urlCharsMax)
       throw refused(callErrors.INVALID_REQUEST, {

@@ -1,3 +1,6 @@
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { health as grpc } from "@rialto/contracts/grpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -25,9 +28,10 @@ describe("the gateway's health", () => {
 
   it("tells of a service that is gone, in which way, and not where it was; and calls are refused at once", async () => {
     system = await startStubSystem({}, { overNetwork: true });
+    expect((await health("/ready")).status).toBe(200);
     const authorization = `Bearer ${await system.token("CUSTOMER")}`;
     const order = () => fetch(`${system.url}/api/orders/${orderId}`, { headers: { authorization } });
-    await system.stopServices();
+    await system.stopServices("order");
     for (let call = 0; call < 4; call += 1) expect((await order()).status).toBe(503);
     const { body } = await health("/health/services");
     const told = JSON.parse(body);
@@ -38,5 +42,48 @@ describe("the gateway's health", () => {
     ]);
     expect(body).not.toMatch(/127\.0\.0\.1|http:|ECONN/);
     expect((await health("/ready")).status).toBe(200);
+  });
+
+  it("is that it does not take requests while no service can be reached, and takes them when one is back", async () => {
+    system = await startStubSystem({}, { overNetwork: true });
+    expect((await health("/ready")).status).toBe(200);
+    await system.stopServices();
+    const ask = (path: string) => fetch(system.url + path, { headers: { authorization } });
+    const authorization = `Bearer ${await system.token("ADMIN")}`;
+    const paths = ["/api/users", "/api/products", "/api/orders", "/api/payments", "/api/notifications"];
+    for (let call = 0; call < 4; call += 1) await Promise.all(paths.map(ask));
+    expect(await health("/ready")).toEqual({ status: 503, body: '{"status":"not ready","waiting":["any service"]}' });
+    await system.startServices();
+    // No request comes any more that would find out.
+    await expect.poll(async () => (await health("/ready")).status, { timeout: 10_000 }).toBe(200);
+  });
+});
+
+describe("a gateway that has just started", () => {
+  it("does not take requests before each service has once said that it is ready, and names whom it waits for", async () => {
+    const unready = new Set(["order", "notification"]);
+    system = await startStubSystem({}, { overNetwork: true, unready });
+    const client = createClient(grpc.Health, createGrpcTransport({ baseUrl: system.url }));
+    const told = await health("/ready");
+    expect(told.status).toBe(503);
+    expect(JSON.parse(told.body)).toEqual({ status: "not ready", waiting: ["service notification", "service order"] });
+    expect((await client.check({})).status).toBe(grpc.HealthCheckResponse_ServingStatus.NOT_SERVING);
+    expect((await health("/health")).status).toBe(200);
+    unready.delete("order");
+    expect(JSON.parse((await health("/ready")).body)).toMatchObject({ waiting: ["service notification"] });
+    unready.clear();
+    expect((await health("/ready")).status).toBe(200);
+    expect((await client.check({})).status).toBe(grpc.HealthCheckResponse_ServingStatus.SERVING);
+    unready.add("order");
+    expect((await health("/ready")).status).toBe(200);
+  });
+
+  it.each([
+    ["waits for a service that is not there", undefined, 503],
+    ["waits no longer once its time to start is over", 0, 200],
+  ])("%s", async (_what, startMsMax, status) => {
+    system = await startStubSystem({}, { overNetwork: true, door: startMsMax === undefined ? {} : { startMsMax } });
+    await system.stopServices("notification");
+    expect((await health("/ready")).status).toBe(status);
   });
 });

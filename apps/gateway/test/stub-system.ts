@@ -35,14 +35,22 @@ export interface StubSystem {
   serviceToken(caller: string, target: string): Promise<string>;
   /** Where a service is reached without the gateway, over the network. */
   direct(service: string): string;
-  /** Takes the services away, where they are reached over the network. */
-  stopServices(): Promise<void>;
+  /** Takes the services away, or those that are named, where they are reached over the network. */
+  stopServices(...names: readonly string[]): Promise<void>;
+  /** Brings back what was taken away, where it was. */
+  startServices(): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function startStubSystem(
   orders: Partial<Handlers<typeof OrderService>> = {},
-  o: { readonly overNetwork?: boolean; readonly reflection?: boolean; readonly door?: Partial<GatewayOptions> } = {},
+  o: {
+    readonly overNetwork?: boolean;
+    readonly reflection?: boolean;
+    readonly door?: Partial<GatewayOptions>;
+    /** Services that say that they are not ready, for as long as they are in it. */
+    readonly unready?: ReadonlySet<string>;
+  } = {},
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
   const door = await newKey("gateway");
@@ -64,10 +72,9 @@ export async function startStubSystem(
     const routes = services.map((service) =>
       serve(service, handlersOf(service, service === OrderService ? orders : {}, calls)),
     );
-    endpoints.set(
-      name,
-      createEndpoint({ service: name, routes, verifier, fingerprintKey: "stub", log: quiet, reflection: true }),
-    );
+    const readiness = async () => ({ isStopping: false, waiting: o.unready?.has(name) ? ["a test"] : [] });
+    const parts = { service: name, routes, verifier, fingerprintKey: "stub", log: quiet, reflection: true, readiness };
+    endpoints.set(name, createEndpoint(parts));
   }
 
   const servers = new Map<string, Awaited<ReturnType<typeof listen>>>();
@@ -86,9 +93,21 @@ export async function startStubSystem(
       ),
     );
   }
-  const stopServices = async () => {
-    for (const server of servers.values()) await server.close();
-    servers.clear();
+  const stopped = new Map<string, number>();
+  const stopServices = async (...names: readonly string[]) => {
+    for (const [name, server] of [...servers]) {
+      if (names.length > 0 && !names.includes(name)) continue;
+      servers.delete(name);
+      stopped.set(name, server.port);
+      await server.close();
+    }
+  };
+  const startServices = async () => {
+    for (const [name, port] of stopped) {
+      const endpoint = endpoints.get(name);
+      if (endpoint !== undefined) servers.set(name, await listen({ endpoint, port, host: "127.0.0.1" }));
+    }
+    stopped.clear();
   };
 
   const gateway = await startGateway({
@@ -111,6 +130,7 @@ export async function startStubSystem(
     lines,
     calls,
     stopServices,
+    startServices,
     async close() {
       await gateway.close();
       for (const upstream of upstreams.values()) upstream.close();

@@ -26,11 +26,13 @@ export interface Part {
 /** A process of ours, with a supervisor that starts it again where it does not come up. */
 export interface NodeProcess extends Part {
   readonly logPath: string;
+  /** Waits, once it has been started, until it takes work: what it wants to hear of is registered by then. */
+  untilWorking(): Promise<void>;
   /** Ends that nobody asked for, of a process that had been ready. */
   readonly ownEnds: readonly string[];
 }
 
-/** Describes a process of one `main.ts`. It says where it listens by `GET /health`. */
+/** Describes a process of one `main.ts`. It says that it is up by `GET /health`, and that it takes work by `GET /ready`. */
 export function describeProcess(o: {
   readonly name: string;
   readonly main: string;
@@ -52,7 +54,7 @@ export function describeProcess(o: {
       const mine = run(o);
       child = mine;
       while (isAlive(mine)) {
-        if (await answersHealth(o.port)) {
+        if (await isWell(o.port, "/health")) {
           watch(mine, logged, order);
           return;
         }
@@ -91,9 +93,18 @@ export function describeProcess(o: {
     clearTimeout(late);
   }
 
+  async function untilWorking(): Promise<void> {
+    const until = Date.now() + readyMsMax;
+    while (!(await isWell(o.port, "/ready"))) {
+      if (Date.now() > until) throw new Error(`${o.name} takes no work after ${readyMsMax} ms: ${o.logPath}`);
+      await sleep(readyPollMs);
+    }
+  }
+
   return {
     name: o.name,
     logPath: o.logPath,
+    untilWorking,
     ownEnds,
     kill: () => end("SIGKILL"),
     start: () => untilReady(++orders),
@@ -117,9 +128,9 @@ export function isAlive(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
 
-async function answersHealth(port: number): Promise<boolean> {
+async function isWell(port: number, path: "/health" | "/ready"): Promise<boolean> {
   try {
-    const answer = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(1_000) });
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(1_000) });
     await answer.arrayBuffer();
     return answer.ok;
   } catch {

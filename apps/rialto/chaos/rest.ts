@@ -3,24 +3,9 @@ import { serviceNames } from "@rialto/service";
 import type postgres from "postgres";
 
 const pollMs = 500;
-const registrationMsMax = 60_000;
 
 /** Every subscription of the system. One that is not registered would seem to want nothing. */
 export const subscriptionNames = ["checkout", "order-refunds", "order-mail", "welcome-mail", "reset-mail"] as const;
-
-/** Waits until every subscription is registered: what is published before is not for it. */
-export async function waitForRegistrations(sql: postgres.Sql): Promise<void> {
-  for (let waitedMs = 0; waitedMs < registrationMsMax; waitedMs += pollMs) {
-    const schemas = await schemasWith(sql, "registration");
-    const rows = await Promise.all(
-      schemas.map(async (s) => await sql.unsafe(`select subscription from "${s}".registration`)),
-    );
-    const known = new Set(rows.flat().map(({ subscription }) => subscription));
-    if (subscriptionNames.every((name) => known.has(name))) return;
-    await sleep(pollMs);
-  }
-  throw new Error(`not every subscription was registered after ${registrationMsMax} ms`);
-}
 
 /** What still moves, by what it is. All zero is rest. */
 export type Moving = Readonly<Record<string, number>>;

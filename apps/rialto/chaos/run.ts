@@ -4,7 +4,7 @@ import { check } from "./checker.ts";
 import { drive, openShop, replay } from "./customers.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { createFaultInjector } from "./faults.ts";
-import { describeMoving, waitForRegistrations, waitForRest } from "./rest.ts";
+import { describeMoving, waitForRest } from "./rest.ts";
 import { type FaultCounts, planFaults } from "./seed/fault-plan.ts";
 import { tellStory } from "./story.ts";
 import { type JobsBackend, startSystem } from "./system.ts";
@@ -45,7 +45,6 @@ export async function runChaos(o: RunOptions): Promise<boolean> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupt);
   const sql = postgres(system.postgres.url, { max: 4, types: { bigint: postgres.BigInt }, onnotice: () => undefined });
   try {
-    await waitForRegistrations(sql);
     const shop = await openShop(system, o.seed);
     const timeLine = createTimeLine(tell);
     timeLine.note(`the shop is open after ${((Date.now() - begun) / 1_000).toFixed(0)} s: ${system.folder}`);

@@ -39,7 +39,10 @@ export interface System {
   stop(o: { readonly keep: boolean }): Promise<void>;
 }
 
-/** Starts the system, each process by itself, as `node apps/<service>/src/main.ts` does, and a line of its own between any two. */
+/**
+ * Starts the system, each process by itself, as `node apps/<service>/src/main.ts` does, and a line of its own between any two; and waits until
+ * all of it takes work.
+ */
 export async function startSystem(o: {
   readonly jobs: JobsBackend;
   readonly env: NodeJS.ProcessEnv;
@@ -116,6 +119,8 @@ export async function startSystem(o: {
     const redisUrl = redis && { REDIS_URL: `redis://127.0.0.1:${redisPort}` };
     await migrate({ ...common, DATABASE_URL: postgres.url, ...redisUrl });
     await Promise.all(processes.map(async (part) => await part.start()));
+    // What happens before a subscription is registered is not for it. One that is never registered would seem to want nothing.
+    await Promise.all(processes.map(async (part) => await part.untilWorking()));
   } catch (error) {
     await stop({ keep: true });
     throw error;

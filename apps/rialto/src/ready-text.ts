@@ -1,4 +1,4 @@
-import type { Announcement, Config } from "@rialto/service";
+import { type Announcement, announcementText, type Config } from "@rialto/service";
 
 /** What the person at the terminal reads when everything runs: where it is, who the admin is, and the way to a first order. */
 export function readyText(o: {
@@ -10,7 +10,7 @@ export function readyText(o: {
 }): string {
   const url = `${o.config.tlsCertFile === undefined ? "http" : "https"}://localhost:${o.port}`;
   const facts: readonly (readonly [name: string, value: string])[] = [
-    ["Admin", adminOf(o.config, o.announcements)],
+    ["Admin", adminOf(o.announcements)],
     [
       "Mail",
       o.config.smtpUrl === undefined ? `${o.config.mailOutboxDir} (a file for each message)` : "goes out by SMTP_URL",
@@ -31,12 +31,9 @@ export function readyText(o: {
   ].join("\n");
 }
 
-function adminOf(config: Config, announcements: readonly Announcement[]): string {
-  const created = announcements.find((announcement) => announcement.kind === "admin-created");
-  if (created?.password !== undefined) return `${created.email}, password ${created.password} (shown only this once)`;
-  const email = created?.email ?? config.adminEmail;
-  if (config.adminPassword !== undefined) return `${email}, password as in RIALTO_ADMIN_PASSWORD`;
-  return `${email}, with the password that the first start showed`;
+/** Nothing is announced where the admin has another address than the configuration's, or where another process opens the account meanwhile. */
+function adminOf([announcement]: readonly Announcement[]): string {
+  return announcement === undefined ? "an account that another start has made" : announcementText(announcement);
 }
 
 /** The way to a first order, to be pasted as it stands: plain curl, grep and cut, as they are on every machine, a command a line. */

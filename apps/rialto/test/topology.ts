@@ -36,7 +36,7 @@ export async function oneProcess(
   const ground = await breakGround(jobs === "redis");
   const port = await freePort();
   const child = start("rialto", { ...ground.env, ...env, PORT: String(port) });
-  return finish(ground, [child], port);
+  return finish(ground, [child], [port]);
 }
 
 /** Each service and the gateway as a process of its own, HTTP between them, jobs on Redis. */
@@ -48,7 +48,8 @@ export async function sixProcesses(): Promise<Topology> {
     services.map((name) => [`RIALTO_${name.toUpperCase()}_URL`, `http://127.0.0.1:${ports.get(name)}`]),
   );
   const children = [...ports].map(([name, port]) => start(name, { ...ground.env, ...urls, PORT: String(port) }));
-  return finish(ground, children, ports.get("gateway") ?? 0);
+  // The gateway waits for all of them.
+  return finish(ground, children, [ports.get("gateway") ?? 0]);
 }
 
 /** One replica of the order service. */
@@ -86,7 +87,7 @@ export async function withTwoOrderReplicas(
       },
     };
   });
-  const topology = await finish(ground, children, ports.get("gateway") ?? 0);
+  const topology = await finish(ground, children, [...ports.values()]);
   return { ...topology, orders, direct: at };
 }
 
@@ -149,14 +150,15 @@ function start(name: string, env: Readonly<Record<string, string>>): Started {
   return { name, child, output };
 }
 
-async function finish(ground: Ground, started: readonly Started[], port: number): Promise<Topology> {
-  const url = `http://127.0.0.1:${port}`;
+/** Waits until these ports take work, the last of which is the gateway's. */
+async function finish(ground: Ground, started: readonly Started[], ports: readonly number[]): Promise<Topology> {
+  const url = `http://127.0.0.1:${ports.at(-1)}`;
   const stop = async () => {
     await Promise.all(started.map(({ child }) => end(child)));
     await ground.clear();
   };
   try {
-    await ready(url, started);
+    await ready(ports, started);
   } catch (error) {
     await stop();
     throw error;
@@ -166,50 +168,27 @@ async function finish(ground: Ground, started: readonly Started[], port: number)
   return { url, databaseUrl, orderUrl: runtimeUrl(databaseUrl, "order", secret), dataDir: ground.dataDir, pids, stop };
 }
 
-/** Whether every subscription is registered with its publisher: what is published from then on waits for it. */
-async function subscribed(url: string, accessToken: string): Promise<boolean> {
-  const headers = { authorization: `Bearer ${accessToken}` };
-  const answer = await fetch(`${url}/api/subscriptions`, { headers }).catch(() => undefined);
-  const body: unknown = answer?.ok === true ? await answer.json() : {};
-  const subscriptions: unknown = Reflect.get(Object(body), "subscriptions");
-  if (!Array.isArray(subscriptions)) return false;
-  // A service tells of what it runs before it is registered; the topics are what publishers know.
-  const registered = subscriptions.filter(({ topics }) => topics.length > 0).map(({ name }) => name);
-  return ["checkout", "order-refunds", "order-mail", "welcome-mail"].every((name) => registered.includes(name));
-}
-
-/**
- * Ready is: the gateway answers, and what it answers comes from every service, the catalog with something in it; and every
- * subscription is registered.
- */
-async function ready(url: string, started: readonly Started[]): Promise<void> {
+/** Waits until each process says of itself that it takes work: its subscriptions are registered by then. */
+async function ready(ports: readonly number[], started: readonly Started[]): Promise<void> {
   const until = Date.now() + readyMsMax;
-  while (Date.now() < until) {
-    const dead = started.find(({ child }) => child.exitCode !== null);
-    if (dead !== undefined) throw new Error(`${dead.name} ended early:\n${dead.output.join("")}`);
-    const signedIn = await post(`${url}/api/auth/login`, admin);
-    const catalog = await fetch(`${url}/api/products?pageSize=1`).catch(() => undefined);
-    const isStocked = catalog?.ok === true && !(await catalog.text()).includes(`"products":[]`);
-    if (signedIn?.ok && isStocked) {
-      const accessToken: unknown = Reflect.get(Object(await signedIn.json()), "accessToken");
-      const others = ["orders", "payments", "notifications"].map((name) =>
-        fetch(`${url}/api/${name}?pageSize=1`, { headers: { authorization: `Bearer ${accessToken}` } })
-          .then((answer) => answer.ok)
-          .catch(() => false),
-      );
-      const isWhole = (await Promise.all(others)).every(Boolean) && (await subscribed(url, String(accessToken)));
-      if (isWhole) return;
+  for (const port of ports) {
+    while (!(await isReady(port))) {
+      const dead = started.find(({ child }) => child.exitCode !== null);
+      if (dead !== undefined) throw new Error(`${dead.name} ended early:\n${dead.output.join("")}`);
+      if (Date.now() > until) {
+        const said = started.map(({ name, output }) => `${name}: ${output.join("")}`).join("\n");
+        throw new Error(`not ready in ${readyMsMax} ms:\n${said}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(
-    `not ready in ${readyMsMax} ms:\n${started.map((s) => `${s.name}: ${s.output.join("")}`).join("\n")}`,
-  );
 }
 
-function post(url: string, body: unknown): Promise<Response | undefined> {
-  const headers = { "content-type": "application/json" };
-  return fetch(url, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => undefined);
+async function isReady(port: number): Promise<boolean> {
+  return await fetch(`http://127.0.0.1:${port}/ready`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -18,19 +18,25 @@ const passwordBytes = 15;
 /**
  * Opens the admin's account where there is none. With RIALTO_ADMIN_PASSWORD it sees to it that the account of RIALTO_ADMIN_EMAIL is
  * there, which is the way back in where the first password was lost. An account that exists is never changed: neither its password,
- * which its owner may have changed, nor its role, because anybody can open an account under that address before.
+ * which its owner may have changed, nor its role, because anybody can open an account under that address before. What it found is
+ * announced, and whether the password of the configuration is the account's.
  */
 export async function seedAdmin(app: Parts): Promise<void> {
   const { adminEmail: email, adminPassword } = app.config;
-  if (adminPassword === undefined && (await app.users.hasAdmin())) return;
+  const { signal } = new AbortController();
   const known = await app.users.credentialsOf(email);
+  if (known?.user.role === "ADMIN") {
+    const hasConfiguredPassword =
+      adminPassword === undefined ? undefined : await app.passwords.verify(adminPassword, known.passwordHash, signal);
+    return app.announce({ kind: "admin-kept", email: known.user.email, hasConfiguredPassword });
+  }
+  if (adminPassword === undefined && (await app.users.hasAdmin())) return;
   if (known !== undefined) {
-    if (known.user.role !== "ADMIN")
-      app.log.warn({ userId: known.user.id }, "the admin's address belongs to a customer");
-    return;
+    app.log.warn({ userId: known.user.id }, "the admin's address belongs to a customer");
+    return app.announce({ kind: "admin-address-taken", email });
   }
   const password = adminPassword ?? randomBytes(passwordBytes).toString("base64url");
-  const passwordHash = await app.passwords.hash(password, new AbortController().signal);
+  const passwordHash = await app.passwords.hash(password, signal);
   const admin = openAccount({ id: uuidv7(), email, name: "Admin", role: "ADMIN", at: app.now() });
   const opened = await app.database.sql.begin(async (tx) => {
     const isNew = await insertUser(tx, admin, passwordHash);

@@ -1,6 +1,6 @@
 import { Role } from "@rialto/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { nobody, openWorld, password, refusal, type World } from "./user-world.ts";
+import { bearer, nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
 let world: World;
 beforeEach(async () => {
@@ -16,7 +16,7 @@ describe("the admin's account", () => {
     const [announcement, ...more] = world.announcements;
     expect(more).toEqual([]);
     expect(announcement).toMatchObject({ kind: "admin-created", email });
-    const given = announcement?.password ?? "";
+    const given = (announcement?.kind === "admin-created" && announcement.password) || "";
     expect(given.length).toBeGreaterThanOrEqual(16);
     const { user } = await world.auth.login({ email, password: given }, nobody());
     expect(user?.role).toBe(Role.ADMIN);
@@ -27,7 +27,9 @@ describe("the admin's account", () => {
     const others = await Promise.all([world.start(), world.start()]);
     await Promise.all([world.seed(), ...others.map((process) => process.seed())]);
     await world.seed();
-    const announced = [world, ...others].flatMap((process) => process.announcements);
+    const announced = [world, ...others]
+      .flatMap((process) => process.announcements)
+      .filter((announcement) => announcement.kind === "admin-created");
     expect(announced.length).toBe(1);
     expect(await refusal(world.auth.login({ email, password: announced[0]?.password ?? "" }, nobody()))).toBe("none");
     const rows = await world.database.sql`select 1 from account`;
@@ -53,8 +55,30 @@ describe("the admin's account", () => {
     await world.seed();
     const process = await world.start({ RIALTO_ADMIN_PASSWORD: password });
     await process.seed();
-    expect(process.announcements).toEqual([]);
+    expect(process.announcements).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: false }]);
     expect(await refusal(world.auth.login({ email, password }, nobody()))).toBe("CREDENTIALS_INVALID");
+  });
+
+  it("is said to have the password of the configuration for as long as it has it", async () => {
+    const started = async (password: string) => {
+      const process = await world.start({ RIALTO_ADMIN_PASSWORD: password });
+      await process.seed();
+      return process.announcements;
+    };
+    await started(password);
+    expect(await started(password)).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: true }]);
+    const { accessToken } = await world.auth.login({ email, password }, nobody());
+    const newPassword = "another that is long enough";
+    await world.auth.changePassword({ currentPassword: password, newPassword }, bearer(accessToken));
+    expect(await started(password)).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: false }]);
+    expect(await started(newPassword)).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: true }]);
+  });
+
+  it("is said to be there where the configuration names no password", async () => {
+    await world.seed();
+    const process = await world.start();
+    await process.seed();
+    expect(process.announcements).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: undefined }]);
   });
 
   it("is not made of a customer who was there before under that address", async () => {
@@ -62,7 +86,7 @@ describe("the admin's account", () => {
     await world.seed();
     const { user } = await world.auth.login({ email, password }, nobody());
     expect(user?.role).toBe(Role.CUSTOMER);
-    expect(world.announcements).toEqual([]);
+    expect(world.announcements).toEqual([{ kind: "admin-address-taken", email }]);
     expect(world.logged.join("")).toContain("the admin's address belongs to a customer");
   });
 });

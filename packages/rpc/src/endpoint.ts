@@ -5,6 +5,7 @@ import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
 import { admit, answer, answerStream, type CallHead, type EndpointParts } from "./pipeline.ts";
+import { isReady, type Readiness } from "./readiness.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
 import { createStandardServices, isStandardPath } from "./standard-services.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
@@ -38,6 +39,8 @@ export function createEndpoint(o: {
   readonly log: Logger;
   /** Tell gRPC clients over the network what there is to call. */
   readonly reflection?: boolean;
+  /** Until then whoever asks for its health is told to go elsewhere. It is ready from the start where this is not given. */
+  readonly readiness?: Readiness;
 }): Endpoint {
   const { service, routes, verifier, fingerprintKey, log } = o;
   const parts: EndpointParts = { service, verifier, fingerprintKey, log };
@@ -50,8 +53,10 @@ export function createEndpoint(o: {
     services,
     isListed: () => true,
     reflection: o.reflection ?? false,
-    healthOf: async (name) =>
-      name === "" || services.some(({ typeName }) => typeName === name) ? "SERVING" : undefined,
+    async healthOf(name) {
+      if (name !== "" && !services.some(({ typeName }) => typeName === name)) return undefined;
+      return o.readiness === undefined || isReady(await o.readiness()) ? "SERVING" : "NOT_SERVING";
+    },
     closing: closing.signal,
   });
   const answerOwn = createByteHandler(parts, routes);

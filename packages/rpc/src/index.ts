@@ -17,7 +17,7 @@ export {
   Refusal,
   refuse,
 } from "./errors.ts";
-export type { ReplicaStatus } from "./guarded-replica.ts";
+export { createHealthPages, type ServiceStanding } from "./health-pages.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
 export { clientAddressHeader, identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 export { listen } from "./listen.ts";
@@ -25,6 +25,7 @@ export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";
 export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
 export { openPort, type PortTls } from "./port.ts";
+export { isReady, type Readiness } from "./readiness.ts";
 export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./revocations.ts";
 export { type Handlers, type Route, serve } from "./route.ts";
 export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";

@@ -15,8 +15,8 @@ export interface Listening {
 }
 
 /**
- * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at its methods' paths, and `/health`. `extra` sees every other request first
- * and says whether it has taken it. Port 0 takes any free one. Rejects with Node's error where the port is taken.
+ * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at its methods' paths. `extra` sees every request first and says
+ * whether it has taken it. Port 0 takes any free one. Rejects with Node's error where the port is taken.
  */
 export async function listen(o: {
   readonly endpoint: Endpoint;
@@ -28,12 +28,6 @@ export async function listen(o: {
   const closing = new AbortController();
   const streams = streamPathsOf(endpoint);
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
-    if (req.method === "GET" && req.url === "/health") {
-      res
-        .writeHead(200, { "content-type": "application/json" })
-        .end(JSON.stringify({ status: "ok", service: endpoint.service }));
-      return;
-    }
     if (extra?.(req, res) === true) return;
     // Every failure has been logged by the pipeline or means that the client is gone.
     answerRequest(endpoint, req, res, closing.signal, streams).catch(() => res.destroy());

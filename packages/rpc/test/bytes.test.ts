@@ -111,9 +111,4 @@ describe("an endpoint over HTTP", () => {
       expect(resultOf(response.status, await response.text())).toMatchObject({ reason: "METHOD_UNKNOWN" });
     }
   });
-
-  it("says that it is alive", async () => {
-    const response = await fetch(`${opened.base}/health`);
-    expect(await response.json()).toEqual({ status: "ok", service: "order" });
-  });
 });

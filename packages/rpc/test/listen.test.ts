@@ -105,7 +105,7 @@ describe("a server", () => {
       });
       expect(answer).not.toMatch(/ 500 /);
     }
-    expect((await fetch(`http://127.0.0.1:${server.port}/health`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${server.port}/`)).status).toBe(501);
     await server.close();
   });
 });

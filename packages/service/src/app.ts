@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Database } from "@rialto/database";
 import type { Client } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
+import type { Announcement } from "./announcement.ts";
 import type { Config } from "./config.ts";
 import type { ServiceName } from "./service-name.ts";
 import type { SigningKeys } from "./signing-keys.ts";
@@ -29,13 +30,6 @@ export interface App<C extends Calls = Calls> {
   now(): Date;
   /** Tells the relay that a commit left something in the outbox. */
   wakeRelay(): void;
-  /** Tells the person who started the process something once, outside the logs: the password of the account just made. */
+  /** Tells the person who started the process something at this start, outside the logs: the password of the account just made. */
   announce(announcement: Announcement): void;
-}
-
-/** Said once, at the start that brought it about. Without a password it is one that the person has given themselves. */
-export interface Announcement {
-  readonly kind: "admin-created";
-  readonly email: string;
-  readonly password: string | undefined;
 }

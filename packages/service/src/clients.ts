@@ -8,6 +8,7 @@ import {
   createClient,
   type EndedSession,
   type Endpoint,
+  type ServiceStanding,
   workOrigin,
 } from "@rialto/rpc";
 import type { JSONWebKeySet } from "jose";
@@ -22,6 +23,8 @@ export interface ClientFactory {
   of<S extends DescService>(service: S, caller: CallerName, at?: ServiceName): Client<S>;
   /** The way to a service for whoever passes bytes on. All clients of a service share it, and what it knows of its replicas. */
   upstream(name: string): ByteUpstream;
+  /** How the replicas of each service that is called over the network stand. */
+  standing(): readonly ServiceStanding[];
   /** Closes the connections. */
   close(): void;
 }
@@ -59,6 +62,7 @@ export function createClientFactory(o: {
       return createClient(service, target, { caller, target: at, tokens: o.identity.tokensOf(caller) });
     },
     upstream,
+    standing: () => [...upstreams].map(([service, made]) => ({ service, replicas: made.status() })),
     close: () => {
       for (const made of upstreams.values()) made.close();
     },

@@ -1,6 +1,7 @@
 import type { Database } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
-import type { Announcement, App } from "./app.ts";
+import type { Announcement } from "./announcement.ts";
+import type { App } from "./app.ts";
 import type { ClientFactory } from "./clients.ts";
 import type { Config } from "./config.ts";
 import type { ServiceDefinition } from "./define-service.ts";

@@ -1,4 +1,5 @@
-export type { Announcement, App, Calls, Clients } from "./app.ts";
+export { type Announcement, announcementText } from "./announcement.ts";
+export type { App, Calls, Clients } from "./app.ts";
 export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 export { type Config, readConfig } from "./config.ts";
 export { ConfigurationError } from "./configuration-error.ts";

@@ -1,4 +1,5 @@
 import { createLogger, type Logger } from "@rialto/telemetry";
+import { announcementText } from "./announcement.ts";
 import { type Config, readEnvironment } from "./config.ts";
 import type { ServiceDefinition } from "./define-service.ts";
 import { onNpmGone } from "./npm-watch.ts";
@@ -76,8 +77,8 @@ export async function runProcess(service: ServiceDefinition): Promise<void> {
     async start({ config, log, logOf }) {
       const running = await runServices([service], { config, logOf, listens: true });
       log.info({ port: running.port }, "listening");
-      for (const { email, password } of running.announcements)
-        process.stderr.write(`Admin account: ${email}${password === undefined ? "" : `, password ${password}`}\n`);
+      for (const announcement of running.announcements)
+        process.stderr.write(`Admin account: ${announcementText(announcement)}\n`);
       return running;
     },
   });

@@ -1,21 +1,22 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { AuthService, RegistrationService } from "@rialto/contracts";
+import { AuthService } from "@rialto/contracts";
 import { type Database, isOutage } from "@rialto/database";
 import { createRelay, type Jobs, runSubscription } from "@rialto/events";
 import {
   createEndpoint,
+  createHealthPages,
   createTokenVerifier,
   type Endpoint,
   isUnavailable,
   listen,
+  type Readiness,
   type Revocations,
   type Route,
   type TokenVerifier,
   watchRevocations,
 } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import type { Announcement } from "./app.ts";
+import type { Announcement } from "./announcement.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 import type { Config } from "./config.ts";
 import { createApp } from "./create-app.ts";
@@ -24,7 +25,9 @@ import { deadLetterRoute } from "./dead-letter-route.ts";
 import type { OpenService, ServiceDefinition } from "./define-service.ts";
 import { sweepIdempotencyKeys } from "./idempotency-retention.ts";
 import { type Identity, openIdentity } from "./identity.ts";
-import { type Registration, register, registerUntilDone, registrationRoute, registrationsOf } from "./registration.ts";
+import { createReadiness } from "./readiness.ts";
+import { createRegistrar, type Registrar } from "./registrar.ts";
+import { registrationRoute } from "./registration.ts";
 import { runSchedule } from "./run-schedule.ts";
 import { defaultPorts, type ServiceName } from "./service-name.ts";
 import { subscriptionRoute } from "./subscription-route.ts";
@@ -52,7 +55,7 @@ export interface Running {
   readonly identity: Identity;
   /** Where it listens, if it does. */
   readonly port: number | undefined;
-  /** What the seeds of this start have to say once. */
+  /** What the seeds of this start have to say. */
   readonly announcements: readonly Announcement[];
   /** Stops taking requests, finishes what runs, stops schedules, subscriptions and relays, and closes what is open, in this order. */
   stop(): Promise<void>;
@@ -90,6 +93,15 @@ interface Part {
   readonly keepsKeys: boolean;
 }
 
+/** One service that is open: it can be called, and has not begun its own work. */
+interface Opened {
+  readonly part: Part;
+  readonly open: OpenService;
+  readonly endpoint: Endpoint;
+  readonly registrar: Registrar;
+  readonly readiness: Readiness;
+}
+
 async function start(
   definitions: readonly ServiceDefinition[],
   o: RunOptions & { readonly log: Logger },
@@ -123,53 +135,42 @@ async function start(
   const announcements: Announcement[] = [];
   const announce = (announcement: Announcement) => announcements.push(announcement);
   const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, o.logOf(part.name))));
-  const opened = new Map<Part, OpenService>();
+  const stopping = new AbortController();
+  const opened: Opened[] = [];
   for (const part of parts) {
     const wakeRelay = () => part.relay?.wake();
     const open = await part.definition.open(createApp({ ...part, clients, config, identity, wakeRelay, announce }));
     teardown.add("services", () => open.stop());
-    opened.set(part, open);
-    endpoints.set(
-      part.name,
-      createEndpoint({
-        service: part.name,
-        routes: [...open.routes, ...eventRoutes(part, open, jobs)],
-        verifier,
-        fingerprintKey: identity.derivedKey(`${part.name} idempotency fingerprint`),
-        log: part.log,
-        reflection: config.reflection,
-      }),
-    );
+    const { name: service, database, extras } = part;
+    const registrar = createRegistrar({ service, subscriptions: open.subscriptions, runsHere, clients, log: part.log });
+    const databases = [database, ...extras.values()];
+    const readiness = createReadiness({ databases, registrar, stopping: stopping.signal });
+    const endpoint = createEndpoint({
+      service,
+      routes: [...open.routes, ...eventRoutes(part, open, jobs)],
+      verifier,
+      fingerprintKey: identity.derivedKey(`${service} idempotency fingerprint`),
+      log: part.log,
+      reflection: config.reflection,
+      readiness,
+    });
+    endpoints.set(service, endpoint);
+    opened.push({ part, open, endpoint, registrar, readiness });
   }
 
   // What is published here is registered before anything can happen. The others' publishers may wait for this process in turn.
-  const registrations = [...opened].flatMap(([part, open]) =>
-    open.subscriptions.flatMap(registrationsOf).map((registration) => ({ part, registration })),
-  );
-  const [here, elsewhere] = partition(registrations, ({ registration }) => runsHere.includes(registration.publisher));
-  for (const { part, registration } of here) await register(registration, registrar(clients, part, registration));
-  for (const open of opened.values()) await open.seed();
+  for (const { registrar } of opened) await registrar.registerHere();
+  for (const { open } of opened) await open.seed();
 
-  const stopRegistering = new AbortController();
-  teardown.add("registrations", () => stopRegistering.abort());
   for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
-  for (const [part, open] of opened) runSubscriptions(part, open, jobs, teardown);
-  for (const [part, open] of opened) runSchedules(part, open, teardown);
-  const port = o.listens ? await listenAlone(endpoints, config, teardown) : undefined;
-  for (const { part, registration } of elsewhere) {
-    const until = { log: part.log, signal: stopRegistering.signal };
-    void registerUntilDone(registration, registrar(clients, part, registration), until);
-  }
+  for (const { part, open } of opened) runSubscriptions(part, open, jobs, teardown);
+  for (const { part, open } of opened) runSchedules(part, open, teardown);
+  const port = o.listens ? await listenAlone(opened, { config, clients, revocations }, teardown) : undefined;
+  // The first thing that stops: whoever asks is told to go elsewhere while what runs ends.
+  teardown.add("readiness", () => stopping.abort());
+  for (const { registrar } of opened) registrar.registerElsewhere(stopping.signal);
 
   return { endpoints, clients, verifier, revocations, identity, port, announcements, stop: () => teardown.run() };
-}
-
-function registrar(clients: ClientFactory, part: Part, { publisher }: Registration) {
-  return clients.of(RegistrationService, part.name, publisher);
-}
-
-function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
-  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
 }
 
 function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
@@ -231,25 +232,19 @@ function runSchedules({ database, log, keepsKeys }: Part, open: OpenService, tea
 }
 
 async function listenAlone(
-  endpoints: ReadonlyMap<ServiceName, Endpoint>,
-  config: Config,
+  opened: readonly Opened[],
+  { config, clients, revocations }: Pick<Running, "clients" | "revocations"> & { readonly config: Config },
   teardown: Teardown,
 ): Promise<number> {
-  const [only, ...others] = endpoints;
+  const [only, ...others] = opened;
   if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
-  const [name, endpoint] = only;
+  const { endpoint, readiness } = only;
+  const answerHealth = createHealthPages({ readiness, services: clients.standing, revocations });
   const server = await listen({
     endpoint,
-    port: config.port ?? defaultPorts[name],
-    extra: answerHealth,
+    port: config.port ?? defaultPorts[only.part.name],
+    extra: (request, response) => answerHealth(request, response) !== undefined,
   });
   teardown.add("requests", () => server.close());
   return server.port;
-}
-
-/** Whoever runs the process asks here whether it lives. That it has started is all that it says: it listens last. */
-function answerHealth(request: IncomingMessage, response: ServerResponse): boolean {
-  if (request.url !== "/health" || request.method !== "GET") return false;
-  response.writeHead(200, { "content-type": "application/json" }).end('{"status":"ok"}');
-  return true;
 }

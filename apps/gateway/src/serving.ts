@@ -1,0 +1,29 @@
+import type { ByteUpstream } from "@rialto/rpc";
+
+/** How long a service may take to say that it is well. */
+const healthAnswerMsMax = 1_000;
+
+/** Asks what is behind for the health of one of its services by gRPC's name, or of all of it by "". False where no answer comes. */
+export async function isServing(upstream: ByteUpstream, service: string): Promise<boolean> {
+  try {
+    const header = { "content-type": "application/json", "connect-timeout-ms": `${healthAnswerMsMax}` };
+    const answer = await upstream.fetch(
+      {
+        url: "http://upstream/grpc.health.v1.Health/Check",
+        method: "POST",
+        header: new Headers(header),
+        body: once(Buffer.from(JSON.stringify({ service }))),
+      },
+      { isSafe: true },
+    );
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of answer.body) chunks.push(chunk);
+    return answer.status === 200 && JSON.parse(Buffer.concat(chunks).toString()).status === "SERVING";
+  } catch {
+    return false;
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

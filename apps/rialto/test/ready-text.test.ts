@@ -1,0 +1,42 @@
+import { type Announcement, readConfig } from "@rialto/service";
+import { describe, expect, it } from "vitest";
+import { readyText } from "../src/ready-text.ts";
+
+const email = "admin@rialto.example";
+
+/** What the text says of the admin. */
+function adminIn(announcements: readonly Announcement[]): string | undefined {
+  const text = readyText({ port: 8080, config: readConfig({}), announcements, logFile: undefined });
+  return /^ {2}Admin +(.*)$/m.exec(text)?.[1];
+}
+
+describe("what is said of the admin's account when everything runs", () => {
+  it("is its password where this start made it up", () => {
+    const told = adminIn([{ kind: "admin-created", email, password: "made-up" }]);
+    expect(told).toBe(`${email}, password made-up (shown only this once)`);
+  });
+
+  it.each<Announcement>([
+    { kind: "admin-created", email, password: undefined },
+    { kind: "admin-kept", email, hasConfiguredPassword: true },
+  ])("is that it has the password of RIALTO_ADMIN_PASSWORD where it has ($kind)", (announcement) => {
+    expect(adminIn([announcement])).toBe(`${email}, password as in RIALTO_ADMIN_PASSWORD`);
+  });
+
+  it("is that it keeps the password that it had where RIALTO_ADMIN_PASSWORD came later, and how that is changed", () => {
+    const told = adminIn([{ kind: "admin-kept", email, hasConfiguredPassword: false }]);
+    expect(told).toContain("keeps its own password, not the one in RIALTO_ADMIN_PASSWORD");
+    expect(told).toContain("POST /api/auth/password-reset");
+  });
+
+  it("is that it is from an earlier start where no password is configured", () => {
+    const told = adminIn([{ kind: "admin-kept", email, hasConfiguredPassword: undefined }]);
+    expect(told).toContain(`${email}, from an earlier start`);
+    expect(adminIn([])).toBe("an account that another start has made");
+  });
+
+  it("is that there is none where a customer has the address, and what to do", () => {
+    const told = adminIn([{ kind: "admin-address-taken", email }]);
+    expect(told).toBe(`none was made: ${email} belongs to a customer. Set RIALTO_ADMIN_EMAIL to another address`);
+  });
+});
