@@ -175,7 +175,9 @@ async function subscribed(url: string, accessToken: string): Promise<boolean> {
   if (!Array.isArray(subscriptions)) return false;
   // A service tells of what it runs before it is registered; the topics are what publishers know.
   const registered = subscriptions.filter(({ topics }) => topics.length > 0).map(({ name }) => name);
-  return ["checkout", "order-refunds", "order-mail", "welcome-mail"].every((name) => registered.includes(name));
+  return ["checkout", "order-refunds", "order-mail", "welcome-mail", "reset-mail"].every((name) =>
+    registered.includes(name),
+  );
 }
 
 /**
