@@ -2,6 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ByteRequest, type ByteResponse, createStandardServices } from "@rialto/rpc";
 import { isPublished, upstreamNameOf } from "./contract.ts";
 import type { Behind } from "./upstream.ts";
+import { takingWebText } from "./web-text.ts";
 
 /** How long a service may take to say that it is well. */
 const healthAnswerMsMax = 1_000;
@@ -17,7 +18,7 @@ export function createStandard(o: {
   for (const method of o.services.flatMap((service) => service.methods)) {
     if (isPublished(method)) methods.set(method.parent.typeName, method);
   }
-  return createStandardServices({
+  const answer = createStandardServices({
     services: o.services,
     isListed: isPublished,
     reflection: o.reflection,
@@ -29,6 +30,7 @@ export function createStandard(o: {
       return (await isServing(name, method, o.behind)) ? "SERVING" : "NOT_SERVING";
     },
   });
+  return takingWebText(answer);
 }
 
 async function isServing(service: string, method: DescMethod, behind: Behind): Promise<boolean> {
