@@ -3,6 +3,7 @@ import { callErrors, protocolOf, type WireProtocol } from "@rialto/rpc";
 import { isPublished, procedureOf } from "./contract.ts";
 import type { Exchange } from "./exchange.ts";
 import { refused } from "./refused.ts";
+import { binaryTypeOf } from "./web-text.ts";
 
 /** The methods that exist at the gateway, by their path. */
 export function publishedMethods(services: readonly DescService[]): ReadonlyMap<string, DescMethod> {
@@ -15,9 +16,9 @@ export function isProcedurePath(path: string): boolean {
   return /^\/(rialto|grpc)\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
 }
 
-/** How the client speaks at the path of a procedure. */
+/** How the client speaks at the path of a procedure; text mode is gRPC-Web too. */
 export function protocolAt({ request }: Exchange): WireProtocol {
-  return protocolOf(new Headers({ "content-type": request.headers["content-type"] ?? "" }));
+  return protocolOf(new Headers({ "content-type": binaryTypeOf(request.headers["content-type"] ?? "") }));
 }
 
 /** Refuses what is neither Connect nor gRPC, before anything is asked of a service. Which encoding a method takes, its service says. */
@@ -26,7 +27,7 @@ export function requireRpc({ request }: Exchange): void {
   if (request.method !== "POST")
     throw refused(callErrors.METHOD_UNKNOWN, { httpStatus: 405, headers: { allow: "GET, POST" } });
   const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
-  if (/^application\/((connect\+)?(proto|json)|grpc(-web)?(\+(proto|json))?)$/.test(type)) return;
+  if (/^application\/((connect\+)?(proto|json)|grpc(-web(-text)?)?(\+(proto|json))?)$/.test(type)) return;
   throw refused(callErrors.INVALID_REQUEST, {
     message: `The content type must be one of ${contentTypes}.`,
     httpStatus: 415,
@@ -34,6 +35,6 @@ export function requireRpc({ request }: Exchange): void {
   });
 }
 
-const contentTypes = ["application/", "application/connect+", "application/grpc+", "application/grpc-web+"]
-  .flatMap((start) => [`${start}json`, `${start}proto`])
+const contentTypes = ["", "connect+", "grpc+", "grpc-web+", "grpc-web-text+"]
+  .flatMap((start) => [`application/${start}json`, `application/${start}proto`])
   .join(", ");

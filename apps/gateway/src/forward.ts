@@ -8,24 +8,29 @@ import { grpcStatus, grpcWebTrailers, isTrailerFrame } from "./grpc-error.ts";
 import { connectEndOfStream, refused } from "./refused.ts";
 import { headersOutward } from "./request-headers.ts";
 import { type Behind, callBehind } from "./upstream.ts";
+import { inBinary, inText, isWebText } from "./web-text.ts";
 
 /**
  * Passes a call on as bytes, whatever protocol and encoding they are in, and its answer back as they come, no faster than the client
- * takes them. A client that goes away cancels the call behind; a gateway that closes ends its streams.
+ * takes them; gRPC-Web's text mode alone is turned into binary and back. A client that goes away cancels the call behind; a gateway that closes
+ * ends its streams.
  */
 export async function forward(exchange: Exchange, method: DescMethod, behind: Behind): Promise<void> {
   const { request, response, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
+  const type = request.headers["content-type"];
+  const asked = limitedBody(request);
   const answer = await callBehind(exchange, method, behind, {
     httpMethod: request.method ?? "POST",
     query: exchange.query,
-    body: limitedBody(request),
+    ...(isWebText(type) ? await inBinary(type, asked) : { body: asked }),
     signal: isStream ? AbortSignal.any([signal, closing]) : signal,
   });
   const trailer = new Headers();
   const body = isStream ? endedStream(exchange, answer, trailer) : recorded(exchange, answer, trailer);
   const header = new Headers(headersOutward(answer.header));
-  await writeNodeResponse({ ...answer, header, body, trailer }, response);
+  const whole = { ...answer, header, body, trailer };
+  await writeNodeResponse(isWebText(type) ? inText(whole) : whole, response);
 }
 
 /** The stream, with an end that its reader understands where it breaks off on the way here. */

@@ -26,8 +26,8 @@ import { forward } from "./forward.ts";
 import { grpcStatus } from "./grpc-error.ts";
 import { createHealth, type HealthSources } from "./health.ts";
 import { createLoad, type Load, type Work } from "./load.ts";
+import { createPages } from "./pages.ts";
 import { identifyCaller, requireAccess, unknownMethod } from "./policy.ts";
-import { createReference } from "./reference.ts";
 import { answerTo, connectEndOfStream, connectError, httpStatusOf, refused, restError } from "./refused.ts";
 import { type CountRequest, createRequestLimits, type RequestLimitOptions } from "./request-limits.ts";
 import { answerRest } from "./rest.ts";
@@ -124,7 +124,7 @@ function createHandler(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const methods = publishedMethods(contractServices);
   const table = compileRoutes(contractServices);
-  const reference = createReference(table.routes);
+  const pages = createPages(table.routes);
   const health = createHealth(o, o, closing);
   const standard = createStandard({
     services: contractServices,
@@ -163,7 +163,7 @@ function createHandler(
         httpStatus: 414,
       });
     if (browser.answerPreflight(exchange)) return;
-    if (reference.answer(exchange)) return;
+    if (pages.answer(exchange)) return;
     if (isProcedurePath(path) && isStandardPath(path)) {
       record.route = "gRPC health or reflection";
       await count(exchange, undefined, undefined);

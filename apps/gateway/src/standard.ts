@@ -3,6 +3,7 @@ import { type ByteRequest, type ByteResponse, createStandardServices, isReady, t
 import { isPublished, upstreamNameOf } from "./contract.ts";
 import { isServing } from "./serving.ts";
 import type { Behind } from "./upstream.ts";
+import { takingWebText } from "./web-text.ts";
 
 /** gRPC's own services for all that is behind the gateway: it tells of what is published, asks each service for its health, and is itself as `/ready` says. */
 export function createStandard(o: {
@@ -16,7 +17,7 @@ export function createStandard(o: {
   for (const method of o.services.flatMap((service) => service.methods)) {
     if (isPublished(method)) methods.set(method.parent.typeName, method);
   }
-  return createStandardServices({
+  const answer = createStandardServices({
     services: o.services,
     isListed: isPublished,
     reflection: o.reflection,
@@ -28,4 +29,5 @@ export function createStandard(o: {
       return (await isServing(o.behind.upstream(upstreamNameOf(method)), name)) ? "SERVING" : "NOT_SERVING";
     },
   });
+  return takingWebText(answer);
 }

@@ -6,6 +6,7 @@ import { ErrorInfoSchema, Order_Status, OrderService } from "@rialto/contracts";
 import { callErrors, refuse } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
+import { createGrpcWebTextTransport } from "./web-text-transport.ts";
 
 let system: StubSystem;
 afterEach(() => system.close());
@@ -17,6 +18,8 @@ const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
   "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
   "gRPC-Web over HTTP/2": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+  "gRPC-Web's text mode over HTTP/1.1": (baseUrl) => createGrpcWebTextTransport({ baseUrl, httpVersion: "1.1" }),
+  "gRPC-Web's text mode over HTTP/2": (baseUrl) => createGrpcWebTextTransport({ baseUrl, httpVersion: "2" }),
 };
 
 const places = [
@@ -225,6 +228,80 @@ describe("a service that is not there", () => {
       { headers: await headers() },
     );
     expect(await refusalOf(call)).toEqual({ code: Code.Unavailable, reason: "TEMPORARILY_UNAVAILABLE" });
+  });
+});
+
+describe("gRPC-Web's text mode", () => {
+  const path = "/rialto.order.v1.OrderService/GetOrder";
+  const message = Buffer.concat([Buffer.from([0, 0, 0, 0, 38, 10, 36]), Buffer.from(orderId)]);
+  const ask = async (body: string, type = "application/grpc-web-text", to = path) => {
+    const response = await fetch(`${system.url}${to}`, {
+      method: "POST",
+      headers: { ...(await headers()), "content-type": type },
+      body,
+    });
+    return { response, text: await response.text() };
+  };
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+  /** What the runs of an answer stand for, each with its padding. */
+  const bytesOf = (text: string) =>
+    Buffer.concat([...text.matchAll(/[^=]+={0,2}/g)].map(([run]) => Buffer.from(run, "base64")));
+
+  it.each([
+    ["in one run", base64(message)],
+    ["in a run for the head and one for the message", base64(message.subarray(0, 5)) + base64(message.subarray(5))],
+    ["in a run for each byte", [...message].map((byte) => base64(Buffer.from([byte]))).join("")],
+  ])("takes a message %s, and answers in base64", async (_how, body) => {
+    system = await startStubSystem({ getOrder: async ({ id }) => ({ order: { id } }) });
+    const { response, text } = await ask(body);
+    expect(response.headers.get("content-type")).toBe("application/grpc-web-text+proto");
+    expect(text).toMatch(/^([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)+$/);
+    expect(bytesOf(text).toString("latin1")).toContain(orderId);
+    expect(bytesOf(text).toString("latin1")).toMatch(/grpc-status: ?0/);
+  });
+
+  it("keeps to the encoding that it was asked in", async () => {
+    system = await startStubSystem({ getOrder: async ({ id }) => ({ order: { id } }) });
+    const json = Buffer.from(JSON.stringify({ id: orderId }));
+    const body = base64(Buffer.concat([Buffer.from([0, 0, 0, 0, json.length]), json]));
+    const { response, text } = await ask(body, "application/grpc-web-text+json");
+    expect(response.headers.get("content-type")).toBe("application/grpc-web-text+json");
+    expect(bytesOf(text).toString()).toContain(`"id":"${orderId}"`);
+  });
+
+  it.each([
+    ["what is no base64", "this is no base64!", "3", "invalid_argument"],
+    ["base64 that is cut off", base64(message).slice(0, 20), "3", "invalid_argument"],
+    ["the binary protocol by mistake", message.toString("latin1"), "3", "invalid_argument"],
+    // As Connect says of a unary call without a message.
+    ["nothing at all", "", "12", "unimplemented"],
+  ])("refuses %s as the caller's mistake", async (_what, body, status, code) => {
+    system = await startStubSystem({}, { overNetwork: true });
+    const { response, text } = await ask(body);
+    expect(response.headers.get("content-type")).toMatch(/^application\/grpc-web-text/);
+    const trailers = `grpc-status:${response.headers.get("grpc-status")}\n${bytesOf(text).toString("latin1")}`;
+    expect([response.status, /grpc-status: ?(\d+)/.exec(trailers)?.[1]]).toEqual([200, status]);
+    await expect.poll(() => system.lines.at(-1)?.code).toBe(code);
+  });
+
+  it("refuses a body whose base64 is too large", async () => {
+    system = await startStubSystem();
+    const { response } = await ask(base64(Buffer.alloc(1024 * 1024)));
+    expect(response.headers.get("grpc-status")).toBe("3");
+    expect(response.headers.get("grpc-message")).toContain("larger than");
+  });
+
+  it("reaches gRPC's own services too", async () => {
+    system = await startStubSystem();
+    const { text } = await ask(
+      base64(Buffer.alloc(5)),
+      "application/grpc-web-text+proto",
+      "/grpc.health.v1.Health/Check",
+    );
+    const serving = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
+    expect(bytesOf(text).subarray(0, serving.length)).toEqual(serving);
+    const bad = await ask("no base64!", "application/grpc-web-text", "/grpc.health.v1.Health/Check");
+    expect(bad.response.headers.get("grpc-status")).toBe("3");
   });
 });
 

@@ -1,18 +1,22 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import { createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { Order_Status, OrderService } from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createBrowserTransport } from "./browser-transport.ts";
+import { openChromium } from "./chromium.ts";
 import { type Grpcurl, grpcurl } from "./grpcurl.ts";
 import { type Json, openShop } from "./shop.ts";
 import { oneProcess, sixProcesses, type Topology } from "./topology.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
 const procedure = "rialto.order.v1.OrderService";
+const browser = await openChromium("Google's gRPC-Web client in a browser");
+afterAll(() => browser?.close());
 
 /** How one client speaks of orders, whatever it speaks. Enums by name, as JSON has them. */
 interface Orders {
@@ -51,6 +55,7 @@ const clients: Readonly<Record<string, (place: Place) => Orders>> = {
   ),
   "the generated client, gRPC": generated((baseUrl) => createGrpcTransport({ baseUrl })),
   "a gRPC-Web client": generated((baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" })),
+  ...(browser === undefined ? {} : { "Google's gRPC-Web client in a browser": generated(inBrowser) }),
   "@grpc/grpc-js with the proto files loaded at run time": grpcJs,
 };
 
@@ -82,12 +87,36 @@ describe.each([
     },
   );
 
+  it.skipIf(browser === undefined)("Google's gRPC-Web client reads why it is refused", async () => {
+    const client = createClient(OrderService, inBrowser(place.url));
+    const refusalOf = async (work: Promise<unknown>) => {
+      const { code, rawMessage } = ConnectError.from(await work.catch((error: unknown) => error));
+      return { code, rawMessage };
+    };
+    const headers = { authorization: `Bearer ${place.token}` };
+    // By the gateway itself, in the head of its answer.
+    expect(await refusalOf(client.getOrder({ id: randomUUID() }))).toEqual({
+      code: Code.Unauthenticated,
+      rawMessage: expect.stringMatching(/./),
+    });
+    // By the service behind it, at the end of its answer.
+    expect(await refusalOf(client.getOrder({ id: randomUUID() }, { headers }))).toEqual({
+      code: Code.NotFound,
+      rawMessage: expect.stringMatching(/./),
+    });
+  });
+
   it("grpcurl finds the services by reflection, and calls them", async () => {
     const run = await grpcurl();
     if (run === undefined) return;
     await byReflection(run, place, productId);
   }, 600_000);
 });
+
+function inBrowser(baseUrl: string): Transport {
+  if (browser === undefined) throw new Error("there is no browser");
+  return createBrowserTransport(browser, baseUrl);
+}
 
 async function byReflection(run: Grpcurl, { url, token }: Place, productId: string): Promise<void> {
   const address = new URL(url).host;

@@ -1,0 +1,46 @@
+import type { Exchange } from "./exchange.ts";
+import { describeRoutes } from "./openapi/document.ts";
+import { pagePolicy, renderPage } from "./openapi/page.ts";
+import { createResetPasswordPage } from "./reset-password/page.ts";
+import type { RestRoute } from "./routes.ts";
+
+/** What people and their tools may read without calling a method, made once: what there is to call, and the page behind a mail's link. */
+export interface Pages {
+  /** Answers /openapi.json, /docs and /reset-password; false where the request is for something else. */
+  answer(exchange: Exchange): boolean;
+}
+
+/** Makes the pages of what the routes offer. Throws where the contract has no route for what a page does. */
+export function createPages(routes: readonly RestRoute[]): Pages {
+  const document = describeRoutes(routes);
+  const reset = createResetPasswordPage(routes);
+  const pages: ReadonlyMap<string, Page> = new Map([
+    ["/openapi.json", pageOf(JSON.stringify(document), { "content-type": "application/json" })],
+    ["/docs", htmlPage(renderPage(document), pagePolicy)],
+    ["/reset-password", htmlPage(reset.html, reset.policy)],
+  ]);
+  return {
+    answer({ request, response, path, record }) {
+      const page = pages.get(path);
+      if (page === undefined || (request.method !== "GET" && request.method !== "HEAD")) return false;
+      record.route = path;
+      response.writeHead(200, { ...page.head, "content-length": page.body.length });
+      response.end(request.method === "HEAD" ? undefined : page.body);
+      return true;
+    },
+  };
+}
+
+interface Page {
+  readonly head: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+function htmlPage(html: string, policy: string): Page {
+  return pageOf(html, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy });
+}
+
+function pageOf(text: string, headers: Readonly<Record<string, string>>): Page {
+  const head = { "cache-control": "public, max-age=300", "x-content-type-options": "nosniff", ...headers };
+  return { head, body: Buffer.from(text) };
+}
