@@ -339,6 +339,6 @@ describe("the mail that sets a new password", () => {
     await service.resetMail(event);
     expect(server.mails).toHaveLength(0);
     const rows = await world.database.sql`select state, last_error from notification where event_id = ${event.id}`;
-    expect(rows[0]).toEqual({ state: "FAILED", last_error: "the reset was used, or has expired" });
+    expect(rows[0]).toEqual({ state: "FAILED", last_error: "the reset was used, or has ended" });
   });
 });
