@@ -97,6 +97,22 @@ describe("the mail of each kind", () => {
     expect(mail.html).toContain(words);
   });
 
+  const euros = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
+
+  it.each([
+    ["all", 7499n, "We have given back the €74.99 that we had taken from your card."],
+    ["a part", 5000n, "We have given back €50.00 so far of the €74.99 that we had taken from your card."],
+    ["none", 0n, "We have given back €0.00 so far of the €74.99 that we had taken from your card."],
+  ])("tells of a cancelled order whose money was taken that %s of it was given back", async (_, refunded, words) => {
+    const event = orderEvent(OrderEvent_Kind.CANCELLED, { captured: euros(7499n), refunded: euros(refunded) });
+    await service.orderMail(event);
+    const { text = "", html } = only(server.mails);
+    for (const part of [text.replaceAll("\n", " "), html]) {
+      expect(part).toContain(words);
+      expect(part).not.toMatch(/no money|reserved/i);
+    }
+  });
+
   it("welcomes a new customer", async () => {
     await service.welcomeMail(userCreated());
     expect(only(server.mails).subject).toBe("Welcome to Rialto");
