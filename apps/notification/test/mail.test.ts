@@ -1,5 +1,5 @@
 import { Notification_State, Order_RejectionReason, OrderEvent_Kind } from "@rialto/contracts";
-import { isUnavailable, reasonOf } from "@rialto/rpc";
+import { isUnavailable, nextPageToken, reasonOf } from "@rialto/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createSmtpTransport } from "../src/smtp-transport.ts";
 import type { MailTransport } from "../src/transport.ts";
@@ -322,6 +322,13 @@ describe("ListNotifications", () => {
     expect((await service.calls.listNotifications({}, as("CUSTOMER"))).notifications).toEqual([]);
     await expect(service.calls.listNotifications({ userId: ada.id }, as("CUSTOMER"))).rejects.toSatisfy(
       (error) => reasonOf(error) === "ACCESS_DENIED",
+    );
+  });
+
+  it("takes no page token that somebody else made", async () => {
+    const pageToken = nextPageToken(["made up"], { userId: undefined, orderId: undefined });
+    await expect(service.calls.listNotifications({ pageToken }, as("ADMIN"))).rejects.toSatisfy(
+      (error) => reasonOf(error) === "PAGE_TOKEN_INVALID",
     );
   });
 });

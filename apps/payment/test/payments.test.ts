@@ -1,4 +1,5 @@
 import { Payment_Status } from "@rialto/contracts";
+import { nextPageToken } from "@rialto/rpc";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { admin, as, authorization, customerId, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
@@ -252,5 +253,11 @@ describe("reading payments", () => {
     } while (pageToken !== "");
     expect(ids).toHaveLength(5);
     expect(ids).toEqual([...new Set(ids)].sort().reverse());
+  });
+
+  it("takes no page token that somebody else made", async () => {
+    const pageToken = nextPageToken(["made up"], { orderId: undefined, userId: customerId });
+    const list = world.door.listPayments({ pageToken }, as("CUSTOMER", customerId));
+    expect(await refusal(list)).toBe("PAGE_TOKEN_INVALID");
   });
 });

@@ -76,8 +76,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
     },
 
     async listUsers(request) {
-      const { limit, after } = pageOf(request, {});
-      if (after !== undefined && !isUuid(after[0])) throw refuse(callErrors.PAGE_TOKEN_INVALID);
+      const { limit, after } = pageOf(request, {}, [isUuid]);
       const rows = await app.users.list({ limit: limit + 1, after: after?.[0] });
       const page = rows.slice(0, limit);
       const last = page.at(-1);
