@@ -14,7 +14,7 @@ import {
   serve,
   type TokenVerifier,
 } from "@rialto/rpc";
-import { eventErrors, mergeSubscriptions } from "@rialto/service";
+import { deadLetterKeys, eventErrors, mergeSubscriptions } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 
 /** The domain whose methods the gateway answers itself. It names the door as services are named: the audience of the gateway's token. */
@@ -50,7 +50,7 @@ function deadLetters(keepers: readonly EventKeeper[]): Parameters<typeof serve<t
   return {
     async listDeadLetters(request, ctx) {
       const filter = { subscription: request.subscription === "" ? undefined : request.subscription };
-      const { limit } = pageOf(request, filter);
+      const { limit } = pageOf(request, filter, deadLetterKeys);
       const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.listDeadLetters(request, ctx));
       if (filter.subscription !== undefined) asked.requireOne();
       const all = asked.answers.flatMap((answer) => answer.deadLetters).sort(byEventThenSubscription);

@@ -93,6 +93,15 @@ describe("dead letters of several services", () => {
     expect(seen).toEqual(["1 left", "2 right", "3 right", "4 left", "5 left", "5 right", "6 left", "8 right"]);
   });
 
+  it.each([[["made up", "left"]], [[idAt(1), "left\0"]], [[idAt(1)]]])(
+    "are not listed after a row that there cannot be: %j",
+    async (keys) => {
+      const { deadLetters } = door(keeper("left", { listDeadLetters: lettersOf("left", [1]) }));
+      const pageToken = nextPageToken(keys, { subscription: undefined });
+      expect(await reasonWhy(deadLetters.listDeadLetters({ pageToken }, origin))).toBe("PAGE_TOKEN_INVALID");
+    },
+  );
+
   it("are shown without those of a service that is down, which is named", async () => {
     const { deadLetters } = door(
       keeper("left", { listDeadLetters: lettersOf("left", [1]) }),

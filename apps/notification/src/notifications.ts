@@ -9,6 +9,7 @@ import {
 } from "@rialto/contracts";
 import { type Database, once } from "@rialto/database";
 import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { validate as isUuid } from "uuid";
 import { errors } from "./errors.ts";
 import type { Notification } from "./notification.ts";
 import { type NotificationStore, requeue } from "./store.ts";
@@ -26,7 +27,7 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
       const own = caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined;
       if (own !== undefined && asked !== undefined && asked !== own) throw refuse(callErrors.ACCESS_DENIED);
       const filter = { userId: own ?? asked, orderId: request.orderId === "" ? undefined : request.orderId };
-      const { limit, after } = pageOf(request, filter);
+      const { limit, after } = pageOf(request, filter, [isUuid]);
       const rows = await app.notifications.list(filter, { limit: limit + 1, after: after?.[0] });
       const page = rows.slice(0, limit);
       const last = page.at(-1);

@@ -54,7 +54,7 @@ export function completeMail(app: {
     const { token, expireTime } = await app.calls.auth
       .createPasswordResetToken({ resetId }, workOrigin({ signal }))
       .catch((error: unknown) => {
-        if (reasonOf(error) === "RESET_TOKEN_INVALID") throw new MailRefused("the reset was used, or has expired");
+        if (reasonOf(error) === "RESET_TOKEN_INVALID") throw new MailRefused("the reset was used, or has ended");
         throw error;
       });
     // Behind a #, which no server and no log of one gets to see.

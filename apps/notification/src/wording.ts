@@ -83,12 +83,9 @@ const letters: Readonly<Record<OrderNotificationKind, (number: string, event: Or
     paragraphs: [`we are sorry: your order ${number} could not be accepted.`, ...rejectionOf(event)],
     withAddress: false,
   }),
-  ORDER_CANCELLED: (number) => ({
+  ORDER_CANCELLED: (number, event) => ({
     subject: `Your order ${number} is cancelled`,
-    paragraphs: [
-      `your order ${number} is cancelled.`,
-      "No money was taken. What was reserved on your card has been let go.",
-    ],
+    paragraphs: [`your order ${number} is cancelled.`, givenBackOf(event)],
     withAddress: false,
   }),
   ORDER_SHIPPED: (number, event) => ({
@@ -108,6 +105,15 @@ const letters: Readonly<Record<OrderNotificationKind, (number: string, event: Or
     withAddress: false,
   }),
 };
+
+/** What became of the money of a cancelled order. It was taken where the shipping had begun and a person refunded it. */
+function givenBackOf({ captured, refunded }: OrderEvent): string {
+  const [taken, back] = [captured?.minorUnits ?? 0n, refunded?.minorUnits ?? 0n];
+  if (taken === 0n) return "No money was taken. What was reserved on your card has been let go.";
+  if (back < taken)
+    return `We have given back ${money(refunded)} so far of the ${money(captured)} that we had taken from your card.`;
+  return `We have given back the ${money(captured)} that we had taken from your card.`;
+}
 
 function rejectionOf(event: OrderEvent): readonly string[] {
   switch (event.rejectionReason) {

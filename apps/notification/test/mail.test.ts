@@ -1,5 +1,5 @@
 import { Notification_State, Order_RejectionReason, OrderEvent_Kind } from "@rialto/contracts";
-import { isUnavailable, reasonOf } from "@rialto/rpc";
+import { isUnavailable, nextPageToken, reasonOf } from "@rialto/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createSmtpTransport } from "../src/smtp-transport.ts";
 import type { MailTransport } from "../src/transport.ts";
@@ -95,6 +95,22 @@ describe("the mail of each kind", () => {
     const mail = only(server.mails);
     expect(mail.text?.replaceAll("\n", " ")).toContain(words);
     expect(mail.html).toContain(words);
+  });
+
+  const euros = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
+
+  it.each([
+    ["all", 7499n, "We have given back the €74.99 that we had taken from your card."],
+    ["a part", 5000n, "We have given back €50.00 so far of the €74.99 that we had taken from your card."],
+    ["none", 0n, "We have given back €0.00 so far of the €74.99 that we had taken from your card."],
+  ])("tells of a cancelled order whose money was taken that %s of it was given back", async (_, refunded, words) => {
+    const event = orderEvent(OrderEvent_Kind.CANCELLED, { captured: euros(7499n), refunded: euros(refunded) });
+    await service.orderMail(event);
+    const { text = "", html } = only(server.mails);
+    for (const part of [text.replaceAll("\n", " "), html]) {
+      expect(part).toContain(words);
+      expect(part).not.toMatch(/no money|reserved/i);
+    }
   });
 
   it("welcomes a new customer", async () => {
@@ -308,6 +324,13 @@ describe("ListNotifications", () => {
       (error) => reasonOf(error) === "ACCESS_DENIED",
     );
   });
+
+  it("takes no page token that somebody else made", async () => {
+    const pageToken = nextPageToken(["made up"], { userId: undefined, orderId: undefined });
+    await expect(service.calls.listNotifications({ pageToken }, as("ADMIN"))).rejects.toSatisfy(
+      (error) => reasonOf(error) === "PAGE_TOKEN_INVALID",
+    );
+  });
 });
 
 describe("the mail that sets a new password", () => {
@@ -339,6 +362,6 @@ describe("the mail that sets a new password", () => {
     await service.resetMail(event);
     expect(server.mails).toHaveLength(0);
     const rows = await world.database.sql`select state, last_error from notification where event_id = ${event.id}`;
-    expect(rows[0]).toEqual({ state: "FAILED", last_error: "the reset was used, or has expired" });
+    expect(rows[0]).toEqual({ state: "FAILED", last_error: "the reset was used, or has ended" });
   });
 });

@@ -21,9 +21,8 @@ export async function listOrders(
   ctx: CallContext,
 ): Promise<MessageInitShape<typeof ListOrdersResponseSchema>> {
   const filter = { userId: userOf(request, ctx), status: statusOf(request.status), attention: request.attention };
-  const { limit, after: keys } = pageOf(request, filter);
-  const after = keyIn(keys, isUuid);
-  const found = await orders.list(filter, { after, limit: limit + 1 });
+  const { limit, after } = pageOf(request, filter, [isUuid]);
+  const found = await orders.list(filter, { after: after?.[0], limit: limit + 1 });
   const page = found.slice(0, limit);
   const last = found.length > limit ? page.at(-1) : undefined;
   return { orders: page.map(orderMessage), nextPageToken: last === undefined ? "" : nextPageToken([last.id], filter) };
@@ -36,9 +35,8 @@ export async function listHistory(
   request: ListOrderEventsRequest,
 ): Promise<MessageInitShape<typeof ListOrderEventsResponseSchema>> {
   const filter = { orderId: order.id };
-  const { limit, after: keys } = pageOf(request, filter);
-  const after = Number(keyIn(keys, (key) => /^\d{1,9}$/.test(key)) ?? 0);
-  const found = await orders.history(order.id, { after, limit: limit + 1 });
+  const { limit, after } = pageOf(request, filter, [isVersion]);
+  const found = await orders.history(order.id, { after: Number(after?.[0] ?? 0), limit: limit + 1 });
   const page = found.slice(0, limit);
   const last = found.length > limit ? page.at(-1) : undefined;
   return {
@@ -68,10 +66,7 @@ function statusOf(status: Order_Status): Status | undefined {
   return Order_Status[status] as Status;
 }
 
-/** The one key of a page token, if it is one that this list gives. */
-function keyIn(keys: readonly string[] | undefined, isKey: (key: string) => boolean): string | undefined {
-  if (keys === undefined) return undefined;
-  const [key] = keys;
-  if (key === undefined || keys.length > 1 || !isKey(key)) throw refuse(callErrors.PAGE_TOKEN_INVALID);
-  return key;
+/** Nine digits: more events than any order has, and still an int4. */
+function isVersion(text: string): boolean {
+  return /^\d{1,9}$/.test(text);
 }

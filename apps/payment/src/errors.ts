@@ -3,6 +3,14 @@ import { defineErrors } from "@rialto/rpc";
 
 /** Every reason that the payment service can refuse with. */
 export const errors = defineErrors(PaymentErrorReason, "payment", {
+  REFUND_KEY_REQUIRED: {
+    code: "invalid_argument",
+    retryable: false,
+    message: "A refund of an amount needs the header Idempotency-Key: without one, a repetition would pay it again.",
+    client:
+      "Send a new UUID with each refund, and the same one when it is repeated. All that is left needs no key: leave the amount out.",
+    operator: "Nothing.",
+  },
   PAYMENT_NOT_FOUND: {
     code: "not_found",
     retryable: false,
@@ -79,7 +87,7 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
     retryable: true,
     message: "The card network did not answer in time.",
     client:
-      "Ask again, with the same Idempotency-Key where there was one: what has happened is found, never done twice.",
+      "Ask again, with the same Idempotency-Key where there was one: what has happened is found, never done twice. Without one, a refund of all that was left answers REFUND_TOO_LARGE once it was made.",
     operator: "Look at the provider's status. Operations that were started are finished by themselves when it is back.",
   },
 });

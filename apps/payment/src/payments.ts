@@ -1,5 +1,6 @@
 import type { PaymentService } from "@rialto/contracts";
 import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
+import { validate as isUuid } from "uuid";
 import { errors } from "./errors.ts";
 import type { Operations } from "./operations.ts";
 import { decisionsMax, originOf } from "./origin.ts";
@@ -69,7 +70,7 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
         orderId: request.orderId === "" ? undefined : request.orderId,
         userId: caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined,
       };
-      const { limit, after } = pageOf(request, filter);
+      const { limit, after } = pageOf(request, filter, [isUuid]);
       const rows = await app.payments.list(filter, { limit: limit + 1, after: after?.[0] });
       const page = rows.slice(0, limit);
       const last = page.at(-1);

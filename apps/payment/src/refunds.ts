@@ -12,9 +12,15 @@ export interface RefundCommand {
   readonly reason: string;
 }
 
-/** Refunds can be many for one payment, so a key of the caller's tells a repetition from another refund. */
+/**
+ * Refunds can be many for one payment, so a key of the caller's tells a repetition from another refund: one that names an amount must have
+ * one. All that is left can be given back only once, with a key or without.
+ */
 export interface Refunds {
-  /** Gives money back and returns the payment after it. With the same Idempotency-Key it returns the same payment again. */
+  /**
+   * Gives money back and returns the payment after it. With the same Idempotency-Key it returns the same payment again. Refuses with
+   * REFUND_KEY_REQUIRED what could not be told from its repetition.
+   */
   refund(command: RefundCommand, ctx: CallContext): Promise<Payment>;
 }
 
@@ -49,6 +55,10 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
 
   return {
     async refund({ id, amount, reason }, ctx) {
+      if (amount !== undefined && ctx.idempotencyKey === undefined) {
+        const fields = [{ field: "amount", description: "needs the header Idempotency-Key" }];
+        throw refuse(errors.REFUND_KEY_REQUIRED, { fields });
+      }
       const origin = originOf(ctx, reason);
       for (let decisions = 0; decisions < decisionsMax; decisions++) {
         const payment = await load(id);

@@ -48,6 +48,39 @@ describe("a card whose outcome is unknown", () => {
   });
 });
 
+describe("a refund whose outcome is unknown", () => {
+  /** A payment of 500 whose money was taken, and whose card loses the first answer to each request. */
+  async function captured() {
+    const asked = authorization({ method: "pm_test_unknown_outcome" });
+    await refusal(authorize(asked));
+    await authorize(asked);
+    const capture = () => world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+    await refusal(capture());
+    const { payment } = await capture();
+    return { orderId: asked.orderId, id: payment?.id ?? "" };
+  }
+
+  it("of a part is paid once: the retry with its key finds it", async () => {
+    const { orderId, id } = await captured();
+    const request = { id, amount: { currencyCode: "EUR", minorUnits: 70n } };
+    const origin = admin();
+    const key = { idempotencyKey: "a-refund-of-70" };
+    expect(await refusal(world.door.refundPayment(request, origin))).toBe("REFUND_KEY_REQUIRED");
+    expect(await refusal(world.door.refundPayment(request, origin, key))).toBe("PROVIDER_UNAVAILABLE");
+    const { payment } = await world.door.refundPayment(request, origin, key);
+    expect(payment?.refunded?.minorUnits).toBe(70n);
+    expect(await world.ledger(orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 70"]);
+  });
+
+  it("of all that is left is paid once without a key too: there is nothing left for the retry", async () => {
+    const { orderId, id } = await captured();
+    expect(await refusal(world.door.refundPayment({ id }, admin()))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await refusal(world.door.refundPayment({ id }, admin()))).toBe("REFUND_TOO_LARGE");
+    expect(await statusOf(orderId)).toBe("REFUNDED");
+    expect(await world.ledger(orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);
+  });
+});
+
 describe("a slow card", () => {
   it("is authorized when its result arrives, without anybody asking again", async () => {
     const asked = authorization({ method: "pm_test_slow" });

@@ -69,9 +69,9 @@ async function run(one: Command, asked: ReturnType<typeof authorization>): Promi
       return world.calls.voidPayment({ orderId }, fromOrder());
     case "refund": {
       const id = (await world.store.byOrder(orderId))?.id ?? uuidv7();
-      const amount =
-        one.minorUnits === undefined ? {} : { amount: { currencyCode: "EUR", minorUnits: one.minorUnits } };
-      return world.door.refundPayment({ id, ...amount }, admin());
+      if (one.minorUnits === undefined) return world.door.refundPayment({ id }, admin());
+      const amount = { currencyCode: "EUR", minorUnits: one.minorUnits };
+      return world.door.refundPayment({ id, amount }, admin(), { idempotencyKey: uuidv7() });
     }
   }
 }

@@ -1,4 +1,5 @@
 import { Payment_Status } from "@rialto/contracts";
+import { nextPageToken } from "@rialto/rpc";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { admin, as, authorization, customerId, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
@@ -160,12 +161,11 @@ describe("VoidPayment", () => {
 });
 
 describe("RefundPayment", () => {
-  const refund = (id: string, minorUnits?: bigint, idempotencyKey?: string) =>
-    world.door.refundPayment(
-      minorUnits === undefined ? { id } : { id, amount: { currencyCode: "EUR", minorUnits } },
-      admin(),
-      idempotencyKey === undefined ? {} : { idempotencyKey },
-    );
+  /** Another refund each time: a part has a key of its own. */
+  const refund = (id: string, minorUnits?: bigint, currencyCode = "EUR") =>
+    minorUnits === undefined
+      ? world.door.refundPayment({ id }, admin())
+      : world.door.refundPayment({ id, amount: { currencyCode, minorUnits } }, admin(), { idempotencyKey: uuidv7() });
 
   it("gives back a part, then all that is left", async () => {
     const { id, orderId } = await captured();
@@ -189,6 +189,18 @@ describe("RefundPayment", () => {
     expect(await world.money(orderId)).toEqual({ kept: 350n, held: false });
   });
 
+  it.each([70n, 500n])("of %s, an amount, is refused without an Idempotency-Key, and says so", async (minorUnits) => {
+    const { id, orderId } = await captured();
+    const request = { id, amount: { currencyCode: "EUR", minorUnits } };
+    await expect(world.door.refundPayment(request, admin())).rejects.toMatchObject({
+      reason: "REFUND_KEY_REQUIRED",
+      code: "invalid_argument",
+      message: expect.stringContaining("Idempotency-Key"),
+      fields: [{ field: "amount" }],
+    });
+    expect(await world.money(orderId)).toEqual({ kept: 500n, held: false });
+  });
+
   it("refuses a key that was used with another refund", async () => {
     const { id, orderId } = await captured();
     const origin = admin();
@@ -209,8 +221,7 @@ describe("RefundPayment", () => {
 
   it("is refused in another currency, beyond what is left, and where nothing was taken", async () => {
     const { id } = await captured();
-    const dollars = world.door.refundPayment({ id, amount: { currencyCode: "USD", minorUnits: 1n } }, admin());
-    expect(await refusal(dollars)).toBe("PAYMENT_MISMATCH");
+    expect(await refusal(refund(id, 1n, "USD"))).toBe("PAYMENT_MISMATCH");
     expect(await refusal(refund(id, 501n))).toBe("REFUND_TOO_LARGE");
     expect(await refusal(refund(uuidv7()))).toBe("PAYMENT_NOT_FOUND");
     const held = await authorize(authorization());
@@ -241,5 +252,11 @@ describe("reading payments", () => {
     } while (pageToken !== "");
     expect(ids).toHaveLength(5);
     expect(ids).toEqual([...new Set(ids)].sort().reverse());
+  });
+
+  it("takes no page token that somebody else made", async () => {
+    const pageToken = nextPageToken(["made up"], { orderId: undefined, userId: customerId });
+    const list = world.door.listPayments({ pageToken }, as("CUSTOMER", customerId));
+    expect(await refusal(list)).toBe("PAGE_TOKEN_INVALID");
   });
 });

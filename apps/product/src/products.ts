@@ -58,8 +58,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
         category: request.category === "" ? undefined : request.category,
         activeOnly: !seesAll(caller),
       };
-      const { limit, after } = pageOf(request, filter);
-      if (after !== undefined && !isUuid(after[0])) throw refuse(callErrors.PAGE_TOKEN_INVALID);
+      const { limit, after } = pageOf(request, filter, [isUuid]);
       const rows = await app.products.list(filter, { after: after?.[0], limit: limit + 1 });
       const page = rows.slice(0, limit);
       const last = page.at(-1);

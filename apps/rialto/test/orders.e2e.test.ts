@@ -126,6 +126,12 @@ describe.each(topologies)("an order in $name", ({ start }) => {
     const refund = { amount: { currencyCode: "EUR", minorUnits: "250" }, reason: "scratched" };
     const key = randomUUID();
     const path = `/api/payments/${payment.id}:refund`;
+    const keyless = await shop.call("POST", path, { token: shop.adminToken, body: refund });
+    expect(keyless).toMatchObject({ status: 400, body: { message: expect.stringContaining("Idempotency-Key") } });
+    expect(keyless.body.details).toMatchObject([
+      { reason: "REFUND_KEY_REQUIRED" },
+      { fieldViolations: [{ field: "amount" }] },
+    ]);
     const first = await shop.call("POST", path, { token: shop.adminToken, body: refund, key });
     expect(first).toMatchObject({ status: 200, body: { status: "CAPTURED", refunded: { minorUnits: "250" } } });
     expect(await shop.call("POST", path, { token: shop.adminToken, body: refund, key })).toEqual(first);

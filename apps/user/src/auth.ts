@@ -2,13 +2,13 @@ import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
-import { v7 as uuidv7 } from "uuid";
+import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import type { Attempts } from "./attempts.ts";
 import { errors } from "./errors.ts";
 import { passwordChanges } from "./password-changes.ts";
 import type { Passwords } from "./passwords.ts";
 import type { ResetStore } from "./reset-store.ts";
-import { type EndedSession, endAllSessions, type SessionHolder, type SessionStore } from "./session-store.ts";
+import { endAllSessions, type SessionHolder, type SessionStore } from "./session-store.ts";
 import type { UserStore } from "./store.ts";
 import { type AccessTokens, accessTokenSecondsMax, hashOf, newSecretToken } from "./tokens.ts";
 import type { User } from "./user.ts";
@@ -80,11 +80,11 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
 
     async listRevocations({ since, pageToken }, { now }) {
       const filter = { since: since === undefined ? null : timestampDate(since).toISOString() };
-      const { after } = pageOf({ pageSize: 0, pageToken }, filter);
+      const { after } = pageOf({ pageSize: 0, pageToken }, filter, [isTime, isUuid]);
       const earliest = +now - endedMsMax;
       const rows = await app.sessions.ended({
         since: new Date(since === undefined ? earliest : Math.max(earliest, +timestampDate(since))),
-        after: endedOf(after),
+        after: after && { time: new Date(after[0]), id: after[1] },
         limit: endedRowsMax + 1,
       });
       const page = rows.slice(0, endedRowsMax);
@@ -104,8 +104,7 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
   };
 }
 
-/** The row that a page token ends with. It is ours: `pageOf` has checked it. */
-function endedOf(after: readonly string[] | undefined): EndedSession | undefined {
-  const [time, id] = after ?? [];
-  return time === undefined || id === undefined ? undefined : { time: new Date(time), id };
+/** A time as page tokens have it, in a year that Postgres knows too. */
+function isTime(text: string): boolean {
+  return /^2\d{3}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/.test(text) && !Number.isNaN(Date.parse(text));
 }

@@ -34,7 +34,8 @@ export const errors = defineErrors(UserErrorReason, "user", {
   RESET_TOKEN_INVALID: {
     code: "failed_precondition",
     retryable: false,
-    message: "The link is not good any more: it was used, has expired, or a newer one was sent.",
+    message:
+      "The link is not good any more: it was used, has expired, a newer one was sent, or the account has changed since.",
     client: "Offer to send another mail.",
     operator: "Nothing, unless many come from one address: somebody is guessing tokens, without hope.",
   },

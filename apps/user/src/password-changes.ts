@@ -6,7 +6,7 @@ import { callErrors, type Handlers, refuse } from "@rialto/rpc";
 import type { Attempts } from "./attempts.ts";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
-import { type ResetStore, useReset } from "./reset-store.ts";
+import { endResets, type ResetStore, useReset } from "./reset-store.ts";
 import { endAllSessions } from "./session-store.ts";
 import { setPassword, type UserStore } from "./store.ts";
 import { hashOf, newSecretToken } from "./tokens.ts";
@@ -28,6 +28,9 @@ const resetAnswerMs = 150;
  *
  *     RequestPasswordReset -> password_reset row and event (the reset's id) -> notification sends the mail, and asks at that moment for the
  *     token (CreatePasswordResetToken; its hash is stored) -> the link -> ResetPassword spends it, and ends every session
+ *
+ * A link is for whoever had the mailbox when it was asked for. So it ends, sent or not, when the account gets another address or another
+ * password, or is disabled.
  */
 export function passwordChanges(
   app: Parts,
@@ -49,6 +52,7 @@ export function passwordChanges(
       const { userId, sessionId: butFor } = caller;
       await sql.begin(async (tx) => {
         await setPassword(tx, userId, passwordHash, now);
+        await endResets(tx, userId);
         await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", now, butFor });
       });
       return {};

@@ -10,7 +10,7 @@ const mailMsMax = 24 * 3_600_000;
 const sweepRowsMax = 500;
 
 export interface ResetStore {
-  /** Writes down that a mail was asked for, and tells who sends it. */
+  /** Writes down that a mail was asked for, and tells who sends it; neither where the account was disabled meanwhile. */
   request(o: { readonly userId: string; readonly now: Date; readonly traceparent: string }): Promise<void>;
   /** Gives a reset its token, in place of an earlier one. Answers until when it is good; undefined where the reset is not open. */
   arm(id: string, o: { readonly tokenHash: Buffer; readonly now: Date }): Promise<Date | undefined>;
@@ -26,10 +26,12 @@ export function createResetStore({ sql }: Pick<Database, "sql">): ResetStore {
     async request({ userId, now, traceparent }) {
       const reset = { id: uuidv7(), userId, time: now };
       await sql.begin(async (tx) => {
-        await tx`
+        // The lock makes it wait for somebody who is disabling the account, and see it as it is then.
+        const asked = await tx`
           insert into password_reset (id, account_id, create_time, expire_time)
-          values (${reset.id}, ${userId}, ${now}, ${new Date(+now + mailMsMax)})`;
-        await publish(tx, resetPublicationOf(reset, traceparent));
+          select ${reset.id}::uuid, id, ${now}::timestamptz, ${new Date(+now + mailMsMax)}::timestamptz
+          from account where id = ${userId} and disable_time is null for share`;
+        if (asked.count === 1) await publish(tx, resetPublicationOf(reset, traceparent));
       });
     },
 
@@ -57,10 +59,24 @@ export function createResetStore({ sql }: Pick<Database, "sql">): ResetStore {
 
 /** Spends a token: whose account it was for, once. The account's other resets are over with it. */
 export async function useReset(tx: Transaction, tokenHash: Buffer, now: Date): Promise<string | undefined> {
-  const [row] = await tx<{ account_id: string }[]>`
+  // The account is locked before its resets, as by all who end them: of two who want both, neither waits for the other for ever.
+  const [account] = await tx<{ id: string }[]>`
+    select id from account
+    where id = (select account_id from password_reset where token_hash = ${tokenHash}) and disable_time is null
+    for no key update`;
+  if (account === undefined) return undefined;
+  const used = await tx`
     update password_reset set use_time = ${now}
-    where token_hash = ${tokenHash} and use_time is null and expire_time > ${now} returning account_id`;
-  if (row === undefined) return undefined;
-  await tx`update password_reset set expire_time = ${now} where account_id = ${row.account_id} and expire_time > ${now}`;
-  return row.account_id;
+    where token_hash = ${tokenHash} and use_time is null and expire_time > ${now}`;
+  if (used.count === 0) return undefined;
+  await endResets(tx, account.id);
+  return account.id;
+}
+
+/**
+ * Ends an account's resets, whether their mail was sent or not; whoever calls it holds the account's lock. Their rows go, so that a mail
+ * that is about to be sent finds none to arm, whatever its process's clock says.
+ */
+export async function endResets(tx: Transaction, userId: string): Promise<void> {
+  await tx`delete from password_reset where account_id = ${userId} and use_time is null`;
 }

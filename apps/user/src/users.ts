@@ -5,6 +5,7 @@ import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, ref
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
+import { endResets } from "./reset-store.ts";
 import { endAllSessions } from "./session-store.ts";
 import { insertUser, lockUser, type UserStore, updateUser } from "./store.ts";
 import {
@@ -38,7 +39,10 @@ export function users(app: Parts): Handlers<typeof UserService> {
       const changed = decide(user);
       if (changed === user) return storedAnswerOf(user);
       await updateUser(tx, changed);
-      if (kind === "DISABLED") await endAllSessions(tx, { userId: id, reason: "DISABLED", now: ctx.now });
+      if (kind === "DISABLED") {
+        await endResets(tx, user.id);
+        await endAllSessions(tx, { userId: user.id, reason: "DISABLED", now: ctx.now });
+      }
       await publish(tx, publicationOf(changed, kind, ctx.traceparent));
       return storedAnswerOf(changed);
     });
@@ -72,8 +76,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
     },
 
     async listUsers(request) {
-      const { limit, after } = pageOf(request, {});
-      if (after !== undefined && !isUuid(after[0])) throw refuse(callErrors.PAGE_TOKEN_INVALID);
+      const { limit, after } = pageOf(request, {}, [isUuid]);
       const rows = await app.users.list({ limit: limit + 1, after: after?.[0] });
       const page = rows.slice(0, limit);
       const last = page.at(-1);
@@ -96,6 +99,8 @@ export function users(app: Parts): Handlers<typeof UserService> {
         if (changed !== user) {
           if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
           await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
+          // The link of a reset may lie in the mailbox of the address that was given up.
+          if (changed.email !== user.email) await endResets(tx, user.id);
           // Access tokens carry the role: those of an admin who is none any more must end.
           if (user.role === "ADMIN" && changed.role !== "ADMIN")
             await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED", now: ctx.now });

@@ -1,4 +1,4 @@
-import { watchRevocations } from "@rialto/rpc";
+import { nextPageToken, watchRevocations } from "@rialto/rpc";
 import { endedSessionsFrom } from "@rialto/service";
 import { createLogger } from "@rialto/telemetry";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,6 +16,7 @@ async function listed(): Promise<string[]> {
   const all = await endedSessionsFrom(world.as("order").auth)(undefined, new AbortController().signal);
   return all.map(({ sessionId }) => sessionId);
 }
+const anId = "01900000-0000-7000-8000-000000000001";
 const sessionOf = async (token: string) => (await world.verifier.user(token)).sessionId;
 const login = (email: string) => world.auth.login({ email, password }, nobody());
 
@@ -48,6 +49,17 @@ describe("the list of ended sessions", () => {
     const ids = (await fetch(before, new AbortController().signal)).map(({ sessionId }) => sessionId);
     expect(ids).toEqual(await Promise.all(people.map(({ session }) => sessionOf(session.accessToken))));
     expect(await fetch(new Date(Date.now() + 1000), new AbortController().signal)).toEqual([]);
+  });
+
+  it.each([
+    ["made up", anId],
+    ["2026-11-24T10:00:00.000Z", "made up"],
+    ["2026-99-99T10:00:00.000Z", anId],
+    ["0000-01-01T00:00:00.000Z", anId],
+  ])("takes no page token that somebody else made: %s %s", async (...keys) => {
+    const pageToken = nextPageToken(keys, { since: null });
+    const list = world.as("order").auth.listRevocations({ pageToken }, nobody());
+    expect(await refusal(list)).toBe("PAGE_TOKEN_INVALID");
   });
 
   it("is for services, and for nobody else", async () => {

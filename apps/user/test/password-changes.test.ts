@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createResetStore } from "../src/reset-store.ts";
 import { bearer, nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
 let world: World;
@@ -20,6 +21,8 @@ async function resetsOf(userId: string): Promise<string[]> {
 }
 const tokenFor = async (resetId: string) =>
   (await world.as("notification").auth.createPasswordResetToken({ resetId }, nobody())).token;
+
+type Person = Awaited<ReturnType<World["person"]>>;
 
 async function askedReset() {
   const ada = await world.person();
@@ -48,6 +51,64 @@ describe("a changed password", () => {
   });
 });
 
+describe("a link that was asked for before", () => {
+  const changes = {
+    "the address was changed": async ({ id, origin }: Person) => {
+      await world.users.updateUser({ user: { id, email: `${uuidv7()}@example.com` } }, origin);
+    },
+    "the password was changed": async ({ origin }: Person) => {
+      await world.auth.changePassword({ currentPassword: password, newPassword: next }, origin);
+    },
+    "the account was disabled, also when it is open again": async ({ id }: Person) => {
+      const { origin } = await world.admin();
+      await world.users.disableUser({ id }, origin);
+      await world.users.enableUser({ id }, origin);
+    },
+  };
+
+  it.each(Object.entries(changes))("is good for nothing once %s, whether it was sent or not", async (_, change) => {
+    const { ada, resetId } = await askedReset();
+    const token = await tokenFor(resetId);
+    await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+    const [, queued = ""] = await resetsOf(ada.id);
+    await change(ada);
+    const spent = world.auth.resetPassword({ token, newPassword: "the password of a thief" }, nobody());
+    expect(await refusal(spent)).toBe("RESET_TOKEN_INVALID");
+    for (const id of [resetId, queued]) expect(await refusal(tokenFor(id))).toBe("RESET_TOKEN_INVALID");
+  });
+
+  it("is good once the name was changed", async () => {
+    const { ada, resetId } = await askedReset();
+    const token = await tokenFor(resetId);
+    await world.users.updateUser({ user: { id: ada.id, name: "Ada King" } }, ada.origin);
+    expect(await refusal(world.auth.resetPassword({ token, newPassword: next }, nobody()))).toBe("none");
+  });
+
+  it("sets no password of an account that is disabled, as an older version may have left one", async () => {
+    const { ada, resetId } = await askedReset();
+    const token = await tokenFor(resetId);
+    await world.database.sql`update account set disable_time = now() where id = ${ada.id}`;
+    expect(await refusal(world.auth.resetPassword({ token, newPassword: next }, nobody()))).toBe("RESET_TOKEN_INVALID");
+  });
+
+  it("is none where it was asked for as the account was being disabled", async () => {
+    const ada = await world.person();
+    const { sql } = world.database;
+    const asked = await sql.begin(async (tx) => {
+      await tx`update account set disable_time = now() where id = ${ada.id}`;
+      // Sees the account as it was, until the lock tells.
+      const request = createResetStore({ sql }).request({ userId: ada.id, now: new Date(), traceparent: "" });
+      const waits = () => sql`
+        select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      await expect.poll(waits, { timeout: 10_000 }).toHaveLength(1);
+      return { request };
+    });
+    await asked.request;
+    expect(await resetsOf(ada.id)).toEqual([]);
+    expect(await sql`select 1 from password_reset where account_id = ${ada.id}`).toEqual([]);
+  });
+});
+
 describe("a password that was forgotten", () => {
   it("is set anew by the mail's token, once, and every session ends", async () => {
     const { ada, resetId } = await askedReset();
@@ -59,6 +120,17 @@ describe("a password that was forgotten", () => {
     const again = world.auth.resetPassword({ token, newPassword: password }, nobody());
     expect(await refusal(again)).toBe("RESET_TOKEN_INVALID");
     expect(await refusal(tokenFor(resetId))).toBe("RESET_TOKEN_INVALID");
+  });
+
+  it("is set by one of two links that are used at the same moment", async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const { ada, resetId } = await askedReset();
+      await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+      const [, otherId = ""] = await resetsOf(ada.id);
+      const tokens = [await tokenFor(resetId), await tokenFor(otherId)];
+      const uses = tokens.map((token) => refusal(world.auth.resetPassword({ token, newPassword: next }, nobody())));
+      expect((await Promise.all(uses)).sort()).toEqual(["RESET_TOKEN_INVALID", "none"]);
+    }
   });
 
   it("is answered the same, and by the clock too, where there is no such account", async () => {

@@ -6,21 +6,39 @@ import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
 import { pageRowsDefault, pageRowsMax } from "./limits.ts";
 
+/** Says whether a text can be the sort key of a row. */
+type SortKey = (text: string) => boolean;
+
 /**
- * Reads what a list request says of its page. `filter` is everything else that the request asks for: a token made for
- * another filter, or changed on the way, is refused with PAGE_TOKEN_INVALID.
+ * Reads what a list request says of its page. `filter` is everything else that the request asks for, `sortKeys` are what the list's rows
+ * are sorted by: a token made for another filter, changed on the way, or with keys that no row can have, is refused with PAGE_TOKEN_INVALID.
+ *
+ *     const { limit, after } = pageOf(request, filter, [isUuid]);
+ *
+ * Anybody can make a token, so what stands in one is as good as the rule for its key: what Postgres would not read must not pass.
  */
-export function pageOf(
+export function pageOf<const SortKeys extends readonly SortKey[]>(
   request: { readonly pageSize: number; readonly pageToken: string },
   filter: unknown,
-): { limit: number; after: readonly string[] | undefined } {
+  sortKeys: SortKeys,
+): { limit: number; after: KeysOf<SortKeys> | undefined } {
   const limit = request.pageSize <= 0 ? pageRowsDefault : Math.min(request.pageSize, pageRowsMax);
   if (request.pageToken === "") return { limit, after: undefined };
   const token = decode(request.pageToken);
-  if (token === undefined || !digest(token.keys, filter).equals(token.filterHash)) {
+  if (token === undefined || !digest(token.keys, filter).equals(token.filterHash) || !areKeys(token.keys, sortKeys)) {
     throw refuse(callErrors.PAGE_TOKEN_INVALID);
   }
   return { limit, after: token.keys };
+}
+
+/** The keys of one row: a text for each of the list's sort keys. */
+type KeysOf<SortKeys extends readonly SortKey[]> = { readonly [At in keyof SortKeys]: string };
+
+function areKeys<SortKeys extends readonly SortKey[]>(
+  keys: readonly string[],
+  sortKeys: SortKeys,
+): keys is KeysOf<SortKeys> {
+  return keys.length === sortKeys.length && sortKeys.every((isKey, at) => isKey(keys[at] ?? ""));
 }
 
 /** The token of the page after the row with these sort keys. */

@@ -16,10 +16,14 @@ import {
   retryDeadLetters,
   type Subscription,
 } from "@rialto/events";
-import { callErrors, callerName, nextPageToken, pageOf, type Route, refuse, serve } from "@rialto/rpc";
+import { callerName, nextPageToken, pageOf, type Route, refuse, serve } from "@rialto/rpc";
 import { eventErrors } from "./errors.ts";
 
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** What dead letters are listed by: the event's id, then the subscription's name. */
+export const deadLetterKeys = [
+  (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text),
+  (text: string) => /^[a-z][a-z0-9-]{0,49}$/.test(text),
+] as const;
 
 /** Serves what the subscriptions of this service have given up. */
 export function deadLetterRoute({ sql }: Database, subscriptions: readonly Subscription[]): Route {
@@ -29,8 +33,9 @@ export function deadLetterRoute({ sql }: Database, subscriptions: readonly Subsc
       const subscription = request.subscription === "" ? undefined : request.subscription;
       if (subscription !== undefined) await known(subscription);
       const filter = { subscription };
-      const { limit, after } = pageOf(request, filter);
-      const found = await listDeadLetters(sql, { subscription, after: keyOf(after), limit: limit + 1 });
+      const { limit, after: row } = pageOf(request, filter, deadLetterKeys);
+      const after = row && { eventId: row[0], subscription: row[1] };
+      const found = await listDeadLetters(sql, { subscription, after, limit: limit + 1 });
       const page = found.slice(0, limit);
       const last = found.length > limit ? page.at(-1) : undefined;
       return {
@@ -89,15 +94,6 @@ async function requireKnown(sql: Sql, subscriptions: readonly Subscription[], na
   if (subscriptions.some((subscription) => subscription.name === name)) return;
   const [kept] = await sql`select 1 as kept from inbox_pending where subscription = ${name} limit 1`;
   if (kept === undefined) throw refuse(eventErrors.SUBSCRIPTION_NOT_FOUND);
-}
-
-function keyOf(after: readonly string[] | undefined) {
-  if (after === undefined) return undefined;
-  const [eventId, subscription] = after;
-  if (eventId === undefined || subscription === undefined || !uuidPattern.test(eventId)) {
-    throw refuse(callErrors.PAGE_TOKEN_INVALID);
-  }
-  return { eventId, subscription };
 }
 
 function messageOf(letter: DeadLetter): MessageInitShape<typeof DeadLetterSchema> {

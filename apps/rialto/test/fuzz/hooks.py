@@ -132,6 +132,9 @@ def make_real(case):
         body["items"] = [{**item, "productId": product} for item, product in zip(body["items"], products)]
     if operation == "AuthService.Login" and random.random() < 0.7:
         body.update(STATE["people"]["customer"])
+    if operation == "PaymentService.RefundPayment" and "amount" in body:
+        # A rule that the document says in words only: an amount needs a key.
+        case.headers = {**(case.headers or {}), "Idempotency-Key": str(uuid.uuid4())}
     if operation == "InventoryService.AdjustStock":
         body["delta"] = random.randint(1, 50)
     if operation == "UserService.CreateUser":

@@ -93,11 +93,19 @@ export enum PaymentErrorReason {
   REFUND_REFUSED = 10,
 
   /**
-   * The card network cannot be reached or did not answer in time. What was asked for may have happened; asking again is safe.
+   * The card network cannot be reached or did not answer in time. What was asked for may have happened; asking again
+   * is safe, for a refund of an amount with the same Idempotency-Key.
    *
    * @generated from enum value: PROVIDER_UNAVAILABLE = 11;
    */
   PROVIDER_UNAVAILABLE = 11,
+
+  /**
+   * A refund that names an amount came without an Idempotency-Key: its repetition would be another refund.
+   *
+   * @generated from enum value: REFUND_KEY_REQUIRED = 12;
+   */
+  REFUND_KEY_REQUIRED = 12,
 }
 
 /**

@@ -315,7 +315,7 @@ export declare type RefundPaymentRequest = Message<"rialto.payment.v1.RefundPaym
   id: string;
 
   /**
-   * How much; without it, all that is left.
+   * How much. It needs the header Idempotency-Key. Left out, it is all that is left, which needs none.
    *
    * @generated from field: rialto.type.v1.Money amount = 2;
    */
@@ -662,8 +662,10 @@ export declare const PaymentService: GenService<{
     output: typeof VoidPaymentResponseSchema;
   },
   /**
-   * Gives back what was captured, all of it or a part. Send an Idempotency-Key to be able to try again.
-   * Reasons: PAYMENT_NOT_FOUND, PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE, PAYMENT_MISMATCH, REFUND_REFUSED, PROVIDER_UNAVAILABLE.
+   * Gives back what was captured: all that is left of it, or an amount. An amount needs the header Idempotency-Key, a new UUID for each
+   * refund and the same one when it is tried again: a payment can have many refunds, and without it a repetition is one more.
+   * Reasons: REFUND_KEY_REQUIRED, PAYMENT_NOT_FOUND, PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE, PAYMENT_MISMATCH, REFUND_REFUSED,
+   * PROVIDER_UNAVAILABLE.
    *
    * @generated from rpc rialto.payment.v1.PaymentService.RefundPayment
    */

@@ -578,7 +578,7 @@ export declare const AuthService: GenService<{
     output: typeof LogoutAllResponseSchema;
   },
   /**
-   * Changes the caller's password and ends their other sessions. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
+   * Changes the caller's password, and ends their other sessions and every link that was asked for to set one. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
    *
    * @generated from rpc rialto.user.v1.AuthService.ChangePassword
    */
@@ -588,7 +588,8 @@ export declare const AuthService: GenService<{
     output: typeof ChangePasswordResponseSchema;
   },
   /**
-   * Asks for a mail with a link that sets a new password. The answer is the same whether there is such an account or not.
+   * Asks for a mail with a link that sets a new password. The answer is the same whether there is such an account or not. The link ends
+   * with its use, after 30 minutes, and when the account's address or password is changed or the account is disabled.
    *
    * @generated from rpc rialto.user.v1.AuthService.RequestPasswordReset
    */
@@ -610,7 +611,7 @@ export declare const AuthService: GenService<{
   },
   /**
    * Makes the one-time token of a reset that was asked for, at the moment its mail is sent. Only its hash is kept, and making another
-   * one makes this one worthless. Reasons: RESET_TOKEN_INVALID where the reset was used, has expired or never was.
+   * one makes this one worthless. Reasons: RESET_TOKEN_INVALID where the reset was used, has ended or never was.
    *
    * @generated from rpc rialto.user.v1.AuthService.CreatePasswordResetToken
    */

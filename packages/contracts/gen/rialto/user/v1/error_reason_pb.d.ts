@@ -72,7 +72,7 @@ export enum UserErrorReason {
   ACCOUNT_DISABLED = 7,
 
   /**
-   * The reset token is unknown, expired, used, or another one was made after it.
+   * The reset token is unknown, expired or used, another one was made after it, or the account has changed since.
    *
    * @generated from enum value: RESET_TOKEN_INVALID = 8;
    */

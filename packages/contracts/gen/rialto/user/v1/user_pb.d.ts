@@ -429,7 +429,8 @@ export declare const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role.
+   * Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role. A new address
+   * ends the links to set a new password that were asked for at the old one.
    * Reasons: USER_NOT_FOUND, EMAIL_TAKEN, ROLE_CHANGE_DENIED.
    *
    * @generated from rpc rialto.user.v1.UserService.UpdateUser
@@ -440,7 +441,8 @@ export declare const UserService: GenService<{
     output: typeof UpdateUserResponseSchema;
   },
   /**
-   * Closes an account to its owner: ends all its sessions and opens no new one. Nothing is deleted. Reasons: USER_NOT_FOUND, SELF_DISABLE_DENIED.
+   * Closes an account to its owner: ends all its sessions and the links to set a new password, and opens no new one. Nothing of the account
+   * is deleted. Reasons: USER_NOT_FOUND, SELF_DISABLE_DENIED.
    *
    * @generated from rpc rialto.user.v1.UserService.DisableUser
    */
