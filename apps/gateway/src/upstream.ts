@@ -39,5 +39,6 @@ export async function callBehind(
   return behind.upstream(service).fetch(request, {
     isSafe: isSafeToRepeat(method, header),
     isStream: method.methodKind !== "unary",
+    takesStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
   });
 }

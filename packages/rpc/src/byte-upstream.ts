@@ -1,20 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { createAsyncIterable, readAllBytes } from "@connectrpc/connect/protocol";
-import { createReplica, type Replica } from "./byte-replica.ts";
+import { attemptAt } from "./attempt.ts";
+import { createReplica } from "./byte-replica.ts";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { type CallClock, startClock } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Refusal, refuse } from "./errors.ts";
 import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } from "./guarded-replica.ts";
-import {
-  callTriesMax,
-  replayBufferBytesMax,
-  silenceMsMin,
-  streamTimeoutMsMax,
-  unaryTimeoutMsDefault,
-} from "./limits.ts";
-import { isNeverSent, retryPauseMs, Silent } from "./retry.ts";
+import { callTriesMax, streamTimeoutMsMax, unaryTimeoutMsDefault } from "./limits.ts";
+import { readBody, withBody } from "./request-body.ts";
+import { isNeverSent, retryPauseMs } from "./retry.ts";
 import { createRetryBudget, type RetryBudget } from "./retry-budget.ts";
 import { askedTimeoutMs, protocolOf, saysUnavailable, setTimeoutMs } from "./wire-protocol.ts";
 
@@ -24,13 +19,16 @@ export interface FetchOptions {
   readonly isSafe: boolean;
   /** Many messages are answered, not one: what comes is passed on as it comes. By the content type where it is not given; gRPC's does not tell. */
   readonly isStream?: boolean;
+  /** Many messages are asked, not one: what comes is passed on as it comes, and never sent twice. */
+  readonly takesStream?: boolean;
 }
 
 /** A service behind, as somebody sees it who passes requests on as bytes. */
 export interface ByteUpstream {
   /**
-   * Passes a request on, in whichever protocol it is, and gives the answer, whatever its status. Throws a `Refusal` where there is
-   * none: no replica could be reached, or the deadline of the request's time-out header passed.
+   * Passes a request on, in whichever protocol it is, and gives the answer, whatever its status. Its body is read first, inside the deadline: who
+   * sends theirs slowly, or only half of it, takes up nothing behind, and what that reading throws is thrown as it is. Throws a `Refusal` where
+   * there is no answer: no replica could be reached, or the deadline of the request's time-out header passed.
    */
   fetch(request: ByteRequest, o: FetchOptions): Promise<ByteResponse>;
   /** How each replica stands, as far as calls have shown. */
@@ -53,7 +51,7 @@ export function createByteUpstream(
   if (target.kind === "local") {
     const well: ReplicaStatus = { breaker: "closed", lastError: undefined };
     return {
-      fetch: (request) => target.endpoint().fetchBytes(request),
+      fetch: (request, o) => fetchHere(target.endpoint(), request, o),
       status: () => [well],
       close: () => undefined,
     };
@@ -105,15 +103,32 @@ function timeoutOf(header: Headers, isStream: boolean): number {
   return Math.min(asked, streamTimeoutMsMax);
 }
 
-async function fetchFrom({ replicas, budget }: Replicas, request: ByteRequest, o: FetchOptions): Promise<ByteResponse> {
+/** Whether a request is answered with many messages, and the clock of its call. */
+function begin(request: ByteRequest, o: FetchOptions): { readonly isStream: boolean; readonly clock: CallClock } {
   const isStream = o.isStream ?? protocolOf(request.header) === "connect-stream";
-  const { isSafe } = o;
   const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
-  const clock = startClock(request.signal ?? new AbortController().signal, deadline);
+  return { isStream, clock: startClock(request.signal ?? new AbortController().signal, deadline) };
+}
+
+async function fetchHere(endpoint: Endpoint, request: ByteRequest, o: FetchOptions): Promise<ByteResponse> {
+  const { clock } = begin(request, o);
+  try {
+    const kept = await clock.race(readBody(request, o));
+    const header = new Headers(request.header);
+    setTimeoutMs(header, Math.max(1, +clock.deadline - Date.now()));
+    return await endpoint.fetchBytes(withBody({ ...request, header }, kept));
+  } finally {
+    clock.stop();
+  }
+}
+
+async function fetchFrom({ replicas, budget }: Replicas, request: ByteRequest, o: FetchOptions): Promise<ByteResponse> {
+  const { isStream, clock } = begin(request, o);
+  const { isSafe } = o;
   const tried = new Set<GuardedReplica>();
   let outcome: Outcome = { kind: "LOST", cause: new Error("every replica's breaker is open") };
   try {
-    const body = isSafe && request.body !== undefined ? await clock.race(readWhole(request.body)) : undefined;
+    const body = await clock.race(readBody(request, o));
     for (let attempt = 0; ; attempt += 1) {
       const replica = nextOf(replicas, tried, isSafe);
       if (replica === undefined) return answerOf(outcome, clock);
@@ -134,61 +149,6 @@ async function fetchFrom({ replicas, budget }: Replicas, request: ByteRequest, o
   }
 }
 
-async function attemptAt(
-  guarded: GuardedReplica,
-  request: ByteRequest,
-  body: Uint8Array | undefined,
-  clock: CallClock,
-  isStream: boolean,
-): Promise<Outcome> {
-  const started = Date.now();
-  // A caller who leaves, or who was in a hurry, tells nothing about the replica; one who waited in vain does.
-  const isSilent = () => isDeadline(clock) && Date.now() - started >= silenceMsMin;
-  const outcome = await guarded.attempt(
-    () =>
-      send(guarded.replica, request, body, clock, isStream).catch((cause: unknown) => ({
-        kind: "LOST",
-        cause: isSilent() ? new Silent("no answer within the deadline", { cause }) : cause,
-      })),
-    () => clock.signal.aborted && !isSilent(),
-  );
-  if (outcome.kind === "ANSWER" && saysUnavailable(outcome.response)) guarded.saidUnavailable();
-  return outcome;
-}
-
-function isDeadline({ signal }: CallClock): boolean {
-  return signal.reason instanceof Refusal && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
-}
-
-async function send(
-  replica: Replica,
-  request: ByteRequest,
-  body: Uint8Array | undefined,
-  clock: CallClock,
-  isStream: boolean,
-): Promise<Outcome> {
-  const header = new Headers(request.header);
-  setTimeoutMs(header, Math.max(1, +clock.deadline - Date.now()));
-  const { pathname, search } = new URL(request.url);
-  const response = await replica.fetch({
-    url: new URL(`${pathname}${search}`, replica.url).href,
-    method: request.method,
-    header,
-    signal: clock.signal,
-    ...bodyOf(request, body),
-  });
-  if (isStream) return { kind: "ANSWER", response: { ...response, body: untilClockStops(response.body, clock) } };
-  const whole = await readWhole(response.body);
-  return { kind: "ANSWER", response: { ...response, body: createAsyncIterable([whole]) } };
-}
-
-/** What is sent: what was kept of the request, or what comes from its caller as it comes. */
-function bodyOf(request: ByteRequest, kept: Uint8Array | undefined): { readonly body?: AsyncIterable<Uint8Array> } {
-  if (kept === undefined) return request.body === undefined ? {} : { body: request.body };
-  // A GET has no body, not even an empty one.
-  return kept.byteLength === 0 ? {} : { body: createAsyncIterable([kept]) };
-}
-
 function mayRepeat(outcome: Outcome, isSafe: boolean): boolean {
   if (outcome.kind === "LOST") return isSafe || isNeverSent(outcome.cause);
   return isSafe && saysUnavailable(outcome.response);
@@ -199,16 +159,4 @@ function answerOf(outcome: Outcome, clock: CallClock): ByteResponse {
   if (clock.signal.aborted) throw clock.signal.reason;
   if (outcome.cause instanceof Refusal) throw outcome.cause;
   throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: outcome.cause });
-}
-
-function readWhole(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  return readAllBytes(body, replayBufferBytesMax);
-}
-
-async function* untilClockStops(body: AsyncIterable<Uint8Array>, clock: CallClock): AsyncGenerator<Uint8Array, void> {
-  try {
-    yield* body;
-  } finally {
-    clock.stop();
-  }
 }

@@ -43,6 +43,9 @@ export const breakerPauseMsMax = 5_000;
 /** A call that got no answer for less than this says nothing about its replica: its caller was in a hurry. */
 export const silenceMsMin = 1_000;
 
+/** How much sooner than its caller a replica is told to give up: as long as its own "too late" may be under way. */
+export const answerMarginMs = 250;
+
 /** What is kept of a request, so that it can be sent again, and of an answer, so that half of one is not seen. */
 export const replayBufferBytesMax = messageBytesMax + 64 * 1024;
 

@@ -1,9 +1,11 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type ByteRequest, createByteUpstream, reasonOf } from "../src/index.ts";
+import { type ByteRequest, createByteUpstream, listen, reasonOf } from "../src/index.ts";
 import { createRetryBudget } from "../src/retry-budget.ts";
+import { createPeople } from "./keys.ts";
 import { bytesOf, textOf } from "./roads.ts";
+import { createShop, orderId } from "./shop.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -111,8 +113,69 @@ describe("a replica that fails time and again", () => {
     const call = (timeoutMs: number) => outcome(upstream.fetch(request(timeoutMs), { isSafe: false }));
     await Promise.all(Array.from({ length: 8 }, () => call(50)));
     expect(upstream.status()).toMatchObject([{ breaker: "closed" }]);
-    await Promise.all(Array.from({ length: 5 }, () => call(1_050)));
+    await Promise.all(Array.from({ length: 5 }, () => call(1_300)));
     expect(upstream.status()).toMatchObject([{ breaker: "open", lastError: { class: "silent" } }]);
+  });
+});
+
+describe("a replica that is well", () => {
+  const well = [{ breaker: "closed", lastError: undefined }];
+
+  it("is not troubled with a body that breaks off, and is not blamed for it", async () => {
+    const only = await replica();
+    const upstream = upstreamOf(only.url);
+    const tooLarge = new Error("the body is too large");
+    async function* breakingOff() {
+      yield Buffer.from("{");
+      throw tooLarge;
+    }
+    for (let call = 0; call < 6; call += 1)
+      await expect(upstream.fetch({ ...request(), body: breakingOff() }, { isSafe: false })).rejects.toBe(tooLarge);
+    expect([only.connections(), upstream.status()]).toEqual([0, well]);
+  });
+
+  it("gives no connection away to a body that does not come", async () => {
+    const only = await replica();
+    const upstream = upstreamOf(only.url);
+    async function* stalling() {
+      yield Buffer.from("{");
+      await new Promise(() => undefined);
+    }
+    const calls = Array.from({ length: 300 }, () => ({ ...request(100), body: stalling() }));
+    const outcomes = await Promise.all(calls.map((call) => outcome(upstream.fetch(call, { isSafe: false }))));
+    expect([new Set(outcomes), only.connections()]).toEqual([new Set(["DEADLINE_PASSED"]), 0]);
+    expect(await outcome(upstream.fetch(request(), { isSafe: false }))).toBe("200 {}");
+  });
+
+  it("passes on as it comes what is asked by many messages", async () => {
+    const begun = Promise.withResolvers<void>();
+    const only = await replica(() => {
+      begun.resolve();
+      return "ok";
+    });
+    async function* messages() {
+      yield Buffer.from("{");
+      await begun.promise;
+      yield Buffer.from("}");
+    }
+    const work = upstreamOf(only.url).fetch({ ...request(), body: messages() }, { isSafe: false, takesStream: true });
+    expect(await outcome(work)).toBe("200 {}");
+  });
+
+  it("has the time to say itself that it is late", async () => {
+    const people = await createPeople();
+    const { endpoint } = createShop(people, { getOrder: () => new Promise(() => undefined) });
+    const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
+    open.push(server.close);
+    const upstream = upstreamOf(`http://127.0.0.1:${server.port}`);
+    const late = () => {
+      const { header, ...call } = { ...request(1_300), body: bytesOf(`{"id":"${orderId}"}`) };
+      header.set("authorization", `Bearer ${people.customer}`);
+      return outcome(upstream.fetch({ ...call, header }, { isSafe: false }));
+    };
+    const outcomes = await Promise.all(Array.from({ length: 6 }, late));
+    for (const said of outcomes) expect(said).toMatch(/^504 .*deadline_exceeded/);
+    expect(upstream.status()).toEqual(well);
   });
 });
 
