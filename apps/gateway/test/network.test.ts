@@ -1,4 +1,7 @@
+import { connect as connectHttp2 } from "node:http2";
 import { Order_Status } from "@rialto/contracts";
+import type { CallContext } from "@rialto/rpc";
+import { openRateLimits } from "@rialto/service";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { envelope, envelopes, orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -75,5 +78,37 @@ describe("services behind the network", () => {
     }
     expect(seen.at(-1)).toMatchObject({ flags: 2, message: { error: { code: "unavailable" } } });
     await expect.poll(() => system.calls.at(-1)?.signal.aborted).toBe(true);
+  });
+});
+
+describe("watches without number", () => {
+  it("keep no other call of their service waiting", async () => {
+    const store = openRateLimits(undefined);
+    const unlimited = { requestLimits: { store, requests: 0, windowSeconds: 1 } };
+    const handlers = {
+      getOrder: async ({ id }: { id: string }) => ({ order: { id } }),
+      async *watchOrder({ id }: { id: string }, ctx: CallContext) {
+        yield { order: { id } };
+        await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+      },
+    };
+    await system.close();
+    system = await startStubSystem(handlers, { overNetwork: true, door: unlimited });
+    authorization = `Bearer ${await system.token("CUSTOMER")}`;
+    const sessions = Array.from({ length: 3 }, () => connectHttp2(system.url));
+    const head = { ":method": "POST", ":path": "/rialto.order.v1.OrderService/WatchOrder", authorization };
+    const watches = sessions.flatMap((session) =>
+      Array.from({ length: 100 }, async () => {
+        const stream = session.request({ ...head, "content-type": "application/connect+json" });
+        stream.on("error", () => undefined);
+        stream.end(envelope({ id: orderId }));
+        return new Promise((resolve) => stream.once("data", resolve));
+      }),
+    );
+    await Promise.all(watches);
+    const answer = await fetch(`${system.url}/api/orders/${orderId}`, { headers: { authorization } });
+    expect(answer.status).toBe(200);
+    for (const session of sessions) session.destroy();
+    await store.close();
   });
 });

@@ -1,5 +1,4 @@
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
-import type { Replica } from "./byte-replica.ts";
 import type { ByteRequest } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import type { CallClock } from "./deadline.ts";
@@ -12,7 +11,7 @@ import { saysUnavailable, setTimeoutMs } from "./wire-protocol.ts";
 
 /**
  * Sends a request to one replica, once, with the body that was read of it, and remembers how that went: a lost connection, or silence until the
- * deadline, is the replica's failure; what its caller broke off is not.
+ * deadline, is the replica's failure. What its caller broke off is not, nor that there was no room on the way to it.
  */
 export async function attemptAt(
   guarded: GuardedReplica,
@@ -21,12 +20,31 @@ export async function attemptAt(
   clock: CallClock,
   isStream: boolean,
 ): Promise<Outcome> {
-  const started = Date.now();
-  // A caller who leaves, or who was in a hurry, tells nothing about the replica; one who waited in vain does.
-  const isSilent = () => isDeadline(clock) && Date.now() - started >= silenceMsMin + answerMarginMs;
+  const { calls, streams, url } = guarded.replica;
+  const way = isStream ? streams : calls;
+  let sentAt: number | undefined;
+  // A caller who leaves, or who was in a hurry, tells nothing about the replica; one who waited in vain for its answer does.
+  const isSilent = () =>
+    sentAt !== undefined && isDeadline(clock) && Date.now() - sentAt >= silenceMsMin + answerMarginMs;
+
+  async function send(): Promise<Outcome> {
+    const leave = await way.room.enter(clock.signal);
+    sentAt = Date.now();
+    try {
+      const response = await way.fetch(withBody(addressed(request, url, clock), body));
+      if (isStream) return { kind: "ANSWER", response: { ...response, body: streamed(response.body, clock, leave) } };
+      const whole = await readWhole(response.body);
+      leave();
+      return { kind: "ANSWER", response: { ...response, body: createAsyncIterable([whole]) } };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
   const outcome = await guarded.attempt(
     () =>
-      send(guarded.replica, request, body, clock, isStream).catch((cause: unknown) => ({
+      send().catch((cause: unknown) => ({
         kind: "LOST",
         cause: isSilent() ? new Silent("no answer within the deadline", { cause }) : cause,
       })),
@@ -40,21 +58,12 @@ function isDeadline({ signal }: CallClock): boolean {
   return signal.reason instanceof Refusal && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
 }
 
-async function send(
-  replica: Replica,
-  request: ByteRequest,
-  body: Uint8Array | undefined,
-  clock: CallClock,
-  isStream: boolean,
-): Promise<Outcome> {
+/** The request as it is sent to a replica: to its address, with what is left of the time. */
+function addressed(request: ByteRequest, replicaUrl: string, { deadline, signal }: CallClock): ByteRequest {
   const header = new Headers(request.header);
-  setTimeoutMs(header, toldTimeoutMs(+clock.deadline - Date.now()));
+  setTimeoutMs(header, toldTimeoutMs(+deadline - Date.now()));
   const { pathname, search } = new URL(request.url);
-  const url = new URL(`${pathname}${search}`, replica.url).href;
-  const response = await replica.fetch(withBody({ ...request, url, header, signal: clock.signal }, body));
-  if (isStream) return { kind: "ANSWER", response: { ...response, body: untilClockStops(response.body, clock) } };
-  const whole = await readWhole(response.body);
-  return { kind: "ANSWER", response: { ...response, body: createAsyncIterable([whole]) } };
+  return { ...request, url: new URL(`${pathname}${search}`, replicaUrl).href, header, signal };
 }
 
 /**
@@ -65,10 +74,17 @@ function toldTimeoutMs(leftMs: number): number {
   return Math.max(1, Math.min(leftMs, silenceMsMin), leftMs - answerMarginMs);
 }
 
-async function* untilClockStops(body: AsyncIterable<Uint8Array>, clock: CallClock): AsyncGenerator<Uint8Array, void> {
-  try {
-    yield* body;
-  } finally {
-    clock.stop();
+/** A stream that ends its call, and leaves its place to another, when it is read to its end, given up or late. */
+function streamed(body: AsyncIterable<Uint8Array>, clock: CallClock, leave: () => void): AsyncIterable<Uint8Array> {
+  // One that nobody reads is over as well when its caller is gone.
+  clock.signal.addEventListener("abort", leave, { once: true });
+  async function* read() {
+    try {
+      yield* body;
+    } finally {
+      clock.stop();
+      leave();
+    }
   }
+  return read();
 }

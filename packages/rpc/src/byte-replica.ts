@@ -2,32 +2,61 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
-import { keepAliveMsMax, upstreamIdleSocketsMax, upstreamSocketsMax } from "./limits.ts";
+import { keepAliveMsMax, upstreamIdleSocketsMax } from "./limits.ts";
+import { createRoom, type Room } from "./room.ts";
 import { protocolOf } from "./wire-protocol.ts";
 
 /** One process that answers for a service. */
 export interface Replica {
   readonly url: string;
+  /** For what is answered with one message. */
+  readonly calls: Way;
+  /** For what is answered with many, which lasts: on connections of its own, so that no number of streams keeps a call waiting. */
+  readonly streams: Way;
+  close(): void;
+}
+
+/** A way to a replica. */
+export interface Way {
+  /** How many may be on it at once. It is entered before a request is sent, and left when its answer is whole. */
+  readonly room: Room;
   fetch(request: ByteRequest): Promise<ByteResponse>;
   close(): void;
+}
+
+/** How many requests may be on the ways to one replica. */
+export interface ReplicaRoom {
+  readonly callsMax: number;
+  /** Calls that wait for others to end; those above it are told at once that the service is busy. */
+  readonly callsWaitingMax: number;
+  /** Nobody waits for the end of a stream: those above it are told at once. */
+  readonly streamsMax: number;
 }
 
 /** How often a quiet HTTP/2 connection with calls at work is asked whether it lives, and how long it may take to answer. */
 const pingMs = 10_000;
 const pingAnswerMsMax = 5_000;
 
-/**
- * The way to one replica: HTTP/2 for gRPC, which needs it, and HTTP/1.1 for the rest, which is faster with it. Neither connects
- * before the first call.
- */
-export function createReplica(url: string): Replica {
+/** The ways to one replica. None connects before its first request. */
+export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaRoom): Replica {
+  const calls = createWay(url, callsMax, callsWaitingMax);
+  const streams = createWay(url, streamsMax, 0);
+  return {
+    url,
+    calls,
+    streams,
+    close: () => {
+      calls.close();
+      streams.close();
+    },
+  };
+}
+
+/** HTTP/2 for gRPC, which needs it, and HTTP/1.1 for the rest, which is faster with it. */
+function createWay(url: string, max: number, waitingMax: number): Way {
   const { Agent } = url.startsWith("https:") ? https : http;
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: upstreamSocketsMax,
-    maxFreeSockets: upstreamIdleSocketsMax,
-    timeout: keepAliveMsMax,
-  });
+  // No bound on its sockets: who is on the way has one each, and a socket that is about to close holds nobody up.
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: upstreamIdleSocketsMax, timeout: keepAliveMsMax });
   const sessions = new Http2SessionManager(url, {
     pingIntervalMs: pingMs,
     pingTimeoutMs: pingAnswerMsMax,
@@ -37,7 +66,7 @@ export function createReplica(url: string): Replica {
   const overHttp1 = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   const overHttp2 = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessions });
   return {
-    url,
+    room: createRoom({ max, waitingMax }),
     fetch: (request) => (protocolOf(request.header) === "grpc" ? overHttp2 : overHttp1)(request),
     close: () => {
       agent.destroy();

@@ -1,13 +1,20 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { attemptAt } from "./attempt.ts";
-import { createReplica } from "./byte-replica.ts";
+import { createReplica, type ReplicaRoom } from "./byte-replica.ts";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { type CallClock, startClock } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Refusal, refuse } from "./errors.ts";
 import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } from "./guarded-replica.ts";
-import { callTriesMax, streamTimeoutMsMax, unaryTimeoutMsDefault } from "./limits.ts";
+import {
+  callTriesMax,
+  streamTimeoutMsMax,
+  unaryTimeoutMsDefault,
+  upstreamCallsMax,
+  upstreamCallsWaitingMax,
+  upstreamStreamsMax,
+} from "./limits.ts";
 import { readBody, withBody } from "./request-body.ts";
 import { isNeverSent, retryPauseMs } from "./retry.ts";
 import { createRetryBudget, type RetryBudget } from "./retry-budget.ts";
@@ -41,12 +48,12 @@ export interface ByteUpstream {
  * Makes an upstream: an endpoint in this process, which is called, or replicas at addresses, which are taken in turn.
  * Over the network an attempt that failed is repeated at the next replica where that is safe, with growing pauses that
  * are drawn at random, inside the deadline and a budget. A replica whose breaker is open is passed over; where all are, nothing is
- * attempted and the refusal comes at once.
+ * attempted and the refusal comes at once. Streams have connections of their own, so that they keep no call waiting.
  */
 export function createByteUpstream(
   target:
     | { readonly kind: "local"; readonly endpoint: () => Endpoint }
-    | { readonly kind: "remote"; readonly urls: readonly string[] },
+    | { readonly kind: "remote"; readonly urls: readonly string[]; readonly room?: ReplicaRoom },
 ): ByteUpstream {
   if (target.kind === "local") {
     const well: ReplicaStatus = { breaker: "closed", lastError: undefined };
@@ -56,7 +63,8 @@ export function createByteUpstream(
       close: () => undefined,
     };
   }
-  const replicas = target.urls.map((url) => guardReplica(createReplica(url)));
+  const { urls, room = roomDefault } = target;
+  const replicas = urls.map((url) => guardReplica(createReplica(url, room)));
   if (replicas.length === 0) throw new Error("an upstream needs at least one address");
   const budget = createRetryBudget();
   let turn = 0;
@@ -72,6 +80,12 @@ export function createByteUpstream(
     },
   };
 }
+
+const roomDefault: ReplicaRoom = {
+  callsMax: upstreamCallsMax,
+  callsWaitingMax: upstreamCallsWaitingMax,
+  streamsMax: upstreamStreamsMax,
+};
 
 /** The replicas in the order of a call's turn, and what may be repeated. */
 interface Replicas {

@@ -63,14 +63,20 @@ export function guardReplica(replica: Replica): GuardedReplica {
       return breaker.state === CircuitState.Open && Date.now() >= trialAt ? "trial" : "open";
     },
     async attempt(work, isBrokenOff) {
-      const { outcome } = await breaker.execute(async (): Promise<Attempt> => {
+      const attempt = async (): Promise<Attempt> => {
         const made = await work();
-        if (made.kind === "ANSWER" || isBrokenOff()) return { outcome: made, failure: undefined };
-        const failure = failureClassOf(made.cause);
-        if (failure !== undefined) remember(failure);
+        if (made.kind === "ANSWER") return { outcome: made, failure: undefined };
+        const failure = isBrokenOff() ? undefined : failureClassOf(made.cause);
+        if (failure === undefined) throw new TellsNothing(made);
+        remember(failure);
         return { outcome: made, failure };
-      });
-      return outcome;
+      };
+      try {
+        return (await breaker.execute(attempt)).outcome;
+      } catch (error) {
+        if (error instanceof TellsNothing) return error.outcome;
+        throw error;
+      }
     },
     saidUnavailable: () => remember("unavailable"),
     status: () => ({ breaker: names[breaker.state], lastError }),
@@ -80,6 +86,16 @@ export function guardReplica(replica: Replica): GuardedReplica {
 interface Attempt {
   readonly outcome: Outcome;
   readonly failure: FailureClass | undefined;
+}
+
+/** Thrown past the breaker, which counts it neither as a failure nor as the success that ends a row of them. Only a trial is over with it. */
+class TellsNothing extends Error {
+  readonly outcome: Outcome;
+
+  constructor(outcome: Outcome) {
+    super("what the caller broke off tells nothing about the replica");
+    this.outcome = outcome;
+  }
 }
 
 function isFailure(result: unknown): boolean {

@@ -49,13 +49,16 @@ export const answerMarginMs = 250;
 /** What is kept of a request, so that it can be sent again, and of an answer, so that half of one is not seen. */
 export const replayBufferBytesMax = messageBytesMax + 64 * 1024;
 
-/** Connections from one process to all replicas of one service. */
-export const upstreamSocketsMax = 256;
+/** Calls that one process has at work at one replica, each on a connection of its own over HTTP/1.1. */
+export const upstreamCallsMax = 256;
+
+/** Calls that wait for one of those to end. */
+export const upstreamCallsWaitingMax = 1_000;
 
 /** Idle connections that are kept for the next call. */
 export const upstreamIdleSocketsMax = 64;
 
-/** Calls at work on one HTTP/2 connection to a service: the gateway sends everybody's over one. */
+/** Streams that one process has open at one replica; and calls at work on one HTTP/2 connection to a service, as the gateway sends everybody's over one. */
 export const upstreamStreamsMax = 1_000;
 
 /** How long a server keeps an idle connection. Clients give theirs up a second earlier. */

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Refusal } from "./errors.ts";
 import { retryDelayMsBase, retryDelayMsMax } from "./limits.ts";
+import { NoRoom } from "./room.ts";
 
 /** How long to wait after the attempt with this number (from 0): full jitter, so that those who failed together do not return together. */
 export function retryPauseMs(attempt: number, random: () => number = Math.random): number {
@@ -18,6 +19,7 @@ const neverSentCodes: ReadonlySet<unknown> = new Set([
 
 /** Whether a request certainly did not leave this process. */
 export function isNeverSent(error: unknown): boolean {
+  if (error instanceof NoRoom) return true;
   for (let reason = error, depth = 0; reason instanceof Error && depth < causesMax; reason = reason.cause, depth += 1) {
     if ("code" in reason && neverSentCodes.has(reason.code)) return true;
   }
@@ -49,7 +51,7 @@ export class Silent extends Error {
 /** How a replica failed; undefined where it is not the replica's doing: a request or an answer that we do not take. */
 export function failureClassOf(error: unknown): FailureClass | undefined {
   if (error instanceof Silent) return "silent";
-  if (error instanceof Refusal) return undefined;
+  if (error instanceof Refusal || error instanceof NoRoom) return undefined;
   for (let reason = error, depth = 0; reason instanceof Error && depth < causesMax; reason = reason.cause, depth += 1) {
     if (reason instanceof ConnectError && reason.code === Code.ResourceExhausted) return undefined;
     const known = "code" in reason && typeof reason.code === "string" ? classes[reason.code] : undefined;

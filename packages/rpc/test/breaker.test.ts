@@ -118,6 +118,19 @@ describe("a replica that fails time and again", () => {
   });
 });
 
+describe("a caller who leaves", () => {
+  it("ends no row of failures: what they broke off tells nothing", async () => {
+    const only = await replica((n) => (n === 5 ? "silent" : "hang up"));
+    const upstream = upstreamOf(only.url);
+    const call = (timeoutMs?: number) => outcome(upstream.fetch(request(timeoutMs), { isSafe: false }));
+    for (let n = 0; n < 4; n += 1) await call();
+    expect(await call(50)).toBe("DEADLINE_PASSED");
+    expect(upstream.status()).toMatchObject([{ breaker: "closed" }]);
+    await call();
+    expect(upstream.status()).toMatchObject([{ breaker: "open" }]);
+  });
+});
+
 describe("a replica that is well", () => {
   const well = [{ breaker: "closed", lastError: undefined }];
 
