@@ -3,18 +3,11 @@ import { attemptAt } from "./attempt.ts";
 import { createReplica, type ReplicaRoom } from "./byte-replica.ts";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
-import { type CallClock, startClock } from "./deadline.ts";
+import { type CallClock, callTimeoutMs, startClock } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Refusal, refuse } from "./errors.ts";
 import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } from "./guarded-replica.ts";
-import {
-  callTriesMax,
-  streamTimeoutMsMax,
-  unaryTimeoutMsDefault,
-  upstreamCallsMax,
-  upstreamCallsWaitingMax,
-  upstreamStreamsMax,
-} from "./limits.ts";
+import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "./limits.ts";
 import { readBody, withBody } from "./request-body.ts";
 import { isNeverSent, retryPauseMs } from "./retry.ts";
 import { createRetryBudget, type RetryBudget } from "./retry-budget.ts";
@@ -112,9 +105,8 @@ function nextOf(
 /** How long the caller waits, by its header. */
 function timeoutOf(header: Headers, isStream: boolean): number {
   const asked = askedTimeoutMs(header);
-  if (asked === undefined) return isStream ? streamTimeoutMsMax : unaryTimeoutMsDefault;
   if (Number.isNaN(asked)) throw refuse(callErrors.INVALID_REQUEST);
-  return Math.min(asked, streamTimeoutMsMax);
+  return callTimeoutMs(asked, isStream);
 }
 
 /** Whether a request is answered with many messages, and the clock of its call. */

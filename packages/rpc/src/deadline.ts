@@ -18,10 +18,14 @@ export interface CallClock {
 
 /** The deadline of a call on the side that answers it: what the caller asked for, within bounds. */
 export function deadlineOf(method: DescMethod, asked: Date | undefined, now: Date): Date {
-  const isUnary = method.methodKind === "unary";
-  const timeoutMsMax = isUnary ? unaryTimeoutMsMax : streamTimeoutMsMax;
-  const timeoutMs = asked === undefined ? (isUnary ? unaryTimeoutMsDefault : streamTimeoutMsMax) : +asked - +now;
-  return new Date(+now + Math.min(timeoutMs, timeoutMsMax));
+  const askedMs = asked === undefined ? undefined : +asked - +now;
+  return new Date(+now + callTimeoutMs(askedMs, method.methodKind !== "unary"));
+}
+
+/** How long a call may take: what its caller asked for, within bounds, which are those of a stream where it is answered with many messages. */
+export function callTimeoutMs(askedMs: number | undefined, isStream: boolean): number {
+  if (isStream) return Math.min(askedMs ?? streamTimeoutMsMax, streamTimeoutMsMax);
+  return Math.min(askedMs ?? unaryTimeoutMsDefault, unaryTimeoutMsMax);
 }
 
 /** Starts a call's clock. */

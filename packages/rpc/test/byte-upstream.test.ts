@@ -152,6 +152,18 @@ describe("an upstream with several replicas", () => {
     expect(given[0]).toBeLessThanOrEqual(1500);
   });
 
+  it.each([
+    ["a minute at the most to a call", "application/json", false, 60_000],
+    ["ten minutes at the most to a stream", "application/connect+json", true, 600_000],
+  ])("gives %s, whatever its caller asks for", async (_what, type, isStream, msMax) => {
+    const one = await replica();
+    const header = new Headers({ "content-type": type, "connect-timeout-ms": "9000000000" });
+    await upstreamOf(one.url).fetch(request({ header }), { isSafe: false, isStream });
+    const [given] = one.seen;
+    expect(given?.timeoutMs).toBeLessThanOrEqual(msMax);
+    expect(given?.timeoutMs).toBeGreaterThan(msMax / 2);
+  });
+
   it("passes a GET on, and refuses a time-out that is none", async () => {
     const methods: unknown[] = [];
     const one = await replica((req, res) => {
