@@ -78,6 +78,17 @@ export async function setPassword(tx: Transaction, id: string, passwordHash: str
   await tx`update account set password_hash = ${passwordHash}, update_time = ${now} where id = ${id}`;
 }
 
+/** Writes a new password in place of the one of this hash; false where that is not the account's any more. */
+export async function replacePassword(
+  tx: Transaction,
+  id: string,
+  o: { readonly from: string; readonly to: string; readonly now: Date },
+): Promise<boolean> {
+  const rows = await tx`
+    update account set password_hash = ${o.to}, update_time = ${o.now} where id = ${id} and password_hash = ${o.from} returning 1`;
+  return rows.length === 1;
+}
+
 function isEmailTaken(error: unknown): boolean {
   const { code, constraint_name } = Object(error) as Readonly<Record<string, JsonValue | undefined>>; // looked into by name only
   return code === "23505" && constraint_name === "account_email";
