@@ -40,11 +40,11 @@ export function createAttempts(limits: RateLimits, key: string): Attempts {
     async begin(email, address = "inside") {
       const account = accountOf(email);
       const pair = `${account}:${address}`;
-      const verdicts = await Promise.all([pairs.count(pair), accounts.count(account), addresses.count(address)]);
-      const refused = verdicts.filter((verdict) => !verdict.isAllowed);
-      if (refused.length > 0) {
-        const seconds = Math.ceil(Math.max(...refused.map(({ resetMs }) => resetMs)) / 1000);
-        throw refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${seconds}` } });
+      // What a narrower limit refuses does not count for a wider one: who goes on from one address would keep everybody else out.
+      for (const count of [() => pairs.count(pair), () => addresses.count(address), () => accounts.count(account)]) {
+        const { isAllowed, resetMs } = await count();
+        if (isAllowed) continue;
+        throw refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${Math.ceil(resetMs / 1000)}` } });
       }
       return {
         async succeeded() {
