@@ -10,7 +10,7 @@ export interface Credentials {
 /** Reads accounts. What changes them does so in a transaction with its event and its key: the functions below. */
 export interface UserStore {
   byId(id: string): Promise<User | undefined>;
-  /** Without regard to case. */
+  /** Without regard to case. None for an address that is not ASCII: no account has one. */
   credentialsOf(email: string): Promise<Credentials | undefined>;
   credentialsById(id: string): Promise<Credentials | undefined>;
   hasAdmin(): Promise<boolean>;
@@ -23,7 +23,11 @@ export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
   return {
     byId: (id) => readUser(sql, id),
 
-    credentialsOf: (email) => readCredentials(sql, sql`lower(email) = lower(${email})`),
+    async credentialsOf(email) {
+      // Postgres takes "İ" for an "i", JavaScript does not: spelled so, one account would be counted as many where logins and mails are limited.
+      if (!isAscii(email)) return undefined;
+      return await readCredentials(sql, sql`lower(email) = lower(${email})`);
+    },
     credentialsById: (id) => readCredentials(sql, sql`id = ${id}`),
 
     async hasAdmin() {
@@ -87,6 +91,10 @@ export async function replacePassword(
   const rows = await tx`
     update account set password_hash = ${o.to}, update_time = ${o.now} where id = ${id} and password_hash = ${o.from} returning 1`;
   return rows.length === 1;
+}
+
+function isAscii(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
 }
 
 function isEmailTaken(error: unknown): boolean {

@@ -36,6 +36,13 @@ describe("readConfig", () => {
     expect(lines.join()).not.toContain("hunter2");
   });
 
+  it("takes only an address for the admin that an account can have", () => {
+    const lineOf = (email: string) => linesOf({ RIALTO_ADMIN_EMAIL: email });
+    expect(readConfig({ RIALTO_ADMIN_EMAIL: "Admin+1@shop.example" }).adminEmail).toBe("Admin+1@shop.example");
+    for (const email of ["admin", "admın@shop.example", "a b@shop.example", "a@b@c", "<a@b>"])
+      expect(lineOf(email)).toEqual(["RIALTO_ADMIN_EMAIL must be an e-mail address, in ASCII"]);
+  });
+
   it("takes an empty variable for one that was not set", () => {
     expect(readConfig({ PORT: "", DATABASE_URL: "" }, everything).port).toBeUndefined();
   });
