@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { publish } from "@rialto/events";
-import type { App } from "@rialto/service";
+import { type App, ConfigurationError } from "@rialto/service";
 import { continueTrace } from "@rialto/telemetry";
 import { v7 as uuidv7 } from "uuid";
 import type { Passwords } from "./passwords.ts";
@@ -18,11 +18,16 @@ const passwordBytes = 15;
 /**
  * Opens the admin's account where there is none. With RIALTO_ADMIN_PASSWORD it sees to it that the account of RIALTO_ADMIN_EMAIL is
  * there, which is the way back in where the first password was lost. An account that exists is never changed: neither its password,
- * which its owner may have changed, nor its role, because anybody can open an account under that address before.
+ * which its owner may have changed, nor its role, because anybody can open an account under that address before. Throws in production where there
+ * is no admin and no password was given.
  */
 export async function seedAdmin(app: Parts): Promise<void> {
   const { adminEmail: email, adminPassword } = app.config;
   if (adminPassword === undefined && (await app.users.hasAdmin())) return;
+  if (adminPassword === undefined && app.config.production)
+    throw new ConfigurationError([
+      "RIALTO_ADMIN_PASSWORD must be set until there is an admin: a made one would be in the log (NODE_ENV is production)",
+    ]);
   const known = await app.users.credentialsOf(email);
   if (known !== undefined) {
     if (known.user.role !== "ADMIN")

@@ -50,6 +50,7 @@ export interface Config {
   readonly serviceKey: JWK | undefined;
   readonly servicePublicKeys: JSONWebKeySet | undefined;
   readonly adminEmail: string;
+  /** Undefined means a made one, told at the start that makes it. Production tells none: its first admin needs a given one. */
   readonly adminPassword: string | undefined;
   /** Where the services of other processes are, one URL a replica. */
   readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
@@ -145,7 +146,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     argon2Cost: e.RIALTO_ARGON2_COST ?? "default",
   };
   const faulty = new Set(lines.map((line) => line.split(" ", 1)[0]));
-  const missing = scope === undefined ? [] : missingFor(config, scope);
+  const missing = scope === undefined ? [] : missingFor(config, scope, new Set(Object.keys(given)));
   lines.push(...missing.filter((line) => !faulty.has(line.split(" ", 1)[0])));
   if (lines.length > 0) throw new ConfigurationError(lines);
   return config;
@@ -166,7 +167,7 @@ const postgresUrl = urlOf("postgres:", "postgresql:");
 const optional = { default: undefined };
 
 const variables = {
-  NODE_ENV: str(optional),
+  NODE_ENV: oneOf("production", "development", "test")(optional),
   PORT: portNumber(optional),
   DATABASE_URL: postgresUrl(optional),
   REDIS_URL: urlOf("redis:", "rediss:")(optional),

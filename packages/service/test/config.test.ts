@@ -80,9 +80,26 @@ describe("production", () => {
       "RIALTO_SECRET",
       "RIALTO_SIGNING_KEY",
       "SMTP_URL",
+      "RIALTO_PUBLIC_URL",
       "RIALTO_PAYMENT_PROVIDER",
       "RIALTO_ARGON2_COST",
     ]);
+  });
+
+  it("asks who sends mails where people reach the shop: a made-up link would lead to the reader's own machine", () => {
+    const env = { NODE_ENV: "production", DATABASE_URL: "postgres://db/rialto", SMTP_URL: "smtp://mail" };
+    expect(namesOf(env, { runs: ["notification"] })).toContain("RIALTO_PUBLIC_URL");
+    expect(namesOf(env, { runs: ["order"] })).not.toContain("RIALTO_PUBLIC_URL");
+    const given = { ...env, RIALTO_PUBLIC_URL: "https://shop.example/" };
+    expect(namesOf(given, { runs: ["notification"] })).not.toContain("RIALTO_PUBLIC_URL");
+    expect(readConfig(given).publicUrl).toBe("https://shop.example");
+  });
+
+  it("is said by that word: another one is refused, and not taken for development", () => {
+    for (const NODE_ENV of ["prod", "PRODUCTION", "staging", "production "])
+      expect(linesOf({ NODE_ENV }, everything)).toEqual(["NODE_ENV must be one of production, development, test"]);
+    const isProduction = (NODE_ENV?: string) => readConfig(NODE_ENV === undefined ? {} : { NODE_ENV }).production;
+    expect(["production", "development", "test", undefined].map(isProduction)).toEqual([true, false, false, false]);
   });
 
   it("asks a service that runs alone for its own key and everybody's public ones", () => {
