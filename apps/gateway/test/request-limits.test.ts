@@ -57,7 +57,7 @@ describe("the limit of a caller", () => {
     const { system } = await limited(3);
     const made = (first: string) => ({ "x-forwarded-for": `${first}, 203.0.113.1` });
     await list(system, made("10.1.1.1"));
-    await list(system, made("10.1.1.2"));
+    await list(system, { ...made("10.1.1.2"), forwarded: "for=198.51.100.1" });
     await list(system, { ...made("10.1.1.3"), authorization: "Bearer no.token.atall" });
     expect((await list(system, { ...made("10.1.1.4"), authorization: "Bearer another.one.still" })).status).toBe(429);
   });

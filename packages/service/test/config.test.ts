@@ -68,6 +68,13 @@ describe("readConfig", () => {
     ]);
   });
 
+  it("believes X-Forwarded-For of trusted proxies, or Forwarded where it is told so, and no other header", () => {
+    const headerOf = (value: string) => readConfig({ RIALTO_FORWARDED_HEADER: value }).forwardedHeader;
+    expect([headerOf(""), headerOf("forwarded")]).toEqual(["x-forwarded-for", "forwarded"]);
+    const lines = linesOf({ RIALTO_FORWARDED_HEADER: "x-real-ip" });
+    expect(lines).toEqual(["RIALTO_FORWARDED_HEADER must be one of forwarded, x-forwarded-for"]);
+  });
+
   it("asks the gateway for no database", () => {
     expect(readConfig({}, { runs: ["gateway"] }).databaseUrl).toBeUndefined();
   });
