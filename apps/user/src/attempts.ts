@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { refuse } from "@rialto/rpc";
+import { limitKeyOf, refuse } from "@rialto/rpc";
 import type { RateLimits } from "@rialto/service";
 import { errors } from "./errors.ts";
 
@@ -37,7 +37,8 @@ export function createAttempts(limits: RateLimits, key: string): Attempts {
   const accountOf = (email: string) => createHmac("sha256", key).update(email.toLowerCase()).digest("base64url");
 
   return {
-    async begin(email, address = "inside") {
+    async begin(email, clientAddress = "inside") {
+      const address = limitKeyOf(clientAddress);
       const account = accountOf(email);
       const pair = `${account}:${address}`;
       // What a narrower limit refuses does not count for a wider one: who goes on from one address would keep everybody else out.

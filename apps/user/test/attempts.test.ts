@@ -38,6 +38,15 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       await limits.close();
     });
 
+    it("hold off who changes their address within one IPv6 network", async () => {
+      const { attempts, limits } = await counters();
+      let host = 0;
+      const guess = () => attempts.begin("ada@example.com", `2001:db8:${network}:2::${(host++).toString(16)}`);
+      expect(await failing(guess, 15)).toBe(5);
+      expect(await failing(() => attempts.begin("ada@example.com", `2001:db8:${network}:3::1`), 1)).toBe(0);
+      await limits.close();
+    });
+
     it("leave an account to its owner, however long somebody goes on to guess from one address", async () => {
       const { attempts, limits } = await counters();
       expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 250)).toBe(240);
