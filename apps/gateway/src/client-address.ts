@@ -7,17 +7,24 @@ const hopsMax = 20;
 /** Tells the address that a request comes from. */
 export type AddressOf = (request: IncomingMessage) => string;
 
+/** The header that the proxies write addresses into: RFC 7239's, or the one that most write. */
+export type ForwardedHeader = "forwarded" | "x-forwarded-for";
+
 /**
- * Makes it from the proxies that are trusted, as addresses or CIDR blocks. What a request says in `Forwarded` (RFC 7239) or
- * `X-Forwarded-For` counts only as far as trusted proxies have said it: the list is read from its end, where the nearest has written,
- * up to the first address that is no trusted proxy. Without trusted proxies it is the address of the connection, and nothing else is heard.
+ * Makes it from the proxies that are trusted, as addresses or CIDR blocks, and the one header that they write. The other is not heard, because a proxy
+ * that does not write it passes on what the client says in it. What the header says counts only as far as trusted proxies have said it: the list is
+ * read from its end, where the nearest has written, up to the first address that is no trusted proxy. Without trusted proxies it is the address of the
+ * connection, and nothing else is heard.
  */
-export function createAddressOf(trustedProxies: readonly string[]): AddressOf {
+export function createAddressOf(
+  trustedProxies: readonly string[],
+  header: ForwardedHeader = "x-forwarded-for",
+): AddressOf {
   const isTrusted = createProxyCheck(trustedProxies);
   return (request) => {
     let address = plain(request.socket.remoteAddress ?? "") ?? "unknown";
     if (address === "unknown" || trustedProxies.length === 0 || !isTrusted(address)) return address;
-    for (const hop of hopsOf(request).reverse().slice(0, hopsMax)) {
+    for (const hop of hopsOf(request, header).reverse().slice(0, hopsMax)) {
       const said = plain(hop);
       // What is no address ("unknown", "_hidden") leads no further: the proxy that wrote it is the last that is known.
       if (said === undefined) return address;
@@ -48,15 +55,12 @@ function blocksOf(proxies: readonly string[]): BlockList {
   return list;
 }
 
-/** The standard's header where it is there, else the one that most proxies write. Never a mix of both. */
-function hopsOf({ headers }: IncomingMessage): string[] {
-  const { forwarded } = headers;
-  if (typeof forwarded === "string")
-    return forwarded
-      .split(",")
-      .map((hop) => /(?:^|;)\s*for=("[^"]*"|[^;\s]*)/i.exec(hop)?.[1]?.replaceAll('"', "") ?? "");
-  const others = headers["x-forwarded-for"];
-  return typeof others === "string" ? others.split(",") : [];
+/** What each proxy has written, the nearest last. */
+function hopsOf({ headers }: IncomingMessage, header: ForwardedHeader): string[] {
+  const value = headers[header];
+  const hops = typeof value === "string" ? value.split(",") : [];
+  if (header === "x-forwarded-for") return hops;
+  return hops.map((hop) => /(?:^|;)\s*for=("[^"]*"|[^;\s]*)/i.exec(hop)?.[1]?.replaceAll('"', "") ?? "");
 }
 
 /** An address without port, brackets and the prefix of IPv4 in IPv6; undefined where it is none. */

@@ -5,11 +5,17 @@ import type { GatewayOptions } from "./gateway.ts";
 export function doorOptions(
   config: Pick<
     Config,
-    "rateLimit" | "rateLimitWindowSeconds" | "inFlightMax" | "clientConnectionsMax" | "corsOrigins" | "trustedProxies"
+    | "rateLimit"
+    | "rateLimitWindowSeconds"
+    | "inFlightMax"
+    | "clientConnectionsMax"
+    | "corsOrigins"
+    | "trustedProxies"
+    | "forwardedHeader"
   >,
   rateLimits: RateLimits,
 ): Partial<GatewayOptions> {
-  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies } = config;
+  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, forwardedHeader } = config;
   return {
     rateLimits,
     requestLimits: { store: rateLimits, requests: config.rateLimit, windowSeconds: config.rateLimitWindowSeconds },
@@ -17,5 +23,6 @@ export function doorOptions(
     ...(clientConnectionsMax === undefined ? {} : { clientConnectionsMax }),
     corsOrigins,
     trustedProxies,
+    forwardedHeader,
   };
 }

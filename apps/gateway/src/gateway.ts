@@ -17,7 +17,7 @@ import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logWhenDone } from "./access-log.ts";
 import { limitedBody } from "./body.ts";
 import { createBrowser } from "./browser.ts";
-import { type AddressOf, createAddressOf, createProxyCheck } from "./client-address.ts";
+import { type AddressOf, createAddressOf, createProxyCheck, type ForwardedHeader } from "./client-address.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
@@ -57,6 +57,8 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly corsOrigins?: readonly string[];
   /** Addresses and CIDR blocks of the proxies whose word on the client's address is taken. */
   readonly trustedProxies?: readonly string[];
+  /** The header that they write it into; `x-forwarded-for`, where it is not given. */
+  readonly forwardedHeader?: ForwardedHeader;
 }
 
 export { doorOptions } from "./door-options.ts";
@@ -133,7 +135,7 @@ function createHandler(
     readiness: health.readiness,
     closing,
   });
-  const addressOf = createAddressOf(o.trustedProxies ?? []);
+  const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader);
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
   const count: CountRequest =
     o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);

@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { type Caller, callErrors } from "@rialto/rpc";
+import { type Caller, callErrors, limitKeyOf } from "@rialto/rpc";
 import type { Exchange } from "./exchange.ts";
 import { refused } from "./refused.ts";
 
@@ -61,7 +61,7 @@ export function createLoad(o: {
           if (inFlight > o.inFlightMax || isBehind()) throw tooBusy();
         },
         stream(caller) {
-          const key = caller.kind === "user" ? caller.userId : clientAddress;
+          const key = caller.kind === "user" ? caller.userId : limitKeyOf(clientAddress);
           const open = streams.get(key) ?? 0;
           if (open >= streamsPerCallerMax)
             throw refused(callErrors.RATE_LIMITED, {

@@ -1,6 +1,6 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { limit } from "@rialto/contracts";
-import { type Caller, callErrors } from "@rialto/rpc";
+import { type Caller, callErrors, limitKeyOf } from "@rialto/rpc";
 import type { RateLimiter, RateLimits } from "@rialto/service";
 import { contractServices, isPublished } from "./contract.ts";
 import type { Exchange } from "./exchange.ts";
@@ -29,7 +29,7 @@ interface Policy {
 
 /**
  * Makes the limits: one for all requests of a caller together, and one of its own for each method that the contract gives figures. A caller is a user,
- * or the address that an anonymous request comes from; whoever shows a token that does not hold counts as anonymous. What was counted is told in the
+ * or the address that an anonymous request comes from (of IPv6, its /64); whoever shows a token that does not hold counts as anonymous. What was counted is told in the
  * headers of draft-ietf-httpapi-ratelimit-headers, and a refusal says in Retry-After when the next request is heard.
  */
 export function createRequestLimits(o: RequestLimitOptions): CountRequest {
@@ -43,7 +43,7 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
   }
   return async ({ response, clientAddress }, method, caller) => {
     const policy = (method && own.get(method)) ?? general;
-    const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${clientAddress}`;
+    const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${limitKeyOf(clientAddress)}`;
     const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
     const seconds = Math.max(1, Math.ceil(resetMs / 1000));
     response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);

@@ -1,6 +1,6 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { access, Role } from "@rialto/contracts";
-import { serviceTokenHeader } from "@rialto/rpc";
+import { clientAddressHeader, serviceTokenHeader } from "@rialto/rpc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contractServices, procedureOf, upstreamNameOf } from "../src/contract.ts";
 import { envelope, type StubSystem, startStubSystem } from "./stub-system.ts";
@@ -88,6 +88,18 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
       named.includes(caller) ? "let in" : "permission_denied",
     );
     expect(await table(system.direct(target), method, inside)).toEqual(wanted);
+  });
+
+  it("is open to the gateway itself where the contract names it and no person, and to nobody who calls through it", async () => {
+    const { roles, services: named } = getOption(method, access);
+    const direct = system.direct(target);
+    const gateway = await inside("gateway");
+    const passedOn = { ...gateway, [clientAddressHeader]: "203.0.113.7" };
+    const anonymous = ofPerson(method, "anonymous");
+    const isOwn = roles.length === 0 && named.includes("gateway");
+    expect(await outcome(direct, method, gateway)).toBe(isOwn ? "let in" : anonymous);
+    expect(await outcome(direct, method, passedOn)).toBe(anonymous);
+    expect(await outcome(direct, method, { ...passedOn, ...bearer(admin) })).toBe(ofPerson(method, "ADMIN"));
   });
 });
 

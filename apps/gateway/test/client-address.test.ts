@@ -8,7 +8,9 @@ function from(remoteAddress: string, headers: Record<string, string> = {}): Inco
   Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
   return Object.assign(new IncomingMessage(socket), { headers });
 }
-const behind = createAddressOf(["10.0.0.0/8", "fd00::/8"]);
+const proxies = ["10.0.0.0/8", "fd00::/8"];
+const behind = createAddressOf(proxies);
+const behindStandard = createAddressOf(proxies, "forwarded");
 
 describe("the address of a client", () => {
   it("is the connection's, whatever the request says, where no proxy is trusted", () => {
@@ -23,12 +25,27 @@ describe("the address of a client", () => {
     [{ "x-forwarded-for": "1.2.3.4, 203.0.113.9" }, "203.0.113.9"],
     [{ "x-forwarded-for": "1.2.3.4, 203.0.113.9, 10.9.9.9" }, "203.0.113.9"],
     [{ "x-forwarded-for": "203.0.113.9:1234" }, "203.0.113.9"],
-    [{ forwarded: 'for="[2001:DB8::1]:4711";proto=https, for=10.1.1.1' }, "2001:db8::1"],
-    [{ forwarded: "for=203.0.113.9", "x-forwarded-for": "1.2.3.4" }, "203.0.113.9"],
-    [{ forwarded: "for=_hidden" }, "10.0.0.1"],
     [{ "x-forwarded-for": "nonsense" }, "10.0.0.1"],
     [{}, "10.0.0.1"],
   ])("is what trusted proxies say it is, and no more: %j", (headers, address) => {
     expect(behind(from("10.0.0.1", headers))).toBe(address);
+  });
+
+  it.each([
+    [{ forwarded: 'for="[2001:DB8::1]:4711";proto=https, for=10.1.1.1' }, "2001:db8::1"],
+    [{ forwarded: "for=1.2.3.4, for=203.0.113.9" }, "203.0.113.9"],
+    [{ forwarded: "for=_hidden" }, "10.0.0.1"],
+    [{}, "10.0.0.1"],
+  ])("is what they say in RFC 7239's header, where they write that one: %j", (headers, address) => {
+    expect(behindStandard(from("10.0.0.1", headers))).toBe(address);
+  });
+
+  it("is not what the client says in the header that the proxies do not write", () => {
+    const made = { forwarded: "for=198.51.100.1" };
+    expect(behind(from("10.0.0.1", { ...made, "x-forwarded-for": "203.0.113.9" }))).toBe("203.0.113.9");
+    expect(behind(from("10.0.0.1", made))).toBe("10.0.0.1");
+    const other = { "x-forwarded-for": "198.51.100.1" };
+    expect(behindStandard(from("10.0.0.1", { ...other, forwarded: "for=203.0.113.9" }))).toBe("203.0.113.9");
+    expect(behindStandard(from("10.0.0.1", other))).toBe("10.0.0.1");
   });
 });

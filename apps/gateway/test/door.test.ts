@@ -86,9 +86,9 @@ describe("a client that takes too much", () => {
 describe("a gateway at its capacity", () => {
   const admin: Caller = { kind: "user", userId: "a" as UserId, role: "ADMIN", sessionId: "s" };
   const customer: Caller = { ...admin, userId: "c" as UserId, role: "CUSTOMER" };
-  const exchange = () =>
+  const exchange = (clientAddress = "203.0.113.1") =>
     // All that is looked at of an exchange here.
-    ({ response: new EventEmitter(), clientAddress: "203.0.113.1" }) as unknown as Exchange;
+    ({ response: new EventEmitter(), clientAddress }) as unknown as Exchange;
   const isBusy = (work: () => unknown) => {
     try {
       work();
@@ -131,6 +131,15 @@ describe("a gateway at its capacity", () => {
     expect(() => load.begin(exchange()).stream(customer)).toThrow("50 streams");
     streams[0]?.response.emit("close");
     expect(() => load.begin(exchange()).stream(customer)).not.toThrow();
+  });
+
+  it("counts the streams of one IPv6 network together, where nobody is signed in", () => {
+    const load = createLoad({ inFlightMax: 10, streamsPerCallerMax: 2, eventLoopDelayMs: () => 0 });
+    const open = (address: string) => load.begin(exchange(address)).stream({ kind: "anonymous" });
+    open("2001:db8:1:2::1");
+    open("2001:db8:1:2::2");
+    expect(() => open("2001:db8:1:2::3")).toThrow("2 streams");
+    expect(() => open("2001:db8:1:3::1")).not.toThrow();
   });
 
   it("says 503 and when to come again, and health is answered all the same", async () => {

@@ -57,9 +57,19 @@ describe("the limit of a caller", () => {
     const { system } = await limited(3);
     const made = (first: string) => ({ "x-forwarded-for": `${first}, 203.0.113.1` });
     await list(system, made("10.1.1.1"));
-    await list(system, made("10.1.1.2"));
+    await list(system, { ...made("10.1.1.2"), forwarded: "for=198.51.100.1" });
     await list(system, { ...made("10.1.1.3"), authorization: "Bearer no.token.atall" });
     expect((await list(system, { ...made("10.1.1.4"), authorization: "Bearer another.one.still" })).status).toBe(429);
+  });
+
+  it("is one for all addresses of an IPv6 network, however they are spelled", async () => {
+    const { system } = await limited(3);
+    const statusFrom = async (address: string) => (await list(system, from(address))).status;
+    const inside = ["2001:db8:1:2::1", "2001:DB8:0001:2::2", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:0::1"];
+    const statuses: number[] = [];
+    for (const address of inside) statuses.push(await statusFrom(address));
+    expect(statuses).toEqual([200, 200, 200, 429]);
+    expect(await statusFrom("2001:db8:1:3::1")).toBe(200);
   });
 
   it("counts what is not there too, and never health", async () => {

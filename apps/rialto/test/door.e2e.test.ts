@@ -125,6 +125,11 @@ describe("while the keys of access tokens change", () => {
 });
 
 describe("access that was taken away", () => {
+  it("is known to the gateway, which says in its health how fresh its list is", { timeout: 60_000 }, async () => {
+    const list = async () => (await shop.call("GET", "/health/services")).body.endedSessions;
+    await expect.poll(list, eventually).toMatchObject({ fresh: true, ageSeconds: expect.any(Number) });
+  });
+
   /** How long a token is still good for, at the gateway and at the order service itself, while others go on to call. */
   async function endsWithin(token: string, end: () => Promise<unknown>): Promise<string> {
     expect([await read(token), await read(token, topology.orders[0]?.url)]).toEqual([404, 404]);

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { refuse } from "@rialto/rpc";
+import { limitKeyOf, refuse } from "@rialto/rpc";
 import type { RateLimits } from "@rialto/service";
 import { errors } from "./errors.ts";
 
@@ -37,14 +37,15 @@ export function createAttempts(limits: RateLimits, key: string): Attempts {
   const accountOf = (email: string) => createHmac("sha256", key).update(email.toLowerCase()).digest("base64url");
 
   return {
-    async begin(email, address = "inside") {
+    async begin(email, clientAddress = "inside") {
+      const address = limitKeyOf(clientAddress);
       const account = accountOf(email);
       const pair = `${account}:${address}`;
-      const verdicts = await Promise.all([pairs.count(pair), accounts.count(account), addresses.count(address)]);
-      const refused = verdicts.filter((verdict) => !verdict.isAllowed);
-      if (refused.length > 0) {
-        const seconds = Math.ceil(Math.max(...refused.map(({ resetMs }) => resetMs)) / 1000);
-        throw refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${seconds}` } });
+      // What a narrower limit refuses does not count for a wider one: who goes on from one address would keep everybody else out.
+      for (const count of [() => pairs.count(pair), () => addresses.count(address), () => accounts.count(account)]) {
+        const { isAllowed, resetMs } = await count();
+        if (isAllowed) continue;
+        throw refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${Math.ceil(resetMs / 1000)}` } });
       }
       return {
         async succeeded() {

@@ -47,13 +47,16 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
       const found = await app.users.credentialsOf(email);
       const matches = await app.passwords.verify(password, found?.passwordHash, ctx.signal);
       if (found === undefined || !matches) throw refuse(errors.CREDENTIALS_INVALID);
-      await attempt.succeeded();
       const holder = { sessionId: uuidv7(), userId: found.user.id };
       const { token, hash } = newSecretToken();
-      const isOpen = await app.sessions.open(holder, { tokenHash: hash, now: ctx.now });
+      const { passwordHash } = found;
+      const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash, now: ctx.now });
+      // It was changed while the old one was compared: who knows that one only knows none.
+      if (opened === "PASSWORD_CHANGED") throw refuse(errors.CREDENTIALS_INVALID);
+      await attempt.succeeded();
       // Told only to whoever knows the password.
-      if (!isOpen) throw refuse(errors.ACCOUNT_DISABLED);
-      return await answer(found.user, holder, token, ctx.now);
+      if (opened === "DISABLED") throw refuse(errors.ACCOUNT_DISABLED);
+      return await answer({ ...found.user, role: opened.role }, holder, token, ctx.now);
     },
 
     async refreshToken({ refreshToken }, ctx) {

@@ -8,7 +8,7 @@ import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
 import { endResets, type ResetStore, useReset } from "./reset-store.ts";
 import { endAllSessions } from "./session-store.ts";
-import { setPassword, type UserStore } from "./store.ts";
+import { replacePassword, setPassword, type UserStore } from "./store.ts";
 import { hashOf, newSecretToken } from "./tokens.ts";
 
 interface Parts {
@@ -51,7 +51,9 @@ export function passwordChanges(
       const passwordHash = await app.passwords.hash(newPassword, signal);
       const { userId, sessionId: butFor } = caller;
       await sql.begin(async (tx) => {
-        await setPassword(tx, userId, passwordHash, now);
+        // Another change may have come first: who has the password before that one must not undo it.
+        if (!(await replacePassword(tx, userId, { from: found.passwordHash, to: passwordHash, now })))
+          throw refuse(errors.CREDENTIALS_INVALID);
         await endResets(tx, userId);
         await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", now, butFor });
       });

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { publish } from "@rialto/events";
-import type { App } from "@rialto/service";
+import { type App, ConfigurationError } from "@rialto/service";
 import { continueTrace } from "@rialto/telemetry";
 import { v7 as uuidv7 } from "uuid";
 import type { Passwords } from "./passwords.ts";
@@ -19,7 +19,8 @@ const passwordBytes = 15;
  * Opens the admin's account where there is none. With RIALTO_ADMIN_PASSWORD it sees to it that the account of RIALTO_ADMIN_EMAIL is
  * there, which is the way back in where the first password was lost. An account that exists is never changed: neither its password,
  * which its owner may have changed, nor its role, because anybody can open an account under that address before. What it found is
- * announced, and whether the password of the configuration is the account's.
+ * announced, and whether the password of the configuration is the account's. Throws in production where there is no admin and no
+ * password was given.
  */
 export async function seedAdmin(app: Parts): Promise<void> {
   const { adminEmail: email, adminPassword } = app.config;
@@ -31,6 +32,10 @@ export async function seedAdmin(app: Parts): Promise<void> {
     return app.announce({ kind: "admin-kept", email: known.user.email, hasConfiguredPassword });
   }
   if (adminPassword === undefined && (await app.users.hasAdmin())) return;
+  if (adminPassword === undefined && app.config.production)
+    throw new ConfigurationError([
+      "RIALTO_ADMIN_PASSWORD must be set until there is an admin: a made one would be in the log (NODE_ENV is production)",
+    ]);
   if (known !== undefined) {
     app.log.warn({ userId: known.user.id }, "the admin's address belongs to a customer");
     return app.announce({ kind: "admin-address-taken", email });

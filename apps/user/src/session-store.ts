@@ -1,5 +1,6 @@
 import type { Database, Transaction } from "@rialto/database";
 import { type Judgement, judgeRefresh, refreshExpiry } from "./session.ts";
+import type { UserRole } from "./user.ts";
 
 /** A session, and whose it is. */
 export interface SessionHolder {
@@ -8,8 +9,14 @@ export interface SessionHolder {
 }
 
 export interface SessionStore {
-  /** Opens a session with its first refresh token; false where the account was disabled meanwhile. */
-  open(holder: SessionHolder, o: { readonly tokenHash: Buffer; readonly now: Date }): Promise<boolean>;
+  /**
+   * Opens a session with its first refresh token, for whoever has shown that they know the password of this hash. Answers the account's role as it is
+   * then, or why none was opened: both may have changed since the hash was read.
+   */
+  open(
+    holder: SessionHolder,
+    o: { readonly passwordHash: string; readonly tokenHash: Buffer; readonly now: Date },
+  ): Promise<Opening>;
   /** Gives the next refresh token for one that is shown. Undefined where that one is refused, which may end its session. */
   spend(o: Spending): Promise<SessionHolder | undefined>;
   /** Ends a session; to end it twice is to end it once. */
@@ -23,6 +30,9 @@ export interface SessionStore {
   /** Removes some of the sessions whose last refresh token has expired. */
   sweep(now: Date): Promise<void>;
 }
+
+/** What came of opening a session. */
+export type Opening = { readonly role: UserRole } | "PASSWORD_CHANGED" | "DISABLED";
 
 /** A session that has ended, and when. */
 export interface EndedSession {
@@ -44,17 +54,23 @@ const sweepRowsMax = 500;
 /** Opens the store: the SQL of sessions. */
 export function createSessionStore({ sql }: Pick<Database, "sql">): SessionStore {
   return {
-    async open({ sessionId, userId }, { tokenHash, now }) {
+    async open({ sessionId, userId }, { passwordHash, tokenHash, now }) {
       const expireTime = refreshExpiry(now);
-      // The lock makes it wait for somebody who is disabling the account, and see it as it is then.
-      const opened = await sql`
-        with holder as materialized (select id from account where id = ${userId} and disable_time is null for share),
+      // The lock makes it wait for somebody who is changing the account, and see it as it is then.
+      const [holder] = await sql<{ role: UserRole; isKnown: boolean; isDisabled: boolean }[]>`
+        with holder as materialized (
+          select id, role, password_hash = ${passwordHash} as is_known, disable_time is not null as is_disabled
+          from account where id = ${userId} for share),
         opened as (
           insert into session (id, account_id, create_time, expire_time)
-          select ${sessionId}::uuid, id, ${now}::timestamptz, ${expireTime}::timestamptz from holder)
-        insert into refresh_token (hash, session_id, create_time, expire_time)
-        select ${tokenHash}::bytea, ${sessionId}::uuid, ${now}::timestamptz, ${expireTime}::timestamptz from holder`;
-      return opened.count === 1;
+          select ${sessionId}::uuid, id, ${now}::timestamptz, ${expireTime}::timestamptz from holder where is_known and not is_disabled),
+        first_token as (
+          insert into refresh_token (hash, session_id, create_time, expire_time)
+          select ${tokenHash}::bytea, ${sessionId}::uuid, ${now}::timestamptz, ${expireTime}::timestamptz
+          from holder where is_known and not is_disabled)
+        select role, is_known as "isKnown", is_disabled as "isDisabled" from holder`;
+      if (holder === undefined || !holder.isKnown) return "PASSWORD_CHANGED";
+      return holder.isDisabled ? "DISABLED" : { role: holder.role };
     },
 
     async spend(o) {

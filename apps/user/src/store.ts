@@ -10,7 +10,7 @@ export interface Credentials {
 /** Reads accounts. What changes them does so in a transaction with its event and its key: the functions below. */
 export interface UserStore {
   byId(id: string): Promise<User | undefined>;
-  /** Without regard to case. */
+  /** Without regard to case. None for an address that is not ASCII: no account has one. */
   credentialsOf(email: string): Promise<Credentials | undefined>;
   credentialsById(id: string): Promise<Credentials | undefined>;
   hasAdmin(): Promise<boolean>;
@@ -23,7 +23,11 @@ export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
   return {
     byId: (id) => readUser(sql, id),
 
-    credentialsOf: (email) => readCredentials(sql, sql`lower(email) = lower(${email})`),
+    async credentialsOf(email) {
+      // Postgres takes "İ" for an "i", JavaScript does not: spelled so, one account would be counted as many where logins and mails are limited.
+      if (!isAscii(email)) return undefined;
+      return await readCredentials(sql, sql`lower(email) = lower(${email})`);
+    },
     credentialsById: (id) => readCredentials(sql, sql`id = ${id}`),
 
     async hasAdmin() {
@@ -76,6 +80,21 @@ export async function updateUser(tx: Transaction, user: User): Promise<boolean> 
 /** Writes a new password. */
 export async function setPassword(tx: Transaction, id: string, passwordHash: string, now: Date): Promise<void> {
   await tx`update account set password_hash = ${passwordHash}, update_time = ${now} where id = ${id}`;
+}
+
+/** Writes a new password in place of the one of this hash; false where that is not the account's any more. */
+export async function replacePassword(
+  tx: Transaction,
+  id: string,
+  o: { readonly from: string; readonly to: string; readonly now: Date },
+): Promise<boolean> {
+  const rows = await tx`
+    update account set password_hash = ${o.to}, update_time = ${o.now} where id = ${id} and password_hash = ${o.from} returning 1`;
+  return rows.length === 1;
+}
+
+function isAscii(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
 }
 
 function isEmailTaken(error: unknown): boolean {

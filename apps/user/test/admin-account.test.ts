@@ -51,6 +51,21 @@ describe("the admin's account", () => {
     expect(user?.role).toBe(Role.ADMIN);
   });
 
+  it("needs a given password in production, where a made one would be in the log, until there is one", async () => {
+    const production = { NODE_ENV: "production", RIALTO_ADMIN_EMAIL: email };
+    const without = await world.start(production);
+    await expect(without.seed()).rejects.toThrow(/^RIALTO_ADMIN_PASSWORD must be set/);
+    expect(await world.database.sql`select 1 from account`).toHaveLength(0);
+    const first = await world.start({ ...production, RIALTO_ADMIN_PASSWORD: password });
+    await first.seed();
+    await without.seed();
+    expect([...first.announcements, ...without.announcements]).toEqual([
+      { kind: "admin-created", email, password: undefined },
+      { kind: "admin-kept", email, hasConfiguredPassword: undefined },
+    ]);
+    expect(await refusal(world.auth.login({ email, password }, nobody()))).toBe("none");
+  });
+
   it("is left as it is where it exists", async () => {
     await world.seed();
     const process = await world.start({ RIALTO_ADMIN_PASSWORD: password });

@@ -38,6 +38,33 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       await limits.close();
     });
 
+    it("hold off who changes their address within one IPv6 network", async () => {
+      const { attempts, limits } = await counters();
+      let host = 0;
+      const guess = () => attempts.begin("ada@example.com", `2001:db8:${network}:2::${(host++).toString(16)}`);
+      expect(await failing(guess, 15)).toBe(5);
+      expect(await failing(() => attempts.begin("ada@example.com", `2001:db8:${network}:3::1`), 1)).toBe(0);
+      await limits.close();
+    });
+
+    it("leave an account to its owner, however long somebody goes on to guess from one address", async () => {
+      const { attempts, limits } = await counters();
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 250)).toBe(240);
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.2`), 1)).toBe(0);
+      expect(await failing(() => attempts.begin("bob@example.com", `10.${network}.0.1`), 1)).toBe(0);
+      await limits.close();
+    });
+
+    it("leave an account to its owner, however many accounts somebody goes on to try from one address", async () => {
+      const { attempts, limits } = await counters();
+      let account = 0;
+      const tryAll = () => attempts.begin(`${account++}@example.com`, `10.${network}.0.1`);
+      expect(await failing(tryAll, 200)).toBe(0);
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 100)).toBe(100);
+      expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.2`), 1)).toBe(0);
+      await limits.close();
+    });
+
     it("hold off who guesses it from many addresses", async () => {
       const { attempts, limits } = await counters();
       let host = 0;

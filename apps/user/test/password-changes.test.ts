@@ -182,6 +182,14 @@ describe("a password that was forgotten", () => {
     expect(await resetsOf(ada.id)).toHaveLength(3);
   });
 
+  it("is mailed about no more often under another spelling of the address", async () => {
+    const ada = await world.person({ email: `indigo.${uuidv7()}@example.com` });
+    const [plain, upper, dotted] = [ada.email, ada.email.toUpperCase(), ada.email.replace("i", "\u0130")];
+    for (const email of [dotted, plain, upper, plain, dotted, upper])
+      await world.auth.requestPasswordReset({ email }, nobody());
+    expect(await resetsOf(ada.id)).toHaveLength(3);
+  });
+
   it("has a token for the notification service alone", async () => {
     const { ada, resetId } = await askedReset();
     const admin = await world.admin();

@@ -1,4 +1,5 @@
 import { decodeJwt, decodeProtectedHeader } from "jose";
+import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bearer, nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
@@ -32,6 +33,13 @@ describe("Login", () => {
     const { email, id } = await world.person();
     const { user } = await world.auth.login({ email: email.toUpperCase(), password }, nobody());
     expect(user?.id).toBe(id);
+  });
+
+  it("does not know an address by letters that only look alike to a database: each would be counted for itself", async () => {
+    const { email } = await world.person({ email: `indigo.${uuidv7()}@example.com` });
+    for (const spelled of [email.replace("i", "\u0130"), email.replaceAll("i", "\u0130")])
+      expect(await refusal(world.auth.login({ email: spelled, password }, nobody()))).toBe("CREDENTIALS_INVALID");
+    expect(await refusal(world.auth.login({ email, password }, nobody()))).toBe("none");
   });
 
   it("answers a wrong password and an unknown address alike", async () => {

@@ -1,3 +1,4 @@
+import type { AccessPolicy } from "./access.ts";
 import { callErrors } from "./call-errors.ts";
 import type { Caller } from "./caller.ts";
 import { refuse } from "./errors.ts";
@@ -8,7 +9,7 @@ export const serviceTokenHeader = "rialto-service";
 /** The address that a client called the gateway from. Heard from the gateway only. */
 export const clientAddressHeader = "rialto-client-address";
 
-/** The one service whose calls are not its own but those of the person whose token it passes on. */
+/** The one service whose calls are, but for a few, not its own but those of the person whose token it passes on. */
 const doorName = "gateway";
 
 interface Identified {
@@ -16,6 +17,8 @@ interface Identified {
   readonly userToken: string | undefined;
   /** Where the call came in from outside, as the gateway saw it. */
   readonly clientAddress?: string;
+  /** The gateway calls, and names neither a person nor an address that it would pass the call on for. */
+  readonly isDoorItself?: boolean;
 }
 
 /**
@@ -32,9 +35,21 @@ export async function identify(headers: Headers, service: string, verifier: Toke
   }
   const address = serviceToken === null ? null : headers.get(clientAddressHeader);
   const from = address === null ? {} : { clientAddress: address };
-  if (userToken === undefined) return { caller: { kind: "anonymous" }, userToken, ...from };
+  if (userToken === undefined) {
+    const isDoorItself = serviceToken !== null && address === null;
+    return { caller: { kind: "anonymous" }, userToken, ...from, isDoorItself };
+  }
   const { userId, role, sessionId } = await verifier.user(userToken);
   return { caller: { kind: "user", userId, role, sessionId }, userToken, ...from };
+}
+
+/**
+ * Whose call it is to a method of this policy. It is the gateway's own where it is passed on for nobody, to a method that the gateway may call and no
+ * person may: it lets none of those through, and says of all that it passes on from which address they came. Everywhere else an unnamed caller is nobody.
+ */
+export function callerUnder(policy: AccessPolicy | undefined, { caller, isDoorItself }: Identified): Caller {
+  const isOwn = isDoorItself === true && policy?.roles.length === 0 && policy.services.includes(doorName);
+  return isOwn ? { kind: "service", name: doorName } : caller;
 }
 
 function bearer(header: string | null): string | undefined {

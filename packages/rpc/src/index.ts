@@ -20,6 +20,7 @@ export {
 export { createHealthPages, type ServiceStanding } from "./health-pages.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
 export { clientAddressHeader, identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
+export { limitKeyOf } from "./limit-key.ts";
 export { listen } from "./listen.ts";
 export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";

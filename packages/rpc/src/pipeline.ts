@@ -9,7 +9,7 @@ import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
 import { type Refusal, refuse } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import { idempotencyKeyOf } from "./idempotency.ts";
-import { identify } from "./identity.ts";
+import { callerUnder, identify } from "./identity.ts";
 import type { StreamHandler, UnaryHandler } from "./route.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 import { assertValid } from "./validation.ts";
@@ -56,8 +56,10 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
   const log = parts.log.child({ requestId, traceId: trace.traceId });
   try {
     const identified = await clock.race(identify(head.headers, parts.service, parts.verifier));
-    const { caller, userToken, clientAddress } = identified;
-    switch (decideAccess(accessOf(head.method), caller)) {
+    const { userToken, clientAddress } = identified;
+    const policy = accessOf(head.method);
+    const caller = callerUnder(policy, identified);
+    switch (decideAccess(policy, caller)) {
       case "authenticate":
         throw refuse(callErrors.CALLER_REQUIRED);
       case "deny":

@@ -3,6 +3,7 @@ import * as http from "node:http";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import { answerClientError } from "./client-error.ts";
+import { countConnections } from "./connection-count.ts";
 import { serveHttp2 } from "./http2-connection.ts";
 import {
   closeGraceMsMax,
@@ -43,7 +44,7 @@ export async function openPort(o: {
   readonly tls?: PortTls | undefined;
   /** Calls that one HTTP/2 connection may have at work at once. */
   readonly streamsMax: number;
-  /** Connections that one address may have at once; what comes above is closed unheard. */
+  /** Connections that one address (of IPv6, one /64) may have at once; what comes above is closed unheard. */
   readonly connectionsMaxOf?: (address: string) => number;
   readonly times?: Partial<PortTimes>;
   readonly onRequest: RequestListener;
@@ -60,17 +61,11 @@ export async function openPort(o: {
     else if (protocol === "h1") h1.emit("connection", socket);
     else socket.destroy();
   };
-  const byAddress = new Map<string, number>();
+  const connections = countConnections(o.connectionsMaxOf ?? (() => Number.POSITIVE_INFINITY));
   const hold = (socket: net.Socket) => {
-    const address = socket.remoteAddress ?? "";
-    const others = byAddress.get(address) ?? 0;
-    if (others >= (o.connectionsMaxOf?.(address) ?? Number.POSITIVE_INFINITY)) return void socket.destroy();
-    byAddress.set(address, others + 1);
-    socket.once("close", () => {
-      const left = (byAddress.get(address) ?? 1) - 1;
-      if (left === 0) byAddress.delete(address);
-      else byAddress.set(address, left);
-    });
+    const giveBack = connections.take(socket.remoteAddress ?? "");
+    if (giveBack === undefined) return void socket.destroy();
+    socket.once("close", giveBack);
     sockets.add(socket);
     if (o.tls === undefined) silent.add(socket);
     socket.once("close", () => {

@@ -105,6 +105,22 @@ describe.each(wayNames)("a call %s", (name) => {
     expect(shop.calls[0]?.caller).toMatchObject({ kind: "user" });
   });
 
+  it("takes as the gateway's own what it passes on for nobody, where the policy names it and no person", async () => {
+    const gateway = { "rialto-service": await people.gateway.for("order") };
+    const anonymous = { ...gateway, "rialto-client-address": "203.0.113.7" };
+    const { listRevocations } = AuthService.method;
+    expect((await call(listRevocations, {}, gateway)).code).toBe("ok");
+    expect(shop.calls[0]?.caller).toEqual({ kind: "service", name: "gateway" });
+    for (const passedOn of [anonymous, { ...gateway, ...as(people.customer) }, { ...gateway, ...as(people.admin) }]) {
+      expect(await call(listRevocations, {}, passedOn)).toMatchObject({ reason: "METHOD_UNKNOWN" });
+    }
+    expect(await call(PaymentService.method.authorizePayment, payment, gateway)).toMatchObject({
+      reason: "METHOD_UNKNOWN",
+    });
+    expect((await call(ProductService.method.listProducts, {}, gateway)).code).toBe("ok");
+    expect(shop.calls[1]?.caller).toEqual({ kind: "anonymous" });
+  });
+
   it("does not know a method that no person may call, nor one without a policy", async () => {
     const { authorizePayment } = PaymentService.method;
     const unknown = { code: "unimplemented", reason: "METHOD_UNKNOWN" };

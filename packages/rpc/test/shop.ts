@@ -113,6 +113,10 @@ export function createShop(people: People, orders: Partial<Handlers<typeof Order
           calls.push(ctx);
           return {};
         },
+        listRevocations: async (_request, ctx) => {
+          calls.push(ctx);
+          return {};
+        },
       }),
       serve(internalService, { reach: async () => ({}) } as never),
     ],

@@ -50,6 +50,7 @@ export interface Config {
   readonly serviceKey: JWK | undefined;
   readonly servicePublicKeys: JSONWebKeySet | undefined;
   readonly adminEmail: string;
+  /** Undefined means a made one, told at the start that makes it. Production tells none: its first admin needs a given one. */
   readonly adminPassword: string | undefined;
   /** Where the services of other processes are, one URL a replica. */
   readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
@@ -63,6 +64,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Addresses and CIDR blocks of the proxies before the gateway. */
   readonly trustedProxies: readonly string[];
+  /** The one header that they write the client's address into. */
+  readonly forwardedHeader: "forwarded" | "x-forwarded-for";
   readonly logLevel: LogLevel | undefined;
   readonly mailFrom: string;
   /** Where people reach the shop: what the links in mails begin with. Without a slash at its end. */
@@ -136,6 +139,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     clientConnectionsMax: e.RIALTO_CLIENT_CONNECTIONS_MAX,
     corsOrigins: e.RIALTO_CORS_ORIGINS ?? [],
     trustedProxies: e.RIALTO_TRUSTED_PROXIES ?? [],
+    forwardedHeader: e.RIALTO_FORWARDED_HEADER ?? "x-forwarded-for",
     logLevel: e.RIALTO_LOG_LEVEL,
     mailFrom: e.RIALTO_MAIL_FROM ?? "Rialto <shop@rialto.example>",
     publicUrl: (e.RIALTO_PUBLIC_URL ?? `http://localhost:${e.PORT ?? defaultPorts.gateway}`).replace(/\/+$/, ""),
@@ -145,7 +149,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     argon2Cost: e.RIALTO_ARGON2_COST ?? "default",
   };
   const faulty = new Set(lines.map((line) => line.split(" ", 1)[0]));
-  const missing = scope === undefined ? [] : missingFor(config, scope);
+  const missing = scope === undefined ? [] : missingFor(config, scope, new Set(Object.keys(given)));
   lines.push(...missing.filter((line) => !faulty.has(line.split(" ", 1)[0])));
   if (lines.length > 0) throw new ConfigurationError(lines);
   return config;
@@ -166,7 +170,7 @@ const postgresUrl = urlOf("postgres:", "postgresql:");
 const optional = { default: undefined };
 
 const variables = {
-  NODE_ENV: str(optional),
+  NODE_ENV: oneOf("production", "development", "test")(optional),
   PORT: portNumber(optional),
   DATABASE_URL: postgresUrl(optional),
   REDIS_URL: urlOf("redis:", "rediss:")(optional),
@@ -190,6 +194,7 @@ const variables = {
   RIALTO_CLIENT_CONNECTIONS_MAX: wholeNumber(1, 1_000_000)(optional),
   RIALTO_CORS_ORIGINS: origins(optional),
   RIALTO_TRUSTED_PROXIES: addressBlocks(optional),
+  RIALTO_FORWARDED_HEADER: oneOf("forwarded", "x-forwarded-for")(optional),
   RIALTO_LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "silent")(optional),
   RIALTO_MAIL_FROM: mailbox(optional),
   RIALTO_PAYMENT_PROVIDER: oneOf("simulated")(optional),

@@ -8,9 +8,9 @@ export interface ConfigScope {
   readonly extraSchemas?: readonly string[];
 }
 
-/** One line for each variable that is missing: its name and why it must be set. */
-export function missingFor(config: Config, scope: ConfigScope): readonly string[] {
-  return [...missingDatabases(config, scope), ...(config.production ? refusedInProduction(config, scope) : [])];
+/** One line for each variable that is missing: its name and why it must be set. `given` has the names of those that were set. */
+export function missingFor(config: Config, scope: ConfigScope, given: ReadonlySet<string>): readonly string[] {
+  return [...missingDatabases(config, scope), ...(config.production ? refusedInProduction(config, scope, given) : [])];
 }
 
 /** A process that runs everything starts a Postgres of its own; any other must be told where one is. */
@@ -32,7 +32,7 @@ function missingDatabases(config: Config, scope: ConfigScope): readonly string[]
 }
 
 /** What development makes up by itself and production must be given. */
-function refusedInProduction(config: Config, scope: ConfigScope): readonly string[] {
+function refusedInProduction(config: Config, scope: ConfigScope, given: ReadonlySet<string>): readonly string[] {
   const services = servicesOf(scope);
   const alone = !runsEverything(scope);
   const rules: readonly [variable: string, refused: boolean, why: string][] = [
@@ -60,6 +60,11 @@ function refusedInProduction(config: Config, scope: ConfigScope): readonly strin
       "SMTP_URL",
       services.includes("notification") && config.smtpUrl === undefined,
       "must be set: the local mail outbox is not for production",
+    ],
+    [
+      "RIALTO_PUBLIC_URL",
+      services.includes("notification") && !given.has("RIALTO_PUBLIC_URL"),
+      "must be set: links in mails begin with it",
     ],
     [
       "RIALTO_PAYMENT_PROVIDER",

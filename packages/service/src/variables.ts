@@ -80,8 +80,10 @@ export const textOf = (lengthMin: number, lengthMax: number) =>
     return input;
   });
 
+/** An address that an account can have: the contract takes no other than ASCII either. */
 export const emailAddress = makeValidator<string>((input) => {
-  if (!/^[^\s@<>]+@[^\s@<>]+$/.test(input) || input.length > 254) throw new EnvError("must be an e-mail address");
+  if (!/^[!-~]+$/.test(input) || !/^[^@<>]+@[^@<>]+$/.test(input) || input.length > 254)
+    throw new EnvError("must be an e-mail address, in ASCII");
   return input;
 });
 

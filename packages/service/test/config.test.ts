@@ -36,6 +36,13 @@ describe("readConfig", () => {
     expect(lines.join()).not.toContain("hunter2");
   });
 
+  it("takes only an address for the admin that an account can have", () => {
+    const lineOf = (email: string) => linesOf({ RIALTO_ADMIN_EMAIL: email });
+    expect(readConfig({ RIALTO_ADMIN_EMAIL: "Admin+1@shop.example" }).adminEmail).toBe("Admin+1@shop.example");
+    for (const email of ["admin", "admın@shop.example", "a b@shop.example", "a@b@c", "<a@b>"])
+      expect(lineOf(email)).toEqual(["RIALTO_ADMIN_EMAIL must be an e-mail address, in ASCII"]);
+  });
+
   it("takes an empty variable for one that was not set", () => {
     expect(readConfig({ PORT: "", DATABASE_URL: "" }, everything).port).toBeUndefined();
   });
@@ -61,6 +68,13 @@ describe("readConfig", () => {
     ]);
   });
 
+  it("believes X-Forwarded-For of trusted proxies, or Forwarded where it is told so, and no other header", () => {
+    const headerOf = (value: string) => readConfig({ RIALTO_FORWARDED_HEADER: value }).forwardedHeader;
+    expect([headerOf(""), headerOf("forwarded")]).toEqual(["x-forwarded-for", "forwarded"]);
+    const lines = linesOf({ RIALTO_FORWARDED_HEADER: "x-real-ip" });
+    expect(lines).toEqual(["RIALTO_FORWARDED_HEADER must be one of forwarded, x-forwarded-for"]);
+  });
+
   it("asks the gateway for no database", () => {
     expect(readConfig({}, { runs: ["gateway"] }).databaseUrl).toBeUndefined();
   });
@@ -73,9 +87,26 @@ describe("production", () => {
       "RIALTO_SECRET",
       "RIALTO_SIGNING_KEY",
       "SMTP_URL",
+      "RIALTO_PUBLIC_URL",
       "RIALTO_PAYMENT_PROVIDER",
       "RIALTO_ARGON2_COST",
     ]);
+  });
+
+  it("asks who sends mails where people reach the shop: a made-up link would lead to the reader's own machine", () => {
+    const env = { NODE_ENV: "production", DATABASE_URL: "postgres://db/rialto", SMTP_URL: "smtp://mail" };
+    expect(namesOf(env, { runs: ["notification"] })).toContain("RIALTO_PUBLIC_URL");
+    expect(namesOf(env, { runs: ["order"] })).not.toContain("RIALTO_PUBLIC_URL");
+    const given = { ...env, RIALTO_PUBLIC_URL: "https://shop.example/" };
+    expect(namesOf(given, { runs: ["notification"] })).not.toContain("RIALTO_PUBLIC_URL");
+    expect(readConfig(given).publicUrl).toBe("https://shop.example");
+  });
+
+  it("is said by that word: another one is refused, and not taken for development", () => {
+    for (const NODE_ENV of ["prod", "PRODUCTION", "staging", "production "])
+      expect(linesOf({ NODE_ENV }, everything)).toEqual(["NODE_ENV must be one of production, development, test"]);
+    const isProduction = (NODE_ENV?: string) => readConfig(NODE_ENV === undefined ? {} : { NODE_ENV }).production;
+    expect(["production", "development", "test", undefined].map(isProduction)).toEqual([true, false, false, false]);
   });
 
   it("asks a service that runs alone for its own key and everybody's public ones", () => {
