@@ -1,3 +1,4 @@
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { OrderService, ProductService, UserService } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
 import { contractServices, isPublished, procedureOf } from "../src/contract.ts";
@@ -9,6 +10,15 @@ const table = compileRoutes(contractServices);
 function target(httpMethod: string, path: string): unknown {
   const match = table.match(httpMethod, path);
   return match.kind === "found" ? [match.route.method.name, ...match.values] : match;
+}
+
+/** The fields that must not be shown, in a message and in those inside it; each with the field of the message that leads to it. */
+function secretsOf(message: DescMessage, depth = 0): [first: DescField, name: string][] {
+  return message.fields.flatMap((field): [DescField, string][] => {
+    if (field.proto.options?.debugRedact === true) return [[field, field.name]];
+    const inner = field.fieldKind === "message" && depth < 4 ? secretsOf(field.message, depth + 1) : [];
+    return inner.map(([, name]) => [field, name]);
+  });
 }
 
 describe("the contract's REST routes", () => {
@@ -55,6 +65,17 @@ describe("the contract's REST routes", () => {
     ["GET", "/api/orders/%E0%A4%A", { kind: "malformed" }],
   ])("answer %s %s by what is there", (httpMethod, path, expected) => {
     expect(target(httpMethod, path)).toEqual(expected);
+  });
+
+  it("take a secret in the body only: a URL is in logs and histories", () => {
+    const secrets = table.routes.flatMap((route) =>
+      secretsOf(route.method.input).map(([first, name]) => ({
+        name: `${route.method.name} ${name}`,
+        isInBody: route.body === "*" || route.body === first,
+      })),
+    );
+    expect(secrets.map(({ name }) => name)).toContain("UpdateUser current_password");
+    expect(secrets.filter(({ isInBody }) => !isInBody)).toEqual([]);
   });
 
   it("resolve a variable that lies inside a message", () => {

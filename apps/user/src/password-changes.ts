@@ -4,6 +4,7 @@ import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { callErrors, type Handlers, refuse } from "@rialto/rpc";
 import type { Attempts } from "./attempts.ts";
+import { requirePassword } from "./current-password.ts";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
 import { endResets, type ResetStore, useReset } from "./reset-store.ts";
@@ -44,10 +45,7 @@ export function passwordChanges(
       const { caller, now, signal } = ctx;
       const found = caller.kind === "user" ? await app.users.credentialsById(caller.userId) : undefined;
       if (caller.kind !== "user" || found === undefined) throw refuse(callErrors.CALLER_REQUIRED);
-      const attempt = await app.attempts.begin(found.user.email, ctx.clientAddress);
-      if (!(await app.passwords.verify(currentPassword, found.passwordHash, signal)))
-        throw refuse(errors.CREDENTIALS_INVALID);
-      await attempt.succeeded();
+      await requirePassword(app, found, currentPassword, ctx);
       const passwordHash = await app.passwords.hash(newPassword, signal);
       const { userId, sessionId: butFor } = caller;
       await sql.begin(async (tx) => {

@@ -82,6 +82,12 @@ export async function setPassword(tx: Transaction, id: string, passwordHash: str
   await tx`update account set password_hash = ${passwordHash}, update_time = ${now} where id = ${id}`;
 }
 
+/** Whether the hash of an account's password is this one still; nobody changes it while the account is locked. */
+export async function hasPasswordHash(tx: Transaction, id: string, passwordHash: string): Promise<boolean> {
+  const rows = await tx`select 1 from account where id = ${id} and password_hash = ${passwordHash}`;
+  return rows.length === 1;
+}
+
 /** Writes a new password in place of the one of this hash; false where that is not the account's any more. */
 export async function replacePassword(
   tx: Transaction,

@@ -71,6 +71,19 @@ export function changeUser(user: User, change: UserChange, by: Caller, at: Date)
   return { ...user, email, name, role, version: user.version + 1, updateTime: at };
 }
 
+/**
+ * Whether a change has to be confirmed by the account's password: where its owner changes the address that a new password can be mailed to. A session
+ * that was stolen would take the account with it for good.
+ */
+export function needsPassword(user: User, { email = user.email }: UserChange, by: Caller): boolean {
+  return isOwner(user.id, by) && email !== user.email;
+}
+
+/** Whether an account is the caller's own. */
+export function isOwner(userId: string, by: Caller): boolean {
+  return by.kind === "user" && by.userId === userId;
+}
+
 /** The account after it was disabled: the same object where it was already. */
 export function disableUser(user: User, by: Caller, at: Date): User {
   if (by.kind === "user" && by.userId === user.id) throw refuse(errors.SELF_DISABLE_DENIED);
@@ -82,6 +95,14 @@ export function disableUser(user: User, by: Caller, at: Date): User {
 export function enableUser(user: User, at: Date): User {
   if (user.disableTime === undefined) return user;
   return { ...user, disableTime: undefined, version: user.version + 1, updateTime: at };
+}
+
+/** The refusal of a change that its owner has to confirm by the password, and did not. */
+export function passwordMissing() {
+  const fields = [
+    { field: "user.current_password", description: "is needed where the owner changes the e-mail address" },
+  ];
+  return refuse(callErrors.INVALID_REQUEST, { fields });
 }
 
 /** The refusal of an address that another account has. */

@@ -1,20 +1,25 @@
-import { Role, type UserService } from "@rialto/contracts";
+import { Role, type UserChange as UserChangeMessage, type UserService } from "@rialto/contracts";
 import { type Database, once, replay } from "@rialto/database";
 import { publish } from "@rialto/events";
 import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
+import type { Attempts } from "./attempts.ts";
+import { requirePassword } from "./current-password.ts";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
 import { endResets } from "./reset-store.ts";
 import { endAllSessions } from "./session-store.ts";
-import { insertUser, lockUser, type UserStore, updateUser } from "./store.ts";
+import { hasPasswordHash, insertUser, lockUser, type UserStore, updateUser } from "./store.ts";
 import {
   changeOf,
   changeUser,
   disableUser,
   emailTaken,
   enableUser,
+  isOwner,
+  needsPassword,
   openAccount,
+  passwordMissing,
   type User,
   type UserRole,
 } from "./user.ts";
@@ -24,6 +29,7 @@ interface Parts {
   readonly database: Pick<Database, "sql">;
   readonly users: UserStore;
   readonly passwords: Passwords;
+  readonly attempts: Attempts;
   wakeRelay(): void;
 }
 
@@ -50,12 +56,23 @@ export function users(app: Parts): Handlers<typeof UserService> {
     return answer;
   }
 
+  /** The hash of the password that the account's owner has shown to know; undefined where it is another's account, or none was shown. */
+  async function shownPassword(ctx: CallContext, { id, currentPassword }: UserChangeMessage) {
+    if (currentPassword === undefined || !isOwner(id.toLowerCase(), ctx.caller)) return undefined;
+    const found = await app.users.credentialsById(id);
+    if (found === undefined) throw refuse(errors.USER_NOT_FOUND);
+    await requirePassword(app, found, currentPassword, ctx);
+    return found.passwordHash;
+  }
+
   return {
     async createUser({ email, name, password }, ctx) {
+      // Looked at before the expensive part, and again by the insert, which alone decides between two who come at once.
+      const isTaken = (await app.users.credentialsOf(email)) !== undefined;
+      // The key after the address: it may be this request, sent twice, that has just opened the account.
       const earlier = await replay(sql, ctx.idempotencyKey);
       if (earlier !== undefined) return { user: storedMessageOf(earlier) };
-      // Looked at before the expensive part, and again by the insert, which alone decides between two who come at once.
-      if ((await app.users.credentialsOf(email)) !== undefined) throw emailTaken("email");
+      if (isTaken) throw emailTaken("email");
       const passwordHash = await app.passwords.hash(password, ctx.signal);
       const user = openAccount({ id: uuidv7(), email, name, role: "CUSTOMER", at: ctx.now });
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
@@ -92,9 +109,17 @@ export function users(app: Parts): Handlers<typeof UserService> {
       requireOwner(ctx, values.id.toLowerCase(), notFound);
       const { email, name } = values;
       const change = changeOf({ email, name, role: roleOf(values.role) }, updateMask?.paths ?? []);
+      const earlier = await replay(sql, ctx.idempotencyKey);
+      if (earlier !== undefined) return { user: storedMessageOf(earlier) };
+      const shown = change.email === undefined ? undefined : await shownPassword(ctx, values);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const user = await lockUser(tx, values.id);
         if (user === undefined) throw notFound;
+        if (needsPassword(user, change, ctx.caller)) {
+          if (shown === undefined) throw passwordMissing();
+          // It may have been changed since it was compared.
+          if (!(await hasPasswordHash(tx, user.id, shown))) throw refuse(errors.CREDENTIALS_INVALID);
+        }
         const changed = changeUser(user, change, ctx.caller, ctx.now);
         if (changed !== user) {
           if (!(await updateUser(tx, changed))) throw emailTaken("user.email");

@@ -56,6 +56,18 @@ describe("a password that is changed by two at once", () => {
   });
 });
 
+describe("an address that is changed while the password is", () => {
+  it("stays as it was: the password that was shown is none any more", async () => {
+    const ada = await world.person();
+    const thief = await login(ada.email);
+    const user = { id: ada.id, email: "thief@example.com", currentPassword: password };
+    const owners = () => change(ada.session.accessToken, next);
+    const thiefs = () => refusal(world.users.updateUser({ user }, bearer(thief.accessToken)));
+    expect(await midChange(world, ada.id, owners, thiefs)).toEqual(["none", "CREDENTIALS_INVALID"]);
+    expect(await refusal(login(ada.email, next))).toBe("none");
+  });
+});
+
 describe("a login of an admin who is being made a customer", () => {
   it("gives the role that the account has when its session opens", async () => {
     const admin = await world.admin();

@@ -619,6 +619,7 @@ export const comments = {
   "rialto.user.v1.User.role": "What the person is to the system.",
   "rialto.user.v1.User.update_time": "When it was changed last.",
   "rialto.user.v1.UserChange": "New values for an account.",
+  "rialto.user.v1.UserChange.current_password": "The account's password as it is: needed where its owner changes the e-mail, and not looked at otherwise. It is none of the fields that change.",
   "rialto.user.v1.UserChange.email": "The new e-mail address.",
   "rialto.user.v1.UserChange.id": "The account's id.",
   "rialto.user.v1.UserChange.name": "The new name.",
@@ -651,5 +652,5 @@ export const comments = {
   "rialto.user.v1.UserService.EnableUser": "Opens a disabled account again. Its owner signs in anew. Reasons: USER_NOT_FOUND.",
   "rialto.user.v1.UserService.GetUser": "Reads one account. Reasons: USER_NOT_FOUND.",
   "rialto.user.v1.UserService.ListUsers": "Lists accounts, newest first.",
-  "rialto.user.v1.UserService.UpdateUser": "Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role. A new address\nends the links to set a new password that were asked for at the old one.\nReasons: USER_NOT_FOUND, EMAIL_TAKEN, ROLE_CHANGE_DENIED.",
+  "rialto.user.v1.UserService.UpdateUser": "Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role. Whoever changes their\nown e-mail shows that they know the password: a mail to it can set a new one. A new address ends the links to set a new password that\nwere asked for at the old one.\nReasons: USER_NOT_FOUND, EMAIL_TAKEN, ROLE_CHANGE_DENIED, CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.",
 };

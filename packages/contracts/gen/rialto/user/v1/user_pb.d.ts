@@ -284,6 +284,13 @@ export declare type UserChange = Message<"rialto.user.v1.UserChange"> & {
    * @generated from field: optional rialto.auth.v1.Role role = 4;
    */
   role?: Role | undefined;
+
+  /**
+   * The account's password as it is: needed where its owner changes the e-mail, and not looked at otherwise. It is none of the fields that change.
+   *
+   * @generated from field: optional string current_password = 5;
+   */
+  currentPassword?: string | undefined;
 };
 
 /**
@@ -429,9 +436,10 @@ export declare const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role. A new address
-   * ends the links to set a new password that were asked for at the old one.
-   * Reasons: USER_NOT_FOUND, EMAIL_TAKEN, ROLE_CHANGE_DENIED.
+   * Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role. Whoever changes their
+   * own e-mail shows that they know the password: a mail to it can set a new one. A new address ends the links to set a new password that
+   * were asked for at the old one.
+   * Reasons: USER_NOT_FOUND, EMAIL_TAKEN, ROLE_CHANGE_DENIED, CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
    *
    * @generated from rpc rialto.user.v1.UserService.UpdateUser
    */
