@@ -38,8 +38,6 @@ interface Parts {
 }
 
 export function createDelivery({ store, transport, complete, now, log }: Parts): Delivery {
-  const later = (ms: number) => new Date(now().getTime() + ms);
-
   /** Sends a message that the caller holds. */
   async function send(notification: Notification, signal: AbortSignal, inbox?: InboxEntry): Promise<void> {
     const { id, messageId, recipient } = notification;
@@ -52,7 +50,7 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
         log.warn({ notification: id, err: error }, "a mail was refused for good");
         return store.finish(id, { state: "FAILED", lastError: error.message }, inbox);
       }
-      await store.delay(id, { until: later(delayOf(notification.delays)), lastError: failureOf(error) });
+      await store.delay(id, { delayMs: delayOf(notification.delays), lastError: failureOf(error) });
       throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
     }
     await store.finish(id, { state: "SENT", time: now() }, inbox);
@@ -60,7 +58,7 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
 
   async function resume(notification: Notification, o: { inbox: InboxEntry; signal: AbortSignal }): Promise<void> {
     if (notification.state !== "QUEUED") return;
-    const held = await store.hold(notification.id, { now: now(), until: later(holdMs) });
+    const held = await store.hold(notification.id, holdMs);
     if (held !== undefined) return send(held, o.signal, o.inbox);
     // Somebody else is at it, or it has just been sent. The event comes again and finds out which.
     throw refuse(callErrors.TEMPORARILY_UNAVAILABLE);
@@ -68,16 +66,16 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
 
   return {
     async deliver(notification, o) {
-      const queued = await store.queue(notification, later(holdMs));
+      const queued = await store.queue(notification, holdMs);
       if (queued.held) await send(queued.notification, o.signal, o.inbox);
       else await resume(queued.notification, o);
     },
     resume,
     async sweep(signal) {
-      const waiting = [...(await store.waiting(now(), sweptRowsMax))];
+      const waiting = [...(await store.waiting(sweptRowsMax))];
       const work = async () => {
         for (let id = waiting.shift(); id !== undefined && !signal.aborted; id = waiting.shift()) {
-          const held = await store.hold(id, { now: now(), until: later(holdMs) });
+          const held = await store.hold(id, holdMs);
           if (held === undefined) continue;
           await send(held, signal).catch((error: unknown) => {
             log.warn({ notification: id, err: error }, "a mail could not be sent yet");

@@ -43,7 +43,7 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
       if (known === undefined) throw refuse(errors.NOTIFICATION_NOT_FOUND);
       if (known.content.html === "") throw refuse(errors.NOTIFICATION_TEXT_GONE);
       const answer = await once(app.database.sql, ctx.idempotencyKey, async (tx) => {
-        const queued = await requeue(tx, id, ctx.now);
+        const queued = await requeue(tx, id);
         if (queued === undefined) throw refuse(errors.NOTIFICATION_NOT_SENT_YET);
         return toJson(NotificationSchema, messageOf(queued));
       });

@@ -1,4 +1,4 @@
-import type { Database, Transaction } from "@rialto/database";
+import type { Database, Sql, Transaction } from "@rialto/database";
 import type { Notification, NotificationKind } from "./notification.ts";
 
 /** The event whose inbox row is written in the same commit. */
@@ -9,22 +9,22 @@ export interface InboxEntry {
 
 export interface NotificationStore {
   /**
-   * Writes a new message down, QUEUED and held by the caller, who sends it. Where the event has made one already, nothing is
-   * written and `held` is false.
+   * Writes a new message down, QUEUED and held by the caller for `holdMs`, who sends it. Where the event has made one already, nothing
+   * is written and `held` is false.
    */
   queue(
     notification: Notification,
-    heldUntil: Date,
+    holdMs: number,
   ): Promise<{ readonly notification: Notification; readonly held: boolean }>;
   byId(id: string): Promise<Notification | undefined>;
-  /** Takes a QUEUED message that nobody holds, to send it. Undefined where somebody does, or it is not QUEUED any more. */
-  hold(id: string, o: { readonly now: Date; readonly until: Date }): Promise<Notification | undefined>;
+  /** Takes a QUEUED message that nobody holds, for `holdMs`, to send it. Undefined where somebody does, or it is not QUEUED any more. */
+  hold(id: string, holdMs: number): Promise<Notification | undefined>;
   /** QUEUED messages that nobody holds, those that have waited longest first. */
-  waiting(now: Date, limit: number): Promise<readonly string[]>;
+  waiting(limit: number): Promise<readonly string[]>;
   /** Records that the mail was taken over or refused for good, together with the event's inbox row where there is one. */
   finish(id: string, result: Result, inbox?: InboxEntry): Promise<void>;
-  /** Lets go of a message until the mail server may take it. */
-  delay(id: string, o: { readonly until: Date; readonly lastError: string }): Promise<void>;
+  /** Lets go of a message, which nobody takes for `delayMs`: until the mail server may take it. */
+  delay(id: string, o: { readonly delayMs: number; readonly lastError: string }): Promise<void>;
   /** Empties the text and the recipient of messages from before, the oldest first; those that wait to be sent stay whole. Answers how many. */
   forgetText(o: { readonly before: Date; readonly limit: number }): Promise<number>;
   list(
@@ -43,15 +43,18 @@ export interface NotificationFilter {
   readonly orderId: string | undefined;
 }
 
-/** Opens the store: the SQL of this service. */
+/**
+ * Opens the store: the SQL of this service. Who holds a message, and for how long, goes by the clock of Postgres alone: those of two
+ * processes may be further apart than a hold is long.
+ */
 export function createNotificationStore({ sql }: Pick<Database, "sql">): NotificationStore {
   return {
-    async queue(n, heldUntil) {
+    async queue(n, holdMs) {
       const [written] = await sql<NotificationRow[]>`
         insert into notification (id, event_id, user_id, order_id, reset_id, kind, state, recipient_name, recipient_address, subject, text, html,
                                   message_id, held_until, create_time)
         values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
-                ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${heldUntil}, ${n.createTime})
+                ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, holdMs)}, ${n.createTime})
         on conflict (id) do nothing returning *`;
       if (written !== undefined) return { notification: notificationOf(written), held: true };
       const [known] = await sql<NotificationRow[]>`select * from notification where id = ${n.id}`;
@@ -64,15 +67,16 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
       return row && notificationOf(row);
     },
 
-    async hold(id, { now, until }) {
+    async hold(id, holdMs) {
       const [row] = await sql<NotificationRow[]>`
-        update notification set held_until = ${until} where id = ${id} and state = 'QUEUED' and held_until <= ${now} returning *`;
+        update notification set held_until = ${fromNow(sql, holdMs)}
+        where id = ${id} and state = 'QUEUED' and held_until <= now() returning *`;
       return row && notificationOf(row);
     },
 
-    async waiting(now, limit) {
+    async waiting(limit) {
       const rows = await sql<{ id: string }[]>`
-        select id from notification where state = 'QUEUED' and held_until <= ${now} order by held_until limit ${limit}`;
+        select id from notification where state = 'QUEUED' and held_until <= now() order by held_until limit ${limit}`;
       return rows.map(({ id }) => id);
     },
 
@@ -89,9 +93,10 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
         on conflict (subscription, event_id) do nothing`;
     },
 
-    async delay(id, { until, lastError }) {
+    async delay(id, { delayMs, lastError }) {
       await sql`
-        update notification set held_until = ${until}, last_error = ${lastError}, delays = delays + 1 where id = ${id} and state = 'QUEUED'`;
+        update notification set held_until = ${fromNow(sql, delayMs)}, last_error = ${lastError}, delays = delays + 1
+        where id = ${id} and state = 'QUEUED'`;
     },
 
     async forgetText({ before, limit }) {
@@ -116,10 +121,15 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
   };
 }
 
+/** A time by the clock of Postgres. */
+function fromNow(sql: Sql, ms: number) {
+  return sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
+}
+
 /** Queues a message again that was sent or refused. Undefined where there is none, its text is gone, or it is queued already. */
-export async function requeue(tx: Transaction, id: string, now: Date): Promise<Notification | undefined> {
+export async function requeue(tx: Transaction, id: string): Promise<Notification | undefined> {
   const [row] = await tx<NotificationRow[]>`
-    update notification set state = 'QUEUED', held_until = ${now}, resends = resends + 1
+    update notification set state = 'QUEUED', held_until = now(), resends = resends + 1
     where id = ${id} and state <> 'QUEUED' and html <> '' returning *`;
   return row && notificationOf(row);
 }

@@ -154,7 +154,7 @@ describe("one mail an event", () => {
     expect(await listed()).toMatchObject({ state: Notification_State.QUEUED });
     // Held by the dead process still: nobody else sends it yet, and that is no failure of the event.
     await expect(service.orderMail(event)).rejects.toSatisfy(isUnavailable);
-    world.passTime(60_000);
+    await world.passTime(60_000);
     await service.orderMail(event);
     await service.sweep();
     expect(server.mails).toHaveLength(2);
@@ -172,13 +172,64 @@ describe("one mail an event", () => {
     await expect.poll(async () => (await listed())?.state).toBe(Notification_State.QUEUED);
     await service.sweep();
     expect(server.mails).toEqual([]);
-    world.passTime(60_000);
+    await world.passTime(60_000);
     await service.sweep();
     only(server.mails);
     const before = world.asked.users;
     await service.orderMail(event);
     only(server.mails);
     expect(world.asked.users).toBe(before);
+  });
+});
+
+describe.each([
+  ["behind", -25_000],
+  ["ahead of", 25_000],
+])("a process whose clock is 25 s %s another's", (_, clockAheadMs) => {
+  it("sends no mail that the other one is sending", async () => {
+    const began = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    const slow = world.start({
+      ...transport,
+      async send(...mail) {
+        began.resolve();
+        await answered.promise;
+        await transport.send(...mail);
+      },
+    });
+    const event = orderEvent(OrderEvent_Kind.SHIPPED);
+    const sending = slow.orderMail(event);
+    await began.promise;
+    const other = world.start(transport, undefined, clockAheadMs);
+    await other.sweep();
+    await expect(other.orderMail(event)).rejects.toSatisfy(isUnavailable);
+    expect(server.mails).toEqual([]);
+    answered.resolve();
+    await sending;
+    only(server.mails);
+  });
+
+  it("holds its own mails for as long as the other one does, should it die", async () => {
+    const event = orderEvent(OrderEvent_Kind.SHIPPED);
+    const dying = world.start({ ...transport, send: () => new Promise(() => {}) }, undefined, clockAheadMs);
+    void dying.orderMail(event);
+    await expect.poll(async () => (await listed())?.state).toBe(Notification_State.QUEUED);
+    await world.passTime(10_000);
+    await service.sweep();
+    expect(server.mails).toEqual([]);
+    await world.passTime(15_000);
+    await service.sweep();
+    only(server.mails);
+  });
+
+  it("tries again a mail that was not taken when the other one would", async () => {
+    server.refuse = { at: "recipient", answer: { code: 451, text: "greylisted" } };
+    const event = orderEvent(OrderEvent_Kind.SHIPPED);
+    await expect(world.start(transport, undefined, clockAheadMs).orderMail(event)).rejects.toSatisfy(isUnavailable);
+    server.refuse = undefined;
+    await world.passTime(2_000);
+    await service.sweep();
+    only(server.mails);
   });
 });
 
@@ -206,7 +257,7 @@ describe("a mail server that says no", () => {
       lastError: expect.stringContaining("greylisted"),
     });
     server.refuse = undefined;
-    world.passTime(120_000);
+    await world.passTime(120_000);
     await service.sweep();
     only(server.mails);
     expect(await listed()).toMatchObject({ state: Notification_State.SENT, lastError: "" });
@@ -219,7 +270,7 @@ describe("a mail server that says no", () => {
     await away.close();
     // Its reader learns what kind of failure it was, and not where our mail server is.
     expect(await listed()).toMatchObject({ lastError: "not sent (ESOCKET)" });
-    world.passTime(120_000);
+    await world.passTime(120_000);
     await service.orderMail(event);
     only(server.mails);
   });
@@ -275,10 +326,10 @@ describe("the text of a message", () => {
     await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
     const sent = await listed();
     const { id = "" } = sent ?? {};
-    world.passTime(days(29));
+    await world.passTime(days(29));
     await service.forgetText();
     expect(await kept(id)).toEqual({ html: true, address: "ada@example.com" });
-    world.passTime(days(1) + 1_000);
+    await world.passTime(days(1) + 1_000);
     await service.forgetText();
     expect(await kept(id)).toEqual({ html: false, address: "" });
     expect(await listed()).toEqual(sent);
@@ -291,7 +342,7 @@ describe("the text of a message", () => {
     await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
     const { id = "" } = (await listed()) ?? {};
     await service.calls.resendNotification({ id }, as("ADMIN"));
-    world.passTime(days(60));
+    await world.passTime(days(60));
     await service.forgetText();
     expect(await kept(id)).toEqual({ html: true, address: "ada@example.com" });
     await service.sweep();

@@ -40,15 +40,16 @@ type Run = (event: Event<unknown>) => Promise<void>;
 export async function openWorld() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("notification");
-  let clockMs = 0;
-  const now = () => new Date(Date.now() + clockMs);
+  let passedMs = 0;
   const asked = { users: 0, tokens: 0 };
 
-  /** Starts a process of the service. `between` lets a test stand between the handlers and the store. */
+  /** Starts a process of the service. `between` lets a test stand between the handlers and the store. Its clock may be a wrong one. */
   function start(
     transport: MailTransport,
     between: (store: NotificationStore) => NotificationStore = (store) => store,
+    clockAheadMs = 0,
   ) {
+    const now = () => new Date(Date.now() + passedMs + clockAheadMs);
     const store = between(createNotificationStore(database));
     const calls = callsFor(asked);
     const complete = completeMail({ calls, config: { publicUrl: "https://shop.example" } });
@@ -76,8 +77,10 @@ export async function openWorld() {
     start,
     database,
     asked,
-    passTime: (ms: number) => {
-      clockMs += ms;
+    /** Lets time pass for the processes, and for what is held by Postgres' clock. */
+    async passTime(ms: number): Promise<void> {
+      passedMs += ms;
+      await database.sql`update notification set held_until = held_until - ${ms} * interval '1 millisecond'`;
     },
     async inboxOf(eventId: string): Promise<string[]> {
       const rows = await database.sql<

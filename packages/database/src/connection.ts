@@ -21,6 +21,11 @@ export interface Database {
 
 const connectTimeoutSeconds = 5;
 const closeTimeoutSeconds = 3;
+/**
+ * More than a statement may take by its own time-out, so that only a server that cannot be reached is silent for longer; less than a
+ * combined commit is waited for, so that it is looked up and sent again over a new connection.
+ */
+const answerMsMaxDefault = 12_000;
 const reconnectDelaySecondsMax = 1;
 const ormConnectionsMax = 5;
 const laneConnectionsMax = 2;
@@ -44,17 +49,27 @@ const laneSettings = {
   default_transaction_isolation: "read committed",
 };
 
-/** Opens the pools of one service on its schema. Connections are made as they are needed. */
-export function openDatabase(o: { url: string; schema: string; service: string; connectionsMax?: number }): Database {
+/**
+ * Opens the pools of one service on its schema. Connections are made as they are needed; one that owes an answer and is silent for
+ * `answerMsMax` is given up (12 s unless said), as `connect` tells.
+ */
+export function openDatabase(o: {
+  url: string;
+  schema: string;
+  service: string;
+  connectionsMax?: number;
+  answerMsMax?: number;
+}): Database {
   const session = {
     application_name: `rialto-${o.service}`,
     search_path: `"${o.schema}"`,
     TimeZone: "UTC",
     ...sessionBounds,
   };
-  const sql = connect(o.url, { max: o.connectionsMax ?? 10, connection: session });
-  const lanes = connect(o.url, { max: laneConnectionsMax, connection: { ...session, ...laneSettings } });
-  const forOrm = postgres(o.url, { ...clientOptions, max: ormConnectionsMax, connection: session });
+  const answerMsMax = o.answerMsMax ?? answerMsMaxDefault;
+  const sql = connect(o.url, { max: o.connectionsMax ?? 10, connection: session, answerMsMax });
+  const lanes = connect(o.url, { max: laneConnectionsMax, connection: { ...session, ...laneSettings }, answerMsMax });
+  const forOrm = postgres(o.url, driverOptions({ max: ormConnectionsMax, connection: session, answerMsMax }));
   return {
     schema: o.schema,
     sql,
@@ -73,11 +88,30 @@ const clientOptions = {
   onnotice: () => undefined,
 } as const;
 
-/** A pool with our types and time-outs. Throws where the driver is as published, which a lost connection can end the process with. */
-export function connect(url: string, o: { max: number; connection?: Readonly<Record<string, string | number>> }): Sql {
+interface PoolOptions {
+  readonly max: number;
+  readonly connection?: Readonly<Record<string, string | number>>;
+  readonly answerMsMax?: number;
+}
+
+/** `answer_timeout` is of our patch (third_party/postgres): the driver's own types do not know it. */
+function driverOptions({ max, connection, answerMsMax }: PoolOptions) {
+  const answer_timeout = answerMsMax === undefined ? null : answerMsMax / 1_000;
+  return { ...clientOptions, max, connection: { ...connection }, answer_timeout };
+}
+
+/**
+ * A pool with our types and time-outs. Throws where the driver is as published, which a lost connection can end the process with.
+ *
+ * With `answerMsMax` a connection on which nothing came for so long while the server owed an answer is closed, and what waited on it
+ * fails by CONNECTION_CLOSED, its outcome unknown. Else what is on its way to a machine that is gone waits until TCP gives up, a quarter
+ * of an hour. It is for statements that have a time-out of their own; the others are a task's, which waits for as long as it must. Not for
+ * COPY and cursors, in which the server may be the one who waits.
+ */
+export function connect(url: string, o: PoolOptions): Sql {
   if (!("lostConnectionsMended" in postgres))
     throw new Error("postgres.js is as published, without our mends: run `npm run postinstall`, then start again.");
-  return postgres(url, { ...clientOptions, ...o, connection: { ...o.connection }, types: { bigint: postgres.BigInt } });
+  return postgres(url, { ...driverOptions(o), types: { bigint: postgres.BigInt } });
 }
 
 /** Opens a short-lived pool of one connection for an administrative task, and says plainly when there is no way in. */

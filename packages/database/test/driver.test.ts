@@ -50,6 +50,93 @@ describe("a lost connection", () => {
   });
 });
 
+describe("a connection that falls silent", () => {
+  let proxy: CuttingProxy;
+  let sql: Sql;
+  async function open(answerMsMax: number) {
+    proxy = await createCuttingProxy(inject("adminUrl"));
+    sql = connect(proxy.url, { max: 1, answerMsMax });
+    // The connection is there: what comes next goes over it.
+    await sql`select 1`;
+  }
+  afterEach(async () => {
+    await sql.end({ timeout: 1 });
+    await proxy.close();
+  });
+  const pid = async (by: Pick<Sql, "unsafe">) => (await by.unsafe("select pg_backend_pid() as pid"))[0]?.pid;
+
+  it("is given up with all that waits for its answer, and another one is made", async () => {
+    await open(500);
+    proxy.silence();
+    const lost = await Promise.allSettled([sql`select 1`, sql`select ${2}::int`]);
+    expect(lost).toMatchObject([{ reason: { code: "CONNECTION_CLOSED" } }, { reason: { code: "CONNECTION_CLOSED" } }]);
+    expect(await sql`select 3 as n`).toEqual([{ n: 3 }]);
+  });
+
+  it("is given up also while more and more is written to it", async () => {
+    await open(500);
+    proxy.silence();
+    let answered = false;
+    const first = sql`select 1`.catch((error: unknown) => {
+      answered = true;
+      return error;
+    });
+    let written = 0;
+    while (!answered) {
+      sql`select 1`.catch(() => undefined);
+      written += 1;
+      await sleep(50);
+    }
+    expect(await first).toMatchObject({ code: "CONNECTION_CLOSED" });
+    // The driver writes 100 queries to one connection before it holds back: then the silence would be complete.
+    expect(written).toBeLessThan(100);
+  });
+
+  it("fails the transaction that waits on it, and nothing else", async () => {
+    await open(500);
+    const lost = sql.begin(async (tx) => {
+      await tx`select 1`;
+      proxy.silence();
+      await tx`select 1`;
+    });
+    await expect(lost).rejects.toMatchObject({ code: "CONNECTION_CLOSED" });
+    expect(await sql`select 2 as n`).toEqual([{ n: 2 }]);
+  });
+
+  it("is kept while it owes no answer: idle, or between two statements of a transaction", async () => {
+    await open(1_000);
+    const first = await pid(sql);
+    await sleep(1_500);
+    const [before, after] = await sql.begin(async (tx) => {
+      const before = await pid(tx);
+      await sleep(1_500);
+      return [before, await pid(tx)];
+    });
+    expect([before, after]).toEqual([first, first]);
+  });
+
+  it("is kept while it listens and nothing is to be heard", async () => {
+    await open(1_000);
+    const { state } = await sql.listen("quiet", () => undefined);
+    await sleep(1_500);
+    expect(await sql`select pid from pg_stat_activity where pid = ${state.pid}`).toEqual([{ pid: state.pid }]);
+  });
+
+  it("is kept while an answer goes on arriving, however long that takes", async () => {
+    await open(1_000);
+    // Each row is more than the server gathers before it sends.
+    const rows = await sql`select repeat('x', 10000) as x, pg_sleep(0.1)::text from generate_series(1, 20)`;
+    expect(rows).toHaveLength(20);
+  });
+
+  it("is waited for where no bound is said: for the tasks of an administrator", async () => {
+    await open(500);
+    await sql.end();
+    sql = connect(proxy.url, { max: 1 });
+    expect(await sql`select pg_sleep(1.5)::text as slept`).toEqual([{ slept: "" }]);
+  });
+});
+
 describe("a server that is not ready", () => {
   it("that closes politely is told to who asked for a connection", async () => {
     const proxy = await createCuttingProxy(inject("adminUrl"));

@@ -19,7 +19,7 @@ export async function isEarly(
 export async function advanceCursors(
   sql: Sql | Transaction,
   subscription: string,
-  seen: readonly Envelope[],
+  seen: readonly Pick<Envelope, "subject" | "version">[],
 ): Promise<void> {
   await sql`
     insert into inbox_cursor (subscription, subject, version)

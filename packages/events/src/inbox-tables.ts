@@ -7,7 +7,8 @@ import { index, integer, jsonb, primaryKey, text, timestamp, uuid } from "drizzl
  *     export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
  *
  * An `inbox` row says that an event had its effect in a subscription. An `inbox_pending` row is an event that left its
- * batch: to be tried again alone (RETRY), too early for its subject (PARKED), or given up until a person looks (DEAD).
+ * batch: to be tried again alone (RETRY), too early for its subject (PARKED), of a topic that whoever got it does not know and another
+ * version may (UNKNOWN), or given up until a person looks (DEAD).
  * An `inbox_cursor` row is the last version of a subject that an ordered subscription has seen. An `inbox_pause` row
  * says that a person has paused a subscription.
  */
@@ -26,7 +27,7 @@ export function inboxTables(schema: PgSchema) {
     {
       subscription: text("subscription").notNull(),
       eventId: uuid("event_id").notNull(),
-      state: text("state", { enum: ["RETRY", "PARKED", "DEAD"] }).notNull(),
+      state: text("state", { enum: ["RETRY", "PARKED", "UNKNOWN", "DEAD"] }).notNull(),
       topic: text("topic").notNull(),
       subject: text("subject").notNull(),
       version: integer("version").notNull(),

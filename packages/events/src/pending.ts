@@ -2,6 +2,8 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import type { Sql, Transaction } from "@rialto/database";
 import { type Envelope, openEnvelope } from "./envelope.ts";
 import type { Failures, Setback } from "./handler-outcome.ts";
+import type { Subscription } from "./subscription.ts";
+import { isAmong } from "./topics.ts";
 
 /** Events that one look takes. */
 const pendingClaimMax = 16;
@@ -39,20 +41,24 @@ export async function holdBack(
 
 /** Puts an event aside that came before its predecessor. */
 export async function park(sql: Sql | Transaction, subscription: string, envelope: Envelope): Promise<void> {
-  await insertPending(sql, subscription, envelope, {
-    state: "PARKED",
-    attempts: 0,
-    outages: 0,
-    delayMs: 0,
-    lastError: null,
-  });
+  await insertPending(sql, subscription, envelope, { ...untried, state: "PARKED" });
 }
+
+/** Puts an event aside whose topic this version does not know (unknown-topics.ts). */
+export async function putAside(sql: Sql, subscription: string, envelope: Envelope): Promise<void> {
+  await insertPending(sql, subscription, envelope, { ...untried, state: "UNKNOWN" });
+}
+
+const untried = { attempts: 0, outages: 0, delayMs: 0, lastError: null };
 
 async function insertPending(
   sql: Sql | Transaction,
   subscription: string,
   { id, topic, subject, version, json }: Envelope,
-  row: Omit<Setback, "state" | "lastError"> & { state: "RETRY" | "PARKED" | "DEAD"; lastError: string | null },
+  row: Omit<Setback, "state" | "lastError"> & {
+    state: "RETRY" | "PARKED" | "UNKNOWN" | "DEAD";
+    lastError: string | null;
+  },
 ): Promise<void> {
   await sql`
     insert into inbox_pending (subscription, event_id, state, topic, subject, version, envelope, attempts, outages,
@@ -63,16 +69,20 @@ async function insertPending(
 }
 
 /**
- * Takes events whose time to be tried again has come and, in an ordered subscription, parked ones whose turn has come.
+ * Takes events whose time to be tried again has come and, in an ordered subscription, parked ones whose turn has come. What a newer
+ * version put there, of a topic that this one does not know, is left to it.
  */
-export async function claimPending(sql: Sql, subscription: string, ordered: boolean): Promise<readonly PendingEvent[]> {
+export async function claimPending(
+  sql: Sql,
+  { name, topics, ordered }: Pick<Subscription, "name" | "topics" | "ordered">,
+): Promise<readonly PendingEvent[]> {
   const ready = ordered ? sql`or (state = 'PARKED' and ${itsTurn(sql)})` : sql``;
   const rows = await sql<{ envelope: JsonValue; attempts: number; outages: number }[]>`
     update inbox_pending set next_time = now() + ${pendingLeaseMs} * interval '1 millisecond'
     where (subscription, event_id) in (
       select subscription, event_id from inbox_pending p
-      where subscription = ${subscription} and state in ('RETRY', 'PARKED') and next_time <= now()
-        and (state = 'RETRY' ${ready})
+      where subscription = ${name} and state in ('RETRY', 'PARKED') and next_time <= now()
+        and (state = 'RETRY' ${ready}) and ${isAmong(sql, topics)}
       order by next_time limit ${pendingClaimMax} for update skip locked)
     returning envelope, attempts, outages`;
   return rows.map(({ envelope, ...failures }) => ({ envelope: openEnvelope(envelope), ...failures }));

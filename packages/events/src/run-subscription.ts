@@ -12,14 +12,18 @@ import type { Jobs } from "./jobs.ts";
 import { createLimiter } from "./limiter.ts";
 import { createLoop } from "./loop.ts";
 import { isPaused } from "./pausing.ts";
-import { claimPending, type PendingEvent, release, takenOver } from "./pending.ts";
+import { claimPending, type PendingEvent, putAside, release, takenOver } from "./pending.ts";
 import type { Subscription } from "./subscription.ts";
+import { coversTopic } from "./topics.ts";
+import { passOverUnknown, takeUpUnknown } from "./unknown-topics.ts";
 
 /** Jobs that one process works on at a time. With an effect outside most of the time is waiting. */
 const transactionJobsMax = 2;
 const effectJobsMax = 8;
 /** How often a subscription looks for events that are to be tried again or whose turn has come, and whether it is paused. */
 const pendingPollMs = 500;
+/** How often it looks for what another version put aside for one that knows its topic. */
+const takeUpMs = 5_000;
 const sweepMs = 60_000;
 
 /** How a subscription's events are handled, whichever form its handler has. */
@@ -46,12 +50,15 @@ export function runSubscription(o: {
   isOutage(error: unknown): boolean;
 }): { stop(): Promise<void> } {
   const { subscription, jobs, log } = o;
-  const { name, ordered } = subscription;
+  const { name, topics, ordered } = subscription;
   const { sql } = o.database;
   const course = courseOf({ subscription, sql, log, isOutage: o.isOutage });
   const stopping = new AbortController();
   /** Events that were lent to this process, and whose outcome could not be written down. */
   let unfinished: string[] = [];
+  /** Topics that this version does not know and the log has told of. */
+  const unknownTold = new Set<string>();
+  let takeUpDue = Date.now();
   let sweepDue = Date.now() + sweepMs * Math.random();
 
   async function consumeJob(data: JsonValue, signal: AbortSignal): Promise<void> {
@@ -62,10 +69,32 @@ export function runSubscription(o: {
       envelopes.map(({ id }) => id),
     );
     const fresh = envelopes.filter(({ id }) => !taken.has(id));
-    if (fresh.length > 0) await course.batch(fresh, signal);
+    const known = fresh.filter(({ topic }) => coversTopic(topics, topic));
+    for (const envelope of fresh.filter(({ topic }) => !coversTopic(topics, topic))) await leave(envelope);
+    if (known.length > 0) await course.batch(known, signal);
     if (ordered) pending.wake();
     // Nothing is lost: the delivery stays open, and is seen as lag, until a version that can read it runs here.
     if (unreadable !== undefined) throw unreadable;
+  }
+
+  /** Leaves an event to a version that knows its topic. This one would take it for handled, and nobody would see it again. */
+  async function leave(envelope: Envelope): Promise<void> {
+    const { topic } = envelope;
+    await putAside(sql, name, envelope);
+    if (unknownTold.has(topic)) return;
+    unknownTold.add(topic);
+    log.warn({ subscription: name, topic }, "events of a topic that this version does not know wait for one that does");
+  }
+
+  async function sweep(): Promise<boolean> {
+    const { passed, more } = await passOverUnknown(sql, subscription);
+    for (const { topic, events } of passed) {
+      log.warn(
+        { subscription: name, topic, events },
+        "events were passed over: no version that knows their topic came",
+      );
+    }
+    return (await sweepInbox(sql)) || more;
   }
 
   async function consumePending(): Promise<"more" | "done"> {
@@ -76,12 +105,13 @@ export function runSubscription(o: {
       return "done";
     }
     intake.open();
-    const events = await claimPending(sql, name, ordered);
+    if (Date.now() >= takeUpDue && !(await takeUpUnknown(sql, subscription))) takeUpDue = Date.now() + takeUpMs;
+    const events = await claimPending(sql, subscription);
     const ended = await Promise.allSettled(events.map(async (event) => await course.alone(event, stopping.signal)));
     unfinished = events.filter((_, n) => ended[n]?.status === "rejected").map(({ envelope }) => envelope.id);
     const failed = ended.find((end) => end.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    if (Date.now() >= sweepDue && !(await sweepInbox(sql))) sweepDue = Date.now() + sweepMs;
+    if (Date.now() >= sweepDue && !(await sweep())) sweepDue = Date.now() + sweepMs;
     return ended.some((end) => end.status === "fulfilled" && end.value) ? "more" : "done";
   }
 

@@ -1,9 +1,17 @@
+import type { Sql, Transaction } from "@rialto/database";
+
 /** A topic as a subscription asks for it: one ("order.confirmed"), or all of a service ("order.*"). */
 const topicPattern = /^[a-z]+\.([a-z_]+|\*)$/;
 
 /** Whether a subscription's topics cover the topic of an event. The relay's claim says the same in SQL. */
 export function coversTopic(topics: readonly string[], topic: string): boolean {
   return topics.includes(topic) || topics.includes(`${topic.split(".", 1)[0]}.*`);
+}
+
+/** As `coversTopic` says it, of the column `topic`. */
+export function isAmong(sql: Sql | Transaction, topics: readonly string[]) {
+  const list = sql`${[...topics]}::text[]`;
+  return sql`(topic = any (${list}) or split_part(topic, '.', 1) || '.*' = any (${list}))`;
 }
 
 /** Throws where a topic is not one that a publisher would take. */

@@ -73,7 +73,7 @@ describe.each(backends)("what an operator does, over %s", (backend) => {
     const handler: TestHandler = {
       async inTransaction(event, tx) {
         if (!mended) throw new Error("not yet");
-        await notesOf("asleep").inTransaction(event, tx);
+        await notes("asleep").inTransaction(event, tx);
       },
     };
     await world.subscription("asleep", handler, { attemptsMax: 1_000 });
@@ -161,7 +161,7 @@ describe.each(backends)("what an operator does, over %s", (backend) => {
     const handler: TestHandler = {
       async inTransaction(event, tx) {
         if (event.id === bad) throw new Error("never");
-        await notesOf("strict").inTransaction(event, tx);
+        await notes("strict").inTransaction(event, tx);
       },
     };
     bad = await world.publish("strict", 1);
@@ -177,13 +177,6 @@ describe.each(backends)("what an operator does, over %s", (backend) => {
     expect(await world.desk.sql.begin((tx) => discardDeadLetter(tx, key))).toBe(false);
   });
 });
-
-/** The handler of `notes`, to be called from another one. */
-function notesOf(name: string) {
-  const handler = notes(name);
-  if (!("inTransaction" in handler)) throw new Error("notes is of the database only");
-  return handler;
-}
 
 afterAll(async () => {
   await redis?.close();

@@ -149,12 +149,13 @@ export async function until(what: string, isSo: () => Promise<boolean>): Promise
 }
 
 /** A handler that leaves a row each time it runs to its end. */
-export const notes = (subscription: string): TestHandler => ({
-  async inTransaction({ id, subject, version }, tx) {
-    await tx`
-      insert into effect (subscription, event_id, subject, version) values (${subscription}, ${id}, ${subject}, ${version})`;
-  },
-});
+export const notes = (subscription: string) =>
+  ({
+    async inTransaction({ id, subject, version }, tx) {
+      await tx`
+        insert into effect (subscription, event_id, subject, version) values (${subscription}, ${id}, ${subject}, ${version})`;
+    },
+  }) satisfies TestHandler;
 
 /**
  * The events that had an effect in a subscription, in the order in which they had it; twice where they had it twice.

@@ -10,9 +10,9 @@ const lateStatementsMax = 2;
 /**
  * Asks over these connections and waits at most `answerMsMax`.
  *
- * The driver has no such bound: to a server that is frozen, or behind a proxy that takes connections and closes them, it waits
- * (and connects anew) for ever. A statement that is late is not taken back (the driver cannot, before it is sent): its outcome
- * is unknown, and until the late ones have ended others are refused at once, so that they do not pile up.
+ * The driver's bound is on a connection that is silent, and not on a statement, which may wait for a connection first, and that for
+ * others. A statement that is late is not taken back (the driver cannot, before it is sent): its outcome is unknown, and until the
+ * late ones have ended others are refused at once, so that they do not pile up.
  */
 export function createAsk(sql: Sql, answerMsMax: number): Ask {
   let late = 0;

@@ -25,7 +25,7 @@ const triesMax = 6;
 const lanesDefault = 2;
 const batchMaxDefault = 128;
 const queueMaxDefault = 10_000;
-/** More than a statement may take by its own time-out: only a server that is frozen or cannot be reached answers later. */
+/** More than a statement may take by its own time-out, and than a silent connection is waited for: what is later found no connection. */
 const answerMsMaxDefault = 15_000;
 
 /** Makes the store of a kind of subject. `onCommitted` is called after each statement that committed something. */

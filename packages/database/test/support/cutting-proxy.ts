@@ -7,6 +7,8 @@ export interface CuttingProxy {
   loseNextAnswer(): void;
   /** Cuts the connections on the client's side: the server does not notice until it answers. */
   cut(): void;
+  /** What is open carries nothing any more, as when the server's machine is gone without a word. New connections work. */
+  silence(): void;
   /** Breaks new connections, or closes them as politely as a proxy with nobody behind it, until told otherwise. */
   refuse(how: "reset" | "close" | "not"): void;
   close(): Promise<void>;
@@ -17,6 +19,7 @@ export async function createCuttingProxy(url: string): Promise<CuttingProxy> {
   const target = new URL(url);
   const { hostname, port } = target;
   const clients = new Set<Socket>();
+  const silenced = new WeakSet<Socket>();
   let losing = false;
   let refusing: "reset" | "close" | "not" = "not";
   const server = createServer((client) => {
@@ -27,8 +30,11 @@ export async function createCuttingProxy(url: string): Promise<CuttingProxy> {
     const upstream = connect(Number(port), hostname);
     upstream.on("error", () => client.destroy());
     client.on("error", () => undefined);
-    client.on("data", (data) => upstream.write(data));
+    client.on("data", (data) => {
+      if (!silenced.has(client)) upstream.write(data);
+    });
     upstream.on("data", (data) => {
+      if (silenced.has(client)) return;
       if (losing) {
         losing = false;
         client.destroy();
@@ -51,6 +57,9 @@ export async function createCuttingProxy(url: string): Promise<CuttingProxy> {
     },
     cut: () => {
       for (const client of clients) client.destroy();
+    },
+    silence: () => {
+      for (const client of clients) silenced.add(client);
     },
     refuse: (how) => {
       refusing = how;

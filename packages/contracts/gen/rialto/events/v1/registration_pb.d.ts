@@ -58,7 +58,8 @@ export declare const RegisterSubscriptionResponseSchema: GenMessage<RegisterSubs
  */
 export declare const RegistrationService: GenService<{
   /**
-   * Registers a subscription, or changes the topics of one. From then on matching events wait for it, also while it is down.
+   * Registers a subscription, or adds topics to one. From then on matching events wait for it, also while it is down. No topic is
+   * taken away: an older version that starts again does not know the newest ones.
    *
    * @generated from rpc rialto.events.v1.RegistrationService.RegisterSubscription
    */

@@ -68,7 +68,7 @@ export declare type Subscription = Message<"rialto.events.v1.Subscription"> & {
   oldestAge?: Duration | undefined;
 
   /**
-   * How many of the lag have failed or came too early, and wait to be tried alone.
+   * How many of the lag have failed, came too early, or are of a topic that no version running knows, and wait to be tried alone.
    *
    * @generated from field: int64 waiting = 8;
    */
