@@ -13,7 +13,9 @@ for (const change of parsePatch(readFileSync(patch, "utf8"))) {
   if (applyPatch(found, reversePatch(change)) !== false) continue;
   const mended = applyPatch(found, change);
   if (mended === false) {
-    process.stderr.write(`The mends in ${fileURLToPath(patch)} do not fit ${fileURLToPath(path)}.\n`);
+    process.stderr.write(
+      `The mends in ${fileURLToPath(patch)} do not fit ${fileURLToPath(path)}: \`npm ci\` installs it anew.\n`,
+    );
     process.exit(1);
   }
   writeFileSync(path, mended);

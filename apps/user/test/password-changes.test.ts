@@ -54,7 +54,10 @@ describe("a changed password", () => {
 describe("a link that was asked for before", () => {
   const changes = {
     "the address was changed": async ({ id, origin }: Person) => {
-      await world.users.updateUser({ user: { id, email: `${uuidv7()}@example.com` } }, origin);
+      await world.users.updateUser(
+        { user: { id, email: `${uuidv7()}@example.com`, currentPassword: password } },
+        origin,
+      );
     },
     "the password was changed": async ({ origin }: Person) => {
       await world.auth.changePassword({ currentPassword: password, newPassword: next }, origin);
