@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
+  answerTakingMax,
   type Caller,
   callErrors,
   createByteUpstream,
@@ -10,6 +11,8 @@ import {
   readNodeRequest,
   requestIdHeader,
   requestIdOf,
+  requireTaken,
+  type TakingTime,
   type TokenVerifier,
   writeNodeResponse,
 } from "@rialto/rpc";
@@ -53,6 +56,8 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly inFlightMax?: number;
   /** Connections from one address, but for those of trusted proxies. */
   readonly clientConnectionsMax?: number;
+  /** How long a client may take to take its answer. */
+  readonly taking?: TakingTime;
   /** Origins whose pages may call: none, where it is not given. */
   readonly corsOrigins?: readonly string[];
   /** Addresses and CIDR blocks of the proxies whose word on the client's address is taken. */
@@ -74,7 +79,7 @@ const urlCharsMax = 8 * 1024;
 const inFlightMaxDefault = 1_000;
 const clientConnectionsMaxDefault = 500;
 
-/** Calls that one HTTP/2 connection of a client may have at work at once. */
+/** Calls that one connection of a client may have at work at once. */
 const clientStreamsMax = 100;
 
 /**
@@ -133,6 +138,7 @@ function createHandler(
     readiness: health.readiness,
     closing,
   });
+  const { taking = answerTakingMax } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? []);
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
   const count: CountRequest =
@@ -152,23 +158,34 @@ function createHandler(
   }
 
   async function dispatch(exchange: Exchange): Promise<void> {
-    const { request, path, record } = exchange;
     browser.greet(exchange);
     const told = health.answer(exchange);
     if (told !== undefined) return told;
     const work = load.begin(exchange);
+    await passOn(exchange, work).catch((error) => {
+      work.answered();
+      throw error;
+    });
+  }
+
+  async function passOn(exchange: Exchange, work: Work): Promise<void> {
+    const { request, path, record } = exchange;
     if ((request.url?.length ?? 0) > urlCharsMax)
       throw refused(callErrors.INVALID_REQUEST, {
         message: `The URL is longer than ${urlCharsMax} characters.`,
         httpStatus: 414,
       });
-    if (browser.answerPreflight(exchange)) return;
-    if (pages.answer(exchange)) return;
+    if (browser.answerPreflight(exchange)) return work.answered();
+    if (pages.has(exchange)) {
+      await count(exchange, undefined, undefined);
+      pages.answer(exchange);
+      return work.answered();
+    }
     if (isProcedurePath(path) && isStandardPath(path)) {
       record.route = "gRPC health or reflection";
       await count(exchange, undefined, undefined);
       const asked = { ...readNodeRequest(request, exchange.response), body: limitedBody(request) };
-      return writeNodeResponse(await standard(asked), exchange.response);
+      return writeNodeResponse(await standard(asked), exchange.response, exchange.taking);
     }
     if (isProcedurePath(path)) {
       const method = methods.get(path);
@@ -201,13 +218,14 @@ function createHandler(
   }
 
   return async (request, response) => {
-    const exchange = begin(request, response, closing, addressOf);
+    const exchange = begin(request, response, closing, addressOf, taking);
     logWhenDone(exchange, o.log, performance.now());
     try {
       await dispatch(exchange);
     } catch (error) {
       answerError(exchange, error, o.log);
     }
+    requireTaken(response, taking);
   };
 }
 
@@ -216,6 +234,7 @@ function begin(
   response: ServerResponse,
   closing: AbortSignal,
   addressOf: AddressOf,
+  taking: TakingTime,
 ): Exchange {
   const given = request.headers[requestIdHeader];
   const requestId = requestIdOf(new Headers(typeof given === "string" ? { [requestIdHeader]: given } : {}));
@@ -235,6 +254,7 @@ function begin(
     requestId,
     clientAddress: addressOf(request),
     trace: continueTrace(typeof traceparent === "string" ? traceparent : undefined),
+    taking,
     signal: gone.signal,
     closing,
     record: { route: undefined, code: undefined, caller: undefined },

@@ -20,6 +20,7 @@ export {
 export { createHealthPages, type ServiceStanding } from "./health-pages.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
 export { clientAddressHeader, identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
+export { answerTakingMax } from "./limits.ts";
 export { listen } from "./listen.ts";
 export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";
@@ -30,5 +31,6 @@ export { type EndedSession, type RevocationState, type Revocations, watchRevocat
 export { type Handlers, type Route, serve } from "./route.ts";
 export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
 export { createStandardServices, isStandardPath } from "./standard-services.ts";
+export { requireTaken, type TakingTime } from "./taking.ts";
 export { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";
 export { protocolOf, type WireProtocol } from "./wire-protocol.ts";
