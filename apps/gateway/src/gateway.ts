@@ -8,17 +8,14 @@ import {
   isStandardPath,
   openPort,
   type PortTls,
-  readNodeRequest,
   requestIdHeader,
   requestIdOf,
   requireTaken,
   type TakingTime,
   type TokenVerifier,
-  writeNodeResponse,
 } from "@rialto/rpc";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logWhenDone } from "./access-log.ts";
-import { limitedBody } from "./body.ts";
 import { createBrowser } from "./browser.ts";
 import { type AddressOf, createAddressOf, createProxyCheck } from "./client-address.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
@@ -131,18 +128,19 @@ function createHandler(
   const table = compileRoutes(contractServices);
   const pages = createPages(table.routes);
   const health = createHealth(o, o, closing);
+  const count: CountRequest =
+    o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);
   const standard = createStandard({
     services: contractServices,
     reflection: o.reflection ?? false,
     behind: o,
     readiness: health.readiness,
     closing,
+    count,
   });
   const { taking = answerTakingMax } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? []);
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
-  const count: CountRequest =
-    o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);
 
   /** Lets a call of a method in: who calls, whether they may now, whether they may at all. */
   async function letIn(exchange: Exchange, method: DescMethod, work: Work): Promise<void> {
@@ -181,12 +179,7 @@ function createHandler(
       pages.answer(exchange);
       return work.answered();
     }
-    if (isProcedurePath(path) && isStandardPath(path)) {
-      record.route = "gRPC health or reflection";
-      await count(exchange, undefined, undefined);
-      const asked = { ...readNodeRequest(request, exchange.response), body: limitedBody(request) };
-      return writeNodeResponse(await standard(asked), exchange.response, exchange.taking);
-    }
+    if (isProcedurePath(path) && isStandardPath(path)) return standard(exchange, work);
     if (isProcedurePath(path)) {
       const method = methods.get(path);
       if (method === undefined) {

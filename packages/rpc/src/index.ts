@@ -30,7 +30,7 @@ export { isReady, type Readiness } from "./readiness.ts";
 export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./revocations.ts";
 export { type Handlers, type Route, serve } from "./route.ts";
 export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
-export { createStandardServices, isStandardPath } from "./standard-services.ts";
+export { createStandardServices, isHealthPath, isStandardPath, isStandardStream } from "./standard-services.ts";
 export { requireTaken, type TakingTime } from "./taking.ts";
 export { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";
 export { protocolOf, type WireProtocol } from "./wire-protocol.ts";
