@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ErrorCode } from "@rialto/rpc";
+import type { ErrorCode, TakingTime } from "@rialto/rpc";
 import type { Trace } from "@rialto/telemetry";
 
 /** One request on its way through the gateway, and what will be said of it in the access log. */
@@ -14,6 +14,8 @@ export interface Exchange {
   /** Where the request comes from, as far as it can be trusted. */
   readonly clientAddress: string;
   readonly trace: Trace;
+  /** How long the client may take to take its answer. */
+  readonly taking: TakingTime;
   /** Aborts when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
   /** Aborts when the gateway is told to close: what could go on for minutes ends then. */

@@ -30,7 +30,7 @@ export async function forward(exchange: Exchange, method: DescMethod, behind: Be
   const body = isStream ? endedStream(exchange, answer, trailer) : recorded(exchange, answer, trailer);
   const header = new Headers(headersOutward(answer.header));
   const whole = { ...answer, header, body, trailer };
-  await writeNodeResponse(isWebText(type) ? inText(whole) : whole, response);
+  await writeNodeResponse(isWebText(type) ? inText(whole) : whole, response, exchange.taking);
 }
 
 /** The stream, with an end that its reader understands where it breaks off on the way here. */

@@ -1,21 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
+  answerTakingMax,
   type Caller,
   callErrors,
   createByteUpstream,
   isStandardPath,
   openPort,
   type PortTls,
-  readNodeRequest,
   requestIdHeader,
   requestIdOf,
+  requireTaken,
+  type TakingTime,
   type TokenVerifier,
-  writeNodeResponse,
 } from "@rialto/rpc";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logWhenDone } from "./access-log.ts";
-import { limitedBody } from "./body.ts";
 import { createBrowser } from "./browser.ts";
 import { type AddressOf, createAddressOf, createProxyCheck, type ForwardedHeader } from "./client-address.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
@@ -53,6 +53,8 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly inFlightMax?: number;
   /** Connections from one address, but for those of trusted proxies. */
   readonly clientConnectionsMax?: number;
+  /** How long a client may take to take its answer. */
+  readonly taking?: TakingTime;
   /** Origins whose pages may call: none, where it is not given. */
   readonly corsOrigins?: readonly string[];
   /** Addresses and CIDR blocks of the proxies whose word on the client's address is taken. */
@@ -76,7 +78,7 @@ const urlCharsMax = 8 * 1024;
 const inFlightMaxDefault = 1_000;
 const clientConnectionsMaxDefault = 500;
 
-/** Calls that one HTTP/2 connection of a client may have at work at once. */
+/** Calls that one connection of a client may have at work at once. */
 const clientStreamsMax = 100;
 
 /**
@@ -128,17 +130,19 @@ function createHandler(
   const table = compileRoutes(contractServices);
   const pages = createPages(table.routes);
   const health = createHealth(o, o, closing);
+  const count: CountRequest =
+    o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);
   const standard = createStandard({
     services: contractServices,
     reflection: o.reflection ?? false,
     behind: o,
     readiness: health.readiness,
     closing,
+    count,
   });
+  const { taking = answerTakingMax } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader);
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
-  const count: CountRequest =
-    o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);
 
   /** Lets a call of a method in: who calls, whether they may now, whether they may at all. */
   async function letIn(exchange: Exchange, method: DescMethod, work: Work): Promise<void> {
@@ -154,24 +158,30 @@ function createHandler(
   }
 
   async function dispatch(exchange: Exchange): Promise<void> {
-    const { request, path, record } = exchange;
     browser.greet(exchange);
     const told = health.answer(exchange);
     if (told !== undefined) return told;
     const work = load.begin(exchange);
+    await passOn(exchange, work).catch((error) => {
+      work.answered();
+      throw error;
+    });
+  }
+
+  async function passOn(exchange: Exchange, work: Work): Promise<void> {
+    const { request, path, record } = exchange;
     if ((request.url?.length ?? 0) > urlCharsMax)
       throw refused(callErrors.INVALID_REQUEST, {
         message: `The URL is longer than ${urlCharsMax} characters.`,
         httpStatus: 414,
       });
-    if (browser.answerPreflight(exchange)) return;
-    if (pages.answer(exchange)) return;
-    if (isProcedurePath(path) && isStandardPath(path)) {
-      record.route = "gRPC health or reflection";
+    if (browser.answerPreflight(exchange)) return work.answered();
+    if (pages.has(exchange)) {
       await count(exchange, undefined, undefined);
-      const asked = { ...readNodeRequest(request, exchange.response), body: limitedBody(request) };
-      return writeNodeResponse(await standard(asked), exchange.response);
+      pages.answer(exchange);
+      return work.answered();
     }
+    if (isProcedurePath(path) && isStandardPath(path)) return standard(exchange, work);
     if (isProcedurePath(path)) {
       const method = methods.get(path);
       if (method === undefined) {
@@ -203,13 +213,14 @@ function createHandler(
   }
 
   return async (request, response) => {
-    const exchange = begin(request, response, closing, addressOf);
+    const exchange = begin(request, response, closing, addressOf, taking);
     logWhenDone(exchange, o.log, performance.now());
     try {
       await dispatch(exchange);
     } catch (error) {
       answerError(exchange, error, o.log);
     }
+    requireTaken(response, taking);
   };
 }
 
@@ -218,6 +229,7 @@ function begin(
   response: ServerResponse,
   closing: AbortSignal,
   addressOf: AddressOf,
+  taking: TakingTime,
 ): Exchange {
   const given = request.headers[requestIdHeader];
   const requestId = requestIdOf(new Headers(typeof given === "string" ? { [requestIdHeader]: given } : {}));
@@ -237,6 +249,7 @@ function begin(
     requestId,
     clientAddress: addressOf(request),
     trace: continueTrace(typeof traceparent === "string" ? traceparent : undefined),
+    taking,
     signal: gone.signal,
     closing,
     record: { route: undefined, code: undefined, caller: undefined },

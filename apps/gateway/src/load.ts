@@ -15,7 +15,7 @@ const streamsPerCallerMaxDefault = 50;
 
 /** How much is at work, and who is turned away when it is too much. */
 export interface Load {
-  /** Counts a request until it is answered. Refused at once where not even an admin would be let in: nothing was looked at yet. */
+  /** Counts a request until its answer is taken. Refused at once where not even an admin would be let in: nothing was looked at yet. */
   begin(exchange: Exchange): Work;
   close(): void;
 }
@@ -26,6 +26,8 @@ export interface Work {
   admit(caller: Caller): void;
   /** From here on it is a stream, which costs little and may last for minutes: it counts among its caller's streams instead. */
   stream(caller: Caller): void;
+  /** It is answered by what is at hand anyway, a page or a refusal: what its client does not take yet holds nothing that others need. */
+  answered(): void;
 }
 
 /**
@@ -56,6 +58,7 @@ export function createLoad(o: {
       };
       response.once("close", leave);
       return {
+        answered: leave,
         admit(caller) {
           if (caller.kind === "user" && caller.role === "ADMIN") return;
           if (inFlight > o.inFlightMax || isBehind()) throw tooBusy();

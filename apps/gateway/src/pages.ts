@@ -6,8 +6,10 @@ import type { RestRoute } from "./routes.ts";
 
 /** What people and their tools may read without calling a method, made once: what there is to call, and the page behind a mail's link. */
 export interface Pages {
-  /** Answers /openapi.json, /docs and /reset-password; false where the request is for something else. */
-  answer(exchange: Exchange): boolean;
+  /** True for a request of /openapi.json, /docs or /reset-password. */
+  has(exchange: Exchange): boolean;
+  /** Answers one. */
+  answer(exchange: Exchange): void;
 }
 
 /** Makes the pages of what the routes offer. Throws where the contract has no route for what a page does. */
@@ -20,13 +22,13 @@ export function createPages(routes: readonly RestRoute[]): Pages {
     ["/reset-password", htmlPage(reset.html, reset.policy)],
   ]);
   return {
+    has: ({ request, path }) => pages.has(path) && (request.method === "GET" || request.method === "HEAD"),
     answer({ request, response, path, record }) {
       const page = pages.get(path);
-      if (page === undefined || (request.method !== "GET" && request.method !== "HEAD")) return false;
+      if (page === undefined) throw new Error(`there is no page at ${path}`);
       record.route = path;
       response.writeHead(200, { ...page.head, "content-length": page.body.length });
       response.end(request.method === "HEAD" ? undefined : page.body);
-      return true;
     },
   };
 }

@@ -1,22 +1,45 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { type ByteRequest, type ByteResponse, createStandardServices, isReady, type Readiness } from "@rialto/rpc";
+import {
+  type Caller,
+  createStandardServices,
+  isHealthPath,
+  isReady,
+  isStandardStream,
+  type Readiness,
+  readNodeRequest,
+  writeNodeResponse,
+} from "@rialto/rpc";
+import { limitedBody } from "./body.ts";
 import { isPublished, upstreamNameOf } from "./contract.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Work } from "./load.ts";
+import type { CountRequest } from "./request-limits.ts";
 import { isServing } from "./serving.ts";
 import type { Behind } from "./upstream.ts";
 import { takingWebText } from "./web-text.ts";
 
-/** gRPC's own services for all that is behind the gateway: it tells of what is published, asks each service for its health, and is itself as `/ready` says. */
+/** How long a service's word on its health is good for: however many ask, it is asked once in that time. */
+const healthKeptMs = 1_000;
+
+const anonymous: Caller = { kind: "anonymous" };
+
+/**
+ * Answers gRPC's own services for all that is behind the gateway: it tells of what is published, asks each service for its health, and is itself as
+ * `/ready` says. Their streams are among those of the address that they come from.
+ */
 export function createStandard(o: {
   readonly services: readonly DescService[];
   readonly reflection: boolean;
   readonly behind: Pick<Behind, "upstream">;
   readonly readiness: Readiness;
   readonly closing: AbortSignal;
-}): (request: ByteRequest) => Promise<ByteResponse> {
+  readonly count: CountRequest;
+}): (exchange: Exchange, work: Work) => Promise<void> {
   const methods = new Map<string, DescMethod>();
   for (const method of o.services.flatMap((service) => service.methods)) {
     if (isPublished(method)) methods.set(method.parent.typeName, method);
   }
+  const isWell = keptFor(healthKeptMs, (name, method) => isServing(o.behind.upstream(upstreamNameOf(method)), name));
   const answer = createStandardServices({
     services: o.services,
     isListed: isPublished,
@@ -26,8 +49,31 @@ export function createStandard(o: {
       if (name === "") return isReady(await o.readiness()) ? "SERVING" : "NOT_SERVING";
       const method = methods.get(name);
       if (method === undefined) return undefined;
-      return (await isServing(o.behind.upstream(upstreamNameOf(method)), name)) ? "SERVING" : "NOT_SERVING";
+      return (await isWell(name, method)) ? "SERVING" : "NOT_SERVING";
     },
   });
-  return takingWebText(answer);
+  const answerAll = takingWebText(answer);
+  return async (exchange, work) => {
+    const { request, response, path, record, taking } = exchange;
+    record.route = "gRPC health or reflection";
+    await o.count(exchange, undefined, undefined);
+    // Health is told as long as anything is. Nobody signs in for either.
+    if (!isHealthPath(path)) work.admit(anonymous);
+    if (isStandardStream(path)) work.stream(anonymous);
+    const asked = { ...readNodeRequest(request, response), body: limitedBody(request) };
+    await writeNodeResponse(await answerAll(asked), response, taking);
+  };
+}
+
+type AskHealth = (service: string, method: DescMethod) => Promise<boolean>;
+
+function keptFor(ms: number, ask: AskHealth): AskHealth {
+  const kept = new Map<string, { readonly at: number; readonly answer: Promise<boolean> }>();
+  return (service, method) => {
+    const last = kept.get(service);
+    if (last !== undefined && performance.now() - last.at < ms) return last.answer;
+    const answer = ask(service, method);
+    kept.set(service, { at: performance.now(), answer });
+    return answer;
+  };
 }

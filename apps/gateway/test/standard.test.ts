@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { health, reflection, reflectionAlpha } from "@rialto/contracts/grpc";
 import { afterEach, describe, expect, it } from "vitest";
-import { type StubSystem, startStubSystem } from "./stub-system.ts";
+import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem;
 afterEach(() => system.close());
@@ -38,6 +38,67 @@ describe("health of a service that goes away", () => {
       void system.stopServices();
     }
     expect(seen).toEqual([ServingStatus.SERVING, ServingStatus.NOT_SERVING]);
+  });
+});
+
+describe("health that many watch", () => {
+  const watched = "rialto.order.v1.OrderService";
+  let leave: AbortController;
+
+  /** Watches so often, each from its first word on. */
+  async function watch(times: number): Promise<(number | undefined)[]> {
+    leave = new AbortController();
+    const client = createClient(health.Health, createGrpcTransport({ baseUrl: system.url }));
+    const watches = Array.from({ length: times }, async () => {
+      const words = client.watch({ service: watched }, { signal: leave.signal })[Symbol.asyncIterator]();
+      const first = await words.next();
+      return first.done === true ? undefined : first.value.status;
+    });
+    return Promise.all(watches);
+  }
+
+  it("takes no place that calls need, but one of its caller's streams", async () => {
+    system = await startStubSystem({}, { door: { inFlightMax: 60 } });
+    expect(new Set(await watch(50))).toEqual(new Set([ServingStatus.SERVING]));
+    const calls = Array.from({ length: 30 }, () => fetch(`${system.url}/api/products`));
+    expect(new Set((await Promise.all(calls)).map(({ status }) => status))).toEqual(new Set([200]));
+    const oneMore = await watch(1).catch((error) => ConnectError.from(error).code);
+    expect(oneMore).toBe(Code.ResourceExhausted);
+    leave.abort();
+  });
+
+  it("asks the service no more often than one would", async () => {
+    system = await startStubSystem();
+    await watch(40);
+    expect(system.asked.filter((path) => path === "/grpc.health.v1.Health/Check").length).toBeLessThan(20);
+    leave.abort();
+  });
+});
+
+describe("a gateway at its capacity", () => {
+  it("tells its health, and turns reflection away", async () => {
+    const begun = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    const slow = async () => {
+      begun.resolve();
+      await go.promise;
+      return {};
+    };
+    system = await startStubSystem({ getOrder: slow }, { door: { inFlightMax: 1 } });
+    const headers = { authorization: `Bearer ${await system.token("CUSTOMER")}` };
+    const atWork = fetch(`${system.url}/api/orders/${orderId}`, { headers });
+    await begun.promise;
+    const transport = createGrpcTransport({ baseUrl: system.url });
+    async function* questions() {
+      yield { messageRequest: { case: "listServices", value: "" } } as const;
+    }
+    const read = async () => {
+      for await (const _ of createClient(reflection.ServerReflection, transport).serverReflectionInfo(questions()));
+    };
+    expect(await read().catch((error) => ConnectError.from(error).code)).toBe(Code.Unavailable);
+    expect((await createClient(health.Health, transport).check({})).status).toBe(ServingStatus.SERVING);
+    go.resolve();
+    await atWork;
   });
 });
 

@@ -28,6 +28,8 @@ export interface StubSystem {
   readonly lines: Record<string, unknown>[];
   /** The contexts of the calls that reached OrderService. */
   readonly calls: CallContext[];
+  /** The paths that services were asked for by the gateway. */
+  readonly asked: readonly string[];
   token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string }): Promise<string>;
   /** Tokens that look like the customer's and do not hold, by what is wrong with them. */
   badTokens(): Promise<Readonly<Record<string, string>>>;
@@ -65,6 +67,7 @@ export async function startStubSystem(
   const quiet = createLogger({ service: "stub", level: "silent" });
 
   const calls: CallContext[] = [];
+  const asked: string[] = [];
   const endpoints = new Map<string, Endpoint>();
   for (const name of serviceNames) {
     // What is kept of events every service serves.
@@ -122,13 +125,20 @@ export async function startStubSystem(
     upstream: (service) => {
       const upstream = upstreams.get(service);
       if (upstream === undefined) throw new Error(`no stub for ${service}`);
-      return upstream;
+      return {
+        ...upstream,
+        fetch(request, options) {
+          asked.push(new URL(request.url).pathname);
+          return upstream.fetch(request, options);
+        },
+      };
     },
   });
   return {
     url: `http://127.0.0.1:${gateway.port}`,
     lines,
     calls,
+    asked,
     stopServices,
     startServices,
     async close() {

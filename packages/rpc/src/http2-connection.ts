@@ -96,12 +96,19 @@ function asHttp1(req: http2.Http2ServerRequest): IncomingMessage {
   return req as unknown as IncomingMessage;
 }
 
-/** Two names that code for HTTP/1 asks for, and Node's object for HTTP/2 leaves out or answers as if every broken answer were whole. */
+/** Names that code for HTTP/1 asks for, and Node's object for HTTP/2 leaves out or answers as if every broken answer were whole. */
 function asHttp1Response(res: http2.Http2ServerResponse): ServerResponse {
   const { stream } = res;
   Object.defineProperties(res, {
     destroyed: { get: () => stream.destroyed },
     writableFinished: { get: () => res.writableEnded && stream.destroyed && stream.rstCode === 0 },
+    destroy: {
+      value: () => {
+        stream.close(stream.writableFinished ? http2.constants.NGHTTP2_NO_ERROR : http2.constants.NGHTTP2_CANCEL);
+        // Closing alone waits until the client has read what comes before.
+        stream.destroy();
+      },
+    },
   });
   return res as unknown as ServerResponse;
 }

@@ -70,6 +70,12 @@ export const requestHeadMsMax = 10_000;
 /** How long a client may take to send a whole request. */
 export const requestReadMsMax = 30_000;
 
+/**
+ * How long a client may take to take an answer: so long however small it is, and what it needs for each byte at 32 kbit/s, half of what the slowest
+ * lines have that people still shop over.
+ */
+export const answerTakingMax = { ms: 10_000, bytesPerSecond: 4 * 1024 } as const;
+
 /** All headers of one request together. */
 export const requestHeadBytesMax = 16 * 1024;
 

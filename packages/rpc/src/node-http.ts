@@ -4,6 +4,7 @@ import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
+import { limitTaking, type TakingTime } from "./taking.ts";
 
 /**
  * A request that Node's server received, as bytes. Its signal aborts when the client goes away. Throws INVALID_REQUEST
@@ -21,9 +22,14 @@ export function readNodeRequest(req: IncomingMessage, res: ServerResponse): Byte
 
 /**
  * Writes an answer to Node's response, as fast as the client reads. Resolves when all is handed to the socket or the
- * client is gone; rejects, and breaks the connection off, where the answer itself breaks off.
+ * client is gone; rejects, and breaks the connection off, where the answer itself breaks off. Where a time is given, a client that takes longer
+ * for what is written is gone as well.
  */
-export async function writeNodeResponse(response: ByteResponse, res: ServerResponse): Promise<void> {
+export async function writeNodeResponse(
+  response: ByteResponse,
+  res: ServerResponse,
+  taking?: TakingTime,
+): Promise<void> {
   const chunks = response.body[Symbol.asyncIterator]();
   try {
     // The head waits for the first bytes: until then the answer may still become an error.
@@ -31,7 +37,7 @@ export async function writeNodeResponse(response: ByteResponse, res: ServerRespo
     if (res.destroyed) return;
     res.writeHead(response.status, Object.fromEntries(response.header));
     for (; chunk.done !== true && !res.destroyed; chunk = await chunks.next()) {
-      if (!res.write(chunk.value)) await drained(res);
+      if (!res.write(chunk.value)) await drained(res, taking);
     }
     const trailers = Object.fromEntries(response.trailer);
     if (Object.keys(trailers).length > 0) res.addTrailers(trailers);
@@ -44,12 +50,14 @@ export async function writeNodeResponse(response: ByteResponse, res: ServerRespo
   }
 }
 
-async function drained(res: ServerResponse): Promise<void> {
+async function drained(res: ServerResponse, taking: TakingTime | undefined): Promise<void> {
   const done = new AbortController();
   const { signal } = done;
+  const stop = taking === undefined ? undefined : limitTaking(res, taking);
   try {
     await Promise.race([once(res, "drain", { signal }), once(res, "close", { signal })]);
   } finally {
+    stop?.();
     done.abort();
   }
 }

@@ -13,6 +13,7 @@ import {
   requestReadMsMax,
   serverConnectionsMax,
 } from "./limits.ts";
+import { limitPipelined } from "./pipelined.ts";
 import { sniff } from "./preface.ts";
 
 /** One request, whichever HTTP it came by: HTTP/2's answer to the names of HTTP/1's objects, as far as they are used here. */
@@ -36,13 +37,14 @@ export interface Port {
  * knowledge, as gRPC clients speak it); over TLS by ALPN. Port 0 takes any free one. Rejects with Node's error where it is taken.
  *
  * Neither inner server listens: connections are handed to them. Each stage has a deadline of its own, so that nobody holds a connection
- * by being slow: the TLS handshake, the first bytes, the head of a request, the whole of it, and the pause between two requests.
+ * by being slow: the TLS handshake, the first bytes, the head of a request, the whole of it, and the pause between two requests. How long an answer
+ * may take to be taken is for who writes it to bound (`requireTaken`).
  */
 export async function openPort(o: {
   readonly port: number;
   readonly host?: string;
   readonly tls?: PortTls | undefined;
-  /** Calls that one HTTP/2 connection may have at work at once. */
+  /** Calls that one connection may have at work at once: streams of HTTP/2, pipelined requests of HTTP/1.1. */
   readonly streamsMax: number;
   /** Connections that one address (of IPv6, one /64) may have at once; what comes above is closed unheard. */
   readonly connectionsMaxOf?: (address: string) => number;
@@ -50,7 +52,7 @@ export async function openPort(o: {
   readonly onRequest: RequestListener;
 }): Promise<Port> {
   const times: PortTimes = { headMs: requestHeadMsMax, readMs: requestReadMsMax, idleMs: keepAliveMsMax, ...o.times };
-  const h1 = createHttp1(o.onRequest, times);
+  const h1 = createHttp1(limitPipelined(o.onRequest, o.streamsMax), times);
   const h2 = serveHttp2({ streamsMax: o.streamsMax, times, onRequest: o.onRequest });
   const sockets = new Set<net.Socket>();
   // Those that have not said yet which protocol they speak: no server inside knows them. Over TLS the handshake says it.

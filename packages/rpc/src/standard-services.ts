@@ -16,6 +16,25 @@ export function isStandardPath(path: string): boolean {
   return path.startsWith("/grpc.");
 }
 
+/** True for a path of theirs that may be answered for minutes: watched health, and reflection, which is asked as often as its caller likes. */
+export function isStandardStream(path: string): boolean {
+  return streams.has(path);
+}
+
+/** True for a path of health, which is answered when little else is. */
+export function isHealthPath(path: string): boolean {
+  return path.startsWith(`/${health.Health.typeName}/`);
+}
+
+const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
+
+const streams: ReadonlySet<string> = new Set(
+  own
+    .flatMap(({ methods }) => methods)
+    .filter(({ methodKind }) => methodKind !== "unary")
+    .map(({ parent, name }) => `/${parent.typeName}/${name}`),
+);
+
 /**
  * Answers gRPC's own services, health and reflection (v1, and v1alpha as older tools ask it), in every protocol. They take no token:
  * what asks is a probe or a developer's tool, and what they tell is in the contract.
@@ -57,7 +76,6 @@ function addReflection(
   router: ReturnType<typeof createConnectRouter>,
   o: { readonly services: readonly DescService[]; readonly isListed: (method: DescMethod) => boolean },
 ): void {
-  const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
   const answer = createReflection(
     [...o.services, ...own],
     (method) => own.includes(method.parent) || o.isListed(method),

@@ -1,0 +1,53 @@
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { openRateLimits, type RateLimits } from "@rialto/service";
+import { afterEach, describe, expect, it } from "vitest";
+import type { GatewayOptions } from "../src/gateway.ts";
+import { type StubSystem, startStubSystem } from "./stub-system.ts";
+
+let system: StubSystem;
+let store: RateLimits | undefined;
+const sessions: ClientHttp2Session[] = [];
+afterEach(async () => {
+  for (const session of sessions.splice(0)) session.destroy();
+  await system.close();
+  await store?.close();
+});
+
+/** A gateway with room for ten requests at once, and its client that asks for each path so often and has no room for a byte of the answers. */
+async function askInVain(paths: readonly string[], door: Partial<GatewayOptions>) {
+  system = await startStubSystem({}, { door: { inFlightMax: 10, ...door } });
+  for (const path of paths) {
+    const session = connectHttp2(system.url, { settings: { initialWindowSize: 0 } });
+    session.on("error", () => undefined);
+    sessions.push(session);
+    for (let call = 0; call < 20; call += 1) {
+      const stream = session.request({ ":path": path });
+      stream.on("error", () => undefined);
+      await new Promise((resolve) => stream.once("response", resolve));
+    }
+  }
+}
+
+const others = async () => (await fetch(`${system.url}/api/products`)).status;
+
+describe("a client that reads no answer", () => {
+  it("keeps others out for a moment at the most", async () => {
+    await askInVain(["/api/products"], { taking: { ms: 300, bytesPerSecond: 10_000 } });
+    expect(await others()).toBe(503);
+    await expect.poll(others).toBe(200);
+    await expect.poll(() => system.lines.filter(({ code }) => code === "canceled").length).toBe(20);
+  });
+
+  it("keeps nobody out with pages and refusals, which hold nothing that others need", async () => {
+    await askInVain(["/docs", "/openapi.json", "/nothing", "/api/orders", "/health"], {
+      taking: { ms: 60_000, bytesPerSecond: 1 },
+    });
+    expect(await others()).toBe(200);
+  });
+
+  it("is counted for pages as for calls", async () => {
+    store = openRateLimits(undefined);
+    await askInVain(["/docs"], { requestLimits: { store, requests: 20, windowSeconds: 900 } });
+    expect((await fetch(`${system.url}/openapi.json`)).status).toBe(429);
+  });
+});
