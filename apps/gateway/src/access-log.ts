@@ -24,3 +24,9 @@ export function logWhenDone(exchange: Exchange, log: Logger, startedAt: number):
     );
   });
 }
+
+/** Writes one line for an answer to what could not be read as HTTP. */
+export function logUnreadable(log: Logger): (told: { readonly requestId: string; readonly status: number }) => void {
+  return ({ requestId, status }) =>
+    log.info({ requestId, route: "unknown", status, code: "invalid_argument", caller: "anonymous" }, "request");
+}

@@ -40,10 +40,10 @@ export interface Browser {
  */
 export function createBrowser(o: { readonly corsOrigins: readonly string[]; readonly isSecure: boolean }): Browser {
   const allowed = new Set(o.corsOrigins);
+  const safety = Object.entries(safetyHeaders(o.isSecure));
   return {
     greet({ request, response }) {
       for (const [name, value] of safety) response.setHeader(name, value);
-      if (o.isSecure) response.setHeader("strict-transport-security", "max-age=31536000");
       if (allowed.size === 0) return;
       response.setHeader("vary", "origin");
       const { origin } = request.headers;
@@ -69,12 +69,16 @@ export function createBrowser(o: { readonly corsOrigins: readonly string[]; read
   };
 }
 
-const safety = [
-  ["x-content-type-options", "nosniff"],
-  ["x-frame-options", "DENY"],
-  ["content-security-policy", "default-src 'none'; frame-ancestors 'none'"],
-  ["referrer-policy", "no-referrer"],
-  ["cross-origin-resource-policy", "same-origin"],
-  // What is answered is somebody's own: no proxy and no browser keeps it. Pages for everybody say otherwise themselves.
-  ["cache-control", "no-store"],
-] as const;
+/** The headers that every answer has, over a secure connection or not. */
+export function safetyHeaders(isSecure: boolean): Readonly<Record<string, string>> {
+  return {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    // What is answered is somebody's own: no proxy and no browser keeps it. Pages for everybody say otherwise themselves.
+    "cache-control": "no-store",
+    ...(isSecure ? { "strict-transport-security": "max-age=31536000" } : {}),
+  };
+}

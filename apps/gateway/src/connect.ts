@@ -1,8 +1,9 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { callErrors, protocolOf, type WireProtocol } from "@rialto/rpc";
+import { callErrors, httpMethodsOf, protocolOf, type WireProtocol } from "@rialto/rpc";
 import { isPublished, procedureOf } from "./contract.ts";
 import type { Exchange } from "./exchange.ts";
 import { refused } from "./refused.ts";
+import { wrongMethod } from "./unrouted.ts";
 import { binaryTypeOf } from "./web-text.ts";
 
 /** The methods that exist at the gateway, by their path. */
@@ -22,10 +23,10 @@ export function protocolAt({ request }: Exchange): WireProtocol {
 }
 
 /** Refuses what is neither Connect nor gRPC, before anything is asked of a service. Which encoding a method takes, its service says. */
-export function requireRpc({ request }: Exchange): void {
+export function requireRpc({ request }: Exchange, method: DescMethod): void {
+  const methods = httpMethodsOf(method);
+  if (!methods.includes(request.method ?? "")) throw wrongMethod(methods);
   if (request.method === "GET") return;
-  if (request.method !== "POST")
-    throw refused(callErrors.METHOD_UNKNOWN, { httpStatus: 405, headers: { allow: "GET, POST" } });
   const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (/^application\/((connect\+)?(proto|json)|grpc(-web(-text)?)?(\+(proto|json))?)$/.test(type)) return;
   throw refused(callErrors.INVALID_REQUEST, {

@@ -15,8 +15,8 @@ import {
   type TokenVerifier,
 } from "@rialto/rpc";
 import { continueTrace, type Logger } from "@rialto/telemetry";
-import { logWhenDone } from "./access-log.ts";
-import { createBrowser } from "./browser.ts";
+import { logUnreadable, logWhenDone } from "./access-log.ts";
+import { createBrowser, safetyHeaders } from "./browser.ts";
 import { type AddressOf, createAddressOf, createProxyCheck, type ForwardedHeader } from "./client-address.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
@@ -33,6 +33,7 @@ import { type CountRequest, createRequestLimits, type RequestLimitOptions } from
 import { answerRest } from "./rest.ts";
 import { compileRoutes } from "./routes.ts";
 import { createStandard } from "./standard.ts";
+import { unrouted } from "./unrouted.ts";
 import type { Behind } from "./upstream.ts";
 
 export interface GatewayOptions extends Behind, HealthSources {
@@ -101,6 +102,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     streamsMax: clientStreamsMax,
     connectionsMaxOf: (address) =>
       isProxy(address) ? Number.POSITIVE_INFINITY : (o.clientConnectionsMax ?? clientConnectionsMaxDefault),
+    unreadable: { headers: safetyHeaders(tls !== undefined), onAnswered: logUnreadable(o.log) },
     onRequest: (request, response) => void answer(request, response),
   });
   return {
@@ -176,7 +178,7 @@ function createHandler(
         httpStatus: 414,
       });
     if (browser.answerPreflight(exchange)) return work.answered();
-    if (pages.has(exchange)) {
+    if (pages.has(path)) {
       await count(exchange, undefined, undefined);
       pages.answer(exchange);
       return work.answered();
@@ -189,8 +191,8 @@ function createHandler(
         throw unknownMethod();
       }
       record.route = procedureOf(method);
-      requireRpc(exchange);
       await letIn(exchange, method, work);
+      requireRpc(exchange, method);
       return forward(exchange, method, o);
     }
     const match = table.match(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
@@ -200,16 +202,7 @@ function createHandler(
       return answerRest(exchange, match.route, match.values, o);
     }
     await count(exchange, undefined, undefined);
-    if (match.kind === "malformed")
-      throw refused(callErrors.INVALID_REQUEST, { message: "The path is not well encoded." });
-    if (match.kind === "unknown")
-      throw refused({ ...callErrors.METHOD_UNKNOWN, code: "not_found", message: "There is nothing at this path." });
-    const allow = match.allow.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
-    throw refused(callErrors.METHOD_UNKNOWN, {
-      message: `This path takes ${allow}.`,
-      httpStatus: 405,
-      headers: { allow },
-    });
+    throw unrouted(match);
   }
 
   return async (request, response) => {

@@ -3,12 +3,13 @@ import { describeRoutes } from "./openapi/document.ts";
 import { pagePolicy, renderPage } from "./openapi/page.ts";
 import { createResetPasswordPage } from "./reset-password/page.ts";
 import type { RestRoute } from "./routes.ts";
+import { wrongMethod } from "./unrouted.ts";
 
 /** What people and their tools may read without calling a method, made once: what there is to call, and the page behind a mail's link. */
 export interface Pages {
-  /** True for a request of /openapi.json, /docs or /reset-password. */
-  has(exchange: Exchange): boolean;
-  /** Answers one. */
+  /** True for /openapi.json, /docs and /reset-password. */
+  has(path: string): boolean;
+  /** Answers a request for one of them. Throws where it is to do anything but read it. */
   answer(exchange: Exchange): void;
 }
 
@@ -22,11 +23,12 @@ export function createPages(routes: readonly RestRoute[]): Pages {
     ["/reset-password", htmlPage(reset.html, reset.policy)],
   ]);
   return {
-    has: ({ request, path }) => pages.has(path) && (request.method === "GET" || request.method === "HEAD"),
+    has: (path) => pages.has(path),
     answer({ request, response, path, record }) {
       const page = pages.get(path);
       if (page === undefined) throw new Error(`there is no page at ${path}`);
       record.route = path;
+      if (request.method !== "GET" && request.method !== "HEAD") throw wrongMethod(["GET", "HEAD"]);
       response.writeHead(200, { ...page.head, "content-length": page.body.length });
       response.end(request.method === "HEAD" ? undefined : page.body);
     },

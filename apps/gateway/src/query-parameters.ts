@@ -12,10 +12,29 @@ const textMessages: ReadonlySet<string> = new Set([
   "google.protobuf.FieldMask",
 ]);
 
+/** The parameters of a query, which begins with its question mark or is empty. Refuses, by name, one whose bytes are not well encoded. */
+export function parseQuery(query: string): URLSearchParams {
+  for (const part of query.slice(1).split("&")) {
+    const [name = ""] = part.split("=", 1);
+    if (!isWellEncoded(part))
+      throw badParameter(isWellEncoded(name) ? decodeURIComponent(name) : name, "is not well encoded");
+  }
+  return new URLSearchParams(query);
+}
+
+function isWellEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Puts query parameters into the JSON of a request: scalars, enums by name, repeated ones as often as they are given, nested
- * fields with dots ("price.currency_code"). Refuses, by name, what is no field, what the path or the body already gives, and a
- * single value that is given twice.
+ * fields with dots ("price.currency_code"). Refuses, by name, what is no field, what the path or the body already gives, a
+ * single value that is given twice, and a field that is given in both its spellings.
  */
 export function addQuery(
   request: JsonObject,
@@ -23,9 +42,13 @@ export function addQuery(
   query: URLSearchParams,
   taken: ReadonlySet<DescField>,
 ): void {
+  const given = new Set<string>();
   for (const name of new Set(query.keys())) {
     const path = fieldPath(message, name);
     if (path === undefined) throw badParameter(name, "is not a parameter of this method");
+    const spelling = path.map(({ jsonName }) => jsonName).join(".");
+    if (given.has(spelling)) throw badParameter(name, "is given more than once");
+    given.add(spelling);
     if (path.some((field) => taken.has(field))) throw badParameter(name, "is given by the path or the body");
     const field = path.at(-1);
     const values = query.getAll(name);

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { callErrors } from "@rialto/rpc";
 import { readText } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
+import { parseQuery } from "./query-parameters.ts";
 import { errorAnswerOf, Refused, refused } from "./refused.ts";
 import type { RestRoute } from "./routes.ts";
 import { connectRequestOf, restAnswerOf } from "./transcode.ts";
@@ -15,10 +16,11 @@ export async function answerRest(
   behind: Behind,
 ): Promise<void> {
   const { request, response } = exchange;
-  if (request.headers["content-encoding"] !== undefined) throw unsupported("The body must not be compressed.");
+  if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
+    throw unsupported("The body must not be compressed.");
   const text = await readText(request);
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
-  const body = connectRequestOf(route, values, new URLSearchParams(exchange.query), text);
+  const body = connectRequestOf(route, values, parseQuery(exchange.query), text);
 
   const answer = await callBehind(exchange, route.method, behind, {
     httpMethod: "POST",

@@ -85,6 +85,6 @@ describe("the gateway's pages", () => {
 
   it("take no POST", async () => {
     system = await startStubSystem();
-    expect((await fetch(`${system.url}/openapi.json`, { method: "POST" })).status).toBe(404);
+    expect((await fetch(`${system.url}/openapi.json`, { method: "POST" })).status).toBe(405);
   });
 });

@@ -15,6 +15,7 @@ import {
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
+import { withHttpReason } from "./http-refusal.ts";
 import { compressionBytesMin, messageBytesMax } from "./limits.ts";
 import {
   type AdmittedCall,
@@ -86,7 +87,7 @@ export function createByteHandler(
       signal: state.signal,
       contextValues: createContextValues().set(stateKey, state),
     });
-    const answered = clientResponse(response);
+    const answered = withHttpReason(clientResponse(response), handler.method);
     if (state.call !== undefined && state.isAnswered && isError(answered, call)) {
       // The handler's answer is no message, or too large a one: its bug, of which Connect has told the caller too much.
       const { refusal, headers } = await unwritable(answered, call);

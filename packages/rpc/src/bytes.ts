@@ -80,12 +80,22 @@ export async function withReason(
   if (error === undefined || !unreadableCodes.has(error.code)) {
     return { response: kept, refusal: undefined };
   }
-  const refusal = refuse(callErrors.INVALID_REQUEST, { fields: [{ field: "", description: error.rawMessage }] });
+  // The protocols have a code of their own for a compression that is not known here.
+  const isUnknown = error.code === Code.Unimplemented;
+  const definition = isUnknown
+    ? ({ ...callErrors.INVALID_REQUEST, code: "unimplemented" } as const)
+    : callErrors.INVALID_REQUEST;
+  const refusal = refuse(definition, { fields: [{ field: "", description: error.rawMessage }] });
   return { response: byteErrorResponse(refusal, keptHeaders(response.header), call), refusal };
 }
 
 /** What Connect says of a message that it cannot read. It calls bytes that are no protobuf INTERNAL; they are the caller's mistake. */
-const unreadableCodes: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.ResourceExhausted, Code.Internal]);
+const unreadableCodes: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.ResourceExhausted,
+  Code.Internal,
+  Code.Unimplemented,
+]);
 
 /** The error in an answer that holds no message, and the answer as if nobody had looked. */
 async function connectOwnError(

@@ -1,35 +1,63 @@
-import { STATUS_CODES } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { v7 as uuid } from "uuid";
 import { callErrors } from "./call-errors.ts";
+import { requestIdHeader } from "./pipeline.ts";
+import { restErrorJson } from "./rest-error.ts";
 
-/**
- * Answers what could not be read as HTTP/1, where an answer can still be written, and closes the connection. Which method was meant is not
- * known, so it is said as REST says it: google.rpc.Status.
- */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  // The connection is gone, or half an answer is out: nothing that is written now would be understood.
-  if (error.code === "ECONNRESET" || !socket.writable || isAnswering(socket)) {
-    socket.destroy();
-    return;
-  }
-  const { status, message } = answers[error.code ?? ""] ?? {
-    status: 400,
-    message: "The request is not well-formed HTTP.",
-  };
-  const { reason } = callErrors.INVALID_REQUEST;
-  const info = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason, domain: "rialto", metadata: {} };
-  const body = JSON.stringify({ code: invalidArgument, message, details: [info] });
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
-    "connection: close",
-    "content-type: application/json",
-    `content-length: ${Buffer.byteLength(body)}`,
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+/** What is said to a client, and to whom else, where its request cannot be read as HTTP/1. */
+export interface UnreadableOptions {
+  /** Headers of such an answer, beside its own. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Told of each answer. Its id was made for it: the client's own, if there is one, was not read. */
+  readonly onAnswered?: (told: { readonly requestId: string; readonly status: number }) => void;
 }
 
-/** The number of INVALID_ARGUMENT in google.rpc.Status. */
-const invalidArgument = 3;
+/** Answers what cannot be read. Which method was meant is not known, so it is said as REST says it: google.rpc.Status. */
+export interface Unreadable {
+  /** Where an answer can still be written it is, and the connection is closed. */
+  answerError(error: NodeJS.ErrnoException, socket: Duplex): void;
+  /** Answers a request that names no host, which HTTP/1.1 asks for; false for any other. */
+  answerWithoutHost(req: IncomingMessage, res: ServerResponse): boolean;
+}
+
+export function createUnreadable(o: UnreadableOptions): Unreadable {
+  const answerOf = ({ status, message }: { readonly status: number; readonly message: string }) => {
+    const requestId = uuid();
+    o.onAnswered?.({ requestId, status });
+    const body = restErrorJson(callErrors.INVALID_REQUEST, message);
+    const headers: Readonly<Record<string, string>> = {
+      ...o.headers,
+      [requestIdHeader]: requestId,
+      connection: "close",
+      "content-type": "application/json",
+      "content-length": `${Buffer.byteLength(body)}`,
+    };
+    return { status, headers, body };
+  };
+
+  return {
+    answerError(error, socket) {
+      // The connection is gone, or half an answer is out: nothing that is written now would be understood.
+      if (error.code === "ECONNRESET" || !socket.writable || isAnswering(socket)) {
+        socket.destroy();
+        return;
+      }
+      const { status, headers, body } = answerOf(answers[error.code ?? ""] ?? malformed);
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n`;
+      socket.end(head + body, () => socket.destroy());
+    },
+    answerWithoutHost(req, res) {
+      if (req.headers.host !== undefined || req.httpVersion !== "1.1") return false;
+      const { status, headers, body } = answerOf({ status: 400, message: "The request names no host." });
+      res.writeHead(status, headers).end(req.method === "HEAD" ? undefined : body);
+      return true;
+    },
+  };
+}
+
+const malformed = { status: 400, message: "The request is not well-formed HTTP." };
 
 const answers: Readonly<Record<string, { readonly status: number; readonly message: string }>> = {
   HPE_HEADER_OVERFLOW: { status: 431, message: "The URL and the headers are too long together." },

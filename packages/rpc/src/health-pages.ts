@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { callErrors } from "./call-errors.ts";
 import type { ReplicaStatus } from "./guarded-replica.ts";
 import { isReady, type Readiness, type ReadyState } from "./readiness.ts";
+import { restErrorJson } from "./rest-error.ts";
 import type { Revocations } from "./revocations.ts";
 
 /** What the health of a process is made of. */
@@ -27,27 +29,32 @@ export type AnswerHealth = (request: IncomingMessage, response: ServerResponse) 
  * Answers the three paths of health, of the gateway and of each service alike. `/health`: the process lives. `/ready`: it takes work, and what
  * it waits for where it does not; what it calls may be down meanwhile. `/health/services`: how each service that it calls stands, each replica by
  * its number, and in which way it failed last; whether the list of ended sessions is fresh. No address, no version, no text of an error:
- * anybody may ask.
+ * anybody may ask. They are read with GET or HEAD, and with nothing else.
  */
 export function createHealthPages(o: HealthSources): AnswerHealth {
+  const pages: ReadonlyMap<string, () => Promise<Page>> = new Map([
+    ["/health", async () => ({ status: 200, body: { status: "ok" } })],
+    ["/ready", async () => readyPage(await o.readiness())],
+    ["/health/services", async () => ({ status: 200, body: standing(o) })],
+  ]);
   return (request, response) => {
-    switch (request.url?.split("?", 1)[0]) {
-      case "/health":
-        return answer(request, response, 200, { status: "ok" });
-      case "/ready":
-        return o.readiness().then((state) => answer(request, response, isReady(state) ? 200 : 503, readiness(state)));
-      case "/health/services":
-        return answer(request, response, 200, standing(o));
-      default:
-        return undefined;
-    }
+    const page = pages.get(request.url?.split("?", 1)[0] ?? "");
+    if (page === undefined) return undefined;
+    if (request.method !== "GET" && request.method !== "HEAD") return refuseMethod(response);
+    return page().then(({ status, body }) => answer(request, response, status, body));
   };
 }
 
-function readiness(state: ReadyState): object {
-  if (isReady(state)) return { status: "ok" };
+interface Page {
+  readonly status: number;
+  readonly body: object;
+}
+
+function readyPage(state: ReadyState): Page {
+  if (isReady(state)) return { status: 200, body: { status: "ok" } };
   const { isStopping, waiting } = state;
-  return { status: "not ready", ...(isStopping ? { stopping: true } : {}), ...(waiting.length > 0 ? { waiting } : {}) };
+  const told = { ...(isStopping ? { stopping: true } : {}), ...(waiting.length > 0 ? { waiting } : {}) };
+  return { status: 503, body: { status: "not ready", ...told } };
 }
 
 function standing({ services, revocations, others }: HealthSources): object {
@@ -77,6 +84,13 @@ function toldOf({ breaker, lastError }: ReplicaStatus, index: number) {
 
 function wholeSeconds(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms / 1000);
+}
+
+async function refuseMethod(response: ServerResponse): Promise<void> {
+  const allow = "GET, HEAD";
+  const json = restErrorJson(callErrors.METHOD_UNKNOWN, `This path takes ${allow}.`);
+  response.writeHead(405, { allow, "content-type": "application/json", "content-length": Buffer.byteLength(json) });
+  response.end(json);
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, status: number, body: object): Promise<void> {

@@ -50,11 +50,14 @@ export function serveHttp2(o: {
     stream.once("close", read);
     if (stream.endAfterHeaders) read();
   });
-  server.on("request", (req, res) => {
+  const answer = (req: http2.Http2ServerRequest, res: http2.Http2ServerResponse) => {
     // Whoever is done with an answer does not read on: what comes after it is let go.
     res.once("finish", () => req.resume());
     o.onRequest(asHttp1(req), asHttp1Response(res));
-  });
+  };
+  server.on("request", answer);
+  // As over HTTP/1.1: what else a client expects is no reason to refuse it.
+  server.on("checkExpectation", answer);
   return {
     take(socket) {
       socket.allowHalfOpen = false;

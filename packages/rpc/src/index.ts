@@ -18,6 +18,7 @@ export {
   refuse,
 } from "./errors.ts";
 export { createHealthPages, type ServiceStanding } from "./health-pages.ts";
+export { httpMethodsOf } from "./http-refusal.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
 export { clientAddressHeader, identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 export { limitKeyOf } from "./limit-key.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as net from "node:net";
 import * as tls from "node:tls";
-import { answerClientError } from "./client-error.ts";
+import { createUnreadable, type Unreadable, type UnreadableOptions } from "./client-error.ts";
 import { countConnections } from "./connection-count.ts";
 import { serveHttp2 } from "./http2-connection.ts";
 import {
@@ -49,10 +49,11 @@ export async function openPort(o: {
   /** Connections that one address (of IPv6, one /64) may have at once; what comes above is closed unheard. */
   readonly connectionsMaxOf?: (address: string) => number;
   readonly times?: Partial<PortTimes>;
+  readonly unreadable?: UnreadableOptions;
   readonly onRequest: RequestListener;
 }): Promise<Port> {
   const times: PortTimes = { headMs: requestHeadMsMax, readMs: requestReadMsMax, idleMs: keepAliveMsMax, ...o.times };
-  const h1 = createHttp1(limitPipelined(o.onRequest, o.streamsMax), times);
+  const h1 = createHttp1(limitPipelined(o.onRequest, o.streamsMax), times, createUnreadable(o.unreadable ?? {}));
   const h2 = serveHttp2({ streamsMax: o.streamsMax, times, onRequest: o.onRequest });
   const sockets = new Set<net.Socket>();
   // Those that have not said yet which protocol they speak: no server inside knows them. Over TLS the handshake says it.
@@ -135,16 +136,23 @@ function createSecure({ cert, key }: PortTls, hand: Hand, times: PortTimes): tls
   return server;
 }
 
-function createHttp1(onRequest: RequestListener, times: PortTimes): http.Server {
+function createHttp1(onRequest: RequestListener, times: PortTimes, unreadable: Unreadable): http.Server {
   const server = http.createServer({
     keepAliveTimeout: times.idleMs,
     headersTimeout: times.headMs,
     requestTimeout: Math.max(times.readMs, times.headMs),
     connectionsCheckingInterval: Math.min(checkMs, times.headMs),
     maxHeaderSize: requestHeadBytesMax,
+    // Node's own refusal says nothing but 400.
+    requireHostHeader: false,
   });
-  server.on("request", onRequest);
-  server.on("clientError", answerClientError);
+  const answer: RequestListener = (req, res) => {
+    if (!unreadable.answerWithoutHost(req, res)) onRequest(req, res);
+  };
+  server.on("request", answer);
+  // What else a client expects is no reason to refuse it, which Node would do with 417 and no word.
+  server.on("checkExpectation", answer);
+  server.on("clientError", unreadable.answerError);
   // The time-outs of a server that does not listen do not run until it is told that it does.
   server.emit("listening");
   return server;

@@ -7,6 +7,7 @@ import { type ByteRequest, type ByteResponse, byteErrorResponse, callProtocolOf 
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
 import { createHealth, type HealthOf } from "./health.ts";
+import { withHttpReason } from "./http-refusal.ts";
 import { standardMessageBytesMax, streamTimeoutMsMax } from "./limits.ts";
 import { createReflection, type ReflectionAnswer, type ReflectionQuestion } from "./reflection.ts";
 import { boundTimeout } from "./wire-protocol.ts";
@@ -68,7 +69,7 @@ export function createStandardServices(o: {
       body: request.body ?? createAsyncIterable<Uint8Array>([]),
       signal: AbortSignal.any([request.signal ?? o.closing, o.closing]),
     });
-    return clientResponse(response);
+    return withHttpReason(clientResponse(response), handler.method);
   };
 }
 

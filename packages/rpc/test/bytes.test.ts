@@ -52,12 +52,17 @@ describe("an endpoint over HTTP", () => {
       headers: { authorization: `Bearer ${people.customer}` },
     });
     expect(await response.json()).toMatchObject({ order: { id: orderId } });
-    expect((await fetch(`${opened.base}${path}?${query}`)).status).toBe(405);
+    const refused = await fetch(`${opened.base}${path}?${query}`);
+    expect([refused.status, refused.headers.get("allow")]).toEqual([405, "POST"]);
+    expect(resultOf(refused.status, await refused.text())).toMatchObject({ reason: "METHOD_UNKNOWN" });
   });
 
-  it("reads a compressed request", async () => {
+  it("reads a compressed request, and says why it does not read one that is compressed in a way that it does not know", async () => {
     const response = await send(new Uint8Array(gzipSync(json)), { "content-encoding": "gzip" });
     expect(response.status).toBe(200);
+    const refused = await send(json, { "content-encoding": "lzma" });
+    const result = resultOf(refused.status, await refused.text());
+    expect([refused.status, result]).toMatchObject([501, { code: "unimplemented", reason: "INVALID_REQUEST" }]);
   });
 
   it.each([
