@@ -64,9 +64,6 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly forwardedHeader?: ForwardedHeader;
 }
 
-export { doorOptions } from "./door-options.ts";
-export { eventKeepers } from "./keepers.ts";
-
 /** A gateway that takes requests. */
 export interface Gateway {
   readonly port: number;
