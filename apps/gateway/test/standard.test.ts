@@ -142,7 +142,7 @@ describe.each([
 
   it("answers by file, by method, and by extension", async () => {
     system = await startStubSystem();
-    const name = "rialto/order/v1/order.proto";
+    const name = "rialto/order/v1/order_service.proto";
     expect(filesIn(await ask({ case: "fileByFilename", value: name })).at(-1)?.name).toBe(name);
     const byMethod = await ask({ case: "fileContainingSymbol", value: "rialto.order.v1.OrderService.GetOrder" });
     expect(filesIn(byMethod).at(-1)?.name).toBe(name);

@@ -211,7 +211,7 @@ function generated(transportTo: (baseUrl: string) => Transport): (place: Place) 
 }
 
 function grpcJs({ url, token }: Place): Orders {
-  const files = loadSync("rialto/order/v1/order.proto", {
+  const files = loadSync("rialto/order/v1/order_service.proto", {
     includeDirs: [`${root}proto`, `${root}third_party`],
     keepCase: false,
     enums: String,

@@ -2,20 +2,16 @@
 // @generated from file rialto/order/v1/order.proto (package rialto.order.v1, syntax proto3)
 /* eslint-disable */
 
-// Orders: what was bought, where it stands, and how it got there.
-
-import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { file_google_api_annotations } from "../../../google/api/annotations_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import { file_rialto_auth_v1_access } from "../../auth/v1/access_pb.js";
 import { file_rialto_type_v1_money } from "../../type/v1/money_pb.js";
 
 /**
  * Describes the file rialto/order/v1/order.proto.
  */
 export const file_rialto_order_v1_order = /*@__PURE__*/
-  fileDesc("ChtyaWFsdG8vb3JkZXIvdjEvb3JkZXIucHJvdG8SD3JpYWx0by5vcmRlci52MSLOBwoFT3JkZXISCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRItCgZzdGF0dXMYAyABKA4yHS5yaWFsdG8ub3JkZXIudjEuT3JkZXIuU3RhdHVzEikKBWl0ZW1zGAQgAygLMhoucmlhbHRvLm9yZGVyLnYxLk9yZGVySXRlbRIkCgV0b3RhbBgFIAEoCzIVLnJpYWx0by50eXBlLnYxLk1vbmV5EicKCGNhcHR1cmVkGAYgASgLMhUucmlhbHRvLnR5cGUudjEuTW9uZXkSJwoIcmVmdW5kZWQYByABKAsyFS5yaWFsdG8udHlwZS52MS5Nb25leRIPCgd2ZXJzaW9uGAggASgFEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRQoQcmVqZWN0aW9uX3JlYXNvbhgLIAEoDjImLnJpYWx0by5vcmRlci52MS5PcmRlci5SZWplY3Rpb25SZWFzb25IAIgBARJBCg5wZW5kaW5nX2FjdGlvbhgMIAEoDjIkLnJpYWx0by5vcmRlci52MS5PcmRlci5QZW5kaW5nQWN0aW9uSAGIAQESLQoJYXR0ZW50aW9uGA0gASgLMhoucmlhbHRvLm9yZGVyLnYxLkF0dGVudGlvbhIWCg5wYXltZW50X21ldGhvZBgOIAEoCRI6ChBzaGlwcGluZ19hZGRyZXNzGA8gASgLMiAucmlhbHRvLm9yZGVyLnYxLlNoaXBwaW5nQWRkcmVzcyKJAQoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEgsKB1BFTkRJTkcQARISCg5TVE9DS19SRVNFUlZFRBACEg0KCUNPTkZJUk1FRBADEgsKB1NISVBQRUQQBBINCglERUxJVkVSRUQQBRIMCghSRUpFQ1RFRBAGEg0KCUNBTkNFTExFRBAHIlsKD1JlamVjdGlvblJlYXNvbhIgChxSRUpFQ1RJT05fUkVBU09OX1VOU1BFQ0lGSUVEEAASEAoMT1VUX09GX1NUT0NLEAESFAoQUEFZTUVOVF9ERUNMSU5FRBACIkUKDVBlbmRpbmdBY3Rpb24SHgoaUEVORElOR19BQ1RJT05fVU5TUEVDSUZJRUQQABIICgRTSElQEAESCgoGQ0FOQ0VMEAJCEwoRX3JlamVjdGlvbl9yZWFzb25CEQoPX3BlbmRpbmdfYWN0aW9uIpABCglPcmRlckl0ZW0SEgoKcHJvZHVjdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEikKCnVuaXRfcHJpY2UYAyABKAsyFS5yaWFsdG8udHlwZS52MS5Nb25leRIQCghxdWFudGl0eRgEIAEoBRIkCgV0b3RhbBgFIAEoCzIVLnJpYWx0by50eXBlLnYxLk1vbmV5IvQBCglBdHRlbnRpb24SMQoGcmVhc29uGAEgASgOMiEucmlhbHRvLm9yZGVyLnYxLkF0dGVudGlvbi5SZWFzb24SDgoGZGV0YWlsGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ5CgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEwoPQ0FQVFVSRV9SRUZVU0VEEAESGQoVQVVUSE9SSVpBVElPTl9FWFBJUkVEEAISDgoKU1RPQ0tfTE9TVBADEhcKE0NPTVBFTlNBVElPTl9GQUlMRUQQBCKvAQoPU2hpcHBpbmdBZGRyZXNzEhgKBG5hbWUYASABKAlCCrpIB3IFEAEYyAESIgoFbGluZXMYAiADKAlCE7pIEJIBDQgBEAUiB3IFEAEYyAESFwoEY2l0eRgDIAEoCUIJukgGcgQQARhkEhwKC3Bvc3RhbF9jb2RlGAQgASgJQge6SARyAhgUEicKDGNvdW50cnlfY29kZRgFIAEoCUIRukgOcgwyCl5bQS1aXXsyfSQiSgoMTmV3T3JkZXJJdGVtEhwKCnByb2R1Y3RfaWQYASABKAlCCLpIBXIDsAEBEhwKCHF1YW50aXR5GAIgASgFQgq6SAcaBRjoBygBIocCChJDcmVhdGVPcmRlclJlcXVlc3QSkAEKBWl0ZW1zGAEgAygLMh0ucmlhbHRvLm9yZGVyLnYxLk5ld09yZGVySXRlbUJiukhfugFVChJpdGVtcy5wcm9kdWN0X29uY2USG211c3QgbmFtZSBlYWNoIHByb2R1Y3Qgb25jZRoidGhpcy5tYXAoaSwgaS5wcm9kdWN0X2lkKS51bmlxdWUoKZIBBAgBEDISIgoOcGF5bWVudF9tZXRob2QYAiABKAlCCrpIB3IFEAEYyAESOgoQc2hpcHBpbmdfYWRkcmVzcxgDIAEoCzIgLnJpYWx0by5vcmRlci52MS5TaGlwcGluZ0FkZHJlc3MiPAoTQ3JlYXRlT3JkZXJSZXNwb25zZRIlCgVvcmRlchgBIAEoCzIWLnJpYWx0by5vcmRlci52MS5PcmRlciInCg9HZXRPcmRlclJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIjkKEEdldE9yZGVyUmVzcG9uc2USJQoFb3JkZXIYASABKAsyFi5yaWFsdG8ub3JkZXIudjEuT3JkZXIiugEKEUxpc3RPcmRlcnNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIcCgd1c2VyX2lkGAMgASgJQgu6SAjYAQFyA7ABARI3CgZzdGF0dXMYBCABKA4yHS5yaWFsdG8ub3JkZXIudjEuT3JkZXIuU3RhdHVzQgi6SAWCAQIQARIRCglhdHRlbnRpb24YBSABKAgiVQoSTGlzdE9yZGVyc1Jlc3BvbnNlEiYKBm9yZGVycxgBIAMoCzIWLnJpYWx0by5vcmRlci52MS5PcmRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiRAoSQ2FuY2VsT3JkZXJSZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIYCgZyZWFzb24YAiABKAlCCLpIBXIDGPQDIjwKE0NhbmNlbE9yZGVyUmVzcG9uc2USJQoFb3JkZXIYASABKAsyFi5yaWFsdG8ub3JkZXIudjEuT3JkZXIiKAoQU2hpcE9yZGVyUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQEiOgoRU2hpcE9yZGVyUmVzcG9uc2USJQoFb3JkZXIYASABKAsyFi5yaWFsdG8ub3JkZXIudjEuT3JkZXIiKwoTRGVsaXZlck9yZGVyUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQEiPQoURGVsaXZlck9yZGVyUmVzcG9uc2USJQoFb3JkZXIYASABKAsyFi5yaWFsdG8ub3JkZXIudjEuT3JkZXIicQoWTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIImYKF0xpc3RPcmRlckV2ZW50c1Jlc3BvbnNlEjIKBmV2ZW50cxgBIAMoCzIiLnJpYWx0by5vcmRlci52MS5PcmRlckhpc3RvcnlFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkirwEKEU9yZGVySGlzdG9yeUVudHJ5Ei4KBGtpbmQYASABKA4yIC5yaWFsdG8ub3JkZXIudjEuT3JkZXJFdmVudC5LaW5kEg8KB3ZlcnNpb24YAiABKAUSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWN0b3IYBCABKAkSDgoGcmVhc29uGAUgASgJEhAKCHRyYWNlX2lkGAYgASgJIikKEVdhdGNoT3JkZXJSZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASI7ChJXYXRjaE9yZGVyUmVzcG9uc2USJQoFb3JkZXIYASABKAsyFi5yaWFsdG8ub3JkZXIudjEuT3JkZXIiyAQKCk9yZGVyRXZlbnQSEAoIb3JkZXJfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEi4KBGtpbmQYBCABKA4yIC5yaWFsdG8ub3JkZXIudjEuT3JkZXJFdmVudC5LaW5kEi0KBnN0YXR1cxgFIAEoDjIdLnJpYWx0by5vcmRlci52MS5PcmRlci5TdGF0dXMSJAoFdG90YWwYBiABKAsyFS5yaWFsdG8udHlwZS52MS5Nb25leRInCghjYXB0dXJlZBgHIAEoCzIVLnJpYWx0by50eXBlLnYxLk1vbmV5EicKCHJlZnVuZGVkGAggASgLMhUucmlhbHRvLnR5cGUudjEuTW9uZXkSRQoQcmVqZWN0aW9uX3JlYXNvbhgJIAEoDjImLnJpYWx0by5vcmRlci52MS5PcmRlci5SZWplY3Rpb25SZWFzb25IAIgBASLSAQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCgoGUExBQ0VEEAESEgoOU1RPQ0tfUkVTRVJWRUQQAhINCglDT05GSVJNRUQQAxIMCghSRUpFQ1RFRBAEEhQKEENBTkNFTF9SRVFVRVNURUQQBRINCglDQU5DRUxMRUQQBhISCg5TSElQX1JFUVVFU1RFRBAHEgsKB1NISVBQRUQQCBINCglERUxJVkVSRUQQCRIMCghSRUZVTkRFRBAKEhQKEEFUVEVOVElPTl9SQUlTRUQQC0ITChFfcmVqZWN0aW9uX3JlYXNvbjLOCAoMT3JkZXJTZXJ2aWNlEoQBCgtDcmVhdGVPcmRlchIjLnJpYWx0by5vcmRlci52MS5DcmVhdGVPcmRlclJlcXVlc3QaJC5yaWFsdG8ub3JkZXIudjEuQ3JlYXRlT3JkZXJSZXNwb25zZSIqkAICqrsYBgoCAgMYAYLT5JMCFzoBKmIFb3JkZXIiCy9hcGkvb3JkZXJzEosBCghHZXRPcmRlchIgLnJpYWx0by5vcmRlci52MS5HZXRPcmRlclJlcXVlc3QaIS5yaWFsdG8ub3JkZXIudjEuR2V0T3JkZXJSZXNwb25zZSI6kAIBqrsYFAoCAgMSDG5vdGlmaWNhdGlvbhgBgtPkkwIZYgVvcmRlchIQL2FwaS9vcmRlcnMve2lkfRJ3CgpMaXN0T3JkZXJzEiIucmlhbHRvLm9yZGVyLnYxLkxpc3RPcmRlcnNSZXF1ZXN0GiMucmlhbHRvLm9yZGVyLnYxLkxpc3RPcmRlcnNSZXNwb25zZSIgkAIBqrsYBgoCAgMYAYLT5JMCDRILL2FwaS9vcmRlcnMSkAEKC0NhbmNlbE9yZGVyEiMucmlhbHRvLm9yZGVyLnYxLkNhbmNlbE9yZGVyUmVxdWVzdBokLnJpYWx0by5vcmRlci52MS5DYW5jZWxPcmRlclJlc3BvbnNlIjaQAgKquxgGCgICAxgBgtPkkwIjOgEqYgVvcmRlciIXL2FwaS9vcmRlcnMve2lkfTpjYW5jZWwShQEKCVNoaXBPcmRlchIhLnJpYWx0by5vcmRlci52MS5TaGlwT3JkZXJSZXF1ZXN0GiIucmlhbHRvLm9yZGVyLnYxLlNoaXBPcmRlclJlc3BvbnNlIjGQAgKquxgDCgEDgtPkkwIhOgEqYgVvcmRlciIVL2FwaS9vcmRlcnMve2lkfTpzaGlwEpEBCgxEZWxpdmVyT3JkZXISJC5yaWFsdG8ub3JkZXIudjEuRGVsaXZlck9yZGVyUmVxdWVzdBolLnJpYWx0by5vcmRlci52MS5EZWxpdmVyT3JkZXJSZXNwb25zZSI0kAICqrsYAwoBA4LT5JMCJDoBKmIFb3JkZXIiGC9hcGkvb3JkZXJzL3tpZH06ZGVsaXZlchKYAQoPTGlzdE9yZGVyRXZlbnRzEicucmlhbHRvLm9yZGVyLnYxLkxpc3RPcmRlckV2ZW50c1JlcXVlc3QaKC5yaWFsdG8ub3JkZXIudjEuTGlzdE9yZGVyRXZlbnRzUmVzcG9uc2UiMpACAaq7GAYKAgIDGAGC0+STAh8SHS9hcGkvb3JkZXJzL3tvcmRlcl9pZH0vZXZlbnRzEmYKCldhdGNoT3JkZXISIi5yaWFsdG8ub3JkZXIudjEuV2F0Y2hPcmRlclJlcXVlc3QaIy5yaWFsdG8ub3JkZXIudjEuV2F0Y2hPcmRlclJlc3BvbnNlIg2QAgGquxgGCgICAxgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_rialto_auth_v1_access, file_rialto_type_v1_money]);
+  fileDesc("ChtyaWFsdG8vb3JkZXIvdjEvb3JkZXIucHJvdG8SD3JpYWx0by5vcmRlci52MSLOBwoFT3JkZXISCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRItCgZzdGF0dXMYAyABKA4yHS5yaWFsdG8ub3JkZXIudjEuT3JkZXIuU3RhdHVzEikKBWl0ZW1zGAQgAygLMhoucmlhbHRvLm9yZGVyLnYxLk9yZGVySXRlbRIkCgV0b3RhbBgFIAEoCzIVLnJpYWx0by50eXBlLnYxLk1vbmV5EicKCGNhcHR1cmVkGAYgASgLMhUucmlhbHRvLnR5cGUudjEuTW9uZXkSJwoIcmVmdW5kZWQYByABKAsyFS5yaWFsdG8udHlwZS52MS5Nb25leRIPCgd2ZXJzaW9uGAggASgFEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRQoQcmVqZWN0aW9uX3JlYXNvbhgLIAEoDjImLnJpYWx0by5vcmRlci52MS5PcmRlci5SZWplY3Rpb25SZWFzb25IAIgBARJBCg5wZW5kaW5nX2FjdGlvbhgMIAEoDjIkLnJpYWx0by5vcmRlci52MS5PcmRlci5QZW5kaW5nQWN0aW9uSAGIAQESLQoJYXR0ZW50aW9uGA0gASgLMhoucmlhbHRvLm9yZGVyLnYxLkF0dGVudGlvbhIWCg5wYXltZW50X21ldGhvZBgOIAEoCRI6ChBzaGlwcGluZ19hZGRyZXNzGA8gASgLMiAucmlhbHRvLm9yZGVyLnYxLlNoaXBwaW5nQWRkcmVzcyKJAQoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEgsKB1BFTkRJTkcQARISCg5TVE9DS19SRVNFUlZFRBACEg0KCUNPTkZJUk1FRBADEgsKB1NISVBQRUQQBBINCglERUxJVkVSRUQQBRIMCghSRUpFQ1RFRBAGEg0KCUNBTkNFTExFRBAHIlsKD1JlamVjdGlvblJlYXNvbhIgChxSRUpFQ1RJT05fUkVBU09OX1VOU1BFQ0lGSUVEEAASEAoMT1VUX09GX1NUT0NLEAESFAoQUEFZTUVOVF9ERUNMSU5FRBACIkUKDVBlbmRpbmdBY3Rpb24SHgoaUEVORElOR19BQ1RJT05fVU5TUEVDSUZJRUQQABIICgRTSElQEAESCgoGQ0FOQ0VMEAJCEwoRX3JlamVjdGlvbl9yZWFzb25CEQoPX3BlbmRpbmdfYWN0aW9uIpABCglPcmRlckl0ZW0SEgoKcHJvZHVjdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEikKCnVuaXRfcHJpY2UYAyABKAsyFS5yaWFsdG8udHlwZS52MS5Nb25leRIQCghxdWFudGl0eRgEIAEoBRIkCgV0b3RhbBgFIAEoCzIVLnJpYWx0by50eXBlLnYxLk1vbmV5IvQBCglBdHRlbnRpb24SMQoGcmVhc29uGAEgASgOMiEucmlhbHRvLm9yZGVyLnYxLkF0dGVudGlvbi5SZWFzb24SDgoGZGV0YWlsGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ5CgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEwoPQ0FQVFVSRV9SRUZVU0VEEAESGQoVQVVUSE9SSVpBVElPTl9FWFBJUkVEEAISDgoKU1RPQ0tfTE9TVBADEhcKE0NPTVBFTlNBVElPTl9GQUlMRUQQBCKvAQoPU2hpcHBpbmdBZGRyZXNzEhgKBG5hbWUYASABKAlCCrpIB3IFEAEYyAESIgoFbGluZXMYAiADKAlCE7pIEJIBDQgBEAUiB3IFEAEYyAESFwoEY2l0eRgDIAEoCUIJukgGcgQQARhkEhwKC3Bvc3RhbF9jb2RlGAQgASgJQge6SARyAhgUEicKDGNvdW50cnlfY29kZRgFIAEoCUIRukgOcgwyCl5bQS1aXXsyfSRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_rialto_type_v1_money]);
 
 /**
  * Describes the message rialto.order.v1.Order.
@@ -100,159 +96,4 @@ export const Attention_Reason = /*@__PURE__*/
  */
 export const ShippingAddressSchema = /*@__PURE__*/
   messageDesc(file_rialto_order_v1_order, 3);
-
-/**
- * Describes the message rialto.order.v1.NewOrderItem.
- * Use `create(NewOrderItemSchema)` to create a new message.
- */
-export const NewOrderItemSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 4);
-
-/**
- * Describes the message rialto.order.v1.CreateOrderRequest.
- * Use `create(CreateOrderRequestSchema)` to create a new message.
- */
-export const CreateOrderRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 5);
-
-/**
- * Describes the message rialto.order.v1.CreateOrderResponse.
- * Use `create(CreateOrderResponseSchema)` to create a new message.
- */
-export const CreateOrderResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 6);
-
-/**
- * Describes the message rialto.order.v1.GetOrderRequest.
- * Use `create(GetOrderRequestSchema)` to create a new message.
- */
-export const GetOrderRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 7);
-
-/**
- * Describes the message rialto.order.v1.GetOrderResponse.
- * Use `create(GetOrderResponseSchema)` to create a new message.
- */
-export const GetOrderResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 8);
-
-/**
- * Describes the message rialto.order.v1.ListOrdersRequest.
- * Use `create(ListOrdersRequestSchema)` to create a new message.
- */
-export const ListOrdersRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 9);
-
-/**
- * Describes the message rialto.order.v1.ListOrdersResponse.
- * Use `create(ListOrdersResponseSchema)` to create a new message.
- */
-export const ListOrdersResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 10);
-
-/**
- * Describes the message rialto.order.v1.CancelOrderRequest.
- * Use `create(CancelOrderRequestSchema)` to create a new message.
- */
-export const CancelOrderRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 11);
-
-/**
- * Describes the message rialto.order.v1.CancelOrderResponse.
- * Use `create(CancelOrderResponseSchema)` to create a new message.
- */
-export const CancelOrderResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 12);
-
-/**
- * Describes the message rialto.order.v1.ShipOrderRequest.
- * Use `create(ShipOrderRequestSchema)` to create a new message.
- */
-export const ShipOrderRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 13);
-
-/**
- * Describes the message rialto.order.v1.ShipOrderResponse.
- * Use `create(ShipOrderResponseSchema)` to create a new message.
- */
-export const ShipOrderResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 14);
-
-/**
- * Describes the message rialto.order.v1.DeliverOrderRequest.
- * Use `create(DeliverOrderRequestSchema)` to create a new message.
- */
-export const DeliverOrderRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 15);
-
-/**
- * Describes the message rialto.order.v1.DeliverOrderResponse.
- * Use `create(DeliverOrderResponseSchema)` to create a new message.
- */
-export const DeliverOrderResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 16);
-
-/**
- * Describes the message rialto.order.v1.ListOrderEventsRequest.
- * Use `create(ListOrderEventsRequestSchema)` to create a new message.
- */
-export const ListOrderEventsRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 17);
-
-/**
- * Describes the message rialto.order.v1.ListOrderEventsResponse.
- * Use `create(ListOrderEventsResponseSchema)` to create a new message.
- */
-export const ListOrderEventsResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 18);
-
-/**
- * Describes the message rialto.order.v1.OrderHistoryEntry.
- * Use `create(OrderHistoryEntrySchema)` to create a new message.
- */
-export const OrderHistoryEntrySchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 19);
-
-/**
- * Describes the message rialto.order.v1.WatchOrderRequest.
- * Use `create(WatchOrderRequestSchema)` to create a new message.
- */
-export const WatchOrderRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 20);
-
-/**
- * Describes the message rialto.order.v1.WatchOrderResponse.
- * Use `create(WatchOrderResponseSchema)` to create a new message.
- */
-export const WatchOrderResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 21);
-
-/**
- * Describes the message rialto.order.v1.OrderEvent.
- * Use `create(OrderEventSchema)` to create a new message.
- */
-export const OrderEventSchema = /*@__PURE__*/
-  messageDesc(file_rialto_order_v1_order, 22);
-
-/**
- * Describes the enum rialto.order.v1.OrderEvent.Kind.
- */
-export const OrderEvent_KindSchema = /*@__PURE__*/
-  enumDesc(file_rialto_order_v1_order, 22, 0);
-
-/**
- * What can happen to an order.
- *
- * @generated from enum rialto.order.v1.OrderEvent.Kind
- */
-export const OrderEvent_Kind = /*@__PURE__*/
-  tsEnum(OrderEvent_KindSchema);
-
-/**
- * Orders and their lives.
- *
- * @generated from service rialto.order.v1.OrderService
- */
-export const OrderService = /*@__PURE__*/
-  serviceDesc(file_rialto_order_v1_order, 0);
 
