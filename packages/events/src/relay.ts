@@ -31,7 +31,7 @@ export interface Relay {
  * adds a job for each delivery. Events are claimed in the order of their ids, so those of one subject in the order of
  * their versions. While the queue is down nothing more is claimed: the round's batch is kept and added first when it is
  * back. Left for idle when nothing is left.
- *   A crash before the claim's commit leaves unsent events: any relay takes them.
+ *   A crash before the claim's commit leaves unsent events: the next relay takes them.
  *   A crash after it leaves deliveries without a job: settling finds that the queue does not know them.
  *   A crash after the add leaves nothing to do.
  *
