@@ -62,6 +62,8 @@ export async function runOnce(
   const child = spawn(program, args, {
     env: {
       ...process.env,
+      // What Python would keep beside the hooks is no source, and the next run of the tests would take it for a change.
+      PYTHONDONTWRITEBYTECODE: "1",
       SCHEMATHESIS_HOOKS: hooks,
       RIALTO_FUZZ_STATE: o.state,
       RIALTO_FUZZ_FIGURES: o.figures,
