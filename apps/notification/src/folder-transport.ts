@@ -24,7 +24,8 @@ export function createFolderTransport({
       await mkdir(folder, { recursive: true });
       const path = join(folder, `${mail.name}.eml`);
       const draft = `${path}.${randomUUID()}.draft`;
-      const file = await open(draft, "w");
+      // Links in mails are secrets: the file is its owner's alone.
+      const file = await open(draft, "wx", 0o600);
       try {
         await file.writeFile(message);
         await file.sync();

@@ -26,9 +26,42 @@ export interface BillLine {
 
 const closing = ["Kind regards,", "Rialto"] as const;
 
-/** Writes the letter as plain text and as HTML. */
-export function write(letter: Letter): Content {
+/**
+ * Writes the letter as plain text and as HTML. Each value stands on one line of its own and is inserted once, escaped: what was written is
+ * never looked through for places to fill. So a value that looks like such a place, like markup or like a line break is read as it is.
+ */
+export function write(given: Letter): Content {
+  const letter = onOneLineEach(given);
   return { subject: letter.subject, text: textOf(letter), html: htmlOf(letter) };
+}
+
+/** The contract lets none of these characters in. Names and addresses that were given before it did so may have them still. */
+function onOneLineEach({ bill, address, ...letter }: Letter): Letter {
+  return {
+    subject: oneLine(letter.subject),
+    greeting: oneLine(letter.greeting),
+    paragraphs: letter.paragraphs.map(oneLine),
+    ...(bill === undefined ? {} : { bill: billOnOneLineEach(bill) }),
+    ...(address === undefined ? {} : { address: address.map(oneLine) }),
+    footer: oneLine(letter.footer),
+  };
+}
+
+function billOnOneLineEach({ lines, total }: Bill): Bill {
+  return {
+    lines: lines.map((line) => ({
+      name: oneLine(line.name),
+      quantity: line.quantity,
+      unitPrice: oneLine(line.unitPrice),
+      total: oneLine(line.total),
+    })),
+    total: oneLine(total),
+  };
+}
+
+/** The text with a space in place of line breaks, control characters and marks that change the direction of what stands around them. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " ");
 }
 
 function textOf({ greeting, paragraphs, bill, address, footer }: Letter): string {

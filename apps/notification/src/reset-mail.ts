@@ -6,7 +6,7 @@ import type { Delivery } from "./delivery.ts";
 import { MailRefused } from "./mail-failure.ts";
 import { type Content, type Notification, newNotification, notificationIdOf } from "./notification.ts";
 import type { NotificationStore } from "./store.ts";
-import { passwordResetMail, resetPlaces } from "./wording.ts";
+import { passwordResetMail, unlinked } from "./wording.ts";
 
 interface Parts {
   readonly calls: { readonly users: Client<typeof UserService> };
@@ -30,8 +30,8 @@ export function resetMailHandler(app: Parts): Handler<typeof UserEventSchema> {
         orderId: undefined,
         resetId: payload.resetId,
         kind: "PASSWORD_RESET",
-        recipient: { name: user.name, address: user.email },
-        content: passwordResetMail(user.name),
+        recipient: { name: "", address: user.email },
+        content: passwordResetMail(unlinked),
         sender: app.config.mailFrom,
         createTime: app.now(),
       });
@@ -41,9 +41,9 @@ export function resetMailHandler(app: Parts): Handler<typeof UserEventSchema> {
 }
 
 /**
- * Puts the link into a mail that sets a new password, at the moment it is sent: the user service makes the token then, and keeps its hash;
- * this service keeps nothing. So a mail that is sent once more has a new link, and the older one is good for nothing. Other mails are
- * complete as they are.
+ * Makes a mail that sets a new password at the moment it is sent: the user service makes the token then, and keeps its hash; this service keeps
+ * nothing. So a mail that is sent once more has a new link, and the older one is good for nothing. The mail is made of its parts, and nothing
+ * is filled into text that was stored. Other mails are complete as they are.
  */
 export function completeMail(app: {
   readonly calls: { readonly auth: Pick<Client<typeof AuthService>, "createPasswordResetToken"> };
@@ -60,7 +60,6 @@ export function completeMail(app: {
     // Behind a #, which no server and no log of one gets to see.
     const link = `${app.config.publicUrl}/reset-password#${token}`;
     const until = expireTime === undefined ? "" : `${timestampDate(expireTime).toISOString().slice(11, 16)} UTC`;
-    const fill = (text: string) => text.replaceAll(resetPlaces.link, link).replaceAll(resetPlaces.until, until);
-    return { subject: content.subject, text: fill(content.text), html: fill(content.html) };
+    return passwordResetMail({ link, until });
   };
 }

@@ -27,8 +27,8 @@ export function welcomeMailHandler(app: Parts): Handler<typeof UserEventSchema> 
         userId: payload.userId,
         orderId: undefined,
         kind: "WELCOME",
-        recipient: { name: user.name, address: user.email },
-        content: welcomeMail(user.name),
+        recipient: { name: "", address: user.email },
+        content: welcomeMail(),
         sender: app.config.mailFrom,
         createTime: app.now(),
       });

@@ -3,11 +3,11 @@ import { type Letter, write } from "./letter.ts";
 import type { Content, OrderNotificationKind } from "./notification.ts";
 import { priceOf } from "./price.ts";
 
-/** The mail that welcomes a new customer. */
-export function welcomeMail(name: string): Content {
+/** The mail that welcomes a new customer. It has no text of theirs: the address may be a stranger's, who is not to read what somebody wrote to them. */
+export function welcomeMail(): Content {
   return write({
     subject: "Welcome to Rialto",
-    greeting: greet(name),
+    greeting: "Hello,",
     paragraphs: [
       "your account is open. You can place orders with it from now on, and we will write to this address when something happens to one.",
       "If it was not you who opened it, reply to this message and we will close it.",
@@ -16,18 +16,28 @@ export function welcomeMail(name: string): Content {
   });
 }
 
-/** Where the link of a reset goes, and until when it is good: filled in as the mail is sent. */
-export const resetPlaces = { link: "{{link}}", until: "{{until}}" } as const;
+/** A link that is good for a while: it is in the mail, and nowhere else. */
+interface MailedLink {
+  readonly link: string;
+  /** The moment, as people read it. */
+  readonly until: string;
+}
 
-/** The mail that sets a new password. */
-export function passwordResetMail(name: string): Content {
+/**
+ * What stands in the stored copy of a mail in place of its link. This version makes such a mail anew as it is sent. A replica of 0.1.0, which may
+ * send it during a roll-out, fills these in: so no text that a person wrote may stand beside them.
+ */
+export const unlinked: MailedLink = { link: "{{link}}", until: "{{until}}" };
+
+/** The mail that sets a new password. It has no text of a person: anybody can open an account under any name and ask for it. */
+export function passwordResetMail({ link, until }: MailedLink): Content {
   return write({
     subject: "Set a new password",
-    greeting: greet(name),
+    greeting: "Hello,",
     paragraphs: [
       "somebody, most likely you, asked to set a new password for your account. Open this link to do so:",
-      resetPlaces.link,
-      `It can be used once, until ${resetPlaces.until}. Whoever is signed in with the old password is signed out by it.`,
+      link,
+      `It can be used once, until ${until}. Whoever is signed in with the old password is signed out by it.`,
       "If it was not you, do nothing: without the link nothing changes. Give it to nobody, not even to us.",
     ],
     footer: "You receive this message because a new password was asked for with this address.",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { write } from "../src/letter.ts";
+import { oneLine, write } from "../src/letter.ts";
 
 const words = fc.string({ unit: "binary", maxLength: 40 });
 const hostile = fc.constantFrom(
@@ -34,12 +34,24 @@ describe("a letter", () => {
     );
   });
 
-  it("says in plain text what was said, as it was", () => {
+  it("says in plain text what was said, on one line and as it was", () => {
     fc.assert(
-      fc.property(text, (said) => {
+      fc.property(text.map(oneLine), (said) => {
         const { text: plain } = write(letterOf(said));
         expect(plain).toContain(`Hello ${said},`);
         expect(plain).toContain(`  1 x ${said} at ${said}: ${said}`);
+      }),
+    );
+  });
+
+  it("has as many lines whatever people are called, and no mark that turns its direction", () => {
+    const count = (said: string) => write(letterOf(said)).text.split(/[\r\n\v\f\u0085\u2028\u2029]/).length;
+    const breaks = fc.constantFrom("\r\n", "\n\n", "\u2028", "\u0085", "\v", "\u202e", "\u2066");
+    fc.assert(
+      fc.property(fc.array(fc.oneof(text, breaks)), (parts) => {
+        const said = parts.join("");
+        expect(count(said)).toBe(count("plain"));
+        expect(write(letterOf(said)).text).not.toMatch(/\p{Bidi_Control}/u);
       }),
     );
   });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { simpleParser } from "mailparser";
@@ -35,6 +35,13 @@ describe("the folder of .eml files", () => {
     expect(parsed.html).toContain("<p>Total: €12.50</p>");
     // People look for an order's mail with grep.
     expect(source.toString()).toContain(`Order ${id}`);
+  });
+
+  it("lets nobody but its owner read a mail: links in it are secrets", async () => {
+    const transport = createFolderTransport({ from: mailFrom, folder });
+    await transport.send(mail(uuidv7()), new AbortController().signal);
+    const [name = ""] = await readdir(folder);
+    expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
   });
 
   it("has one file for a mail that is sent twice, and no draft beside it", async () => {

@@ -1,4 +1,5 @@
-import { Notification_State, Order_RejectionReason, OrderEvent_Kind } from "@rialto/contracts";
+import { create } from "@bufbuild/protobuf";
+import { Notification_State, Order_RejectionReason, OrderEvent_Kind, UserSchema } from "@rialto/contracts";
 import { isUnavailable, nextPageToken, reasonOf } from "@rialto/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createSmtpTransport } from "../src/smtp-transport.ts";
@@ -35,6 +36,7 @@ afterAll(async () => {
 beforeEach(() => {
   server.mails.length = 0;
   server.refuse = undefined;
+  world.asked.user = ada;
 });
 
 const only = <T>(list: readonly T[]): T => {
@@ -113,9 +115,19 @@ describe("the mail of each kind", () => {
     }
   });
 
-  it("welcomes a new customer", async () => {
+  it("welcomes a new customer, with nothing that they wrote: the address may be a stranger's", async () => {
+    world.asked.user = create(UserSchema, { ...ada, name: "Win a prize at https://evil.example" });
     await service.welcomeMail(userCreated());
-    expect(only(server.mails).subject).toBe("Welcome to Rialto");
+    const { subject, text, html, to } = only(server.mails);
+    expect(subject).toBe("Welcome to Rialto");
+    expect(`${text} ${html} ${JSON.stringify(to)}`).not.toMatch(/prize|evil/);
+  });
+
+  it("keeps a name that was given before line breaks were refused on one line", async () => {
+    world.asked.user = create(UserSchema, { ...ada, name: "Ada\r\n\r\nYou have won:\u2028\u202egro.live" });
+    await service.orderMail(orderEvent(OrderEvent_Kind.DELIVERED));
+    const { text = "" } = only(server.mails);
+    expect(text.split("\n")[0]).toBe("Hello Ada You have won: gro.live,");
   });
 
   it.each([
@@ -393,6 +405,36 @@ describe("the mail that sets a new password", () => {
     const kept = await world.database
       .sql`select row_to_json(n)::text from notification n where kind = 'PASSWORD_RESET'`;
     expect(JSON.stringify(kept)).not.toContain("secret-");
+  });
+
+  it.each(["https://evil.example/?{{link}}", "{{link}} {{until}}", "$&{{link}}$'", "<a href='https://evil.example'>"])(
+    "holds nothing of the name %j that its account was opened under",
+    async (name) => {
+      world.asked.user = create(UserSchema, { ...ada, name });
+      const event = resetRequested();
+      await service.resetMail(event);
+      const { text = "", html, to } = only(server.mails);
+      expect(`${text} ${html} ${JSON.stringify(to)}`).not.toMatch(/evil|\{\{|\$|Lovelace/);
+      expect(text.match(/secret-\d+/g)).toHaveLength(1);
+      const [kept] = await world.database
+        .sql`select row_to_json(n)::text as row from notification n where event_id = ${event.id}`;
+      expect(kept?.row).not.toMatch(/evil|Lovelace/);
+    },
+  );
+
+  it("is not made of what an older version wrote down with the name in it", async () => {
+    const event = resetRequested();
+    server.refuse = { at: "recipient", answer: { code: 451, text: "greylisted" } };
+    await expect(service.resetMail(event)).rejects.toSatisfy(isUnavailable);
+    server.refuse = undefined;
+    await world.database.sql`
+      update notification set text = 'Hello https://evil.example/?{{link}},', html = '<p>https://evil.example/?{{link}}</p>'
+      where event_id = ${event.id}`;
+    await world.passTime(120_000);
+    await service.sweep();
+    const { text = "", html } = only(server.mails);
+    expect(text).toMatch(/https:\/\/shop\.example\/reset-password#secret-\d+\n/);
+    expect(`${text} ${html}`).not.toContain("evil");
   });
 
   it("has a new link where it is sent once more", async () => {

@@ -5,6 +5,7 @@ import {
   OrderEvent_Kind,
   OrderEventSchema,
   OrderSchema,
+  type User,
   UserEvent_Kind,
   UserEventSchema,
   UserSchema,
@@ -41,7 +42,7 @@ export async function openWorld() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("notification");
   let passedMs = 0;
-  const asked = { users: 0, tokens: 0 };
+  const asked = { users: 0, tokens: 0, user: ada };
 
   /** Starts a process of the service. `between` lets a test stand between the handlers and the store. Its clock may be a wrong one. */
   function start(
@@ -124,12 +125,12 @@ export const order = create(OrderSchema, {
   shippingAddress: { name: "Ada", lines: ["1 Canal Street"], city: "Venice", postalCode: "30100", countryCode: "IT" },
 });
 
-function callsFor(asked: { users: number; tokens: number }) {
+function callsFor(asked: { users: number; tokens: number; user: User }) {
   return {
     users: {
       getUser: async () => {
         asked.users += 1;
-        return { user: ada };
+        return { user: asked.user };
       },
     },
     auth: {

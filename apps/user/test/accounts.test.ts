@@ -95,6 +95,12 @@ describe("CreateUser", () => {
     expect(await refusal(open(email, { idempotencyKey }))).toBe("none");
   });
 
+  it("takes no name of several lines, and says which field and rule it is: it would be read as a message of ours", async () => {
+    const request = { email: newEmail(), name: "Ada\r\n\r\nYou have won: evil.example", password };
+    const error = await world.users.createUser(request, nobody()).catch((cause) => cause);
+    expect(error).toMatchObject({ reason: "INVALID_REQUEST", fields: [{ field: "name", rule: "string.one_line" }] });
+  });
+
   it("wants an address, a name and a password of eight characters", async () => {
     const given = { email: newEmail(), name: "Ada", password };
     for (const wrong of [{ email: "ada" }, { name: "" }, { password: "1234567" }])

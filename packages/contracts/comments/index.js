@@ -512,7 +512,7 @@ export const comments = {
   "rialto.type.v1.ErrorReason.TOKEN_INVALID": "The access token is malformed, forged, expired or meant for another audience.",
   "rialto.type.v1.Money": "An amount of one currency, exact.",
   "rialto.type.v1.Money.currency_code": "ISO 4217 code: EUR, USD, JPY.",
-  "rialto.type.v1.Money.minor_units": "The amount in the currency's smallest unit: 1250 is 12.50 EUR. In JSON a string, as proto3 maps int64.",
+  "rialto.type.v1.Money.minor_units": "The amount in the currency's smallest unit by ISO 4217: 1250 is 12.50 EUR, 1250 JPY and 12.50 HUF. In JSON a string, as proto3 maps int64.",
   "rialto.type.v1.PageToken": "What stands inside a page token. Callers see it as an opaque string (AIP-158) and must not read it.",
   "rialto.type.v1.PageToken.filter_hash": "A hash of the keys and of the request's other fields. A token that was changed, or is given with another filter than\nit was made for, is refused.",
   "rialto.type.v1.PageToken.keys": "The keyset: the sort key of the last row of the page before, in the order of the list's sort columns.",

@@ -1,6 +1,16 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type DescMethod, type DescService, getOption, hasOption } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  getExtension,
+  getOption,
+  hasOption,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, it } from "vitest";
 import * as contract from "../src/index.ts";
 
@@ -62,6 +72,46 @@ describe("the contract", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 });
+
+/** Texts of requests that nobody else is shown: what is looked for, compared or opaque. */
+const unseen = [
+  "page_token",
+  "ListProductsRequest.query",
+  "ListProductsRequest.category",
+  "LoginRequest.email",
+  "RequestPasswordResetRequest.email",
+  // What a placed order says: it was looked at when the order was placed.
+  "AuthorizePaymentRequest.payment_method",
+];
+
+describe("a text of a request", () => {
+  const texts = [...new Set(methods.flatMap((method) => [...stringFields(method.input, new Set())]))];
+
+  it.each(texts.map((field) => [`${field.parent.name}.${field.name}`, field] as const))(
+    "that others see is bounded and free of control characters: %s",
+    (name, field) => {
+      if (unseen.includes(name) || unseen.includes(field.name)) return;
+      if (field.proto.options?.debugRedact === true) return;
+      const rules = getOption(field, fieldRules).type;
+      const own = rules.case === "repeated" ? rules.value.items?.type : rules;
+      if (own?.case !== "string") throw new Error(`${name} has no rule`);
+      const { wellKnown, pattern, maxLen } = own.value;
+      if (pattern !== "" || wellKnown.case === "uuid") return;
+      expect(maxLen).toBeGreaterThan(0n);
+      const isPlain = [contract.one_line, contract.plain_text].some((rule) => getExtension(own.value, rule));
+      expect(wellKnown.case === "email" || isPlain).toBe(true);
+    },
+  );
+});
+
+function* stringFields(message: DescMessage, seen: Set<string>): Generator<DescField> {
+  if (seen.has(message.typeName) || message.typeName.startsWith("google.")) return;
+  seen.add(message.typeName);
+  for (const field of message.fields) {
+    if (field.scalar === ScalarType.STRING) yield field;
+    if (field.message !== undefined) yield* stringFields(field.message, seen);
+  }
+}
 
 describe("the package's door", () => {
   it("re-exports every generated file", async () => {

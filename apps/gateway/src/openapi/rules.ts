@@ -1,11 +1,22 @@
-import { type DescField, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import {
+  type DescExtension,
+  type DescField,
+  type DescMessage,
+  getExtension,
+  getOption,
+  hasExtension,
+  hasOption,
+} from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import {
   type FieldRules,
   field as fieldRules,
   Ignore,
   message as messageRules,
+  predefined,
+  type StringRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { currency_code, one_line, plain_text } from "@rialto/contracts";
 import type { JsonSchema } from "./json-schema.ts";
 
 /** What the contract's validation rules say of one field, in the words of JSON Schema. */
@@ -52,6 +63,7 @@ function schemaOf({ type }: FieldRules): JsonSchema {
         ...(wellKnown.case === "email" ? { format: "email", minLength: 3 } : {}),
         ...(wellKnown.case === "uuid" ? { format: "uuid", pattern: uuidPattern } : {}),
         ...(wellKnown.case === "uri" ? { format: "uri", minLength: 1 } : {}),
+        ...ownRulesOf(type.value),
       };
     }
     case "int32":
@@ -77,6 +89,23 @@ function schemaOf({ type }: FieldRules): JsonSchema {
     default:
       return {};
   }
+}
+
+/** The contract's own rules of a string, read off their expressions: which characters it may have, or which values. */
+function ownRulesOf(rules: StringRules): JsonSchema {
+  const has = (rule: DescExtension) => hasExtension(rules, rule) && getExtension(rules, rule) === true;
+  if (has(currency_code))
+    return { enum: [...expressionOf(currency_code).matchAll(/'([A-Z]{3})'/g)].map(([, code]) => code ?? "") };
+  const rule = [one_line, plain_text].find(has);
+  if (rule === undefined) return {};
+  const refused = /r'\[(.*)\]'/.exec(expressionOf(rule))?.[1] ?? "";
+  return { pattern: `^[^${refused.replaceAll(/\\x\{(....)\}/g, "\\u$1")}]*$` };
+}
+
+function expressionOf(rule: DescExtension): string {
+  return getOption(rule, predefined)
+    .cel.map(({ expression }) => expression)
+    .join(" ");
 }
 
 function refusesEmpty(schema: JsonSchema): boolean {

@@ -6,12 +6,13 @@
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_rialto_type_v1_rules } from "./rules_pb.js";
 
 /**
  * Describes the file rialto/type/v1/money.proto.
  */
 export const file_rialto_type_v1_money = /*@__PURE__*/
-  fileDesc("ChpyaWFsdG8vdHlwZS92MS9tb25leS5wcm90bxIOcmlhbHRvLnR5cGUudjEiRgoFTW9uZXkSKAoNY3VycmVuY3lfY29kZRgBIAEoCUIRukgOcgwyCl5bQS1aXXszfSQSEwoLbWlub3JfdW5pdHMYAiABKANiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("ChpyaWFsdG8vdHlwZS92MS9tb25leS5wcm90bxIOcmlhbHRvLnR5cGUudjEiSgoFTW9uZXkSLAoNY3VycmVuY3lfY29kZRgBIAEoCUIVukgSchCAvBgBMgpeW0EtWl17M30kEhMKC21pbm9yX3VuaXRzGAIgASgDYgZwcm90bzM", [file_buf_validate_validate, file_rialto_type_v1_rules]);
 
 /**
  * Describes the message rialto.type.v1.Money.

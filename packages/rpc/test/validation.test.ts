@@ -1,0 +1,68 @@
+import { create } from "@bufbuild/protobuf";
+import { CreateUserRequestSchema, MoneySchema, NewProductSchema } from "@rialto/contracts";
+import { describe, expect, it } from "vitest";
+import { Refusal } from "../src/errors.ts";
+import { assertValid } from "../src/validation.ts";
+
+function brokenRules(check: () => void): readonly (string | undefined)[] {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof Refusal) return error.fields.map(({ rule }) => rule);
+    throw error;
+  }
+  return [];
+}
+
+const rulesOfName = (name: string) =>
+  brokenRules(() => {
+    const request = { email: "ada@example.com", name, password: "a long password" };
+    assertValid(CreateUserRequestSchema, create(CreateUserRequestSchema, request));
+  });
+
+const rulesOfDescription = (description: string) =>
+  brokenRules(() => {
+    const price = { currencyCode: "EUR", minorUnits: 1n };
+    assertValid(NewProductSchema, create(NewProductSchema, { name: "Mug", description, price }));
+  });
+
+const rulesOfCurrency = (currencyCode: string) =>
+  brokenRules(() => assertValid(MoneySchema, create(MoneySchema, { currencyCode, minorUnits: 1n })));
+
+describe("a name", () => {
+  it.each(["\r", "\n", "\t", "\u0085", "\u2028", "\u2029", "\u200e", "\u202e", "\u2066", "\u061c", "\u0007", "\u007f"])(
+    "does not hold %j",
+    (character) => {
+      expect(rulesOfName(`Ada${character}Lovelace`)).toEqual(["string.one_line"]);
+    },
+  );
+
+  it.each(["Ada Lovelace", "Zoë O'Neil-Ångström", "山田 太郎", "نگار می\u200cخواهد", "👩\u200d👩\u200d👧", "-"])(
+    "may be %j",
+    (name) => {
+      expect(rulesOfName(name)).toEqual([]);
+    },
+  );
+});
+
+describe("a description", () => {
+  it("may have several lines and tabs, and no other control characters", () => {
+    expect(rulesOfDescription("A mug.\r\n\tHolds 30 cl.\n")).toEqual([]);
+    expect(rulesOfDescription("A mug\u0000")).toEqual(["string.plain_text"]);
+    expect(rulesOfDescription("A \u202egum")).toEqual(["string.plain_text"]);
+  });
+});
+
+describe("a currency", () => {
+  it.each(["EUR", "USD", "JPY", "HUF", "KWD", "CLF", "XAF", "XCG", "BGN"])("is %s", (code) => {
+    expect(rulesOfCurrency(code)).toEqual([]);
+  });
+
+  it.each(["ZZZ", "XXX", "XTS", "XAU", "XDR", "AAA"])("is not %s, which no amount can be given in", (code) => {
+    expect(rulesOfCurrency(code)).toEqual(["string.currency_code"]);
+  });
+
+  it.each(["", "eur", "EURO", "€"])("is not written %j", (code) => {
+    expect(rulesOfCurrency(code)).toEqual(["string.pattern"]);
+  });
+});
