@@ -97,6 +97,8 @@ export async function openWorld() {
     ...first,
     start,
     database,
+    /** The superuser's way, to damage what the service itself may not. */
+    superuser: db.sql,
     outside,
     asked,
     /** A customer with an account. */

@@ -7,8 +7,8 @@ beforeAll(async () => {
   world = await openWorld();
 });
 beforeEach(async () => {
-  await world.database.sql`delete from orders`;
-  await world.database.sql`delete from order_event`;
+  await world.superuser`delete from "order".orders`;
+  await world.superuser`delete from "order".order_event`;
 });
 afterAll(() => world.close());
 
@@ -53,7 +53,7 @@ describe("rebuildOrders", () => {
     const before = await Promise.all([first, second, third].map((id) => world.store.read(id)));
     await world.database.sql`
       update orders set status = 'CANCELLED', total = 1, captured = 1, items = '[]', version = 1 where id = ${first}`;
-    await world.database.sql`delete from orders where id = ${second}`;
+    await world.superuser`delete from "order".orders where id = ${second}`;
     const { differences } = await rebuildOrders(world.database, { repair: true });
     expect(differences.map(({ id, repaired }) => ({ id, repaired }))).toEqual([
       { id: first, repaired: true },
@@ -69,7 +69,7 @@ describe("rebuildOrders", () => {
   it("tells of a log that does not fold, and writes nothing for it", async () => {
     const [id = ""] = await place(1);
     await world.deliver(id);
-    await world.database.sql`delete from order_event where subject_id = ${id} and version = 2`;
+    await world.superuser`delete from "order".order_event where subject_id = ${id} and version = 2`;
     const before = await world.store.read(id);
     expect(await rebuildOrders(world.database, { repair: true })).toEqual({
       orders: 1,

@@ -11,7 +11,15 @@ import { createPaymentStore } from "./store.ts";
 export const payment = defineService({
   name: "payment",
   migrations: new URL("../migrations", import.meta.url),
-  extraSchemas: [{ name: "card_network", migrations: new URL("../migrations-card-network", import.meta.url) }],
+  rights: { payment_event: "append-only", payment: "kept" },
+  extraSchemas: [
+    {
+      name: "card_network",
+      migrations: new URL("../migrations-card-network", import.meta.url),
+      // Its authorizations are locked while one is captured, for which Postgres asks the right to update.
+      rights: { entry: "kept" },
+    },
+  ],
   calls: {},
   own: ({ database, extra, log, now, wakeRelay }) => {
     const provider = createSimulatedProvider({ sql: extra("card_network").sql, log });

@@ -161,9 +161,8 @@ describe("a backup of the service's tables that is older than a capture", () => 
     const again = () => world.calls.capturePayment({ orderId: asked.orderId, attempt: 4 }, fromOrder());
     const { payment } = await again();
     const id = payment?.id ?? "";
-    const { sql } = world.database;
-    await sql`delete from payment_event where subject_id = ${id} and version > 2`;
-    await sql`update payment set version = 2, status = 'AUTHORIZED', captured = 0 where id = ${id}`;
+    await world.superuser`delete from payment.payment_event where subject_id = ${id} and version > 2`;
+    await world.superuser`update payment.payment set version = 2, status = 'AUTHORIZED', captured = 0 where id = ${id}`;
     expect((await again()).payment?.status).toBe(Payment_Status.CAPTURED);
     await world.door.refundPayment({ id }, admin());
     expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);

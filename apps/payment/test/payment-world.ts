@@ -78,6 +78,8 @@ export async function openWorld() {
     ...start(),
     start,
     database,
+    /** The superuser's way, to damage what the service itself may not. */
+    superuser: db.sql,
     /** Lets time pass for the sweeper. */
     passTime: (ms: number) => {
       clockMs += ms;

@@ -13,6 +13,7 @@ export { errors } from "./errors.ts";
 export const product = defineService({
   name: "product",
   migrations: new URL("../migrations", import.meta.url),
+  rights: { adjustment: "append-only", reservation: "kept", stock: "kept" },
   calls: {},
   own: ({ database }) => ({ products: createProductStore(database), stock: createStockStore(database) }),
   rpc: (app) => [serve(ProductService, products(app)), serve(InventoryService, inventory(app))],

@@ -1,6 +1,6 @@
-import { ownerUrl } from "@rialto/database";
+import { ownerUrl, provision } from "@rialto/database";
 import { migrateJobs } from "@rialto/events";
-import { type TestDatabase, testDatabase } from "@rialto/testing";
+import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { services } from "../src/services.ts";
@@ -10,6 +10,11 @@ const names = schemas.map(({ name }) => name);
 
 /** Every service's runtime role with every schema that is not its own. */
 const pairs = names.flatMap((role) => names.filter((schema) => schema !== role).map((schema) => ({ role, schema })));
+
+/** Every table that its service may not do everything with. */
+const declared = schemas.flatMap(({ name: schema, rights = {} }) =>
+  Object.entries(rights).map(([table, right]) => ({ schema, table, rights: right })),
+);
 
 describe("a service's runtime role", () => {
   let db: TestDatabase;
@@ -47,9 +52,13 @@ describe("a service's runtime role", () => {
   it.each(names)("of %s reads and writes what is its own", async (role) => {
     await asRole(role, async (sql) => {
       // What the migrations keep of themselves is the owner's to write.
+      const restricted = [
+        "compatibility",
+        ...declared.filter(({ schema }) => schema === role).map(({ table }) => table),
+      ];
       const [first] = await db.sql<{ name: string }[]>`
         select table_name as name from information_schema.tables
-        where table_schema = ${role} and table_name <> 'compatibility' and table_name not like '\\_\\_%' order by 1 limit 1`;
+        where table_schema = ${role} and table_name <> all (${restricted}) and table_name not like '\\_\\_%' order by 1 limit 1`;
       const table = sql(`${role}.${first?.name}`);
       await expect(sql`select count(*) from ${table}`).resolves.toHaveLength(1);
       await expect(sql`delete from ${table} where false`).resolves.toHaveLength(0);
@@ -63,6 +72,38 @@ describe("a service's runtime role", () => {
     await asRole(role, async (sql) => {
       await expect(sql`select * from ${sql(`jobs.${table?.name}`)}`).rejects.toThrow("permission denied");
     });
+  });
+
+  it.each(declared)('of $schema keeps to "$rights" on $table after a start of the older version', async (o) => {
+    const { schema, table, rights } = o;
+    const start = () => provision({ adminUrl: db.adminUrl, secret: db.secret, schemas, log: quietLogger });
+    const olderVersionStarts = async () => {
+      const owner = postgres(ownerUrl(db.adminUrl, schema, db.secret), { max: 1 });
+      // As version 0.1.0 says it at each of its starts.
+      const role = owner(`rialto_${schema}`);
+      await owner`grant select, insert, update, delete on all tables in schema ${owner(schema)} to ${role}`;
+      await owner.end();
+    };
+    await start();
+    await start();
+    await olderVersionStarts();
+    await start();
+    await asRole(schema, async (sql) => {
+      const name = sql(`${schema}.${table}`);
+      const [column] = await db.sql<{ name: string }[]>`
+        select attname as name from pg_attribute where attrelid = ${`"${schema}".${table}`}::text::regclass and attnum = 1`;
+      await expect(sql`select 1 from ${name} limit 1`).resolves.toBeDefined();
+      await expect(sql`delete from ${name}`).rejects.toThrow("permission denied for table");
+      await expect(sql`truncate ${name}`).rejects.toThrow("permission denied for table");
+      const change = sql`update ${name} set ${sql(column?.name ?? "")} = default where false`;
+      if (rights === "kept") await expect(change).resolves.toBeDefined();
+      else await expect(change).rejects.toThrow("permission denied for table");
+    });
+  });
+
+  it("of an append-only log exists for orders and for payments", () => {
+    const logs = declared.filter(({ rights }) => rights === "append-only").map(({ table }) => table);
+    expect(logs).toEqual(expect.arrayContaining(["order_event", "payment_event", "adjustment"]));
   });
 
   async function asRole(role: string, work: (sql: postgres.Sql) => Promise<void>): Promise<void> {

@@ -21,6 +21,14 @@ export class MigrationsDiffer extends Error {
   override readonly name = "MigrationsDiffer";
 }
 
+/** Rights were declared for a table that the schema does not have. */
+export class UnknownTable extends Error {
+  override readonly name = "UnknownTable";
+  constructor(schema: string, table: string) {
+    super(`Rights are declared for the table ${table}, which the schema ${schema} does not have.`);
+  }
+}
+
 /** A live Rialto process holds the data folder. */
 export class DataFolderInUse extends Error {
   override readonly name = "DataFolderInUse";

@@ -23,4 +23,5 @@ export type { SchemaSpec } from "./migrations.ts";
 export { isOutage } from "./outage.ts";
 export { provision } from "./provision.ts";
 export { ownerUrl, runtimeUrl } from "./roles.ts";
+export type { TableRights } from "./table-rights.ts";
 export { eventColumns, idempotencyTable, leaseTable } from "./tables.ts";

@@ -4,14 +4,16 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
-import type { Sql } from "./connection.ts";
 import { MigrationsDiffer, TooOldCode } from "./errors.ts";
+import type { TableRights } from "./table-rights.ts";
 
 /** A schema of Postgres and the folder of the migrations that drizzle-kit wrote for it. */
 export interface SchemaSpec {
   /** Of the schema and of the service. */
   readonly name: string;
   readonly migrations: URL;
+  /** What the runtime role may do with a table, by its name, where that is less than reading and writing all of it. */
+  readonly rights?: Readonly<Record<string, TableRights>>;
 }
 
 interface Migration {
@@ -82,9 +84,8 @@ function readMigrations(spec: SchemaSpec): Migration[] {
   });
 }
 
-/** The tables that a runtime role may read and not write, if it may see them at all. */
-export async function protectLedger(sql: Sql, schema: string, role: string): Promise<void> {
-  for (const table of [ledger, "compatibility"]) {
-    await sql`revoke insert, update, delete on ${sql(schema)}.${sql(table)} from ${sql(role)}`;
-  }
-}
+/** The tables in which the migrations keep what was applied: a runtime role reads them. */
+export const ledgerRights: Readonly<Record<string, TableRights>> = {
+  [ledger]: "read-only",
+  compatibility: "read-only",
+};

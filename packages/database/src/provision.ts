@@ -1,8 +1,9 @@
 import type { Logger } from "@rialto/telemetry";
 import { type Sql, withAdmin } from "./connection.ts";
 import { TooOldPostgres } from "./errors.ts";
-import { migrateSchema, protectLedger, type SchemaSpec } from "./migrations.ts";
+import { ledgerRights, migrateSchema, type SchemaSpec } from "./migrations.ts";
 import { ensureRole, ownerRole, ownerUrl, runtimeRole } from "./roles.ts";
+import { applyTableRights } from "./table-rights.ts";
 
 const oldestPostgres = 16;
 /** One number for all of Rialto: who provisions a database waits for whoever does so now. */
@@ -33,7 +34,11 @@ export async function provision(o: {
           migrateSchema(ownerUrl(o.adminUrl, spec.name, o.secret), spec),
         );
         await withAdmin(ownerUrl(o.adminUrl, spec.name, o.secret), (owner) =>
-          protectLedger(owner, spec.name, runtimeRole(spec.name)),
+          applyTableRights(owner, {
+            schema: spec.name,
+            role: runtimeRole(spec.name),
+            rights: { ...ledgerRights, ...spec.rights },
+          }),
         );
         o.log.debug({ schema: spec.name }, "schema is ready");
       }
@@ -69,7 +74,8 @@ async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secre
     const role = sql(runtime);
     const more = name === jobsSchema ? sql`, create` : sql``;
     await sql`grant usage ${more} on schema ${schema} to ${role}`;
-    await sql`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`;
+    if (name === jobsSchema)
+      await sql`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`;
     // In the queue's schema the runtime role makes sequences, which are its own and not the owner's to give.
     if (name !== jobsSchema) await sql`grant usage, select, update on all sequences in schema ${schema} to ${role}`;
     await sql`alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role}`;

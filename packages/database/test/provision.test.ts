@@ -100,6 +100,12 @@ describe("provision", () => {
     }
   });
 
+  it("refuses rights for a table that is not there, so that a misspelled name leaves no log open", async () => {
+    const spec = { name: "order", migrations, rights: { order_evnet: "append-only" } } as const;
+    const started = provision({ adminUrl, secret, schemas: [spec], log: quietLog });
+    await expect(started).rejects.toThrow("the table order_evnet, which the schema order does not have");
+  });
+
   it("lets the queue's role make what the queue makes", async () => {
     await provision({ adminUrl, secret, schemas: [], jobs: true, log: quietLog });
     await as(ownerUrl(adminUrl, "jobs", secret))`create table jobs.job (id bigserial primary key)`;

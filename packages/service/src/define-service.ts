@@ -1,4 +1,4 @@
-import type { SchemaSpec } from "@rialto/database";
+import type { SchemaSpec, TableRights } from "@rialto/database";
 import type { Subscription } from "@rialto/events";
 import type { Route } from "@rialto/rpc";
 import type { App, Calls } from "./app.ts";
@@ -10,6 +10,11 @@ export interface ServiceOptions<C extends Calls, Own extends object> {
   readonly name: ServiceName;
   /** The folder of the SQL files that drizzle-kit wrote. */
   readonly migrations: URL;
+  /**
+   * What the service may do with a table of its own where that is less than everything: `{ order_event: "append-only" }`. It is applied at
+   * every start, after the migrations.
+   */
+  readonly rights?: Readonly<Record<string, TableRights>>;
   /** Schemas beside its own, which no other service may see either: the simulated card network's ledger. */
   readonly extraSchemas?: readonly SchemaSpec[];
   readonly calls: C;
@@ -59,7 +64,7 @@ export function defineService<const C extends Calls, Own extends object = object
 ): ServiceDefinition {
   return {
     name: o.name,
-    schemas: [{ name: o.name, migrations: o.migrations }, ...(o.extraSchemas ?? [])],
+    schemas: [{ name: o.name, migrations: o.migrations, rights: o.rights ?? {} }, ...(o.extraSchemas ?? [])],
     calls: o.calls,
     async open(untyped) {
       // The runner makes exactly one client for each entry of `calls`, which is what App<C> says.
