@@ -120,6 +120,9 @@ create table orders (
   attention_since timestamp with time zone,
   create_time timestamp with time zone not null,
   update_time timestamp with time zone not null,
+  attempts integer not null default 0,
+  attempt_version integer not null default 0,
+  next_attempt_time timestamp with time zone not null default now(),
   constraint orders_pkey PRIMARY KEY (id),
   constraint orders_attention CHECK (((num_nulls(attention_reason, attention_detail, attention_since) = ANY (ARRAY[0, 3])) AND (attention_reason = ANY (ARRAY['CAPTURE_REFUSED'::text, 'AUTHORIZATION_EXPIRED'::text, 'STOCK_LOST'::text, 'COMPENSATION_FAILED'::text])))),
   constraint orders_captured CHECK (((status <> ALL (ARRAY['SHIPPED'::text, 'DELIVERED'::text])) OR (captured = total))),
@@ -129,7 +132,11 @@ create table orders (
   constraint orders_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'STOCK_RESERVED'::text, 'CONFIRMED'::text, 'SHIPPED'::text, 'DELIVERED'::text, 'REJECTED'::text, 'CANCELLED'::text]))),
   constraint orders_version CHECK ((version >= 1))
 );
-CREATE INDEX orders_moving ON "order".orders USING btree (update_time, id) WHERE ((attention_reason IS NULL) AND ((status = ANY (ARRAY['PENDING'::text, 'STOCK_RESERVED'::text])) OR (pending_action IS NOT NULL)));
+CREATE INDEX orders_stalled ON "order".orders USING btree ((
+CASE
+    WHEN (attempt_version = version) THEN next_attempt_time
+    ELSE update_time
+END), id) WHERE ((attention_reason IS NULL) AND ((status = ANY (ARRAY['PENDING'::text, 'STOCK_RESERVED'::text])) OR (pending_action IS NOT NULL)));
 CREATE INDEX orders_user ON "order".orders USING btree (user_id, id);
 
 create table outbox (

@@ -118,12 +118,19 @@ create table payment (
   operation jsonb,
   create_time timestamp with time zone not null,
   update_time timestamp with time zone not null,
+  attempts integer not null default 0,
+  attempt_version integer not null default 0,
+  next_attempt_time timestamp with time zone not null default now(),
   constraint payment_pkey PRIMARY KEY (id),
   constraint payment_money CHECK (((amount >= 0) AND ((captured >= 0) AND (captured <= amount)) AND ((refunded >= 0) AND (refunded <= captured)))),
   constraint payment_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'AUTHORIZED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'REFUNDED'::text, 'DECLINED'::text])))
 );
-CREATE INDEX payment_in_flight ON payment.payment USING btree (update_time) WHERE (operation IS NOT NULL);
 CREATE INDEX payment_operation_key ON payment.payment USING btree (((operation ->> 'key'::text))) WHERE (operation IS NOT NULL);
+CREATE INDEX payment_unfinished ON payment.payment USING btree ((
+CASE
+    WHEN (attempt_version = version) THEN next_attempt_time
+    ELSE update_time
+END), id) WHERE (operation IS NOT NULL);
 CREATE INDEX payment_user ON payment.payment USING btree (user_id, id);
 CREATE UNIQUE INDEX payment_order ON payment.payment USING btree (order_id);
 

@@ -1,4 +1,4 @@
-import type { Database } from "@rialto/database";
+import { claimAttempts, type Database } from "@rialto/database";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import type { LoggedFact, Order, Status } from "./order.ts";
 import { factFromJson } from "./order-json.ts";
@@ -7,6 +7,10 @@ import { orderEvent, orders } from "./schema.ts";
 
 /** Above every UUID that an order can have: where a list that goes downwards begins. */
 const aboveAll = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/** Pauses between two tries to bring a stalled order to rest. */
+const stalledDelayMsMin = 10_000;
+const stalledDelayMsMax = 60_000;
 
 /** One entry of an order's log, with who did it. */
 export interface HistoryEntry extends LoggedFact {
@@ -23,12 +27,6 @@ export interface OrderFilter {
   readonly attention: boolean;
 }
 
-/** A place in the list of stalled orders. */
-export interface StalledKey {
-  readonly updateTime: Date;
-  readonly id: string;
-}
-
 /** What is asked of the orders that are stored. */
 export interface OrderQueries {
   read(id: string): Promise<Order | undefined>;
@@ -38,12 +36,11 @@ export interface OrderQueries {
   history(orderId: string, page: { readonly after: number; readonly limit: number }): Promise<HistoryEntry[]>;
   /** Those of these orders that have moved past the version that is known of them. */
   changed(known: ReadonlyMap<string, number>): Promise<Order[]>;
-  /** Orders that are not at rest and were not touched since, longest first. */
-  stalled(o: {
-    readonly before: Date;
-    readonly after: StalledKey | undefined;
-    readonly limit: number;
-  }): Promise<StalledKey[]>;
+  /**
+   * Takes orders that are not at rest and were not touched since, to bring them to rest: those first whose turn came first. Each is taken again only
+   * after a pause that grows as long as nothing moves it, so one that always fails does not stand before the others.
+   */
+  claimStalled(o: { readonly untouchedSince: Date; readonly limit: number }): Promise<readonly string[]>;
 }
 
 /** What a list of orders can be narrowed down by. */
@@ -126,15 +123,16 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
       const rows = await changed.execute({ ids: [...known.keys()], versions: [...known.values()] });
       return rows.map(orderOf);
     },
-    async stalled({ before, after, limit }) {
-      // The first two lines of the condition are the predicate of the index orders_moving, word for word.
-      return text<StalledKey[]>`
-        select id, update_time as "updateTime" from orders
-        where attention_reason is null
-          and (status in ('PENDING', 'STOCK_RESERVED') or pending_action is not null)
-          and update_time < ${before}
-          and (update_time, id) > (${after?.updateTime ?? new Date(0)}, ${after?.id ?? "00000000-0000-0000-0000-000000000000"}::uuid)
-        order by update_time, id limit ${limit}`;
+    async claimStalled(o) {
+      const claimed = await claimAttempts<{ id: string }>(text, {
+        ...o,
+        table: "orders",
+        // The predicate of the index orders_stalled, word for word.
+        among: text`attention_reason is null and (status in ('PENDING', 'STOCK_RESERVED') or pending_action is not null)`,
+        delayMsMin: stalledDelayMsMin,
+        delayMsMax: stalledDelayMsMax,
+      });
+      return claimed.map(({ id }) => id);
     },
   };
 }

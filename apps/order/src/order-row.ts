@@ -48,7 +48,9 @@ export function rowOf(order: Order): JsonObject & Record<keyof typeof rowColumns
 
 /** The order that a row holds. */
 export function orderOf(row: typeof orders.$inferSelect): Order {
-  const { attentionReason, attentionDetail, attentionSince, ...rest } = row;
+  const { attentionReason, attentionDetail, attentionSince, ...others } = row;
+  // How often the sweeper has tried it is none of the order's.
+  const { attempts: _attempts, attemptVersion: _version, nextAttemptTime: _time, ...rest } = others;
   return {
     ...rest,
     items: linesFromJson(row.items),

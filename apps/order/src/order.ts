@@ -117,7 +117,7 @@ export function isAtRest(order: Order): boolean {
   return !(moving as readonly Situation[]).includes(situationOf(order));
 }
 
-/** The situations in which the saga has work. Their SQL twin is the partial index `orders_moving` of schema.ts. */
+/** The situations in which the saga has work. Their SQL twin is the partial index `orders_stalled` of schema.ts. */
 const moving = ["PENDING", "STOCK_RESERVED", "SHIPPING", "CANCELLING"] as const satisfies readonly Situation[];
 
 /** After which situations a fact can stand in a log. PLACED stands first and nowhere else. */

@@ -1,4 +1,4 @@
-import { eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
+import { attemptColumns, attemptDue, eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { bigint, check, index, integer, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
@@ -35,6 +35,7 @@ export const orders = schema.table(
     attentionSince: timestamp("attention_since", { withTimezone: true }),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
+    ...attemptColumns(),
   },
   (table) => [
     check("orders_version", sql`version >= 1`),
@@ -61,9 +62,9 @@ export const orders = schema.table(
     index("orders_status").on(table.status, table.id),
     // What waits for a person, newest first. Few rows, one hopes.
     index("orders_attention").on(table.id).where(sql`attention_reason is not null`),
-    // What the sweeper looks for: orders that are not at rest, longest untouched first. It is `moving` of order.ts, in SQL.
-    index("orders_moving")
-      .on(table.updateTime, table.id)
+    // What the sweeper looks for: orders that are not at rest, those first whose turn came first. It is `moving` of order.ts, in SQL.
+    index("orders_stalled")
+      .on(attemptDue, table.id)
       .where(sql`attention_reason is null and (status in ('PENDING', 'STOCK_RESERVED') or pending_action is not null)`),
   ],
 );

@@ -190,5 +190,8 @@ function stored(order: Order): Parameters<typeof orderOf>[0] {
     attentionSince: row.attention_since === null ? null : new Date(String(row.attention_since)),
     createTime: new Date(String(row.create_time)),
     updateTime: new Date(String(row.update_time)),
+    attempts: 0,
+    attemptVersion: 0,
+    nextAttemptTime: order.updateTime,
   };
 }

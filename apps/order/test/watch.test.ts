@@ -162,6 +162,7 @@ describe("the sweeper", () => {
     const lost = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
     await run(new Error("Failed query", { cause: lost }));
     expect(new Set(levels.splice(0))).toEqual(new Set(["warn"]));
+    await place();
     await run(new Error("a defect"));
     expect(new Set(levels)).toEqual(new Set(["error"]));
   });
@@ -172,14 +173,48 @@ describe("the sweeper", () => {
     const request = { items, paymentMethod: "pm_test_approved" };
     await Promise.all(Array.from({ length: 230 }, () => world.door.createOrder(request, origin)));
     await sweep(later);
-    const left = await world.store.stalled({ before: later(), after: undefined, limit: 1000 });
-    expect(left).toEqual([]);
+    expect(await world.store.claimStalled({ untouchedSince: later(), limit: 1000 })).toEqual([]);
+  });
+
+  it("brings to rest what stands behind orders that always fail, however many they are", async () => {
+    const origin = asCustomer(world.customer());
+    const items = [{ productId: world.product(), quantity: 1 }];
+    const request = { items, paymentMethod: "pm_test_approved" };
+    const stuck = new Set<string>();
+    for (let n = 0; n < 120; n += 1) stuck.add((await world.door.createOrder(request, origin)).order?.id ?? "");
+    const behind = await place();
+    const tries = new Map<string, number>();
+    world.outside.interference.before = (_method, orderId) => {
+      tries.set(orderId, (tries.get(orderId) ?? 0) + 1);
+      if (stuck.has(orderId)) throw down();
+    };
+    await sweep(later);
+    await sweep(later);
+    expect(await statusOf(behind.id)).toBe("CONFIRMED");
+    // None of them comes again before its pause is over, so that two runs do not ask twice what is down.
+    expect([...stuck].map((id) => tries.get(id))).toEqual(Array.from(stuck, () => 1));
+  });
+
+  it("tries an order that moved on without the pause of its earlier failures", async () => {
+    const { id } = await place();
+    world.outside.interference.before = (_method, orderId) => {
+      if (orderId === id) throw down();
+    };
+    await sweep(later);
+    expect(await statusOf(id)).toBe("PENDING");
+    world.outside.interference.before = (method, orderId) => {
+      if (orderId === id && method !== "reserveStock") throw down();
+    };
+    await world.checkout.advance(id, { origin: workOrigin({}) }).catch(() => undefined);
+    expect(await statusOf(id)).toBe("STOCK_RESERVED");
+    world.outside.interference = {};
+    await sweep(later);
+    expect(await statusOf(id)).toBe("CONFIRMED");
   });
 
   it("passes over what waits for a person", async () => {
     const { id } = await place();
     await world.checkout.advance(id, { origin: workOrigin({}) });
-    const stalled = await world.store.stalled({ before: later(), after: undefined, limit: 1000 });
-    expect(stalled.map((key) => key.id)).not.toContain(id);
+    expect(await world.store.claimStalled({ untouchedSince: later(), limit: 1000 })).not.toContain(id);
   });
 });

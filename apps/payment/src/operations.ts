@@ -87,8 +87,8 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
       if (payment?.operation !== undefined) await record(payment, payment.operation, answer);
     },
     async sweep(signal) {
-      const stale = new Date(now().getTime() - operationAgeMsMax);
-      const waiting = [...(await store.inFlightSince(stale, sweptRowsMax))];
+      const untouchedSince = new Date(now().getTime() - operationAgeMsMax);
+      const waiting = [...(await store.claimUnfinished({ untouchedSince, limit: sweptRowsMax }))];
       const work = async () => {
         for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift())
           await sweepOne(next);

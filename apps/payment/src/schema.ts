@@ -1,4 +1,4 @@
-import { eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
+import { attemptColumns, attemptDue, eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import {
@@ -36,12 +36,13 @@ export const payment = schema.table(
     operation: jsonb("operation"),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
+    ...attemptColumns(),
   },
   (table) => [
     uniqueIndex("payment_order").on(table.orderId),
     index("payment_user").on(table.userId, table.id),
     // Few rows at any time: those that the sweeper looks at, and those that a late result is for.
-    index("payment_in_flight").on(table.updateTime).where(sql`operation is not null`),
+    index("payment_unfinished").on(attemptDue, table.id).where(sql`operation is not null`),
     index("payment_operation_key").on(sql`(operation->>'key')`).where(sql`operation is not null`),
     check("payment_money", sql`amount >= 0 and captured between 0 and amount and refunded between 0 and captured`),
     check("payment_status", sql`status in ('PENDING', 'AUTHORIZED', 'CAPTURED', 'VOIDED', 'REFUNDED', 'DECLINED')`),

@@ -1,4 +1,11 @@
-import { createCombinedCommit, type Database, type IdempotencyKey, type JsonValue, RowRefused } from "@rialto/database";
+import {
+  claimAttempts,
+  createCombinedCommit,
+  type Database,
+  type IdempotencyKey,
+  type JsonValue,
+  RowRefused,
+} from "@rialto/database";
 import { v7 as uuidv7 } from "uuid";
 import type { Payment, PaymentEvent } from "./payment.ts";
 import { apply } from "./payment-log.ts";
@@ -6,6 +13,9 @@ import { publishedOf } from "./payment-message.ts";
 import { eventOf, jsonOf, type PaymentRow, paymentOf, rowColumns, rowOf } from "./payment-row.ts";
 
 const uniqueViolation = "23505";
+/** Pauses between two tries to finish an operation. */
+const unfinishedDelayMsMin = 2_000;
+const unfinishedDelayMsMax = 60_000;
 
 /** What is to be committed: an event for a payment as it was read, and who caused it. */
 export interface PaymentDecision {
@@ -44,8 +54,11 @@ export interface PaymentStore {
     filter: PaymentFilter,
     page: { readonly limit: number; readonly after: string | undefined },
   ): Promise<readonly Payment[]>;
-  /** Payments whose operation has been in flight for longer than it should take, the oldest first. */
-  inFlightSince(time: Date, limit: number): Promise<readonly Payment[]>;
+  /**
+   * Takes payments whose operation has been in flight since, to finish it: those first whose turn came first. Each is taken again only after a pause
+   * that grows as long as nothing moves it.
+   */
+  claimUnfinished(o: { readonly untouchedSince: Date; readonly limit: number }): Promise<readonly Payment[]>;
   close(): Promise<void>;
 }
 
@@ -131,9 +144,15 @@ export function createPaymentStore(o: { readonly database: Database; readonly wa
       return rows.map(paymentOf);
     },
 
-    async inFlightSince(time, limit) {
-      const rows = await sql<PaymentRow[]>`
-        select * from payment where operation is not null and update_time < ${time} order by update_time limit ${limit}`;
+    async claimUnfinished(o) {
+      const rows = await claimAttempts<PaymentRow>(sql, {
+        ...o,
+        table: "payment",
+        // The predicate of the index payment_unfinished.
+        among: sql`operation is not null`,
+        delayMsMin: unfinishedDelayMsMin,
+        delayMsMax: unfinishedDelayMsMax,
+      });
       return rows.map(paymentOf);
     },
 

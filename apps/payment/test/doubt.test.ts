@@ -207,7 +207,7 @@ describe("a process that dies in the middle", () => {
       const dying = world.start(dyingAt(point, "capture"));
       await refusal(dying.calls.capturePayment({ orderId: asked.orderId }, fromOrder()));
       expect(await statusOf(asked.orderId)).toBe("AUTHORIZED");
-      world.passTime(60_000);
+      await world.passTime(60_000);
       await world.operations.sweep(new AbortController().signal);
       expect(await statusOf(asked.orderId)).toBe("CAPTURED");
       expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500"]);
@@ -249,5 +249,31 @@ describe("a process that dies in the middle", () => {
     wake();
     expect(await late).toBe("PAYMENT_VOIDED");
     expect(await world.money(asked.orderId)).toEqual({ kept: 0n, held: false });
+  });
+});
+
+describe("the sweeper", () => {
+  it("finishes what stands behind operations that always fail, however many they are", async () => {
+    const behind = authorization();
+    const unanswered = new Set<string>();
+    const dead = (provider: PaymentProvider): PaymentProvider => ({
+      ...provider,
+      async authorize(request) {
+        unanswered.add(request.key);
+        return { kind: "UNKNOWN", cause: "a test" };
+      },
+      find: async (key, signal) =>
+        unanswered.has(key) ? { kind: "UNKNOWN", cause: "a test" } : provider.find(key, signal),
+    });
+    const stuck = world.start(dead);
+    // As many as the sweeper takes at a time, and some.
+    for (let n = 0; n < 210; n++)
+      expect(await refusal(authorize(authorization(), stuck.calls))).toBe("PROVIDER_UNAVAILABLE");
+    await refusal(authorize(behind, world.start(dyingAt("before", "authorize")).calls));
+    await world.passTime(60_000);
+    const sweeping = world.start((provider) => ({ ...dead(provider), authorize: provider.authorize }));
+    await sweeping.operations.sweep(new AbortController().signal);
+    await sweeping.operations.sweep(new AbortController().signal);
+    expect(await statusOf(behind.orderId)).toBe("AUTHORIZED");
   });
 });

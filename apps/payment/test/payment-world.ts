@@ -81,8 +81,9 @@ export async function openWorld() {
     /** The superuser's way, to damage what the service itself may not. */
     superuser: db.sql,
     /** Lets time pass for the sweeper. */
-    passTime: (ms: number) => {
+    async passTime(ms: number): Promise<void> {
       clockMs += ms;
+      await database.sql`update payment set next_attempt_time = next_attempt_time - ${ms} * interval '1 millisecond'`;
     },
     /** What the card network did for an order, in its own words: "AUTHORIZE 500", "CAPTURE DECLINED". */
     async ledger(orderId: string): Promise<string[]> {

@@ -1,3 +1,4 @@
+export { attemptColumns, attemptDue, claimAttempts } from "./attempts.ts";
 export { type CombinedCommit, createCombinedCommit } from "./combined-commit/combined-commit.ts";
 export type { Decision, Outcome } from "./combined-commit/decision.ts";
 export { type Combiner, createCombiner } from "./combiner.ts";

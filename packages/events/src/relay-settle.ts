@@ -14,22 +14,28 @@ const askDelayMsMax = 10_000;
 
 /**
  * Asks the queue how the deliveries are doing whose time has come, and settles what is done. What the queue does not
- * know, or has given up, is added again under a new id. Answers how many it asked about.
+ * know, or has given up, is added again under a new id. Answers how many it asked about. What fails for one subscription keeps no other waiting: its
+ * error is thrown when the rest is done.
  */
 export async function settleDeliveries(sql: Sql, jobs: Jobs, log: Logger): Promise<number> {
   const asked = await takeDeliveriesToAsk(sql);
   const done: Delivery[] = [];
   const lost: Delivery[] = [];
+  const failures: unknown[] = [];
+  const attempt = async (work: () => Promise<void>) => await work().catch((error: unknown) => failures.push(error));
   for (const [queue, deliveries] of Map.groupBy(asked, ({ subscription }) => subscription)) {
-    const states = await jobs.states(queue, deliveries.map(jobIdOf));
-    for (const delivery of deliveries) {
-      const state = states.get(jobIdOf(delivery));
-      if (state === "completed") done.push(delivery);
-      if (state === "lost") lost.push(delivery);
-    }
+    await attempt(async () => {
+      const states = await jobs.states(queue, deliveries.map(jobIdOf));
+      for (const delivery of deliveries) {
+        const state = states.get(jobIdOf(delivery));
+        if (state === "completed") done.push(delivery);
+        if (state === "lost") lost.push(delivery);
+      }
+    });
   }
-  if (done.length > 0) await settle(sql, done);
-  for (const delivery of lost) await sendAgain(sql, jobs, delivery, log);
+  if (done.length > 0) await attempt(() => settle(sql, done));
+  for (const delivery of lost) await attempt(() => sendAgain(sql, jobs, delivery, log));
+  if (failures.length > 0) throw failures[0];
   return asked.length;
 }
 

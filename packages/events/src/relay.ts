@@ -10,6 +10,8 @@ import { deliveriesAskedMax, settleDeliveries } from "./relay-settle.ts";
 const pollMs = 400;
 const settleMs = 400;
 const sweepMs = 60_000;
+/** Rounds in which a batch could not be added whole before it is left to settling: what stands behind it is not held up for good. */
+const addRoundsMax = 5;
 
 /** Takes committed events from the outbox to the queues of their subscriptions. */
 export interface Relay {
@@ -29,8 +31,9 @@ export interface Relay {
  *
  * Draining. Entered from idle. Each round claims a batch (committed: batch, deliveries, the events' batch_id) and then
  * adds a job for each delivery. Events are claimed in the order of their ids, so those of one subject in the order of
- * their versions. While the queue is down nothing more is claimed: the round's batch is kept and added first when it is
- * back. Left for idle when nothing is left.
+ * their versions. While the queue is down hardly more is claimed: the round's batch is kept and added first when it is
+ * back. Where it still cannot be added after a few rounds, be it for one queue alone, it is left to settling, and the next one has its turn. Left for
+ * idle when nothing is left.
  *   A crash before the claim's commit leaves unsent events: the next relay takes them.
  *   A crash after it leaves deliveries without a job: settling finds that the queue does not know them.
  *   A crash after the add leaves nothing to do.
@@ -51,12 +54,23 @@ export function createRelay(o: { readonly database: Database; readonly jobs: Job
   const { jobs, log } = o;
   const { sql } = o.database;
   let unadded: Claim | undefined;
+  let addRounds = 0;
   let sweepDue = Date.now() + sweepMs * Math.random();
 
   async function drain(): Promise<"more" | "done"> {
     unadded ??= await claimBatch(sql);
-    await addDeliveries(jobs, unadded);
     const { events } = unadded;
+    addRounds += 1;
+    try {
+      await addDeliveries(jobs, unadded);
+    } catch (error) {
+      if (addRounds < addRoundsMax) throw error;
+      log.warn(
+        { err: error, events: events.length },
+        "a batch could not be added to each of its queues: it is left to settling",
+      );
+    }
+    addRounds = 0;
     unadded = undefined;
     return events.length === relayBatchRowsMax ? "more" : "done";
   }

@@ -56,6 +56,34 @@ describe.each(backends)("events over %s", (backend) => {
     expect(sorted(await effectsOf(world.desk, "sleeper"))).toEqual(sorted(ids));
   });
 
+  it("hands over and settles what stands behind a batch that its queue never takes", async () => {
+    const refusing = async (queue: string) => {
+      if (queue === "broken") throw new Error("this queue takes nothing");
+    };
+    const relay = world.relay({
+      ...world.jobs,
+      add: async (queue, jobs) => {
+        await refusing(queue);
+        await world.jobs.add(queue, jobs);
+      },
+      states: async (queue, ids) => {
+        await refusing(queue);
+        return await world.jobs.states(queue, ids);
+      },
+    });
+    await world.register("broken", ["shop.broken"]);
+    await world.subscription("working", notes("working"), { topics: ["shop.sold"] });
+    await world.publish("first", 1, "shop.broken");
+    relay.wake();
+    await until("the first is claimed", async () => (await unsent(world)) === 0);
+    const id = await world.publish("behind", 1, "shop.sold");
+    await until("it had its effect", async () => (await effectsOf(world.desk, "working")).includes(id));
+    await until("it is settled", async () => {
+      const open = await world.shop.sql`select from delivery where subscription = 'working' and settle_time is null`;
+      return open.length === 0;
+    });
+  });
+
   it("sends what was unsent when the subscription was registered", async () => {
     const id = await world.publish("early", 1);
     await world.subscription("late", notes("late"));
