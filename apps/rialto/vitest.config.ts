@@ -1,6 +1,13 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // A busy machine makes everything late, and a test waits for what it asserts: these end only what would never come.
   // One file after the other: each starts a whole system, and two of them would wait for each other's processor time.
-  test: { globalSetup: ["@rialto/testing/postgres"], testTimeout: 30_000, hookTimeout: 60_000, fileParallelism: false },
+  test: {
+    globalSetup: ["@rialto/testing/postgres"],
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
+    fileParallelism: false,
+  },
 });

@@ -1,5 +1,5 @@
 import { Payment_Status } from "@rialto/contracts";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FollowUpRequest, PaymentProvider, ProviderOutcome } from "../src/provider.ts";
 import { admin, authorization, fromOrder, openWorld, type Process, refusal, type World } from "./payment-world.ts";
 
@@ -86,7 +86,7 @@ describe("a slow card", () => {
     const asked = authorization({ method: "pm_test_slow" });
     expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
     expect(await statusOf(asked.orderId)).toBe("PENDING");
-    await vi.waitFor(async () => expect(await statusOf(asked.orderId)).toBe("AUTHORIZED"), { timeout: 10_000 });
+    await expect.poll(() => statusOf(asked.orderId)).toBe("AUTHORIZED");
     expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
     expect((await authorize(asked)).payment?.status).toBe(Payment_Status.AUTHORIZED);
   });
@@ -95,7 +95,7 @@ describe("a slow card", () => {
     const asked = authorization({ method: "pm_test_slow" });
     expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
     await refusal(world.calls.voidPayment({ orderId: asked.orderId }, fromOrder()));
-    await vi.waitFor(async () => expect(await statusOf(asked.orderId)).toBe("VOIDED"), { timeout: 10_000 });
+    await expect.poll(() => statusOf(asked.orderId)).toBe("VOIDED");
     expect(await world.money(asked.orderId)).toEqual({ kept: 0n, held: false });
   });
 });
@@ -244,7 +244,7 @@ describe("a process that dies in the middle", () => {
       },
     }));
     const late = refusal(authorize(asked, frozen.calls));
-    await vi.waitFor(async () => expect(await statusOf(asked.orderId)).toBe("PENDING"));
+    await expect.poll(() => statusOf(asked.orderId)).toBe("PENDING");
     await world.calls.voidPayment({ orderId: asked.orderId }, fromOrder());
     wake();
     expect(await late).toBe("PAYMENT_VOIDED");

@@ -36,16 +36,16 @@ describe("an order whose money cannot be taken when it is to be shipped", () => 
         (await shop.call("GET", `/api/orders?attention=true&userId=${userId}`, admin)).body.orders;
       expect(await waiting()).toEqual([]);
 
-      await shop.call("POST", `/api/orders/${id}:ship`, admin);
+      await shop.post(`/api/orders/${id}:ship`, admin);
       expect((await shop.settled(token, id)).attention).toMatchObject({ reason });
       expect(await waiting()).toMatchObject([
         { id, status: "CONFIRMED", pendingAction: "SHIP", attention: { reason } },
       ]);
 
-      await shop.call("POST", `/api/orders/${id}:ship`, admin);
+      await shop.post(`/api/orders/${id}:ship`, admin);
       expect((await shop.settled(token, id)).attention).toMatchObject({ reason });
 
-      const cancelled = await shop.call("POST", `/api/orders/${id}:cancel`, { ...admin, body: { reason: "no money" } });
+      const cancelled = await shop.post(`/api/orders/${id}:cancel`, { ...admin, body: { reason: "no money" } });
       expect(cancelled.status).toBe(200);
       expect(await shop.settled(token, id)).toMatchObject({ status: "CANCELLED" });
       expect(await waiting()).toEqual([]);

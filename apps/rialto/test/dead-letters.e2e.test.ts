@@ -74,7 +74,7 @@ describe("a subscriber that always throws", () => {
   }, 60_000);
 
   const asAdmin = async (method: string, path: string, o: { body?: unknown; key?: string } = {}) =>
-    await shop.call(method, path, { token: shop.adminToken, ...o });
+    await shop.call(method, path, { token: shop.adminToken, ...(method === "GET" ? {} : { key: randomUUID() }), ...o });
 
   async function subscription(name: string): Promise<Json> {
     const { status, body } = await asAdmin("GET", "/api/subscriptions");
@@ -84,12 +84,7 @@ describe("a subscriber that always throws", () => {
   }
 
   async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-    const triesMax = 400;
-    for (let tries = 0; tries < triesMax; tries += 1) {
-      if (await isSo()) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(`it is still not so that ${what}`);
+    await expect.poll(isSo, { message: what, timeout: 60_000 }).toBe(true);
   }
 
   let letters: Json[];

@@ -28,7 +28,7 @@ export async function grpcurl(): Promise<Grpcurl | undefined> {
     ).catch((error: Error) => error);
     if (built instanceof Error) return without(`go install failed: ${built.message.split("\n", 2).join(" ")}`);
   }
-  return async (...args) => (await promisify(execFile)(file, [...args], { timeout: 20_000 })).stdout;
+  return async (...args) => (await promisify(execFile)(file, [...args], { timeout: 60_000 })).stdout;
 }
 
 function without(why: string): undefined {

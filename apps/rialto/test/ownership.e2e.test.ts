@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { getOption } from "@bufbuild/protobuf";
 import * as contracts from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -44,14 +45,15 @@ const get = (path: (owner: Customer) => string): Row["call"] => {
 const rows: Readonly<Record<string, Row>> = {
   "UserService.GetUser": { call: get(({ id }) => `/api/users/${id}`), other: "not found" },
   "UserService.UpdateUser": {
-    call: (token, { id }) => shop.call("PATCH", `/api/users/${id}`, { token, body: { name: "Ada" } }),
+    call: (token, { id }) =>
+      shop.call("PATCH", `/api/users/${id}`, { token, body: { name: "Ada" }, key: randomUUID() }),
     other: "not found",
   },
   "OrderService.GetOrder": { call: get(({ orderId }) => `/api/orders/${orderId}`), other: "not found" },
   "OrderService.ListOrders": { call: get(({ id }) => `/api/orders?userId=${id}`), other: "denied" },
   "OrderService.ListOrderEvents": { call: get(({ orderId }) => `/api/orders/${orderId}/events`), other: "not found" },
   "OrderService.CancelOrder": {
-    call: (token, { orderId }) => shop.call("POST", `/api/orders/${orderId}:cancel`, { token, body: {} }),
+    call: (token, { orderId }) => shop.post(`/api/orders/${orderId}:cancel`, { token }),
     other: "not found",
   },
   // What a stream refuses it refuses in its last envelope, under 200.
@@ -68,7 +70,7 @@ const rows: Readonly<Record<string, Row>> = {
     call: (token, owner) => {
       const items = [{ productId, quantity: 1 }];
       const another = owner === ada ? {} : { userId: owner.id };
-      return shop.call("POST", "/api/orders", {
+      return shop.post("/api/orders", {
         token,
         body: { items, paymentMethod: "pm_test_approved", ...another },
       });

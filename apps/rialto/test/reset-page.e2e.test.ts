@@ -42,7 +42,7 @@ async function linkFor(email: string): Promise<string> {
     }
     return link;
   };
-  await expect.poll(look, { timeout: 20_000 }).not.toBe("");
+  await expect.poll(look).not.toBe("");
   return link;
 }
 

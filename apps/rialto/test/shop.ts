@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { admin, type Topology } from "./topology.ts";
 
 /** What the tests read of an answer: JSON of any shape, looked into by name. */
@@ -10,9 +11,15 @@ export interface Answer {
   readonly body: Json;
 }
 
-/** A shop seen through the gateway by plain HTTP, as curl sees it. */
+/** A shop seen through the gateway by plain HTTP, as a client sees it that knows when to ask again. */
 export interface Shop {
+  /**
+   * Calls, and repeats as a client does what is safe to repeat, a read or what has a key, while the shop is too busy to answer it. It ends with
+   * the test.
+   */
   call(method: string, path: string, o?: { token?: string; body?: unknown; key?: string }): Promise<Answer>;
+  /** Posts with a key of its own, and so repeats it until it is answered. */
+  post(path: string, o?: { token?: string; body?: unknown }): Promise<Answer>;
   readonly adminToken: string;
   customer(): Promise<{ id: string; email: string; token: string }>;
   /** A new product with so much in stock; its id. */
@@ -26,7 +33,7 @@ export interface Shop {
 }
 
 export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
-  const call: Shop["call"] = async (method, path, o = {}) => {
+  const once: Shop["call"] = async (method, path, o = {}) => {
     const response = await fetch(`${topology.url}${path}`, {
       method,
       headers: {
@@ -39,20 +46,35 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
     const text = await response.text();
     return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
   };
+  const call: Shop["call"] = async (method, path, o = {}) => {
+    const isSafe = method === "GET" || o.key !== undefined;
+    for (;;) {
+      const answer = await once(method, path, o).catch((error: unknown) => {
+        if (!isSafe) throw error;
+      });
+      if (answer !== undefined && !(isSafe && asksToRepeat(answer))) return answer;
+      await sleep(repeatPauseMs);
+    }
+  };
+  const post: Shop["post"] = (path, o = {}) => call("POST", path, { body: {}, ...o, key: randomUUID() });
   const must = async (...request: Parameters<Shop["call"]>): Promise<Json> => {
     const answer = await call(...request);
     if (answer.status !== 200) throw new Error(`${request[0]} ${request[1]}: ${JSON.stringify(answer)}`);
     return answer.body;
   };
-  const adminToken: string = (await must("POST", "/api/auth/login", { body: admin })).accessToken;
+  const adminToken: string = (await must("POST", "/api/auth/login", { body: admin, key: randomUUID() })).accessToken;
   return {
     call,
+    post,
     adminToken,
     async customer() {
       const email = `${randomUUID()}@customer.test`;
       const password = "a password of some length";
-      const user = await must("POST", "/api/users", { body: { email, name: "Ada <Lovelace>", password } });
-      const session = await must("POST", "/api/auth/login", { body: { email, password } });
+      const user = await must("POST", "/api/users", {
+        body: { email, name: "Ada <Lovelace>", password },
+        key: randomUUID(),
+      });
+      const session = await must("POST", "/api/auth/login", { body: { email, password }, key: randomUUID() });
       return { id: user.id, email, token: session.accessToken };
     },
     async product({ stock, price = "1250", currency = "EUR", name = "Teapot", active = true }) {
@@ -63,10 +85,14 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
         price: { currencyCode: currency, minorUnits: price },
         active,
       };
-      const product = await must("POST", "/api/products", { token: adminToken, body });
+      const product = await must("POST", "/api/products", { token: adminToken, body, key: randomUUID() });
       if (stock > 0) {
         const adjustment = { delta: stock, reason: "delivery" };
-        await must("POST", `/api/products/${product.id}/stock:adjust`, { token: adminToken, body: adjustment });
+        await must("POST", `/api/products/${product.id}/stock:adjust`, {
+          token: adminToken,
+          body: adjustment,
+          key: randomUUID(),
+        });
       }
       return product.id;
     },
@@ -78,16 +104,30 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
       const body = { items: [{ productId, quantity }], paymentMethod: card };
       return must("POST", "/api/orders", { token, body, key });
     },
-    settled: (token, orderId) => watchToTheEnd(topology.url, token, orderId),
+    async settled(token, orderId) {
+      // A stream has a deadline too: a client whose stream was cut off watches anew.
+      for (;;) {
+        const order = await watchToTheEnd(topology.url, token, orderId);
+        if (order !== undefined) return order;
+        await sleep(repeatPauseMs);
+      }
+    },
     async payments(orderId) {
       return (await must("GET", `/api/payments?orderId=${orderId}`, { token: adminToken })).payments;
     },
   };
 }
 
-const watchMsMax = 25_000;
+const repeatPauseMs = 200;
 
-/** Reads a Connect stream of JSON: each message after a byte of flags and four of length; the last one is the trailer. */
+/** gRPC's ABORTED (somebody else is at work on it), UNAVAILABLE and DEADLINE_EXCEEDED. A login has no key to repeat it by, and opens one more session. */
+const asksToRepeat = ({ status, body }: Answer) => status === 503 || status === 504 || body?.code === 10;
+const endsToRepeat = new Set(["aborted", "unavailable", "deadline_exceeded"]);
+
+/**
+ * The order as the last message of its stream has it, or undefined where the stream was cut off before the order came to rest.
+ * Connect's JSON: each message after a byte of flags and four of length; the last one is the trailer.
+ */
 async function watchToTheEnd(url: string, token: string, orderId: string): Promise<Json> {
   const message = new TextEncoder().encode(JSON.stringify({ id: orderId }));
   const body = new Uint8Array(5 + message.length);
@@ -97,8 +137,8 @@ async function watchToTheEnd(url: string, token: string, orderId: string): Promi
     method: "POST",
     headers: { "content-type": "application/connect+json", authorization: `Bearer ${token}` },
     body,
-    signal: AbortSignal.timeout(watchMsMax),
   });
+  if (response.status === 503 || response.status === 504) return undefined;
   const bytes = new Uint8Array(await response.arrayBuffer());
   const view = new DataView(bytes.buffer);
   let order: Json;
@@ -106,6 +146,7 @@ async function watchToTheEnd(url: string, token: string, orderId: string): Promi
     const length = view.getUint32(at + 1);
     const part = JSON.parse(new TextDecoder().decode(bytes.subarray(at + 5, at + 5 + length)));
     if (bytes[at] === 2) {
+      if (endsToRepeat.has(part.error?.code)) return undefined;
       if (part.error !== undefined) throw new Error(`watching ${orderId}: ${JSON.stringify(part.error)}`);
     } else order = part.order;
     at += 5 + length;

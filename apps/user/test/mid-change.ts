@@ -32,5 +32,5 @@ async function untilWaiting(sql: World["sql"], sessions: number): Promise<void> 
       select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     return rows.length;
   };
-  await expect.poll(waiting, { timeout: 20_000, interval: 5 }).toBe(sessions);
+  await expect.poll(waiting, { interval: 5 }).toBe(sessions);
 }

@@ -103,7 +103,7 @@ describe("a link that was asked for before", () => {
       const request = createResetStore({ sql }).request({ userId: ada.id, now: new Date(), traceparent: "" });
       const waits = () => sql`
         select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-      await expect.poll(waits, { timeout: 10_000 }).toHaveLength(1);
+      await expect.poll(waits).toHaveLength(1);
       return { request };
     });
     await asked.request;

@@ -66,7 +66,7 @@ describe("a connection that falls silent", () => {
   const pid = async (by: Pick<Sql, "unsafe">) => (await by.unsafe("select pg_backend_pid() as pid"))[0]?.pid;
 
   it("is given up with all that waits for its answer, and another one is made", async () => {
-    await open(500);
+    await open(2_000);
     proxy.silence();
     const lost = await Promise.allSettled([sql`select 1`, sql`select ${2}::int`]);
     expect(lost).toMatchObject([{ reason: { code: "CONNECTION_CLOSED" } }, { reason: { code: "CONNECTION_CLOSED" } }]);
@@ -74,7 +74,7 @@ describe("a connection that falls silent", () => {
   });
 
   it("is given up also while more and more is written to it", async () => {
-    await open(500);
+    await open(2_000);
     proxy.silence();
     let answered = false;
     const first = sql`select 1`.catch((error: unknown) => {
@@ -93,7 +93,7 @@ describe("a connection that falls silent", () => {
   });
 
   it("fails the transaction that waits on it, and nothing else", async () => {
-    await open(500);
+    await open(2_000);
     const lost = sql.begin(async (tx) => {
       await tx`select 1`;
       proxy.silence();
@@ -104,36 +104,36 @@ describe("a connection that falls silent", () => {
   });
 
   it("is kept while it owes no answer: idle, or between two statements of a transaction", async () => {
-    await open(1_000);
+    await open(2_000);
     const first = await pid(sql);
-    await sleep(1_500);
+    await sleep(3_000);
     const [before, after] = await sql.begin(async (tx) => {
       const before = await pid(tx);
-      await sleep(1_500);
+      await sleep(3_000);
       return [before, await pid(tx)];
     });
     expect([before, after]).toEqual([first, first]);
   });
 
   it("is kept while it listens and nothing is to be heard", async () => {
-    await open(1_000);
+    await open(2_000);
     const { state } = await sql.listen("quiet", () => undefined);
-    await sleep(1_500);
+    await sleep(3_000);
     expect(await sql`select pid from pg_stat_activity where pid = ${state.pid}`).toEqual([{ pid: state.pid }]);
   });
 
   it("is kept while an answer goes on arriving, however long that takes", async () => {
-    await open(1_000);
+    await open(2_000);
     // Each row is more than the server gathers before it sends.
-    const rows = await sql`select repeat('x', 10000) as x, pg_sleep(0.1)::text from generate_series(1, 20)`;
-    expect(rows).toHaveLength(20);
+    const rows = await sql`select repeat('x', 10000) as x, pg_sleep(0.1)::text from generate_series(1, 30)`;
+    expect(rows).toHaveLength(30);
   });
 
   it("is waited for where no bound is said: for the tasks of an administrator", async () => {
-    await open(500);
+    await open(2_000);
     await sql.end();
     sql = connect(proxy.url, { max: 1 });
-    expect(await sql`select pg_sleep(1.5)::text as slept`).toEqual([{ slept: "" }]);
+    expect(await sql`select pg_sleep(3)::text as slept`).toEqual([{ slept: "" }]);
   });
 });
 

@@ -39,7 +39,7 @@ describe("withLease", () => {
   });
 
   it("is renewed for as long as the work takes", async () => {
-    const o = { name: "long", holder: "replica-1", ttlMs: 300 };
+    const o = { name: "long", holder: "replica-1", ttlMs: 2_000 };
     await withLease(things.database.sql, o, async (signal) => {
       const first = await expiry("long");
       while ((await expiry("long")) <= first) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -92,14 +92,14 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
       },
     });
     await orders.getOrder({ id: orderId }, workOrigin({}));
-    await orders.getOrder({ id: orderId }, workOrigin({}), { timeoutMs: 700 });
-    await orders.getOrder({ id: orderId }, workOrigin({ timeoutMs: 300 }), { timeoutMs: 700 });
+    await orders.getOrder({ id: orderId }, workOrigin({}), { timeoutMs: 3_500 });
+    await orders.getOrder({ id: orderId }, workOrigin({ timeoutMs: 1_500 }), { timeoutMs: 3_500 });
     const [byDefault = 0, asked = 0, shorter = 0] = deadlines;
     expect(byDefault).toBeLessThanOrEqual(5_000);
-    expect(byDefault).toBeGreaterThan(700);
-    expect(asked).toBeLessThanOrEqual(700);
-    expect(asked).toBeGreaterThan(300);
-    expect(shorter).toBeLessThanOrEqual(300);
+    expect(byDefault).toBeGreaterThan(3_500);
+    expect(asked).toBeLessThanOrEqual(3_500);
+    expect(asked).toBeGreaterThan(1_500);
+    expect(shorter).toBeLessThanOrEqual(1_500);
   });
 
   it("gives up at the deadline, and tells the handler", async () => {
@@ -279,7 +279,7 @@ describe.each(["local", "remote"] as const)("a %s stream", (kind) => {
       await new Promise(() => undefined);
     });
     const versions: number[] = [];
-    const stream = orders.watchOrder({ id: orderId }, origin, { timeoutMs: 200 });
+    const stream = orders.watchOrder({ id: orderId }, origin, { timeoutMs: 2_000 });
     expect(await caught(versionsOf(stream, versions))).toMatchObject({ reason: "DEADLINE_PASSED" });
     expect(versions).toEqual([1]);
     await told.promise;

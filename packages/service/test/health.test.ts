@@ -134,7 +134,7 @@ describe("services in one process", () => {
 });
 
 const sixtyOrMore: unknown = expect.toSatisfy((seconds: number) => seconds >= 60);
-const patience = { timeout: 15_000, interval: 50 };
+const patience = { interval: 50 };
 
 async function start(definition: typeof product, env: Readonly<Record<string, string>> = {}): Promise<Running> {
   const one = await runServices([definition], options(true, env));

@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const ready = { isStopping: false, waiting: [] };
 const unanswered = { isStopping: false, waiting: ["answer of the database of order"] };
-const patience = { timeout: 20_000, interval: 100 };
+const patience = { interval: 100 };
 
 describe("a service's readiness", () => {
   it("waits for its database when that goes away, and is there again when it is back", async () => {

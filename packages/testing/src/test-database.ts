@@ -25,7 +25,7 @@ export interface TestDatabase {
 
 /** Serialises the making of templates and of roles, which belong to the whole server. */
 const templateLock = 7_242_017_002;
-const poolsCloseMsMax = 3_000;
+const poolsCloseMsMax = 20_000;
 
 /**
  * Clones a database with these schemas, migrated, for one test file.
