@@ -1,13 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import {
-  accessOf,
-  type Caller,
-  callErrors,
-  decideAccess,
-  identify,
-  type TokenVerifier,
-  userTokenHeader,
-} from "@rialto/rpc";
+import { accessOf, type Caller, callErrors, decideAccess, identifyPerson, type TokenVerifier } from "@rialto/rpc";
 import { refused } from "./refused.ts";
 
 /**
@@ -15,8 +7,7 @@ import { refused } from "./refused.ts";
  * token that does not hold, also where none is needed.
  */
 export async function identifyCaller(authorization: string | undefined, verifier: TokenVerifier): Promise<Caller> {
-  const headers = new Headers(authorization === undefined ? {} : { [userTokenHeader]: authorization });
-  return (await identify(headers, "gateway", verifier)).caller;
+  return await identifyPerson(authorization ?? null, verifier);
 }
 
 /**

@@ -82,12 +82,13 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
     expect(await table(system.url, method, inside)).toEqual(wanted);
   });
 
-  it("is open at its service to whom the contract names", async () => {
+  it("is open at its service to the services that the contract names, and to no person who does not come through the gateway", async () => {
     const { services: named } = getOption(method, access);
     const wanted = expected(method, "unauthenticated", (caller) =>
       named.includes(caller) ? "let in" : "permission_denied",
     );
-    expect(await table(system.direct(target), method, inside)).toEqual(wanted);
+    const nobody = { anonymous: "unauthenticated", customer: "unauthenticated", admin: "unauthenticated" };
+    expect(await table(system.direct(target), method, inside)).toEqual({ ...wanted, ...nobody });
   });
 
   it("is open to the gateway itself where the contract names it and no person, and to nobody who calls through it", async () => {
@@ -100,6 +101,12 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
     expect(await outcome(direct, method, gateway)).toBe(isOwn ? "let in" : anonymous);
     expect(await outcome(direct, method, passedOn)).toBe(anonymous);
     expect(await outcome(direct, method, { ...passedOn, ...bearer(admin) })).toBe(ofPerson(method, "ADMIN"));
+    // A person's token says nothing beside the token of a service, and that of the gateway holds for one service only.
+    const order = await inside("order");
+    const ofOrder = named.includes("order") ? "let in" : "permission_denied";
+    expect(await outcome(direct, method, { ...order, ...bearer(admin) })).toBe(ofOrder);
+    const elsewhere = { [serviceTokenHeader]: await system.serviceToken("gateway", "elsewhere") };
+    expect(await outcome(direct, method, { ...elsewhere, ...bearer(admin) })).toBe("unauthenticated");
   });
 });
 

@@ -152,16 +152,18 @@ export async function startStubSystem(
       const sign = (more: object, o: { alg?: string; key?: Parameters<SignJWT["sign"]>[0]; expires?: string } = {}) =>
         new SignJWT({ ...claims, ...more })
           .setProtectedHeader({ ...header, alg: o.alg ?? "EdDSA" })
+          .setIssuedAt()
           .setExpirationTime(o.expires ?? "15m")
           .sign(o.key ?? access.signingKey);
       const none = [
         { ...header, alg: "none" },
-        { ...claims, exp: 4_000_000_000 },
+        { ...claims, iat: Math.floor(Date.now() / 1000), exp: Math.floor(Date.now() / 1000) + 900 },
       ].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
       return {
         forged: await sign({}, { key: (await newKey("access-1")).signingKey }),
         expired: await sign({}, { expires: "-1m" }),
         "for another audience": await sign({ aud: "elsewhere" }),
+        "that lives for a day": await sign({}, { expires: "1d" }),
         "with alg none": `${none.join(".")}.`,
         "HS256 with the public key as secret": await sign(
           {},

@@ -1,7 +1,7 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
-import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { accessTokenSecondsMax, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import type { Attempts } from "./attempts.ts";
 import { errors } from "./errors.ts";
@@ -10,7 +10,7 @@ import type { Passwords } from "./passwords.ts";
 import type { ResetStore } from "./reset-store.ts";
 import { endAllSessions, type SessionHolder, type SessionStore } from "./session-store.ts";
 import type { UserStore } from "./store.ts";
-import { type AccessTokens, accessTokenSecondsMax, hashOf, newSecretToken } from "./tokens.ts";
+import { type AccessTokens, hashOf, newSecretToken } from "./tokens.ts";
 import type { User } from "./user.ts";
 import { messageOf } from "./user-message.ts";
 

@@ -1,10 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
+import { accessTokenSecondsMax } from "@rialto/rpc";
 import type { SigningKeys } from "@rialto/service";
 import { importJWK, type JWK, SignJWT } from "jose";
 import type { UserRole } from "./user.ts";
-
-/** How long an access token is good for. */
-export const accessTokenSecondsMax = 900;
 
 const party = "rialto";
 const secretTokenBytes = 32;

@@ -499,6 +499,7 @@ export const comments = {
   "rialto.type.v1.ErrorReason.CHANGED_MEANWHILE": "Another change came first, more than once. Nothing was changed by this call.",
   "rialto.type.v1.ErrorReason.DEADLINE_PASSED": "The deadline passed before the work was done. It may have been done all the same.",
   "rialto.type.v1.ErrorReason.ERROR_REASON_UNSPECIFIED": "Not given.",
+  "rialto.type.v1.ErrorReason.GATEWAY_REQUIRED": "A service was called by somebody who is neither the gateway nor another service.",
   "rialto.type.v1.ErrorReason.IDEMPOTENCY_KEY_INVALID": "The idempotency key is malformed.",
   "rialto.type.v1.ErrorReason.IDEMPOTENCY_KEY_IN_USE": "The first request with this idempotency key is still at work.",
   "rialto.type.v1.ErrorReason.IDEMPOTENCY_KEY_REUSED": "The idempotency key was used before with another request.",

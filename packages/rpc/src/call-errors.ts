@@ -10,6 +10,13 @@ export const callErrors = defineErrors(ErrorReason, "type", {
     client: "Sign in and send `authorization: Bearer <access token>`.",
     operator: "Nothing.",
   },
+  GATEWAY_REQUIRED: {
+    code: "unauthenticated",
+    retryable: false,
+    message: "A service answers the gateway and other services only.",
+    client: "Call the gateway.",
+    operator: "Somebody calls a service's own port. In production only gateways and services should reach it.",
+  },
   TOKEN_INVALID: {
     code: "unauthenticated",
     retryable: false,

@@ -14,7 +14,7 @@ import { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
 import type { Origin } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { idempotencyKeyHeader } from "./idempotency.ts";
-import { serviceTokenHeader, userTokenHeader } from "./identity.ts";
+import { doorName, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault } from "./limits.ts";
 import { createLocalRoad } from "./local-road.ts";
 import { type CallHead, requestIdHeader, traceparentHeader } from "./pipeline.ts";
@@ -73,6 +73,7 @@ function roadTo(target: ClientTarget): Road {
 }
 
 interface Names {
+  readonly caller: string;
   readonly target: string;
   readonly tokens: ServiceTokens;
 }
@@ -99,7 +100,8 @@ async function headOf(method: DescMethod, names: Names, origin: Origin, o: CallO
     [requestIdHeader]: origin.requestId,
     [traceparentHeader]: origin.traceparent,
   });
-  if (origin.userToken !== undefined) headers.set(userTokenHeader, `Bearer ${origin.userToken}`);
+  if (origin.userToken !== undefined && names.caller === doorName)
+    headers.set(userTokenHeader, `Bearer ${origin.userToken}`);
   if (o.idempotencyKey !== undefined) headers.set(idempotencyKeyHeader, o.idempotencyKey);
   const timeoutMs = o.timeoutMs ?? (method.methodKind === "unary" ? unaryTimeoutMsDefault : streamTimeoutMsMax);
   const latest = Date.now() + timeoutMs;

@@ -11,7 +11,7 @@ export interface Origin {
   readonly deadline?: Date;
   readonly requestId: string;
   readonly traceparent: string;
-  /** The customer's own access token, which travels on. */
+  /** A person's access token, which the gateway alone passes on. What a service asks of another it asks for itself. */
   readonly userToken?: string;
 }
 

@@ -10,11 +10,10 @@ export const serviceTokenHeader = "rialto-service";
 export const clientAddressHeader = "rialto-client-address";
 
 /** The one service whose calls are, but for a few, not its own but those of the person whose token it passes on. */
-const doorName = "gateway";
+export const doorName = "gateway";
 
 interface Identified {
   readonly caller: Caller;
-  readonly userToken: string | undefined;
   /** Where the call came in from outside, as the gateway saw it. */
   readonly clientAddress?: string;
   /** The gateway calls, and names neither a person nor an address that it would pass the call on for. */
@@ -22,25 +21,27 @@ interface Identified {
 }
 
 /**
- * Who calls: another service by the token that it signed for us, else the person whose access token it is, else nobody
- * in particular. A token that does not hold is refused even where none was needed: whoever sends one means it.
+ * Who calls a service: another service by the token that it signed for this one; or, where that is the gateway, the person whose access token it
+ * passes on, else nobody in particular. Without such a token nobody is heard, with GATEWAY_REQUIRED: limits, revocations and what else the gateway
+ * looks after would be passed by, and an access token that leaked inside would be good for every service. A token that does not hold is refused even
+ * where none was needed: whoever sends one means it.
  */
 export async function identify(headers: Headers, service: string, verifier: TokenVerifier): Promise<Identified> {
-  const userToken = bearer(headers.get(userTokenHeader));
   const serviceToken = headers.get(serviceTokenHeader);
-  if (serviceToken !== null) {
-    const { name } = await verifier.service(serviceToken, service);
-    // The customer's token only travels on here: it may have expired since the work began that this call is part of.
-    if (name !== doorName) return { caller: { kind: "service", name }, userToken };
-  }
-  const address = serviceToken === null ? null : headers.get(clientAddressHeader);
+  if (serviceToken === null) throw refuse(callErrors.GATEWAY_REQUIRED);
+  const { name } = await verifier.service(serviceToken, service);
+  if (name !== doorName) return { caller: { kind: "service", name } };
+  const address = headers.get(clientAddressHeader);
   const from = address === null ? {} : { clientAddress: address };
-  if (userToken === undefined) {
-    const isDoorItself = serviceToken !== null && address === null;
-    return { caller: { kind: "anonymous" }, userToken, ...from, isDoorItself };
-  }
-  const { userId, role, sessionId } = await verifier.user(userToken);
-  return { caller: { kind: "user", userId, role, sessionId }, userToken, ...from };
+  const caller = await identifyPerson(headers.get(userTokenHeader), verifier);
+  return { caller, ...from, isDoorItself: caller.kind === "anonymous" && address === null };
+}
+
+/** Whose access token an Authorization header holds; nobody's in particular where there is none. Throws TOKEN_INVALID or SESSION_ENDED where it does not hold. */
+export async function identifyPerson(authorization: string | null, verifier: TokenVerifier): Promise<Caller> {
+  if (authorization === null) return { kind: "anonymous" };
+  const { userId, role, sessionId } = await verifier.user(bearer(authorization));
+  return { kind: "user", userId, role, sessionId };
 }
 
 /**
@@ -52,8 +53,7 @@ export function callerUnder(policy: AccessPolicy | undefined, { caller, isDoorIt
   return isOwn ? { kind: "service", name: doorName } : caller;
 }
 
-function bearer(header: string | null): string | undefined {
-  if (header === null) return undefined;
+function bearer(header: string): string {
   const token = /^bearer +([\w.~+/=-]+)$/i.exec(header)?.[1];
   if (token === undefined) throw refuse(callErrors.TOKEN_INVALID);
   return token;

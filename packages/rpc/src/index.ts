@@ -20,9 +20,9 @@ export {
 export { createHealthPages, type ServiceStanding } from "./health-pages.ts";
 export { httpMethodsOf } from "./http-refusal.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
-export { clientAddressHeader, identify, serviceTokenHeader, userTokenHeader } from "./identity.ts";
+export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 export { limitKeyOf } from "./limit-key.ts";
-export { answerTakingMax } from "./limits.ts";
+export { accessTokenSecondsMax, answerTakingMax } from "./limits.ts";
 export { listen } from "./listen.ts";
 export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";

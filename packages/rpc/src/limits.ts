@@ -85,8 +85,11 @@ export const serverConnectionsMax = 10_000;
 /** How long a server that is told to close waits for the calls at work. */
 export const closeGraceMsMax = 3_000;
 
-/** Signing keys are asked for again after this time, and at once where a token names an unknown one. */
-export const keySetAgeMsMax = 5 * 60_000;
+/** Signing keys are asked for again after this time, and at once where a token names an unknown one: how long a key that was taken out is still accepted. */
+export const keySetAgeMsMax = 30_000;
+
+/** How long a call waits for signing keys to be asked for again where older ones are here. */
+export const keySetWaitMsMax = 1_000;
 
 /** A token that names an unknown key makes us ask for the keys at most this often. */
 export const keySetRefetchMsMin = 2_000;
@@ -117,6 +120,12 @@ export const revocationsStaleMs = 20_000;
 
 /** Tolerated difference between two machines' clocks. */
 export const clockSkewSecondsMax = 5;
+
+/** How far ahead of ours the clock of a machine may be that makes a token. More than above: nobody gains by it, as a token's whole life is bounded. */
+export const issuerSkewSecondsMax = 60;
+
+/** How long an access token lives. One that says that it lives longer is refused, whoever signed it. */
+export const accessTokenSecondsMax = 900;
 
 /** How long a service's own token lives. */
 export const serviceTokenSecondsMax = 60;

@@ -1,9 +1,9 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
+import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
 import { callErrors } from "./call-errors.ts";
 import type { UserId } from "./caller.ts";
 import { refuse } from "./errors.ts";
-import { createKeySet, type KeyFinder } from "./key-set.ts";
-import { clockSkewSecondsMax } from "./limits.ts";
+import { createKeySet, fixedKeySet, type KeyFinder } from "./key-set.ts";
+import { accessTokenSecondsMax, clockSkewSecondsMax, issuerSkewSecondsMax, serviceTokenSecondsMax } from "./limits.ts";
 import type { Revocations } from "./revocations.ts";
 import { rememberVerified, type Verified } from "./verified-tokens.ts";
 
@@ -28,8 +28,9 @@ const accessTokenParty = "rialto";
 /**
  * Checks access tokens against the user service's key set, which is fetched when it is first needed, and the services'
  * own tokens against the public keys of the configuration (each under its service's name as `kid`). Both are EdDSA and
- * nothing else: a token that names another algorithm is refused before a key is used. A signature that held is
- * remembered until its token expires; whether its session still lives is asked of `revocations` at every call.
+ * nothing else: a token that names another algorithm is refused before a key is used, and so is one that would live longer than we make
+ * them. A signature that held is remembered until its token expires or the keys change; whether its session still lives is asked of
+ * `revocations` at every call.
  */
 export function createTokenVerifier(o: {
   readonly accessKeys: () => Promise<JSONWebKeySet>;
@@ -39,9 +40,9 @@ export function createTokenVerifier(o: {
 }): TokenVerifier {
   const { revocations } = o;
   const accessKeys = createKeySet(o.accessKeys);
-  const serviceKeys = createLocalJWKSet(o.serviceKeys);
-  const user = rememberVerified((token) => verifyUser(token, accessKeys));
-  const service = rememberVerified((token, audience) => verifyService(token, audience, serviceKeys));
+  const serviceKeys = fixedKeySet(o.serviceKeys);
+  const user = rememberVerified((token) => verifyUser(token, accessKeys.find), accessKeys);
+  const service = rememberVerified((token, audience) => verifyService(token, audience, serviceKeys.find), serviceKeys);
   return {
     async user(token) {
       const claims = await user(token, accessTokenParty);
@@ -57,8 +58,9 @@ async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<User
   const payload = await verify(token, keys, {
     issuer: accessTokenParty,
     audience: accessTokenParty,
-    requiredClaims: ["sub", "exp", "sid", "role"],
+    requiredClaims: ["sub", "iat", "exp", "sid", "role"],
   });
+  assertLifetime(payload, accessTokenSecondsMax);
   const { sub, sid, role } = payload;
   if (sub === undefined || typeof sid !== "string" || (role !== "CUSTOMER" && role !== "ADMIN")) {
     throw refuse(callErrors.TOKEN_INVALID);
@@ -77,7 +79,8 @@ async function verifyService(
     kid = header?.kid;
     return keys(header, input);
   };
-  const payload = await verify(token, finder, { audience, requiredClaims: ["iss", "sub", "exp"] });
+  const payload = await verify(token, finder, { audience, requiredClaims: ["iss", "sub", "iat", "exp"] });
+  assertLifetime(payload, serviceTokenSecondsMax);
   const { iss, sub } = payload;
   // One service's key must not speak for another: the key's name is the service's.
   if (iss === undefined || iss !== sub || iss !== kid) throw refuse(callErrors.TOKEN_INVALID);
@@ -101,6 +104,15 @@ async function verify(
     // The keys could not be had: whether the token is good is not known.
     throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause });
   }
+}
+
+/**
+ * Refuses a token that was not made for as short a life as ours are. Whoever gets hold of a key must not make tokens with it that outlive the
+ * key. (jose's `maxTokenAge` measures from our clock alone, and refuses what a machine made whose clock is a few seconds ahead.)
+ */
+function assertLifetime({ iat = 0, exp = 0 }: JWTPayload, secondsMax: number): void {
+  const now = Date.now() / 1000;
+  if (exp - iat > secondsMax || iat > now + issuerSkewSecondsMax) throw refuse(callErrors.TOKEN_INVALID);
 }
 
 /** The moment, in milliseconds, from which a token is not good any more. */

@@ -13,24 +13,31 @@ afterEach(() => {
 });
 const passSeconds = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000);
 
-async function accessToken(key: Key, seconds = 900): Promise<string> {
+async function accessToken(key: Key, seconds = 900, issuedBefore = 0): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
   return new SignJWT({ sid: "s-1", role: "CUSTOMER" })
     .setProtectedHeader({ alg: "EdDSA", kid: key.kid })
     .setIssuer("rialto")
     .setAudience("rialto")
     .setSubject("u-1")
-    .setExpirationTime(Math.floor(Date.now() / 1000) + seconds)
+    .setIssuedAt(now - issuedBefore)
+    .setExpirationTime(now + seconds)
     .sign(await importJWK(key.private, "EdDSA"));
 }
 
 /** A verifier whose key set the test holds, and how often it was asked for. */
 function verifierOf(...keys: Key[]) {
-  const state = { set: { keys: keys.map((key) => key.public) } as JSONWebKeySet, asked: 0, isDown: false };
+  const state = {
+    set: { keys: keys.map((key) => key.public) } as JSONWebKeySet,
+    answer: undefined as Promise<JSONWebKeySet> | undefined,
+    asked: 0,
+    isDown: false,
+  };
   const verifier = createTokenVerifier({
     accessKeys: async () => {
       state.asked += 1;
       if (state.isDown) throw new Error("the user service at 10.0.0.7 is down");
-      return state.set;
+      return state.answer ?? state.set;
     },
     serviceKeys: { keys: [] },
   });
@@ -75,8 +82,61 @@ describe("the verifier of access tokens", () => {
     await verifier.user(await accessToken(key));
     state.isDown = true;
     passSeconds(3600);
+    for (let call = 0; call < 10; call += 1) await verifier.user(await accessToken(key, 100 + call));
+    // Not at every call: each would wait for it.
+    expect(state.asked).toBe(2);
+    passSeconds(3);
+    await verifier.user(await accessToken(key));
+    expect(state.asked).toBe(3);
+  });
+
+  it("makes no call wait for keys for long where it has some", async () => {
+    const key = await keyPair("a");
+    const { verifier, state } = verifierOf(key);
+    await verifier.user(await accessToken(key));
+    state.answer = new Promise(() => {});
+    passSeconds(3600);
     await verifier.user(await accessToken(key));
     expect(state.asked).toBe(2);
+  });
+
+  it("refuses within half a minute what a key signed that was taken out, also where it held before", async () => {
+    const [stolen, next] = [await keyPair("a"), await keyPair("b")];
+    const { verifier, state } = verifierOf(stolen);
+    const seen = await accessToken(stolen);
+    await verifier.user(seen);
+    state.set = { keys: [next.public] };
+    passSeconds(31);
+    expect(await reasonWhy(verifier.user(seen))).toBe("TOKEN_INVALID");
+    expect(await reasonWhy(verifier.user(await accessToken(stolen, 800)))).toBe("TOKEN_INVALID");
+    await verifier.user(await accessToken(next));
+  });
+
+  it("refuses what a key signed under its own name that was exchanged for another", async () => {
+    const [stolen, next] = [await keyPair("a"), await keyPair("a")];
+    const { verifier, state } = verifierOf(stolen);
+    const seen = await accessToken(stolen);
+    await verifier.user(seen);
+    state.set = { keys: [next.public] };
+    passSeconds(31);
+    expect(await reasonWhy(verifier.user(seen))).toBe("TOKEN_INVALID");
+  });
+
+  it.each([
+    ["lives longer than fifteen minutes", 901, 0],
+    ["began long ago", 60, 3600],
+    ["begins in the future", 960, -70],
+    ["does not end", 100 * 365 * 86_400, 0],
+  ])("refuses a token that %s, however well it is signed", async (_, seconds, issuedBefore) => {
+    const key = await keyPair("a");
+    const { verifier } = verifierOf(key);
+    expect(await reasonWhy(verifier.user(await accessToken(key, seconds, issuedBefore)))).toBe("TOKEN_INVALID");
+  });
+
+  it("takes a token of a machine whose clock is half a minute ahead", async () => {
+    const key = await keyPair("a");
+    const { verifier } = verifierOf(key);
+    await verifier.user(await accessToken(key, 930, -30));
   });
 
   it("does not call a token bad because it has no keys yet", async () => {

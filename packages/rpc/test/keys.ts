@@ -28,17 +28,20 @@ export async function createPeople() {
     sub: "0197f000-0000-7000-8000-000000000001",
     sid: "session-1",
     role: "CUSTOMER",
+    iat: seconds(0),
     exp: seconds(900),
     ...o,
   });
   const sign = async (key: JWK, payload: JWTPayload, kid = "access-1") =>
     new SignJWT(payload).setProtectedHeader({ alg: "EdDSA", kid }).sign(await importJWK(key, "EdDSA"));
   const { exp: _exp, ...withoutExpiry } = claims();
+  const { iat: _iat, ...withoutIssueTime } = claims();
   const unsigned = (header: object, payload: JWTPayload) =>
     `${[header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".")}.`;
 
   return {
     access,
+    gatewayKey: gateway.public,
     verifier,
     order: createServiceTokens({ name: "order", privateKey: order.private }),
     notification: createServiceTokens({ name: "notification", privateKey: notification.private }),
@@ -48,12 +51,14 @@ export async function createPeople() {
     admin: await sign(access.private, claims({ role: "ADMIN", sub: "0197f000-0000-7000-8000-00000000000a" })),
     bad: {
       forged: await sign(stranger.private, claims()),
-      expired: await sign(access.private, claims({ exp: seconds(-60) })),
+      expired: await sign(access.private, claims({ iat: seconds(-960), exp: seconds(-60) })),
       "for another audience": await sign(access.private, claims({ aud: "elsewhere" })),
       "of another issuer": await sign(access.private, claims({ iss: "elsewhere" })),
       "of an unknown role": await sign(access.private, claims({ role: "OWNER" })),
       "without a session": await sign(access.private, claims({ sid: 0 })),
       "without an expiry": await sign(access.private, withoutExpiry),
+      "without the time of its issue": await sign(access.private, withoutIssueTime),
+      "that lives for a day": await sign(access.private, claims({ exp: seconds(86_400) })),
       "with alg none": unsigned({ alg: "none", kid: "access-1" }, claims()),
       "with HS256 under the public key": await new SignJWT(claims())
         .setProtectedHeader({ alg: "HS256", kid: "access-1" })
@@ -65,12 +70,23 @@ export async function createPeople() {
     },
     badService: {
       "for another service": await createServiceTokens({ name: "order", privateKey: order.private }).for("payment"),
-      "of another service's key": await new SignJWT({ iss: "order", sub: "order", aud: "order", exp: seconds(60) })
+      "of another service's key": await new SignJWT({
+        iss: "order",
+        sub: "order",
+        aud: "order",
+        iat: seconds(0),
+        exp: seconds(60),
+      })
         .setProtectedHeader({ alg: "EdDSA", kid: "notification" })
         .sign(await importJWK(notification.private, "EdDSA")),
       "that expired": await sign(
         order.private,
-        { iss: "order", sub: "order", aud: "order", exp: seconds(-60) },
+        { iss: "order", sub: "order", aud: "order", iat: seconds(-120), exp: seconds(-60) },
+        "order",
+      ),
+      "that lives for a day": await sign(
+        order.private,
+        { iss: "order", sub: "order", aud: "order", iat: seconds(0), exp: seconds(86_400) },
         "order",
       ),
       "that a customer made of an access token": await sign(access.private, claims()),

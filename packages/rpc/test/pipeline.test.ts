@@ -39,7 +39,6 @@ describe.each(wayNames)("a call %s", (name) => {
     expect(result).toMatchObject({ code: "ok", answer: { order: { id: orderId, version: 1, userId: "" } } });
     expect(shop.calls[0]).toMatchObject({
       caller: { kind: "user", role: "CUSTOMER", sessionId: "session-1" },
-      userToken: people.customer,
     });
   });
 
@@ -92,10 +91,13 @@ describe.each(wayNames)("a call %s", (name) => {
     expect(await call(getOrder, { id: orderId }, order)).toMatchObject({ reason: "ACCESS_DENIED" });
   });
 
-  it("lets a customer's token travel with a service without looking at it", async () => {
-    const headers = { "rialto-service": await people.notification.for("order"), ...as(people.bad.expired) };
-    expect((await call(getOrder, { id: orderId }, headers)).code).toBe("ok");
-    expect(shop.calls[0]).toMatchObject({ caller: { kind: "service" }, userToken: people.bad.expired });
+  it("takes a service's calls as its own, whatever person's token stands beside", async () => {
+    for (const token of [people.bad.expired, people.admin]) {
+      const headers = { "rialto-service": await people.notification.for("order"), ...as(token) };
+      expect((await call(getOrder, { id: orderId }, headers)).code).toBe("ok");
+      expect(await call(shipOrder, { id: orderId }, headers)).toMatchObject({ reason: "ACCESS_DENIED" });
+    }
+    expect(shop.calls.map(({ caller }) => caller.kind)).toEqual(["service", "service"]);
   });
 
   it("takes the gateway's calls as those of the person whose token it passes on", async () => {
@@ -188,6 +190,29 @@ describe.each(wayNames)("a call %s", (name) => {
     expect(shop.calls[0]).toMatchObject({ requestId: "r-1", traceparent: expect.stringContaining(traceId) });
     expect(shop.calls[1]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
     expect(shop.lines.map((line) => line.requestId)).toEqual(["r-1", shop.calls[1]?.requestId]);
+  });
+});
+
+describe.each(wayNames)("a call %s that does not come through the gateway", (name) => {
+  it("is refused whoever makes it, and whatever they show of people", async () => {
+    const direct = await openWays(shop.direct);
+    try {
+      for (const headers of [{}, as(people.customer), as(people.admin), as(people.bad.forged)]) {
+        for (const method of [getOrder, ProductService.method.listProducts]) {
+          const result = await direct.ways[name](method, method === getOrder ? { id: orderId } : {}, headers);
+          expect(result).toMatchObject({ code: "unauthenticated", reason: "GATEWAY_REQUIRED" });
+        }
+      }
+      expect(shop.calls).toEqual([]);
+    } finally {
+      await direct.close();
+    }
+  });
+
+  it("is refused with a gateway's token that is for another service", async () => {
+    const headers = { "rialto-service": await people.gateway.for("payment"), ...as(people.customer) };
+    const result = await opened.ways[name](getOrder, { id: orderId }, headers);
+    expect(result).toMatchObject({ code: "unauthenticated", reason: "TOKEN_INVALID" });
   });
 });
 

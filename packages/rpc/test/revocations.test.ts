@@ -32,29 +32,13 @@ async function shopWith(revocations: Revocations, orders: Parameters<typeof crea
   const people = await createPeople();
   const verifier = createTokenVerifier({
     accessKeys: async () => ({ keys: [people.access.public] }),
-    serviceKeys: { keys: [] },
+    serviceKeys: { keys: [people.gatewayKey] },
     revocations,
   });
   const shop = createShop({ ...people, verifier }, orders);
-  // Without a service's token: the person calls the service directly.
-  const names = { caller: "nobody", target: "order", tokens: { for: async () => "" } };
-  const client = createClient(OrderService, { kind: "local", endpoint: () => directly(shop.endpoint) }, names);
+  const names = { caller: "gateway", target: "order", tokens: people.gateway };
+  const client = createClient(OrderService, { kind: "local", endpoint: () => shop.endpoint }, names);
   return { client, origin: { ...workOrigin({}), userToken: people.customer } };
-}
-
-/** A caller from outside has no service token to show. */
-function directly(endpoint: ReturnType<typeof createShop>["endpoint"]) {
-  const bare = <H extends { readonly headers: Headers }>(head: H): H => {
-    const headers = new Headers(head.headers);
-    headers.delete("rialto-service");
-    return { ...head, headers };
-  };
-  const { unary, stream } = endpoint.call;
-  const call = {
-    unary: (...[head, request]: Parameters<typeof unary>) => unary(bare(head), request),
-    stream: (...[head, request]: Parameters<typeof stream>) => stream(bare(head), request),
-  };
-  return { ...endpoint, call };
 }
 
 const ended: EndedSession = { sessionId: "session-1", time: new Date() };

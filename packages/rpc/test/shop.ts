@@ -4,13 +4,16 @@ import { AuthService, OrderErrorReason, OrderService, PaymentService, ProductSer
 import { createLogger } from "@rialto/telemetry";
 import {
   type CallContext,
+  clientAddressHeader,
   createEndpoint,
   defineErrors,
+  type Endpoint,
   type Handlers,
   type Route,
   refuse,
   requireOwner,
   serve,
+  serviceTokenHeader,
 } from "../src/index.ts";
 import type { People } from "./keys.ts";
 
@@ -66,11 +69,14 @@ export function some<S extends DescService>(service: S, handlers: Partial<Handle
   return serve(service, { ...missing, ...handlers } as Handlers<S>);
 }
 
-/** An endpoint that answers to "order" and serves a piece of several domains. It remembers who called. */
+/**
+ * An endpoint that answers to "order" and serves a piece of several domains. It remembers who called. What comes to it without a service's token
+ * comes through the gateway, as people's calls do; `direct` is the endpoint as it is.
+ */
 export function createShop(people: People, orders: Partial<Handlers<typeof OrderService>> = {}) {
   const calls: CallContext[] = [];
   const lines: Record<string, unknown>[] = [];
-  const endpoint = createEndpoint({
+  const direct = createEndpoint({
     service: "order",
     verifier: people.verifier,
     fingerprintKey: "secret",
@@ -121,5 +127,25 @@ export function createShop(people: People, orders: Partial<Handlers<typeof Order
       serve(internalService, { reach: async () => ({}) } as never),
     ],
   });
-  return { endpoint, calls, lines };
+  return { endpoint: behindGateway(direct, people), direct, calls, lines };
+}
+
+function behindGateway(direct: Endpoint, people: People): Endpoint {
+  const passedOn = async (given: Headers): Promise<Headers> => {
+    if (given.has(serviceTokenHeader)) return given;
+    const headers = new Headers(given);
+    headers.set(serviceTokenHeader, await people.gateway.for("order"));
+    headers.set(clientAddressHeader, "192.0.2.1");
+    return headers;
+  };
+  return {
+    ...direct,
+    call: {
+      unary: async (head, request) => direct.call.unary({ ...head, headers: await passedOn(head.headers) }, request),
+      async *stream(head, request) {
+        yield* direct.call.stream({ ...head, headers: await passedOn(head.headers) }, request);
+      },
+    },
+    fetchBytes: async (request) => direct.fetchBytes({ ...request, header: await passedOn(request.header) }),
+  };
 }

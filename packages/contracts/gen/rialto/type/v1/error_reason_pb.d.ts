@@ -126,6 +126,13 @@ export enum ErrorReason {
    * @generated from enum value: RATE_LIMITED = 15;
    */
   RATE_LIMITED = 15,
+
+  /**
+   * A service was called by somebody who is neither the gateway nor another service.
+   *
+   * @generated from enum value: GATEWAY_REQUIRED = 16;
+   */
+  GATEWAY_REQUIRED = 16,
 }
 
 /**
