@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type ByteResponse, callErrors, type ErrorCode, writeNodeResponse } from "@rialto/rpc";
+import { type ByteResponse, callErrors, type ErrorCode, saysItsEnd, writeNodeResponse } from "@rialto/rpc";
 import { limitedBody } from "./body.ts";
 import { codeOfNumber, isCode } from "./codes.ts";
 import { protocolAt } from "./connect.ts";
@@ -42,6 +42,7 @@ async function* endedStream(
   const { signal, record } = exchange;
   try {
     yield* body;
+    if (!saysItsEnd({ header, trailer: end })) throw new Error("a gRPC stream ended without a status");
     passTrailers(end, trailer);
     recordGrpc(record, header, trailer);
   } catch (error) {

@@ -5,6 +5,7 @@ import {
   type Caller,
   callErrors,
   createByteUpstream,
+  endWithHead,
   isStandardPath,
   openPort,
   type PortTls,
@@ -274,8 +275,7 @@ function answerError(exchange: Exchange, error: unknown, log: Logger): void {
     return;
   }
   if (protocol === "grpc" || protocol === "grpc-web") {
-    response.writeHead(200, { "content-type": contentType, ...grpcStatus(answer) });
-    response.end();
+    endWithHead(response, 200, Object.entries({ "content-type": contentType, ...grpcStatus(answer) }));
     return;
   }
   const json = JSON.stringify(isProcedurePath(path) ? connectError(answer) : restError(answer));

@@ -1,5 +1,7 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
-import type { ByteRequest } from "./bytes.ts";
+import { BodyBrokenOff, BrokenAnswer } from "./broken-answer.ts";
+import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import type { CallClock } from "./deadline.ts";
 import { Refusal } from "./errors.ts";
@@ -7,7 +9,7 @@ import type { GuardedReplica, Outcome } from "./guarded-replica.ts";
 import { answerMarginMs, silenceMsMin } from "./limits.ts";
 import { readWhole, withBody } from "./request-body.ts";
 import { Silent } from "./retry.ts";
-import { saysUnavailable, setTimeoutMs } from "./wire-protocol.ts";
+import { saysItsEnd, saysUnavailable, setTimeoutMs } from "./wire-protocol.ts";
 
 /**
  * Sends a request to one replica, once, with the body that was read of it, and remembers how that went: a lost connection, or silence until the
@@ -31,9 +33,9 @@ export async function attemptAt(
     const leave = await way.room.enter(clock.signal);
     sentAt = Date.now();
     try {
-      const response = await way.fetch(withBody(addressed(request, url, clock), body));
+      const response = await way.fetch(withBody(addressed({ ...request, ...marked(request) }, url, clock), body));
       if (isStream) return { kind: "ANSWER", response: { ...response, body: streamed(response.body, clock, leave) } };
-      const whole = await readWhole(response.body);
+      const whole = await readAnswer(response);
       leave();
       return { kind: "ANSWER", response: { ...response, body: createAsyncIterable([whole]) } };
     } catch (error) {
@@ -52,6 +54,32 @@ export async function attemptAt(
   );
   if (outcome.kind === "ANSWER" && saysUnavailable(outcome.response)) guarded.saidUnavailable();
   return outcome;
+}
+
+/** A body that goes on as it comes, whose end is its caller's doing where it breaks off. */
+function marked({ body }: ByteRequest): Pick<ByteRequest, "body"> {
+  if (body === undefined) return {};
+  async function* read(of: AsyncIterable<Uint8Array>) {
+    try {
+      yield* of;
+    } catch (cause) {
+      throw new BodyBrokenOff(cause);
+    }
+  }
+  return { body: read(body) };
+}
+
+/** All of an answer, which breaks where it is larger than what is kept of one, or has not said how its call ended. */
+async function readAnswer({ header, trailer, body }: ByteResponse): Promise<Uint8Array> {
+  const whole = await readWhole(body).catch((error: unknown) => {
+    throw isTooLarge(error) ? new BrokenAnswer(error) : error;
+  });
+  if (!saysItsEnd({ header, trailer })) throw new BrokenAnswer(new Error("a gRPC answer without a status"));
+  return whole;
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.ResourceExhausted;
 }
 
 function isDeadline({ signal }: CallClock): boolean {

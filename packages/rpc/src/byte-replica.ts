@@ -1,7 +1,8 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
+import { createNodeHttpClient } from "@connectrpc/connect-node";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
+import { createHttp2Sessions } from "./http2-sessions.ts";
 import { keepAliveMsMax, upstreamIdleSocketsMax } from "./limits.ts";
 import { createRoom, type Room } from "./room.ts";
 import { protocolOf } from "./wire-protocol.ts";
@@ -33,10 +34,6 @@ export interface ReplicaRoom {
   readonly streamsMax: number;
 }
 
-/** How often a quiet HTTP/2 connection with calls at work is asked whether it lives, and how long it may take to answer. */
-const pingMs = 10_000;
-const pingAnswerMsMax = 5_000;
-
 /** The ways to one replica. None connects before its first request. */
 export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaRoom): Replica {
   const calls = createWay(url, callsMax, callsWaitingMax);
@@ -57,20 +54,14 @@ function createWay(url: string, max: number, waitingMax: number): Way {
   const { Agent } = url.startsWith("https:") ? https : http;
   // No bound on its sockets: who is on the way has one each, and a socket that is about to close holds nobody up.
   const agent = new Agent({ keepAlive: true, maxFreeSockets: upstreamIdleSocketsMax, timeout: keepAliveMsMax });
-  const sessions = new Http2SessionManager(url, {
-    pingIntervalMs: pingMs,
-    pingTimeoutMs: pingAnswerMsMax,
-    // A little less than servers wait, so that we are the one who gives up an idle connection.
-    idleConnectionTimeoutMs: keepAliveMsMax - pingMs,
-  });
+  const sessions = createHttp2Sessions(url);
   const overHttp1 = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
-  const overHttp2 = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessions });
   return {
     room: createRoom({ max, waitingMax }),
-    fetch: (request) => (protocolOf(request.header) === "grpc" ? overHttp2 : overHttp1)(request),
+    fetch: (request) => (protocolOf(request.header) === "grpc" ? sessions.fetch(request) : overHttp1(request)),
     close: () => {
       agent.destroy();
-      sessions.abort();
+      sessions.close();
     },
   };
 }

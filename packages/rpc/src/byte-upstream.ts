@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { attemptAt } from "./attempt.ts";
+import { brokenBodyIn, isOwnFailure } from "./broken-answer.ts";
 import { createReplica, type ReplicaRoom } from "./byte-replica.ts";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
@@ -41,7 +42,8 @@ export interface ByteUpstream {
  * Makes an upstream: an endpoint in this process, which is called, or replicas at addresses, which are taken in turn.
  * Over the network an attempt that failed is repeated at the next replica where that is safe, with growing pauses that
  * are drawn at random, inside the deadline and a budget. A replica whose breaker is open is passed over; where all are, nothing is
- * attempted and the refusal comes at once. Streams have connections of their own, so that they keep no call waiting.
+ * attempted and the refusal comes at once. What is one request's own fault, an answer that breaks alone, is neither repeated nor held against the
+ * replica: INTERNAL_ERROR. Streams have connections of their own, so that they keep no call waiting.
  */
 export function createByteUpstream(
   target:
@@ -156,7 +158,7 @@ async function fetchFrom({ replicas, budget }: Replicas, request: ByteRequest, o
 }
 
 function mayRepeat(outcome: Outcome, isSafe: boolean): boolean {
-  if (outcome.kind === "LOST") return isSafe || isNeverSent(outcome.cause);
+  if (outcome.kind === "LOST") return isNeverSent(outcome.cause) || (isSafe && !isOwnFailure(outcome.cause));
   return isSafe && saysUnavailable(outcome.response);
 }
 
@@ -164,5 +166,9 @@ function answerOf(outcome: Outcome, clock: CallClock): ByteResponse {
   if (outcome.kind === "ANSWER") return outcome.response;
   if (clock.signal.aborted) throw clock.signal.reason;
   if (outcome.cause instanceof Refusal) throw outcome.cause;
+  const body = brokenBodyIn(outcome.cause);
+  if (body !== undefined) throw body.cause;
+  // Whoever asks again would break it again, so it is no outage.
+  if (isOwnFailure(outcome.cause)) throw refuse(callErrors.INTERNAL_ERROR, { cause: outcome.cause });
   throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: outcome.cause });
 }

@@ -1,4 +1,11 @@
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhenResult, type IBackoff } from "cockatiel";
+import {
+  CircuitState,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleWhenResult,
+  type IBackoff,
+  type IHalfOpenAfterBackoffContext,
+} from "cockatiel";
 import type { Replica } from "./byte-replica.ts";
 import type { ByteResponse } from "./bytes.ts";
 import { breakerFailuresMax, breakerPauseMsBase, breakerPauseMsMax } from "./limits.ts";
@@ -34,23 +41,22 @@ export interface GuardedReplica {
 export function guardReplica(replica: Replica): GuardedReplica {
   let lastError: ReplicaStatus["lastError"];
   let trialAt = 0;
-  const pause = (opened: number): IBackoff<{ readonly attempt: number }> => {
-    const bound = Math.min(breakerPauseMsMax, breakerPauseMsBase * 2 ** (opened - 1));
-    const duration = bound * (0.75 + Math.random() / 4);
-    return { duration, next: ({ attempt }) => begin(attempt) };
-  };
-  const begin = (attempt: number) => {
-    const backoff = pause(attempt);
-    trialAt = Date.now() + backoff.duration;
-    return backoff;
+  // How often in a row it opened: each time for longer. A trial that tells nothing is no time, and whoever calls next is the trial.
+  let opened = 0;
+  const begin = ({ result }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> => {
+    const isTold = !("value" in result) || !isInconclusive(result.value);
+    if (isTold) opened += 1;
+    const duration = isTold ? pauseMs(opened) : 0;
+    trialAt = Date.now() + duration;
+    return { duration, next: begin };
   };
   const breaker = circuitBreaker(
-    handleWhenResult((result) => isFailure(result)),
-    {
-      halfOpenAfter: { next: ({ attempt }) => begin(attempt) },
-      breaker: new ConsecutiveBreaker(breakerFailuresMax),
-    },
+    handleWhenResult((result) => isFailure(result) || isInconclusive(result)),
+    { halfOpenAfter: { next: begin }, breaker: new ConsecutiveBreaker(breakerFailuresMax) },
   );
+  breaker.onReset(() => {
+    opened = 0;
+  });
   const remember = (failure: FailureClass) => {
     lastError = { class: failure, time: new Date() };
   };
@@ -63,13 +69,18 @@ export function guardReplica(replica: Replica): GuardedReplica {
       return breaker.state === CircuitState.Open && Date.now() >= trialAt ? "trial" : "open";
     },
     async attempt(work, isBrokenOff) {
+      const isTrial = breaker.state !== CircuitState.Closed;
       const attempt = async (): Promise<Attempt> => {
         const made = await work();
-        if (made.kind === "ANSWER") return { outcome: made, failure: undefined };
+        if (made.kind === "ANSWER") return { outcome: made, says: "well" };
         const failure = isBrokenOff() ? undefined : failureClassOf(made.cause);
-        if (failure === undefined) throw new TellsNothing(made);
-        remember(failure);
-        return { outcome: made, failure };
+        if (failure !== undefined) {
+          remember(failure);
+          return { outcome: made, says: "failed" };
+        }
+        // An error that a trial throws past the breaker closes it.
+        if (isTrial) return { outcome: made, says: "nothing" };
+        throw new TellsNothing(made);
       };
       try {
         return (await breaker.execute(attempt)).outcome;
@@ -85,10 +96,11 @@ export function guardReplica(replica: Replica): GuardedReplica {
 
 interface Attempt {
   readonly outcome: Outcome;
-  readonly failure: FailureClass | undefined;
+  /** What it says about the replica. */
+  readonly says: "well" | "failed" | "nothing";
 }
 
-/** Thrown past the breaker, which counts it neither as a failure nor as the success that ends a row of them. Only a trial is over with it. */
+/** Thrown past the closed breaker, which counts it neither as a failure nor as the success that ends a row of them. */
 class TellsNothing extends Error {
   readonly outcome: Outcome;
 
@@ -99,7 +111,22 @@ class TellsNothing extends Error {
 }
 
 function isFailure(result: unknown): boolean {
-  return typeof result === "object" && result !== null && "failure" in result && result.failure !== undefined;
+  return saysOf(result) === "failed";
+}
+
+/** Only a trial ends so: it opens the breaker again, for no time. */
+function isInconclusive(result: unknown): boolean {
+  return saysOf(result) === "nothing";
+}
+
+function saysOf(result: unknown): unknown {
+  return typeof result === "object" && result !== null && "says" in result ? result.says : undefined;
+}
+
+/** How long a breaker stays open that has opened so often in a row. */
+function pauseMs(opened: number): number {
+  const bound = Math.min(breakerPauseMsMax, breakerPauseMsBase * 2 ** (opened - 1));
+  return bound * (0.75 + Math.random() / 4);
 }
 
 const names: Readonly<Record<CircuitState, ReplicaStatus["breaker"]>> = {

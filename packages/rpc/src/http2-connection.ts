@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
-import { closeGraceMsMax, requestHeadBytesMax } from "./limits.ts";
+import { closeGraceMsMax } from "./limits.ts";
 import type { PortTimes, RequestListener } from "./port.ts";
 
 /** Serves HTTP/2 on connections that are handed to it. */
@@ -13,15 +13,15 @@ export interface Http2 {
 
 /** What may go wrong on one connection before it is given up. */
 const invalidFramesMax = 100;
-/** Streams that a client may open and reset at once, and how many a second for long: beyond that it is told to go away. */
-const resetBurstMax = 200;
-const resetsPerSecondMax = 50;
 /** Memory that one connection may hold, in megabytes. */
 const sessionMegabytesMax = 16;
 
 /** Makes an HTTP/2 server that never listens. Its answer to a slow client is a reset stream, to an idle one a closed connection. */
 export function serveHttp2(o: {
   readonly streamsMax: number;
+  readonly headBytesMax: number;
+  /** Streams that a client may open and reset. */
+  readonly resets: { readonly burst: number; readonly perSecond: number };
   readonly times: PortTimes;
   readonly onRequest: RequestListener;
 }): Http2 {
@@ -31,9 +31,9 @@ export function serveHttp2(o: {
     maxSessionInvalidFrames: invalidFramesMax,
     maxSessionMemory: sessionMegabytesMax,
     maxHeaderListPairs: headerPairsMax,
-    streamResetBurst: resetBurstMax,
-    streamResetRate: resetsPerSecondMax,
-    settings: { maxConcurrentStreams: o.streamsMax, maxHeaderListSize: requestHeadBytesMax, enablePush: false },
+    streamResetBurst: o.resets.burst,
+    streamResetRate: o.resets.perSecond,
+    settings: { maxConcurrentStreams: o.streamsMax, maxHeaderListSize: o.headBytesMax, enablePush: false },
   });
   server.on("session", (session) => {
     sessions.add(session);

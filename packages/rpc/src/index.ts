@@ -24,7 +24,7 @@ export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeade
 export { limitKeyOf } from "./limit-key.ts";
 export { accessTokenSecondsMax, answerTakingMax } from "./limits.ts";
 export { listen } from "./listen.ts";
-export { readNodeRequest, writeNodeResponse } from "./node-http.ts";
+export { endWithHead, readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";
 export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
 export { openPort, type PortTls } from "./port.ts";
@@ -35,4 +35,4 @@ export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
 export { createStandardServices, isHealthPath, isStandardPath, isStandardStream } from "./standard-services.ts";
 export { requireTaken, type TakingTime } from "./taking.ts";
 export { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";
-export { protocolOf, type WireProtocol } from "./wire-protocol.ts";
+export { protocolOf, saysItsEnd, type WireProtocol } from "./wire-protocol.ts";

@@ -55,6 +55,9 @@ export const upstreamCallsMax = 256;
 /** Calls that wait for one of those to end. */
 export const upstreamCallsWaitingMax = 1_000;
 
+/** HTTP/2 connections on each way to a replica. What ends one of them ends the calls of a quarter of the callers at the most. */
+export const upstreamSessionsMax = 4;
+
 /** Idle connections that are kept for the next call. */
 export const upstreamIdleSocketsMax = 64;
 
@@ -78,6 +81,24 @@ export const answerTakingMax = { ms: 10_000, bytesPerSecond: 4 * 1024 } as const
 
 /** All headers of one request together. */
 export const requestHeadBytesMax = 16 * 1024;
+
+/** What a gateway adds to the head of a request: who passes it on, for whom, in which trace. */
+const addedHeadBytesMax = 4 * 1024;
+
+/** All headers of one request to a service: what a client may say to a gateway, and what that adds. */
+export const serviceHeadBytesMax = requestHeadBytesMax + addedHeadBytesMax;
+
+/** How a gRPC call ended, in its trailers. Below 8 KiB, which is what many clients and proxies read of all headers together. */
+export const grpcStatusBytesMax = 6 * 1024;
+
+/**
+ * Streams of one HTTP/2 connection that its client may open and reset at once, and how many a second for long: beyond that it is told to go away, with all
+ * that are at work on the connection.
+ */
+export const clientResets = { burst: 200, perSecond: 50 } as const;
+
+/** The same of a gateway or a service, whose connection carries everybody's calls: a few who hang up time and again end it for nobody. */
+export const peerResets = { burst: 20_000, perSecond: 5_000 } as const;
 
 /** Connections that one server holds at once. */
 export const serverConnectionsMax = 10_000;

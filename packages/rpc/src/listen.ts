@@ -37,6 +37,7 @@ export async function listen(o: {
     port,
     ...(host === undefined ? {} : { host }),
     streamsMax: upstreamStreamsMax,
+    isForPeers: true,
     onRequest,
   });
   return {

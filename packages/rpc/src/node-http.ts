@@ -4,7 +4,9 @@ import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { ByteRequest, ByteResponse } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
+import { boundedStatus } from "./grpc-status.ts";
 import { limitTaking, type TakingTime } from "./taking.ts";
+import { protocolOf } from "./wire-protocol.ts";
 
 /**
  * A request that Node's server received, as bytes. Its signal aborts when the client goes away. Throws INVALID_REQUEST
@@ -30,24 +32,45 @@ export async function writeNodeResponse(
   res: ServerResponse,
   taking?: TakingTime,
 ): Promise<void> {
-  const chunks = response.body[Symbol.asyncIterator]();
+  const chunks = filled(response.body);
   try {
     // The head waits for the first bytes: until then the answer may still become an error.
     let chunk = await chunks.next();
     if (res.destroyed) return;
+    // gRPC's trailers are known once its body is: where that is empty they are the head.
+    if (chunk.done === true && protocolOf(response.header) === "grpc") {
+      endWithHead(res, response.status, [...response.header, ...boundedStatus(response.trailer)]);
+      return;
+    }
     res.writeHead(response.status, Object.fromEntries(response.header));
     for (; chunk.done !== true && !res.destroyed; chunk = await chunks.next()) {
       if (!res.write(chunk.value)) await drained(res, taking);
     }
-    const trailers = Object.fromEntries(response.trailer);
+    const trailers = Object.fromEntries(boundedStatus(response.trailer));
     if (Object.keys(trailers).length > 0) res.addTrailers(trailers);
     res.end();
   } catch (error) {
     res.destroy();
     throw error;
   } finally {
-    await chunks.return?.();
+    await chunks.return(undefined);
   }
+}
+
+/** What is empty goes out as nothing, and not as a frame without bytes. */
+async function* filled(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of body) if (chunk.byteLength > 0) yield chunk;
+}
+
+/** Ends an answer that has no body with its head: over HTTP/2 in one frame, without an empty one behind it, as gRPC asks of an answer without a message. */
+export function endWithHead(
+  res: ServerResponse,
+  status: number,
+  headers: Iterable<readonly [name: string, value: string]>,
+): void {
+  res.statusCode = status;
+  for (const [name, value] of headers) res.setHeader(name, value);
+  res.end();
 }
 
 async function drained(res: ServerResponse, taking: TakingTime | undefined): Promise<void> {

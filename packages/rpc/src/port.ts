@@ -6,12 +6,15 @@ import { createUnreadable, type Unreadable, type UnreadableOptions } from "./cli
 import { countConnections } from "./connection-count.ts";
 import { serveHttp2 } from "./http2-connection.ts";
 import {
+  clientResets,
   closeGraceMsMax,
   keepAliveMsMax,
+  peerResets,
   requestHeadBytesMax,
   requestHeadMsMax,
   requestReadMsMax,
   serverConnectionsMax,
+  serviceHeadBytesMax,
 } from "./limits.ts";
 import { limitPipelined } from "./pipelined.ts";
 import { sniff } from "./preface.ts";
@@ -49,12 +52,20 @@ export async function openPort(o: {
   /** Connections that one address (of IPv6, one /64) may have at once; what comes above is closed unheard. */
   readonly connectionsMaxOf?: (address: string) => number;
   readonly times?: Partial<PortTimes>;
+  /** Who calls carries the calls of many over one connection: a gateway or a service, and not a client of its own. */
+  readonly isForPeers?: boolean;
   readonly unreadable?: UnreadableOptions;
   readonly onRequest: RequestListener;
 }): Promise<Port> {
   const times: PortTimes = { headMs: requestHeadMsMax, readMs: requestReadMsMax, idleMs: keepAliveMsMax, ...o.times };
-  const h1 = createHttp1(limitPipelined(o.onRequest, o.streamsMax), times, createUnreadable(o.unreadable ?? {}));
-  const h2 = serveHttp2({ streamsMax: o.streamsMax, times, onRequest: o.onRequest });
+  const { streamsMax, onRequest, isForPeers = false } = o;
+  const headBytesMax = isForPeers ? serviceHeadBytesMax : requestHeadBytesMax;
+  const h1 = createHttp1(limitPipelined(onRequest, streamsMax), {
+    times,
+    headBytesMax,
+    unreadable: createUnreadable(o.unreadable ?? {}),
+  });
+  const h2 = serveHttp2({ streamsMax, headBytesMax, resets: isForPeers ? peerResets : clientResets, times, onRequest });
   const sockets = new Set<net.Socket>();
   // Those that have not said yet which protocol they speak: no server inside knows them. Over TLS the handshake says it.
   const silent = new Set<net.Socket>();
@@ -136,13 +147,20 @@ function createSecure({ cert, key }: PortTls, hand: Hand, times: PortTimes): tls
   return server;
 }
 
-function createHttp1(onRequest: RequestListener, times: PortTimes, unreadable: Unreadable): http.Server {
+function createHttp1(
+  onRequest: RequestListener,
+  {
+    times,
+    headBytesMax,
+    unreadable,
+  }: { readonly times: PortTimes; readonly headBytesMax: number; readonly unreadable: Unreadable },
+): http.Server {
   const server = http.createServer({
     keepAliveTimeout: times.idleMs,
     headersTimeout: times.headMs,
     requestTimeout: Math.max(times.readMs, times.headMs),
     connectionsCheckingInterval: Math.min(checkMs, times.headMs),
-    maxHeaderSize: requestHeadBytesMax,
+    maxHeaderSize: headBytesMax,
     // Node's own refusal says nothing but 400.
     requireHostHeader: false,
   });

@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { causesOf, isOwnFailure, LostWithSession, StreamRefused } from "./broken-answer.ts";
 import { Refusal } from "./errors.ts";
 import { retryDelayMsBase, retryDelayMsMax } from "./limits.ts";
 import { NoRoom } from "./room.ts";
@@ -19,11 +19,8 @@ const neverSentCodes: ReadonlySet<unknown> = new Set([
 
 /** Whether a request certainly did not leave this process. */
 export function isNeverSent(error: unknown): boolean {
-  if (error instanceof NoRoom) return true;
-  for (let reason = error, depth = 0; reason instanceof Error && depth < causesMax; reason = reason.cause, depth += 1) {
-    if ("code" in reason && neverSentCodes.has(reason.code)) return true;
-  }
-  return false;
+  if (error instanceof NoRoom || error instanceof StreamRefused) return true;
+  return causesOf(error).some((reason) => "code" in reason && neverSentCodes.has(reason.code));
 }
 
 /** In which way a replica failed. It is told in health, so it says nothing of where the replica is. */
@@ -48,17 +45,15 @@ export class Silent extends Error {
   override readonly name = "Silent";
 }
 
-/** How a replica failed; undefined where it is not the replica's doing: a request or an answer that we do not take. */
+/** How a replica failed; undefined where it is not the replica's doing, or was counted already: a request or an answer that we do not take. */
 export function failureClassOf(error: unknown): FailureClass | undefined {
   if (error instanceof Silent) return "silent";
-  if (error instanceof Refusal || error instanceof NoRoom) return undefined;
-  for (let reason = error, depth = 0; reason instanceof Error && depth < causesMax; reason = reason.cause, depth += 1) {
-    if (reason instanceof ConnectError && reason.code === Code.ResourceExhausted) return undefined;
+  if (error instanceof Refusal || error instanceof NoRoom || error instanceof StreamRefused) return undefined;
+  if (isOwnFailure(error)) return undefined;
+  if (error instanceof LostWithSession) return error.isFirst ? "reset" : undefined;
+  for (const reason of causesOf(error)) {
     const known = "code" in reason && typeof reason.code === "string" ? classes[reason.code] : undefined;
     if (known !== undefined) return known;
   }
   return "other";
 }
-
-/** How far a chain of causes is followed. */
-const causesMax = 8;

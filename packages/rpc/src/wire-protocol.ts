@@ -54,5 +54,12 @@ export function saysUnavailable(o: {
   readonly header: Headers;
   readonly trailer: Headers;
 }): boolean {
-  return o.status === 503 || (o.header.get("grpc-status") ?? o.trailer.get("grpc-status")) === "14";
+  return o.status === 503 || (o.header.get(grpcStatusHeader) ?? o.trailer.get(grpcStatusHeader)) === "14";
 }
+
+/** Whether an answer, read to its end, is whole: gRPC's says how its call ended. What breaks off may look like an end without it. */
+export function saysItsEnd({ header, trailer }: { readonly header: Headers; readonly trailer: Headers }): boolean {
+  return protocolOf(header) !== "grpc" || header.has(grpcStatusHeader) || trailer.has(grpcStatusHeader);
+}
+
+const grpcStatusHeader = "grpc-status";
