@@ -1,6 +1,6 @@
 import type { DescEnum, DescField, DescMessage, JsonObject, JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { ScalarType as Scalar } from "@bufbuild/protobuf";
-import { callErrors } from "@rialto/rpc";
+import { callErrors, integerIn, integerRangeOf, integerRule, type RequestSize } from "@rialto/rpc";
 import { isJsonObject } from "./json-object.ts";
 import { refused } from "./refused.ts";
 import type { FieldPath } from "./routes.ts";
@@ -41,7 +41,10 @@ export function addQuery(
   message: DescMessage,
   query: URLSearchParams,
   taken: ReadonlySet<DescField>,
+  size: RequestSize,
 ): void {
+  if (query.size > size.fields)
+    throw refused(callErrors.INVALID_REQUEST, { message: `The query has more than ${size.fields} parameters.` });
   const given = new Set<string>();
   for (const name of new Set(query.keys())) {
     const path = fieldPath(message, name);
@@ -56,11 +59,8 @@ export function addQuery(
     if (field === undefined || first === undefined) continue;
     if (field.fieldKind !== "list" && values.length > 1) throw badParameter(name, "is given more than once");
     for (const value of values) requireEnumValue(name, field, value);
-    setField(
-      request,
-      path,
-      field.fieldKind === "list" ? values.map((value) => jsonOf(field, value)) : jsonOf(field, first),
-    );
+    const json = values.map((value) => jsonOf(name, field, value));
+    setField(request, path, field.fieldKind === "list" ? json : (json[0] ?? null));
   }
 }
 
@@ -80,12 +80,21 @@ export function setField(request: JsonObject, path: FieldPath, value: JsonValue)
   }
 }
 
-/** The JSON of a value that came as text. A text that does not fit stays text: reading the message then refuses it. */
-export function jsonOf(field: DescField, text: string): JsonValue {
+/**
+ * The JSON of a value that came as text under a name. Whole numbers are those of proto3's JSON mapping, and another text is refused by that name; any
+ * other text that does not fit stays text: reading the message then refuses it.
+ */
+export function jsonOf(name: string, field: DescField, text: string): JsonValue {
   if (field.fieldKind === "enum" || (field.fieldKind === "list" && field.listKind === "enum"))
     return enumOf(field.enum, text);
   const scalar: ScalarType | undefined =
     field.fieldKind === "message" || field.fieldKind === "map" ? undefined : field.scalar;
+  const range = scalar === undefined ? undefined : integerRangeOf(scalar);
+  if (range !== undefined) {
+    const value = integerIn(range, text);
+    if (value === undefined) throw badParameter(name, integerRule(range));
+    return `${value}`;
+  }
   if (scalar === Scalar.BOOL && (text === "true" || text === "false")) return text === "true";
   return text;
 }

@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
-import { CallError, callErrors, type ErrorCode, type ErrorDefinition, Refusal } from "@rialto/rpc";
+import { CallError, callErrors, type ErrorCode, type ErrorDefinition, Refusal, withinRefusalSize } from "@rialto/rpc";
 import { codes, isCode } from "./codes.ts";
 import { isJsonObject } from "./json-object.ts";
 
@@ -65,13 +65,14 @@ export function answerTo(error: unknown): ErrorAnswer {
 }
 
 function answerFrom(o: Pick<Refusal, "code" | "reason" | "message" | "fields" | "metadata">): ErrorAnswer {
-  const info = create(ErrorInfoSchema, { reason: o.reason, domain: "rialto", metadata: { ...o.metadata } });
+  const { message, fields, metadata } = withinRefusalSize(o);
+  const info = create(ErrorInfoSchema, { reason: o.reason, domain: "rialto", metadata: { ...metadata } });
   const details: ConnectDetail[] = [{ type: ErrorInfoSchema.typeName, value: base64(toBinary(ErrorInfoSchema, info)) }];
-  if (o.fields.length > 0) {
-    const bad = create(BadRequestSchema, { fieldViolations: [...o.fields] });
+  if (fields.length > 0) {
+    const bad = create(BadRequestSchema, { fieldViolations: [...fields] });
     details.push({ type: BadRequestSchema.typeName, value: base64(toBinary(BadRequestSchema, bad)) });
   }
-  return { code: o.code, message: o.message, details };
+  return { code: o.code, message, details };
 }
 
 /** Reads the JSON of a failed unary Connect call. What does not look like one stays unread: it says nothing to a client. */

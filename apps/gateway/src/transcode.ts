@@ -1,6 +1,6 @@
 import { fromJson, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
-import { callErrors } from "@rialto/rpc";
+import { callErrors, type RequestSize, requestSizeOf, scanJson } from "@rialto/rpc";
 import { isJsonObject } from "./json-object.ts";
 import { addQuery, jsonOf, setField } from "./query-parameters.ts";
 import { refused } from "./refused.ts";
@@ -18,16 +18,17 @@ export function connectRequestOf(
   body: string,
 ): Uint8Array {
   const { input } = route.method;
-  const request = bodyOf(route, body);
+  const size = requestSizeOf(route.method);
+  const request = bodyOf(route, body, size);
   const taken = new Set(route.body === "*" ? input.fields : route.body === undefined ? [] : [route.body]);
   for (const [index, path] of route.variables.entries()) {
     const field = path.at(-1);
     const value = values[index];
     if (field === undefined || value === undefined) continue;
-    setField(request, path, jsonOf(field, value));
+    setField(request, path, jsonOf(field.name, field, value));
     taken.add(field);
   }
-  addQuery(request, input, query, taken);
+  addQuery(request, input, query, taken, size);
   try {
     return Buffer.from(JSON.stringify(toJson(input, fromJson(input, request))));
   } catch (error) {
@@ -44,26 +45,31 @@ export function restAnswerOf(route: RestRoute, answer: string): string {
   return JSON.stringify(part ?? (field.fieldKind === "list" ? [] : {}));
 }
 
-function bodyOf(route: RestRoute, text: string): JsonObject {
+function bodyOf(route: RestRoute, text: string, size: RequestSize): JsonObject {
   if (route.body === undefined) {
     if (text.trim() !== "") throw bad("This method takes no body.");
     return {};
   }
   // A POST that says nothing (curl -X POST .../orders/1:cancel) says {}.
-  const json = text.trim() === "" ? {} : parse(text);
+  const json = text.trim() === "" ? {} : parse(route, text, size);
   if (route.body !== "*") return { [route.body.jsonName]: json };
   if (!isJsonObject(json)) throw bad("The body must be a JSON object.");
   return json;
 }
 
-function parse(text: string): JsonValue {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    // V8 quotes the text, which may hold a password: only the position is said.
-    const where = /at position \d+( \(line \d+ column \d+\))?/.exec(error instanceof Error ? error.message : "")?.[0];
-    throw bad(`The body is not valid JSON${where === undefined ? "" : ` ${where}`}.`);
-  }
+/** The JSON of a body, which is looked at before anything is made of it. What is wrong with it is said without quoting it. */
+function parse(route: RestRoute, text: string, size: RequestSize): JsonValue {
+  const bytes = Buffer.from(text);
+  if (bytes.length > size.bytes) throw bad(`The body is larger than ${size.bytes} bytes.`, 413);
+  const scan = scanJson(typeof route.body === "object" ? route.body : route.method.input, bytes, size);
+  if (scan.violation === undefined) return JSON.parse(Buffer.from(scan.bytes).toString());
+  const { field, description } = scan.violation;
+  const within = typeof route.body === "object" ? route.body.name : "";
+  const path = [within, field].filter((part) => part !== "").join(".");
+  throw refused(callErrors.INVALID_REQUEST, {
+    message: `${field === "" ? "The body" : path} ${description}.`,
+    fields: [{ field: path, description }],
+  });
 }
 
 function doesNotFit(error: unknown) {
@@ -76,6 +82,6 @@ function doesNotFit(error: unknown) {
   });
 }
 
-function bad(message: string) {
-  return refused(callErrors.INVALID_REQUEST, { message });
+function bad(message: string, httpStatus?: number) {
+  return refused(callErrors.INVALID_REQUEST, { message, ...(httpStatus === undefined ? {} : { httpStatus }) });
 }

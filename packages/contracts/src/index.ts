@@ -23,6 +23,7 @@ export * from "../gen/rialto/product/v1/product_pb.js";
 export * from "../gen/rialto/type/v1/error_reason_pb.js";
 export * from "../gen/rialto/type/v1/money_pb.js";
 export * from "../gen/rialto/type/v1/page_token_pb.js";
+export * from "../gen/rialto/type/v1/request_size_pb.js";
 export * from "../gen/rialto/type/v1/rules_pb.js";
 export * from "../gen/rialto/user/v1/auth_pb.js";
 export * from "../gen/rialto/user/v1/error_reason_pb.js";

@@ -13,7 +13,7 @@ import {
   withReason,
 } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
-import { refuse } from "./errors.ts";
+import { type Refusal, refuse } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import { withHttpReason } from "./http-refusal.ts";
 import { compressionBytesMin, messageBytesMax } from "./limits.ts";
@@ -27,7 +27,9 @@ import {
   requestIdHeader,
   requestIdOf,
 } from "./pipeline.ts";
+import { requestSizeOf } from "./request-size.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
+import { type SizedMethod, sizedRequest } from "./sized-request.ts";
 import { connectErrorOf } from "./wire-error.ts";
 import { boundTimeout } from "./wire-protocol.ts";
 
@@ -35,6 +37,8 @@ import { boundTimeout } from "./wire-protocol.ts";
 interface CallState {
   readonly signal: AbortSignal;
   call: AdmittedCall | undefined;
+  /** Why the message was not decoded, where its bytes alone show that it is not to be. */
+  unread: Refusal | undefined;
   /** Whether the message was understood, and the pipeline ends the call. */
   isAnswering: boolean;
   /** Whether the handler gave an answer, which is still to be written. */
@@ -42,6 +46,8 @@ interface CallState {
 }
 
 const okStatus = 200;
+
+const compressions = [compressionGzip, compressionBrotli];
 
 const stateKey = createContextKey<CallState | undefined>(undefined);
 
@@ -53,7 +59,7 @@ export function createByteHandler(
   const router = createConnectRouter({
     grpc: true,
     grpcWeb: true,
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: compressions,
     compressMinBytes: compressionBytesMin,
     readMaxBytes: messageBytesMax,
     writeMaxBytes: messageBytesMax,
@@ -65,18 +71,29 @@ export function createByteHandler(
     for (const [method, handler] of unary) router.rpc(method, unaryOf(parts, handler));
     for (const [method, handler] of streams) router.rpc(method, streamOf(parts, handler));
   }
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const handlers = new Map(
+    router.handlers.map((handler) => {
+      const { method } = handler;
+      const sized: SizedMethod = { method, size: requestSizeOf(method), compressions };
+      return [handler.requestPath, { handler, sized }];
+    }),
+  );
 
-  return async (request) => {
-    const handler = handlers.get(new URL(request.url).pathname);
-    const call = callProtocolOf(request.header);
-    if (handler === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, call);
+  return async (asked) => {
+    const found = handlers.get(new URL(asked.url).pathname);
+    const call = callProtocolOf(asked.header);
+    if (found === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, call);
+    const { handler, sized } = found;
     const state: CallState = {
-      signal: request.signal ?? new AbortController().signal,
+      signal: asked.signal ?? new AbortController().signal,
       call: undefined,
+      unread: undefined,
       isAnswering: false,
       isAnswered: false,
     };
+    const request = sizedRequest(asked, sized, (refusal) => {
+      state.unread = refusal;
+    });
     boundTimeout(request.header);
     const response = await handler({
       httpVersion: "1.1",
@@ -95,7 +112,7 @@ export function createByteHandler(
     }
     if (state.call === undefined || state.isAnswering) return answered;
     // Let in, but its message could not be read: Connect has answered, without a reason.
-    const { response: told, refusal } = await withReason(answered, call);
+    const { response: told, refusal } = await withReason(answered, call, state.unread);
     finish(state.call, refusal);
     return told;
   };

@@ -70,13 +70,17 @@ export function callProtocolOf(headers: Headers): CallProtocol {
 
 /**
  * Gives an answer that Connect itself made (a body that is no message, or too large a one) the reason that every error
- * of the contract has.
+ * of the contract has; the one that is known, where the message was refused before it was decoded.
  */
 export async function withReason(
   response: ByteResponse,
   call: CallProtocol,
+  known?: Refusal,
 ): Promise<{ readonly response: ByteResponse; readonly refusal: Refusal | undefined }> {
   const { error, kept } = await connectOwnError(response, call.protocol);
+  if (known !== undefined) {
+    return { response: byteErrorResponse(known, keptHeaders(response.header), call), refusal: known };
+  }
   if (error === undefined || !unreadableCodes.has(error.code)) {
     return { response: kept, refusal: undefined };
   }

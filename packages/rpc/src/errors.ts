@@ -1,3 +1,5 @@
+import { withinRefusalSize } from "./refusal-size.ts";
+
 /** Connect's codes, as they stand in JSON. */
 export type ErrorCode =
   | "canceled"
@@ -86,7 +88,10 @@ export interface RefusalDetail {
   readonly cause?: unknown;
 }
 
-/** A "no" that the contract foresees. Handlers throw it; it reaches the caller with its reason, fields and metadata. */
+/**
+ * A "no" that the contract foresees. Handlers throw it; it reaches the caller with its reason, fields and metadata, as far as a refusal's bounds allow:
+ * 20 violations, 2,560 bytes of details.
+ */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly reason: string;
@@ -96,12 +101,14 @@ export class Refusal extends Error {
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(definition: ErrorDefinition, detail: RefusalDetail = {}) {
-    super(definition.message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    const { message } = definition;
+    const said = withinRefusalSize({ message, fields: detail.fields ?? [], metadata: detail.metadata ?? {} });
+    super(said.message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.reason = definition.reason;
     this.code = definition.code;
     this.retryable = definition.retryable;
-    this.fields = detail.fields ?? [];
-    this.metadata = detail.metadata ?? {};
+    this.fields = said.fields;
+    this.metadata = said.metadata;
   }
 }
 

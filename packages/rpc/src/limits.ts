@@ -10,6 +10,37 @@ export const streamTimeoutMsMax = 10 * 60_000;
 /** The largest message that is read or written, on either side. */
 export const messageBytesMax = 4 * 1024 * 1024;
 
+/**
+ * How large a request may be where its method's `request_size` says nothing: bytes of the body as it travels and of the message once it is decompressed;
+ * fields, list items and map entries; how deep they are nested. The largest valid message of the contract has 61 kB, where each character of a
+ * product's description is escaped in JSON, and 307 fields.
+ */
+export const requestSizeDefault = { bytes: 128 * 1024, fields: 1_000, depth: 32 } as const;
+
+/** The most that a method's `request_size` may ask for. Deeper than 100 no decoder goes. */
+export const requestSizeMax = { bytes: messageBytesMax, fields: 100_000, depth: 100 } as const;
+
+/** A number in JSON with more digits than this is refused unread. The longest honest one, a double in full, has some 60. */
+export const jsonNumberCharsMax = 128;
+
+/** Paths in one field mask. Each field that can change, named once, is all that an honest one has. */
+export const fieldMaskPathsMax = 64;
+
+/** Violations that one refusal names; how many more there were stands in its metadata. */
+export const violationsMax = 20;
+
+/**
+ * All details of one refusal, in binary. In Connect's JSON they stand twice, once in base64 and once to be read: with its headers such an answer stays
+ * under 8 KiB.
+ */
+export const refusalDetailBytesMax = 2_560;
+
+/** The message of a refusal; where a name that the client made up stands in it, it is cut. */
+export const refusalMessageBytesMax = 512;
+
+/** One text in a refusal's details: a path, a description, a value of the metadata. */
+export const refusalTextBytesMax = 256;
+
 /** Answers smaller than this are not worth compressing between neighbours. */
 export const compressionBytesMin = 16 * 1024;
 

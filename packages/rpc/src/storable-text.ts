@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import type { FieldViolation } from "./errors.ts";
+import { valueIn } from "./field-sizes.ts";
 
 /**
  * The fields of a request whose text cannot be kept: protobuf lets a string hold NUL, and JSON half of a surrogate pair;
@@ -7,14 +8,6 @@ import type { FieldViolation } from "./errors.ts";
  */
 export function unstorableTexts(schema: DescMessage, message: Message, path = ""): FieldViolation[] {
   return schema.fields.flatMap((field) => inValue(field, valueIn(field, message), `${path}${field.name}`));
-}
-
-/** Fields stand in a message under their own name, those of a oneof under its name, one at a time. */
-function valueIn(field: DescField, message: Message): unknown {
-  if (field.oneof === undefined) return Reflect.get(message, field.localName);
-  const chosen: unknown = Reflect.get(message, field.oneof.localName);
-  if (typeof chosen !== "object" || chosen === null || !("case" in chosen) || !("value" in chosen)) return undefined;
-  return chosen.case === field.localName ? chosen.value : undefined;
 }
 
 function inValue(field: DescField, value: unknown, path: string): FieldViolation[] {
