@@ -64,6 +64,10 @@ describe("the query of a REST request", () => {
     expect(transcode(batchGetProducts, { query: "ids=a&ids=b" })).toEqual({ ids: ["a", "b"] });
   });
 
+  it("takes a whole number as JSON writes it", () => {
+    expect(transcode(listOrders, { query: "page_size=1e1" })).toEqual({ pageSize: 10 });
+  });
+
   it("takes an enum by its number too", () => {
     expect(transcode(listOrders, { query: "status=3" })).toEqual({ status: "CONFIRMED" });
   });
@@ -71,7 +75,13 @@ describe("the query of a REST request", () => {
   it.each([
     ["pagesize=7", "The query parameter pagesize is not a parameter of this method"],
     ["page_size=7&page_size=8", "The query parameter page_size is given more than once"],
-    ["page_size=many", /^page_size: .*int32/],
+    ["page_size=many", "The query parameter page_size must be a whole number from -2147483648 to 2147483647"],
+    ["page_size=0x10", "The query parameter page_size must be a whole number"],
+    ["page_size=%201", "The query parameter page_size must be a whole number"],
+    ["page_size=", "The query parameter page_size must be a whole number"],
+    [`page_size=${"9".repeat(5_000)}`, "The query parameter page_size must be a whole number from"],
+    [`${"x".repeat(7_000)}=1`, /^The query parameter x{300,500}\.\.\.$/],
+    ["a=&".repeat(2_000), "The query has more than 1000 parameters."],
     ["status=LOST", /^The query parameter status must be one of PENDING, STOCK_RESERVED, CONFIRMED/],
     ["page_size.x=1", "The query parameter page_size.x is not a parameter of this method"],
   ])("is refused where it does not fit: %s", (query, message) => {
@@ -105,6 +115,14 @@ describe("the body of a REST request", () => {
     });
   });
 
+  it("is read with its whole numbers exactly, however JSON writes them", () => {
+    const body = '{"price":{"minorUnits":9007199254740993}}';
+    expect(transcode(createProduct, { body })).toEqual({ product: { price: { minorUnits: "9007199254740993" } } });
+    expect(refusal(() => transcode(createProduct, { body: '{"price":{"minorUnits":"0x10"}}' }))).toMatch(
+      /^product.price.minor_units must be a whole number/,
+    );
+  });
+
   it("may be empty where nothing needs to be said", () => {
     expect(transcode(cancelOrder, { values: ["0190"] })).toEqual({ id: "0190" });
   });
@@ -114,6 +132,11 @@ describe("the body of a REST request", () => {
     ["[1]", "The body must be a JSON object"],
     ['{"colour":"red"}', /colour/],
     ['{"payment_method":5}', /^payment_method: expected string/],
+    ['{"items":[{"quantity":"0x2"}]}', "items[0].quantity must be a whole number from -2147483648 to 2147483647."],
+    ['{"items":[{"quantity":1,"quantity":2}]}', "items[0].quantity is given more than once."],
+    ["[".repeat(60_000), "The body must be nested at most 32 deep."],
+    [`{"items":[${"{},".repeat(2_000)}{}]}`, "The body must have at most 1000 fields and items."],
+    [`{"payment_method":"${"x".repeat(140_000)}"}`, "The body is larger than 131072 bytes."],
   ])("is refused where it does not fit: %s", (body, message) => {
     expect(refusal(() => transcode(createOrder, { body }))).toMatch(message);
   });

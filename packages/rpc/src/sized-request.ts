@@ -29,8 +29,11 @@ export function sizedRequest(
   sized: SizedMethod,
   onRefused: (refusal: Refusal) => void,
 ): ByteRequest {
+  const isGrpc = protocolOf(request.header).startsWith("grpc");
   const refused = (violation: FieldViolation): ConnectError => {
-    const refusal = refuse(callErrors.INVALID_REQUEST, { fields: [violation] });
+    // gRPC has a status of its own for a message that is too large. Connect's would be HTTP's 429, as if it were time that is missing.
+    const code = isGrpc && violation.rule === bytesRule ? "resource_exhausted" : callErrors.INVALID_REQUEST.code;
+    const refusal = refuse({ ...callErrors.INVALID_REQUEST, code }, { fields: [violation] });
     onRefused(refusal);
     return new ConnectError(refusal.message, Code.InvalidArgument);
   };
@@ -140,8 +143,8 @@ function scanned(bytes: Uint8Array, { method, size, isJson, refused }: MessagePa
 }
 
 /** What is said of a body, or of what it decompresses to, that is larger than a request of its method may be. */
-export function tooLarge({ bytes }: RequestSize): FieldViolation {
-  return { field: "", description: `must have at most ${bytes} bytes, compressed or not`, rule: "request.bytes" };
+function tooLarge({ bytes }: RequestSize): FieldViolation {
+  return { field: "", description: `must have at most ${bytes} bytes, compressed or not`, rule: bytesRule };
 }
 
 function compressionOf({ compressions }: SizedMethod, name: string | null): Compression | undefined {
@@ -180,6 +183,8 @@ async function* messageIn(
   }
   yield bytes;
 }
+
+const bytesRule = "request.bytes";
 
 /** Flags and length, before each message. */
 const headBytes = 5;
