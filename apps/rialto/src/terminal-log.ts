@@ -14,6 +14,8 @@ export function openLog(config: Config, terminal: boolean): LogOutput {
   mkdirSync(config.dataDir, { recursive: true });
   const file = join(config.dataDir, "rialto.log");
   const stream = createWriteStream(file, { flags: "a", mode: 0o600 });
+  // A log that cannot be written (a full disk) ends the log and not the process.
+  stream.on("error", ({ message }) => process.stderr.write(`The log cannot be written any more: ${message}\n`));
   return {
     logOf: (service) => createLogger({ service, ...level, destination: stream }),
     file,

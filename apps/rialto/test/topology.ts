@@ -25,6 +25,8 @@ export interface Topology {
   readonly dataDir: string;
   /** The operating system's numbers of what was started. */
   readonly pids: readonly number[];
+  /** What those have said that ended before they were told to. */
+  ended(): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -165,7 +167,18 @@ async function finish(ground: Ground, started: readonly Started[], ports: readon
   }
   const { databaseUrl } = ground;
   const pids = started.flatMap(({ child }) => child.pid ?? []);
-  return { url, databaseUrl, orderUrl: runtimeUrl(databaseUrl, "order", secret), dataDir: ground.dataDir, pids, stop };
+  return {
+    url,
+    databaseUrl,
+    orderUrl: runtimeUrl(databaseUrl, "order", secret),
+    dataDir: ground.dataDir,
+    pids,
+    ended: () =>
+      started
+        .filter(({ child }) => child.exitCode !== null || child.signalCode !== null)
+        .map(({ name, output }) => `${name}: ${output.join("")}`),
+    stop,
+  };
 }
 
 /** Waits until each process says of itself that it takes work: its subscriptions are registered by then. */

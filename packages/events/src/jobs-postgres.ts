@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   type BackendFactory,
   type PgPool,
+  type PgPoolClient,
   type PgQueryable,
   PostgresConnection,
   PostgresQueueBackend,
@@ -14,6 +15,7 @@ import { queueOptions, workerOptions } from "./job-options.ts";
 import { createQueues } from "./job-queues.ts";
 import { keepWorking } from "./job-worker.ts";
 import type { Jobs } from "./jobs.ts";
+import { PgClient } from "./pg-client.ts";
 
 const jobsSchema = "jobs";
 /** Connections for queries. Each worker adds the one on which it listens. */
@@ -36,7 +38,7 @@ class JobsConnection extends PostgresConnection {
  * asks a right on the whole database even where it is there: `provision` has made it, and the owner does without that right.
  */
 export async function migrateJobs(ownerUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: ownerUrl, application_name: "rialto-migrate-jobs" });
+  const client = new PgClient({ connectionString: ownerUrl, application_name: "rialto-migrate-jobs" });
   await client.connect();
   // See `slowToFail` on these types.
   const real = client as unknown as PgQueryable;
@@ -54,6 +56,7 @@ export async function migrateJobs(ownerUrl: string): Promise<void> {
 export function createPostgresJobs(url: string): Jobs {
   const limits = { lock_timeout: lockTimeoutMs, statement_timeout: statementTimeoutMs };
   const pool = new pg.Pool({
+    Client: PgClient,
     connectionString: url,
     ...limits,
     idle_in_transaction_session_timeout: idleTransactionTimeoutMs,
@@ -128,6 +131,20 @@ function takeBack(client: pg.PoolClient): void {
 }
 
 /**
+ * Lends a connection that is open. The server may have ended it in the same packet in which it let it in, and BullMQ, which listens from now on, would
+ * wait for jobs on it for ever.
+ */
+async function lend(pool: pg.Pool): Promise<PgPoolClient> {
+  const client = await pool.connect();
+  if (client instanceof PgClient && client.failure !== undefined) {
+    client.release(true);
+    throw client.failure;
+  }
+  // See `slowToFail` on these types.
+  return client as unknown as PgPoolClient;
+}
+
+/**
  * The pool as BullMQ sees it. A query that fails does so after a moment: BullMQ's worker asks again at once, as fast as a restarting Postgres can
  * say no. BM001 is how BullMQ's own functions answer, and is handed on at once.
  */
@@ -146,7 +163,7 @@ function slowToFail(pool: pg.Pool): PgPool {
   const real = pool as unknown as PgPool;
   const seen: PgPool = {
     query: (text, params) => slowly(real.query(text, params)),
-    connect: () => slowly(real.connect()),
+    connect: () => slowly(lend(pool)),
     end: () => pool.end(),
     // BullMQ adds a listener for every queue and never takes one away. The one of this file is enough.
     on: () => seen,

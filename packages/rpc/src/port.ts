@@ -94,6 +94,8 @@ export async function openPort(o: {
   server.on("connection", hold);
   server.listen(o.port, o.host);
   await once(server, "listening");
+  // A connection that cannot be accepted (no file descriptor is left for it) is its client's loss alone.
+  server.on("error", () => undefined);
   let closed: Promise<void> | undefined;
   const close = async () => {
     const ended = once(server, "close");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { request as requestTls } from "node:https";
-import { connect, type Socket } from "node:net";
+import { connect, Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -244,5 +244,15 @@ describe("a port with a certificate", () => {
     expect(response.statusCode).toBe(200);
     response.resume();
     await shut;
+  });
+
+  it("lives on when a connection cannot be accepted", async () => {
+    const listening = vi.spyOn(Server.prototype, "listen");
+    const port = await echo();
+    const server = listening.mock.contexts[0] as Server; // what `listen` was called on
+    listening.mockRestore();
+    // What Node says when no file descriptor is left.
+    server.emit("error", Object.assign(new Error("accept EMFILE"), { code: "EMFILE" }));
+    expect(await askHttp2(`http://127.0.0.1:${port}`)).toBe("2.0 GET /a 0");
   });
 });

@@ -39,6 +39,7 @@ export interface LogOutput {
 export async function runMain(main: Main): Promise<void> {
   // Whoever gives up on standard output (a closed pipe) must not take the process down with an error nobody can read.
   process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
   const stopping = Promise.withResolvers<StopReason>();
   listenForSignals(stopping.resolve);
   let flush = async (): Promise<void> => undefined;

@@ -41,7 +41,8 @@ function redactionPaths(): string[] {
  * Makes a logger that writes one JSON line per entry to stdout.
  *
  * Each line carries the service's name. Secrets are redacted by field name; errors logged as `err` or `error` keep their stack
- * and their causes. Writing is synchronous, so that the last line before an exit is never lost.
+ * and their causes. Writing is synchronous, so that the last line before an exit is never lost. A stdout that takes no lines (a full
+ * disk) costs the lines and not the process.
  */
 export function createLogger(o: { service: string; level?: string; destination?: DestinationStream }): Logger {
   const options = {
@@ -52,5 +53,11 @@ export function createLogger(o: { service: string; level?: string; destination?:
     serializers: { err: stdSerializers.err, error: stdSerializers.err },
     redact: { paths: redactionPaths(), censor: "[redacted]" },
   };
-  return o.destination === undefined ? pino(options) : pino(options, o.destination);
+  return pino(options, o.destination ?? standardOutput());
+}
+
+function standardOutput(): DestinationStream {
+  const stream = pino.destination({ fd: 1, sync: true });
+  stream.on("error", () => undefined);
+  return stream;
 }

@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { openSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createLogger } from "../src/index.ts";
 
@@ -36,6 +39,23 @@ describe("createLogger", () => {
     log.error({ err: cause }, "failed");
     expect(JSON.stringify(lines[0])).toContain("duplicate key");
     expect(JSON.stringify(lines)).not.toContain("a@b.c");
+  });
+
+  // A device that is always full.
+  it.runIf(process.platform === "linux")("costs lines and not the process where standard output is full", async () => {
+    const logger = new URL("../src/logger.ts", import.meta.url).href;
+    const program = `
+      const { createLogger } = await import(${JSON.stringify(logger)});
+      const log = createLogger({ service: "order" });
+      for (let n = 0; n < 3; n += 1) log.info("lost");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      process.exit(7);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      stdio: ["ignore", openSync("/dev/full", "w"), "inherit"],
+      timeout: 4_000,
+      killSignal: "SIGKILL",
+    });
+    expect(await once(child, "exit")).toEqual([7, null]);
   });
 
   it("is as quiet as its level", () => {
