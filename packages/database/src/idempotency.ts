@@ -5,11 +5,42 @@ import { codeOf } from "./outage.ts";
 
 /** What a caller named one request by, so that the request has one effect and one answer however often it is sent. */
 export interface IdempotencyKey {
+  /** The scope: whose key it is. */
   readonly caller: string;
   readonly method: string;
   readonly key: string;
   /** HMAC-SHA256 of the decoded request, in hex: the same key with another request is told by it. */
   readonly fingerprint: string;
+  /** As what the version before knows the same key. */
+  readonly earlier?: EarlierKey | undefined;
+}
+
+/**
+ * The key as version 0.1 has it, whose rows live for 48 h and whose replicas run beside ours in a roll-out. It is looked up and locked under its scopes
+ * too, and kept under them, so that a request that was answered by the one version is not done again by the other.
+ */
+export interface EarlierKey {
+  readonly scopes: readonly string[];
+  /**
+   * The request's fingerprint there, where it is another. It is one that is not to be stored any more (it was made of a secret too): under the
+   * scopes the key is looked up and locked then, and not kept.
+   */
+  readonly fingerprint?: string | undefined;
+}
+
+/** Every scope that the key may have been stored under. */
+export function scopesOf({ caller, earlier }: IdempotencyKey): readonly string[] {
+  return [caller, ...(earlier?.scopes ?? [])];
+}
+
+/** The earlier scopes that the key is stored under as well. */
+export function keptScopesOf({ earlier }: IdempotencyKey): readonly string[] {
+  return earlier === undefined || earlier.fingerprint !== undefined ? [] : earlier.scopes;
+}
+
+/** Every fingerprint that says that the request is the same. */
+export function fingerprintsOf({ fingerprint, earlier }: IdempotencyKey): readonly string[] {
+  return earlier?.fingerprint === undefined ? [fingerprint] : [fingerprint, earlier.fingerprint];
 }
 
 /** How long a second request waits for the first: an answer in time is better than "try again". */
@@ -36,15 +67,20 @@ export async function once<T extends JsonValue>(
 ): Promise<T> {
   if (key === undefined) return (await sql.begin(work)) as T; // begin() unwraps arrays of promises; T holds none
   for (let tries = 0; tries < claimTriesMax; tries += 1) {
-    const done = await sql.begin(async (tx) => {
-      if (!(await claim(tx, key))) return { stored: await look(tx, key) };
-      const answer = await work(tx);
-      await tx`update idempotency set response = ${JSON.stringify(answer)}::text::jsonb
-        where caller = ${key.caller} and method = ${key.method} and key = ${key.key}`;
-      return { answer };
-    });
-    if ("answer" in done) return done.answer as T; // the same value that work returned
-    const { stored } = done;
+    const done = await sql
+      .begin(async (tx) => {
+        if (!(await claim(tx, key))) throw new KeyTaken();
+        const answer = await work(tx);
+        await store(tx, key, answer);
+        return { answer };
+      })
+      .catch((error: unknown) => {
+        // What was claimed under one scope and not under another is taken back.
+        if (error instanceof KeyTaken) return undefined;
+        throw error;
+      });
+    if (done !== undefined) return done.answer as T; // the same value that work returned
+    const stored = await look(sql, key);
     // Stored under the same fingerprint, so by the same method for the same request: its answer is a T.
     if (stored !== undefined) return answerOf(stored) as T;
     // The row that stood in our way was removed before we could read it: the key is free.
@@ -78,27 +114,48 @@ export async function forgetIdempotencyKeys(
   return forgotten.count;
 }
 
-/** Claims the key in this transaction; false where it has a row already, waited for if it is not committed yet. */
+/** Ends the transaction whose key has a row already. */
+class KeyTaken extends Error {}
+
+/** Claims the key under all its scopes in this transaction; false where one of them has a row already, waited for if it is not committed yet. */
 async function claim(tx: Transaction, key: IdempotencyKey): Promise<boolean> {
   try {
-    // All three leave at once: the short wait is for the claim alone.
-    const [, claimed] = await Promise.all([
+    // They leave at once: the short wait is for the claim alone. Its own scope comes first, as in the combined commit.
+    const [, claimed, claimedEarlier] = await Promise.all([
       tx`select set_config('lock_timeout', ${String(keyWaitMsMax)}, true)`,
-      tx`insert into idempotency (caller, method, key, fingerprint)
-        values (${key.caller}, ${key.method}, ${key.key}, decode(${key.fingerprint}, 'hex'))
-        on conflict (caller, method, key) do nothing returning 1`,
+      insertKey(tx, key, [key.caller]),
+      key.earlier === undefined ? [] : insertKey(tx, key, key.earlier.scopes),
       tx`set local lock_timeout to default`,
     ]);
-    return claimed.length === 1;
+    return claimed.length + claimedEarlier.length === scopesOf(key).length;
   } catch (cause) {
     throw codeOf(cause) === "55P03" ? new KeyInUse() : cause;
   }
 }
 
+function insertKey(tx: Transaction, { method, key, fingerprint }: IdempotencyKey, scopes: readonly string[]) {
+  return tx`
+    insert into idempotency (caller, method, key, fingerprint)
+    select scope, ${method}, ${key}, decode(${fingerprint}, 'hex') from unnest(${scopes}::text[]) as scope order by scope
+    on conflict (caller, method, key) do nothing returning 1`;
+}
+
+async function store(tx: Transaction, key: IdempotencyKey, answer: JsonValue): Promise<void> {
+  const kept = [key.caller, ...keptScopesOf(key)];
+  const locked = scopesOf(key).filter((scope) => !kept.includes(scope));
+  await tx`
+    update idempotency set response = ${JSON.stringify(answer)}::text::jsonb
+    where caller = any (${kept}) and method = ${key.method} and key = ${key.key}`;
+  if (locked.length > 0)
+    await tx`delete from idempotency where caller = any (${locked}) and method = ${key.method} and key = ${key.key}`;
+}
+
+/** The key's row. Where two callers of the version before made two requests of it, the one of this request. */
 async function look(sql: Sql | Transaction, key: IdempotencyKey): Promise<Stored | undefined> {
   const [row] = await sql<Stored[]>`
-    select fingerprint = decode(${key.fingerprint}, 'hex') as same, response is not null as answered, response
-    from idempotency where caller = ${key.caller} and method = ${key.method} and key = ${key.key}`;
+    select encode(fingerprint, 'hex') = any (${fingerprintsOf(key)}) as same, response is not null as answered, response
+    from idempotency where caller = any (${scopesOf(key)}) and method = ${key.method} and key = ${key.key}
+    order by same desc limit 1`;
   return row;
 }
 

@@ -14,7 +14,7 @@ export type Caller =
     }
   | { readonly kind: "service"; readonly name: string };
 
-/** The caller in one word: the scope of idempotency keys and the actor of a history. */
+/** The caller in one word: the actor of a history and of a log. */
 export function callerName(caller: Caller): string {
   switch (caller.kind) {
     case "anonymous":

@@ -1,24 +1,29 @@
 import { createHmac } from "node:crypto";
-import { type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
+import { clone, type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { AuthService } from "@rialto/contracts";
 import type { IdempotencyKey } from "@rialto/database";
 import { callErrors } from "./call-errors.ts";
 import { type Caller, callerName } from "./caller.ts";
 import { refuse } from "./errors.ts";
+import { limitKeyOf } from "./limit-key.ts";
 import { idempotencyKeyCharsMax } from "./limits.ts";
 
 export const idempotencyKeyHeader = "idempotency-key";
 
 /**
  * The key that a call works under: the header's, in the scope of caller and method, with a fingerprint of the request as
- * it was understood. So two encodings of one request are one request, and the stored fingerprint says nothing of it.
+ * it was understood. So two encodings of one request are one request, and the stored fingerprint says nothing of it. Secrets (fields that
+ * are marked `debug_redact`) are no part of it: nobody can guess a password by what is stored with a key.
  */
 export function idempotencyKeyOf(o: {
   readonly method: DescMethod;
   readonly request: Message;
   readonly headers: Headers;
   readonly caller: Caller;
+  /** Where the call came in from outside, as the gateway saw it. */
+  readonly clientAddress?: string | undefined;
   readonly fingerprintKey: string;
 }): IdempotencyKey | undefined {
   const key = o.headers.get(idempotencyKeyHeader);
@@ -26,12 +31,61 @@ export function idempotencyKeyOf(o: {
   if (key.length > idempotencyKeyCharsMax || !/^[\x21-\x7e]+$/.test(key))
     throw refuse(callErrors.IDEMPOTENCY_KEY_INVALID);
   const method = `${o.method.parent.typeName}/${o.method.name}`;
-  const fingerprint = createHmac("sha256", o.fingerprintKey)
-    .update(method)
-    .update("\0")
-    .update(toBinary(o.method.input, o.request))
+  const fingerprintOf = (request: Message) =>
+    createHmac("sha256", o.fingerprintKey)
+      .update(method)
+      .update("\0")
+      .update(toBinary(o.method.input, request))
+      .digest("hex");
+  const open = clone(o.method.input, o.request);
+  const hadSecrets = clearSecrets(reflect(o.method.input, open));
+  const caller = scopeOf(o);
+  const scopes = earlierScopesOf(o.caller).filter((scope) => scope !== caller);
+  const fingerprint = hadSecrets ? fingerprintOf(o.request) : undefined;
+  return {
+    ...{ caller, method, key, fingerprint: fingerprintOf(open) },
+    ...((scopes.length > 0 || hadSecrets) && { earlier: { scopes, fingerprint } }),
+  };
+}
+
+/**
+ * Whose keys they are: an account's, whatever its role is by now; a service's; of callers without a name, those of one address (as it is counted for
+ * limits), which is stored as a digest alone.
+ */
+function scopeOf(o: {
+  readonly caller: Caller;
+  readonly clientAddress?: string | undefined;
+  readonly fingerprintKey: string;
+}): string {
+  const { caller, clientAddress } = o;
+  if (caller.kind === "user") return `user:${caller.userId}`;
+  if (caller.kind === "service" || clientAddress === undefined) return callerName(caller);
+  const digest = createHmac("sha256", o.fingerprintKey)
+    .update("address\0")
+    .update(limitKeyOf(clientAddress))
     .digest("hex");
-  return { caller: callerName(o.caller), method, key, fingerprint };
+  return `anonymous:${digest.slice(0, 32)}`;
+}
+
+/** The scopes of version 0.1, which had the role in them, and one for all callers without a name. See `EarlierKey`. */
+function earlierScopesOf(caller: Caller): readonly string[] {
+  if (caller.kind === "user") return [`admin:${caller.userId}`, `customer:${caller.userId}`];
+  return [callerName(caller)];
+}
+
+/** Clears what is marked as secret, in the message and in those within it; answers whether there was any. */
+function clearSecrets(message: ReflectMessage): boolean {
+  let had = false;
+  for (const field of message.fields) {
+    if (!message.isSet(field)) continue;
+    if (field.proto.options?.debugRedact === true) {
+      message.clear(field);
+      had = true;
+    } else if (field.fieldKind === "message") had = clearSecrets(message.get(field)) || had;
+    else if (field.fieldKind === "list" && field.listKind === "message")
+      for (const one of message.get(field)) had = clearSecrets(one as ReflectMessage) || had; // a list of messages has messages
+  }
+  return had;
 }
 
 /** Reads have nothing to repeat, streams no answer to keep, and AuthService must not store the tokens that it gives. */

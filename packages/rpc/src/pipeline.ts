@@ -144,10 +144,11 @@ function endOf(call: AdmittedCall, error: unknown): unknown {
 
 function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): CallContext {
   const { method, headers } = call.head;
-  const { caller } = call.context;
+  const { caller, clientAddress } = call.context;
   assertValid(method.input, request);
   const { fingerprintKey } = parts;
-  return { ...call.context, idempotencyKey: idempotencyKeyOf({ method, request, headers, caller, fingerprintKey }) };
+  const idempotencyKey = idempotencyKeyOf({ method, request, headers, caller, clientAddress, fingerprintKey });
+  return { ...call.context, idempotencyKey };
 }
 
 /** Ends an admitted call: its clock stops, its line is logged. Gives back what it was refused with. */

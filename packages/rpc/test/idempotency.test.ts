@@ -1,7 +1,8 @@
-import { fromJson, toBinary } from "@bufbuild/protobuf";
-import { CreateOrderRequestSchema, OrderService } from "@rialto/contracts";
+import { create, fromJson, toBinary } from "@bufbuild/protobuf";
+import { CreateOrderRequestSchema, CreateUserRequestSchema, OrderService, UserService } from "@rialto/contracts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { isSafeToRepeat } from "../src/index.ts";
+import { idempotencyKeyOf } from "../src/idempotency.ts";
+import { type Caller, isSafeToRepeat, type UserId } from "../src/index.ts";
 import { createPeople, type People } from "./keys.ts";
 import { createShop, orderId } from "./shop.ts";
 
@@ -38,6 +39,28 @@ async function post(type: string, body: Uint8Array, token = people.customer, met
   return seen;
 }
 
+const headers = new Headers({ "idempotency-key": "k-1" });
+
+function keyFor(caller: Caller, clientAddress?: string) {
+  const message = fromJson(CreateOrderRequestSchema, request);
+  const key = idempotencyKeyOf({
+    method: createOrder,
+    request: message,
+    headers,
+    caller,
+    clientAddress,
+    fingerprintKey: "f",
+  });
+  if (key === undefined) throw new Error("the method takes a key");
+  return key;
+}
+
+function signUpKey(password: string) {
+  const message = create(CreateUserRequestSchema, { email: "ada@example.com", name: "Ada", password });
+  const of = { method: UserService.method.createUser, request: message, caller: { kind: "anonymous" } as const };
+  return idempotencyKeyOf({ ...of, headers, clientAddress: "192.0.2.7", fingerprintKey: "f" });
+}
+
 const postJson = (text: string, ...rest: [string?]) => post("application/json", Buffer.from(text), ...rest);
 
 describe("an idempotency key", () => {
@@ -55,7 +78,38 @@ describe("an idempotency key", () => {
     const others = await postJson(json, people.otherCustomer);
     expect(others).toMatchObject({ key: first.key, method: first.method, fingerprint: first.fingerprint });
     expect(others.caller).not.toBe(first.caller);
-    expect((await postJson(json, people.admin)).caller).toMatch(/^admin:/);
+    expect((await postJson(json, people.admin)).caller).toMatch(/^user:/);
+  });
+
+  it("is an account's own whatever its role is, and is looked for where version 0.1 stored it", async () => {
+    const userId = "0197f000-0000-7000-8000-000000000001" as UserId;
+    const scopes = (["CUSTOMER", "ADMIN"] as const).map((role) =>
+      keyFor({ kind: "user", userId, role, sessionId: "session-1" }),
+    );
+    expect(scopes[0]).toEqual(scopes[1]);
+    expect(scopes[0]).toMatchObject({
+      caller: `user:${userId}`,
+      earlier: { scopes: [`admin:${userId}`, `customer:${userId}`], fingerprint: undefined },
+    });
+    expect(keyFor({ kind: "service", name: "order" })).toMatchObject({ caller: "service:order" });
+    expect(keyFor({ kind: "service", name: "order" }).earlier).toBeUndefined();
+  });
+
+  it("belongs to the address of a caller without a name, which cannot be read from what is stored", () => {
+    const [one, same, other] = ["2001:db8::1", "2001:db8:0:0:1::", "192.0.2.7"].map((address) =>
+      keyFor({ kind: "anonymous" }, address),
+    );
+    expect(one?.caller).toMatch(/^anonymous:[0-9a-f]{32}$/);
+    expect(same?.caller).toBe(one?.caller);
+    expect(other?.caller).not.toBe(one?.caller);
+    expect(one?.earlier?.scopes).toEqual(["anonymous"]);
+  });
+
+  it("has no fingerprint of a secret, and knows the one that version 0.1 made of it", () => {
+    const [first, second] = ["correct horse battery", "another password"].map((password) => signUpKey(password));
+    expect(first?.fingerprint).toBe(second?.fingerprint);
+    expect(first?.earlier?.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(first?.earlier?.fingerprint).not.toBe(second?.earlier?.fingerprint);
   });
 });
 

@@ -177,7 +177,7 @@ describe.each(wayNames)("a call %s", (name) => {
     await call(AuthService.method.login, { email: "a@example.com", password: "p" }, { "idempotency-key": "k-1" });
     expect(shop.calls.map((ctx) => ctx.idempotencyKey?.key)).toEqual(["k-1", undefined, undefined]);
     expect(shop.calls[0]?.idempotencyKey).toMatchObject({
-      caller: "customer:0197f000-0000-7000-8000-000000000001",
+      caller: "user:0197f000-0000-7000-8000-000000000001",
       method: "rialto.order.v1.OrderService/CreateOrder",
     });
   });

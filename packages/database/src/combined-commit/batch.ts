@@ -2,7 +2,7 @@ import { KeyInUse, RowRefused } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import { codeOf, isOutcomeUnknown } from "../outage.ts";
 import type { Ask } from "./ask.ts";
-import type { Decision, Outcome } from "./decision.ts";
+import { type Decision, encodeKey, type Outcome } from "./decision.ts";
 import { lookUpStatement, type Tables } from "./statement.ts";
 
 /** One decision on its way, and what is known of its earlier tries. */
@@ -108,6 +108,7 @@ export function createSender(o: {
         for (const attempt of rest) results.set(attempt, { kind: "AGAIN" });
       } else if (only !== undefined && rest.length === 1 && isRefusal(codeOf(error))) {
         if (isVersionTaken(error, o.tables)) await settleOpen(new Map([[only, "CONFLICT"]]), results);
+        else if (isKeyTaken(error)) await settleOpen(new Map([[only, "LOOK_UP"]]), results);
         else results.set(only, { kind: "FAILED", error: rowRefused(error) });
       } else throw error;
     }
@@ -154,8 +155,7 @@ function againAfter(attempt: Attempt, error: unknown): Result {
 }
 
 function encodeForLookUp({ decision: { id, event, key } }: Attempt): string {
-  const { caller, method, key: name, fingerprint } = key ?? {};
-  return JSON.stringify({ id, event_id: event.id, caller, method, key: name, fingerprint });
+  return JSON.stringify({ id, event_id: event.id, ...encodeKey(key) });
 }
 
 /** Cardinality, data, integrity, program limits and what a trigger raises: the row is at fault, and nothing was written. */
@@ -166,6 +166,11 @@ export function isRefusal(code: string): boolean {
 /** Whether the event log already has this version: a create of what exists, which the statement's own check cannot see. */
 function isVersionTaken(error: unknown, tables: Tables): boolean {
   return codeOf(error) === "23505" && textOf(error, "table_name") === tables.eventTable;
+}
+
+/** Whether the key was stored under an earlier scope while this statement ran: by a replica of the version before. */
+function isKeyTaken(error: unknown): boolean {
+  return codeOf(error) === "23505" && textOf(error, "table_name") === "idempotency";
 }
 
 function rowRefused(cause: unknown): RowRefused {

@@ -1,4 +1,4 @@
-import type { IdempotencyKey } from "../idempotency.ts";
+import { fingerprintsOf, type IdempotencyKey, keptScopesOf, scopesOf } from "../idempotency.ts";
 import type { JsonValue } from "../json.ts";
 
 /** What happened to one subject, what is true of it now, and what to answer. */
@@ -38,6 +38,13 @@ export type Outcome =
   /** Somebody else moved the subject on, to this version; undefined: there is no such subject. Decide again from what is now. */
   | { readonly kind: "CONFLICT"; readonly version: number | undefined };
 
+/** The key's fields, for the statement and for the one that looks up what became of a decision. */
+export function encodeKey(key: IdempotencyKey | undefined) {
+  if (key === undefined) return {};
+  const { caller, method, fingerprint } = key;
+  return { caller, method, key: key.key, fingerprint, scopes: scopesOf(key), fingerprints: fingerprintsOf(key) };
+}
+
 /** The decision as the statement's parameter has it: one JSON object, made before it waits, so that what JSON cannot say is its caller's error. */
 export function encodeDecision(decision: Decision): string {
   const { id, expected, event, message, key, response, inbox } = decision;
@@ -55,10 +62,8 @@ export function encodeDecision(decision: Decision): string {
     event_time: event.time,
     topic: message?.topic,
     message: message?.payload,
-    caller: key?.caller,
-    method: key?.method,
-    key: key?.key,
-    fingerprint: key?.fingerprint,
+    ...encodeKey(key),
+    kept: key && keptScopesOf(key),
     response,
     subscription: inbox?.subscription,
     consumed_id: inbox?.eventId,

@@ -20,6 +20,8 @@ export interface Tables {
  *   return a subject twice that is twice in the batch.
  * - `fit` before `claimed`: a loser by version must not own its key, or its retry would replay work that never happened. The sort
  *   in `claimed` drains it, so every subject is locked before any key is.
+ * - `kept` stores a won key under its earlier scopes too. It has no ON CONFLICT: where a replica of the version before was faster, the
+ *   batch is refused as a whole, and the one decision looks up what that replica stored.
  * - `won` is DISTINCT: of two decisions with one key in a batch one wins.
  * - `stored` is an upsert because its WHERE sees the newest row; that of an UPDATE would see the one of the statement's beginning.
  *   A subject that is there already though it was to be created keeps its row, and the event log's primary key refuses the batch.
@@ -41,16 +43,18 @@ consumed as (
 with d as materialized (
   select ordinality::int as n, id, expected, ${list((c) => `"row_${c}"`)}
     event_id, event_type, event_payload, event_actor, event_reason, event_traceparent, event_time, topic, message,
-    caller, method, key, decode(fingerprint, 'hex') as fingerprint, response, subscription, consumed_id
+    caller, method, key, decode(fingerprint, 'hex') as fingerprint, scopes, fingerprints, kept, response,
+    subscription, consumed_id
   from rows from (jsonb_to_recordset($1::text::jsonb) as (
     id uuid, expected int, ${list((c) => `"row_${c}" ${o.rowColumns[c]}`)}
     event_id uuid, event_type text, event_payload jsonb, event_actor text, event_reason text, event_traceparent text,
     event_time timestamptz, topic text, message jsonb, caller text, method text, key text, fingerprint text,
-    response jsonb, subscription text, consumed_id uuid)) with ordinality),
+    scopes text[], fingerprints text[], kept text[], response jsonb, subscription text, consumed_id uuid)) with ordinality),
 seen as materialized (
   select d.n, k.same, k.answered, k.response from d cross join lateral (
-    select i.fingerprint = d.fingerprint as same, i.response is not null as answered, i.response from ${idempotency} i
-    where i.caller = d.caller and i.method = d.method and i.key = d.key limit 1) k),
+    select encode(i.fingerprint, 'hex') = any (d.fingerprints) as same, i.response is not null as answered, i.response
+    from ${idempotency} i where i.caller = any (d.scopes) and i.method = d.method and i.key = d.key
+    order by same desc limit 1) k),
 locked as materialized (
   select o.id, o.version from ${subject} o
   where o.id = any (array(select d.id from d where d.expected > 0 and d.n not in (select n from seen)))
@@ -79,7 +83,11 @@ logged as (
 sent as (
   insert into ${outbox} (event_id, topic, subject, version, time, traceparent, payload)
   select event_id, topic, id::text, expected + 1, event_time, event_traceparent, message
-  from won where topic is not null order by n)${consumed}
+  from won where topic is not null order by n)${consumed},
+kept as (
+  insert into ${idempotency} (caller, method, key, fingerprint, response)
+  select scope, method, key, fingerprint, coalesce(response, 'null'::jsonb)
+  from won cross join lateral unnest(won.kept) as scope order by scope, method, key)
 select d.n, case when d.n in (select n from won) then 'COMMITTED'
     when s.n is not null then
       case when not s.same then 'KEY_REUSED' when s.answered then 'REPLAY' else 'KEY_IN_USE' end
@@ -95,14 +103,15 @@ export function lookUpStatement(o: Tables): string {
   const { subject, events, idempotency } = names(o);
   return `
 with d as materialized (
-  select ordinality::int as n, id, event_id, caller, method, key, decode(fingerprint, 'hex') as fingerprint
+  select ordinality::int as n, id, event_id, scopes, method, key, fingerprints
   from rows from (jsonb_to_recordset($1::text::jsonb) as (
-    id uuid, event_id uuid, caller text, method text, key text, fingerprint text)) with ordinality)
+    id uuid, event_id uuid, scopes text[], method text, key text, fingerprints text[])) with ordinality)
 select d.n, k.same, k.answered, k.response, e.version as logged, s.version as version
 from d
 left join lateral (
-  select i.fingerprint = d.fingerprint as same, i.response is not null as answered, i.response from ${idempotency} i
-  where i.caller = d.caller and i.method = d.method and i.key = d.key limit 1) k on true
+  select encode(i.fingerprint, 'hex') = any (d.fingerprints) as same, i.response is not null as answered, i.response
+  from ${idempotency} i where i.caller = any (d.scopes) and i.method = d.method and i.key = d.key
+  order by same desc limit 1) k on true
 left join lateral (select version from ${events} where subject_id = d.id and id = d.event_id limit 1) e on true
 left join lateral (select version from ${subject} where id = d.id limit 1) s on true`;
 }
