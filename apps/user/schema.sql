@@ -100,11 +100,13 @@ create table refresh_token (
   expire_time timestamp with time zone not null,
   spend_time timestamp with time zone,
   successor bytea,
+  is_signed boolean not null default false,
   constraint refresh_token_pkey PRIMARY KEY (hash),
   constraint refresh_token_session_id_session_id_fk FOREIGN KEY (session_id) REFERENCES session(id) ON DELETE CASCADE,
   constraint refresh_token_successor CHECK (((successor IS NULL) OR (spend_time IS NOT NULL)))
 );
 CREATE INDEX refresh_token_session ON "user".refresh_token USING btree (session_id);
+CREATE INDEX refresh_token_spent ON "user".refresh_token USING btree (spend_time) WHERE (is_signed AND (spend_time IS NOT NULL));
 
 create table registration (
   subscription text not null,

@@ -11,7 +11,10 @@ const accountFailuresMax = 100;
 /** Failures from one address for all accounts: somebody tries one password on many. High, because a whole office may share it. */
 const addressFailuresMax = 200;
 const wideWindowSeconds = 60 * 60;
-/** Mails that set a new password, for one account. */
+/**
+ * Mails that one address may ask for, for one account. Not for the account alone: a stranger who asks would keep its owner from asking. What many
+ * addresses ask for comes to one mail in five minutes (reset-store.ts).
+ */
 const resetMailsMax = 3;
 const resetWindowSeconds = 60 * 60;
 
@@ -22,8 +25,8 @@ export interface Attempts {
    * Whoever makes it says how it ended: a success does not count.
    */
   begin(email: string, address: string | undefined): Promise<{ succeeded(): Promise<void> }>;
-  /** Counts a mail; false where the account has had enough of them. */
-  mayMail(email: string): Promise<boolean>;
+  /** Counts a request for a mail to an account; false where the address that asks has asked often enough. */
+  mayMail(email: string, address: string | undefined): Promise<boolean>;
 }
 
 export function createAttempts(limits: RateLimits, key: string): Attempts {
@@ -53,8 +56,8 @@ export function createAttempts(limits: RateLimits, key: string): Attempts {
         },
       };
     },
-    async mayMail(email) {
-      return (await mails.count(accountOf(email))).isAllowed;
+    async mayMail(email, clientAddress = "inside") {
+      return (await mails.count(`${accountOf(email)}:${limitKeyOf(clientAddress)}`)).isAllowed;
     },
   };
 }

@@ -7,10 +7,11 @@ import type { Attempts } from "./attempts.ts";
 import { errors } from "./errors.ts";
 import { passwordChanges } from "./password-changes.ts";
 import type { Passwords } from "./passwords.ts";
+import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { ResetStore } from "./reset-store.ts";
 import { endAllSessions, type SessionHolder, type SessionStore } from "./session-store.ts";
 import type { UserStore } from "./store.ts";
-import { type AccessTokens, hashOf, newSecretToken } from "./tokens.ts";
+import { type AccessTokens, hashOf } from "./tokens.ts";
 import type { User } from "./user.ts";
 import { messageOf } from "./user-message.ts";
 
@@ -22,6 +23,7 @@ interface Parts {
   readonly passwords: Passwords;
   readonly attempts: Attempts;
   readonly accessTokens: AccessTokens;
+  readonly refreshTokens: RefreshTokens;
   wakeRelay(): void;
 }
 
@@ -48,45 +50,43 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
       const matches = await app.passwords.verify(password, found?.passwordHash, ctx.signal);
       if (found === undefined || !matches) throw refuse(errors.CREDENTIALS_INVALID);
       const holder = { sessionId: uuidv7(), userId: found.user.id };
-      const { token, hash } = newSecretToken();
+      const { token, hash } = app.refreshTokens.first(holder.sessionId);
       const { passwordHash } = found;
-      const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash, now: ctx.now });
+      const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash });
       // It was changed while the old one was compared: who knows that one only knows none.
       if (opened === "PASSWORD_CHANGED") throw refuse(errors.CREDENTIALS_INVALID);
       await attempt.succeeded();
       // Told only to whoever knows the password.
       if (opened === "DISABLED") throw refuse(errors.ACCOUNT_DISABLED);
-      return await answer({ ...found.user, role: opened.role }, holder, token, ctx.now);
+      return await answer({ ...found.user, role: opened.role }, holder, token, opened.now);
     },
 
-    async refreshToken({ refreshToken }, ctx) {
-      const { token, hash } = newSecretToken();
-      const spent = { tokenHash: hashOf(refreshToken), nextHash: hash, now: ctx.now };
-      const holder = await app.sessions.spend(spent);
-      // The role is read again: the next access token says what the account is now.
-      const user = holder && (await app.users.byId(holder.userId));
-      if (holder === undefined || user === undefined) throw refuse(errors.REFRESH_TOKEN_INVALID);
-      return await answer(user, holder, token, ctx.now);
+    async refreshToken({ refreshToken }) {
+      const spent = await app.sessions.spend({ token: refreshToken, hash: hashOf(refreshToken) });
+      // The account is read again: the next access token says what it is now.
+      const user = spent && (await app.users.byId(spent.userId));
+      if (spent === undefined || user === undefined) throw refuse(errors.REFRESH_TOKEN_INVALID);
+      return await answer(user, spent, spent.next, spent.now);
     },
 
-    async logout(_request, { caller, now }) {
-      if (caller.kind === "user") await app.sessions.end(caller.sessionId, now);
+    async logout(_request, { caller }) {
+      if (caller.kind === "user") await app.sessions.end(caller.sessionId);
       return {};
     },
 
-    async logoutAll(_request, { caller, now }) {
+    async logoutAll(_request, { caller }) {
       if (caller.kind !== "user") throw refuse(callErrors.CALLER_REQUIRED);
       const { userId } = caller;
-      await app.database.sql.begin((tx) => endAllSessions(tx, { userId, reason: "LOGOUT_ALL", now }));
+      await app.database.sql.begin((tx) => endAllSessions(tx, { userId, reason: "LOGOUT_ALL" }));
       return {};
     },
 
-    async listRevocations({ since, pageToken }, { now }) {
+    async listRevocations({ since, pageToken }) {
       const filter = { since: since === undefined ? null : timestampDate(since).toISOString() };
       const { after } = pageOf({ pageSize: 0, pageToken }, filter, [isTime, isUuid]);
-      const earliest = +now - endedMsMax;
       const rows = await app.sessions.ended({
-        since: new Date(since === undefined ? earliest : Math.max(earliest, +timestampDate(since))),
+        since: since && timestampDate(since),
+        withinMs: endedMsMax,
         after: after && { time: new Date(after[0]), id: after[1] },
         limit: endedRowsMax + 1,
       });

@@ -53,26 +53,27 @@ export function passwordChanges(
         if (!(await replacePassword(tx, userId, { from: found.passwordHash, to: passwordHash, now })))
           throw refuse(errors.CREDENTIALS_INVALID);
         await endResets(tx, userId);
-        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", now, butFor });
+        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", butFor });
       });
       return {};
     },
 
-    async requestPasswordReset({ email }, { now, traceparent, signal }) {
+    async requestPasswordReset({ email }, { traceparent, signal, clientAddress }) {
       const answered = sleep(resetAnswerMs, undefined, { signal });
       answered.catch(() => undefined);
       const found = await app.users.credentialsOf(email);
-      if ((await app.attempts.mayMail(email)) && found !== undefined && found.user.disableTime === undefined) {
-        await app.resets.request({ userId: found.user.id, now, traceparent });
+      const mayAsk = await app.attempts.mayMail(email, clientAddress);
+      if (mayAsk && found !== undefined && found.user.disableTime === undefined) {
+        await app.resets.request({ userId: found.user.id, traceparent });
         app.wakeRelay();
       }
       await answered;
       return {};
     },
 
-    async createPasswordResetToken({ resetId }, { now }) {
+    async createPasswordResetToken({ resetId }) {
       const { token, hash } = newSecretToken();
-      const expireTime = await app.resets.arm(resetId, { tokenHash: hash, now });
+      const expireTime = await app.resets.arm(resetId, hash);
       if (expireTime === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
       return { token, expireTime: timestampFromDate(expireTime) };
     },
@@ -80,13 +81,13 @@ export function passwordChanges(
     async resetPassword({ token, newPassword }, { now, signal }) {
       const tokenHash = hashOf(token);
       // Looked at before the expensive part; the update alone decides between two who come at once.
-      if (!(await app.resets.isGood(tokenHash, now))) throw refuse(errors.RESET_TOKEN_INVALID);
+      if (!(await app.resets.isGood(tokenHash))) throw refuse(errors.RESET_TOKEN_INVALID);
       const passwordHash = await app.passwords.hash(newPassword, signal);
       await sql.begin(async (tx) => {
-        const userId = await useReset(tx, tokenHash, now);
+        const userId = await useReset(tx, tokenHash);
         if (userId === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
         await setPassword(tx, userId, passwordHash, now);
-        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", now });
+        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED" });
       });
       return {};
     },

@@ -7,58 +7,73 @@ import { resetPublicationOf } from "./user-message.ts";
 const tokenMsMax = 30 * 60_000;
 /** How long after it was asked for the mail may be sent: a mail server may be down. */
 const mailMsMax = 24 * 3_600_000;
+/** A mail that was asked for so short a time ago is the answer to further requests. Its link outlives that time by far. */
+const coalescedMs = 5 * 60_000;
 const sweepRowsMax = 500;
 
+/** Keeps the requests for a new password. All times are of Postgres' clock: one process writes them, and others compare them. */
 export interface ResetStore {
-  /** Writes down that a mail was asked for, and tells who sends it; neither where the account was disabled meanwhile. */
-  request(o: { readonly userId: string; readonly now: Date; readonly traceparent: string }): Promise<void>;
+  /**
+   * Writes down that a mail was asked for, and tells who sends it. Neither where the account was disabled meanwhile, nor where a mail was asked
+   * for just before: that one is as good, and no number of requests keeps its owner from having it.
+   */
+  request(o: { readonly userId: string; readonly traceparent: string }): Promise<void>;
   /** Gives a reset its token, in place of an earlier one. Answers until when it is good; undefined where the reset is not open. */
-  arm(id: string, o: { readonly tokenHash: Buffer; readonly now: Date }): Promise<Date | undefined>;
+  arm(id: string, tokenHash: Buffer): Promise<Date | undefined>;
   /** Whether a token can still be used. */
-  isGood(tokenHash: Buffer, now: Date): Promise<boolean>;
-  /** Removes some that nobody can use any more. */
-  sweep(now: Date): Promise<void>;
+  isGood(tokenHash: Buffer): Promise<boolean>;
+  /** Removes those that nobody can use any more, a little at a time. */
+  sweep(signal: AbortSignal): Promise<void>;
 }
 
 /** Opens the store: the SQL of password resets. */
 export function createResetStore({ sql }: Pick<Database, "sql">): ResetStore {
   return {
-    async request({ userId, now, traceparent }) {
-      const reset = { id: uuidv7(), userId, time: now };
+    async request({ userId, traceparent }) {
+      const id = uuidv7();
       await sql.begin(async (tx) => {
-        // The lock makes it wait for somebody who is disabling the account, and see it as it is then.
-        const asked = await tx`
+        // The lock makes it wait for somebody who is disabling the account, and see it as it is then; and of two requests at once one is the first.
+        const open = await tx`select 1 from account where id = ${userId} and disable_time is null for no key update`;
+        if (open.count === 0) return;
+        const [asked] = await tx<{ time: Date }[]>`
           insert into password_reset (id, account_id, create_time, expire_time)
-          select ${reset.id}::uuid, id, ${now}::timestamptz, ${new Date(+now + mailMsMax)}::timestamptz
-          from account where id = ${userId} and disable_time is null for share`;
-        if (asked.count === 1) await publish(tx, resetPublicationOf(reset, traceparent));
+          select ${id}, ${userId}, clock_timestamp(), clock_timestamp() + ${mailMsMax} * interval '1 millisecond'
+          where not exists (
+            select from password_reset
+            where account_id = ${userId} and use_time is null and create_time > clock_timestamp() - ${coalescedMs} * interval '1 millisecond')
+          returning create_time as time`;
+        if (asked !== undefined) await publish(tx, resetPublicationOf({ id, userId, time: asked.time }, traceparent));
       });
     },
 
-    async arm(id, { tokenHash, now }) {
+    async arm(id, tokenHash) {
       const [row] = await sql<{ expire_time: Date }[]>`
-        update password_reset set token_hash = ${tokenHash}, expire_time = ${new Date(+now + tokenMsMax)}
-        where id = ${id} and use_time is null and expire_time > ${now} and create_time > ${new Date(+now - mailMsMax)}
+        update password_reset set token_hash = ${tokenHash}, expire_time = now() + ${tokenMsMax} * interval '1 millisecond'
+        where id = ${id} and use_time is null and expire_time > now()
+          and create_time > now() - ${mailMsMax} * interval '1 millisecond'
         returning expire_time`;
       return row?.expire_time;
     },
 
-    async isGood(tokenHash, now) {
+    async isGood(tokenHash) {
       const rows =
-        await sql`select 1 from password_reset where token_hash = ${tokenHash} and use_time is null and expire_time > ${now}`;
+        await sql`select 1 from password_reset where token_hash = ${tokenHash} and use_time is null and expire_time > now()`;
       return rows.length === 1;
     },
 
-    async sweep(now) {
-      await sql`
-        delete from password_reset where id in (
-          select id from password_reset where expire_time < ${now} order by expire_time limit ${sweepRowsMax} for update skip locked)`;
+    async sweep(signal) {
+      for (let rows = sweepRowsMax; rows === sweepRowsMax && !signal.aborted; ) {
+        const swept = await sql`
+          delete from password_reset where id in (
+            select id from password_reset where expire_time < now() order by expire_time limit ${sweepRowsMax} for update skip locked)`;
+        rows = swept.count;
+      }
     },
   };
 }
 
 /** Spends a token: whose account it was for, once. The account's other resets are over with it. */
-export async function useReset(tx: Transaction, tokenHash: Buffer, now: Date): Promise<string | undefined> {
+export async function useReset(tx: Transaction, tokenHash: Buffer): Promise<string | undefined> {
   // The account is locked before its resets, as by all who end them: of two who want both, neither waits for the other for ever.
   const [account] = await tx<{ id: string }[]>`
     select id from account
@@ -66,8 +81,7 @@ export async function useReset(tx: Transaction, tokenHash: Buffer, now: Date): P
     for no key update`;
   if (account === undefined) return undefined;
   const used = await tx`
-    update password_reset set use_time = ${now}
-    where token_hash = ${tokenHash} and use_time is null and expire_time > ${now}`;
+    update password_reset set use_time = now() where token_hash = ${tokenHash} and use_time is null and expire_time > now()`;
   if (used.count === 0) return undefined;
   await endResets(tx, account.id);
   return account.id;

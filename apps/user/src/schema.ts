@@ -1,7 +1,18 @@
 import { idempotencyTable, leaseTable } from "@rialto/database";
 import { outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
-import { check, customType, index, integer, pgSchema, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+  boolean,
+  check,
+  customType,
+  index,
+  integer,
+  pgSchema,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 
 const schema = pgSchema("user");
 
@@ -69,10 +80,13 @@ export const refreshToken = schema.table(
     createTime: time("create_time").notNull(),
     expireTime: time("expire_time").notNull(),
     spendTime: time("spend_time"),
-    /** The token that was given for this one; the first of them, where the answer was asked for again. */
+    /** The token that was given for this one. */
     successor: bytea("successor"),
+    /** It is known as ours without this row (refresh-tokens.ts), so the row can go soon after it was spent. Not so for those of version 0.1.0. */
+    isSigned: boolean("is_signed").notNull().default(false),
   },
   (table) => [
+    index("refresh_token_spent").on(table.spendTime).where(sql`is_signed and spend_time is not null`),
     index("refresh_token_session").on(table.sessionId),
     check("refresh_token_successor", sql`successor is null or spend_time is not null`),
   ],

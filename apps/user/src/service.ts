@@ -4,6 +4,7 @@ import { defineService, every, openRateLimits } from "@rialto/service";
 import { createAttempts } from "./attempts.ts";
 import { auth } from "./auth.ts";
 import { createPasswords } from "./passwords.ts";
+import { createRefreshTokens } from "./refresh-tokens.ts";
 import { createResetStore } from "./reset-store.ts";
 import { seedAdmin } from "./seed.ts";
 import { createSessionStore } from "./session-store.ts";
@@ -18,20 +19,22 @@ export const user = defineService({
   calls: {},
   own: async ({ database, config, signingKeys, derivedKey }) => {
     const limits = openRateLimits(config.redisUrl);
+    const refreshTokens = createRefreshTokens(derivedKey("refresh tokens"));
     return {
       users: createUserStore(database),
-      sessions: createSessionStore(database),
+      sessions: createSessionStore(database, refreshTokens),
       resets: createResetStore(database),
       passwords: await createPasswords(config),
       attempts: createAttempts(limits, derivedKey("failed attempts")),
       accessTokens: await createAccessTokens(signingKeys),
+      refreshTokens,
       limits,
     };
   },
   rpc: (app) => [serve(UserService, users(app)), serve(AuthService, auth(app))],
   schedules: (app) => [
-    every("1h", "sweep-expired-sessions", () => app.sessions.sweep(app.now())),
-    every("1h", "sweep-password-resets", () => app.resets.sweep(app.now())),
+    every("5m", "sweep-expired-sessions", app.sessions.sweep),
+    every("5m", "sweep-password-resets", app.resets.sweep),
   ],
   seed: seedAdmin,
   stop: (app) => app.limits.close(),

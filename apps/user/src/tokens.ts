@@ -60,8 +60,14 @@ export async function createAccessTokens(signingKeys: () => Promise<SigningKeys>
   };
 }
 
-/** A new token for a refresh or a reset: random, so its plain SHA-256 is all that needs to be kept. */
-export function newSecretToken(): { readonly token: string; readonly hash: Buffer } {
+/** A token that is given once, and the hash that it is stored under. */
+export interface SecretToken {
+  readonly token: string;
+  readonly hash: Buffer;
+}
+
+/** A new token for a mail: random, so its plain SHA-256 is all that needs to be kept. */
+export function newSecretToken(): SecretToken {
   const token = randomBytes(secretTokenBytes).toString("base64url");
   return { token, hash: hashOf(token) };
 }

@@ -47,7 +47,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
       await updateUser(tx, changed);
       if (kind === "DISABLED") {
         await endResets(tx, user.id);
-        await endAllSessions(tx, { userId: user.id, reason: "DISABLED", now: ctx.now });
+        await endAllSessions(tx, { userId: user.id, reason: "DISABLED" });
       }
       await publish(tx, publicationOf(changed, kind, ctx.traceparent));
       return storedAnswerOf(changed);
@@ -126,9 +126,9 @@ export function users(app: Parts): Handlers<typeof UserService> {
           await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
           // The link of a reset may lie in the mailbox of the address that was given up.
           if (changed.email !== user.email) await endResets(tx, user.id);
-          // Access tokens carry the role: those of an admin who is none any more must end.
-          if (user.role === "ADMIN" && changed.role !== "ADMIN")
-            await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED", now: ctx.now });
+          // Access tokens carry the role: those of an admin who is none any more must end. And who becomes one signs in for it: a session that
+          // somebody got hold of while it could do little does not grow with its account.
+          if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });
         }
         return storedAnswerOf(changed);
       });

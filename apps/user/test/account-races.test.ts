@@ -74,6 +74,8 @@ describe("a login of an admin who is being made a customer", () => {
     const ada = await world.person();
     const make = (role: Role) => () => world.users.updateUser({ user: { id: ada.id, role } }, admin.origin);
     await make(Role.ADMIN)();
+    // The change waits for a session that it ends.
+    await login(ada.email);
     const [, session] = await midChange(world, ada.id, make(Role.CUSTOMER), () => login(ada.email));
     expect(decodeJwt(session.accessToken).role).toBe("CUSTOMER");
     expect(session.user?.role).toBe(Role.CUSTOMER);

@@ -38,6 +38,18 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       await limits.close();
     });
 
+    it("keep nobody from a mail of their own account that a stranger asked for often enough", async () => {
+      const { attempts, limits } = await counters();
+      const asked: boolean[] = [];
+      for (let mail = 0; mail < 5; mail += 1)
+        asked.push(await attempts.mayMail("ada@example.com", `10.${network}.0.1`));
+      expect(asked).toEqual([true, true, true, false, false]);
+      expect(await attempts.mayMail("ADA@example.com", `10.${network}.0.1`)).toBe(false);
+      expect(await attempts.mayMail("ada@example.com", `10.${network}.0.2`)).toBe(true);
+      expect(await attempts.mayMail("bob@example.com", `10.${network}.0.1`)).toBe(true);
+      await limits.close();
+    });
+
     it("hold off who changes their address within one IPv6 network", async () => {
       const { attempts, limits } = await counters();
       let host = 0;

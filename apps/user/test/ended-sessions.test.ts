@@ -1,7 +1,10 @@
+import { Role } from "@rialto/contracts";
 import { nextPageToken, watchRevocations } from "@rialto/rpc";
 import { endedSessionsFrom } from "@rialto/service";
 import { createLogger } from "@rialto/telemetry";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { createRefreshTokens } from "../src/refresh-tokens.ts";
+import { createSessionStore } from "../src/session-store.ts";
 import { nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
 let world: World;
@@ -131,12 +134,49 @@ describe("a disabled account", () => {
   });
 });
 
-describe("an admin who is none any more", () => {
-  it("has no session left that says otherwise", async () => {
+describe("an account whose role was changed", () => {
+  it.each([
+    ["up", Role.ADMIN],
+    ["down", Role.CUSTOMER],
+  ])("has no session left that says otherwise, %s", async (_, role) => {
     const ada = await world.person();
-    await world.users.updateUser({ user: { id: ada.id, role: 3 } }, admin.origin);
-    const asAdmin = await login(ada.email);
-    await world.users.updateUser({ user: { id: ada.id, role: 2 } }, admin.origin);
-    expect(await listed()).toContain(await sessionOf(asAdmin.accessToken));
+    const change = (to: Role) => world.users.updateUser({ user: { id: ada.id, role: to } }, admin.origin);
+    if (role === Role.CUSTOMER) await change(Role.ADMIN);
+    const before = await login(ada.email);
+    await change(role);
+    expect(await listed()).toContain(await sessionOf(before.accessToken));
+    const refresh = world.auth.refreshToken({ refreshToken: before.refreshToken }, nobody());
+    expect(await refusal(refresh)).toBe("REFRESH_TOKEN_INVALID");
+    expect((await login(ada.email)).user?.role).toBe(role);
   });
+
+  it("keeps its sessions where the role is the same", async () => {
+    const ada = await world.person();
+    await world.users.updateUser({ user: { id: ada.id, role: Role.CUSTOMER, name: "Augusta" } }, admin.origin);
+    expect(await listed()).not.toContain(await sessionOf(ada.session.accessToken));
+  });
+});
+
+describe("the clock of a process", () => {
+  it.each([-600_000, 600_000])(
+    "that is %i ms off hides no ended session from those who ask for what is new",
+    async (ms) => {
+      const [ada, ben] = [await world.person(), await world.person()];
+      await world.auth.logout({}, ada.origin);
+      const session = await sessionOf(ben.session.accessToken);
+      const fetch = endedSessionsFrom(world.as("order").auth);
+      const known = await fetch(undefined, new AbortController().signal);
+      const newest = known.at(-1)?.time ?? new Date(0);
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
+      try {
+        await createSessionStore(world.database, createRefreshTokens("a key")).end(session);
+      } finally {
+        vi.useRealTimers();
+      }
+      // As far as a process looks back behind the newest end that it knows.
+      const since = new Date(+newest - 60_000);
+      const ids = (await fetch(since, new AbortController().signal)).map(({ sessionId }) => sessionId);
+      expect(ids).toContain(session);
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { judgeRefresh } from "../src/session.ts";
+import { judgeRefresh, refreshExpiry } from "../src/session.ts";
 
 const now = new Date("2026-01-01T12:00:00Z");
 const ago = (ms: number) => new Date(now.getTime() - ms);
@@ -16,7 +16,14 @@ const table = `
   open  | spent 10000| unspent    | REUSED
   open  | spent 10   | spent 5    | REUSED
   open  | spent 10   | none       | REUSED
+  old   | unspent    | none       | REFUSE
+  old   | spent 10   | unspent    | REFUSE
+  aging | unspent    | none       | ROTATE
 `;
+
+const dayMs = 24 * 3_600_000;
+/** How many days ago a session was opened. */
+const ages: Readonly<Record<string, number>> = { old: 90, aging: 89 };
 
 describe("judgeRefresh", () => {
   const rows = table
@@ -28,6 +35,7 @@ describe("judgeRefresh", () => {
     (session, token, successor, judgement) => {
       const judged = judgeRefresh({
         sessionEnded: session === "ended",
+        sessionCreateTime: ago((ages[session ?? ""] ?? 1) * dayMs),
         token: tokenFrom(token ?? ""),
         successor: successor === "none" ? undefined : tokenFrom(successor ?? ""),
         now,
@@ -35,6 +43,14 @@ describe("judgeRefresh", () => {
       expect(judged).toBe(judgement);
     },
   );
+});
+
+describe("a refresh token", () => {
+  it("lasts a month, and never longer than its session", () => {
+    expect(refreshExpiry(now, now)).toEqual(ago(-30 * dayMs));
+    expect(refreshExpiry(now, ago(60 * dayMs))).toEqual(ago(-30 * dayMs));
+    expect(refreshExpiry(now, ago(80 * dayMs))).toEqual(ago(-10 * dayMs));
+  });
 });
 
 function tokenFrom(text: string) {

@@ -529,7 +529,7 @@ export const comments = {
   "rialto.user.v1.AuthService.Login": "Opens a session. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS, ACCOUNT_DISABLED (told only to whoever knows the password).",
   "rialto.user.v1.AuthService.Logout": "Ends the session of the access token that the call carries.",
   "rialto.user.v1.AuthService.LogoutAll": "Ends every session of the caller, this one too. Their access tokens end within 30 seconds.",
-  "rialto.user.v1.AuthService.RefreshToken": "Spends a refresh token for a new pair. Spending one twice ends its session, but for a repeat within 10 seconds whose\nsuccessor is unused (a lost answer, a second tab). Reasons: REFRESH_TOKEN_INVALID.",
+  "rialto.user.v1.AuthService.RefreshToken": "Spends a refresh token for a new pair. Spending one twice ends its session, but for a repeat within 10 seconds whose\nsuccessor is unused (a lost answer, a second tab): it gives the same refresh token again. A session ends 90 days after its\nlogin. Reasons: REFRESH_TOKEN_INVALID.",
   "rialto.user.v1.AuthService.RequestPasswordReset": "Asks for a mail with a link that sets a new password. The answer is the same whether there is such an account or not. The link ends\nwith its use, after 30 minutes, and when the account's address or password is changed or the account is disabled.",
   "rialto.user.v1.AuthService.ResetPassword": "Sets a new password with the token of the mail's link, which is spent by it, and ends every session of the account.\nReasons: RESET_TOKEN_INVALID.",
   "rialto.user.v1.ChangePasswordRequest": "The old password and the new one.",

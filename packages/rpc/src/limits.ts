@@ -174,7 +174,7 @@ export const revocationsStaleMs = 20_000;
 export const clockSkewSecondsMax = 5;
 
 /** How far ahead of ours the clock of a machine may be that makes a token. More than above: nobody gains by it, as a token's whole life is bounded. */
-export const issuerSkewSecondsMax = 60;
+export const issuerSkewSecondsMax = 300;
 
 /** How long an access token lives. One that says that it lives longer is refused, whoever signed it. */
 export const accessTokenSecondsMax = 900;

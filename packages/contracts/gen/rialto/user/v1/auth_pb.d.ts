@@ -548,7 +548,8 @@ export declare const AuthService: GenService<{
   },
   /**
    * Spends a refresh token for a new pair. Spending one twice ends its session, but for a repeat within 10 seconds whose
-   * successor is unused (a lost answer, a second tab). Reasons: REFRESH_TOKEN_INVALID.
+   * successor is unused (a lost answer, a second tab): it gives the same refresh token again. A session ends 90 days after its
+   * login. Reasons: REFRESH_TOKEN_INVALID.
    *
    * @generated from rpc rialto.user.v1.AuthService.RefreshToken
    */

@@ -1,0 +1,2 @@
+ALTER TABLE "user"."refresh_token" ADD COLUMN "is_signed" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+CREATE INDEX "refresh_token_spent" ON "user"."refresh_token" USING btree ("spend_time") WHERE is_signed and spend_time is not null;
