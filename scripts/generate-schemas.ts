@@ -17,7 +17,7 @@ try {
   for (const service of services) {
     const texts: string[] = [];
     for (const { name } of service.schemas) {
-      const url = ownerUrl(postgres.url, name, secret);
+      const url = await ownerUrl(postgres.url, name, secret);
       const database = openDatabase({ url, schema: name, service: "generate", connectionsMax: 1 });
       texts.push(await schemaText(database.sql, name));
       await database.close();

@@ -14,6 +14,7 @@ CREATE INDEX batch_unsettled ON "order".batch USING btree (create_time) WHERE (s
 create table compatibility (
   one_row boolean not null default true,
   oldest_code integer not null,
+  installation uuid not null default gen_random_uuid(),
   constraint compatibility_pkey PRIMARY KEY (one_row),
   constraint compatibility_one_row_check CHECK (one_row)
 );

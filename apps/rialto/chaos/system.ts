@@ -95,7 +95,7 @@ export async function startSystem(o: {
     if (app !== "gateway") {
       const toPostgres = await lay(name, "postgres", postgres.port);
       for (const schema of [app, ...(app === "payment" ? ["card_network"] : []), ...(redis ? [] : ["jobs"])])
-        env[`RIALTO_${schema.toUpperCase()}_DATABASE_URL`] = runtimeUrlAt(postgres.url, schema, toPostgres);
+        env[`RIALTO_${schema.toUpperCase()}_DATABASE_URL`] = await runtimeUrlAt(postgres.url, schema, toPostgres);
       if (redis) env.REDIS_URL = `redis://127.0.0.1:${await lay(name, "redis", redisPort)}`;
     }
     if (app === "notification") env.SMTP_URL = `smtp://127.0.0.1:${await lay(name, "mail", mail.port)}`;
@@ -136,8 +136,8 @@ function inherited(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(rest) as Record<string, string>;
 }
 
-function runtimeUrlAt(adminUrl: string, schema: string, port: number): string {
-  const url = new URL(runtimeUrl(adminUrl, schema, secret));
+async function runtimeUrlAt(adminUrl: string, schema: string, port: number): Promise<string> {
+  const url = new URL(await runtimeUrl(adminUrl, schema, secret));
   url.port = String(port);
   return url.href;
 }

@@ -24,7 +24,7 @@ async function reset(access: TaskAccess, settledSince: Date | undefined): Promis
   const queues = await emptyQueues(await access.jobs());
   say(queues.length === 0 ? "There is no queue that holds anything" : `Emptied: ${queues.join(", ")}`);
   for (const { name } of services) {
-    const restarted = await restartDeliveries(access.database(name).sql, { settledSince });
+    const restarted = await restartDeliveries((await access.database(name)).sql, { settledSince });
     say(`${name}: ${restarted} deliveries are sent anew`);
   }
 }

@@ -11,7 +11,7 @@ const command = new Command("rebuild")
   .action(async (_what: string, { repair }: { repair: boolean }) => {
     await runTask("rebuild", async (task) => {
       await withTaskData(task, async (access) => {
-        const { orders, differences } = await rebuildOrders(access.database("order"), {
+        const { orders, differences } = await rebuildOrders(await access.database("order"), {
           repair,
           onDifference({ id, fields, repaired }) {
             say(`${id} differs in ${fields.join(", ")}${repaired ? ": repaired" : ""}`);

@@ -21,7 +21,7 @@ describe("a service's runtime role", () => {
 
   beforeAll(async () => {
     db = await testDatabase({ schemas, jobs: true });
-    await migrateJobs(ownerUrl(db.adminUrl, "jobs", db.secret));
+    await migrateJobs(await ownerUrl(db.adminUrl, "jobs", db.secret));
   });
 
   afterAll(() => db.close());
@@ -78,9 +78,9 @@ describe("a service's runtime role", () => {
     const { schema, table, rights } = o;
     const start = () => provision({ adminUrl: db.adminUrl, secret: db.secret, schemas, log: quietLogger });
     const olderVersionStarts = async () => {
-      const owner = postgres(ownerUrl(db.adminUrl, schema, db.secret), { max: 1 });
+      const owner = postgres(await ownerUrl(db.adminUrl, schema, db.secret), { max: 1 });
       // As version 0.1.0 says it at each of its starts.
-      const role = owner(`rialto_${schema}`);
+      const role = owner(new URL(db.urlOf(schema)).username);
       await owner`grant select, insert, update, delete on all tables in schema ${owner(schema)} to ${role}`;
       await owner.end();
     };

@@ -170,7 +170,7 @@ async function finish(ground: Ground, started: readonly Started[], ports: readon
   return {
     url,
     databaseUrl,
-    orderUrl: runtimeUrl(databaseUrl, "order", secret),
+    orderUrl: await runtimeUrl(databaseUrl, "order", secret),
     dataDir: ground.dataDir,
     pids,
     ended: () =>

@@ -21,6 +21,37 @@ export class MigrationsDiffer extends Error {
   override readonly name = "MigrationsDiffer";
 }
 
+/** A role that this start would have to change belongs to another installation, or to nobody that could be named. */
+export class RoleOfAnother extends Error {
+  override readonly name = "RoleOfAnother";
+  constructor(role: string, databases: readonly string[]) {
+    const why =
+      databases.length === 0
+        ? "has no rights in this database that would prove it to be this installation's"
+        : `is used in ${databases.map((database) => `"${database}"`).join(", ")} too`;
+    const wayOut = "Set RIALTO_SECRET to the secret that the role was made with, or drop the role if nothing uses it.";
+    super(`The role "${role}" has another password and ${why}; it is not changed. ${wayOut}`);
+  }
+}
+
+/** A schema of the name of one of ours belongs to a role that is none of ours. */
+export class ForeignSchema extends Error {
+  override readonly name = "ForeignSchema";
+  constructor(schema: string, owner: string) {
+    super(
+      `The schema "${schema}" belongs to the role "${owner}", which Rialto has not made: use a database of Rialto's own.`,
+    );
+  }
+}
+
+/** A session that may not be ended by us keeps every start from provisioning. */
+export class ProvisioningBlocked extends Error {
+  override readonly name = "ProvisioningBlocked";
+  constructor(role: string, pid: number) {
+    super(`Session ${pid} of the role "${role}" holds the provisioning lock, and may not provision: end that session.`);
+  }
+}
+
 /** Rights were declared for a table that the schema does not have. */
 export class UnknownTable extends Error {
   override readonly name = "UnknownTable";

@@ -9,10 +9,13 @@ export {
   DataFolderInUse,
   DeadlinePassed,
   EmbeddedPostgresFailed,
+  ForeignSchema,
   KeyInUse,
   KeyReused,
   MigrationsDiffer,
+  ProvisioningBlocked,
   QueueFull,
+  RoleOfAnother,
   RowRefused,
   TooOldCode,
   TooOldPostgres,
@@ -23,6 +26,6 @@ export { withLease } from "./lease.ts";
 export type { SchemaSpec } from "./migrations.ts";
 export { isOutage } from "./outage.ts";
 export { provision } from "./provision.ts";
-export { ownerUrl, runtimeUrl } from "./roles.ts";
+export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./roles.ts";
 export type { TableRights } from "./table-rights.ts";
 export { eventColumns, idempotencyTable, leaseTable } from "./tables.ts";

@@ -48,6 +48,8 @@ export async function migrateSchema(owner: string, spec: SchemaSpec): Promise<vo
     });
     await client`create table if not exists compatibility
       (one_row boolean primary key default true check (one_row), oldest_code integer not null)`;
+    // Says which installation the schema is of, wherever it is restored: what is kept elsewhere (Redis) is compared with it.
+    await client`alter table compatibility add column if not exists installation uuid not null default gen_random_uuid()`;
     const oldestCode = Math.max(0, ...written.map((migration) => migration.oldestCode));
     await client`insert into compatibility (oldest_code) values (${oldestCode})
       on conflict (one_row) do update set oldest_code = greatest(compatibility.oldest_code, excluded.oldest_code)`;

@@ -2,12 +2,12 @@ import type { Logger } from "@rialto/telemetry";
 import { type Sql, withAdmin } from "./connection.ts";
 import { TooOldPostgres } from "./errors.ts";
 import { ledgerRights, migrateSchema, type SchemaSpec } from "./migrations.ts";
-import { ensureRole, ownerRole, ownerUrl, runtimeRole } from "./roles.ts";
+import { withProvisioningLock } from "./provisioning-lock.ts";
+import { withdrawPublicRights } from "./public-rights.ts";
+import { ensureRole, rolesOf, type SchemaRoles, urlAs } from "./roles.ts";
 import { applyTableRights } from "./table-rights.ts";
 
 const oldestPostgres = 16;
-/** One number for all of Rialto: who provisions a database waits for whoever does so now. */
-const provisionLock = 7_242_017_001;
 const jobsSchema = "jobs";
 
 /**
@@ -26,26 +26,18 @@ export async function provision(o: {
 }): Promise<void> {
   await withAdmin(o.adminUrl, async (admin) => {
     await refuseOldServer(admin);
-    await admin`select pg_advisory_lock(${provisionLock})`;
-    try {
+    await withProvisioningLock({ admin, ...o }, async () => {
       for (const spec of o.schemas) {
-        await makeSchema(admin, spec.name, o);
-        await withOwnerMayCreate(admin, spec.name, () =>
-          migrateSchema(ownerUrl(o.adminUrl, spec.name, o.secret), spec),
-        );
-        await withAdmin(ownerUrl(o.adminUrl, spec.name, o.secret), (owner) =>
-          applyTableRights(owner, {
-            schema: spec.name,
-            role: runtimeRole(spec.name),
-            rights: { ...ledgerRights, ...spec.rights },
-          }),
-        );
+        const roles = await makeSchema(admin, spec.name, o);
+        const owner = urlAs(o.adminUrl, roles.owner, o.secret);
+        await withOwnerMayCreate(admin, roles.owner, () => migrateSchema(owner, spec));
+        const rights = { ...ledgerRights, ...spec.rights };
+        await withAdmin(owner, (sql) => applyTableRights(sql, { schema: spec.name, role: roles.runtime, rights }));
         o.log.debug({ schema: spec.name }, "schema is ready");
       }
       if (o.jobs === true) await makeSchema(admin, jobsSchema, o);
-    } finally {
-      await admin`select pg_advisory_unlock(${provisionLock})`;
-    }
+      await withdrawPublicRights(admin, { jobsSchema, log: o.log });
+    });
   });
 }
 
@@ -58,18 +50,18 @@ async function refuseOldServer(admin: Sql): Promise<void> {
 }
 
 /** Roles, schema and rights. What the owner must say itself (default privileges), it says itself. */
-async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secret: string }): Promise<void> {
-  const owner = ownerRole(name);
-  const runtime = runtimeRole(name);
-  await ensureRole(admin, owner, o.secret);
-  await ensureRole(admin, runtime, o.secret);
+async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secret: string }): Promise<SchemaRoles> {
+  const roles = await rolesOf(admin, name);
+  const { owner, runtime } = roles;
+  await ensureRole(admin, o.adminUrl, owner, o.secret);
+  await ensureRole(admin, o.adminUrl, runtime, o.secret);
   const [self] = await admin<{ member: boolean; database: string }[]>`
     select pg_has_role(current_user, ${owner}, 'SET') as member, current_database() as database`;
   // An administrator who is no superuser may give a schema only to a role that it could become.
   if (self?.member === false) await admin`grant ${admin(owner)} to current_user with inherit true, set true`;
   await admin`grant connect on database ${admin(self?.database ?? "")} to ${admin(owner)}, ${admin(runtime)}`;
   await admin`create schema if not exists ${admin(name)} authorization ${admin(owner)}`;
-  await withAdmin(ownerUrl(o.adminUrl, name, o.secret), async (sql) => {
+  await withAdmin(urlAs(o.adminUrl, owner, o.secret), async (sql) => {
     const schema = sql(name);
     const role = sql(runtime);
     const more = name === jobsSchema ? sql`, create` : sql``;
@@ -81,16 +73,17 @@ async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secre
     await sql`alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role}`;
     await sql`alter default privileges in schema ${schema} grant usage, select, update on sequences to ${role}`;
   });
+  return roles;
 }
 
 /** Drizzle's migrator always says CREATE SCHEMA IF NOT EXISTS, for which Postgres asks the right even if there is nothing to do. */
-async function withOwnerMayCreate(admin: Sql, name: string, migrate: () => Promise<void>): Promise<void> {
+async function withOwnerMayCreate(admin: Sql, owner: string, migrate: () => Promise<void>): Promise<void> {
   const [row] = await admin<{ database: string }[]>`select current_database() as database`;
   const database = admin(row?.database ?? "");
-  await admin`grant create on database ${database} to ${admin(ownerRole(name))}`;
+  await admin`grant create on database ${database} to ${admin(owner)}`;
   try {
     await migrate();
   } finally {
-    await admin`revoke create on database ${database} from ${admin(ownerRole(name))}`;
+    await admin`revoke create on database ${database} from ${admin(owner)}`;
   }
 }

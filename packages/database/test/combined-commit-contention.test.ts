@@ -69,7 +69,7 @@ describe(`the statement under contention (seed ${seed})`, () => {
       return [...changes, ...creations].sort(() => random() - 0.5);
     };
 
-    const url = runtimeUrl(things.adminUrl, "thing", secret);
+    const url = await runtimeUrl(things.adminUrl, "thing", secret);
     const settings = { search_path: "thing", plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
     const clients: Sql[] = Array.from({ length: 4 }, () => connect(url, { max: 1, connection: settings }));
     await Promise.all(

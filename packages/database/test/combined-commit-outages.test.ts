@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => things.close());
 beforeEach(async () => {
-  proxy = await createCuttingProxy(runtimeUrl(things.adminUrl, "thing", secret));
+  proxy = await createCuttingProxy(await runtimeUrl(things.adminUrl, "thing", secret));
   lanes = connect(proxy.url, { max: 1, connection: { search_path: "thing" } });
   const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
   store = createCombinedCommit({ database: { ...things.database, lanes }, ...tables, lanes: 1, answerMsMax: 3_000 });

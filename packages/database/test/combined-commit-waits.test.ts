@@ -15,8 +15,8 @@ beforeAll(async () => {
   things = await openThings();
 });
 afterAll(() => things.close());
-beforeEach(() => {
-  const url = runtimeUrl(things.adminUrl, "thing", secret);
+beforeEach(async () => {
+  const url = await runtimeUrl(things.adminUrl, "thing", secret);
   patientLanes = connect(url, { max: 2, connection: { search_path: "thing", plan_cache_mode: "force_generic_plan" } });
   store = createCombinedCommit({ database: { ...things.database, lanes: patientLanes }, ...tables });
 });

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => things.close());
 beforeEach(async () => {
-  proxy = await createCuttingProxy(runtimeUrl(things.adminUrl, "thing", secret));
+  proxy = await createCuttingProxy(await runtimeUrl(things.adminUrl, "thing", secret));
   database = openDatabase({ url: proxy.url, schema: "thing", service: "thing", connectionsMax: 1, answerMsMax: 500 });
 });
 afterEach(async () => {

@@ -57,12 +57,14 @@ describe("provision", () => {
   it("finds nothing to do when it runs again, and when many run at once", async () => {
     const o = { adminUrl, secret, schemas, jobs: true, log: quietLog };
     await Promise.all([provision(o), provision(o), provision(o)]);
-    await as(runtimeUrl(adminUrl, "order", secret))`insert into "order".lease values ('kept', 'x', now())`;
+    await as(await runtimeUrl(adminUrl, "order", secret))`insert into "order".lease values ('kept', 'x', now())`;
     await provision(o);
-    expect(await as(runtimeUrl(adminUrl, "order", secret))`select name from "order".lease`).toEqual([{ name: "kept" }]);
+    expect(await as(await runtimeUrl(adminUrl, "order", secret))`select name from "order".lease`).toEqual([
+      { name: "kept" },
+    ]);
   });
 
-  it("makes databases of one server ready at the same time, though their roles are the same", async () => {
+  it("makes databases of one server ready at the same time", async () => {
     const other = await emptyDatabase();
     const o = { secret, schemas, log: quietLog };
     await Promise.all([provision({ ...o, adminUrl }), provision({ ...o, adminUrl: other.adminUrl })]);
@@ -73,7 +75,7 @@ describe("provision", () => {
     await provision({ adminUrl, secret, schemas, jobs: true, log: quietLog });
     const names = [...schemas.map((spec) => spec.name), "jobs"];
     for (const { name } of schemas) {
-      const database = openDatabase({ url: runtimeUrl(adminUrl, name, secret), schema: name, service: name });
+      const database = openDatabase({ url: await runtimeUrl(adminUrl, name, secret), schema: name, service: name });
       pools.push({ end: database.close });
       const { sql } = database;
       await sql`insert into lease values ('mine', 'x', now())`;
@@ -108,8 +110,8 @@ describe("provision", () => {
 
   it("lets the queue's role make what the queue makes", async () => {
     await provision({ adminUrl, secret, schemas: [], jobs: true, log: quietLog });
-    await as(ownerUrl(adminUrl, "jobs", secret))`create table jobs.job (id bigserial primary key)`;
-    const jobs = as(runtimeUrl(adminUrl, "jobs", secret));
+    await as(await ownerUrl(adminUrl, "jobs", secret))`create table jobs.job (id bigserial primary key)`;
+    const jobs = as(await runtimeUrl(adminUrl, "jobs", secret));
     await jobs`create sequence jobs.queue_seq`;
     await jobs`insert into jobs.job default values`;
   });
@@ -118,8 +120,8 @@ describe("provision", () => {
     const o = { adminUrl, schemas: schemas.slice(0, 1), log: quietLog };
     await provision({ ...o, secret: "old" });
     await provision({ ...o, secret: "new" });
-    await expect(as(runtimeUrl(adminUrl, "order", "old"))`select 1`).rejects.toMatchObject({ code: "28P01" });
-    await as(runtimeUrl(adminUrl, "order", "new"))`select 1`;
+    await expect(as(await runtimeUrl(adminUrl, "order", "old"))`select 1`).rejects.toMatchObject({ code: "28P01" });
+    await as(await runtimeUrl(adminUrl, "order", "new"))`select 1`;
     await provision({ ...o, secret });
   });
 
@@ -135,7 +137,7 @@ describe("provision", () => {
     const own = [{ name: name.replace("test_", "own_"), migrations }];
     await provision({ adminUrl: url.href, secret, schemas: own, log: quietLog });
     await provision({ adminUrl: url.href, secret, schemas: own, log: quietLog });
-    await as(runtimeUrl(adminUrl, own[0]?.name ?? "", secret)).unsafe(`select 1 from "${own[0]?.name}".lease`);
+    await as(await runtimeUrl(adminUrl, own[0]?.name ?? "", secret)).unsafe(`select 1 from "${own[0]?.name}".lease`);
   });
 
   it("refuses a Postgres that is too old", async () => {
@@ -172,7 +174,7 @@ describe("migrations", () => {
   it("are applied one after the other as they are written", async () => {
     await provision(written());
     await provision(written({ tag: "0001_more", text: "alter table lease add column more int" }));
-    await as(runtimeUrl(adminUrl, "order", secret))`select more from "order".lease`;
+    await as(await runtimeUrl(adminUrl, "order", secret))`select more from "order".lease`;
   });
 
   it("are refused when one was edited after it was applied", async () => {

@@ -67,7 +67,7 @@ export async function openWorld(backend: Backend): Promise<World> {
     ],
     jobs: true,
   });
-  await migrateJobs(ownerUrl(postgres.adminUrl, "jobs", postgres.secret));
+  await migrateJobs(await ownerUrl(postgres.adminUrl, "jobs", postgres.secret));
   const shop = postgres.database("shop");
   const desk = postgres.database("desk");
   const redisUrl = redis?.url;

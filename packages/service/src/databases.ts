@@ -30,23 +30,23 @@ export async function prepareDatabases(
   const ours = schemas.filter((schema) => config.databaseUrls[schema.name] === undefined);
   const jobs = config.redisUrl === undefined && config.databaseUrls[jobsSchema] === undefined;
   await provision({ adminUrl, secret, schemas: ours, jobs, log });
-  if (jobs) await migrateJobs(ownerUrl(adminUrl, jobsSchema, secret));
+  if (jobs) await migrateJobs(await ownerUrl(adminUrl, jobsSchema, secret));
 }
 
 /** Connects to one schema as its runtime role. */
-export function connect(access: DatabaseAccess, schema: string, service: ServiceName): Database {
-  return openDatabase({ url: urlOf(access, schema), schema, service, connectionsMax });
+export async function connect(access: DatabaseAccess, schema: string, service: ServiceName): Promise<Database> {
+  return openDatabase({ url: await urlOf(access, schema), schema, service, connectionsMax });
 }
 
 /** Connects to where jobs wait: Redis where there is one, else the same Postgres. */
 export async function connectJobs(access: DatabaseAccess): Promise<Jobs> {
   const { redisUrl } = access.config;
-  return await createJobs(redisUrl === undefined ? { postgresUrl: urlOf(access, jobsSchema) } : { redisUrl });
+  return await createJobs(redisUrl === undefined ? { postgresUrl: await urlOf(access, jobsSchema) } : { redisUrl });
 }
 
-function urlOf({ adminUrl, secret, config }: DatabaseAccess, schema: string): string {
+async function urlOf({ adminUrl, secret, config }: DatabaseAccess, schema: string): Promise<string> {
   const given = config.databaseUrls[schema];
   if (given !== undefined) return given;
-  if (adminUrl !== undefined) return runtimeUrl(adminUrl, schema, secret);
+  if (adminUrl !== undefined) return await runtimeUrl(adminUrl, schema, secret);
   throw new ConfigurationError([`RIALTO_${schema.toUpperCase()}_DATABASE_URL must be set, or DATABASE_URL`]);
 }

@@ -115,7 +115,9 @@ async function start(
     definitions.flatMap((definition) => definition.schemas),
     log,
   );
-  const connections = definitions.map((definition) => openConnections(definition, access, teardown));
+  const connections = await Promise.all(
+    definitions.map(async (definition) => await openConnections(definition, access, teardown)),
+  );
   const jobs = await connectJobs(access);
   teardown.add("jobs", () => jobs.close());
 
@@ -173,19 +175,21 @@ async function start(
   return { endpoints, clients, verifier, revocations, identity, port, announcements, stop: () => teardown.run() };
 }
 
-function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
+async function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
   const { name } = definition;
-  const open = (schema: string) => {
-    const database = connect(access, schema, name);
+  const open = async (schema: string) => {
+    const database = await connect(access, schema, name);
     teardown.add("databases", () => database.close());
     return database;
   };
-  const [own, ...extra] = definition.schemas.map((schema) => [schema.name, open(schema.name)] as const);
+  const [own, ...extra] = await Promise.all(
+    definition.schemas.map(async (schema) => [schema.name, await open(schema.name)] as const),
+  );
   if (own === undefined) throw new Error(`${name} has no schema`);
   return { definition, name, database: own[1], extras: new Map(extra) };
 }
 
-async function withRelay(part: ReturnType<typeof openConnections>, jobs: Jobs, log: Logger): Promise<Part> {
+async function withRelay(part: Awaited<ReturnType<typeof openConnections>>, jobs: Jobs, log: Logger): Promise<Part> {
   const { database } = part;
   const [row] = await database.sql<{ publishes: boolean; subscribes: boolean; keepsKeys: boolean }[]>`
     select to_regclass('outbox') is not null as publishes, to_regclass('inbox') is not null as subscribes,

@@ -2,15 +2,27 @@ import {
   DatabaseUnreachable,
   DataFolderInUse,
   EmbeddedPostgresFailed,
+  ForeignSchema,
   isOutage,
   MigrationsDiffer,
+  ProvisioningBlocked,
+  RoleOfAnother,
   TooOldCode,
   TooOldPostgres,
 } from "@rialto/database";
 import { ConfigurationError } from "./configuration-error.ts";
 
 /** Errors whose message is written for the person who starts the process. */
-const saidPlainly = [TooOldPostgres, TooOldCode, MigrationsDiffer, DataFolderInUse, EmbeddedPostgresFailed];
+const saidPlainly = [
+  TooOldPostgres,
+  TooOldCode,
+  MigrationsDiffer,
+  DataFolderInUse,
+  EmbeddedPostgresFailed,
+  ForeignSchema,
+  RoleOfAnother,
+  ProvisioningBlocked,
+];
 
 /** SQLSTATEs of a session that was not let in: wrong password, wrong user, no such database. */
 const accessRefused: ReadonlySet<string> = new Set(["28P01", "28000", "3D000"]);

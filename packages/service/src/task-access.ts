@@ -8,7 +8,7 @@ import type { ServiceName } from "./service-name.ts";
 /** A command's way to what the services keep, beside the processes that run them. */
 export interface TaskAccess {
   /** The schema of one service, as its runtime role. It must have been migrated. */
-  database(service: ServiceName): Database;
+  database(service: ServiceName): Promise<Database>;
   jobs(): Promise<Jobs>;
   close(): Promise<void>;
 }
@@ -26,7 +26,7 @@ export async function openTaskAccess(o: {
     return what;
   };
   return {
-    database: (service) => keep(connect(access, service, service)),
+    database: async (service) => keep(await connect(access, service, service)),
     jobs: async () => keep(await connectJobs(access)),
     async close() {
       for (const what of opened.splice(0)) await what.close();

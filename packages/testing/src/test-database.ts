@@ -43,7 +43,14 @@ export async function testDatabase(o: { schemas: readonly SchemaSpec[]; jobs?: b
   const adminUrl = withDatabase(server.adminUrl, name);
   const sql = adminPool(adminUrl, 5);
   const opened = new Map<string, Database>();
-  const urlOf = (schema: string) => runtimeUrl(adminUrl, schema, server.secret);
+  const urls = new Map<string, string>();
+  for (const schema of [...o.schemas.map((spec) => spec.name), ...(o.jobs === true ? ["jobs"] : [])])
+    urls.set(schema, await runtimeUrl(adminUrl, schema, server.secret));
+  const urlOf = (schema: string) => {
+    const url = urls.get(schema);
+    if (url === undefined) throw new Error(`the database was made without the schema ${schema}`);
+    return url;
+  };
   return {
     adminUrl,
     secret: server.secret,

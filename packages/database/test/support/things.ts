@@ -35,9 +35,10 @@ export async function emptyDatabase(): Promise<{ adminUrl: string; drop(): Promi
 export async function openThings(): Promise<Things> {
   const { adminUrl, drop } = await emptyDatabase();
   await provision({ adminUrl, secret, schemas: [{ name: "thing", migrations }], log: quietLog });
+  const url = await runtimeUrl(adminUrl, "thing", secret);
   const opened: Database[] = [];
   const another = () => {
-    const database = openDatabase({ url: runtimeUrl(adminUrl, "thing", secret), schema: "thing", service: "thing" });
+    const database = openDatabase({ url, schema: "thing", service: "thing" });
     opened.push(database);
     return database;
   };
