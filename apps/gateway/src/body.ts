@@ -1,35 +1,33 @@
 import type { IncomingMessage } from "node:http";
 import { callErrors } from "@rialto/rpc";
-import { refused } from "./refused.ts";
+import { type Refused, refused } from "./refused.ts";
 
 /** The most that a request's body may hold, as it travels. The largest honest one, an order of 50 lines, has some 10 kB. */
-const bodyBytesMax = 1024 * 1024;
+export const bodyBytesMax = 1024 * 1024;
 
-/** The body as it comes in, refused as soon as it is known to be too large. */
+/** The body as it comes in, for what is answered while it is asked; refused as soon as it is known to be too large. */
 export async function* limitedBody(request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  if (Number(request.headers["content-length"] ?? 0) > bodyBytesMax) throw tooLarge();
+  if (Number(request.headers["content-length"] ?? 0) > bodyBytesMax) throw bodyTooLarge();
   let bytes = 0;
   for await (const chunk of request) {
     // Node gives Buffers: no encoding was set on the request.
     const buffer = chunk as Buffer;
     bytes += buffer.length;
-    if (bytes > bodyBytesMax) throw tooLarge();
+    if (bytes > bodyBytesMax) throw bodyTooLarge();
     yield buffer;
   }
 }
 
-/** The whole body as text. */
-export async function readText(request: IncomingMessage): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of limitedBody(request)) chunks.push(chunk);
+/** A body that was read, as text. */
+export function textOfBody(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw refused(callErrors.INVALID_REQUEST, { message: "The body is not valid UTF-8." });
   }
 }
 
-function tooLarge() {
+export function bodyTooLarge(): Refused {
   return refused(callErrors.INVALID_REQUEST, {
     message: `The body is larger than ${bodyBytesMax} bytes.`,
     httpStatus: 413,

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { BlockList, isIP, isIPv6 } from "node:net";
+import { createAddressCheck, plainAddress } from "@rialto/rpc";
 
 /** Forwarded addresses that are looked at. A longer list is made up. */
 const hopsMax = 20;
@@ -14,18 +14,27 @@ export type ForwardedHeader = "forwarded" | "x-forwarded-for";
  * Makes it from the proxies that are trusted, as addresses or CIDR blocks, and the one header that they write. The other is not heard, because a proxy
  * that does not write it passes on what the client says in it. What the header says counts only as far as trusted proxies have said it: the list is
  * read from its end, where the nearest has written, up to the first address that is no trusted proxy. Without trusted proxies it is the address of the
- * connection, and nothing else is heard.
+ * connection, and nothing else is heard. The first such header from an address that is no trusted proxy is reported, once: it may be a proxy that nobody has named.
  */
 export function createAddressOf(
   trustedProxies: readonly string[],
   header: ForwardedHeader = "x-forwarded-for",
+  onUntrusted: (address: string, header: ForwardedHeader) => void = () => undefined,
 ): AddressOf {
-  const isTrusted = createProxyCheck(trustedProxies);
+  const isTrusted = createAddressCheck(trustedProxies);
+  let isTold = false;
   return (request) => {
-    let address = plain(request.socket.remoteAddress ?? "") ?? "unknown";
-    if (address === "unknown" || trustedProxies.length === 0 || !isTrusted(address)) return address;
+    let address = plainAddress(request.socket.remoteAddress ?? "") ?? "unknown";
+    if (address === "unknown" || trustedProxies.length === 0 || !isTrusted(address)) {
+      const found = isTold ? undefined : forwardedHeaders.find((name) => request.headers[name] !== undefined);
+      if (found !== undefined) {
+        isTold = true;
+        onUntrusted(address, found);
+      }
+      return address;
+    }
     for (const hop of hopsOf(request, header).reverse().slice(0, hopsMax)) {
-      const said = plain(hop);
+      const said = plainAddress(hop);
       // What is no address ("unknown", "_hidden") leads no further: the proxy that wrote it is the last that is known.
       if (said === undefined) return address;
       address = said;
@@ -35,25 +44,7 @@ export function createAddressOf(
   };
 }
 
-/** Tells whether an address is a trusted proxy's. */
-export function createProxyCheck(trustedProxies: readonly string[]): (address: string) => boolean {
-  const trusted = blocksOf(trustedProxies);
-  return (text) => {
-    const address = plain(text);
-    return address !== undefined && trusted.check(address, isIPv6(address) ? "ipv6" : "ipv4");
-  };
-}
-
-function blocksOf(proxies: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const proxy of proxies) {
-    const [address = "", bits] = proxy.split("/");
-    const family = isIPv6(address) ? "ipv6" : "ipv4";
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return list;
-}
+const forwardedHeaders: readonly ForwardedHeader[] = ["x-forwarded-for", "forwarded"];
 
 /** What each proxy has written, the nearest last. */
 function hopsOf({ headers }: IncomingMessage, header: ForwardedHeader): string[] {
@@ -61,13 +52,4 @@ function hopsOf({ headers }: IncomingMessage, header: ForwardedHeader): string[]
   const hops = typeof value === "string" ? value.split(",") : [];
   if (header === "x-forwarded-for") return hops;
   return hops.map((hop) => /(?:^|;)\s*for=("[^"]*"|[^;\s]*)/i.exec(hop)?.[1]?.replaceAll('"', "") ?? "");
-}
-
-/** An address without port, brackets and the prefix of IPv4 in IPv6; undefined where it is none. */
-function plain(text: string): string | undefined {
-  const trimmed = text.trim();
-  const inner =
-    /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(trimmed)?.[1] ?? trimmed;
-  const address = inner.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
-  return isIP(address) === 0 ? undefined : address.toLowerCase();
 }

@@ -11,11 +11,12 @@ export function doorOptions(
     | "clientConnectionsMax"
     | "corsOrigins"
     | "trustedProxies"
+    | "backendAddresses"
     | "forwardedHeader"
   >,
   rateLimits: RateLimits,
 ): Partial<GatewayOptions> {
-  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, forwardedHeader } = config;
+  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, backendAddresses, forwardedHeader } = config;
   return {
     rateLimits,
     requestLimits: { store: rateLimits, requests: config.rateLimit, windowSeconds: config.rateLimitWindowSeconds },
@@ -23,6 +24,7 @@ export function doorOptions(
     ...(clientConnectionsMax === undefined ? {} : { clientConnectionsMax }),
     corsOrigins,
     trustedProxies,
+    backendAddresses,
     forwardedHeader,
   };
 }

@@ -1,10 +1,11 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ByteResponse, callErrors, type ErrorCode, saysItsEnd, writeNodeResponse } from "@rialto/rpc";
-import { limitedBody } from "./body.ts";
 import { codeOfNumber, isCode } from "./codes.ts";
 import { protocolAt } from "./connect.ts";
+import { upstreamNameOf } from "./contract.ts";
 import type { AccessRecord, Exchange } from "./exchange.ts";
 import { grpcStatus, grpcWebTrailers, isTrailerFrame } from "./grpc-error.ts";
+import type { Work } from "./load.ts";
 import { connectEndOfStream, refused } from "./refused.ts";
 import { headersOutward } from "./request-headers.ts";
 import { type Behind, callBehind } from "./upstream.ts";
@@ -15,11 +16,11 @@ import { inBinary, inText, isWebText } from "./web-text.ts";
  * takes them; gRPC-Web's text mode alone is turned into binary and back. A client that goes away cancels the call behind; a gateway that closes
  * ends its streams.
  */
-export async function forward(exchange: Exchange, method: DescMethod, behind: Behind): Promise<void> {
+export async function forward(exchange: Exchange, method: DescMethod, behind: Behind, work: Work): Promise<void> {
   const { request, response, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
-  const asked = limitedBody(request);
+  const asked = bodyOf(work, isStream ? upstreamNameOf(method) : undefined);
   const answer = await callBehind(exchange, method, behind, {
     httpMethod: request.method ?? "POST",
     query: exchange.query,
@@ -31,6 +32,12 @@ export async function forward(exchange: Exchange, method: DescMethod, behind: Be
   const header = new Headers(headersOutward(answer.header));
   const whole = { ...answer, header, body, trailer };
   await writeNodeResponse(isWebText(type) ? inText(whole) : whole, response, exchange.taking);
+}
+
+/** The body, which is received when it is first asked for: inside the deadline of the call. A place is taken with its end. */
+async function* bodyOf(work: Work, streamsTo: string | undefined): AsyncGenerator<Uint8Array, void> {
+  const bytes = await work.receive(streamsTo);
+  if (bytes.byteLength > 0) yield bytes;
 }
 
 /** The stream, with an end that its reader understands where it breaks off on the way here. */

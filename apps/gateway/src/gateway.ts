@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
   answerTakingMax,
+  type BodyPace,
   type Caller,
   callErrors,
+  createAddressCheck,
   createByteUpstream,
   endWithHead,
   isStandardPath,
@@ -14,11 +16,12 @@ import {
   requireTaken,
   type TakingTime,
   type TokenVerifier,
+  upstreamStreamsMax,
 } from "@rialto/rpc";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logUnreadable, logWhenDone } from "./access-log.ts";
 import { createBrowser, safetyHeaders } from "./browser.ts";
-import { type AddressOf, createAddressOf, createProxyCheck, type ForwardedHeader } from "./client-address.ts";
+import { type AddressOf, createAddressOf, type ForwardedHeader } from "./client-address.ts";
 import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
@@ -57,10 +60,16 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly clientConnectionsMax?: number;
   /** How long a client may take to take its answer. */
   readonly taking?: TakingTime;
+  /** How fast a body has to arrive. */
+  readonly bodyPace?: BodyPace;
+  /** How late the event loop is; measured, where it is not given. */
+  readonly eventLoopDelayMs?: () => number;
   /** Origins whose pages may call: none, where it is not given. */
   readonly corsOrigins?: readonly string[];
   /** Addresses and CIDR blocks of the proxies whose word on the client's address is taken. */
   readonly trustedProxies?: readonly string[];
+  /** Addresses and CIDR blocks of callers that act for many people, a shop's own server: they are counted by account only. */
+  readonly backendAddresses?: readonly string[];
   /** The header that they write it into; `x-forwarded-for`, where it is not given. */
   readonly forwardedHeader?: ForwardedHeader;
 }
@@ -86,12 +95,17 @@ const clientStreamsMax = 100;
  */
 export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   const closing = new AbortController();
+  const isBackend = createAddressCheck(o.backendAddresses ?? []);
   const load = createLoad({
     inFlightMax: o.inFlightMax ?? inFlightMaxDefault,
     streamsPerCallerMax: o.requestLimits?.requests === 0 ? Number.POSITIVE_INFINITY : undefined,
+    streamsMaxOf: (service) => upstreamStreamsMax * (service === "grpc" ? 1 : o.upstream(service).status().length),
+    isBackend,
+    ...(o.bodyPace === undefined ? {} : { bodyPace: o.bodyPace }),
+    ...(o.eventLoopDelayMs === undefined ? {} : { eventLoopDelayMs: o.eventLoopDelayMs }),
   });
   const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, load, closing.signal);
-  const isProxy = createProxyCheck(o.trustedProxies ?? []);
+  const isProxy = createAddressCheck(o.trustedProxies ?? []);
   const { port, host, tls } = o;
   const opened = await openPort({
     port,
@@ -99,7 +113,9 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     tls,
     streamsMax: clientStreamsMax,
     connectionsMaxOf: (address) =>
-      isProxy(address) ? Number.POSITIVE_INFINITY : (o.clientConnectionsMax ?? clientConnectionsMaxDefault),
+      isProxy(address) || isBackend(address)
+        ? Number.POSITIVE_INFINITY
+        : (o.clientConnectionsMax ?? clientConnectionsMaxDefault),
     unreadable: { headers: safetyHeaders(tls !== undefined), onAnswered: logUnreadable(o.log) },
     onRequest: (request, response) => void answer(request, response),
   });
@@ -131,7 +147,9 @@ function createHandler(
   const pages = createPages(table.routes);
   const health = createHealth(o, o, closing);
   const count: CountRequest =
-    o.requestLimits === undefined ? async () => undefined : createRequestLimits(o.requestLimits);
+    o.requestLimits === undefined
+      ? async () => undefined
+      : createRequestLimits({ ...o.requestLimits, isBackend: createAddressCheck(o.backendAddresses ?? []) });
   const standard = createStandard({
     services: contractServices,
     reflection: o.reflection ?? false,
@@ -141,7 +159,7 @@ function createHandler(
     count,
   });
   const { taking = answerTakingMax } = o;
-  const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader);
+  const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfProxy(o.log));
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
 
   /** Lets a call of a method in: who calls, whether they may now, whether they may at all. */
@@ -151,10 +169,9 @@ function createHandler(
       throw error;
     });
     exchange.record.caller = callerKind(caller);
-    work.admit(caller);
+    work.identified(caller);
     await count(exchange, method, caller);
     requireAccess(method, caller);
-    if (method.methodKind !== "unary") work.stream(caller);
   }
 
   async function dispatch(exchange: Exchange): Promise<void> {
@@ -191,13 +208,13 @@ function createHandler(
       record.route = procedureOf(method);
       await letIn(exchange, method, work);
       requireRpc(exchange, method);
-      return forward(exchange, method, o);
+      return forward(exchange, method, o, work);
     }
     const match = table.match(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
     if (match.kind === "found") {
       record.route = match.route.template;
       await letIn(exchange, match.route.method, work);
-      return answerRest(exchange, match.route, match.values, o);
+      return answerRest(exchange, match.route, match.values, o, work);
     }
     await count(exchange, undefined, undefined);
     throw unrouted(match);
@@ -213,6 +230,14 @@ function createHandler(
     }
     requireTaken(response, taking);
   };
+}
+
+function warnOfProxy(log: Logger): (address: string, header: ForwardedHeader) => void {
+  return (address, header) =>
+    log.warn(
+      { address, header },
+      "a request with a forwarded address came from an address that is not in RIALTO_TRUSTED_PROXIES; if that is a proxy, all its clients are counted as one",
+    );
 }
 
 function begin(

@@ -1,109 +1,200 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import { type Caller, callErrors, limitKeyOf } from "@rialto/rpc";
+import {
+  type BodyPace,
+  bodyPaceMin,
+  type Caller,
+  callErrors,
+  createRequestMemory,
+  createSharedPlaces,
+  type HeldRequest,
+  type Holder,
+  limitKeyOf,
+  type Received,
+  receiveBody,
+  requestBytesMin,
+  type SharedPlaces,
+  upstreamStreamsMax,
+} from "@rialto/rpc";
+import { bodyBytesMax, bodyTooLarge } from "./body.ts";
+import { createPressureGauge } from "./event-loop-pressure.ts";
 import type { Exchange } from "./exchange.ts";
 import { refused } from "./refused.ts";
 
 /** Share of the capacity that is kept for admins when everybody else is turned away. */
 const adminReserve = 0.1;
-/** How often the delay of the event loop is looked at, and how finely it is measured. */
-const lookMs = 1_000;
-const resolutionMs = 20;
-/** The event loop is this late on average: what comes now would wait longer than it is worth. Health is answered all the same. */
-const delayMsMax = 400;
 /** Streams that one caller may have open at once, where nothing else is said. */
 const streamsPerCallerMaxDefault = 50;
+/** Memory of requests, for each place among those at work; and at least, so that a small gateway takes the largest body too. */
+const bytesPerPlace = 16 * requestBytesMin;
+const bytesMin = 32 * 1024 * 1024;
+/** The part of it that one address may have, and one caller: enough for a place in all of them where bodies are small. */
+const addressPart = 1 / 4;
+const callerPart = 1 / 16;
 
 /** How much is at work, and who is turned away when it is too much. */
 export interface Load {
-  /** Counts a request until its answer is taken. Refused at once where not even an admin would be let in: nothing was looked at yet. */
+  /** Counts a request from its head on. Refused at once where its address holds too much, or the event loop is too late: no token was looked at yet. */
   begin(exchange: Exchange): Work;
   close(): void;
 }
 
-/** One request at work. */
+/** One request. It takes a place among those at work when its body is whole, and holds it until its answer is taken. */
 export interface Work {
-  /** Asked once it is known who calls: above its capacity the gateway takes admins only. */
-  admit(caller: Caller): void;
-  /** From here on it is a stream, which costs little and may last for minutes: it counts among its caller's streams instead. */
-  stream(caller: Caller): void;
+  /** Asked once it is known who calls: refused early where there is no place for this caller. */
+  identified(caller: Caller): void;
+  /** Receives the whole body, then takes a place: of the streams to a service where one is named. */
+  receive(streamsTo?: string): Promise<Uint8Array>;
+  /** From here on it is a stream, which costs little and may last for minutes: it counts among the streams instead. */
+  stream(streamsTo: string): void;
   /** It is answered by what is at hand anyway, a page or a refusal: what its client does not take yet holds nothing that others need. */
   answered(): void;
 }
 
-/**
- * Sheds load early, by the requests at work and by the delay of the event loop: a refusal that costs nothing now is better than an answer that comes
- * too late for everybody.
- */
-export function createLoad(o: {
+export interface LoadOptions {
   readonly inFlightMax: number;
   readonly streamsPerCallerMax?: number | undefined;
+  /** Streams to one service, or to gRPC's own where it is "grpc". */
+  readonly streamsMaxOf?: (service: string) => number;
+  /** Whether callers at an address are counted by account only. */
+  readonly isBackend?: (address: string) => boolean;
+  readonly bodyPace?: BodyPace;
   readonly eventLoopDelayMs?: () => number;
-}): Load {
-  const { streamsPerCallerMax = streamsPerCallerMaxDefault } = o;
-  const meter =
-    o.eventLoopDelayMs === undefined ? startMeter() : { delayMs: o.eventLoopDelayMs, stop: () => undefined };
-  const streams = new Map<string, number>();
-  let inFlight = 0;
-  const isBehind = () => meter.delayMs() > delayMsMax;
+}
+
+/**
+ * Sheds load early, by the requests at work, by what unfinished ones hold and by the delay of the event loop: a refusal that costs nothing now is better than
+ * an answer that comes too late for everybody. Who is refused first is the same everywhere: the address with the most, then its account with the most.
+ */
+export function createLoad(o: LoadOptions): Load {
+  const { streamsPerCallerMax = streamsPerCallerMaxDefault, isBackend = () => false, bodyPace = bodyPaceMin } = o;
+  const { streamsMaxOf = () => upstreamStreamsMax } = o;
+  const gauge = createPressureGauge(o.eventLoopDelayMs);
+  const bytesMax = Math.max(bytesMin, o.inFlightMax * bytesPerPlace);
+  const memory = createRequestMemory({
+    bytesMax,
+    addressBytesMax: bytesMax * addressPart,
+    callerBytesMax: bytesMax * callerPart,
+  });
+  const places = createSharedPlaces(() => o.inFlightMax);
+  const streams = new Map<string, SharedPlaces>();
+  const streamsTo = (service: string) => {
+    const known = streams.get(service) ?? createSharedPlaces(() => streamsMaxOf(service));
+    streams.set(service, known);
+    return known;
+  };
+  const ofCallers = new Map<string, number>();
+
+  /** Counts a stream among its caller's; undefined where the caller has as many as it may have. */
+  function acquireStream(service: string, holder: Holder): (() => void) | undefined {
+    const release = streamsTo(service).acquire(holder);
+    if (release === undefined) throw tooBusy();
+    const key = holder.account ?? holder.address;
+    if (key === undefined) return release;
+    const open = ofCallers.get(key) ?? 0;
+    if (open >= streamsPerCallerMax) {
+      release();
+      return undefined;
+    }
+    ofCallers.set(key, open + 1);
+    return () => {
+      release();
+      const left = (ofCallers.get(key) ?? 1) - 1;
+      if (left === 0) ofCallers.delete(key);
+      else ofCallers.set(key, left);
+    };
+  }
 
   return {
-    begin({ response, clientAddress }) {
-      // Late by twice as much, or full to the last place: not even the token is looked at.
-      if (inFlight >= o.inFlightMax * (1 + adminReserve) || meter.delayMs() > 2 * delayMsMax) throw tooBusy();
-      inFlight += 1;
-      let isCounted = true;
+    begin({ request, response, clientAddress, signal }) {
+      const address = isBackend(clientAddress) ? undefined : limitKeyOf(clientAddress);
+      if (address !== undefined) gauge.count(address);
+      const isUnnamed = request.headers.authorization === undefined;
+      if ((gauge.isVeryLate() || isUnnamed) && gauge.sheds(address ?? "")) throw tooBusy();
+      const givenUp = new AbortController();
+      const held = memory.open({ address, account: undefined }, () => givenUp.abort());
+      if (held === undefined) throw tooBusy();
+
+      let holder: Holder = { address, account: undefined };
+      let isAdmin = false;
+      let release: () => void = () => undefined;
+      let isOver = false;
       const leave = () => {
-        if (isCounted) inFlight -= 1;
-        isCounted = false;
+        isOver = true;
+        held.release();
+        release();
       };
       response.once("close", leave);
+
+      /** A place that is taken when the request is over already, by its deadline or its client, is given back at once. */
+      const keep = (taken: () => void) => {
+        release = taken;
+        if (isOver) taken();
+      };
+      const acquire = () => {
+        const taken = isAdmin ? places.acquireUpTo(o.inFlightMax * (1 + adminReserve), holder) : places.acquire(holder);
+        if (taken === undefined) throw tooBusy();
+        keep(taken);
+      };
+      const openStream = (service: string) => {
+        const taken = acquireStream(service, holder);
+        if (taken === undefined)
+          throw refused(callErrors.RATE_LIMITED, {
+            message: `One caller may have ${streamsPerCallerMax} streams open at once.`,
+            headers: { "retry-after": "1" },
+          });
+        held.release();
+        release();
+        keep(taken);
+      };
       return {
         answered: leave,
-        admit(caller) {
-          if (caller.kind === "user" && caller.role === "ADMIN") return;
-          if (inFlight > o.inFlightMax || isBehind()) throw tooBusy();
+        identified(caller) {
+          if (caller.kind === "user") {
+            holder = { address, account: caller.userId };
+            isAdmin = caller.role === "ADMIN";
+            if (!held.isOf(caller.userId)) throw tooBusy();
+            if (address === undefined) gauge.count(caller.userId);
+          }
+          if (isAdmin) return;
+          if (gauge.sheds(address ?? holder.account ?? "") || !places.isFreeFor(holder)) throw tooBusy();
         },
-        stream(caller) {
-          const key = caller.kind === "user" ? caller.userId : limitKeyOf(clientAddress);
-          const open = streams.get(key) ?? 0;
-          if (open >= streamsPerCallerMax)
-            throw refused(callErrors.RATE_LIMITED, {
-              message: `One caller may have ${streamsPerCallerMax} streams open at once.`,
-              headers: { "retry-after": "1" },
-            });
-          streams.set(key, open + 1);
-          leave();
-          response.once("close", () => {
-            const left = (streams.get(key) ?? 1) - 1;
-            if (left === 0) streams.delete(key);
-            else streams.set(key, left);
-          });
+        async receive(service) {
+          const options = { bytesMax: bodyBytesMax, pace: bodyPace, held, gone: signal, givenUp: givenUp.signal };
+          const bytes = bytesOf(await receiveBody(request, options), held);
+          if (service === undefined) acquire();
+          else openStream(service);
+          return bytes;
         },
+        stream: openStream,
       };
     },
-    close: () => meter.stop(),
+    close: () => gauge.close(),
   };
+}
+
+function bytesOf(received: Received, held: HeldRequest): Uint8Array {
+  if (received.kind !== "whole") held.release();
+  switch (received.kind) {
+    case "whole":
+      return received.bytes;
+    case "too-large":
+      throw bodyTooLarge();
+    case "too-slow":
+      throw refused(callErrors.DEADLINE_PASSED, {
+        message: "The body arrived too slowly.",
+        httpStatus: 408,
+        headers: { connection: "close" },
+      });
+    case "no-room":
+      throw refused(callErrors.TEMPORARILY_UNAVAILABLE, {
+        message: "Too busy for now: unfinished requests hold too much.",
+        headers: { "retry-after": "1", connection: "close" },
+      });
+    case "gone":
+      // Nobody reads it.
+      throw tooBusy();
+  }
 }
 
 function tooBusy() {
   return refused(callErrors.TEMPORARILY_UNAVAILABLE, { message: "Too busy for now.", headers: { "retry-after": "1" } });
-}
-
-function startMeter(): { delayMs(): number; stop(): void } {
-  const histogram = monitorEventLoopDelay({ resolution: resolutionMs });
-  histogram.enable();
-  let delayMs = 0;
-  const timer = setInterval(() => {
-    // Without a sample in a whole second the loop stood still for as long.
-    delayMs = histogram.count === 0 ? lookMs : Math.max(0, histogram.mean / 1e6 - resolutionMs);
-    histogram.reset();
-  }, lookMs);
-  timer.unref();
-  return {
-    delayMs: () => delayMs,
-    stop() {
-      clearInterval(timer);
-      histogram.disable();
-    },
-  };
 }

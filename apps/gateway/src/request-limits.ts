@@ -12,6 +12,8 @@ export interface RequestLimitOptions {
   /** 0 lifts every limit. */
   readonly requests: number;
   readonly windowSeconds: number;
+  /** Whether callers at an address are counted by account only. */
+  readonly isBackend?: (address: string) => boolean;
 }
 
 /** Counts a request, or refuses it with RATE_LIMITED. */
@@ -42,6 +44,7 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
     own.set(method, policyOf(o.store, method.name, requests, windowSeconds));
   }
   return async ({ response, clientAddress }, method, caller) => {
+    if (caller?.kind !== "user" && o.isBackend?.(clientAddress) === true) return;
     const policy = (method && own.get(method)) ?? general;
     const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${limitKeyOf(clientAddress)}`;
     const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);

@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { callErrors } from "@rialto/rpc";
-import { readText } from "./body.ts";
+import { textOfBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Work } from "./load.ts";
 import { parseQuery } from "./query-parameters.ts";
 import { errorAnswerOf, Refused, refused } from "./refused.ts";
 import type { RestRoute } from "./routes.ts";
@@ -14,11 +15,12 @@ export async function answerRest(
   route: RestRoute,
   values: readonly string[],
   behind: Behind,
+  work: Work,
 ): Promise<void> {
   const { request, response } = exchange;
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
-  const text = await readText(request);
+  const text = textOfBody(await work.receive());
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
   const body = connectRequestOf(route, values, parseQuery(exchange.query), text);
 

@@ -1,6 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
-  type Caller,
   createStandardServices,
   isHealthPath,
   isReady,
@@ -20,8 +19,6 @@ import { takingWebText } from "./web-text.ts";
 
 /** How long a service's word on its health is good for: however many ask, it is asked once in that time. */
 const healthKeptMs = 1_000;
-
-const anonymous: Caller = { kind: "anonymous" };
 
 /**
  * Answers gRPC's own services for all that is behind the gateway: it tells of what is published, asks each service for its health, and is itself as
@@ -58,8 +55,8 @@ export function createStandard(o: {
     record.route = "gRPC health or reflection";
     await o.count(exchange, undefined, undefined);
     // Health is told as long as anything is. Nobody signs in for either.
-    if (!isHealthPath(path)) work.admit(anonymous);
-    if (isStandardStream(path)) work.stream(anonymous);
+    if (!isHealthPath(path)) work.identified({ kind: "anonymous" });
+    if (isStandardStream(path)) work.stream("grpc");
     const asked = { ...readNodeRequest(request, response), body: limitedBody(request) };
     await writeNodeResponse(await answerAll(asked), response, taking);
   };

@@ -40,6 +40,16 @@ describe("the address of a client", () => {
     expect(behindStandard(from("10.0.0.1", headers))).toBe(address);
   });
 
+  it("is said to be in a header by what is no trusted proxy: that is reported, once", () => {
+    const told: unknown[] = [];
+    const addressOf = createAddressOf(proxies, "x-forwarded-for", (...args) => told.push(args));
+    addressOf(from("203.0.113.9"));
+    addressOf(from("10.0.0.1", { "x-forwarded-for": "203.0.113.9" }));
+    expect(told).toEqual([]);
+    for (let request = 0; request < 3; request += 1) addressOf(from("203.0.113.9", { forwarded: "for=1.2.3.4" }));
+    expect(told).toEqual([["203.0.113.9", "forwarded"]]);
+  });
+
   it("is not what the client says in the header that the proxies do not write", () => {
     const made = { forwarded: "for=198.51.100.1" };
     expect(behind(from("10.0.0.1", { ...made, "x-forwarded-for": "203.0.113.9" }))).toBe("203.0.113.9");

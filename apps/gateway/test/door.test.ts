@@ -1,10 +1,11 @@
 import { EventEmitter } from "node:events";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import type { Caller, UserId } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Exchange } from "../src/exchange.ts";
 import type { GatewayOptions } from "../src/gateway.ts";
-import { createLoad } from "../src/load.ts";
+import { createLoad, type Load } from "../src/load.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem | undefined;
@@ -86,9 +87,14 @@ describe("a client that takes too much", () => {
 describe("a gateway at its capacity", () => {
   const admin: Caller = { kind: "user", userId: "a" as UserId, role: "ADMIN", sessionId: "s" };
   const customer: Caller = { ...admin, userId: "c" as UserId, role: "CUSTOMER" };
-  const exchange = (clientAddress = "203.0.113.1") =>
+  const signedIn = { authorization: "Bearer a token" };
+  /** A request without a body, of a client that is still there. */
+  const exchange = (clientAddress = "203.0.113.1", headers: Record<string, string> = signedIn) => {
+    const request = Object.assign(Readable.from([]), { headers });
+    const signal = new AbortController().signal;
     // All that is looked at of an exchange here.
-    ({ response: new EventEmitter(), clientAddress }) as unknown as Exchange;
+    return { request, response: new EventEmitter(), clientAddress, signal } as unknown as Exchange;
+  };
   const isBusy = (work: () => unknown) => {
     try {
       work();
@@ -97,45 +103,104 @@ describe("a gateway at its capacity", () => {
       return String(error).includes("Too busy");
     }
   };
+  /** Begins a request and takes its place. */
+  async function take(load: Load, caller: Caller, address?: string) {
+    const one = exchange(address);
+    const work = load.begin(one);
+    work.identified(caller);
+    await work.receive();
+    return one;
+  }
+  const isRefused = (taken: Promise<unknown>) =>
+    taken.then(
+      () => false,
+      (error) => String(error).includes("Too busy"),
+    );
 
-  it("turns customers away and keeps a reserve for admins", () => {
+  it("turns customers away and keeps a reserve for admins", async () => {
     const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0 });
-    const taken = Array.from({ length: 10 }, () => {
-      const one = exchange();
-      load.begin(one).admit(customer);
-      return one;
-    });
-    expect(isBusy(() => load.begin(exchange()).admit(admin))).toBe(false);
-    expect(isBusy(() => load.begin(exchange()))).toBe(true);
+    const taken = [];
+    const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
+    for (let count = 0; count < 10; count += 1) taken.push(await take(load, account(count), `203.0.113.${count}`));
+    expect(await isRefused(take(load, customer, "198.51.100.1"))).toBe(true);
+    expect(await isRefused(take(load, admin))).toBe(false);
+    expect(await isRefused(take(load, admin))).toBe(true);
     for (const one of taken) one.response.emit("close");
-    expect(isBusy(() => load.begin(exchange()).admit(customer))).toBe(false);
+    expect(await isRefused(take(load, customer))).toBe(false);
   });
 
-  it("does so too where the event loop is late, before it is too late for all", () => {
+  it("turns away the address with the most first, and serves the others", async () => {
+    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0 });
+    const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
+    const results: boolean[] = [];
+    for (let count = 0; count < 200; count += 1) results.push(await isRefused(take(load, account(count % 50))));
+    expect(results.filter((isRefusedNow) => !isRefusedNow)).toHaveLength(70);
+    for (let count = 0; count < 20; count += 1)
+      expect(await isRefused(take(load, account(100 + count), `198.51.100.${count}`))).toBe(false);
+  });
+
+  it("counts a shop's own server by the accounts that it acts for, and not by its address", async () => {
+    const isBackend = (address: string) => address === "10.0.0.9";
+    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0, isBackend });
+    const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
+    for (let count = 0; count < 95; count += 1)
+      expect(await isRefused(take(load, account(count), "10.0.0.9"))).toBe(false);
+    const sameAccount = account(0);
+    const more: boolean[] = [];
+    for (let count = 0; count < 20; count += 1) more.push(await isRefused(take(load, sameAccount, "10.0.0.9")));
+    expect(more).toContain(true);
+    expect(await isRefused(take(load, account(99), "10.0.0.9"))).toBe(false);
+  });
+
+  it("does so too where the event loop is late, and lets those through who ask little", () => {
     let delayMs = 0;
-    const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => delayMs });
+    const load = createLoad({ inFlightMax: 1_000, eventLoopDelayMs: () => delayMs });
+    for (let count = 0; count < 100; count += 1) load.begin(exchange("203.0.113.1"));
+    load.begin(exchange("198.51.100.1"));
+    const heavy = load.begin(exchange("203.0.113.1"));
+    const light = load.begin(exchange("198.51.100.1"));
     delayMs = 500;
-    const work = load.begin(exchange());
-    expect([isBusy(() => work.admit(customer)), isBusy(() => work.admit(admin))]).toEqual([true, false]);
+    expect([isBusy(() => heavy.identified(customer)), isBusy(() => heavy.identified(admin))]).toEqual([true, false]);
+    expect(isBusy(() => load.begin(exchange("203.0.113.1", {})))).toBe(true);
+    expect(isBusy(() => light.identified(customer))).toBe(false);
     delayMs = 900;
-    expect(isBusy(() => load.begin(exchange()))).toBe(true);
+    expect(isBusy(() => load.begin(exchange("203.0.113.1")))).toBe(true);
+    expect(isBusy(() => load.begin(exchange("198.51.100.1")).identified(customer))).toBe(false);
+    delayMs = 1_700;
+    expect(isBusy(() => load.begin(exchange("192.0.2.1")))).toBe(true);
+    load.close();
   });
 
   it("counts streams by their caller, who may have so many", () => {
     const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0 });
-    const streams = Array.from({ length: 50 }, () => {
+    const open = () => {
       const one = exchange();
-      load.begin(one).stream(customer);
+      const work = load.begin(one);
+      work.identified(customer);
+      work.stream("order");
       return one;
-    });
-    expect(() => load.begin(exchange()).stream(customer)).toThrow("50 streams");
+    };
+    const streams = Array.from({ length: 50 }, open);
+    expect(open).toThrow("50 streams");
     streams[0]?.response.emit("close");
-    expect(() => load.begin(exchange()).stream(customer)).not.toThrow();
+    expect(open).not.toThrow();
+  });
+
+  it("turns streams away by address before the service has none left for others", () => {
+    const load = createLoad({ inFlightMax: 10, streamsMaxOf: () => 100, eventLoopDelayMs: () => 0 });
+    const open = (count: number, address: string) => {
+      const work = load.begin(exchange(address));
+      work.identified({ ...customer, userId: `account ${count}` as UserId });
+      work.stream("order");
+    };
+    for (let count = 0; count < 70; count += 1) open(count, "203.0.113.1");
+    expect(isBusy(() => open(70, "203.0.113.1"))).toBe(true);
+    expect(isBusy(() => open(71, "198.51.100.1"))).toBe(false);
   });
 
   it("counts the streams of one IPv6 network together, where nobody is signed in", () => {
     const load = createLoad({ inFlightMax: 10, streamsPerCallerMax: 2, eventLoopDelayMs: () => 0 });
-    const open = (address: string) => load.begin(exchange(address)).stream({ kind: "anonymous" });
+    const open = (address: string) => load.begin(exchange(address)).stream("grpc");
     open("2001:db8:1:2::1");
     open("2001:db8:1:2::2");
     expect(() => open("2001:db8:1:2::3")).toThrow("2 streams");

@@ -11,7 +11,11 @@ afterEach(async () => {
 });
 
 /** A gateway with a limit, counted in this process or in the given Redis. */
-async function limited(requests: number, redisUrl?: string): Promise<{ system: StubSystem; limits: RateLimits }> {
+async function limited(
+  requests: number,
+  redisUrl?: string,
+  backendAddresses: readonly string[] = [],
+): Promise<{ system: StubSystem; limits: RateLimits }> {
   const limits = openRateLimits(redisUrl);
   while (redisUrl === redis?.url && redisUrl !== undefined && limits.state() !== "shared")
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -19,6 +23,7 @@ async function limited(requests: number, redisUrl?: string): Promise<{ system: S
     rateLimits: limits,
     requestLimits: { store: limits, requests, windowSeconds: 900 },
     trustedProxies: ["127.0.0.1"],
+    backendAddresses,
   };
   const system = await startStubSystem({}, { door });
   open.push(() => system.close(), limits.close);
@@ -60,6 +65,29 @@ describe("the limit of a caller", () => {
     await list(system, { ...made("10.1.1.2"), forwarded: "for=198.51.100.1" });
     await list(system, { ...made("10.1.1.3"), authorization: "Bearer no.token.atall" });
     expect((await list(system, { ...made("10.1.1.4"), authorization: "Bearer another.one.still" })).status).toBe(429);
+  });
+
+  it("is an account's own behind a shop's own server, whose address has none", async () => {
+    const { system } = await limited(2, undefined, ["203.0.113.1"]);
+    for (let call = 0; call < 5; call += 1) expect((await list(system, from("203.0.113.1"))).status).toBe(200);
+    const ada = { ...(await person(system)), ...from("203.0.113.1") };
+    const statuses: number[] = [];
+    for (let call = 0; call < 3; call += 1)
+      statuses.push((await fetch(`${system.url}/api/orders/${orderId}`, { headers: ada })).status);
+    expect(statuses).toEqual([200, 200, 429]);
+  });
+
+  it("of sign-ups is their own: thirty from one address in a quarter of an hour", async () => {
+    const { system } = await limited(1);
+    const signUp = (address: string) =>
+      fetch(`${system.url}/api/users`, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...from(address) },
+        body: JSON.stringify({ email: "ada@example.com", name: "Ada", password: "a long password" }),
+      });
+    for (let call = 0; call < 30; call += 1) expect((await signUp("203.0.113.1")).status).toBe(200);
+    expect((await signUp("203.0.113.1")).status).toBe(429);
+    expect((await signUp("203.0.113.2")).status).toBe(200);
   });
 
   it("is one for all addresses of an IPv6 network, however they are spelled", async () => {

@@ -30,7 +30,7 @@ export interface StubSystem {
   readonly calls: CallContext[];
   /** The paths that services were asked for by the gateway. */
   readonly asked: readonly string[];
-  token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string }): Promise<string>;
+  token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string; subject?: string }): Promise<string>;
   /** Tokens that look like the customer's and do not hold, by what is wrong with them. */
   badTokens(): Promise<Readonly<Record<string, string>>>;
   /** A service's own token for calls to another. */
@@ -181,12 +181,12 @@ export async function startStubSystem(
       if (server === undefined) throw new Error(`${service} is not reached over the network`);
       return `http://127.0.0.1:${server.port}`;
     },
-    token: (role, { expires = "15m", audience = "rialto" } = {}) =>
+    token: (role, { expires = "15m", audience = "rialto", subject = customerId } = {}) =>
       new SignJWT({ sid: "session-1", role })
         .setProtectedHeader({ alg: "EdDSA", kid: "access-1" })
         .setIssuer("rialto")
         .setAudience(audience)
-        .setSubject(customerId)
+        .setSubject(subject)
         .setIssuedAt()
         .setExpirationTime(expires)
         .sign(access.signingKey),

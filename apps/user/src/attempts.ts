@@ -29,7 +29,11 @@ export interface Attempts {
   mayMail(email: string, address: string | undefined): Promise<boolean>;
 }
 
-export function createAttempts(limits: RateLimits, key: string): Attempts {
+export function createAttempts(
+  limits: RateLimits,
+  key: string,
+  isBackend: (address: string) => boolean = () => false,
+): Attempts {
   const limiter = (name: string, requests: number, windowSeconds: number) =>
     limits.limiter({ name: `login-${name}`, requests, windowSeconds });
   const pairs = limiter("pair", pairFailuresMax, pairWindowSeconds);
@@ -45,14 +49,18 @@ export function createAttempts(limits: RateLimits, key: string): Attempts {
       const account = accountOf(email);
       const pair = `${account}:${address}`;
       // What a narrower limit refuses does not count for a wider one: who goes on from one address would keep everybody else out.
-      for (const count of [() => pairs.count(pair), () => addresses.count(address), () => accounts.count(account)]) {
+      // A shop's own server is the address of all its customers: there the account alone is counted.
+      const countsAddress = !isBackend(clientAddress);
+      const ofAddress = countsAddress ? [() => pairs.count(pair), () => addresses.count(address)] : [];
+      for (const count of [...ofAddress, () => accounts.count(account)]) {
         const { isAllowed, resetMs } = await count();
         if (isAllowed) continue;
         throw refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${Math.ceil(resetMs / 1000)}` } });
       }
       return {
         async succeeded() {
-          await Promise.all([pairs.forget(pair), accounts.giveBack(account), addresses.giveBack(address)]);
+          const back = countsAddress ? [pairs.forget(pair), addresses.giveBack(address)] : [];
+          await Promise.all([...back, accounts.giveBack(account)]);
         },
       };
     },

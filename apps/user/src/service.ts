@@ -1,5 +1,5 @@
 import { AuthService, UserService } from "@rialto/contracts";
-import { serve } from "@rialto/rpc";
+import { createAddressCheck, serve } from "@rialto/rpc";
 import { defineService, every, openRateLimits } from "@rialto/service";
 import { createAttempts } from "./attempts.ts";
 import { auth } from "./auth.ts";
@@ -25,7 +25,7 @@ export const user = defineService({
       sessions: createSessionStore(database, refreshTokens),
       resets: createResetStore(database),
       passwords: await createPasswords(config),
-      attempts: createAttempts(limits, derivedKey("failed attempts")),
+      attempts: createAttempts(limits, derivedKey("failed attempts"), createAddressCheck(config.backendAddresses)),
       accessTokens: await createAccessTokens(signingKeys),
       refreshTokens,
       limits,

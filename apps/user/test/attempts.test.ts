@@ -103,6 +103,20 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
   },
 );
 
+it("of one account are counted alone where they come from a shop's own server", async () => {
+  const limits = openRateLimits(undefined);
+  const attempts = createAttempts(limits, "key", (address) => address === "10.0.0.9");
+  let account = 0;
+  const outcomes = new Set<string>();
+  for (let attempt = 0; attempt < 300; attempt += 1)
+    outcomes.add(await refusal(attempts.begin(`${account++}@example.com`, "10.0.0.9")));
+  for (let attempt = 0; attempt < 100; attempt += 1)
+    outcomes.add(await refusal(attempts.begin("ada@example.com", "10.0.0.9")));
+  expect(outcomes).not.toContain("TOO_MANY_ATTEMPTS");
+  expect(await refusal(attempts.begin("ada@example.com", "10.0.0.9"))).toBe("TOO_MANY_ATTEMPTS");
+  await limits.close();
+});
+
 it.runIf(redis !== undefined)("are counted in each process while Redis is away", async () => {
   const limits = openRateLimits("redis://127.0.0.1:1");
   const attempts = createAttempts(limits, "key");

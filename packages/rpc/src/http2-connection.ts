@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
-import { closeGraceMsMax } from "./limits.ts";
+import { closeGraceMsMax, lingerMsMax } from "./limits.ts";
 import type { PortTimes, RequestListener } from "./port.ts";
 
 /** Serves HTTP/2 on connections that are handed to it. */
@@ -51,8 +51,12 @@ export function serveHttp2(o: {
     if (stream.endAfterHeaders) read();
   });
   const answer = (req: http2.Http2ServerRequest, res: http2.Http2ServerResponse) => {
-    // Whoever is done with an answer does not read on: what comes after it is let go.
-    res.once("finish", () => req.resume());
+    // Whoever is done with an answer does not read on: what comes after it is let go, and soon asked to end (RFC 9113, 8.1). The response itself
+    // says that it is finished when its client has ended too.
+    req.stream.once("finish", () => {
+      req.resume();
+      if (!req.complete) endSoon(req.stream);
+    });
     o.onRequest(asHttp1(req), asHttp1Response(res));
   };
   server.on("request", answer);
@@ -67,6 +71,12 @@ export function serveHttp2(o: {
       for (const session of sessions) session.close();
     },
   };
+}
+
+/** Ends a stream that is answered and whose client goes on sending: it holds one of the connection's streams for nothing. */
+function endSoon(stream: http2.ServerHttp2Stream): void {
+  const late = setTimeout(() => stream.close(http2.constants.NGHTTP2_NO_ERROR), lingerMsMax);
+  stream.once("close", () => clearTimeout(late));
 }
 
 /** Headers of one request at the most, pseudo-headers among them. */

@@ -1,4 +1,5 @@
 export { type AccessPolicy, accessOf, decideAccess } from "./access.ts";
+export { createAddressCheck, plainAddress } from "./address-check.ts";
 export { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
 export { type ByteRequest, type ByteResponse, byteErrorResponse } from "./bytes.ts";
 export { CallError, isUnavailable, reasonOf } from "./call-error.ts";
@@ -17,20 +18,23 @@ export {
   Refusal,
   refuse,
 } from "./errors.ts";
+export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
 export { createHealthPages, type ServiceStanding } from "./health-pages.ts";
 export { httpMethodsOf } from "./http-refusal.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
 export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 export { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./json-integer.ts";
 export { limitKeyOf } from "./limit-key.ts";
-export { accessTokenSecondsMax, answerTakingMax } from "./limits.ts";
+export { accessTokenSecondsMax, answerTakingMax, bodyPaceMin, upstreamStreamsMax } from "./limits.ts";
 export { listen } from "./listen.ts";
 export { endWithHead, readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";
 export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
 export { openPort, type PortTls } from "./port.ts";
 export { isReady, type Readiness } from "./readiness.ts";
+export { type BodyPace, type Received, receiveBody } from "./receive-body.ts";
 export { withinRefusalSize } from "./refusal-size.ts";
+export { createRequestMemory, type HeldRequest, requestBytesMin } from "./request-memory.ts";
 export { type RequestSize, requestSizeOf } from "./request-size.ts";
 export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./revocations.ts";
 export { type Handlers, type Route, serve } from "./route.ts";

@@ -110,6 +110,20 @@ export const requestReadMsMax = 30_000;
  */
 export const answerTakingMax = { ms: 10_000, bytesPerSecond: 4 * 1024 } as const;
 
+/**
+ * How fast a body has to arrive: within this time however small it is, and at this pace where it is large. The clock ends a little before the port's own,
+ * so that it can still be said.
+ */
+export const bodyPaceMin = { ms: 10_000, bytesPerSecond: 4 * 1024, msMax: requestReadMsMax - 2_000 } as const;
+
+/**
+ * What requests may hold at a service while their bodies arrive. Gateways send whole bodies: whoever holds much there is none, and is the first to lose.
+ */
+export const serviceRequestBytesMax = 128 * 1024 * 1024;
+
+/** How long a client may go on sending over HTTP/2 what nobody reads, after its answer is whole. */
+export const lingerMsMax = 1_000;
+
 /** All headers of one request together. */
 export const requestHeadBytesMax = 16 * 1024;
 
@@ -133,6 +147,9 @@ export const peerResets = { burst: 20_000, perSecond: 5_000 } as const;
 
 /** Connections that one server holds at once. */
 export const serverConnectionsMax = 10_000;
+
+/** Connections that clients share, each address its part. What is left of all is for proxies, which have no bound of their own. */
+export const sharedConnectionsMax = 9_000;
 
 /** How long a server that is told to close waits for the calls at work. */
 export const closeGraceMsMax = 3_000;

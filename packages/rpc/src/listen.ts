@@ -6,6 +6,7 @@ import { Refusal, refuse } from "./errors.ts";
 import { upstreamStreamsMax } from "./limits.ts";
 import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 import { openPort } from "./port.ts";
+import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
 
 /** A server that runs. */
 export interface Listening {
@@ -23,14 +24,17 @@ export async function listen(o: {
   readonly port: number;
   readonly host?: string;
   readonly extra?: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /** How bodies arrive, where the figures of `limits.ts` do not fit. */
+  readonly bodies?: BodyOptions;
 }): Promise<Listening> {
   const { endpoint, extra } = o;
   const closing = new AbortController();
   const streams = streamPathsOf(endpoint);
+  const receive = createReceiver(o.bodies ?? {});
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     if (extra?.(req, res) === true) return;
     // Every failure has been logged by the pipeline or means that the client is gone.
-    answerRequest(endpoint, req, res, closing.signal, streams).catch(() => res.destroy());
+    answerRequest(endpoint, req, res, { closing: closing.signal, streams, receive }).catch(() => res.destroy());
   };
   const { port, host } = o;
   const opened = await openPort({
@@ -55,12 +59,11 @@ async function answerRequest(
   endpoint: Endpoint,
   req: IncomingMessage,
   res: ServerResponse,
-  closing: AbortSignal,
-  streams: ReadonlySet<string>,
+  o: { readonly closing: AbortSignal; readonly streams: ReadonlySet<string>; readonly receive: Receive },
 ): Promise<void> {
   try {
-    const request = readNodeRequest(req, res);
-    await writeNodeResponse(await endpoint.fetchBytes(endingWith(request, closing, streams)), res);
+    const request = o.receive(req, readNodeRequest(req, res));
+    await writeNodeResponse(await endpoint.fetchBytes(endingWith(request, o.closing, o.streams)), res);
   } catch (error) {
     if (res.headersSent || !(error instanceof Refusal)) throw error;
     await writeNodeResponse(byteErrorResponse(error, undefined, callOf(req)), res);

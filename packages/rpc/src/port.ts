@@ -15,6 +15,7 @@ import {
   requestReadMsMax,
   serverConnectionsMax,
   serviceHeadBytesMax,
+  sharedConnectionsMax,
 } from "./limits.ts";
 import { limitPipelined } from "./pipelined.ts";
 import { sniff } from "./preface.ts";
@@ -75,7 +76,7 @@ export async function openPort(o: {
     else if (protocol === "h1") h1.emit("connection", socket);
     else socket.destroy();
   };
-  const connections = countConnections(o.connectionsMaxOf ?? (() => Number.POSITIVE_INFINITY));
+  const connections = countConnections(o.connectionsMaxOf ?? (() => Number.POSITIVE_INFINITY), sharedConnectionsMax);
   const hold = (socket: net.Socket) => {
     const giveBack = connections.take(socket.remoteAddress ?? "");
     if (giveBack === undefined) return void socket.destroy();

@@ -110,6 +110,42 @@ describe("a server", () => {
   });
 });
 
+describe("a body that does not end at a service", () => {
+  const path = "/rialto.order.v1.OrderService/GetOrder";
+  const head = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n`;
+  /** Sends the beginning of a request as a signed-in customer, and resolves with the status that is answered. */
+  const begin = (port: number, first: string) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.write(`${head}authorization: Bearer ${people.customer}\r\n\r\n${first}`);
+    const status = new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(`${bytes}`.slice(9, 12))));
+    return { status, close: () => socket.destroy() };
+  };
+
+  it("is given up where it is too slow", async () => {
+    const { endpoint } = createShop(people);
+    const bodies = { pace: { ms: 50, bytesPerSecond: 1_000, msMax: 1_000 } };
+    const server = await listen({ endpoint, port: 0, host: "127.0.0.1", bodies });
+    const one = begin(server.port, "{");
+    expect(await one.status).toBe("504");
+    one.close();
+    await server.close();
+  });
+
+  it("gives way where all hold too much, the largest first, and whole ones are served", async () => {
+    const { endpoint } = createShop(people, { getOrder: async ({ id }) => ({ order: { id } }) });
+    const server = await listen({ endpoint, port: 0, host: "127.0.0.1", bodies: { bytesMax: 200_000 } });
+    const held = Array.from({ length: 5 }, () => begin(server.port, " ".repeat(60_000)));
+    expect(await Promise.race(held.map(({ status }) => status))).toBe("503");
+    const headers = { "content-type": "application/json", authorization: `Bearer ${people.customer}` };
+    const body = JSON.stringify({ id: orderId });
+    const whole = await fetch(`http://127.0.0.1:${server.port}${path}`, { method: "POST", headers, body });
+    expect(whole.status).toBe(200);
+    for (const { close } of held) close();
+    await server.close();
+  });
+});
+
 describe("serve", () => {
   it("wants a handler for every method", () => {
     expect(() => serve(OrderService, {} as never)).toThrow(/OrderService\.CreateOrder has no handler/);

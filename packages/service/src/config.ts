@@ -64,6 +64,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Addresses and CIDR blocks of the proxies before the gateway. */
   readonly trustedProxies: readonly string[];
+  /** Addresses and CIDR blocks of callers that act for many people, a shop's own server: they are counted by account only. */
+  readonly backendAddresses: readonly string[];
   /** The one header that they write the client's address into. */
   readonly forwardedHeader: "forwarded" | "x-forwarded-for";
   readonly logLevel: LogLevel | undefined;
@@ -139,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     clientConnectionsMax: e.RIALTO_CLIENT_CONNECTIONS_MAX,
     corsOrigins: e.RIALTO_CORS_ORIGINS ?? [],
     trustedProxies: e.RIALTO_TRUSTED_PROXIES ?? [],
+    backendAddresses: e.RIALTO_BACKEND_ADDRESSES ?? [],
     forwardedHeader: e.RIALTO_FORWARDED_HEADER ?? "x-forwarded-for",
     logLevel: e.RIALTO_LOG_LEVEL,
     mailFrom: e.RIALTO_MAIL_FROM ?? "Rialto <shop@rialto.example>",
@@ -194,6 +197,7 @@ const variables = {
   RIALTO_CLIENT_CONNECTIONS_MAX: wholeNumber(1, 1_000_000)(optional),
   RIALTO_CORS_ORIGINS: origins(optional),
   RIALTO_TRUSTED_PROXIES: addressBlocks(optional),
+  RIALTO_BACKEND_ADDRESSES: addressBlocks(optional),
   RIALTO_FORWARDED_HEADER: oneOf("forwarded", "x-forwarded-for")(optional),
   RIALTO_LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "silent")(optional),
   RIALTO_MAIL_FROM: mailbox(optional),

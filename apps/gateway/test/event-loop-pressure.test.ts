@@ -1,0 +1,19 @@
+import { describe, expect, it } from "vitest";
+import { isShed } from "../src/event-loop-pressure.ts";
+
+describe("a late event loop", () => {
+  it.each([
+    // delay, requests of the asker and of all, askers: refused
+    [0, 5_000, 5_000, 1, false],
+    [400, 5_000, 5_001, 2, false],
+    [401, 5_000, 5_001, 2, true],
+    [401, 1, 5_001, 2, false],
+    [401, 5, 5, 1, false],
+    [401, 100, 100, 1, false],
+    [801, 100, 100, 1, false],
+    [801, 5, 5_001, 2, false],
+    [1_601, 1, 5_001, 2, true],
+  ])("by %d ms, with %d requests of the asker among %d of %d: %j", (delayMs, byAsker, byAll, askers, shed) => {
+    expect(isShed({ delayMs, byAsker, byAll, askers })).toBe(shed);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import { createRequestMemory, decideMemory, type HeldRequest, requestBytesMin } from "../src/request-memory.ts";
+
+const kib = 1024;
+const bounds = { bytesMax: 1_000 * kib, addressBytesMax: 400 * kib, callerBytesMax: 200 * kib };
+
+/** Opens a request, and tells whether it was given up for others. */
+function open(memory: ReturnType<typeof createRequestMemory>, address: string | undefined, account?: string) {
+  const state = { givenUp: false, isHeld: false };
+  const held = memory.open({ address, account: undefined }, () => {
+    state.givenUp = true;
+  });
+  state.isHeld = held !== undefined && (account === undefined || held.isOf(account));
+  return { state, held };
+}
+
+describe("the memory of requests", () => {
+  it.each([
+    [1_000, 400, 200, "hold"],
+    [1_000, 400, 201, "caller"],
+    [1_000, 401, 200, "address"],
+    [1_001, 400, 200, "all"],
+    [1_001, 401, 201, "caller"],
+    [1_000, undefined, 200, "hold"],
+    [1_000, undefined, undefined, "hold"],
+  ] as const)("of %d KiB, %s by the address, %s by the caller: %s", (byAll, byAddress, byCaller, decision) => {
+    const bytes = (count: number | undefined) => (count === undefined ? undefined : count * kib);
+    expect(decideMemory({ byAll: byAll * kib, byAddress: bytes(byAddress), byCaller: bytes(byCaller) }, bounds)).toBe(
+      decision,
+    );
+  });
+
+  it("is bounded for a caller, wherever the account calls from", () => {
+    const memory = createRequestMemory(bounds);
+    const one = open(memory, "a", "greedy");
+    const other = open(memory, "b", "greedy");
+    expect(one.held?.hold(100 * kib)).toBe(true);
+    expect(other.held?.hold(100 * kib)).toBe(false);
+    other.held?.release();
+    expect(open(memory, "b", "modest").held?.hold(100 * kib)).toBe(true);
+  });
+
+  it("is bounded for an address, whoever its accounts are", () => {
+    const memory = createRequestMemory(bounds);
+    const results = Array.from({ length: 10 }, (_, count) =>
+      open(memory, "a", `account ${count}`).held?.hold(80 * kib),
+    );
+    expect(results.slice(0, 4)).toEqual([true, true, true, true]);
+    expect(results).toContain(false);
+    expect(open(memory, "b", "customer").held?.hold(80 * kib)).toBe(true);
+  });
+
+  it("counts requests that send nothing", () => {
+    const memory = createRequestMemory(bounds);
+    const opened = Array.from({ length: 100 }, () => open(memory, "a").held);
+    expect(opened.filter((held) => held !== undefined)).toHaveLength(bounds.callerBytesMax / requestBytesMin);
+  });
+
+  it("is taken from the largest caller of the largest address where all hold too much, and never from the small", () => {
+    const memory = createRequestMemory(bounds);
+    const attackers = Array.from({ length: 9 }, (_, count) =>
+      open(memory, `attacker ${count % 3}`, `account ${count}`),
+    );
+    for (const { held } of attackers) held?.hold(100 * kib);
+    const customer = open(memory, "customer", "customer");
+    expect(customer.held?.hold(50 * kib)).toBe(true);
+    expect(customer.state.givenUp).toBe(false);
+    expect(attackers.filter(({ state }) => state.givenUp)).toHaveLength(1);
+  });
+
+  it("is not taken from a request whose body is whole", () => {
+    const memory = createRequestMemory(bounds);
+    const held: HeldRequest[] = [];
+    for (let count = 0; count < 9; count += 1) {
+      const one = open(memory, `attacker ${count}`, `account ${count}`).held;
+      one?.hold(100 * kib);
+      one?.finished();
+      if (one !== undefined) held.push(one);
+    }
+    expect(open(memory, "customer", "customer").held?.hold(50 * kib)).toBe(false);
+    held[0]?.release();
+    expect(open(memory, "another", "another").held?.hold(50 * kib)).toBe(true);
+  });
+
+  it("weighs callers that are counted by account only against addresses", () => {
+    const memory = createRequestMemory(bounds);
+    const backend = Array.from({ length: 4 }, (_, count) => open(memory, undefined, `account ${count}`));
+    for (const { held } of backend) held?.hold(150 * kib);
+    const small = Array.from({ length: 4 }, (_, count) => open(memory, `address ${count}`, `other ${count}`));
+    for (const { held } of small) expect(held?.hold(90 * kib)).toBe(true);
+    expect(backend.filter(({ state }) => state.givenUp)).toHaveLength(1);
+    expect(small.filter(({ state }) => state.givenUp)).toHaveLength(0);
+  });
+
+  it("is free again when requests are released", () => {
+    const memory = createRequestMemory(bounds);
+    for (let round = 0; round < 20; round += 1) {
+      const { held } = open(memory, "a", "account");
+      expect(held?.hold(150 * kib)).toBe(true);
+      held?.release();
+      held?.release();
+    }
+  });
+});
