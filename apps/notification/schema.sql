@@ -109,9 +109,11 @@ create table notification (
   create_time timestamp with time zone not null,
   send_time timestamp with time zone,
   reset_id uuid,
+  attempts integer not null default 0,
   constraint notification_pkey PRIMARY KEY (id),
   constraint notification_state CHECK ((state = ANY (ARRAY['QUEUED'::text, 'SENT'::text, 'FAILED'::text])))
 );
+CREATE INDEX notification_failed ON notification.notification USING btree (id) WHERE (state = 'FAILED'::text);
 CREATE INDEX notification_order ON notification.notification USING btree (order_id, id);
 CREATE INDEX notification_queued ON notification.notification USING btree (held_until) WHERE (state = 'QUEUED'::text);
 CREATE INDEX notification_text_kept ON notification.notification USING btree (create_time) WHERE (html <> ''::text);

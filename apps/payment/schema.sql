@@ -122,10 +122,15 @@ create table payment (
   attempts integer not null default 0,
   attempt_version integer not null default 0,
   next_attempt_time timestamp with time zone not null default now(),
+  attention_reason text,
+  attention_detail text,
+  attention_since timestamp with time zone,
   constraint payment_pkey PRIMARY KEY (id),
+  constraint payment_attention_whole CHECK (((num_nulls(attention_reason, attention_detail, attention_since) = ANY (ARRAY[0, 3])) AND (attention_reason = 'REFUND_REFUSED'::text))),
   constraint payment_money CHECK (((amount >= 0) AND ((captured >= 0) AND (captured <= amount)) AND ((refunded >= 0) AND (refunded <= captured)))),
   constraint payment_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'AUTHORIZED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'REFUNDED'::text, 'DECLINED'::text])))
 );
+CREATE INDEX payment_attention ON payment.payment USING btree (id) WHERE (attention_reason IS NOT NULL);
 CREATE INDEX payment_operation_key ON payment.payment USING btree (((operation ->> 'key'::text))) WHERE (operation IS NOT NULL);
 CREATE INDEX payment_unfinished ON payment.payment USING btree ((
 CASE

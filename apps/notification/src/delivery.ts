@@ -1,6 +1,6 @@
 import { callErrors, refuse } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import { failureOf, MailRefused } from "./mail-failure.ts";
+import { failureOf, isPassing, MailRefused } from "./mail-failure.ts";
 import type { Content, Notification } from "./notification.ts";
 import type { InboxEntry, NotificationStore } from "./store.ts";
 import type { MailTransport } from "./transport.ts";
@@ -11,6 +11,8 @@ const sendMsMax = 15_000;
 const holdMs = 20_000;
 const delayMsMin = 1_000;
 const delayMsMax = 60_000;
+/** How often a message may fail by itself before it waits for a person: as often as an event (packages/events/src/subscription.ts). */
+const attemptsMax = 8;
 const sweptRowsMax = 200;
 const sweptAtOnceMax = 4;
 
@@ -18,6 +20,8 @@ const sweptAtOnceMax = 4;
  * Sends what is queued. A message is QUEUED before it is sent and SENT after it, and held by one sender at a time. Where the process
  * dies between the mail server's yes and the commit of SENT, the mail is sent once more: with the same Message-ID, by which the
  * receiving side knows it as the same.
+ *
+ * Something that is down is waited for, for as long as it takes. A message that fails by itself, with nothing down, is FAILED after some tries.
  */
 export interface Delivery {
   /** Writes a message down and sends it. Resolves when it was sent or refused for good; throws where it has to be tried later. */
@@ -50,10 +54,30 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
         log.warn({ notification: id, err: error }, "a mail was refused for good");
         return store.finish(id, { state: "FAILED", lastError: error.message }, inbox);
       }
-      await store.delay(id, { delayMs: delayOf(notification.delays), lastError: failureOf(error) });
-      throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
+      return putOff(notification, error, { isOwn: !inTime.aborted && !isPassing(error), inbox });
     }
     await store.finish(id, { state: "SENT", time: now() }, inbox);
+  }
+
+  /**
+   * Lets the message wait for its next try. What fails by itself ends after some tries: FAILED, where an admin finds it and has it sent once more.
+   */
+  async function putOff(
+    { id, attempts, delays }: Notification,
+    error: unknown,
+    { isOwn, inbox }: { readonly isOwn: boolean; readonly inbox: InboxEntry | undefined },
+  ): Promise<void> {
+    const lastError = failureOf(error);
+    if (isOwn && attempts + 1 >= attemptsMax) {
+      log.error(
+        { notification: id, attempts: attempts + 1, err: error },
+        "a mail failed too often and waits for a person",
+      );
+      return store.finish(id, { state: "FAILED", lastError }, inbox);
+    }
+    await store.delay(id, { delayMs: delayOf(isOwn ? attempts : delays), lastError, isOwn });
+    if (isOwn) log.warn({ notification: id, attempts: attempts + 1, err: error }, "a mail failed, trying again");
+    throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
   }
 
   async function resume(notification: Notification, o: { inbox: InboxEntry; signal: AbortSignal }): Promise<void> {

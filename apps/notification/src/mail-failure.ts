@@ -1,3 +1,6 @@
+import { isOutage } from "@rialto/database";
+import { isUnavailable } from "@rialto/rpc";
+
 /** The mail server refused the mail for good: trying again would be refused again. */
 export class MailRefused extends Error {
   override readonly name = "MailRefused";
@@ -11,4 +14,14 @@ export function failureOf(error: unknown): string {
   if (!(error instanceof Error)) return "not sent";
   if ("response" in error && typeof error.response === "string") return error.response;
   return "code" in error && typeof error.code === "string" ? `not sent (${error.code})` : "not sent";
+}
+
+/**
+ * Whether what failed is down or busy, so that the same mail may well be taken later: a service, the database, the mail server or the way to it, a
+ * folder that cannot be written now. What else is thrown is a fault of the message or of the code, and comes again with the next try.
+ */
+export function isPassing(error: unknown): boolean {
+  if (isUnavailable(error) || isOutage(error)) return true;
+  // Codes of the system and of nodemailer begin with E. ERR_ is Node.js: an argument that is wrong.
+  return error instanceof Error && "code" in error && /^E(?!RR_)[A-Z0-9]+$/.test(String(error.code));
 }

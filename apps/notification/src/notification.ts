@@ -21,7 +21,9 @@ export interface Notification {
   readonly content: Content;
   readonly messageId: string;
   readonly lastError: string;
+  /** How often something that was down kept it from being sent, and how often it failed by itself. */
   readonly delays: number;
+  readonly attempts: number;
   readonly resends: number;
   readonly createTime: Date;
   readonly sendTime: Date | undefined;
@@ -108,6 +110,7 @@ export function newNotification(
     messageId,
     lastError: "",
     delays: 0,
+    attempts: 0,
     resends: 0,
     sendTime: undefined,
   };

@@ -26,7 +26,11 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
       const asked = request.userId === "" ? undefined : request.userId;
       const own = caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined;
       if (own !== undefined && asked !== undefined && asked !== own) throw refuse(callErrors.ACCESS_DENIED);
-      const filter = { userId: own ?? asked, orderId: request.orderId === "" ? undefined : request.orderId };
+      const filter = {
+        userId: own ?? asked,
+        orderId: request.orderId === "" ? undefined : request.orderId,
+        state: stateOf(request.state),
+      };
       const { limit, after } = pageOf(request, filter, [isUuid]);
       const rows = await app.notifications.list(filter, { limit: limit + 1, after: after?.[0] });
       const page = rows.slice(0, limit);
@@ -50,6 +54,20 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
       return { notification: fromJson(NotificationSchema, answer) };
     },
   };
+}
+
+/** The state that a list is narrowed down to; undefined for all. */
+function stateOf(state: Notification_State): Notification["state"] | undefined {
+  switch (state) {
+    case Notification_State.QUEUED:
+      return "QUEUED";
+    case Notification_State.SENT:
+      return "SENT";
+    case Notification_State.FAILED:
+      return "FAILED";
+    case Notification_State.STATE_UNSPECIFIED:
+      return undefined;
+  }
 }
 
 /** The message as callers see it: neither its text nor the address. */

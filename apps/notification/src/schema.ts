@@ -30,6 +30,8 @@ export const notification = schema.table(
     lastError: text("last_error").notNull().default(""),
     /** How often a mail server could not take it for now. It lengthens the wait, and never ends in FAILED. */
     delays: integer("delays").notNull().default(0),
+    /** How often it failed by itself, with nothing down: after some times it is FAILED, and a person's. */
+    attempts: integer("attempts").notNull().default(0),
     /** How often somebody asked for it to be sent once more. */
     resends: integer("resends").notNull().default(0),
     /** Until when nobody else may send it: somebody is at it, or the mail server asked for a pause. */
@@ -43,6 +45,8 @@ export const notification = schema.table(
     index("notification_order").on(table.orderId, table.id),
     // Few rows at any time: those that wait to be sent.
     index("notification_queued").on(table.heldUntil).where(sql`state = 'QUEUED'`),
+    // Few as well, one hopes: those that wait for a person.
+    index("notification_failed").on(table.id).where(sql`state = 'FAILED'`),
     // Those whose text and recipient are still kept, oldest first: what the sweeper of mail-retention.ts asks for.
     index("notification_text_kept").on(table.createTime).where(sql`html <> ''`),
     check("notification_state", sql`state in ('QUEUED', 'SENT', 'FAILED')`),

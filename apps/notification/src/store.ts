@@ -23,8 +23,14 @@ export interface NotificationStore {
   waiting(limit: number): Promise<readonly string[]>;
   /** Records that the mail was taken over or refused for good, together with the event's inbox row where there is one. */
   finish(id: string, result: Result, inbox?: InboxEntry): Promise<void>;
-  /** Lets go of a message, which nobody takes for `delayMs`: until the mail server may take it. */
-  delay(id: string, o: { readonly delayMs: number; readonly lastError: string }): Promise<void>;
+  /**
+   * Lets go of a message, which nobody takes for `delayMs`: until the mail server may take it. `isOwn` says that the message failed by itself: that
+   * counts as an attempt, the other as a delay.
+   */
+  delay(
+    id: string,
+    o: { readonly delayMs: number; readonly lastError: string; readonly isOwn: boolean },
+  ): Promise<void>;
   /** Empties the text and the recipient of messages from before, the oldest first; those that wait to be sent stay whole. Answers how many. */
   forgetText(o: { readonly before: Date; readonly limit: number }): Promise<number>;
   list(
@@ -41,6 +47,7 @@ export type Result =
 export interface NotificationFilter {
   readonly userId: string | undefined;
   readonly orderId: string | undefined;
+  readonly state: Notification["state"] | undefined;
 }
 
 /**
@@ -85,7 +92,7 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
       const lastError = result.state === "FAILED" ? result.lastError : "";
       await sql`
         with finished as (
-          update notification set state = ${result.state}, send_time = coalesce(${sendTime}, send_time), last_error = ${lastError}, delays = 0
+          update notification set state = ${result.state}, send_time = coalesce(${sendTime}, send_time), last_error = ${lastError}, delays = 0, attempts = 0
           where id = ${id} and state = 'QUEUED')
         insert into inbox (subscription, event_id)
         select e.subscription, e.event_id from (values (${inbox?.subscription ?? null}::text, ${inbox?.eventId ?? null}::uuid)) e (subscription, event_id)
@@ -93,9 +100,10 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
         on conflict (subscription, event_id) do nothing`;
     },
 
-    async delay(id, { delayMs, lastError }) {
+    async delay(id, { delayMs, lastError, isOwn }) {
       await sql`
-        update notification set held_until = ${fromNow(sql, delayMs)}, last_error = ${lastError}, delays = delays + 1
+        update notification set held_until = ${fromNow(sql, delayMs)}, last_error = ${lastError},
+          delays = ${isOwn ? 0 : sql`delays + 1`}, attempts = attempts + ${isOwn ? 1 : 0}
         where id = ${id} and state = 'QUEUED'`;
     },
 
@@ -108,12 +116,13 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
       return emptied.count;
     },
 
-    async list({ userId, orderId }, { limit, after }) {
+    async list({ userId, orderId, state }, { limit, after }) {
       const rows = await sql<NotificationRow[]>`
         select * from notification
         where true
           ${userId === undefined ? sql`` : sql`and user_id = ${userId}`}
           ${orderId === undefined ? sql`` : sql`and order_id = ${orderId}`}
+          ${state === undefined ? sql`` : sql`and state = ${state}`}
           ${after === undefined ? sql`` : sql`and id < ${after}`}
         order by id desc limit ${limit}`;
       return rows.map(notificationOf);
@@ -129,7 +138,7 @@ function fromNow(sql: Sql, ms: number) {
 /** Queues a message again that was sent or refused. Undefined where there is none, its text is gone, or it is queued already. */
 export async function requeue(tx: Transaction, id: string): Promise<Notification | undefined> {
   const [row] = await tx<NotificationRow[]>`
-    update notification set state = 'QUEUED', held_until = now(), resends = resends + 1
+    update notification set state = 'QUEUED', held_until = now(), resends = resends + 1, attempts = 0
     where id = ${id} and state <> 'QUEUED' and html <> '' returning *`;
   return row && notificationOf(row);
 }
@@ -150,6 +159,7 @@ interface NotificationRow {
   readonly message_id: string;
   readonly last_error: string;
   readonly delays: number;
+  readonly attempts: number;
   readonly resends: number;
   readonly create_time: Date;
   readonly send_time: Date | null;
@@ -169,6 +179,7 @@ function notificationOf(row: NotificationRow): Notification {
     messageId: row.message_id,
     lastError: row.last_error,
     delays: row.delays,
+    attempts: row.attempts,
     resends: row.resends,
     createTime: row.create_time,
     sendTime: row.send_time ?? undefined,

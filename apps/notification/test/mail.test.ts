@@ -288,6 +288,50 @@ describe("a mail server that says no", () => {
   });
 });
 
+describe("a mail that fails with nothing down", () => {
+  it("waits for a person after some tries, who finds it and has it sent once more", async () => {
+    let tries = 0;
+    const faulty = world.start({
+      ...transport,
+      send: async () => {
+        tries += 1;
+        throw new TypeError("a defect of the renderer");
+      },
+    });
+    const event = orderEvent(OrderEvent_Kind.CONFIRMED);
+    await expect(faulty.orderMail(event)).rejects.toSatisfy(isUnavailable);
+    for (let n = 0; n < 12; n += 1) {
+      await world.passTime(120_000);
+      await faulty.sweep();
+    }
+    expect(tries).toBe(8);
+    const failed = async () =>
+      (await service.calls.listNotifications({ state: Notification_State.FAILED }, as("ADMIN"))).notifications;
+    const [message] = (await failed()).filter(({ lastError }) => lastError === "not sent");
+    // The event is done with: whoever handles it again changes nothing.
+    await faulty.orderMail(event);
+    expect(tries).toBe(8);
+    await service.calls.resendNotification({ id: message?.id ?? "" }, as("ADMIN"));
+    await service.sweep();
+    only(server.mails);
+    expect((await failed()).map(({ id }) => id)).not.toContain(message?.id);
+  });
+
+  it("is not counted while something is down, for as long as that takes", async () => {
+    const down = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+    const away = world.start({ ...transport, send: () => Promise.reject(down) });
+    await expect(away.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED))).rejects.toSatisfy(isUnavailable);
+    for (let n = 0; n < 12; n += 1) {
+      await world.passTime(120_000);
+      await away.sweep();
+    }
+    expect(await listed()).toMatchObject({ state: Notification_State.QUEUED });
+    await world.passTime(120_000);
+    await service.sweep();
+    only(server.mails);
+  });
+});
+
 describe("ResendNotification", () => {
   it("sends the message as it was, under its Message-ID", async () => {
     await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));

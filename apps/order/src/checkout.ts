@@ -10,7 +10,8 @@ import type { Command } from "./transitions.ts";
  *        |                            |
  *        | refused                    | refused: undo reserve-stock
  *        v                            v
- *     REJECTED(OUT_OF_STOCK)       REJECTED(PAYMENT_DECLINED)
+ *     REJECTED(OUT_OF_STOCK)       REJECTED(PAYMENT_DECLINED); where the payment is another than the order's (PAYMENT_MISMATCH)
+ *                                  it waits for a person: COMPENSATION_FAILED
  *
  *     SHIPPING (CONFIRMED, SHIP pending) --capture-payment, commit-stock--> SHIPPED (at rest)
  *        | refused                                            ^ ShipOrder again
@@ -109,8 +110,10 @@ async function voidPayment({ payments }: CheckoutCalls, order: Order, origin: Or
 }
 
 function paymentRefused(reason: string): Command | undefined {
-  // PAYMENT_VOIDED: as RESERVATION_RELEASED above. PAYMENT_MISMATCH: a payment that no retry can make fit.
-  return rejectFor(reason, ["PAYMENT_DECLINED", "PAYMENT_VOIDED", "PAYMENT_MISMATCH"], "PAYMENT_DECLINED");
+  // There is a payment with other figures, which may hold or have taken money: neither a retry nor a rejection makes that good.
+  if (reason === "PAYMENT_MISMATCH") return raise("COMPENSATION_FAILED", reason);
+  // PAYMENT_VOIDED: as RESERVATION_RELEASED above.
+  return rejectFor(reason, ["PAYMENT_DECLINED", "PAYMENT_VOIDED"], "PAYMENT_DECLINED");
 }
 
 async function capturePayment({ payments }: CheckoutCalls, order: Order, origin: Origin): Promise<undefined> {
@@ -138,7 +141,7 @@ function stockLost(reason: string, order: Order): Command | undefined {
 
 /** What to decide when an undo is refused for this reason; undefined where the reason is no answer but a defect. */
 export function undoRefused(reason: string): Command | undefined {
-  const refused = ["RESERVATION_COMMITTED", "PAYMENT_CAPTURED"].includes(reason);
+  const refused = ["RESERVATION_COMMITTED", "PAYMENT_CAPTURED", "VOID_REFUSED"].includes(reason);
   return refused ? raise("COMPENSATION_FAILED", reason) : undefined;
 }
 

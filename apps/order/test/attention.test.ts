@@ -28,80 +28,116 @@ const reasons = [
     answer: "PAYMENT_CAPTURED",
     shipsAgain: false,
   },
+  { reason: "COMPENSATION_FAILED", asked: "cancel", method: "voidPayment", answer: "VOID_REFUSED", shipsAgain: false },
 ] as const;
 
-describe.each(reasons)("an order that waits for a person: $reason", ({ reason, asked, method, answer, shipsAgain }) => {
-  async function waiting() {
+describe.each(reasons)(
+  "an order that waits for a person: $reason, $answer",
+  ({ reason, asked, method, answer, shipsAgain }) => {
+    async function waiting() {
+      const customer = world.customer();
+      const items = [{ productId: world.product(), quantity: 2 }];
+      const { order } = await world.door.createOrder(
+        { items, paymentMethod: "pm_test_approved" },
+        asCustomer(customer),
+        newKey(),
+      );
+      const id = order?.id ?? "";
+      await world.deliver(id);
+      world.outside.interference = {
+        before(called, orderId) {
+          if (called === method && orderId === id) throw refusal(answer);
+        },
+      };
+      await (asked === "ship" ? world.door.shipOrder({ id }, asAdmin()) : world.door.cancelOrder({ id }, asAdmin()));
+      await world.deliver(id);
+      world.outside.interference = {};
+      return { id, customer };
+    }
+
+    const idsIn = async (filter: Parameters<World["door"]["listOrders"]>[0], as = asAdmin()) =>
+      (await world.door.listOrders({ pageSize: 200, ...filter }, as)).orders.map((order) => order.id);
+    const read = async (id: string) => (await world.door.getOrder({ id }, asAdmin())).order;
+
+    it("is listed, says why and since when, and is in nobody else's list", async () => {
+      const { id, customer } = await waiting();
+      expect((await read(id))?.attention).toMatchObject({
+        reason: Attention_Reason[reason],
+        detail: answer,
+        since: expect.anything(),
+      });
+      expect(await idsIn({ attention: true })).toContain(id);
+      expect(await idsIn({ attention: true, userId: customer })).toEqual([id]);
+      expect(await idsIn({ attention: true, userId: customer, status: Order_Status.CONFIRMED })).toEqual([id]);
+      expect(await idsIn({ attention: true, userId: customer, status: Order_Status.SHIPPED })).toEqual([]);
+      expect(await idsIn({ attention: true }, asCustomer(customer))).toEqual([id]);
+      expect(await idsIn({ attention: true }, asCustomer(world.customer()))).toEqual([]);
+      expect(await idsIn({ attention: true, userId: randomUUID() })).toEqual([]);
+    });
+
+    it(shipsAgain ? "is resumed by ShipOrder" : "cannot be shipped any more", async () => {
+      const { id, customer } = await waiting();
+      if (!shipsAgain) {
+        expect((await refusalOf(world.door.shipOrder({ id }, asAdmin()))).reason).toBe("CANCELLATION_REQUESTED");
+        return;
+      }
+      const { order } = await world.door.shipOrder({ id }, asAdmin());
+      expect(order).toMatchObject({ pendingAction: Order_PendingAction.SHIP });
+      expect(order?.attention).toBeUndefined();
+      await world.deliver(id);
+      expect(await read(id)).toMatchObject({ status: Order_Status.SHIPPED, captured: { minorUnits: 2500n } });
+      expect(world.outside.holdings(id)).toEqual({ reservation: "COMMITTED", payment: "CAPTURED" });
+      expect(await idsIn({ attention: true, userId: customer })).toEqual([]);
+    });
+
+    it("is settled by an admin's CancelOrder, once no money is held; a customer's leaves it to the person", async () => {
+      const { id, customer } = await waiting();
+      await (asked === "ship"
+        ? refusalOf(world.door.cancelOrder({ id }, asCustomer(customer)))
+        : world.door.cancelOrder({ id }, asCustomer(customer)));
+      expect(await idsIn({ attention: true, userId: customer })).toEqual([id]);
+      const { captured, total } = (await read(id)) ?? {};
+      if (captured?.minorUnits === total?.minorUnits) await world.refund(id, { captured: 2500n, refunded: 2500n });
+      await world.door.cancelOrder({ id, reason: "given up" }, asAdmin());
+      await world.deliver(id);
+      expect(await read(id)).toMatchObject({ status: Order_Status.CANCELLED });
+      expect((await read(id))?.attention).toBeUndefined();
+      expect(world.outside.holdings(id).reservation).toBe("RELEASED");
+      expect(await idsIn({ attention: true, userId: customer })).toEqual([]);
+      const { events } = await world.door.listOrderEvents({ orderId: id }, asAdmin());
+      expect(events.findLast(({ reason: why }) => why !== "")).toMatchObject({ reason: "given up" });
+    });
+  },
+);
+
+describe("an order whose payment has other figures", () => {
+  it("waits for a person, and cancelling it undoes what was held for it", async () => {
     const customer = world.customer();
     const items = [{ productId: world.product(), quantity: 2 }];
-    const { order } = await world.door.createOrder(
+    const placed = await world.door.createOrder(
       { items, paymentMethod: "pm_test_approved" },
       asCustomer(customer),
       newKey(),
     );
-    const id = order?.id ?? "";
-    await world.deliver(id);
+    const id = placed.order?.id ?? "";
     world.outside.interference = {
-      before(called, orderId) {
-        if (called === method && orderId === id) throw refusal(answer);
+      // The payment that is there already: it holds money.
+      after(called, orderId) {
+        if (called === "authorizePayment" && orderId === id) throw refusal("PAYMENT_MISMATCH");
       },
     };
-    await (asked === "ship" ? world.door.shipOrder({ id }, asAdmin()) : world.door.cancelOrder({ id }, asAdmin()));
     await world.deliver(id);
     world.outside.interference = {};
-    return { id, customer };
-  }
-
-  const idsIn = async (filter: Parameters<World["door"]["listOrders"]>[0], as = asAdmin()) =>
-    (await world.door.listOrders({ pageSize: 200, ...filter }, as)).orders.map((order) => order.id);
-  const read = async (id: string) => (await world.door.getOrder({ id }, asAdmin())).order;
-
-  it("is listed, says why and since when, and is in nobody else's list", async () => {
-    const { id, customer } = await waiting();
-    expect((await read(id))?.attention).toMatchObject({
-      reason: Attention_Reason[reason],
-      detail: answer,
-      since: expect.anything(),
+    const { order } = await world.door.getOrder({ id }, asAdmin());
+    expect(order).toMatchObject({ status: Order_Status.STOCK_RESERVED });
+    expect(order?.attention).toMatchObject({
+      reason: Attention_Reason.COMPENSATION_FAILED,
+      detail: "PAYMENT_MISMATCH",
     });
-    expect(await idsIn({ attention: true })).toContain(id);
-    expect(await idsIn({ attention: true, userId: customer })).toEqual([id]);
-    expect(await idsIn({ attention: true, userId: customer, status: Order_Status.CONFIRMED })).toEqual([id]);
-    expect(await idsIn({ attention: true, userId: customer, status: Order_Status.SHIPPED })).toEqual([]);
-    expect(await idsIn({ attention: true }, asCustomer(customer))).toEqual([id]);
-    expect(await idsIn({ attention: true }, asCustomer(world.customer()))).toEqual([]);
-    expect(await idsIn({ attention: true, userId: randomUUID() })).toEqual([]);
-  });
-
-  it(shipsAgain ? "is resumed by ShipOrder" : "cannot be shipped any more", async () => {
-    const { id, customer } = await waiting();
-    if (!shipsAgain) {
-      expect((await refusalOf(world.door.shipOrder({ id }, asAdmin()))).reason).toBe("CANCELLATION_REQUESTED");
-      return;
-    }
-    const { order } = await world.door.shipOrder({ id }, asAdmin());
-    expect(order).toMatchObject({ pendingAction: Order_PendingAction.SHIP });
-    expect(order?.attention).toBeUndefined();
+    expect(world.outside.holdings(id)).toEqual({ reservation: "RESERVED", payment: "AUTHORIZED" });
+    await world.door.cancelOrder({ id, reason: "a defect" }, asAdmin());
     await world.deliver(id);
-    expect(await read(id)).toMatchObject({ status: Order_Status.SHIPPED, captured: { minorUnits: 2500n } });
-    expect(world.outside.holdings(id)).toEqual({ reservation: "COMMITTED", payment: "CAPTURED" });
-    expect(await idsIn({ attention: true, userId: customer })).toEqual([]);
-  });
-
-  it("is settled by an admin's CancelOrder, once no money is held; a customer's leaves it to the person", async () => {
-    const { id, customer } = await waiting();
-    await (asked === "ship"
-      ? refusalOf(world.door.cancelOrder({ id }, asCustomer(customer)))
-      : world.door.cancelOrder({ id }, asCustomer(customer)));
-    expect(await idsIn({ attention: true, userId: customer })).toEqual([id]);
-    const { captured, total } = (await read(id)) ?? {};
-    if (captured?.minorUnits === total?.minorUnits) await world.refund(id, { captured: 2500n, refunded: 2500n });
-    await world.door.cancelOrder({ id, reason: "given up" }, asAdmin());
-    await world.deliver(id);
-    expect(await read(id)).toMatchObject({ status: Order_Status.CANCELLED });
-    expect((await read(id))?.attention).toBeUndefined();
-    expect(world.outside.holdings(id).reservation).toBe("RELEASED");
-    expect(await idsIn({ attention: true, userId: customer })).toEqual([]);
-    const { events } = await world.door.listOrderEvents({ orderId: id }, asAdmin());
-    expect(events.findLast(({ reason: why }) => why !== "")).toMatchObject({ reason: "given up" });
+    expect((await world.door.getOrder({ id }, asAdmin())).order).toMatchObject({ status: Order_Status.CANCELLED });
+    expect(world.outside.holdings(id)).toEqual({ reservation: "RELEASED", payment: "VOIDED" });
   });
 });

@@ -23,7 +23,8 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
     retryable: false,
     message: "The request differs from the payment in amount, currency, customer or payment method.",
     client: "Read the payment and ask with its own figures. One order has one payment.",
-    operator: "From the order service it is a defect: an order changed its total after it had asked for the money.",
+    operator:
+      "From the order service it is a defect: an order changed its total after it had asked for the money. The order waits for a person (attention COMPENSATION_FAILED).",
   },
   PAYMENT_VOIDED: {
     code: "failed_precondition",
@@ -46,6 +47,14 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
     message: "The money was taken: it can be refunded, not let go.",
     client: "Ask for a refund.",
     operator: "Nothing.",
+  },
+  VOID_REFUSED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The card network refused to let go of an authorization whose outcome is not known.",
+    client: "A person decides: ask the card network, then cancel the order again.",
+    operator:
+      "The order waits for a person (attention COMPENSATION_FAILED). Ask the provider what became of the authorization, and for the reason in decline_code.",
   },
   PAYMENT_NOT_CAPTURED: {
     code: "failed_precondition",
@@ -80,7 +89,8 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
     retryable: false,
     message: "The card network refused the refund.",
     client: "Give the money back by another way. The payment is as it was before.",
-    operator: "Ask the provider for the reason in decline_code; compare the payment with the provider's ledger.",
+    operator:
+      "Ask the provider for the reason in decline_code; compare the payment with the provider's ledger. One that was refused after its caller had gone is in the list of payments that wait for a person (attention).",
   },
   PROVIDER_UNAVAILABLE: {
     code: "unavailable",

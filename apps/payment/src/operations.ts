@@ -22,10 +22,10 @@ const sweptAtOnceMax = 8;
  */
 export interface Operations {
   /**
-   * Finishes the operation in flight. `fresh` says that nobody can have asked the provider yet. Returns the provider's answer
+   * Finishes the operation in flight. `fresh` says that nobody can have asked the provider yet, `isTold` that its own caller waits for it. Returns the provider's answer
    * and the payment as it is now, whoever wrote it. Refuses with PROVIDER_UNAVAILABLE where the answer is not known.
    */
-  finish(payment: Payment, o: { readonly fresh: boolean }): Promise<Finished>;
+  finish(payment: Payment, o: { readonly fresh: boolean; readonly isTold: boolean }): Promise<Finished>;
   /** Takes a result that arrived late. */
   take(result: LateResult): Promise<void>;
   /** Finishes what was left in flight. */
@@ -47,8 +47,13 @@ interface Parts {
 
 export function createOperations({ store, provider, now, log }: Parts): Operations {
   /** Writes the answer down. Where somebody else was first, theirs is the truth. */
-  async function record(payment: Payment, operation: Operation, answer: ProviderAnswer): Promise<Payment> {
-    const event = settle(payment, operation, answer);
+  async function record(
+    payment: Payment,
+    operation: Operation,
+    answer: ProviderAnswer,
+    told: { readonly isTold: boolean },
+  ): Promise<Payment> {
+    const event = settle(payment, operation, answer, told);
     const { actor, reason, traceparent } = operation;
     const committed = await store.commit({ before: payment, event, time: now(), actor, reason, traceparent });
     if (committed.kind === "COMMITTED") return committed.payment;
@@ -57,7 +62,10 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
     return current;
   }
 
-  async function finish(payment: Payment, { fresh }: { readonly fresh: boolean }): Promise<Finished> {
+  async function finish(
+    payment: Payment,
+    { fresh, isTold }: { readonly fresh: boolean; readonly isTold: boolean },
+  ): Promise<Finished> {
     const { operation } = payment;
     if (operation === undefined) throw illegal(payment, "finishing nothing");
     const outcome = await outcomeOf(provider, payment, operation, fresh);
@@ -68,12 +76,12 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
       );
       throw refuse(errors.PROVIDER_UNAVAILABLE);
     }
-    return { operation, answer: outcome, payment: await record(payment, operation, outcome) };
+    return { operation, answer: outcome, payment: await record(payment, operation, outcome, { isTold }) };
   }
 
   async function sweepOne(payment: Payment): Promise<void> {
     try {
-      await finish(payment, { fresh: false });
+      await finish(payment, { fresh: false, isTold: false });
     } catch (error) {
       log.warn({ err: error, payment: payment.id }, "an operation could not be finished yet");
     }
@@ -84,7 +92,7 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
     async take({ key, answer }) {
       const payment = await store.byOperation(key);
       // None: a retry has found it, or a void took its place.
-      if (payment?.operation !== undefined) await record(payment, payment.operation, answer);
+      if (payment?.operation !== undefined) await record(payment, payment.operation, answer, { isTold: false });
     },
     async sweep(signal) {
       const untouchedSince = new Date(now().getTime() - operationAgeMsMax);

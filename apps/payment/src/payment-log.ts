@@ -16,10 +16,13 @@ export function apply(payment: Payment | undefined, event: PaymentEvent, entry: 
     case "CAPTURE_STARTED":
       return { ...moved, operation: started(payment, event.operation, "CAPTURE", ["AUTHORIZED"]) };
     case "REFUND_STARTED":
-      return { ...moved, operation: started(payment, event.operation, "REFUND", ["CAPTURED"]) };
+      // A person who tries again has looked.
+      return { ...moved, attention: undefined, operation: started(payment, event.operation, "REFUND", ["CAPTURED"]) };
     case "VOID_STARTED":
       if (payment.operation?.kind === "AUTHORIZE") return { ...moved, operation: event.operation };
-      return { ...moved, operation: started(payment, event.operation, "VOID", ["AUTHORIZED"]) };
+      return { ...moved, operation: started(payment, event.operation, "VOID", ["AUTHORIZED", "PENDING"]) };
+    case "ATTENTION_RESOLVED":
+      return { ...moved, attention: undefined };
   }
   const operation = payment.operation;
   if (operation === undefined || operation.key !== event.key) throw illegal(payment, `${event.type} of ${event.key}`);
@@ -36,8 +39,6 @@ export function apply(payment: Payment | undefined, event: PaymentEvent, entry: 
     case "VOIDED":
       return { ...settled, status: after(payment, operation, "VOID", "VOIDED") };
     case "VOID_REFUSED":
-      // Nothing can have been captured of a payment that was never authorized: the provider contradicts itself, and a person must look.
-      if (payment.status === "PENDING") throw illegal(payment, event.type);
       return { ...settled, status: after(payment, operation, "VOID", payment.status) };
     case "REFUNDED": {
       const refunded = payment.refunded + operation.amount;
@@ -45,7 +46,11 @@ export function apply(payment: Payment | undefined, event: PaymentEvent, entry: 
       return { ...settled, status: after(payment, operation, "REFUND", status), refunded };
     }
     case "REFUND_REFUSED":
-      return { ...settled, status: after(payment, operation, "REFUND", payment.status) };
+      return {
+        ...settled,
+        status: after(payment, operation, "REFUND", payment.status),
+        ...(event.untold && { attention: { reason: event.type, detail: event.code, since: entry.time } }),
+      };
   }
 }
 
@@ -56,6 +61,7 @@ function create(event: PaymentEvent, { id, time }: Entry): Payment {
     captured: 0n,
     refunded: 0n,
     declineCode: undefined,
+    attention: undefined,
     createTime: time,
     updateTime: time,
   };

@@ -3,6 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type Money,
   MoneySchema,
+  Payment_Attention_Reason,
   Payment_Status,
   PaymentEvent_Kind,
   PaymentEventSchema,
@@ -20,6 +21,13 @@ export function messageOf(payment: Payment): PaymentMessage {
     status: Payment_Status[payment.status],
     ...moneyOf(payment),
     declineCode: payment.declineCode ?? "",
+    ...(payment.attention && {
+      attention: {
+        reason: Payment_Attention_Reason[payment.attention.reason],
+        detail: payment.attention.detail,
+        since: timestampFromDate(payment.attention.since),
+      },
+    }),
     createTime: timestampFromDate(payment.createTime),
     updateTime: timestampFromDate(payment.updateTime),
   });

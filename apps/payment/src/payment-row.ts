@@ -1,5 +1,5 @@
 import type { JsonValue } from "@rialto/database";
-import type { Operation, Payment, PaymentEvent, PaymentStatus } from "./payment.ts";
+import type { AttentionReason, Operation, Payment, PaymentEvent, PaymentStatus } from "./payment.ts";
 
 /** The columns of `payment` beside id and version, and their types. */
 export const rowColumns = {
@@ -13,6 +13,9 @@ export const rowColumns = {
   payment_method: "text",
   decline_code: "text",
   operation: "jsonb",
+  attention_reason: "text",
+  attention_detail: "text",
+  attention_since: "timestamptz",
   create_time: "timestamptz",
   update_time: "timestamptz",
 } as const;
@@ -31,6 +34,9 @@ export interface PaymentRow {
   readonly payment_method: string | null;
   readonly decline_code: string | null;
   readonly operation: OperationJson | null;
+  readonly attention_reason: AttentionReason | null;
+  readonly attention_detail: string | null;
+  readonly attention_since: Date | null;
   readonly create_time: Date;
   readonly update_time: Date;
 }
@@ -51,6 +57,9 @@ export function rowOf(payment: Payment): Record<keyof typeof rowColumns, JsonVal
     payment_method: payment.paymentMethod ?? null,
     decline_code: payment.declineCode ?? null,
     operation: payment.operation === undefined ? null : operationJson(payment.operation),
+    attention_reason: payment.attention?.reason ?? null,
+    attention_detail: payment.attention?.detail ?? null,
+    attention_since: payment.attention?.since.toISOString() ?? null,
     create_time: payment.createTime.toISOString(),
     update_time: payment.updateTime.toISOString(),
   };
@@ -70,9 +79,15 @@ export function paymentOf(row: PaymentRow): Payment {
     paymentMethod: row.payment_method ?? undefined,
     declineCode: row.decline_code ?? undefined,
     operation: row.operation === null ? undefined : { ...row.operation, amount: BigInt(row.operation.amount) },
+    attention: attentionOf(row),
     createTime: row.create_time,
     updateTime: row.update_time,
   };
+}
+
+function attentionOf({ attention_reason: reason, attention_detail: detail, attention_since: since }: PaymentRow) {
+  // The row's check sees to it that all three are there, or none.
+  return reason === null || detail === null || since === null ? undefined : { reason, detail, since };
 }
 
 /** What the log keeps of an event beside its type. */

@@ -11,7 +11,8 @@ import type { ProviderAnswer } from "./provider.ts";
  *
  * What has an effect at the provider is two events: X_STARTED before it, which puts the operation on the payment, and its result,
  * which takes it off. At most one operation is in flight; whoever meets one finishes it before anything else. One exception: a void
- * takes the place of an authorization in flight, because the provider refuses an authorization whose void came first.
+ * takes the place of an authorization in flight, because the provider refuses an authorization whose void came first. Where that void is refused, what
+ * became of the authorization is not known: the payment stays PENDING with nothing in flight, and its order waits for a person.
  */
 export interface Payment {
   readonly id: string;
@@ -27,9 +28,21 @@ export interface Payment {
   readonly paymentMethod: string | undefined;
   readonly declineCode: string | undefined;
   readonly operation: Operation | undefined;
+  /** Set where something ended that nobody was told of, and a person must look. */
+  readonly attention: Attention | undefined;
   readonly createTime: Date;
   readonly updateTime: Date;
 }
+
+/** Why a payment waits for a person, and since when. */
+export interface Attention {
+  readonly reason: AttentionReason;
+  /** The provider's code. */
+  readonly detail: string;
+  readonly since: Date;
+}
+
+export type AttentionReason = "REFUND_REFUSED";
 
 export type PaymentStatus = "PENDING" | "AUTHORIZED" | "CAPTURED" | "VOIDED" | "REFUNDED" | "DECLINED";
 
@@ -63,11 +76,10 @@ export type PaymentEvent =
   | { readonly type: "DECLINED"; readonly key: string; readonly code: string }
   | { readonly type: "CAPTURE_STARTED" | "VOID_STARTED" | "REFUND_STARTED"; readonly operation: Operation }
   | { readonly type: "CAPTURED" | "REFUNDED"; readonly key: string; readonly reference: string }
-  | {
-      readonly type: "CAPTURE_REFUSED" | "VOID_REFUSED" | "REFUND_REFUSED";
-      readonly key: string;
-      readonly code: string;
-    }
+  | { readonly type: "CAPTURE_REFUSED" | "VOID_REFUSED"; readonly key: string; readonly code: string }
+  /** `untold`: nobody waited for the answer, so that a person must look. */
+  | { readonly type: "REFUND_REFUSED"; readonly key: string; readonly code: string; readonly untold?: true }
+  | { readonly type: "ATTENTION_RESOLVED" }
   /** Without a key it is the tombstone: there was nothing to let go. */
   | { readonly type: "VOIDED"; readonly orderId: string; readonly key: string; readonly reference: string };
 
@@ -104,6 +116,7 @@ export function authorize(payment: Payment | undefined, command: AuthorizeComman
   if (payment.operation !== undefined) return finish;
   if (payment.status === "VOIDED") throw refuse(errors.PAYMENT_VOIDED);
   if (payment.status === "DECLINED") throw declined(payment);
+  if (payment.status === "PENDING") throw refuse(errors.VOID_REFUSED);
   return done;
 }
 
@@ -130,7 +143,7 @@ export function capture(
     case "REFUNDED":
       return done;
     case "PENDING":
-      throw illegal(payment, "capture without an operation");
+      throw refuse(errors.VOID_REFUSED);
   }
 }
 
@@ -145,6 +158,8 @@ export function voidPayment(payment: Payment | undefined, orderId: string, origi
   if (payment.operation !== undefined) return finish;
   switch (payment.status) {
     case "AUTHORIZED":
+    // Its void was refused before: whoever asks again has the provider asked again.
+    case "PENDING":
       return start();
     case "VOIDED":
     case "DECLINED":
@@ -152,8 +167,6 @@ export function voidPayment(payment: Payment | undefined, orderId: string, origi
       return done;
     case "CAPTURED":
       throw refuse(errors.PAYMENT_CAPTURED);
-    case "PENDING":
-      throw illegal(payment, "void without an operation");
   }
 }
 
@@ -172,10 +185,24 @@ export function refund(
   return { kind: "START", event: { type: "REFUND_STARTED", operation: followUp("REFUND", payment, asked, origin) } };
 }
 
-/** What the provider's answer to the operation in flight makes of the payment. */
-export function settle(payment: Payment, operation: Operation, answer: ProviderAnswer): PaymentEvent {
+/** Decides what ResolvePaymentAttention does. */
+export function resolveAttention(payment: Payment): Step {
+  return payment.attention === undefined ? done : { kind: "START", event: { type: "ATTENTION_RESOLVED" } };
+}
+
+/** What the provider's answer to the operation in flight makes of the payment. `isTold`: whoever asked for the operation waits for the answer. */
+export function settle(
+  payment: Payment,
+  operation: Operation,
+  answer: ProviderAnswer,
+  { isTold }: { readonly isTold: boolean },
+): PaymentEvent {
   const { key } = operation;
-  if (answer.kind === "DECLINED") return { type: refusedTypes[operation.kind], key, code: answer.code };
+  if (answer.kind === "DECLINED") {
+    const { code } = answer;
+    if (operation.kind === "REFUND" && !isTold) return { type: "REFUND_REFUSED", key, code, untold: true };
+    return { type: refusedTypes[operation.kind], key, code };
+  }
   const { reference } = answer;
   if (operation.kind === "VOID") return { type: "VOIDED", orderId: payment.orderId, key, reference };
   return { type: approvedTypes[operation.kind], key, reference };
@@ -189,8 +216,8 @@ const refusedTypes = {
   REFUND: "REFUND_REFUSED",
 } as const;
 
-/** The refusal that the caller gets where the provider declined their operation. */
-export function refusalOf(kind: OperationKind, code: string) {
+/** The refusal that the caller gets where the provider declined their operation on a payment that stood at `status`. */
+export function refusalOf(kind: OperationKind, code: string, status?: PaymentStatus) {
   const metadata = { decline_code: code };
   switch (kind) {
     case "AUTHORIZE":
@@ -200,7 +227,7 @@ export function refusalOf(kind: OperationKind, code: string) {
         metadata,
       });
     case "VOID":
-      return refuse(errors.PAYMENT_CAPTURED, { metadata });
+      return refuse(status === "PENDING" ? errors.VOID_REFUSED : errors.PAYMENT_CAPTURED, { metadata });
     case "REFUND":
       return refuse(errors.REFUND_REFUSED, { metadata });
   }

@@ -11,6 +11,7 @@ import {
   type OperationOrigin,
   type Payment,
   refusalOf,
+  resolveAttention,
   type Step,
   voidPayment,
 } from "./payment.ts";
@@ -56,6 +57,10 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
       return { payment: messageOf(await app.refunds.refund({ id, amount: asked, reason }, ctx)) };
     },
 
+    async resolvePaymentAttention({ id, reason }, ctx) {
+      return { payment: messageOf(await resolveBy(app, ctx, id, reason)) };
+    },
+
     async getPayment({ id }, ctx) {
       const payment = await app.payments.byId(id);
       const notFound = refuse(errors.PAYMENT_NOT_FOUND);
@@ -69,6 +74,7 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
       const filter = {
         orderId: request.orderId === "" ? undefined : request.orderId,
         userId: caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined,
+        attention: request.attention,
       };
       const { limit, after } = pageOf(request, filter, [isUuid]);
       const rows = await app.payments.list(filter, { limit: limit + 1, after: after?.[0] });
@@ -80,6 +86,20 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
       };
     },
   };
+}
+
+/** Takes a payment off the list of those that wait for a person. */
+async function resolveBy(app: Parts, ctx: CallContext, id: string, reason: string): Promise<Payment> {
+  const origin = originOf(ctx, reason);
+  for (let decisions = 0; decisions < decisionsMax; decisions++) {
+    const before = await app.payments.byId(id);
+    if (before === undefined) throw refuse(errors.PAYMENT_NOT_FOUND);
+    const step = resolveAttention(before);
+    if (step.kind !== "START") return before;
+    const committed = await app.payments.commit({ ...origin, before, event: step.event, time: app.now() });
+    if (committed.kind === "COMMITTED") return committed.payment;
+  }
+  throw refuse(callErrors.CHANGED_MEANWHILE);
 }
 
 /**
@@ -105,10 +125,10 @@ async function settleBy(
       if (committed.kind !== "COMMITTED") continue;
     }
     if (current?.operation === undefined) continue;
-    const { operation, answer, payment } = await app.operations.finish(current, { fresh });
+    const { operation, answer, payment } = await app.operations.finish(current, { fresh, isTold: fresh });
     // A refused authorization is told from the payment's state; the other refusals leave it as it was.
     const own = fresh && operation.kind !== "AUTHORIZE";
-    if (own && answer.kind === "DECLINED") throw refusalOf(operation.kind, answer.code);
+    if (own && answer.kind === "DECLINED") throw refusalOf(operation.kind, answer.code, payment.status);
     current = payment;
   }
   throw refuse(callErrors.CHANGED_MEANWHILE);

@@ -46,7 +46,7 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
     // Only the commit below writes under this method's keys.
     const key = (stored as Started).operation;
     const payment = await load(id);
-    if (payment.operation?.key === key) await operations.finish(payment, { fresh: false });
+    if (payment.operation?.key === key) await operations.finish(payment, { fresh: false, isTold: true });
     const settled = await store.settledBy(id, key);
     if (settled === undefined) throw refuse(errors.PROVIDER_UNAVAILABLE);
     if (settled.event.type === "REFUND_REFUSED") throw refusalOf("REFUND", settled.event.code);
@@ -67,7 +67,7 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
         if (stored !== undefined) return resume(id, stored);
         const step = refund(payment, amount, origin);
         if (step.kind !== "START" || step.event.type !== "REFUND_STARTED") {
-          await operations.finish(payment, { fresh: false });
+          await operations.finish(payment, { fresh: false, isTold: false });
           continue;
         }
         const { event } = step;
@@ -83,7 +83,7 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
         if (committed.kind === "CONFLICT") continue;
         if (committed.kind === "REPLAY") return resume(id, committed.response);
         if (committed.kind === "KEY_REUSED") throw new KeyReused();
-        const finished = await operations.finish(committed.payment, { fresh: true });
+        const finished = await operations.finish(committed.payment, { fresh: true, isTold: true });
         if (finished.answer.kind === "DECLINED") throw refusalOf("REFUND", finished.answer.code);
         // Where somebody else wrote the answer down, the payment may have moved on since.
         if (finished.payment.version === committed.payment.version + 1) return finished.payment;

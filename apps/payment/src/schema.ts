@@ -34,6 +34,9 @@ export const payment = schema.table(
     declineCode: text("decline_code"),
     /** What the provider is being asked for; null where its answers are all known. */
     operation: jsonb("operation"),
+    attentionReason: text("attention_reason"),
+    attentionDetail: text("attention_detail"),
+    attentionSince: timestamp("attention_since", { withTimezone: true }),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
     ...attemptColumns(),
@@ -44,6 +47,12 @@ export const payment = schema.table(
     // Few rows at any time: those that the sweeper looks at, and those that a late result is for.
     index("payment_unfinished").on(attemptDue, table.id).where(sql`operation is not null`),
     index("payment_operation_key").on(sql`(operation->>'key')`).where(sql`operation is not null`),
+    // What waits for a person, newest first. Few rows, one hopes.
+    index("payment_attention").on(table.id).where(sql`attention_reason is not null`),
+    check(
+      "payment_attention_whole",
+      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and attention_reason in ('REFUND_REFUSED')`,
+    ),
     check("payment_money", sql`amount >= 0 and captured between 0 and amount and refunded between 0 and captured`),
     check("payment_status", sql`status in ('PENDING', 'AUTHORIZED', 'CAPTURED', 'VOIDED', 'REFUNDED', 'DECLINED')`),
   ],

@@ -66,6 +66,8 @@ export interface PaymentStore {
 export interface PaymentFilter {
   readonly userId: string | undefined;
   readonly orderId: string | undefined;
+  /** Only those that wait for a person. */
+  readonly attention: boolean;
 }
 
 /** Opens the store: the SQL of this service. */
@@ -133,12 +135,13 @@ export function createPaymentStore(o: { readonly database: Database; readonly wa
       return rows[0]?.code;
     },
 
-    async list({ userId, orderId }, { limit, after }) {
+    async list({ userId, orderId, attention }, { limit, after }) {
       const rows = await sql<PaymentRow[]>`
         select * from payment
         where true
           ${userId === undefined ? sql`` : sql`and user_id = ${userId}`}
           ${orderId === undefined ? sql`` : sql`and order_id = ${orderId}`}
+          ${attention ? sql`and attention_reason is not null` : sql``}
           ${after === undefined ? sql`` : sql`and id < ${after}`}
         order by id desc limit ${limit}`;
       return rows.map(paymentOf);

@@ -1,7 +1,17 @@
-import { Payment_Status } from "@rialto/contracts";
+import { Payment_Attention_Reason, Payment_Status } from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FollowUpRequest, PaymentProvider, ProviderOutcome } from "../src/provider.ts";
-import { admin, authorization, fromOrder, openWorld, type Process, refusal, type World } from "./payment-world.ts";
+import {
+  admin,
+  as,
+  authorization,
+  customerId,
+  fromOrder,
+  openWorld,
+  type Process,
+  refusal,
+  type World,
+} from "./payment-world.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -78,6 +88,86 @@ describe("a refund whose outcome is unknown", () => {
     expect(await refusal(world.door.refundPayment({ id }, admin()))).toBe("REFUND_TOO_LARGE");
     expect(await statusOf(orderId)).toBe("REFUNDED");
     expect(await world.ledger(orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);
+  });
+});
+
+describe("a refund that is refused after its caller was told that the answer is not known", () => {
+  const waiting = async () => (await world.door.listPayments({ attention: true, pageSize: 200 }, admin())).payments;
+
+  async function refusedLate() {
+    const asked = authorization();
+    await authorize(asked);
+    const { payment } = await world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+    const id = payment?.id ?? "";
+    let asks = 0;
+    const process = world.start((provider) => ({
+      ...provider,
+      refund: async () => ({ kind: "UNKNOWN", cause: "a test" }),
+      async find() {
+        asks += 1;
+        return { kind: "DECLINED", code: "account_closed" };
+      },
+    }));
+    expect(await refusal(process.door.refundPayment({ id }, admin()))).toBe("PROVIDER_UNAVAILABLE");
+    expect(asks).toBe(0);
+    await world.passTime(60_000);
+    await process.operations.sweep(new AbortController().signal);
+    return { id, orderId: asked.orderId };
+  }
+
+  it("waits for a person, who sees why, and takes the mark off", async () => {
+    const { id } = await refusedLate();
+    const found = (await waiting()).find((payment) => payment.id === id);
+    expect(found?.attention).toMatchObject({
+      reason: Payment_Attention_Reason.REFUND_REFUSED,
+      detail: "account_closed",
+      since: expect.anything(),
+    });
+    const { payment } = await world.door.resolvePaymentAttention({ id, reason: "paid by transfer" }, admin());
+    expect(payment?.attention).toBeUndefined();
+    expect((await waiting()).map((one) => one.id)).not.toContain(id);
+    // To say it twice is to say it once.
+    await world.door.resolvePaymentAttention({ id }, admin());
+    expect(await refusal(world.door.resolvePaymentAttention({ id }, as("CUSTOMER", customerId)))).toBe("ACCESS_DENIED");
+  });
+
+  it("waits no more once the refund is tried again", async () => {
+    const { id, orderId } = await refusedLate();
+    await world.door.refundPayment({ id }, admin());
+    expect((await waiting()).map((one) => one.id)).not.toContain(id);
+    expect(await statusOf(orderId)).toBe("REFUNDED");
+  });
+
+  it("waits for nobody where its caller was told", async () => {
+    const asked = authorization();
+    await authorize(asked);
+    const { payment } = await world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+    const id = payment?.id ?? "";
+    const process = world.start((provider) => ({
+      ...provider,
+      refund: async () => ({ kind: "DECLINED", code: "account_closed" }),
+    }));
+    expect(await refusal(process.door.refundPayment({ id }, admin()))).toBe("REFUND_REFUSED");
+    expect((await waiting()).map((one) => one.id)).not.toContain(id);
+  });
+});
+
+describe("a void that is refused while the authorization is in doubt", () => {
+  it("is told to who asked, once for each time, and leaves nothing to try for ever", async () => {
+    const asked = authorization();
+    const inDoubt = world.start((provider) => ({
+      ...provider,
+      authorize: async () => ({ kind: "UNKNOWN", cause: "a test" }),
+      void: async () => ({ kind: "DECLINED", code: "no_such_authorization" }),
+    }));
+    expect(await refusal(authorize(asked, inDoubt.calls))).toBe("PROVIDER_UNAVAILABLE");
+    const letGo = (process: Process) => refusal(process.calls.voidPayment({ orderId: asked.orderId }, fromOrder()));
+    expect(await letGo(inDoubt)).toBe("VOID_REFUSED");
+    expect(await letGo(inDoubt)).toBe("VOID_REFUSED");
+    expect(await refusal(authorize(asked))).toBe("VOID_REFUSED");
+    expect((await world.store.byOrder(asked.orderId))?.operation).toBeUndefined();
+    expect(await letGo(world)).toBe("none");
+    expect(await statusOf(asked.orderId)).toBe("VOIDED");
   });
 });
 

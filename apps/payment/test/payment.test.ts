@@ -45,7 +45,7 @@ function next(payment: Payment | undefined, word: string): Payment {
 function eventFor(payment: Payment | undefined, word: string): PaymentEvent {
   if (word === "yes" || word === "no") {
     if (payment?.operation === undefined) throw new Error("the provider was not asked");
-    return settle(payment, payment.operation, word === "yes" ? approved : declined);
+    return settle(payment, payment.operation, word === "yes" ? approved : declined, { isTold: true });
   }
   const step = commands[word]?.(payment);
   if (step?.kind !== "START") throw new Error(`${word} starts nothing`);
@@ -71,6 +71,8 @@ authorize                                          | PENDING 0-0 AUTHORIZE | FIN
 authorize no                                       | DECLINED 0-0          | PAYMENT_DECLINED      | PAYMENT_DECLINED  | DONE             | PAYMENT_NOT_CAPTURED
 authorize void                                     | PENDING 0-0 VOID      | FINISH                | FINISH            | FINISH           | FINISH
 authorize void yes                                 | VOIDED 0-0            | PAYMENT_VOIDED        | PAYMENT_VOIDED    | DONE             | PAYMENT_NOT_CAPTURED
+authorize void no                                  | PENDING 0-0           | VOID_REFUSED          | VOID_REFUSED      | VOID_STARTED     | PAYMENT_NOT_CAPTURED
+authorize void no void yes                         | VOIDED 0-0            | PAYMENT_VOIDED        | PAYMENT_VOIDED    | DONE             | PAYMENT_NOT_CAPTURED
 authorize yes                                      | AUTHORIZED 0-0        | DONE                  | CAPTURE_STARTED   | VOID_STARTED     | PAYMENT_NOT_CAPTURED
 authorize yes void                                 | AUTHORIZED 0-0 VOID   | FINISH                | FINISH            | FINISH           | FINISH
 authorize yes void no                              | AUTHORIZED 0-0        | DONE                  | CAPTURE_STARTED   | VOID_STARTED     | PAYMENT_NOT_CAPTURED

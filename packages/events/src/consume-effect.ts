@@ -2,11 +2,14 @@ import { type Consumer, setBack } from "./consumer.ts";
 import { isEarly } from "./cursor.ts";
 import type { Envelope } from "./envelope.ts";
 import { HandlerAborted, HandlerTimedOut } from "./handler-outcome.ts";
-import { failAgain, holdBack, type PendingEvent, park, release } from "./pending.ts";
+import { failAgain, holdBack, type PendingEvent, park, release, renewLease } from "./pending.ts";
 import type { InboxKey } from "./subscription.ts";
 
 /** A handler that goes on for longer is given up on. Shorter than an event is lent to whoever tries it alone. */
 const handlerTimeoutMs = 30_000;
+
+/** An event that waited longer for its turn is lent anew before its handler runs: else another process might take it in the middle. */
+const renewAfterMs = 250;
 
 /** A subscription's handler that calls others. */
 export type RunWithEffect = (envelope: Envelope, inbox: InboxKey, signal: AbortSignal) => Promise<void>;
@@ -63,21 +66,38 @@ async function consumeInBatch(consumer: Consumer, runner: EffectRunner, envelope
 export async function consumeAloneWithEffect(
   consumer: Consumer,
   runner: EffectRunner,
-  { envelope, ...failures }: PendingEvent,
+  event: PendingEvent,
   stop: AbortSignal,
 ): Promise<boolean> {
   const { sql, subscription } = consumer;
-  const [seen] = await sql`
-    select 1 as seen from inbox where subscription = ${subscription.name} and event_id = ${envelope.id}`;
+  const { envelope, attempts, outages } = event;
   try {
-    if (seen === undefined) await runner.limit(async () => await runHandler(consumer, runner, envelope, stop));
+    if ((await runner.limit(() => runLent(consumer, runner, event, stop))) === "TAKEN") return false;
   } catch (error) {
     if (stop.aborted) await release(sql, subscription.name, [envelope.id]);
-    else await failAgain(sql, subscription.name, envelope.id, setBack(consumer, envelope, error, failures));
+    else
+      await failAgain(sql, subscription.name, envelope.id, setBack(consumer, envelope, error, { attempts, outages }));
     return false;
   }
   await runner.record(envelope);
   return true;
+}
+
+/** Runs the handler, unless the event had its effect already, or was TAKEN by another process while it waited for its turn. */
+async function runLent(
+  consumer: Consumer,
+  runner: EffectRunner,
+  event: PendingEvent,
+  stop: AbortSignal,
+): Promise<"DONE" | "TAKEN"> {
+  const { sql, subscription } = consumer;
+  const { envelope, claimedAt } = event;
+  const waited = performance.now() - claimedAt > renewAfterMs;
+  if (waited && !(await renewLease(sql, subscription.name, event))) return "TAKEN";
+  const [seen] = await sql`
+    select 1 as seen from inbox where subscription = ${subscription.name} and event_id = ${envelope.id}`;
+  if (seen === undefined) await runHandler(consumer, runner, envelope, stop);
+  return "DONE";
 }
 
 /** Ends when the handler has ended, has had its time, or the process stops; whether it listens to its signal or not. */

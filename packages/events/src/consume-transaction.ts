@@ -57,7 +57,7 @@ async function consumeBehindSavepoint(
 export async function consumeAloneInTransaction(
   consumer: Consumer,
   run: RunInTransaction,
-  { envelope, ...failures }: PendingEvent,
+  { envelope, attempts, outages }: PendingEvent,
 ): Promise<boolean> {
   const { sql, subscription } = consumer;
   try {
@@ -67,7 +67,7 @@ export async function consumeAloneInTransaction(
     });
     return true;
   } catch (error) {
-    await failAgain(sql, subscription.name, envelope.id, setBack(consumer, envelope, error, failures));
+    await failAgain(sql, subscription.name, envelope.id, setBack(consumer, envelope, error, { attempts, outages }));
     return false;
   }
 }

@@ -49,7 +49,9 @@ export function afterFailure(
   const lastError = textOf(error);
   if (error instanceof HandlerTimedOut || o.isOutage(error)) {
     const outages = before.outages + 1;
-    const delayMs = fullJitterMs(outages, retryDelayMsMin, outageDelayMsMax);
+    // A handler that hangs holds a place for its whole time: it comes back more slowly than what is refused at once.
+    const delayMsMax = error instanceof HandlerTimedOut ? retryDelayMsMax : outageDelayMsMax;
+    const delayMs = fullJitterMs(outages, retryDelayMsMin, delayMsMax);
     return { state: "RETRY", attempts: before.attempts, outages, delayMs, lastError };
   }
   const attempts = before.attempts + 1;

@@ -10,7 +10,7 @@ export {
 export { inboxTables } from "./inbox-tables.ts";
 export type { Jobs } from "./jobs.ts";
 export { migrateJobs } from "./jobs-postgres.ts";
-export { type OutboxLag, outboxIsSettled, outboxLag } from "./lag.ts";
+export { type OutboxLag, openDeliverySince, outboxIsSettled, outboxLag } from "./lag.ts";
 export { outboxTables } from "./outbox-tables.ts";
 export { isPaused, pauseSubscription, resumeSubscription } from "./pausing.ts";
 export { type Publication, publish } from "./publish.ts";

@@ -21,3 +21,11 @@ export async function outboxIsSettled(sql: Sql): Promise<boolean> {
   const { unsent, unsettled } = await outboxLag(sql);
   return unsent === 0 && unsettled === 0;
 }
+
+/** Since when the oldest delivery to a subscription is open, in the publisher's schema that `sql` sees; undefined where none is. */
+export async function openDeliverySince(sql: Sql, subscription: string): Promise<Date | undefined> {
+  const [oldest] = await sql<{ time: Date | null }[]>`
+    select min(b.create_time) as time from delivery d join batch b on b.id = d.batch_id
+    where d.settle_time is null and d.subscription = ${subscription}`;
+  return oldest?.time ?? undefined;
+}

@@ -5,8 +5,8 @@ import type { Failures, Setback } from "./handler-outcome.ts";
 import type { Subscription } from "./subscription.ts";
 import { isAmong } from "./topics.ts";
 
-/** Events that one look takes. */
-const pendingClaimMax = 16;
+/** Events of a subscription that one process tries alone at a time. */
+export const pendingAtOnceMax = 16;
 /** Who takes an event has it for so long. Longer than a handler may run; only a process that died lets it pass. */
 const pendingLeaseMs = 40_000;
 /**
@@ -18,6 +18,9 @@ const orderedStartWaitMs = 300_000;
 /** An event that is tried alone. */
 export interface PendingEvent extends Failures {
   readonly envelope: Envelope;
+  /** Until when it is lent to this process, as Postgres writes it, and when it was taken (ms, `performance.now`). */
+  readonly lease: string;
+  readonly claimedAt: number;
 }
 
 /** Which of these events had their effect already, or have left their batch to be tried alone. */
@@ -70,22 +73,32 @@ async function insertPending(
 
 /**
  * Takes events whose time to be tried again has come and, in an ordered subscription, parked ones whose turn has come. What a newer
- * version put there, of a topic that this one does not know, is left to it.
+ * version put there, of a topic that this one does not know, is left to it. Takes at most `limit`.
  */
 export async function claimPending(
   sql: Sql,
   { name, topics, ordered }: Pick<Subscription, "name" | "topics" | "ordered">,
+  limit = pendingAtOnceMax,
 ): Promise<readonly PendingEvent[]> {
+  const claimedAt = performance.now();
   const ready = ordered ? sql`or (state = 'PARKED' and ${itsTurn(sql)})` : sql``;
-  const rows = await sql<{ envelope: JsonValue; attempts: number; outages: number }[]>`
+  const rows = await sql<{ envelope: JsonValue; attempts: number; outages: number; lease: string }[]>`
     update inbox_pending set next_time = now() + ${pendingLeaseMs} * interval '1 millisecond'
     where (subscription, event_id) in (
       select subscription, event_id from inbox_pending p
       where subscription = ${name} and state in ('RETRY', 'PARKED') and next_time <= now()
         and (state = 'RETRY' ${ready}) and ${isAmong(sql, topics)}
-      order by next_time limit ${pendingClaimMax} for update skip locked)
-    returning envelope, attempts, outages`;
-  return rows.map(({ envelope, ...failures }) => ({ envelope: openEnvelope(envelope), ...failures }));
+      order by next_time limit ${limit} for update skip locked)
+    returning envelope, attempts, outages, next_time::text as lease`;
+  return rows.map(({ envelope, ...row }) => ({ envelope: openEnvelope(envelope), ...row, claimedAt }));
+}
+
+/** Lends an event to this process anew, from now. Answers whether it was still lent to it: if not, another one has it, or it is done with. */
+export async function renewLease(sql: Sql, subscription: string, { envelope, lease }: PendingEvent): Promise<boolean> {
+  const renewed = await sql`
+    update inbox_pending set next_time = now() + ${pendingLeaseMs} * interval '1 millisecond'
+    where subscription = ${subscription} and event_id = ${envelope.id} and next_time = ${lease}::text::timestamptz`;
+  return renewed.count === 1;
 }
 
 function itsTurn(sql: Sql) {

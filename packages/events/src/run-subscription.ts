@@ -12,7 +12,7 @@ import type { Jobs } from "./jobs.ts";
 import { createLimiter } from "./limiter.ts";
 import { createLoop } from "./loop.ts";
 import { isPaused } from "./pausing.ts";
-import { claimPending, type PendingEvent, putAside, release, takenOver } from "./pending.ts";
+import { claimPending, type PendingEvent, pendingAtOnceMax, putAside, release, takenOver } from "./pending.ts";
 import type { Subscription } from "./subscription.ts";
 import { coversTopic } from "./topics.ts";
 import { passOverUnknown, takeUpUnknown } from "./unknown-topics.ts";
@@ -40,26 +40,35 @@ interface Course {
  * While the subscription is paused nothing is taken, neither jobs nor what stands aside: the queue and the publisher keep them. Whether it is, is
  * looked up before the first job is taken and at each look for events that stand aside.
  *
- * @param o `isOutage` tells what something that is down does to the handler: such a failure is not the event's own.
+ * @param o `openSince` asks the publishers since when a delivery to it is open: what it remembers since then is not swept, and where they cannot be
+ * asked nothing is. Without it there are no publishers that could be asked. `isOutage` tells what something that is down does to the handler: such a failure is not the event's own.
  */
 export function runSubscription(o: {
   readonly subscription: Subscription;
+  /** Every subscription of the service, itself among them. */
+  readonly running?: readonly string[];
   readonly database: Database;
   readonly jobs: Jobs;
   readonly log: Logger;
   isOutage(error: unknown): boolean;
+  openSince?(signal: AbortSignal): Promise<Date | undefined>;
 }): { stop(): Promise<void> } {
   const { subscription, jobs, log } = o;
   const { name, topics, ordered } = subscription;
   const { sql } = o.database;
   const course = courseOf({ subscription, sql, log, isOutage: o.isOutage });
   const stopping = new AbortController();
-  /** Events that were lent to this process, and whose outcome could not be written down. */
+  /** Events that were lent to this process, and whose outcome could not be written down; and why. */
   let unfinished: string[] = [];
+  let unwritten: { readonly error: unknown } | undefined;
+  /** The events that are tried alone at this moment. Each has a place of its own: one whose handler hangs holds up no other. */
+  const alone = new Set<Promise<void>>();
+  let trying = new AbortController();
   /** Topics that this version does not know and the log has told of. */
   const unknownTold = new Set<string>();
   let takeUpDue = Date.now();
   let sweepDue = Date.now() + sweepMs * Math.random();
+  let sweeping: Promise<void> | undefined;
 
   async function consumeJob(data: JsonValue, signal: AbortSignal): Promise<void> {
     const { envelopes, unreadable } = openJob(data);
@@ -94,25 +103,65 @@ export function runSubscription(o: {
         "events were passed over: no version that knows their topic came",
       );
     }
-    return (await sweepInbox(sql)) || more;
+    const openSince = await o.openSince?.(stopping.signal);
+    return (await sweepInbox(sql, { subscription: name, running: o.running ?? [name], openSince })) || more;
+  }
+
+  /** Sweeps beside everything else: asking the publishers may take its time. What fails is tried again in a minute. */
+  function startSweep(): void {
+    sweepDue = Number.POSITIVE_INFINITY;
+    const swept = sweep()
+      .catch((error: unknown) => {
+        log.debug({ subscription: name, err: error }, "the inbox could not be swept");
+        return false;
+      })
+      .then((more) => {
+        sweepDue = Date.now() + (more ? 0 : sweepMs);
+      });
+    sweeping = swept;
+  }
+
+  /** Tries an event alone, beside the others. */
+  function tryAlone(event: PendingEvent): void {
+    const signal = AbortSignal.any([stopping.signal, trying.signal]);
+    const tried = course
+      .alone(event, signal)
+      .catch((error: unknown) => {
+        unfinished.push(event.envelope.id);
+        unwritten = { error };
+      })
+      .then(() => {
+        alone.delete(tried);
+        // There may be more to try than there were places, or a successor whose turn has come.
+        pending.wake();
+      });
+    alone.add(tried);
+  }
+
+  /** Stops taking events until the subscription is resumed. What is tried is aborted, and comes again then. */
+  async function pause(): Promise<void> {
+    trying.abort();
+    await Promise.all([intake.close(), ...alone]);
+    trying = new AbortController();
   }
 
   async function consumePending(): Promise<"more" | "done"> {
-    if (unfinished.length > 0) await release(sql, name, unfinished);
-    unfinished = [];
+    const failed = unwritten;
+    unwritten = undefined;
+    if (failed !== undefined) throw failed.error;
+    const lent = unfinished;
+    if (lent.length > 0) await release(sql, name, lent);
+    unfinished = unfinished.filter((id) => !lent.includes(id));
     if (await isPaused(sql, name)) {
-      await intake.close();
+      await pause();
       return "done";
     }
     intake.open();
     if (Date.now() >= takeUpDue && !(await takeUpUnknown(sql, subscription))) takeUpDue = Date.now() + takeUpMs;
-    const events = await claimPending(sql, subscription);
-    const ended = await Promise.allSettled(events.map(async (event) => await course.alone(event, stopping.signal)));
-    unfinished = events.filter((_, n) => ended[n]?.status === "rejected").map(({ envelope }) => envelope.id);
-    const failed = ended.find((end) => end.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    if (Date.now() >= sweepDue && !(await sweep())) sweepDue = Date.now() + sweepMs;
-    return ended.some((end) => end.status === "fulfilled" && end.value) ? "more" : "done";
+    const free = pendingAtOnceMax - alone.size;
+    if (free > 0) for (const event of await claimPending(sql, subscription, free)) tryAlone(event);
+    if (Date.now() >= sweepDue) startSweep();
+    return "done";
   }
 
   const intake = createIntake(() => jobs.work(name, consumeJob, { concurrency: course.jobsMax, log }));
@@ -123,6 +172,7 @@ export function runSubscription(o: {
       const ended = intake.stop();
       stopping.abort();
       await Promise.all([ended, pending.stop()]);
+      await Promise.all([...alone, sweeping]);
     },
   };
 }

@@ -38,6 +38,76 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
   afterEach(() => world.rest());
   afterAll(() => world.stop());
 
+  it("by hanging holds up no other event that is tried again", async () => {
+    const name = "hanging";
+    const hanging = Promise.withResolvers<AbortSignal>();
+    const tries = new Map<string, number>();
+    await world.subscription(name, {
+      async withEffect({ id, subject, version }, _inbox, signal) {
+        tries.set(id, (tries.get(id) ?? 0) + 1);
+        if (tries.get(id) === 1) throw new Error("the first try fails");
+        if (isBad(subject)) {
+          hanging.resolve(signal);
+          await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+        }
+        await world.desk.sql`
+          insert into effect (subscription, event_id, subject, version) values (${name}, ${id}, ${subject}, ${version})`;
+      },
+    });
+    world.relay();
+    await world.publish("bad", 1);
+    const signal = await hanging.promise;
+    const good = await world.publish("good", 1);
+    await until("the other had its effect", async () => (await effectsOf(world.desk, name)).includes(good));
+    expect(signal.aborted).toBe(false);
+  });
+
+  it("and waits for its turn longer than it is lent runs in the process that has it then, and there alone", async () => {
+    const name = "lent";
+    const subjectsOf = (process: string) => ran.filter((one) => one.startsWith(process));
+    const ran: string[] = [];
+    const blocking = Promise.withResolvers<void>();
+    const blocked = Promise.withResolvers<void>();
+    const handler = (process: string): TestHandler => ({
+      async withEffect({ id, subject, version }) {
+        ran.push(`${process} ${subject}`);
+        if (subject === "bad" && ran.length === 1) throw new Error("the first try fails");
+        if (subject === "blocks") {
+          blocking.resolve();
+          await blocked.promise;
+        }
+        await world.desk.sql`
+          insert into effect (subscription, event_id, subject, version) values (${name}, ${id}, ${subject}, ${version})`;
+      },
+    });
+    const due = (time: string) =>
+      world.desk.sql`update inbox_pending set next_time = ${time}::text::timestamptz where subscription = ${name}`;
+    const first = await world.subscription(name, handler("first"), { concurrencyMax: 1 });
+    world.relay();
+    const bad = await world.publish("bad", 1);
+    await until("it stands aside", async () => (await pendingOf(name)) === 1);
+    await due("infinity");
+    await world.publish("blocks", 1);
+    await blocking.promise;
+    await due("-infinity");
+    await until("the first process has it", async () => {
+      const lent = await world.desk.sql`
+        select from inbox_pending where subscription = ${name} and next_time between now() + interval '20 s' and now() + interval '1 h'`;
+      return lent.length === 1;
+    });
+    // The lease is over, and the first process still waits for the handler that blocks.
+    await due("-infinity");
+    const second = world.run(name, handler("second"));
+    await until("it had its effect", async () => (await effectsOf(world.desk, name)).includes(bad));
+    await second.stop();
+    blocked.resolve();
+    await world.publish("last", 1);
+    await until("all had their effect", async () => (await effectsOf(world.desk, name)).length === 3);
+    await first.stop();
+    expect(subjectsOf("first")).toEqual(["first bad", "first blocks", "first last"]);
+    expect(subjectsOf("second")).toEqual(["second bad"]);
+  });
+
   describe.each(["database only", "with an effect"] as const)("%s", (form) => {
     const slug = form.replaceAll(" ", "-");
     const handlerOf = (name: string, fails: (subject: string) => Error | undefined) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sweepInbox } from "../src/inbox-sweep.ts";
+import { openDeliverySince } from "../src/lag.ts";
 import { sweepOutbox } from "../src/outbox-sweep.ts";
 import { claimBatch } from "../src/relay-send.ts";
 import { openWorld, redis, type World } from "./world.ts";
@@ -39,13 +40,40 @@ describe("what is kept, and how long", () => {
     expect(await sql`select 1 from batch where settle_time is null`).toHaveLength(0);
   });
 
+  const remembered = async () => {
+    const left = await world.desk.sql<{ subscription: string }[]>`select subscription from inbox order by subscription`;
+    return left.map(({ subscription }) => subscription);
+  };
+
   it("forgets an event only long after its publisher can send it again", async () => {
     const { sql } = world.desk;
     await sql`
       insert into inbox (subscription, event_id, time)
-      values ('old', gen_random_uuid(), now() - interval '15 days'), ('new', gen_random_uuid(), now() - interval '13 days')`;
-    expect(await sweepInbox(sql)).toBe(false);
-    const left = await sql<{ subscription: string }[]>`select subscription from inbox`;
-    expect(left.map(({ subscription }) => subscription)).toEqual(["new"]);
+      values ('one', gen_random_uuid(), now() - interval '15 days'), ('one', gen_random_uuid(), now() - interval '13 days'),
+        ('gone', gen_random_uuid(), now() - interval '15 days'), ('two', gen_random_uuid(), now() - interval '15 days')`;
+    const swept = await sweepInbox(sql, { subscription: "one", running: ["one", "two"], openSince: undefined });
+    expect(swept).toBe(false);
+    // What the other one remembers is for its own sweep to forget: it knows of its own publishers.
+    expect(await remembered()).toEqual(["one", "two"]);
+    await sql`delete from inbox`;
+  });
+
+  it("remembers, however old, what an open delivery may bring again", async () => {
+    const { shop, desk } = world;
+    await shop.sql`update delivery set settle_time = now()`;
+    await world.register("paused");
+    await world.publish("handled before the pause", 1);
+    await claimBatch(shop.sql);
+    await shop.sql`update batch set create_time = now() - interval '40 days' where settle_time is null`;
+    const openSince = await openDeliverySince(shop.sql, "paused");
+    await desk.sql`
+      insert into inbox (subscription, event_id, time)
+      values ('paused', gen_random_uuid(), now() - interval '39 days'), ('paused', gen_random_uuid(), now() - interval '41 days')`;
+    await sweepInbox(desk.sql, { subscription: "paused", running: ["paused"], openSince });
+    expect(await remembered()).toEqual(["paused"]);
+    await shop.sql`update delivery set settle_time = now() where subscription = 'paused'`;
+    expect(await openDeliverySince(shop.sql, "paused")).toBeUndefined();
+    await sweepInbox(desk.sql, { subscription: "paused", running: ["paused"], openSince: undefined });
+    expect(await remembered()).toEqual([]);
   });
 });

@@ -27,7 +27,7 @@ import { sweepIdempotencyKeys } from "./idempotency-retention.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { createReadiness } from "./readiness.ts";
 import { createRegistrar, type Registrar } from "./registrar.ts";
-import { registrationRoute } from "./registration.ts";
+import { askOpenSince, registrationRoute } from "./registration.ts";
 import { runSchedule } from "./run-schedule.ts";
 import { defaultPorts, type ServiceName } from "./service-name.ts";
 import { subscriptionRoute } from "./subscription-route.ts";
@@ -165,7 +165,7 @@ async function start(
   for (const { open } of opened) await open.seed();
 
   for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
-  for (const { part, open } of opened) runSubscriptions(part, open, jobs, teardown);
+  for (const { part, open } of opened) runSubscriptions(part, open, { jobs, clients }, teardown);
   for (const { part, open } of opened) runSchedules(part, open, teardown);
   const port = o.listens ? await listenAlone(opened, { config, clients, revocations }, teardown) : undefined;
   // The first thing that stops: whoever asks is told to go elsewhere while what runs ends.
@@ -214,9 +214,24 @@ function startRelay(relay: ReturnType<typeof createRelay>, teardown: Teardown): 
   teardown.add("relays", () => relay.stop());
 }
 
-function runSubscriptions({ database, log }: Part, open: OpenService, jobs: Jobs, teardown: Teardown): void {
+function runSubscriptions(
+  { name: service, database, log }: Part,
+  open: OpenService,
+  { jobs, clients }: { readonly jobs: Jobs; readonly clients: ClientFactory },
+  teardown: Teardown,
+): void {
+  const running = open.subscriptions.map(({ name }) => name);
   for (const subscription of open.subscriptions) {
-    const worker = runSubscription({ subscription, database, jobs, log, isOutage: isSomethingDown });
+    const openSince = (signal: AbortSignal) => askOpenSince({ clients, service }, subscription, signal);
+    const worker = runSubscription({
+      subscription,
+      running,
+      database,
+      jobs,
+      log,
+      isOutage: isSomethingDown,
+      openSince,
+    });
     teardown.add("subscriptions", () => worker.stop());
   }
 }

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file rialto/events/v1/registration.proto.
@@ -52,6 +53,46 @@ export declare type RegisterSubscriptionResponse = Message<"rialto.events.v1.Reg
 export declare const RegisterSubscriptionResponseSchema: GenMessage<RegisterSubscriptionResponse>;
 
 /**
+ * Asks about the deliveries to a subscription.
+ *
+ * @generated from message rialto.events.v1.GetOpenDeliveryRequest
+ */
+export declare type GetOpenDeliveryRequest = Message<"rialto.events.v1.GetOpenDeliveryRequest"> & {
+  /**
+   * The subscription's name.
+   *
+   * @generated from field: string subscription = 1;
+   */
+  subscription: string;
+};
+
+/**
+ * Describes the message rialto.events.v1.GetOpenDeliveryRequest.
+ * Use `create(GetOpenDeliveryRequestSchema)` to create a new message.
+ */
+export declare const GetOpenDeliveryRequestSchema: GenMessage<GetOpenDeliveryRequest>;
+
+/**
+ * The oldest delivery that the queue has not reported as done.
+ *
+ * @generated from message rialto.events.v1.GetOpenDeliveryResponse
+ */
+export declare type GetOpenDeliveryResponse = Message<"rialto.events.v1.GetOpenDeliveryResponse"> & {
+  /**
+   * When its batch was made; not set where none is open.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 1;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rialto.events.v1.GetOpenDeliveryResponse.
+ * Use `create(GetOpenDeliveryResponseSchema)` to create a new message.
+ */
+export declare const GetOpenDeliveryResponseSchema: GenMessage<GetOpenDeliveryResponse>;
+
+/**
  * Where a service says which events of another it wants. Every publishing service serves it.
  *
  * @generated from service rialto.events.v1.RegistrationService
@@ -67,6 +108,16 @@ export declare const RegistrationService: GenService<{
     methodKind: "unary";
     input: typeof RegisterSubscriptionRequestSchema;
     output: typeof RegisterSubscriptionResponseSchema;
+  },
+  /**
+   * Says since when the oldest delivery to a subscription is open: what the subscriber remembers from then on must not be forgotten yet.
+   *
+   * @generated from rpc rialto.events.v1.RegistrationService.GetOpenDelivery
+   */
+  getOpenDelivery: {
+    methodKind: "unary";
+    input: typeof GetOpenDeliveryRequestSchema;
+    output: typeof GetOpenDeliveryResponseSchema;
   },
 }>;
 

@@ -4,13 +4,14 @@
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_rialto_auth_v1_access } from "../../auth/v1/access_pb.js";
 
 /**
  * Describes the file rialto/events/v1/registration.proto.
  */
 export const file_rialto_events_v1_registration = /*@__PURE__*/
-  fileDesc("CiNyaWFsdG8vZXZlbnRzL3YxL3JlZ2lzdHJhdGlvbi5wcm90bxIQcmlhbHRvLmV2ZW50cy52MSKKAQobUmVnaXN0ZXJTdWJzY3JpcHRpb25SZXF1ZXN0EjMKDHN1YnNjcmlwdGlvbhgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDQ5fSQSNgoGdG9waWNzGAIgAygJQia6SCOSASAIARAyIhpyGDIWXlthLXpdK1wuKFthLXpfXSt8XCopJCIeChxSZWdpc3RlclN1YnNjcmlwdGlvblJlc3BvbnNlMsMBChNSZWdpc3RyYXRpb25TZXJ2aWNlEqsBChRSZWdpc3RlclN1YnNjcmlwdGlvbhItLnJpYWx0by5ldmVudHMudjEuUmVnaXN0ZXJTdWJzY3JpcHRpb25SZXF1ZXN0Gi4ucmlhbHRvLmV2ZW50cy52MS5SZWdpc3RlclN1YnNjcmlwdGlvblJlc3BvbnNlIjSQAgKquxgtEgR1c2VyEgdwcm9kdWN0EgVvcmRlchIHcGF5bWVudBIMbm90aWZpY2F0aW9uYgZwcm90bzM", [file_buf_validate_validate, file_rialto_auth_v1_access]);
+  fileDesc("CiNyaWFsdG8vZXZlbnRzL3YxL3JlZ2lzdHJhdGlvbi5wcm90bxIQcmlhbHRvLmV2ZW50cy52MSKKAQobUmVnaXN0ZXJTdWJzY3JpcHRpb25SZXF1ZXN0EjMKDHN1YnNjcmlwdGlvbhgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDQ5fSQSNgoGdG9waWNzGAIgAygJQia6SCOSASAIARAyIhpyGDIWXlthLXpdK1wuKFthLXpfXSt8XCopJCIeChxSZWdpc3RlclN1YnNjcmlwdGlvblJlc3BvbnNlIk0KFkdldE9wZW5EZWxpdmVyeVJlcXVlc3QSMwoMc3Vic2NyaXB0aW9uGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNDl9JCJEChdHZXRPcGVuRGVsaXZlcnlSZXNwb25zZRIpCgVzaW5jZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy4gIKE1JlZ2lzdHJhdGlvblNlcnZpY2USqwEKFFJlZ2lzdGVyU3Vic2NyaXB0aW9uEi0ucmlhbHRvLmV2ZW50cy52MS5SZWdpc3RlclN1YnNjcmlwdGlvblJlcXVlc3QaLi5yaWFsdG8uZXZlbnRzLnYxLlJlZ2lzdGVyU3Vic2NyaXB0aW9uUmVzcG9uc2UiNJACAqq7GC0SBHVzZXISB3Byb2R1Y3QSBW9yZGVyEgdwYXltZW50Egxub3RpZmljYXRpb24SnAEKD0dldE9wZW5EZWxpdmVyeRIoLnJpYWx0by5ldmVudHMudjEuR2V0T3BlbkRlbGl2ZXJ5UmVxdWVzdBopLnJpYWx0by5ldmVudHMudjEuR2V0T3BlbkRlbGl2ZXJ5UmVzcG9uc2UiNJACAaq7GC0SBHVzZXISB3Byb2R1Y3QSBW9yZGVyEgdwYXltZW50Egxub3RpZmljYXRpb25iBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_rialto_auth_v1_access]);
 
 /**
  * Describes the message rialto.events.v1.RegisterSubscriptionRequest.
@@ -25,6 +26,20 @@ export const RegisterSubscriptionRequestSchema = /*@__PURE__*/
  */
 export const RegisterSubscriptionResponseSchema = /*@__PURE__*/
   messageDesc(file_rialto_events_v1_registration, 1);
+
+/**
+ * Describes the message rialto.events.v1.GetOpenDeliveryRequest.
+ * Use `create(GetOpenDeliveryRequestSchema)` to create a new message.
+ */
+export const GetOpenDeliveryRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_events_v1_registration, 2);
+
+/**
+ * Describes the message rialto.events.v1.GetOpenDeliveryResponse.
+ * Use `create(GetOpenDeliveryResponseSchema)` to create a new message.
+ */
+export const GetOpenDeliveryResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_events_v1_registration, 3);
 
 /**
  * Where a service says which events of another it wants. Every publishing service serves it.

@@ -192,7 +192,7 @@ export enum Notification_State {
   SENT = 2,
 
   /**
-   * The mail server refused it for good.
+   * The mail server refused it for good, or it failed again and again with nothing down: it waits for an admin, who can have it sent once more.
    *
    * @generated from enum value: FAILED = 3;
    */
@@ -237,6 +237,13 @@ export declare type ListNotificationsRequest = Message<"rialto.notification.v1.L
    * @generated from field: string order_id = 4;
    */
   orderId: string;
+
+  /**
+   * Only those that stand there.
+   *
+   * @generated from field: rialto.notification.v1.Notification.State state = 5;
+   */
+  state: Notification_State;
 };
 
 /**

@@ -106,6 +106,13 @@ export enum PaymentErrorReason {
    * @generated from enum value: REFUND_KEY_REQUIRED = 12;
    */
   REFUND_KEY_REQUIRED = 12,
+
+  /**
+   * The card network refused to let go of an authorization whose outcome is not known: a person must ask it.
+   *
+   * @generated from enum value: VOID_REFUSED = 13;
+   */
+  VOID_REFUSED = 13,
 }
 
 /**

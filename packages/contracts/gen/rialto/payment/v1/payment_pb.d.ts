@@ -89,6 +89,13 @@ export declare type Payment = Message<"rialto.payment.v1.Payment"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Set where it waits for a person.
+   *
+   * @generated from field: rialto.payment.v1.Payment.Attention attention = 11;
+   */
+  attention?: Payment_Attention | undefined;
 };
 
 /**
@@ -96,6 +103,66 @@ export declare type Payment = Message<"rialto.payment.v1.Payment"> & {
  * Use `create(PaymentSchema)` to create a new message.
  */
 export declare const PaymentSchema: GenMessage<Payment>;
+
+/**
+ * Why a payment waits for a person.
+ *
+ * @generated from message rialto.payment.v1.Payment.Attention
+ */
+export declare type Payment_Attention = Message<"rialto.payment.v1.Payment.Attention"> & {
+  /**
+   * What happened.
+   *
+   * @generated from field: rialto.payment.v1.Payment.Attention.Reason reason = 1;
+   */
+  reason: Payment_Attention_Reason;
+
+  /**
+   * The provider's code.
+   *
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+
+  /**
+   * Since when it waits.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rialto.payment.v1.Payment.Attention.
+ * Use `create(Payment_AttentionSchema)` to create a new message.
+ */
+export declare const Payment_AttentionSchema: GenMessage<Payment_Attention>;
+
+/**
+ * What can have happened.
+ *
+ * @generated from enum rialto.payment.v1.Payment.Attention.Reason
+ */
+export enum Payment_Attention_Reason {
+  /**
+   * Not given.
+   *
+   * @generated from enum value: REASON_UNSPECIFIED = 0;
+   */
+  REASON_UNSPECIFIED = 0,
+
+  /**
+   * The card network refused a refund whose caller had been told that the answer is not known yet.
+   *
+   * @generated from enum value: REFUND_REFUSED = 1;
+   */
+  REFUND_REFUSED = 1,
+}
+
+/**
+ * Describes the enum rialto.payment.v1.Payment.Attention.Reason.
+ */
+export declare const Payment_Attention_ReasonSchema: GenEnum<Payment_Attention_Reason>;
 
 /**
  * Where a payment can stand.
@@ -356,6 +423,53 @@ export declare type RefundPaymentResponse = Message<"rialto.payment.v1.RefundPay
 export declare const RefundPaymentResponseSchema: GenMessage<RefundPaymentResponse>;
 
 /**
+ * Says that somebody has looked.
+ *
+ * @generated from message rialto.payment.v1.ResolvePaymentAttentionRequest
+ */
+export declare type ResolvePaymentAttentionRequest = Message<"rialto.payment.v1.ResolvePaymentAttentionRequest"> & {
+  /**
+   * The payment's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What was done about it, for the log.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message rialto.payment.v1.ResolvePaymentAttentionRequest.
+ * Use `create(ResolvePaymentAttentionRequestSchema)` to create a new message.
+ */
+export declare const ResolvePaymentAttentionRequestSchema: GenMessage<ResolvePaymentAttentionRequest>;
+
+/**
+ * The payment without the mark.
+ *
+ * @generated from message rialto.payment.v1.ResolvePaymentAttentionResponse
+ */
+export declare type ResolvePaymentAttentionResponse = Message<"rialto.payment.v1.ResolvePaymentAttentionResponse"> & {
+  /**
+   * The payment.
+   *
+   * @generated from field: rialto.payment.v1.Payment payment = 1;
+   */
+  payment?: Payment | undefined;
+};
+
+/**
+ * Describes the message rialto.payment.v1.ResolvePaymentAttentionResponse.
+ * Use `create(ResolvePaymentAttentionResponseSchema)` to create a new message.
+ */
+export declare const ResolvePaymentAttentionResponseSchema: GenMessage<ResolvePaymentAttentionResponse>;
+
+/**
  * Asks for one payment.
  *
  * @generated from message rialto.payment.v1.GetPaymentRequest
@@ -421,6 +535,13 @@ export declare type ListPaymentsRequest = Message<"rialto.payment.v1.ListPayment
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Only those that wait for a person.
+   *
+   * @generated from field: bool attention = 4;
+   */
+  attention: boolean;
 };
 
 /**
@@ -615,6 +736,13 @@ export enum PaymentEvent_Kind {
    * @generated from enum value: REFUND_REFUSED = 12;
    */
   REFUND_REFUSED = 12,
+
+  /**
+   * A person has looked: topic payment.attention_resolved.
+   *
+   * @generated from enum value: ATTENTION_RESOLVED = 13;
+   */
+  ATTENTION_RESOLVED = 13,
 }
 
 /**
@@ -652,7 +780,7 @@ export declare const PaymentService: GenService<{
   },
   /**
    * Lets go of what is held for an order. Where nothing is held yet, it leaves a tombstone that refuses the authorization.
-   * Reasons: PAYMENT_CAPTURED, PROVIDER_UNAVAILABLE.
+   * Reasons: PAYMENT_CAPTURED, VOID_REFUSED, PROVIDER_UNAVAILABLE.
    *
    * @generated from rpc rialto.payment.v1.PaymentService.VoidPayment
    */
@@ -673,6 +801,17 @@ export declare const PaymentService: GenService<{
     methodKind: "unary";
     input: typeof RefundPaymentRequestSchema;
     output: typeof RefundPaymentResponseSchema;
+  },
+  /**
+   * Takes the mark off a payment that waits for a person: somebody has looked. A refund that is tried again does so too. Where there is no
+   * mark, nothing changes. Reasons: PAYMENT_NOT_FOUND.
+   *
+   * @generated from rpc rialto.payment.v1.PaymentService.ResolvePaymentAttention
+   */
+  resolvePaymentAttention: {
+    methodKind: "unary";
+    input: typeof ResolvePaymentAttentionRequestSchema;
+    output: typeof ResolvePaymentAttentionResponseSchema;
   },
   /**
    * Reads one payment. Reasons: PAYMENT_NOT_FOUND.

@@ -1,0 +1,2 @@
+ALTER TABLE "notification"."notification" ADD COLUMN "attempts" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+CREATE INDEX "notification_failed" ON "notification"."notification" USING btree ("id") WHERE state = 'FAILED';
