@@ -1,9 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openChromium } from "@rialto/testing/chromium";
 import { simpleParser } from "mailparser";
 import type { Page, Request } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openChromium } from "./chromium.ts";
 import { openShop, type Shop } from "./shop.ts";
 import { oneProcess, type Topology } from "./topology.ts";
 
