@@ -13,6 +13,7 @@ export function doorOptions(
     | "trustedProxies"
     | "backendAddresses"
     | "forwardedHeader"
+    | "drainSeconds"
   >,
   rateLimits: RateLimits,
 ): Partial<GatewayOptions> {
@@ -26,5 +27,6 @@ export function doorOptions(
     trustedProxies,
     backendAddresses,
     forwardedHeader,
+    drainMs: config.drainSeconds * 1_000,
   };
 }

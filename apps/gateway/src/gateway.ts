@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
   answerTakingMax,
@@ -64,6 +65,8 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly bodyPace?: BodyPace;
   /** How late the event loop is; measured, where it is not given. */
   readonly eventLoopDelayMs?: () => number;
+  /** How long a gateway that is told to close answers on, while its readiness already says that it stops. */
+  readonly drainMs?: number;
   /** Origins whose pages may call: none, where it is not given. */
   readonly corsOrigins?: readonly string[];
   /** Addresses and CIDR blocks of the proxies whose word on the client's address is taken. */
@@ -77,7 +80,7 @@ export interface GatewayOptions extends Behind, HealthSources {
 /** A gateway that takes requests. */
 export interface Gateway {
   readonly port: number;
-  /** Takes no new request, ends the streams, lets what else is at work end for a while, then cuts what is left. */
+  /** Is not ready from now on, answers on for as long as it drains, then takes no new request, ends the streams, lets what else is at work end for a while, then cuts what is left. */
   close(): Promise<void>;
 }
 
@@ -94,6 +97,7 @@ const clientStreamsMax = 100;
  * contract, and passed on to the service that serves it. Throws where the contract's routes clash or the port is taken.
  */
 export async function startGateway(o: GatewayOptions): Promise<Gateway> {
+  const stopping = new AbortController();
   const closing = new AbortController();
   const isBackend = createAddressCheck(o.backendAddresses ?? []);
   const load = createLoad({
@@ -104,7 +108,10 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     ...(o.bodyPace === undefined ? {} : { bodyPace: o.bodyPace }),
     ...(o.eventLoopDelayMs === undefined ? {} : { eventLoopDelayMs: o.eventLoopDelayMs }),
   });
-  const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, load, closing.signal);
+  const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, load, {
+    stopping: stopping.signal,
+    closing: closing.signal,
+  });
   const isProxy = createAddressCheck(o.trustedProxies ?? []);
   const { port, host, tls } = o;
   const opened = await openPort({
@@ -119,12 +126,22 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     unreadable: { headers: safetyHeaders(tls !== undefined), onAnswered: logUnreadable(o.log) },
     onRequest: (request, response) => void answer(request, response),
   });
+  async function close(): Promise<void> {
+    stopping.abort();
+    if (o.drainMs !== undefined && o.drainMs > 0) {
+      opened.drain();
+      await sleep(o.drainMs);
+    }
+    const closed = opened.close();
+    closing.abort();
+    load.close();
+    await closed;
+  }
+  let closed: Promise<void> | undefined;
   return {
     port: opened.port,
     close: () => {
-      const closed = opened.close();
-      closing.abort();
-      load.close();
+      closed ??= close();
       return closed;
     },
   };
@@ -140,12 +157,12 @@ function withEventsDoor(o: GatewayOptions): Behind["upstream"] {
 function createHandler(
   o: GatewayOptions,
   load: Load,
-  closing: AbortSignal,
+  { stopping, closing }: { readonly stopping: AbortSignal; readonly closing: AbortSignal },
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const methods = publishedMethods(contractServices);
   const table = compileRoutes(contractServices);
   const pages = createPages(table.routes);
-  const health = createHealth(o, o, closing);
+  const health = createHealth(o, o, stopping);
   const count: CountRequest =
     o.requestLimits === undefined
       ? async () => undefined

@@ -22,9 +22,9 @@ export interface Health {
 }
 
 /** Watches the services behind, as far as calls show how they are, and tells of them and of where requests are counted. */
-export function createHealth(behind: Pick<Behind, "upstream">, sources: HealthSources, closing: AbortSignal): Health {
+export function createHealth(behind: Pick<Behind, "upstream">, sources: HealthSources, stopping: AbortSignal): Health {
   const services = servicesBehind();
-  const readiness = createReadiness({ behind, services, closing, startMsMax: sources.startMsMax });
+  const readiness = createReadiness({ behind, services, stopping, startMsMax: sources.startMsMax });
   const answer = createHealthPages({
     readiness,
     services: () => services.map((service) => ({ service, replicas: behind.upstream(service).status() })),

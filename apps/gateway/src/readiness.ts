@@ -13,10 +13,10 @@ const startMsMaxDefault = 60_000;
 export function createReadiness(o: {
   readonly behind: Pick<Behind, "upstream">;
   readonly services: readonly string[];
-  readonly closing: AbortSignal;
+  readonly stopping: AbortSignal;
   readonly startMsMax?: number | undefined;
 }): Readiness {
-  const { behind, services, closing } = o;
+  const { behind, services, stopping } = o;
   const startsUntil = performance.now() + (o.startMsMax ?? startMsMaxDefault);
   const awaited = new Set(services);
   const isReachable = (service: string) =>
@@ -38,14 +38,14 @@ export function createReadiness(o: {
     }));
 
   return async () => {
-    if (closing.aborted) return { isStopping: true, waiting: [] };
+    if (stopping.aborted) return { isStopping: true, waiting: [] };
     const isStarting = () => awaited.size > 0 && performance.now() < startsUntil;
     if (isStarting()) {
       await ask(awaited);
-      if (isStarting()) return { isStopping: closing.aborted, waiting: [...awaited].map((name) => `service ${name}`) };
+      if (isStarting()) return { isStopping: stopping.aborted, waiting: [...awaited].map((name) => `service ${name}`) };
     }
     // Where none can be reached no request may come any more to find out that one is back.
     if (!services.some(isReachable)) await ask(services);
-    return { isStopping: closing.aborted, waiting: services.some(isReachable) ? [] : ["any service"] };
+    return { isStopping: stopping.aborted, waiting: services.some(isReachable) ? [] : ["any service"] };
   };
 }

@@ -26,7 +26,7 @@ export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeade
 export { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./json-integer.ts";
 export { limitKeyOf } from "./limit-key.ts";
 export { accessTokenSecondsMax, answerTakingMax, bodyPaceMin, upstreamStreamsMax } from "./limits.ts";
-export { listen } from "./listen.ts";
+export { type Listening, listen } from "./listen.ts";
 export { endWithHead, readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageOf } from "./paging.ts";
 export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";

@@ -11,6 +11,8 @@ import { type BodyOptions, createReceiver, type Receive } from "./service-bodies
 /** A server that runs. */
 export interface Listening {
   readonly port: number;
+  /** Goes on answering, and asks callers to take their next calls elsewhere. */
+  drain(): void;
   /** Lets the calls at work end, but streams at once; breaks off what takes too long. */
   close(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function listen(o: {
   });
   return {
     port: opened.port,
+    drain: opened.drain,
     close: () => {
       endpoint.closing();
       const closed = opened.close();

@@ -5,6 +5,7 @@ import * as tls from "node:tls";
 import { createUnreadable, type Unreadable, type UnreadableOptions } from "./client-error.ts";
 import { countConnections } from "./connection-count.ts";
 import { serveHttp2 } from "./http2-connection.ts";
+import { lastAnswers } from "./last-answers.ts";
 import {
   clientResets,
   closeGraceMsMax,
@@ -32,6 +33,11 @@ export interface PortTls {
 /** An open port. */
 export interface Port {
   readonly port: number;
+  /**
+   * Goes on taking connections and requests, and asks who is here to take their next ones elsewhere: over HTTP/1.1 each answer is the last of its connection
+   * and says so (RFC 9112, section 9.6), over HTTP/2 a connection is told to go away (RFC 9113, section 6.8) and ends after its last call.
+   */
+  drain(): void;
   /** Takes no new connection, lets the requests at work end for a while, then cuts what is left. */
   close(): Promise<void>;
 }
@@ -61,7 +67,8 @@ export async function openPort(o: {
   const times: PortTimes = { headMs: requestHeadMsMax, readMs: requestReadMsMax, idleMs: keepAliveMsMax, ...o.times };
   const { streamsMax, onRequest, isForPeers = false } = o;
   const headBytesMax = isForPeers ? serviceHeadBytesMax : requestHeadBytesMax;
-  const h1 = createHttp1(limitPipelined(onRequest, streamsMax), {
+  const last = lastAnswers();
+  const h1 = createHttp1(last.watch(limitPipelined(onRequest, streamsMax)), {
     times,
     headBytesMax,
     unreadable: createUnreadable(o.unreadable ?? {}),
@@ -98,13 +105,23 @@ export async function openPort(o: {
   // A connection that cannot be accepted (no file descriptor is left for it) is its client's loss alone.
   server.on("error", () => undefined);
   let closed: Promise<void> | undefined;
+  let isDraining = false;
+  const drain = () => {
+    isDraining = true;
+    last.begin();
+    h2.close();
+  };
   const close = async () => {
     const ended = once(server, "close");
+    // A client that is about to use its connection again is answered, and told by the answer; only what stays quiet is closed.
+    const quietFrom = performance.now() + (isDraining ? 0 : quietMs);
     server.close();
-    h2.close();
+    drain();
     for (const socket of silent) socket.destroy();
     // An HTTP/1 connection whose last request ends after this would stay open for its next one.
-    const idle = setInterval(() => h1.closeIdleConnections(), idleCheckMs);
+    const idle = setInterval(() => {
+      if (performance.now() >= quietFrom) h1.closeIdleConnections();
+    }, idleCheckMs);
     const late = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, closeGraceMsMax);
@@ -115,6 +132,7 @@ export async function openPort(o: {
   };
   return {
     port: portOf(server),
+    drain,
     close: () => {
       closed ??= close();
       return closed;
@@ -179,6 +197,8 @@ function createHttp1(
   return server;
 }
 
+/** How long a connection that is not used stays open when its port closes at once. */
+const quietMs = 250;
 const idleCheckMs = 20;
 
 /** How often HTTP/1 connections are looked at for one that takes too long. */

@@ -60,6 +60,8 @@ export interface Config {
   /** Requests that the gateway has at work before it sheds load, and connections that one address may have; undefined for its own figures. */
   readonly inFlightMax: number | undefined;
   readonly clientConnectionsMax: number | undefined;
+  /** How long a process that is told to stop answers on while it says that it is not ready. */
+  readonly drainSeconds: number;
   /** Origins whose pages may call the gateway. */
   readonly corsOrigins: readonly string[];
   /** Addresses and CIDR blocks of the proxies before the gateway. */
@@ -125,7 +127,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     smtpUrl: e.SMTP_URL,
     tlsCertFile: e.RIALTO_TLS_CERT,
     tlsKeyFile: e.RIALTO_TLS_KEY,
-    reflection: e.RIALTO_REFLECTION ?? true,
+    reflection: e.RIALTO_REFLECTION ?? e.NODE_ENV !== "production",
     secret: e.RIALTO_SECRET,
     signingKey: e.RIALTO_SIGNING_KEY,
     signingPublicKeys: e.RIALTO_SIGNING_PUBLIC_KEYS,
@@ -139,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     rateLimitWindowSeconds: e.RIALTO_RATE_LIMIT_WINDOW ?? 900,
     inFlightMax: e.RIALTO_IN_FLIGHT_MAX,
     clientConnectionsMax: e.RIALTO_CLIENT_CONNECTIONS_MAX,
+    drainSeconds: e.RIALTO_DRAIN_SECONDS ?? (e.NODE_ENV === "production" ? drainSecondsDefault : 0),
     corsOrigins: e.RIALTO_CORS_ORIGINS ?? [],
     trustedProxies: e.RIALTO_TRUSTED_PROXIES ?? [],
     backendAddresses: e.RIALTO_BACKEND_ADDRESSES ?? [],
@@ -169,6 +172,9 @@ function standingIn({ INIT_CWD, npm_package_json }: Readonly<Record<string, stri
   return movedByNpm ? (INIT_CWD ?? ".") : ".";
 }
 
+/** As long as a load balancer takes to hear of it: Kubernetes' probe and its routes, with both in the time that Docker gives a process to stop. */
+const drainSecondsDefault = 5;
+
 const postgresUrl = urlOf("postgres:", "postgresql:");
 const optional = { default: undefined };
 
@@ -195,6 +201,7 @@ const variables = {
   RIALTO_RATE_LIMIT_WINDOW: seconds(optional),
   RIALTO_IN_FLIGHT_MAX: wholeNumber(1, 1_000_000)(optional),
   RIALTO_CLIENT_CONNECTIONS_MAX: wholeNumber(1, 1_000_000)(optional),
+  RIALTO_DRAIN_SECONDS: wholeNumber(0, 600)(optional),
   RIALTO_CORS_ORIGINS: origins(optional),
   RIALTO_TRUSTED_PROXIES: addressBlocks(optional),
   RIALTO_BACKEND_ADDRESSES: addressBlocks(optional),

@@ -7,7 +7,7 @@ import type { ConfigScope } from "./required-variables.ts";
 import { runServices } from "./run-services.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
-/** An orchestrator kills what has not ended by then; better to say so ourselves, and exit. */
+/** How long stopping may take behind the drain. An orchestrator kills what has not ended by then; better to say so ourselves, and exit. */
 const stopMsMax = 4_800;
 
 /** A process: what it is called, what it runs, and how it starts. */
@@ -53,10 +53,11 @@ export async function runMain(main: Main): Promise<void> {
     const running = await main.start({ config, log, logOf, logFile });
     const { reason, code } = await stopping.promise;
     log.info({ reason }, "stopping");
+    const stopMs = config.drainSeconds * 1_000 + stopMsMax;
     const timer = setTimeout(() => {
-      log.error({ stopMsMax }, "did not stop in time");
+      log.error({ stopMs }, "did not stop in time");
       process.exit(1);
-    }, stopMsMax);
+    }, stopMs);
     await running.stop();
     log.info("stopped");
     clearTimeout(timer);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AuthService } from "@rialto/contracts";
 import { type Database, isOutage } from "@rialto/database";
 import { createRelay, type Jobs, runSubscription } from "@rialto/events";
@@ -8,6 +9,7 @@ import {
   createTokenVerifier,
   type Endpoint,
   isUnavailable,
+  type Listening,
   listen,
   type Readiness,
   type Revocations,
@@ -57,7 +59,7 @@ export interface Running {
   readonly port: number | undefined;
   /** What the seeds of this start have to say. */
   readonly announcements: readonly Announcement[];
-  /** Stops taking requests, finishes what runs, stops schedules, subscriptions and relays, and closes what is open, in this order. */
+  /** Is not ready from now on, answers on for as long as it drains, stops taking requests, finishes what runs, stops schedules, subscriptions and relays, and closes what is open, in this order. */
   stop(): Promise<void>;
 }
 
@@ -167,12 +169,24 @@ async function start(
   for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
   for (const { part, open } of opened) runSubscriptions(part, open, { jobs, clients }, teardown);
   for (const { part, open } of opened) runSchedules(part, open, teardown);
-  const port = o.listens ? await listenAlone(opened, { config, clients, revocations }, teardown) : undefined;
-  // The first thing that stops: whoever asks is told to go elsewhere while what runs ends.
-  teardown.add("readiness", () => stopping.abort());
+  const server = o.listens ? await listenAlone(opened, { config, clients, revocations }, teardown) : undefined;
   for (const { registrar } of opened) registrar.registerElsewhere(stopping.signal);
 
-  return { endpoints, clients, verifier, revocations, identity, port, announcements, stop: () => teardown.run() };
+  const stop = async () => {
+    // First of all, whoever asks is told to go elsewhere while what runs ends.
+    stopping.abort();
+    if (server !== undefined && config.drainSeconds > 0) {
+      server.drain();
+      await sleep(config.drainSeconds * 1_000);
+    }
+    await teardown.run();
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    ...{ endpoints, clients, verifier, revocations, identity, announcements },
+    port: server?.port,
+    stop: () => (stopped ??= stop()),
+  };
 }
 
 async function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
@@ -254,7 +268,7 @@ async function listenAlone(
   opened: readonly Opened[],
   { config, clients, revocations }: Pick<Running, "clients" | "revocations"> & { readonly config: Config },
   teardown: Teardown,
-): Promise<number> {
+): Promise<Listening> {
   const [only, ...others] = opened;
   if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
   const { endpoint, readiness } = only;
@@ -265,5 +279,5 @@ async function listenAlone(
     extra: (request, response) => answerHealth(request, response) !== undefined,
   });
   teardown.add("requests", () => server.close());
-  return server.port;
+  return server;
 }
