@@ -1,4 +1,4 @@
-import { type Combiner, createCombiner, type Database, isOutage, type Sql, type Transaction } from "@rialto/database";
+import { type Combiner, createCombiner, type Database, isPassing, type Sql, type Transaction } from "@rialto/database";
 import postgres from "postgres";
 import {
   type Folded,
@@ -46,7 +46,7 @@ export function createStockStore({ sql, lanes: connections }: Pick<Database, "sq
       if (!(error instanceof postgres.PostgresError)) return "fail";
       // 55P03: somebody holds a row. Halving would wait for it once for each decision, and hold up all other products meanwhile.
       if (/^(40|55)/.test(error.code)) return "again";
-      return isOutage(error) ? "fail" : "halve";
+      return isPassing(error) ? "fail" : "halve";
     },
   });
   return {

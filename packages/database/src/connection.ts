@@ -1,6 +1,8 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { DatabaseUnreachable } from "./errors.ts";
+import { meaningOf } from "./failures.ts";
+import { type WriteWatch, watchWrites } from "./write-watch.ts";
 
 /** A pool of connections; int8 comes and goes as bigint. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;
@@ -16,6 +18,13 @@ export interface Database {
   readonly orm: PostgresJsDatabase;
   /** For combined commits only: planned once, and never waiting long for a lock. */
   readonly lanes: Sql;
+  /** How the transactions and the combined commits of all pools end. */
+  readonly writes: WriteWatch;
+  /**
+   * Ends each connection once what it was given is answered; what comes next is on new ones. Done by itself when the server says that it has become
+   * read-only: what is writable is somewhere else by then, or this one again in a moment. At most once a second.
+   */
+  renew(): void;
   close(): Promise<void>;
 }
 
@@ -29,6 +38,8 @@ const answerMsMaxDefault = 12_000;
 const reconnectDelaySecondsMax = 1;
 const ormConnectionsMax = 5;
 const laneConnectionsMax = 2;
+/** Connections are not renewed more often, however many statements a read-only server refuses. */
+const renewMsMin = 1_000;
 
 /** Bounds of every session: a frozen or forgetful process blocks the others for this long and no longer. */
 const sessionBounds = {
@@ -67,19 +78,52 @@ export function openDatabase(o: {
     ...sessionBounds,
   };
   const answerMsMax = o.answerMsMax ?? answerMsMaxDefault;
-  const sql = connect(o.url, { max: o.connectionsMax ?? 10, connection: session, answerMsMax });
-  const lanes = connect(o.url, { max: laneConnectionsMax, connection: { ...session, ...laneSettings }, answerMsMax });
-  const forOrm = postgres(o.url, driverOptions({ max: ormConnectionsMax, connection: session, answerMsMax }));
+  const writes = watchWrites();
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  const renew = () => {
+    if (performance.now() - renewedAt < renewMsMin) return;
+    renewedAt = performance.now();
+    for (const pool of [sql, lanes, forOrm]) renewed(pool);
+  };
+  const onFailure = (code: string) => {
+    if (meaningOf(code)?.connection === "all dropped") renew();
+  };
+  const shared = { answerMsMax, onFailure };
+  const sql = watched(connect(o.url, { max: o.connectionsMax ?? 10, connection: session, ...shared }), writes);
+  const forLanes = { max: laneConnectionsMax, connection: { ...session, ...laneSettings }, ...shared };
+  const lanes = watched(connect(o.url, forLanes), writes);
+  const forOrm = watched(
+    postgres(o.url, driverOptions({ max: ormConnectionsMax, connection: session, ...shared })),
+    writes,
+  );
   return {
     schema: o.schema,
     sql,
     lanes,
     orm: drizzle(forOrm),
+    writes,
+    renew,
     close: async () => {
       await Promise.all([sql, lanes, forOrm].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
     },
   };
 }
+
+/** The pool, whose transactions are watched. */
+function watched<S extends postgres.Sql>(sql: S, writes: WriteWatch): S {
+  // Its overloads differ in what the work gives back, which is handed through.
+  const begin = sql.begin as unknown as (...args: unknown[]) => Promise<unknown>;
+  return Object.assign(sql, { begin: (...args: unknown[]) => writes.watch(() => begin(...args)) });
+}
+
+/** `renew` is of our patch (third_party/postgres), as is `onfailure`: the driver's own types do not know them. */
+function renewed(sql: object): void {
+  if (!("renew" in sql) || typeof sql.renew !== "function") throw new Error(unmended);
+  sql.renew();
+}
+
+const unmended =
+  "postgres.js is without our mends, or without all of them: run `npm run postinstall`, then start again.";
 
 const clientOptions = {
   connect_timeout: connectTimeoutSeconds,
@@ -92,12 +136,14 @@ interface PoolOptions {
   readonly max: number;
   readonly connection?: Readonly<Record<string, string | number>>;
   readonly answerMsMax?: number;
+  /** Called with the SQLSTATE of each failure that the server tells. */
+  readonly onFailure?: (code: string) => void;
 }
 
-/** `answer_timeout` is of our patch (third_party/postgres): the driver's own types do not know it. */
-function driverOptions({ max, connection, answerMsMax }: PoolOptions) {
+/** `answer_timeout` and `onfailure` are of our patches (third_party/postgres): the driver's own types do not know them. */
+function driverOptions({ max, connection, answerMsMax, onFailure }: PoolOptions) {
   const answer_timeout = answerMsMax === undefined ? null : answerMsMax / 1_000;
-  return { ...clientOptions, max, connection: { ...connection }, answer_timeout };
+  return { ...clientOptions, max, connection: { ...connection }, answer_timeout, onfailure: onFailure };
 }
 
 /**
@@ -109,9 +155,9 @@ function driverOptions({ max, connection, answerMsMax }: PoolOptions) {
  * COPY and cursors, in which the server may be the one who waits.
  */
 export function connect(url: string, o: PoolOptions): Sql {
-  if (!("lostConnectionsMended" in postgres))
-    throw new Error("postgres.js is as published, without our mends: run `npm run postinstall`, then start again.");
-  return postgres(url, { ...driverOptions(o), types: { bigint: postgres.BigInt } });
+  const sql = postgres(url, { ...driverOptions(o), types: { bigint: postgres.BigInt } });
+  if (!("lostConnectionsMended" in postgres && "renew" in sql)) throw new Error(unmended);
+  return sql;
 }
 
 /** Opens a short-lived pool of one connection for an administrative task, and says plainly when there is no way in. */

@@ -1,21 +1,37 @@
 import { DatabaseUnreachable, DeadlinePassed, QueueFull } from "./errors.ts";
+import { type FailureMeaning, isAccessRefused, meaningOf } from "./failures.ts";
 
 /**
- * Whether something is down or overloaded, so that the same work may well succeed later: a lost connection, a server that
- * starts or stops, a lock or a statement that took too long, two transactions that met. The causes of an error are asked too.
+ * Whether something is down or overloaded, so that the same work may well succeed later and no attempt of it is used up: a lost connection, a server
+ * that starts, stops or has become read-only, a password that was changed, a lock that was waited for in vain, two transactions that met
+ * (failures.ts). The causes of an error are asked too.
  */
 export function isOutage(error: unknown): boolean {
-  return causesOf(error).some((cause) => isOneOfOurs(cause) || isOutageCode(codeOf(cause)));
+  return causesOf(error).some((cause) => isOneOfOurs(cause) || meaning(cause)?.again === "uncounted");
+}
+
+/** Whether the caller may try again: an outage, or a statement that took too long, which is an attempt like any other. */
+export function isPassing(error: unknown): boolean {
+  return causesOf(error).some((cause) => isOneOfOurs(cause) || meaning(cause) !== undefined);
 }
 
 /** Whether the connection was lost or cut while a statement ran, so that nobody knows whether it committed. */
 export function isOutcomeUnknown(error: unknown): boolean {
-  return causesOf(error).some((cause) => isConnectionCode(codeOf(cause)));
+  return causesOf(error).some((cause) => meaning(cause)?.outcome === "unknown");
+}
+
+/** Whether a person must act before it succeeds: the server refuses our password. */
+export function isLockedOut(error: unknown): boolean {
+  return causesOf(error).some((cause) => isAccessRefused(codeOf(cause)));
 }
 
 /** The SQLSTATE or system code that an error carries. */
 export function codeOf(error: unknown): string {
   return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+}
+
+function meaning(error: unknown): FailureMeaning | undefined {
+  return meaningOf(codeOf(error));
 }
 
 const causesDeepMax = 8;
@@ -34,26 +50,4 @@ function causesOf(error: unknown): unknown[] {
 
 function isOneOfOurs(error: unknown): boolean {
   return error instanceof DatabaseUnreachable || error instanceof QueueFull || error instanceof DeadlinePassed;
-}
-
-/** Codes of the driver (CONNECTION_*, CONNECT_TIMEOUT), of the system, and SQLSTATE 08 (connection) and 57 (operator intervention). */
-function isConnectionCode(code: string): boolean {
-  return /^(CONNECTION_|CONNECT_TIMEOUT|(08|57)[0-9A-Z]{3}$)/.test(code) || systemCodes.has(code);
-}
-
-const systemCodes: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
-
-/** Besides: 53 (no resources), 40 (two transactions met), 55P03 (lock_timeout), 25P03 and 25P04 (a transaction stood too long). */
-function isOutageCode(code: string): boolean {
-  return isConnectionCode(code) || /^((53|40)[0-9A-Z]{3}|55P03|25P03|25P04)$/.test(code);
 }

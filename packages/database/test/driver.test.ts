@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { connect, type Sql } from "../src/connection.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
@@ -47,6 +48,69 @@ describe("a lost connection", () => {
     const written = [sql`select 1`, new Promise((resolve) => setImmediate(() => resolve(sql`select 1`)))];
     await Promise.allSettled(written);
     expect(await sql`select 3 as n`).toEqual([{ n: 3 }]);
+  });
+});
+
+describe("connections that are renewed", () => {
+  let sql: Sql;
+  const codes: string[] = [];
+  beforeEach(() => {
+    codes.length = 0;
+    sql = connect(inject("adminUrl"), { max: 2, onFailure: (code) => codes.push(code) });
+  });
+  afterEach(() => sql.end({ timeout: 1 }));
+  // Of our patch: the driver's own types do not know it.
+  const renew = () => Reflect.get(sql, "renew" as string)();
+  const pid = async () => (await sql`select pg_backend_pid() as pid`)[0]?.pid;
+
+  it("end once what they were given is answered, and what comes next is on new ones", async () => {
+    const idle = await pid();
+    const began = Promise.withResolvers<void>();
+    const transaction = sql.begin(async (tx) => {
+      const [first] = await tx`select pg_backend_pid() as pid`;
+      began.resolve();
+      await tx`select pg_sleep(0.2)`;
+      const [second] = await tx`select pg_backend_pid() as pid`;
+      return [first?.pid, second?.pid];
+    });
+    await began.promise;
+    renew();
+    const next = await pid();
+    const [first, second] = await transaction;
+    expect(second).toBe(first);
+    expect([idle, first]).not.toContain(next);
+    // Each place of the pool is of use after it.
+    renew();
+    const both = await Promise.all([sql`select pg_sleep(0.1)`, sql`select pg_sleep(0.1)`, pid()]);
+    expect(both).toHaveLength(3);
+  });
+
+  it("are renewed before any was made, and none is lost by it", async () => {
+    renew();
+    expect(await Promise.all([sql`select 1 as n`, sql`select 2 as n`, sql`select 3 as n`])).toHaveLength(3);
+  });
+
+  it("tell the code of what the server refuses", async () => {
+    await expect(sql.begin("read only", (tx) => tx`create table not_here (n integer)`)).rejects.toMatchObject({
+      code: "25006",
+    });
+    expect(codes).toEqual(["25006"]);
+  });
+});
+
+describe("a server that does not let us in", () => {
+  it("is asked again after growing waits", async () => {
+    const url = new URL(inject("adminUrl"));
+    url.password = "not the password";
+    const tries: number[] = [];
+    const backoff = vi.fn((retries: number) => {
+      tries.push(retries);
+      return 0;
+    });
+    const sql = postgres(url.href, { max: 1, backoff: backoff as never, onnotice: () => undefined });
+    for (let n = 0; n < 3; n += 1) await expect(sql`select 1`).rejects.toMatchObject({ code: "28P01" });
+    await expect.poll(() => tries).toEqual([1, 2, 3]);
+    await sql.end();
   });
 });
 

@@ -14,6 +14,7 @@ export { type OutboxLag, openDeliverySince, outboxIsSettled, outboxLag } from ".
 export { outboxTables } from "./outbox-tables.ts";
 export { isPaused, pauseSubscription, resumeSubscription } from "./pausing.ts";
 export { type Publication, publish } from "./publish.ts";
+export { needsOtherConnection } from "./redis-failures.ts";
 export { registerSubscription } from "./registration.ts";
 export { createRelay, type Relay } from "./relay.ts";
 export { removeFromInbox, removeRegistration } from "./removal.ts";

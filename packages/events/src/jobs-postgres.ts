@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { meaningOf } from "@rialto/database";
 import {
   type BackendFactory,
   type PgPool,
@@ -11,6 +12,7 @@ import {
   Worker,
 } from "bullmq";
 import pg from "pg";
+import { fullJitterMs } from "./backoff.ts";
 import { queueOptions, workerOptions } from "./job-options.ts";
 import { createQueues } from "./job-queues.ts";
 import { keepWorking } from "./job-worker.ts";
@@ -26,7 +28,7 @@ const statementTimeoutMs = 15_000;
 const idleTransactionTimeoutMs = 15_000;
 const queryTimeoutMs = 20_000;
 const failureDelayMsMin = 50;
-const failureDelayMsMax = 500;
+const failureDelayMsMax = 2_000;
 
 /** BullMQ takes no schema beside a pool that it is given; the pool's search_path says where, and this tells BullMQ the same. */
 class JobsConnection extends PostgresConnection {
@@ -72,7 +74,9 @@ export function createPostgresJobs(url: string): Jobs {
   const lent = new Set<pg.PoolClient>();
   pool.on("acquire", (client) => lent.add(client));
   pool.on("release", (_error, client) => lent.delete(client));
-  const connection = slowToFail(pool);
+  const connection = slowToFail(pool, () => {
+    for (const client of lent) cut(client);
+  });
   const backend: BackendFactory<PostgresQueueBackend, PgPool> = (name, options, { withBlockingConnection } = {}) =>
     new PostgresQueueBackend(
       new JobsConnection(options.connection),
@@ -144,17 +148,30 @@ async function lend(pool: pg.Pool): Promise<PgPoolClient> {
   return client as unknown as PgPoolClient;
 }
 
+/** Ends a connection on which BullMQ waits for jobs that come somewhere else. It makes itself another one. */
+function cut(client: pg.PoolClient): void {
+  if (client instanceof PgClient) client.cut();
+}
+
 /**
- * The pool as BullMQ sees it. A query that fails does so after a moment: BullMQ's worker asks again at once, as fast as a restarting Postgres can
- * say no. BM001 is how BullMQ's own functions answer, and is handed on at once.
+ * The pool as BullMQ sees it. A query that fails does so after a moment, which grows with the failures in a row: BullMQ's worker asks again at once, as
+ * fast as a restarting Postgres can say no. BM001 is how BullMQ's own functions answer, and is handed on at once.
+ *
+ * The pool itself closes a connection whose query failed. Where the server has become read-only, `onAllDropped` is for those that are lent.
  */
-function slowToFail(pool: pg.Pool): PgPool {
+function slowToFail(pool: pg.Pool, onAllDropped: () => void): PgPool {
+  let failures = 0;
   async function slowly<T>(work: Promise<T>): Promise<T> {
     try {
-      return await work;
+      const done = await work;
+      failures = 0;
+      return done;
     } catch (error) {
-      const isAnswer = error instanceof Error && "code" in error && error.code === "BM001";
-      if (!isAnswer) await sleep(failureDelayMsMin + Math.random() * (failureDelayMsMax - failureDelayMsMin));
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      if (code === "BM001") throw error;
+      if (meaningOf(code)?.connection === "all dropped") onAllDropped();
+      failures += 1;
+      await sleep(fullJitterMs(failures, failureDelayMsMin, failureDelayMsMax));
       throw error;
     }
   }

@@ -6,6 +6,7 @@ import { queueOptions, workerOptions } from "./job-options.ts";
 import { createQueues } from "./job-queues.ts";
 import { keepWorking } from "./job-worker.ts";
 import type { Jobs } from "./jobs.ts";
+import { needsOtherConnection } from "./redis-failures.ts";
 
 const prefix = "rialto";
 const connectTimeoutMs = 5_000;
@@ -32,6 +33,8 @@ export function createRedisJobs(url: string): Jobs {
   const shared = {
     connectTimeout: connectTimeoutMs,
     keepAlive: keepAliveMs,
+    // Where the name has moved and nobody cut the connection, the old primary answers for as long as it is asked.
+    reconnectOnError: needsOtherConnection,
     retryStrategy: (times: number) => Math.ceil(fullJitterMs(times, reconnectDelayMsMin, reconnectDelayMsMax)),
   };
   const producer = new Redis(url, {
@@ -46,33 +49,33 @@ export function createRedisJobs(url: string): Jobs {
   consumer.on("error", () => undefined);
 
   const queues = createQueues((name) => new Queue<JsonValue>(name, { ...queueOptions, prefix, connection: producer }));
-  const assertReachable = () => {
+
+  /** Asks Redis, or fails at once where it cannot be reached. */
+  async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (producer.status !== "ready") throw new RedisUnreachable();
-  };
+    try {
+      return await question();
+    } catch (error) {
+      // ioredis looks at answers, and not at those within the answer of a transaction, as jobs are added in.
+      if (needsOtherConnection(error) && producer.status === "ready") producer.disconnect(true);
+      throw error;
+    }
+  }
 
   return {
-    async add(queue, jobs) {
-      assertReachable();
-      await queues.add(queue, jobs);
-    },
-    async states(queue, ids) {
-      assertReachable();
-      return await queues.states(queue, ids);
-    },
-    async names() {
-      assertReachable();
-      const found = new Set<string>();
-      for (let cursor = "0", isFirst = true; isFirst || cursor !== "0"; isFirst = false) {
-        const [next, keys] = await producer.scan(cursor, "MATCH", `${prefix}:*:*`, "COUNT", scanKeysMax);
-        for (const key of keys) found.add(key.split(":")[1] ?? "");
-        cursor = next;
-      }
-      return [...found];
-    },
-    async empty(queue) {
-      assertReachable();
-      await queues.empty(queue);
-    },
+    add: (queue, jobs) => ask(() => queues.add(queue, jobs)),
+    states: (queue, ids) => ask(() => queues.states(queue, ids)),
+    names: () =>
+      ask(async () => {
+        const found = new Set<string>();
+        for (let cursor = "0", isFirst = true; isFirst || cursor !== "0"; isFirst = false) {
+          const [next, keys] = await producer.scan(cursor, "MATCH", `${prefix}:*:*`, "COUNT", scanKeysMax);
+          for (const key of keys) found.add(key.split(":")[1] ?? "");
+          cursor = next;
+        }
+        return [...found];
+      }),
+    empty: (queue) => ask(() => queues.empty(queue)),
     work(queue, handle, { concurrency, log }) {
       return keepWorking({
         queue,

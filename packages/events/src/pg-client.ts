@@ -19,6 +19,11 @@ export class PgClient extends pg.Client {
     return this;
   }
 
+  /** Ends the connection as if the server had: whoever has it is told by its `error`. */
+  cut(): void {
+    this.connection.stream.destroy(new Error("The connection was given up"));
+  }
+
   #listen(): void {
     this.on("error", (error) => {
       this.failure ??= error;

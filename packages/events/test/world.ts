@@ -59,7 +59,7 @@ interface Options extends SubscriptionOptions {
 
 export const topic = "shop.sold";
 
-export async function openWorld(backend: Backend): Promise<World> {
+export async function openWorld(backend: Backend, redisUrl: string | undefined = redis?.url): Promise<World> {
   const postgres = await testDatabase({
     schemas: [
       { name: "shop", migrations: new URL("./shop/migrations", import.meta.url) },
@@ -70,7 +70,6 @@ export async function openWorld(backend: Backend): Promise<World> {
   await migrateJobs(await ownerUrl(postgres.adminUrl, "jobs", postgres.secret));
   const shop = postgres.database("shop");
   const desk = postgres.database("desk");
-  const redisUrl = redis?.url;
   const openJobs = async () => {
     if (backend === "postgres") return await createJobs({ postgresUrl: postgres.urlOf("jobs") });
     if (redisUrl === undefined) throw new Error("there is no Redis");

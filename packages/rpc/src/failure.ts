@@ -1,4 +1,4 @@
-import { DeadlinePassed, isOutage, KeyInUse, KeyReused, QueueFull } from "@rialto/database";
+import { DeadlinePassed, isPassing, KeyInUse, KeyReused, QueueFull } from "@rialto/database";
 import { CallError, isUnavailable } from "./call-error.ts";
 import { callCanceled, callErrors } from "./call-errors.ts";
 import { Refusal, refuse } from "./errors.ts";
@@ -12,9 +12,9 @@ export function refusalOf(error: unknown): Refusal {
   if (error instanceof KeyReused) return refuse(callErrors.IDEMPOTENCY_KEY_REUSED, { cause: error });
   if (error instanceof KeyInUse) return refuse(callErrors.IDEMPOTENCY_KEY_IN_USE, { cause: error });
   if (error instanceof DeadlinePassed) return refuse(callErrors.DEADLINE_PASSED, { cause: error });
-  if (error instanceof QueueFull) return refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
+  if (error instanceof QueueFull) return unavailable(error);
   if (error instanceof CallError) return refusalOfCall(error);
-  if (isOutage(error)) return refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
+  if (isPassing(error)) return unavailable(error);
   return refuse(callErrors.INTERNAL_ERROR, { cause: error });
 }
 
@@ -25,6 +25,13 @@ export function refusalOf(error: unknown): Refusal {
 function refusalOfCall(error: CallError): Refusal {
   if (error.code === "canceled") return refuse(callCanceled, { cause: error });
   if (error.code === "deadline_exceeded") return refuse(callErrors.DEADLINE_PASSED, { cause: error });
-  if (isUnavailable(error)) return refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
+  if (isUnavailable(error)) return unavailable(error);
   return refuse(callErrors.INTERNAL_ERROR, { cause: error });
 }
+
+/** Over HTTP it says in Retry-After when to try again: a failover takes seconds, and most of what is busy is not for as long. */
+function unavailable(cause: unknown): Refusal {
+  return refuse(callErrors.TEMPORARILY_UNAVAILABLE, { metadata: { retry_after_seconds: retryAfterSeconds }, cause });
+}
+
+const retryAfterSeconds = "1";

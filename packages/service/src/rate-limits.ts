@@ -1,3 +1,4 @@
+import { needsOtherConnection } from "@rialto/events";
 import { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 
@@ -77,6 +78,7 @@ function connect(url: string): Redis {
     maxRetriesPerRequest: 0,
     commandTimeout: commandMsMax,
     connectTimeout: connectMsMax,
+    reconnectOnError: needsOtherConnection,
     retryStrategy: (times) => Math.min(reconnectMsMax, 50 * 2 ** times),
   });
   // `state` tells it.

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOutage, type Sql, withLease } from "@rialto/database";
+import { isLockedOut, isOutage, type Sql, withLease } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 import type { Schedule } from "./schedule.ts";
 
@@ -32,7 +32,8 @@ export function runSchedule(o: {
       await schedule.run(signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (isOutage(error)) log.warn({ err: error }, "a schedule has to wait: something it needs is down");
+      if (isOutage(error) && !isLockedOut(error))
+        log.warn({ err: error }, "a schedule has to wait: something it needs is down");
       else log.error({ err: error }, "a schedule failed");
     }
   };
@@ -50,7 +51,8 @@ export function runSchedule(o: {
       try {
         await withLease(sql, { name, holder, ttlMs }, workWhileLeased);
       } catch (error) {
-        if (!stopping.signal.aborted) log.warn({ err: error }, "the lease of a schedule cannot be asked for");
+        if (stopping.signal.aborted) return;
+        log[isLockedOut(error) ? "error" : "warn"]({ err: error }, "the lease of a schedule cannot be asked for");
       }
       await pause(intervalMs, stopping.signal);
     }

@@ -47,6 +47,28 @@ describe("a service's readiness", () => {
     await expect.poll(readiness, patience).toEqual(ready);
   });
 
+  it("is gone while its server is read-only, and writes nothing to find that out", async () => {
+    const readiness = open();
+    expect(await readiness()).toEqual(ready);
+    const name = new URL(database.adminUrl).pathname.slice(1);
+    await database.sql`alter database ${database.sql(name)} set default_transaction_read_only = on`;
+    // Sessions that are open keep what they began with, as those on a primary that was demoted without being restarted.
+    await database.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name} and pid <> pg_backend_pid()`;
+    await expect.poll(readiness, patience).toEqual({ ...ready, waiting: ["a database of order that takes writes"] });
+    await database.sql`alter database ${database.sql(name)} reset default_transaction_read_only`;
+    // Nothing cuts its connections now: it makes itself new ones.
+    await expect.poll(readiness, { ...patience, timeout: 10_000 }).toEqual(ready);
+  }, 30_000);
+
+  it("is gone while every write fails as an outage", async () => {
+    let failing = false;
+    const readiness = open({ ...pool, writes: { ...pool.writes, areFailing: () => failing } });
+    expect(await readiness()).toEqual(ready);
+    failing = true;
+    expect(await readiness()).toEqual({ ...ready, waiting: ["a write to the database of order that succeeds"] });
+  });
+
   it("asks its database once for many who ask at once", async () => {
     let questions = 0;
     const counted = new Proxy(pool.sql, {
@@ -55,13 +77,13 @@ describe("a service's readiness", () => {
         return Reflect.apply(sql, self, args);
       },
     });
-    const readiness = open({ schema: "order", sql: counted });
+    const readiness = open({ ...pool, sql: counted });
     await Promise.all(Array.from({ length: 100 }, readiness));
     expect(questions).toBe(1);
   });
 });
 
-function open(of: Pick<Database, "schema" | "sql"> = pool) {
+function open(of: Database = pool) {
   const registrar = { waiting: () => [] };
   return createReadiness({ databases: [of], registrar, stopping: new AbortController().signal });
 }

@@ -2,7 +2,7 @@ import { type Combiner, createCombiner } from "../combiner.ts";
 import type { Database } from "../connection.ts";
 import { KeyInUse } from "../errors.ts";
 import { codeOf } from "../outage.ts";
-import { createAsk } from "./ask.ts";
+import { type Ask, createAsk } from "./ask.ts";
 import { type Attempt, createSender, isRefusal, type Result } from "./batch.ts";
 import { type Decision, encodeDecision, type Outcome } from "./decision.ts";
 import { combinedStatement, type Tables } from "./statement.ts";
@@ -44,8 +44,11 @@ export function createCombinedCommit(o: {
 }): CombinedCommit {
   const tables: Tables = { ...o, schema: o.database.schema, inbox: o.inbox ?? true };
   const statement = combinedStatement(tables);
+  const ask = createAsk(o.database.lanes, o.answerMsMax ?? answerMsMaxDefault);
+  const watched: Ask = (text, objects) =>
+    text === statement ? o.database.writes.watch(() => ask(text, objects)) : ask(text, objects);
   const send = createSender({
-    ask: createAsk(o.database.lanes, o.answerMsMax ?? answerMsMaxDefault),
+    ask: watched,
     tables,
     statement,
     onCommitted: o.onCommitted,
