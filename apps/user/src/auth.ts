@@ -47,7 +47,7 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
     async login({ email, password }, ctx) {
       const attempt = await app.attempts.begin(email, ctx.clientAddress);
       const found = await app.users.credentialsOf(email);
-      const matches = await app.passwords.verify(password, found?.passwordHash, ctx.signal);
+      const matches = await app.passwords.verify(password, found?.passwordHash, "login", ctx);
       if (found === undefined || !matches) throw refuse(errors.CREDENTIALS_INVALID);
       const holder = { sessionId: uuidv7(), userId: found.user.id };
       const { token, hash } = app.refreshTokens.first(holder.sessionId);

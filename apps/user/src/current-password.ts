@@ -15,6 +15,7 @@ export async function requirePassword(
   ctx: Pick<CallContext, "clientAddress" | "signal">,
 ): Promise<void> {
   const attempt = await app.attempts.begin(user.email, ctx.clientAddress);
-  if (!(await app.passwords.verify(given, passwordHash, ctx.signal))) throw refuse(errors.CREDENTIALS_INVALID);
+  if (!(await app.passwords.verify(given, passwordHash, "password-change", ctx)))
+    throw refuse(errors.CREDENTIALS_INVALID);
   await attempt.succeeded();
 }

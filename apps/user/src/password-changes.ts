@@ -42,11 +42,11 @@ export function passwordChanges(
   const { sql } = app.database;
   return {
     async changePassword({ currentPassword, newPassword }, ctx) {
-      const { caller, now, signal } = ctx;
+      const { caller, now } = ctx;
       const found = caller.kind === "user" ? await app.users.credentialsById(caller.userId) : undefined;
       if (caller.kind !== "user" || found === undefined) throw refuse(callErrors.CALLER_REQUIRED);
       await requirePassword(app, found, currentPassword, ctx);
-      const passwordHash = await app.passwords.hash(newPassword, signal);
+      const passwordHash = await app.passwords.hash(newPassword, "password-change", ctx);
       const { userId, sessionId: butFor } = caller;
       await sql.begin(async (tx) => {
         // Another change may have come first: who has the password before that one must not undo it.
@@ -78,11 +78,12 @@ export function passwordChanges(
       return { token, expireTime: timestampFromDate(expireTime) };
     },
 
-    async resetPassword({ token, newPassword }, { now, signal }) {
+    async resetPassword({ token, newPassword }, ctx) {
+      const { now } = ctx;
       const tokenHash = hashOf(token);
       // Looked at before the expensive part; the update alone decides between two who come at once.
       if (!(await app.resets.isGood(tokenHash))) throw refuse(errors.RESET_TOKEN_INVALID);
-      const passwordHash = await app.passwords.hash(newPassword, signal);
+      const passwordHash = await app.passwords.hash(newPassword, "password-change", ctx);
       await sql.begin(async (tx) => {
         const userId = await useReset(tx, tokenHash);
         if (userId === undefined) throw refuse(errors.RESET_TOKEN_INVALID);

@@ -28,7 +28,9 @@ export async function seedAdmin(app: Parts): Promise<void> {
   const known = await app.users.credentialsOf(email);
   if (known?.user.role === "ADMIN") {
     const hasConfiguredPassword =
-      adminPassword === undefined ? undefined : await app.passwords.verify(adminPassword, known.passwordHash, signal);
+      adminPassword === undefined
+        ? undefined
+        : await app.passwords.verify(adminPassword, known.passwordHash, "sign-up", { signal });
     return app.announce({ kind: "admin-kept", email: known.user.email, hasConfiguredPassword });
   }
   if (adminPassword === undefined && (await app.users.hasAdmin())) return;
@@ -41,7 +43,7 @@ export async function seedAdmin(app: Parts): Promise<void> {
     return app.announce({ kind: "admin-address-taken", email });
   }
   const password = adminPassword ?? randomBytes(passwordBytes).toString("base64url");
-  const passwordHash = await app.passwords.hash(password, signal);
+  const passwordHash = await app.passwords.hash(password, "sign-up", { signal });
   const admin = openAccount({ id: uuidv7(), email, name: "Admin", role: "ADMIN", at: app.now() });
   const opened = await app.database.sql.begin(async (tx) => {
     const isNew = await insertUser(tx, admin, passwordHash);

@@ -73,7 +73,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
       const earlier = await replay(sql, ctx.idempotencyKey);
       if (earlier !== undefined) return { user: storedMessageOf(earlier) };
       if (isTaken) throw emailTaken("email");
-      const passwordHash = await app.passwords.hash(password, ctx.signal);
+      const passwordHash = await app.passwords.hash(password, "sign-up", ctx);
       const user = openAccount({ id: uuidv7(), email, name, role: "CUSTOMER", at: ctx.now });
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         if (!(await insertUser(tx, user, passwordHash))) throw emailTaken("email");

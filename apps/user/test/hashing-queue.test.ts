@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+import { type Credits, createHashingQueue, type HashingKind, nextTurn, noCredits } from "../src/hashing-queue.ts";
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const at = (clientAddress: string, signal = new AbortController().signal) => ({ signal, clientAddress });
+
+/** A queue of one worker, what it did in the order in which it began, and how to end the task at work. */
+function observed() {
+  const queue = createHashingQueue({ workersMax: 1 });
+  const begun: string[] = [];
+  let end = () => {};
+  const run = (name: string, kind: HashingKind, caller = at("203.0.113.1")) =>
+    queue
+      .run(kind, caller, () => {
+        begun.push(name);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        end = resolve;
+        return promise;
+      })
+      .then(
+        () => "done",
+        (error) => error.reason ?? error.message,
+      );
+  /** Ends the task at work, so that the next begins. */
+  async function next(times = 1) {
+    for (let turn = 0; turn < times; turn += 1) {
+      end();
+      await settle();
+    }
+  }
+  return { begun, run, next };
+}
+
+describe("the turns of kinds", () => {
+  /** The kinds of so many turns in a row while these wait. */
+  function turns(count: number, waiting: readonly HashingKind[]): HashingKind[] {
+    let credits: Credits = noCredits;
+    return Array.from({ length: count }, () => {
+      const turn = nextTurn(credits, (kind) => waiting.includes(kind));
+      if (turn === undefined) throw new Error("nobody's turn");
+      credits = turn.credits;
+      return turn.kind;
+    });
+  }
+  const countOf = (kind: HashingKind, all: readonly HashingKind[]) => all.filter((one) => one === kind).length;
+
+  it("are four for logins, one for sign-ups and one for password changes, spread", () => {
+    const all = turns(60, ["login", "sign-up", "password-change"]);
+    expect([countOf("login", all), countOf("sign-up", all), countOf("password-change", all)]).toEqual([40, 10, 10]);
+    expect(turns(6, ["login", "sign-up", "password-change"])).toEqual([
+      "login",
+      "login",
+      "sign-up",
+      "login",
+      "password-change",
+      "login",
+    ]);
+  });
+
+  it("are all for the one that is waited in, and nothing is saved up meanwhile", () => {
+    expect(new Set(turns(20, ["sign-up"]))).toEqual(new Set(["sign-up"]));
+    const { credits } = nextTurn(noCredits, (kind) => kind === "sign-up") ?? { credits: noCredits };
+    expect(credits).toEqual(noCredits);
+    expect(nextTurn(noCredits, () => false)).toBeUndefined();
+  });
+});
+
+describe("a hashing queue", () => {
+  it("takes a login before the sign-ups that wait, and gives those theirs", async () => {
+    const { begun, run, next } = observed();
+    for (let count = 0; count < 41; count += 1) void run("sign-up", "sign-up");
+    await settle();
+    for (let count = 0; count < 5; count += 1) void run("login", "login");
+    await next(6);
+    expect(begun.slice(1)).toEqual(["login", "login", "sign-up", "login", "login", "login"]);
+  });
+
+  it("refuses what is too much of one kind, the address with the most first, and no other kind", async () => {
+    const { run, next, begun } = observed();
+    const outcomes = Array.from({ length: 60 }, () => run("attacker", "sign-up", at("203.0.113.1")));
+    const mine = run("customer", "sign-up", at("198.51.100.1"));
+    const login = run("login", "login", at("203.0.113.1"));
+    await settle();
+    await next(70);
+    expect(begun).toContain("customer");
+    expect([await mine, await login]).toEqual(["done", "done"]);
+    const all = await Promise.all(outcomes);
+    // One works, and 70 % of 60 wait.
+    expect(all.filter((outcome) => outcome === "done")).toHaveLength(43);
+    expect(all.filter((outcome) => outcome === "TEMPORARILY_UNAVAILABLE")).toHaveLength(17);
+  });
+
+  it("takes addresses in turn within a kind", async () => {
+    const { begun, run, next } = observed();
+    for (let count = 0; count < 20; count += 1) void run("attacker", "login", at("203.0.113.1"));
+    void run("customer", "login", at("198.51.100.1"));
+    await settle();
+    await next(2);
+    expect(begun).toEqual(["attacker", "attacker", "customer"]);
+  });
+
+  it("gives the place of a caller who leaves to another at once", async () => {
+    const { begun, run, next } = observed();
+    void run("first", "login");
+    const leaving = new AbortController();
+    const left = Array.from({ length: 112 }, () => run("left", "login", at("203.0.113.1", leaving.signal)));
+    await settle();
+    expect(await run("too many", "login")).toBe("TEMPORARILY_UNAVAILABLE");
+    leaving.abort(new Error("gone"));
+    expect(new Set(await Promise.all(left))).toEqual(new Set(["gone"]));
+    const mine = run("mine", "login");
+    await settle();
+    await next(2);
+    expect([await mine, begun]).toEqual(["done", ["first", "mine"]]);
+    expect(await run("never", "login", at("203.0.113.1", leaving.signal))).toBe("gone");
+  });
+
+  it("goes on after a task that failed", async () => {
+    const queue = createHashingQueue({ workersMax: 1 });
+    const failed = queue.run("login", at("a"), () => Promise.reject(new Error("no")));
+    const next = queue.run("login", at("b"), async () => "yes");
+    await expect(failed).rejects.toThrow("no");
+    expect(await next).toBe("yes");
+  });
+});
