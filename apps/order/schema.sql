@@ -129,7 +129,7 @@ create table orders (
   constraint orders_captured CHECK (((status <> ALL (ARRAY['SHIPPED'::text, 'DELIVERED'::text])) OR (captured = total))),
   constraint orders_money CHECK (((total > 0) AND (0 <= refunded) AND (refunded <= captured) AND (captured <= total))),
   constraint orders_pending CHECK (((pending_action IS NULL) OR ((pending_action = 'SHIP'::text) AND (status = 'CONFIRMED'::text)) OR ((pending_action = 'CANCEL'::text) AND (status = ANY (ARRAY['PENDING'::text, 'STOCK_RESERVED'::text, 'CONFIRMED'::text]))))),
-  constraint orders_rejection CHECK ((((status = 'REJECTED'::text) = (rejection_reason IS NOT NULL)) AND (rejection_reason = ANY (ARRAY['OUT_OF_STOCK'::text, 'PAYMENT_DECLINED'::text])))),
+  constraint orders_rejection CHECK ((((status = 'REJECTED'::text) = (rejection_reason IS NOT NULL)) AND (rejection_reason = ANY (ARRAY['OUT_OF_STOCK'::text, 'PAYMENT_DECLINED'::text, 'QUANTITY_LIMIT'::text])))),
   constraint orders_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'STOCK_RESERVED'::text, 'CONFIRMED'::text, 'SHIPPED'::text, 'DELIVERED'::text, 'REJECTED'::text, 'CANCELLED'::text]))),
   constraint orders_version CHECK ((version >= 1))
 );

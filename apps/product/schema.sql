@@ -148,10 +148,12 @@ create table reservation (
   items jsonb not null,
   refusal jsonb,
   update_time timestamp with time zone not null default now(),
+  user_id uuid,
   constraint reservation_pkey PRIMARY KEY (order_id),
   constraint reservation_refusal CHECK (((state = 'REFUSED'::text) = (refusal IS NOT NULL))),
   constraint reservation_state CHECK ((state = ANY (ARRAY['RESERVED'::text, 'RELEASED'::text, 'COMMITTED'::text, 'REFUSED'::text])))
 );
+CREATE INDEX reservation_held ON product.reservation USING btree (user_id) WHERE (state = 'RESERVED'::text);
 
 create table stock (
   product_id uuid not null,

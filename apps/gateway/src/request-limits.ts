@@ -1,5 +1,5 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import { limit } from "@rialto/contracts";
+import { limit, Role } from "@rialto/contracts";
 import { type Caller, callErrors, limitKeyOf } from "@rialto/rpc";
 import type { RateLimiter, RateLimits } from "@rialto/service";
 import { contractServices, isPublished } from "./contract.ts";
@@ -24,6 +24,8 @@ export type CountRequest = (
 ) => Promise<void>;
 
 interface Policy {
+  /** The roles that it holds for; every caller where there are none. */
+  readonly roles: readonly Role[];
   readonly name: string;
   readonly windowSeconds: number;
   readonly limiter: RateLimiter;
@@ -36,16 +38,22 @@ interface Policy {
  */
 export function createRequestLimits(o: RequestLimitOptions): CountRequest {
   if (o.requests === 0) return async () => undefined;
-  const general = policyOf(o.store, "default", o.requests, o.windowSeconds);
+  const general = policyOf(o.store, {
+    name: "default",
+    requests: o.requests,
+    windowSeconds: o.windowSeconds,
+    roles: [],
+  });
   const own = new Map<DescMethod, Policy>();
   for (const method of contractServices.flatMap((service) => service.methods)) {
     if (!hasOption(method, limit) || !isPublished(method)) continue;
-    const { requests, windowSeconds } = getOption(method, limit);
-    own.set(method, policyOf(o.store, method.name, requests, windowSeconds));
+    const { requests, windowSeconds, roles } = getOption(method, limit);
+    own.set(method, policyOf(o.store, { name: method.name, requests, windowSeconds, roles }));
   }
   return async ({ response, clientAddress }, method, caller) => {
     if (caller?.kind !== "user" && o.isBackend?.(clientAddress) === true) return;
-    const policy = (method && own.get(method)) ?? general;
+    const given = method && own.get(method);
+    const policy = given !== undefined && holdsFor(given, caller) ? given : general;
     const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${limitKeyOf(clientAddress)}`;
     const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
     const seconds = Math.max(1, Math.ceil(resetMs / 1000));
@@ -55,6 +63,14 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
   };
 }
 
-function policyOf(store: RequestLimitOptions["store"], name: string, requests: number, windowSeconds: number): Policy {
-  return { name, windowSeconds, limiter: store.limiter({ name, requests, windowSeconds }) };
+function holdsFor({ roles }: Policy, caller: Caller | undefined): boolean {
+  if (roles.length === 0) return true;
+  return roles.includes(caller?.kind === "user" ? Role[caller.role] : Role.PUBLIC);
+}
+
+function policyOf(
+  store: RequestLimitOptions["store"],
+  { roles, ...window }: Pick<Policy, "name" | "windowSeconds" | "roles"> & { readonly requests: number },
+): Policy {
+  return { name: window.name, windowSeconds: window.windowSeconds, roles, limiter: store.limiter(window) };
 }

@@ -121,6 +121,20 @@ describe("the limit of a caller", () => {
     expect((await list(system, {})).status).toBe(200);
   });
 
+  it("is a customer's for orders and cancellations, and not an admin's", async () => {
+    const { system } = await limited(1_000);
+    const policyOf = async (role: "CUSTOMER" | "ADMIN", path: string, body: string) => {
+      const headers = { authorization: `Bearer ${await system.token(role)}`, "content-type": "application/json" };
+      const response = await fetch(`${system.url}${path}`, { method: "POST", headers, body });
+      return response.headers.get("ratelimit-policy");
+    };
+    const order = `{"items":[{"productId":"${orderId}","quantity":1}],"paymentMethod":"pm_test_approved"}`;
+    expect(await policyOf("CUSTOMER", "/api/orders", order)).toBe('"CreateOrder";q=60;w=900');
+    expect(await policyOf("CUSTOMER", `/api/orders/${orderId}:cancel`, "{}")).toBe('"CancelOrder";q=30;w=900');
+    expect(await policyOf("ADMIN", "/api/orders", order)).toBe('"default";q=1000;w=900');
+    expect(await policyOf("ADMIN", `/api/orders/${orderId}:cancel`, "{}")).toBe('"default";q=1000;w=900');
+  });
+
   it("is said as resource_exhausted in gRPC and Connect", async () => {
     const { system } = await limited(1);
     await list(system, {});

@@ -129,6 +129,10 @@ function rejectionOf(event: OrderEvent): readonly string[] {
   switch (event.rejectionReason) {
     case Order_RejectionReason.OUT_OF_STOCK:
       return ["We have less in stock than you ordered. Nothing was taken from your card."];
+    case Order_RejectionReason.QUANTITY_LIMIT:
+      return [
+        "Together with your orders that are not shipped yet it is more of one product than an account may order. Nothing was taken from your card.",
+      ];
     case Order_RejectionReason.PAYMENT_DECLINED:
       return ["Your card was refused, so nothing was taken from it. You are welcome to try again with another card."];
     case Order_RejectionReason.REJECTION_REASON_UNSPECIFIED:

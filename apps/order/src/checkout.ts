@@ -10,8 +10,8 @@ import type { Command } from "./transitions.ts";
  *        |                            |
  *        | refused                    | refused: undo reserve-stock
  *        v                            v
- *     REJECTED(OUT_OF_STOCK)       REJECTED(PAYMENT_DECLINED); where the payment is another than the order's (PAYMENT_MISMATCH)
- *                                  it waits for a person: COMPENSATION_FAILED
+ *     REJECTED(OUT_OF_STOCK or     REJECTED(PAYMENT_DECLINED); where the payment is another than the order's (PAYMENT_MISMATCH)
+ *              QUANTITY_LIMIT)     it waits for a person: COMPENSATION_FAILED
  *
  *     SHIPPING (CONFIRMED, SHIP pending) --capture-payment, commit-stock--> SHIPPED (at rest)
  *        | refused                                            ^ ShipOrder again
@@ -78,7 +78,7 @@ export interface Step {
 
 async function reserveStock({ stock }: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
   const items = order.items.map(({ productId, quantity }) => ({ productId, quantity }));
-  await stock.reserveStock({ orderId: order.id, items }, origin);
+  await stock.reserveStock({ orderId: order.id, items, userId: order.userId }, origin);
   return { kind: "stockReserved" };
 }
 
@@ -87,6 +87,7 @@ async function releaseStock({ stock }: CheckoutCalls, order: Order, origin: Orig
 }
 
 function reservationRefused(reason: string): Command | undefined {
+  if (reason === "QUANTITY_LIMIT") return { kind: "reject", reason };
   // RESERVATION_RELEASED: this worker is late and the order has moved on. Its commit will tell.
   return rejectFor(reason, ["OUT_OF_STOCK", "PRODUCT_NOT_FOUND", "RESERVATION_RELEASED"], "OUT_OF_STOCK");
 }

@@ -31,6 +31,14 @@ export const errors = defineErrors(OrderErrorReason, "order", {
     client: "Split the order.",
     operator: "Nothing.",
   },
+  TOTAL_CHANGED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The order would cost something else than the customer was shown.",
+    client:
+      "Show the customer the new total, which the metadata has as total_currency_code and total_minor_units, and ask again. The corrected order takes a new key.",
+    operator: "Nothing.",
+  },
   ORDER_NOT_FOUND: {
     code: "not_found",
     retryable: false,

@@ -1,6 +1,6 @@
 /** The states an order can be in. They are the contract's names. */
 export type Status = "PENDING" | "STOCK_RESERVED" | "CONFIRMED" | "SHIPPED" | "DELIVERED" | "REJECTED" | "CANCELLED";
-export type RejectionReason = "OUT_OF_STOCK" | "PAYMENT_DECLINED";
+export type RejectionReason = "OUT_OF_STOCK" | "QUANTITY_LIMIT" | "PAYMENT_DECLINED";
 export type PendingAction = "SHIP" | "CANCEL";
 export type AttentionReason = "CAPTURE_REFUSED" | "AUTHORIZATION_EXPIRED" | "STOCK_LOST" | "COMPENSATION_FAILED";
 

@@ -45,6 +45,10 @@ export function orders(app: OrdersApp): Handlers<typeof OrderService> {
         offers,
         paymentMethod: request.paymentMethod,
         shippingAddress: request.shippingAddress,
+        expectedTotal: request.expectedTotal && {
+          currency: request.expectedTotal.currencyCode,
+          minorUnits: request.expectedTotal.minorUnits,
+        },
       });
       const outcome = await app.orders.commit(
         {

@@ -20,9 +20,15 @@ export interface Offer {
   readonly price: bigint;
 }
 
+/** An amount of a currency, in minor units. */
+export interface Total {
+  readonly currency: string;
+  readonly minorUnits: bigint;
+}
+
 /**
  * Makes a new order's first fact: names and prices copied from the catalog, totals summed. Refuses, naming the items, what is not on
- * sale, prices in more than one currency, and a total that is too large.
+ * sale, prices in more than one currency, a total that is too large, and one that is not what the customer was shown.
  */
 export function placeOrder(o: {
   readonly userId: string;
@@ -30,6 +36,8 @@ export function placeOrder(o: {
   readonly offers: readonly Offer[];
   readonly paymentMethod: string;
   readonly shippingAddress: Address | undefined;
+  /** What the customer was shown; undefined takes whatever it costs now. */
+  readonly expectedTotal: Total | undefined;
 }): Placed {
   const priced = price(o.wanted, o.offers);
   const currency = oneCurrency(priced);
@@ -39,6 +47,7 @@ export function placeOrder(o: {
     throw refuse(errors.TOTAL_TOO_LARGE, {
       fields: [{ field: "items", description: `must cost at most ${orderTotalMinorUnitsMax} minor units in all` }],
     });
+  requireExpected(o.expectedTotal, { currency, minorUnits: total });
   return {
     kind: "PLACED",
     userId: o.userId,
@@ -48,6 +57,20 @@ export function placeOrder(o: {
     paymentMethod: o.paymentMethod,
     shippingAddress: o.shippingAddress,
   };
+}
+
+function requireExpected(expected: Total | undefined, total: Total): void {
+  if (expected === undefined) return;
+  if (expected.currency === total.currency && expected.minorUnits === total.minorUnits) return;
+  throw refuse(errors.TOTAL_CHANGED, {
+    fields: [
+      {
+        field: "expected_total",
+        description: `is not what the order costs now: ${total.minorUnits} ${total.currency}`,
+      },
+    ],
+    metadata: { total_currency_code: total.currency, total_minor_units: String(total.minorUnits) },
+  });
 }
 
 interface Priced {

@@ -26,7 +26,7 @@ export const orders = schema.table(
     refunded: bigint("refunded", { mode: "bigint" }).notNull(),
     paymentMethod: text("payment_method").notNull(),
     shippingAddress: jsonb("shipping_address").$type<AddressJson>(),
-    rejectionReason: text("rejection_reason", { enum: ["OUT_OF_STOCK", "PAYMENT_DECLINED"] }),
+    rejectionReason: text("rejection_reason", { enum: ["OUT_OF_STOCK", "PAYMENT_DECLINED", "QUANTITY_LIMIT"] }),
     pendingAction: text("pending_action", { enum: ["SHIP", "CANCEL"] }),
     attentionReason: text("attention_reason", {
       enum: ["CAPTURE_REFUSED", "AUTHORIZATION_EXPIRED", "STOCK_LOST", "COMPENSATION_FAILED"],
@@ -47,7 +47,7 @@ export const orders = schema.table(
     check("orders_captured", sql`status not in ('SHIPPED', 'DELIVERED') or captured = total`),
     check(
       "orders_rejection",
-      sql`(status = 'REJECTED') = (rejection_reason is not null) and rejection_reason in ('OUT_OF_STOCK', 'PAYMENT_DECLINED')`,
+      sql`(status = 'REJECTED') = (rejection_reason is not null) and rejection_reason in ('OUT_OF_STOCK', 'PAYMENT_DECLINED', 'QUANTITY_LIMIT')`,
     ),
     check(
       "orders_pending",

@@ -156,6 +156,7 @@ function answer(order: Order, command: Command): Answer {
 /** Where each rejection comes from: a declined card cannot reject what is not reserved yet. */
 const rejectedAt = {
   OUT_OF_STOCK: "PENDING",
+  QUANTITY_LIMIT: "PENDING",
   PAYMENT_DECLINED: "STOCK_RESERVED",
 } as const satisfies Readonly<Record<RejectionReason, Status>>;
 

@@ -1,7 +1,7 @@
 import { Refusal } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Offer, placeOrder, type Wanted } from "../src/place-order.ts";
+import { type Offer, placeOrder, type Total, type Wanted } from "../src/place-order.ts";
 import { userId } from "./builders.ts";
 
 const [teapot, cup, lamp] = ["a1", "b2", "c3"].map((end) => `01990000-0000-7000-8000-0000000000${end}`) as [
@@ -15,21 +15,37 @@ const offers: readonly Offer[] = [
   { id: lamp, name: "Lamp", active: true, currency: "USD", price: 4900n },
 ];
 
-function place(wanted: readonly Wanted[], catalog = offers) {
-  return placeOrder({ userId, wanted, offers: catalog, paymentMethod: "pm_test_approved", shippingAddress: undefined });
+function place(wanted: readonly Wanted[], catalog = offers, expectedTotal: Total | undefined = undefined) {
+  const paid = { paymentMethod: "pm_test_approved", shippingAddress: undefined };
+  return placeOrder({ userId, wanted, offers: catalog, ...paid, expectedTotal });
 }
 
-function refusal(work: () => unknown): Pick<Refusal, "reason" | "fields"> {
+function refusal(work: () => unknown): Pick<Refusal, "reason" | "fields" | "metadata"> {
   try {
     work();
   } catch (error) {
-    if (error instanceof Refusal) return { reason: error.reason, fields: error.fields };
+    if (error instanceof Refusal) return { reason: error.reason, fields: error.fields, metadata: error.metadata };
     throw error;
   }
   throw new Error("nothing was refused");
 }
 
 describe("placing an order", () => {
+  it("refuses another total than the customer was shown, and says what it is", () => {
+    const wanted = [{ productId: teapot, quantity: 2 }];
+    expect(place(wanted, offers, { currency: "EUR", minorUnits: 2500n }).total).toBe(2500n);
+    for (const shown of [
+      { currency: "EUR", minorUnits: 2499n },
+      { currency: "EUR", minorUnits: 2501n },
+      { currency: "USD", minorUnits: 2500n },
+    ])
+      expect(refusal(() => place(wanted, offers, shown))).toMatchObject({
+        reason: "TOTAL_CHANGED",
+        fields: [{ field: "expected_total" }],
+        metadata: { total_currency_code: "EUR", total_minor_units: "2500" },
+      });
+  });
+
   it("copies names and prices and sums the total", () => {
     expect(
       place([

@@ -3,6 +3,14 @@ import { defineErrors } from "@rialto/rpc";
 
 /** Every reason that the product service can refuse with. */
 export const errors = defineErrors(ProductErrorReason, "product", {
+  ADJUSTMENT_KEY_REQUIRED: {
+    code: "invalid_argument",
+    retryable: false,
+    message:
+      "A change of what is on hand needs the header Idempotency-Key: without one, a repetition would count it again.",
+    client: "Send a new UUID with each change, and the same one when it is repeated.",
+    operator: "Nothing.",
+  },
   PRODUCT_NOT_FOUND: {
     code: "not_found",
     retryable: false,
@@ -16,6 +24,14 @@ export const errors = defineErrors(ProductErrorReason, "product", {
     message: "Less is available than was asked for.",
     client: "Order less, or another product. The metadata's product_id says which it is.",
     operator: "Nothing. The same order is refused for ever: a new order tries again.",
+  },
+  QUANTITY_LIMIT: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The account would have more of a product reserved and not shipped than one account may have.",
+    client: "Only the order service sees this: the order is REJECTED with this reason.",
+    operator:
+      "Raise RIALTO_UNSHIPPED_QUANTITY_MAX where customers order so much. The same order is refused for ever: a new order tries again.",
   },
   STOCK_BELOW_RESERVED: {
     code: "failed_precondition",

@@ -20,6 +20,7 @@ interface Parts {
 export function inventory({ database, products, stock }: Parts): Handlers<typeof InventoryService> {
   return {
     async adjustStock({ productId: givenId, delta, reason }, ctx) {
+      if (ctx.idempotencyKey === undefined) throw refuse(errors.ADJUSTMENT_KEY_REQUIRED);
       const productId = canonical(givenId);
       const answer = await once(database.sql, ctx.idempotencyKey, async (tx) => {
         const [outcome] = await applyDecisions(tx, [{ kind: "adjust", productId, delta }]);
@@ -33,9 +34,11 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
       return { stock: fromJson(StockSchema, answer) };
     },
 
-    async reserveStock({ orderId, items }, ctx) {
+    async reserveStock({ orderId, items, userId: givenId }, ctx) {
       const wanted = items.map((item) => ({ productId: canonical(item.productId), quantity: item.quantity }));
-      requireDone(await stock.decide({ kind: "reserve", orderId: canonical(orderId), items: wanted }, ctx));
+      const userId = givenId === "" ? undefined : canonical(givenId);
+      const outcome = await stock.decide({ kind: "reserve", orderId: canonical(orderId), items: wanted, userId }, ctx);
+      requireDone(userId === undefined ? asKnownBefore(outcome) : outcome);
       return {};
     },
 
@@ -61,6 +64,12 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
 /** An id as Postgres gives it back: the contract takes capital letters too, and rows are told apart by this text. */
 function canonical(id: string): string {
   return id.toLowerCase();
+}
+
+/** The outcome for an order service of version 0.1, which takes a reason that it does not know for a defect. */
+function asKnownBefore(outcome: StockOutcome): StockOutcome {
+  if (outcome.kind === "DONE" || outcome.reason !== "QUANTITY_LIMIT") return outcome;
+  return { ...outcome, reason: "OUT_OF_STOCK" };
 }
 
 function requireDone(outcome: StockOutcome | undefined): void {

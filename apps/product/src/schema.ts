@@ -61,11 +61,15 @@ export const reservation = schema.table(
     orderId: uuid("order_id").primaryKey(),
     state: text("state").notNull(),
     items: jsonb("items").$type<readonly Item[]>().notNull(),
+    /** Whose order it is; null for what version 0.1 reserved. */
+    userId: uuid("user_id"),
     /** Why it was refused, and for which product. */
     refusal: jsonb("refusal").$type<{ readonly reason: string; readonly productId: string }>(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull().defaultNow(),
   },
-  () => [
+  (table) => [
+    // What an account has of the stock without having it: its quantity has a bound.
+    index("reservation_held").on(table.userId).where(sql`state = 'RESERVED'`),
     check("reservation_state", sql`state in ('RESERVED', 'RELEASED', 'COMMITTED', 'REFUSED')`),
     check("reservation_refusal", sql`(state = 'REFUSED') = (refusal is not null)`),
   ],

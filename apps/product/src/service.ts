@@ -15,7 +15,12 @@ export const product = defineService({
   migrations: new URL("../migrations", import.meta.url),
   rights: { adjustment: "append-only", reservation: "kept", stock: "kept" },
   calls: {},
-  own: ({ database }) => ({ products: createProductStore(database), stock: createStockStore(database) }),
+  own: ({ database, config: { unshippedQuantityMax } }) => ({
+    products: createProductStore(database),
+    stock: createStockStore(database, {
+      unshippedMax: unshippedQuantityMax === 0 ? Number.POSITIVE_INFINITY : unshippedQuantityMax,
+    }),
+  }),
   rpc: (app) => [serve(ProductService, products(app)), serve(InventoryService, inventory(app))],
   seed: async (app) => {
     if (app.config.demo) await seedDemoCatalog(app);

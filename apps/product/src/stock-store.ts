@@ -3,6 +3,7 @@ import postgres from "postgres";
 import {
   type Folded,
   foldStock,
+  heldKey,
   type Reservation,
   type Stock,
   type StockDecision,
@@ -34,13 +35,16 @@ class ReservationAppeared extends Error {
  * Opens the stock: locked, folded, written. Stock is hot, so many decisions share one transaction that locks the rows of all of them
  * in one global order, folds them in memory and writes each row once.
  */
-export function createStockStore({ sql, lanes: connections }: Pick<Database, "sql" | "lanes">): StockStore {
+export function createStockStore(
+  { sql, lanes: connections }: Pick<Database, "sql" | "lanes">,
+  o: { readonly unshippedMax: number },
+): StockStore {
   const combiner: Combiner<OrderDecision, StockOutcome> = createCombiner({
     lanes,
     batchMax,
     queueMax,
     keysOf: ({ orderId }) => [orderId],
-    commit: (batch) => connections.begin((tx) => applyDecisions(tx, batch)),
+    commit: (batch) => connections.begin((tx) => applyDecisions(tx, batch, o.unshippedMax)),
     onFailure: (error) => {
       if (error instanceof ReservationAppeared) return "again";
       if (!(error instanceof postgres.PostgresError)) return "fail";
@@ -66,20 +70,25 @@ export function createStockStore({ sql, lanes: connections }: Pick<Database, "sq
 export async function applyDecisions(
   tx: Transaction,
   decisions: readonly StockDecision[],
+  unshippedMax = Number.POSITIVE_INFINITY,
 ): Promise<readonly StockOutcome[]> {
-  const state = await lockState(tx, decisions);
-  const folded = foldStock(state, decisions);
+  const state = await lockState(tx, decisions, Number.isFinite(unshippedMax));
+  const folded = foldStock(state, decisions, unshippedMax);
   await write(tx, state, folded);
   return folded.outcomes;
 }
 
-async function lockState(tx: Transaction, decisions: readonly StockDecision[]): Promise<StockState> {
+async function lockState(
+  tx: Transaction,
+  decisions: readonly StockDecision[],
+  isBounded: boolean,
+): Promise<StockState> {
   const orderIds = decisions.flatMap((decision) => (decision.kind === "adjust" ? [] : [decision.orderId]));
   const reservations =
     orderIds.length === 0
       ? []
       : await tx<ReservationRow[]>`
-          select order_id, state, items, refusal from reservation
+          select order_id, state, items, user_id, refusal from reservation
           where order_id = any (${orderIds}::uuid[]) order by order_id for update`;
   const productIds = new Set(reservations.flatMap(({ items }) => items.map(({ productId }) => productId)));
   for (const decision of decisions) {
@@ -90,7 +99,29 @@ async function lockState(tx: Transaction, decisions: readonly StockDecision[]): 
   return {
     stock: new Map(stock.map((row) => [row.productId, row])),
     reservations: new Map(reservations.map((row) => [row.order_id, reservationOf(row)])),
+    held: isBounded ? await readHeld(tx, decisions) : new Map(),
   };
+}
+
+/**
+ * How many of each product the accounts that reserve have reserved already. It must be read after the products' rows are locked, and by a statement of
+ * its own: only that sees what those who held the locks before have committed.
+ */
+async function readHeld(tx: Transaction, decisions: readonly StockDecision[]): Promise<ReadonlyMap<string, number>> {
+  const users = new Set<string>();
+  const products = new Set<string>();
+  for (const decision of decisions) {
+    if (decision.kind !== "reserve" || decision.userId === undefined) continue;
+    users.add(decision.userId);
+    for (const { productId } of decision.items) products.add(productId);
+  }
+  if (users.size === 0) return new Map();
+  const rows = await tx<{ userId: string; productId: string; quantity: number }[]>`
+    select user_id as "userId", item."productId", sum(item.quantity)::float8 as quantity
+    from reservation cross join lateral jsonb_to_recordset(items) as item ("productId" text, quantity int)
+    where state = 'RESERVED' and user_id = any (${[...users]}::uuid[]) and item."productId" = any (${[...products]}::text[])
+    group by 1, 2`;
+  return new Map(rows.map(({ userId, productId, quantity }) => [heldKey(userId, productId), quantity]));
 }
 
 /**
@@ -110,14 +141,16 @@ async function write(tx: Transaction, state: StockState, { stock, reservations }
       on conflict (product_id) do update
       set on_hand = excluded.on_hand, reserved = excluded.reserved, received = excluded.received, shipped = excluded.shipped),
     changed as (
-      insert into reservation (order_id, state, items, refusal)
-      select order_id, state, items, refusal
-      from jsonb_to_recordset(${json(changed.map(reservationRow))}::text::jsonb) as r (order_id uuid, state text, items jsonb, refusal jsonb)
+      insert into reservation (order_id, state, items, user_id, refusal)
+      select order_id, state, items, user_id, refusal
+      from jsonb_to_recordset(${json(changed.map(reservationRow))}::text::jsonb)
+        as r (order_id uuid, state text, items jsonb, user_id uuid, refusal jsonb)
       on conflict (order_id) do update set state = excluded.state, update_time = now()),
     fresh as (
-      insert into reservation (order_id, state, items, refusal)
-      select order_id, state, items, refusal
-      from jsonb_to_recordset(${json(fresh.map(reservationRow))}::text::jsonb) as r (order_id uuid, state text, items jsonb, refusal jsonb)
+      insert into reservation (order_id, state, items, user_id, refusal)
+      select order_id, state, items, user_id, refusal
+      from jsonb_to_recordset(${json(fresh.map(reservationRow))}::text::jsonb)
+        as r (order_id uuid, state text, items jsonb, user_id uuid, refusal jsonb)
       order by order_id
       on conflict (order_id) do nothing returning 1)
     select count(*)::int as fresh from fresh`;
@@ -135,13 +168,15 @@ interface ReservationRow {
   readonly order_id: string;
   readonly state: Reservation["state"];
   readonly items: Reservation["items"];
+  readonly user_id: string | null;
   readonly refusal: Extract<Reservation, { state: "REFUSED" }>["refusal"] | null;
 }
 
-function reservationOf({ order_id: orderId, state, items, refusal }: ReservationRow): Reservation {
-  if (state !== "REFUSED") return { orderId, items, state };
+function reservationOf({ order_id: orderId, state, items, user_id, refusal }: ReservationRow): Reservation {
+  const userId = user_id ?? undefined;
+  if (state !== "REFUSED") return { orderId, items, userId, state };
   if (refusal === null) throw new Error(`the reservation of order ${orderId} was refused without a reason`);
-  return { orderId, items, state, refusal };
+  return { orderId, items, userId, state, refusal };
 }
 
 function stockRow({ productId, onHand, reserved, received, shipped }: Stock) {
@@ -149,8 +184,14 @@ function stockRow({ productId, onHand, reserved, received, shipped }: Stock) {
 }
 
 function reservationRow(reservation: Reservation) {
-  const { orderId, state, items } = reservation;
-  return { order_id: orderId, state, items, refusal: state === "REFUSED" ? reservation.refusal : null };
+  const { orderId, state, items, userId = null } = reservation;
+  return {
+    order_id: orderId,
+    state,
+    items,
+    user_id: userId,
+    refusal: state === "REFUSED" ? reservation.refusal : null,
+  };
 }
 
 function json(rows: readonly object[]): string {

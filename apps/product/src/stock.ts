@@ -14,19 +14,29 @@ export interface Item {
 }
 
 /** What an order has of the stock, or will never have. REFUSED and RELEASED are answered the same for ever. */
-export type Reservation = { readonly orderId: string; readonly items: readonly Item[] } & (
+export type Reservation = {
+  readonly orderId: string;
+  readonly items: readonly Item[];
+  /** Whose order it is; undefined for what version 0.1 reserved. */
+  readonly userId?: string | undefined;
+} & (
   | { readonly state: "RESERVED" | "RELEASED" | "COMMITTED" }
   | { readonly state: "REFUSED"; readonly refusal: Refusal }
 );
 
 export interface Refusal {
-  readonly reason: "OUT_OF_STOCK" | "PRODUCT_NOT_FOUND";
+  readonly reason: "OUT_OF_STOCK" | "PRODUCT_NOT_FOUND" | "QUANTITY_LIMIT";
   readonly productId: string;
 }
 
 /** What is asked of the stock. */
 export type StockDecision =
-  | { readonly kind: "reserve"; readonly orderId: string; readonly items: readonly Item[] }
+  | {
+      readonly kind: "reserve";
+      readonly orderId: string;
+      readonly items: readonly Item[];
+      readonly userId?: string | undefined;
+    }
   | { readonly kind: "release"; readonly orderId: string }
   | { readonly kind: "commit"; readonly orderId: string }
   | { readonly kind: "adjust"; readonly productId: string; readonly delta: number };
@@ -50,6 +60,13 @@ export type StockOutcome =
 export interface StockState {
   readonly stock: ReadonlyMap<string, Stock>;
   readonly reservations: ReadonlyMap<string, Reservation>;
+  /** How many of a product an account has reserved, by `heldKey`. */
+  readonly held: ReadonlyMap<string, number>;
+}
+
+/** What the reserved quantity of one product is kept under for one account. */
+export function heldKey(userId: string, productId: string): string {
+  return `${userId} ${productId}`;
 }
 
 export interface Folded {
@@ -64,9 +81,15 @@ const done: StockOutcome = { kind: "DONE" };
 
 /**
  * Folds decisions in their order of arrival into the rows that they change, as if each had been committed by itself. An order gets
- * all of its items or none. Pure: the rows must be locked by whoever writes the result.
+ * all of its items or none, and no account has more than `unshippedMax` of a product reserved. Pure: the rows must be locked by whoever writes the
+ * result, and while a product's row is locked no reservation of it changes.
  */
-export function foldStock(state: StockState, decisions: readonly StockDecision[]): Folded {
+export function foldStock(
+  state: StockState,
+  decisions: readonly StockDecision[],
+  unshippedMax = Number.POSITIVE_INFINITY,
+): Folded {
+  const held = new Map(state.held);
   const stock = new Map<string, Stock>();
   const reservations = new Map<string, Reservation>();
   const stockOf = (id: string) => stock.get(id) ?? state.stock.get(id);
@@ -75,7 +98,7 @@ export function foldStock(state: StockState, decisions: readonly StockDecision[]
   function decide(decision: StockDecision): StockOutcome {
     switch (decision.kind) {
       case "reserve":
-        return reserve(decision.orderId, merged(decision.items));
+        return reserve(decision.orderId, merged(decision.items), decision.userId);
       case "release":
         return release(decision.orderId);
       case "commit":
@@ -85,17 +108,34 @@ export function foldStock(state: StockState, decisions: readonly StockDecision[]
     }
   }
 
-  function reserve(orderId: string, items: readonly Item[]): StockOutcome {
+  function reserve(orderId: string, items: readonly Item[], userId: string | undefined): StockOutcome {
     const known = reservationOf(orderId);
     if (known !== undefined) return told(known);
-    const refusal = firstRefusal(items);
+    const refusal = firstRefusal(items) ?? pastLimit(items, userId);
     if (refusal !== undefined) {
-      reservations.set(orderId, { orderId, items, state: "REFUSED", refusal });
+      reservations.set(orderId, { orderId, items, userId, state: "REFUSED", refusal });
       return { kind: "REFUSED", ...refusal };
     }
     for (const { productId, quantity } of items) change(productId, { reserved: quantity });
-    reservations.set(orderId, { orderId, items, state: "RESERVED" });
+    reservations.set(orderId, { orderId, items, userId, state: "RESERVED" });
+    hold(userId, items, 1);
     return done;
+  }
+
+  function pastLimit(items: readonly Item[], userId: string | undefined): Refusal | undefined {
+    if (userId === undefined) return undefined;
+    const past = items.find(
+      ({ productId, quantity }) => (held.get(heldKey(userId, productId)) ?? 0) + quantity > unshippedMax,
+    );
+    return past && { reason: "QUANTITY_LIMIT", productId: past.productId };
+  }
+
+  function hold(userId: string | undefined, items: readonly Item[], sign: 1 | -1): void {
+    if (userId === undefined) return;
+    for (const { productId, quantity } of items) {
+      const key = heldKey(userId, productId);
+      held.set(key, (held.get(key) ?? 0) + sign * quantity);
+    }
   }
 
   function firstRefusal(items: readonly Item[]): Refusal | undefined {
@@ -114,7 +154,8 @@ export function foldStock(state: StockState, decisions: readonly StockDecision[]
     if (known?.state === "RELEASED" || known?.state === "REFUSED") return done;
     const items = known?.items ?? [];
     for (const { productId, quantity } of items) change(productId, { reserved: -quantity });
-    reservations.set(orderId, { orderId, items, state: "RELEASED" });
+    hold(known?.userId, items, -1);
+    reservations.set(orderId, { orderId, items, userId: known?.userId, state: "RELEASED" });
     return done;
   }
 
@@ -126,6 +167,7 @@ export function foldStock(state: StockState, decisions: readonly StockDecision[]
     for (const { productId, quantity } of known.items) {
       change(productId, { reserved: -quantity, onHand: -quantity, shipped: quantity });
     }
+    hold(known.userId, known.items, -1);
     reservations.set(orderId, { ...known, state: "COMMITTED" });
     return done;
   }

@@ -85,7 +85,9 @@ describe("ReserveStock", () => {
     const product = await world.product({ stock: 1 });
     const order = uuidv7();
     expect(await refusal(reserve(order, product, 2))).toBe("OUT_OF_STOCK");
-    await world.door.stock.adjustStock({ productId: product, delta: 10, reason: "delivery" }, admin());
+    await world.door.stock.adjustStock({ productId: product, delta: 10, reason: "delivery" }, admin(), {
+      idempotencyKey: uuidv7(),
+    });
     expect(await refusal(reserve(order, product, 2))).toBe("OUT_OF_STOCK");
     expect(await world.stockOf(product)).toBe("11 / 0 / 11");
   });
@@ -165,10 +167,64 @@ describe("CommitStock", () => {
   });
 });
 
+describe("what an account has reserved and not shipped", () => {
+  const reserveFor = (
+    userId: string,
+    productId: string,
+    quantity: number,
+    orderId = uuidv7(),
+    process: Pick<World, "order"> = world,
+  ) => process.order.stock.reserveStock({ orderId, items: [{ productId, quantity }], userId }, nobody());
+
+  it("has a bound for each product, however many of its orders come at once and to whichever replica", async () => {
+    const product = await world.product({ stock: 5_000 });
+    const [ada, bob] = [uuidv7(), uuidv7()];
+    const other = await world.start();
+    const asked = Array.from({ length: 30 }, (_, n) =>
+      refusal(reserveFor(ada, product, 100, uuidv7(), n % 2 === 0 ? world : other)),
+    );
+    const outcomes = await Promise.all(asked);
+    expect(outcomes.filter((outcome) => outcome === "none")).toHaveLength(10);
+    expect(outcomes.filter((outcome) => outcome === "QUANTITY_LIMIT")).toHaveLength(20);
+    expect(await world.stockOf(product)).toBe("5000 / 1000 / 4000");
+    expect(await refusal(reserveFor(bob, product, 1_000))).toBe("none");
+    expect(await refusal(reserveFor(ada, await world.product({ stock: 1_000 }), 1_000))).toBe("none");
+  });
+
+  it("is less again once it is shipped or given back", async () => {
+    const product = await world.product({ stock: 5_000 });
+    const ada = uuidv7();
+    const [shipped, released] = [uuidv7(), uuidv7()];
+    for (const order of [shipped, released]) await reserveFor(ada, product, 500, order);
+    expect(await refusal(reserveFor(ada, product, 1))).toBe("QUANTITY_LIMIT");
+    await commit(shipped);
+    await release(released);
+    expect(await refusal(reserveFor(ada, product, 1_000))).toBe("none");
+  });
+
+  it("is told as too little stock to an order service of 0.1, which knows no other reason", async () => {
+    const product = await world.product({ stock: 5_000 });
+    const order = uuidv7();
+    expect(await refusal(reserveFor(uuidv7(), product, 1_001, order))).toBe("QUANTITY_LIMIT");
+    expect(await refusal(reserve(order, product, 1_001))).toBe("OUT_OF_STOCK");
+  });
+});
+
 describe("AdjustStock", () => {
+  it("needs a key: without one a repetition would count a delivery twice", async () => {
+    const product = await world.product({ stock: 5 });
+    const adjust = world.door.stock.adjustStock({ productId: product, delta: 2, reason: "delivery" }, admin());
+    expect(await refusal(adjust)).toBe("ADJUSTMENT_KEY_REQUIRED");
+    expect(await world.stockOf(product)).toBe("5 / 0 / 5");
+  });
+
   it("adds and takes away, and writes down who and why", async () => {
     const product = await world.product({ stock: 5 });
-    const { stock } = await world.door.stock.adjustStock({ productId: product, delta: -2, reason: "damaged" }, admin());
+    const { stock } = await world.door.stock.adjustStock(
+      { productId: product, delta: -2, reason: "damaged" },
+      admin(),
+      { idempotencyKey: uuidv7() },
+    );
     expect(stock).toMatchObject({ onHand: 3, reserved: 0, available: 3 });
     const rows = await world.sql`select delta, reason, actor from adjustment where product_id = ${product} order by id`;
     expect(rows).toMatchObject([
@@ -180,7 +236,8 @@ describe("AdjustStock", () => {
   it("leaves what is reserved", async () => {
     const product = await world.product({ stock: 5 });
     await reserve(uuidv7(), product, 4);
-    const adjust = (delta: number) => world.door.stock.adjustStock({ productId: product, delta, reason: "" }, admin());
+    const adjust = (delta: number) =>
+      world.door.stock.adjustStock({ productId: product, delta, reason: "" }, admin(), { idempotencyKey: uuidv7() });
     expect(await refusal(adjust(-2))).toBe("STOCK_BELOW_RESERVED");
     expect(await refusal(adjust(-1))).toBe("none");
     expect(await world.stockOf(product)).toBe("4 / 4 / 0");
@@ -207,7 +264,9 @@ describe("AdjustStock", () => {
         idempotencyKey: "count-1",
       });
     expect(await refusal(take())).toBe("STOCK_BELOW_RESERVED");
-    await world.door.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin());
+    await world.door.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin(), {
+      idempotencyKey: uuidv7(),
+    });
     expect(await refusal(take())).toBe("none");
   });
 
@@ -216,7 +275,11 @@ describe("AdjustStock", () => {
     const outcomes = await Promise.all(
       Array.from({ length: 60 }, (_, n) =>
         n % 3 === 0
-          ? refusal(world.door.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin()))
+          ? refusal(
+              world.door.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin(), {
+                idempotencyKey: uuidv7(),
+              }),
+            )
           : refusal(reserve(uuidv7(), product)),
       ),
     );
@@ -226,7 +289,9 @@ describe("AdjustStock", () => {
 
   it("is refused for a product that is not there, and for who is no admin", async () => {
     const request = { productId: uuidv7(), delta: 1, reason: "" };
-    expect(await refusal(world.door.stock.adjustStock(request, admin()))).toBe("PRODUCT_NOT_FOUND");
+    expect(await refusal(world.door.stock.adjustStock(request, admin(), { idempotencyKey: uuidv7() }))).toBe(
+      "PRODUCT_NOT_FOUND",
+    );
     expect(await refusal(world.door.stock.adjustStock(request, as("CUSTOMER")))).toBe("ACCESS_DENIED");
   });
 });

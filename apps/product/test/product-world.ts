@@ -70,7 +70,10 @@ export async function openWorld() {
         admin(),
       );
       const id = product?.id ?? "";
-      if (stock > 0) await first.door.stock.adjustStock({ productId: id, delta: stock, reason: "delivery" }, admin());
+      if (stock > 0)
+        await first.door.stock.adjustStock({ productId: id, delta: stock, reason: "delivery" }, admin(), {
+          idempotencyKey: uuidv7(),
+        });
       return id;
     },
     /** "on hand / reserved / available". */

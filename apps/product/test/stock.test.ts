@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   type Folded,
   foldStock,
+  heldKey,
   type Reservation,
   type Stock,
   type StockDecision,
@@ -52,6 +53,22 @@ describe("foldStock", () => {
     },
   );
 
+  it("lets no account have more of a product reserved than is said, and takes no other account's for its own", () => {
+    const of = (userId: string, text: string) => ({ ...decisionOf(text), userId }) as StockDecision;
+    const folded = foldStock(
+      stateOf("a 9/0, b 9/0"),
+      [
+        ...[of("ada", "reserve u a3"), of("ada", "reserve v a3"), of("bob", "reserve w a5"), of("ada", "reserve x b5")],
+        ...["release u", "commit x"].map(decisionOf),
+        ...[of("ada", "reserve y a1"), of("ada", "reserve z b5")],
+      ],
+      5,
+    );
+    expect(folded.outcomes.map(outcomeText)).toEqual([
+      ...["DONE", "QUANTITY_LIMIT a", "DONE", "DONE", "DONE", "DONE", "DONE", "OUT_OF_STOCK b"],
+    ]);
+  });
+
   it("decides in the order of arrival: who comes first gets the last one", () => {
     const folded = foldStock(
       stateOf("a 1/0"),
@@ -64,7 +81,7 @@ describe("foldStock", () => {
   it("never oversells, never reserves a part of an order, and keeps its books", () => {
     fc.assert(
       fc.property(startingStock, fc.array(decision, { maxLength: 60 }), (start, decisions) => {
-        const after = applied(start, foldStock(start, decisions));
+        const after = applied(start, foldStock(start, decisions, unshippedMax));
         const promised = { RESERVED: new Map<string, number>(), COMMITTED: new Map<string, number>() };
         for (const { state, items } of after.reservations.values()) {
           if (state !== "RESERVED" && state !== "COMMITTED") continue;
@@ -75,6 +92,8 @@ describe("foldStock", () => {
           expect(row.reserved).toBeGreaterThanOrEqual(0);
           expect(row.onHand).toBeGreaterThanOrEqual(row.reserved);
           expect(BigInt(row.onHand) + row.shipped).toBe(row.received);
+          for (const userId of ["ada", "bob"])
+            expect(after.held.get(heldKey(userId, row.productId)) ?? 0).toBeLessThanOrEqual(unshippedMax);
           expect(row.reserved).toBe(promised.RESERVED.get(row.productId) ?? 0);
           expect(row.shipped).toBe(BigInt(promised.COMMITTED.get(row.productId) ?? 0));
         }
@@ -92,11 +111,11 @@ describe("foldStock", () => {
           let batched = start;
           let single = start;
           for (const batch of batches) {
-            const folded = foldStock(batched, batch);
+            const folded = foldStock(batched, batch, unshippedMax);
             outcomes.batched.push(...folded.outcomes.map(outcomeText));
             batched = applied(batched, folded);
             for (const one of batch) {
-              const alone = foldStock(single, [one]);
+              const alone = foldStock(single, [one], unshippedMax);
               outcomes.single.push(...alone.outcomes.map(outcomeText));
               single = applied(single, alone);
             }
@@ -111,10 +130,10 @@ describe("foldStock", () => {
   it("answers every repetition as the first time, until the order moves on", () => {
     fc.assert(
       fc.property(startingStock, fc.array(decision, { maxLength: 30 }), orderCommand, (start, before, repeated) => {
-        const state = applied(start, foldStock(start, before));
-        const once = foldStock(state, [repeated]);
+        const state = applied(start, foldStock(start, before, unshippedMax));
+        const once = foldStock(state, [repeated], unshippedMax);
         const after = applied(state, once);
-        const twice = foldStock(after, [repeated]);
+        const twice = foldStock(after, [repeated], unshippedMax);
         expect(twice.outcomes).toEqual(once.outcomes);
         expect(applied(after, twice)).toEqual(after);
       }),
@@ -124,7 +143,7 @@ describe("foldStock", () => {
   it("writes each changed row once", () => {
     fc.assert(
       fc.property(startingStock, fc.array(decision, { maxLength: 60 }), (start, decisions) => {
-        const { stock, reservations } = foldStock(start, decisions);
+        const { stock, reservations } = foldStock(start, decisions, unshippedMax);
         expect(new Set(stock.map((row) => row.productId)).size).toBe(stock.length);
         expect(new Set(reservations.map((row) => row.orderId)).size).toBe(reservations.length);
       }),
@@ -138,8 +157,10 @@ const items = fc.array(fc.record({ productId, quantity: fc.integer({ min: 1, max
   minLength: 1,
   maxLength: 3,
 });
+const unshippedMax = 5;
+const userId = fc.constantFrom("ada", "bob", undefined);
 const orderCommand: fc.Arbitrary<StockDecision> = fc.oneof(
-  fc.record({ kind: fc.constant("reserve" as const), orderId, items }),
+  fc.record({ kind: fc.constant("reserve" as const), orderId, items, userId }),
   fc.record({ kind: fc.constant("release" as const), orderId }),
   fc.record({ kind: fc.constant("commit" as const), orderId }),
 );
@@ -152,13 +173,31 @@ const decision: fc.Arbitrary<StockDecision> = fc.oneof(
 );
 const startingStock: fc.Arbitrary<StockState> = fc
   .tuple(...["a", "b", "c"].map((id) => fc.nat({ max: 9 }).map((onHand) => stockRow(id, onHand, 0))))
-  .map((rows) => ({ stock: new Map(rows.map((row) => [row.productId, row])), reservations: new Map() }));
+  .map((rows) => ({
+    stock: new Map(rows.map((row) => [row.productId, row])),
+    reservations: new Map(),
+    held: new Map(),
+  }));
 
 function applied(state: StockState, { stock, reservations }: Folded): StockState {
+  const all = new Map([...state.reservations, ...reservations.map((row) => [row.orderId, row] as const)]);
   return {
     stock: new Map([...state.stock, ...stock.map((row) => [row.productId, row] as const)]),
-    reservations: new Map([...state.reservations, ...reservations.map((row) => [row.orderId, row] as const)]),
+    reservations: all,
+    held: heldBy([...all.values()]),
   };
+}
+
+function heldBy(reservations: readonly Reservation[]): Map<string, number> {
+  const held = new Map<string, number>();
+  for (const { state, userId, items } of reservations) {
+    if (state !== "RESERVED" || userId === undefined) continue;
+    for (const { productId, quantity } of items) {
+      const key = heldKey(userId, productId);
+      held.set(key, (held.get(key) ?? 0) + quantity);
+    }
+  }
+  return held;
 }
 
 function stockRow(id: string, onHand: number, reserved: number): Stock {
@@ -174,7 +213,7 @@ function stateOf(text: string): StockState {
     if (onHand !== undefined && reserved !== undefined) stock.set(id, stockRow(id, onHand, reserved));
     else reservations.set(id, reservationFrom(id, word, rest));
   }
-  return { stock, reservations };
+  return { stock, reservations, held: new Map() };
 }
 
 function reservationFrom(orderId: string, state: string, rest: readonly string[]): Reservation {

@@ -34,6 +34,7 @@ export const errors = defineErrors(OrderErrorReason, "order", {
   ORDER_NOT_SHIPPED: { ...row, message: "m" },
   SHIPPING_REQUESTED: { ...row, message: "m" },
   CANCELLATION_REQUESTED: { ...row, message: "m" },
+  TOTAL_CHANGED: { ...row, message: "m" },
 });
 
 /** A method that the contract gives no policy. */

@@ -57,6 +57,8 @@ export interface Config {
   /** Requests that one caller may make in a window; 0 for no limits at all. */
   readonly rateLimit: number;
   readonly rateLimitWindowSeconds: number;
+  /** How many of one product an account may have ordered and not shipped yet; 0 for any number. */
+  readonly unshippedQuantityMax: number;
   /** Requests that the gateway has at work before it sheds load, and connections that one address may have; undefined for its own figures. */
   readonly inFlightMax: number | undefined;
   readonly clientConnectionsMax: number | undefined;
@@ -139,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     serviceUrls: readEach(serviceNames, "URL", httpUrls(optional)),
     rateLimit: e.RIALTO_RATE_LIMIT ?? 100,
     rateLimitWindowSeconds: e.RIALTO_RATE_LIMIT_WINDOW ?? 900,
+    unshippedQuantityMax: e.RIALTO_UNSHIPPED_QUANTITY_MAX ?? 1_000,
     inFlightMax: e.RIALTO_IN_FLIGHT_MAX,
     clientConnectionsMax: e.RIALTO_CLIENT_CONNECTIONS_MAX,
     drainSeconds: e.RIALTO_DRAIN_SECONDS ?? (e.NODE_ENV === "production" ? drainSecondsDefault : 0),
@@ -199,6 +202,7 @@ const variables = {
   RIALTO_ADMIN_PASSWORD: textOf(8, 128)(optional),
   RIALTO_RATE_LIMIT: wholeNumber(0, 1_000_000_000)(optional),
   RIALTO_RATE_LIMIT_WINDOW: seconds(optional),
+  RIALTO_UNSHIPPED_QUANTITY_MAX: wholeNumber(0, 1_000_000_000)(optional),
   RIALTO_IN_FLIGHT_MAX: wholeNumber(1, 1_000_000)(optional),
   RIALTO_CLIENT_CONNECTIONS_MAX: wholeNumber(1, 1_000_000)(optional),
   RIALTO_DRAIN_SECONDS: wholeNumber(0, 600)(optional),

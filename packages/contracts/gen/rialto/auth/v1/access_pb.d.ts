@@ -66,6 +66,13 @@ export declare type Limit = Message<"rialto.auth.v1.Limit"> & {
    * @generated from field: int32 window_seconds = 2;
    */
   windowSeconds: number;
+
+  /**
+   * The roles that it holds for; others have the general limit. Without any it holds for every caller.
+   *
+   * @generated from field: repeated rialto.auth.v1.Role roles = 3;
+   */
+  roles: Role[];
 };
 
 /**

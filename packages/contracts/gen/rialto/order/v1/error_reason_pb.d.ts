@@ -98,6 +98,13 @@ export enum OrderErrorReason {
    * @generated from enum value: CANCELLATION_REQUESTED = 11;
    */
   CANCELLATION_REQUESTED = 11,
+
+  /**
+   * The order would cost something else than expected_total; the error's metadata says what.
+   *
+   * @generated from enum value: TOTAL_CHANGED = 12;
+   */
+  TOTAL_CHANGED = 12,
 }
 
 /**

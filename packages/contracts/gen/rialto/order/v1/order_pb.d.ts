@@ -224,6 +224,13 @@ export enum Order_RejectionReason {
    * @generated from enum value: PAYMENT_DECLINED = 2;
    */
   PAYMENT_DECLINED = 2,
+
+  /**
+   * With it the account would have more of a product ordered and not shipped than one account may have.
+   *
+   * @generated from enum value: QUANTITY_LIMIT = 3;
+   */
+  QUANTITY_LIMIT = 3,
 }
 
 /**

@@ -7,6 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Order, Order_Status, ShippingAddress } from "./order_pb.js";
+import type { Money } from "../../type/v1/money_pb.js";
 import type { OrderEvent_Kind } from "./order_event_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -68,6 +69,13 @@ export declare type CreateOrderRequest = Message<"rialto.order.v1.CreateOrderReq
    * @generated from field: rialto.order.v1.ShippingAddress shipping_address = 3;
    */
   shippingAddress?: ShippingAddress | undefined;
+
+  /**
+   * What the customer was shown that it costs in all. An order that would cost anything else is refused (TOTAL_CHANGED) and not placed.
+   *
+   * @generated from field: rialto.type.v1.Money expected_total = 4;
+   */
+  expectedTotal?: Money | undefined;
 };
 
 /**
@@ -502,7 +510,7 @@ export declare const WatchOrderResponseSchema: GenMessage<WatchOrderResponse>;
 export declare const OrderService: GenService<{
   /**
    * Places an order and answers at once, PENDING; reserving and paying follow. Send an Idempotency-Key to be able to try again.
-   * Reasons: PRODUCT_UNAVAILABLE, CURRENCY_MIXED, TOTAL_TOO_LARGE, CUSTOMER_UNKNOWN.
+   * Reasons: PRODUCT_UNAVAILABLE, CURRENCY_MIXED, TOTAL_TOO_LARGE, TOTAL_CHANGED, CUSTOMER_UNKNOWN.
    *
    * @generated from rpc rialto.order.v1.OrderService.CreateOrder
    */

@@ -70,6 +70,20 @@ export enum ProductErrorReason {
    * @generated from enum value: STOCK_TOO_LARGE = 7;
    */
   STOCK_TOO_LARGE = 7,
+
+  /**
+   * A change of what is on hand needs the header Idempotency-Key.
+   *
+   * @generated from enum value: ADJUSTMENT_KEY_REQUIRED = 8;
+   */
+  ADJUSTMENT_KEY_REQUIRED = 8,
+
+  /**
+   * The account would have more of a product reserved and not shipped than one account may have; the error's metadata names the product.
+   *
+   * @generated from enum value: QUANTITY_LIMIT = 9;
+   */
+  QUANTITY_LIMIT = 9,
 }
 
 /**

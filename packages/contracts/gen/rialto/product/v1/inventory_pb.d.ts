@@ -151,6 +151,14 @@ export declare type ReserveStockRequest = Message<"rialto.product.v1.ReserveStoc
    * @generated from field: repeated rialto.product.v1.StockItem items = 2;
    */
   items: StockItem[];
+
+  /**
+   * The account that the order is of, whose reserved quantity of each product has a bound. A caller that does not name it, as version 0.1
+   * does, is under no bound and is told OUT_OF_STOCK where another would be told QUANTITY_LIMIT.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
 };
 
 /**
@@ -288,7 +296,8 @@ export declare const GetStockResponseSchema: GenMessage<GetStockResponse>;
  */
 export declare const InventoryService: GenService<{
   /**
-   * Adds to or takes from what is on hand. Reasons: PRODUCT_NOT_FOUND, STOCK_BELOW_RESERVED.
+   * Adds to or takes from what is on hand. It needs an Idempotency-Key: without one a repetition would count a delivery twice.
+   * Reasons: ADJUSTMENT_KEY_REQUIRED, PRODUCT_NOT_FOUND, STOCK_BELOW_RESERVED, STOCK_TOO_LARGE.
    *
    * @generated from rpc rialto.product.v1.InventoryService.AdjustStock
    */
@@ -299,7 +308,7 @@ export declare const InventoryService: GenService<{
   },
   /**
    * Reserves all items of an order or none. Once an order's stock was reserved, reserving again changes nothing.
-   * Reasons: OUT_OF_STOCK, PRODUCT_NOT_FOUND, RESERVATION_RELEASED (the undo came first).
+   * Reasons: OUT_OF_STOCK, QUANTITY_LIMIT, PRODUCT_NOT_FOUND, RESERVATION_RELEASED (the undo came first).
    *
    * @generated from rpc rialto.product.v1.InventoryService.ReserveStock
    */

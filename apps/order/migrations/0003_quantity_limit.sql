@@ -1,0 +1,2 @@
+ALTER TABLE "order"."orders" DROP CONSTRAINT "orders_rejection";--> statement-breakpoint
+ALTER TABLE "order"."orders" ADD CONSTRAINT "orders_rejection" CHECK ((status = 'REJECTED') = (rejection_reason is not null) and rejection_reason in ('OUT_OF_STOCK', 'PAYMENT_DECLINED', 'QUANTITY_LIMIT'));
