@@ -90,7 +90,7 @@ export interface RefusalDetail {
 
 /**
  * A "no" that the contract foresees. Handlers throw it; it reaches the caller with its reason, fields and metadata, as far as a refusal's bounds allow:
- * 20 violations, 2,560 bytes of details.
+ * 20 violations, 2,688 bytes of details.
  */
 export class Refusal extends Error {
   override readonly name = "Refusal";

@@ -33,7 +33,7 @@ export const violationsMax = 20;
  * All details of one refusal, in binary. In Connect's JSON they stand twice, once in base64 and once to be read: with its headers such an answer stays
  * under 8 KiB.
  */
-export const refusalDetailBytesMax = 2_560;
+export const refusalDetailBytesMax = 2_688;
 
 /** The message of a refusal; where a name that the client made up stands in it, it is cut. */
 export const refusalMessageBytesMax = 512;

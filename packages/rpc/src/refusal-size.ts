@@ -9,7 +9,7 @@ interface RefusalText {
 }
 
 /**
- * What a refusal says, within its bounds: at most 20 violations and 2,560 bytes of details, texts cut and on one line, however much of the request stands in
+ * What a refusal says, within its bounds: at most 20 violations and 2,688 bytes of details, texts cut and on one line, however much of the request stands in
  * them. `violations_omitted` in the metadata says how many violations were left out.
  */
 export function withinRefusalSize({ message, fields, metadata }: RefusalText): RefusalText {
@@ -70,7 +70,7 @@ function bytesOf(text: string): number {
 const ellipsis = "...";
 
 /** The names of a violation's three fields in JSON. */
-const violationBytes = 50;
+const violationBytes = 37;
 
 /** Room for the reason, and for how many violations were left out. */
 const omittedBytes = 160;

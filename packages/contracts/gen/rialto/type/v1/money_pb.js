@@ -12,7 +12,7 @@ import { file_rialto_type_v1_rules } from "./rules_pb.js";
  * Describes the file rialto/type/v1/money.proto.
  */
 export const file_rialto_type_v1_money = /*@__PURE__*/
-  fileDesc("ChpyaWFsdG8vdHlwZS92MS9tb25leS5wcm90bxIOcmlhbHRvLnR5cGUudjEiSgoFTW9uZXkSLAoNY3VycmVuY3lfY29kZRgBIAEoCUIVukgSchCAvBgBMgpeW0EtWl17M30kEhMKC21pbm9yX3VuaXRzGAIgASgDYgZwcm90bzM", [file_buf_validate_validate, file_rialto_type_v1_rules]);
+  fileDesc("ChpyaWFsdG8vdHlwZS92MS9tb25leS5wcm90bxIOcmlhbHRvLnR5cGUudjEiTAoFTW9uZXkSLgoNY3VycmVuY3lfY29kZRgBIAEoCUIXukgUchKAvBgBGAMyCl5bQS1aXXszfSQSEwoLbWlub3JfdW5pdHMYAiABKANiBnByb3RvMw", [file_buf_validate_validate, file_rialto_type_v1_rules]);
 
 /**
  * Describes the message rialto.type.v1.Money.
