@@ -8,6 +8,7 @@ import {
   openIdentity,
   openRateLimits,
   readTls,
+  requireRedis,
   runMain,
 } from "@rialto/service";
 import { doorOptions } from "./door-options.ts";
@@ -22,7 +23,9 @@ await runMain({
     const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [] });
     const sessions = clients.of(AuthService, "gateway");
     const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
-    const rateLimits = openRateLimits(config.redisUrl);
+    const { redisUrl, redisPrefix } = config;
+    if (redisUrl !== undefined) await requireRedis({ redisUrl, redisPrefix });
+    const rateLimits = openRateLimits(config);
     const gateway = await startGateway({
       port: config.port ?? defaultPorts.gateway,
       tls: await readTls(config),

@@ -82,7 +82,7 @@ describe.each(clients)(
       expect(await codes(system, listOrders, {}, "CUSTOMER")).toBe(14);
       expect(await codes(system, watchOrder, { id: orderId }, "CUSTOMER")).toBe(14);
 
-      const store = openRateLimits(undefined);
+      const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
       open.push(() => store.close());
       const limited = await start({}, { door: { requestLimits: { store, requests: 1, windowSeconds: 60 } } });
       await ask(limited, listOrders, {}, "CUSTOMER");

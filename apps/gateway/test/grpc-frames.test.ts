@@ -113,7 +113,7 @@ describe("a gRPC answer", () => {
   });
 
   it("that is refused by a limit, or by a gateway at its capacity, is one frame too", async () => {
-    const store = openRateLimits(undefined);
+    const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
     open.push(() => store.close());
     const limited = await start({}, { door: { requestLimits: { store, requests: 1, windowSeconds: 60 } } });
     await call(limited.url, list);

@@ -83,7 +83,7 @@ describe("services behind the network", () => {
 
 describe("watches without number", () => {
   it("keep no other call of their service waiting", async () => {
-    const store = openRateLimits(undefined);
+    const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
     const unlimited = { requestLimits: { store, requests: 0, windowSeconds: 1 } };
     const handlers = {
       getOrder: async ({ id }: { id: string }) => ({ order: { id } }),

@@ -16,7 +16,7 @@ async function limited(
   redisUrl?: string,
   backendAddresses: readonly string[] = [],
 ): Promise<{ system: StubSystem; limits: RateLimits }> {
-  const limits = openRateLimits(redisUrl);
+  const limits = openRateLimits({ redisUrl, redisPrefix: "rialto-test" });
   while (redisUrl === redis?.url && redisUrl !== undefined && limits.state() !== "shared")
     await new Promise((resolve) => setTimeout(resolve, 5));
   const door = {

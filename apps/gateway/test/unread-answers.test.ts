@@ -50,7 +50,7 @@ describe("a client that reads no answer", () => {
   });
 
   it("is counted for pages as for calls", async () => {
-    store = openRateLimits(undefined);
+    store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
     await askInVain(["/docs"], { requestLimits: { store, requests: 20, windowSeconds: 900 } });
     expect((await fetch(`${system.url}/openapi.json`)).status).toBe(429);
   });

@@ -12,16 +12,23 @@ const command = new Command("jobs:reset")
     "send again also what was settled since then (ISO 8601): for a subscriber's Postgres that was restored to an earlier time than its publisher's",
     timeOf,
   )
-  .action(async ({ since }: { since?: Date }) => {
+  .option(
+    "--take-over",
+    "empty also what another installation, whose database is gone, has left in Redis under this one's prefix",
+  )
+  .action(async (o: { since?: Date; takeOver?: true }) => {
     await runTask("jobs:reset", async (task) => {
-      await withTaskData(task, async (access) => await reset(access, since));
+      await withTaskData(task, async (access) => await reset(access, o));
     });
   });
 await command.parseAsync();
 
 /** The queues first: what a relay sends while this runs is not lost with them, because its delivery is marked after. */
-async function reset(access: TaskAccess, settledSince: Date | undefined): Promise<void> {
-  const queues = await emptyQueues(await access.jobs());
+async function reset(
+  access: TaskAccess,
+  { since: settledSince, takeOver = false }: { readonly since?: Date; readonly takeOver?: boolean },
+): Promise<void> {
+  const queues = await emptyQueues(await access.jobs({ takeOver }));
   say(queues.length === 0 ? "There is no queue that holds anything" : `Emptied: ${queues.join(", ")}`);
   for (const { name } of services) {
     const restarted = await restartDeliveries((await access.database(name)).sql, { settledSince });

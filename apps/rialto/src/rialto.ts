@@ -47,7 +47,7 @@ export async function startRialto(o: {
       listens: false,
       ...(postgres === undefined ? {} : { adminUrl: postgres.url }),
     });
-    const rateLimits = openRateLimits(config.redisUrl);
+    const rateLimits = openRateLimits(config);
     const gateway = await startGateway({
       port,
       tls,

@@ -18,7 +18,7 @@ export const user = defineService({
   migrations: new URL("../migrations", import.meta.url),
   calls: {},
   own: async ({ database, config, signingKeys, derivedKey }) => {
-    const limits = openRateLimits(config.redisUrl);
+    const limits = openRateLimits(config);
     const refreshTokens = createRefreshTokens(derivedKey("refresh tokens"));
     return {
       users: createUserStore(database),

@@ -17,7 +17,7 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
     let network = 0;
     const counters = async () => {
       network += 1;
-      const limits = openRateLimits(url);
+      const limits = openRateLimits({ redisUrl: url, redisPrefix: "rialto-test" });
       // A connection takes a moment; until then each process would count for itself.
       while (url !== undefined && limits.state() !== "shared") await new Promise((resolve) => setTimeout(resolve, 5));
       return { attempts: createAttempts(limits, crypto.randomUUID()), limits };
@@ -104,7 +104,7 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
 );
 
 it("of one account are counted alone where they come from a shop's own server", async () => {
-  const limits = openRateLimits(undefined);
+  const limits = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
   const attempts = createAttempts(limits, "key", (address) => address === "10.0.0.9");
   let account = 0;
   const outcomes = new Set<string>();
@@ -118,7 +118,7 @@ it("of one account are counted alone where they come from a shop's own server", 
 });
 
 it.runIf(redis !== undefined)("are counted in each process while Redis is away", async () => {
-  const limits = openRateLimits("redis://127.0.0.1:1");
+  const limits = openRateLimits({ redisUrl: "redis://127.0.0.1:1", redisPrefix: "rialto-test" });
   const attempts = createAttempts(limits, "key");
   const outcomes: string[] = [];
   for (let attempt = 0; attempt < 11; attempt += 1)

@@ -24,7 +24,7 @@ export { type FailureMeaning, meaningOf } from "./failures.ts";
 export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
 export { withLease } from "./lease.ts";
-export type { SchemaSpec } from "./migrations.ts";
+export { installationOf, type SchemaSpec } from "./migrations.ts";
 export { codeOf, isLockedOut, isOutage, isPassing } from "./outage.ts";
 export { provision } from "./provision.ts";
 export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./roles.ts";

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import type { Database } from "./connection.ts";
 import { MigrationsDiffer, TooOldCode } from "./errors.ts";
 import type { TableRights } from "./table-rights.ts";
 
@@ -84,6 +85,13 @@ function readMigrations(spec: SchemaSpec): Migration[] {
     const hash = createHash("sha256").update(text).digest("hex");
     return { tag, hash, oldestCode: oldest === undefined ? 0 : Number(oldest) };
   });
+}
+
+/** Which installation the schema of this database is of; undefined where it was last migrated by a version that did not write it down. */
+export async function installationOf({ sql }: Pick<Database, "sql">): Promise<string | undefined> {
+  const [row] = await sql<{ installation: string | null }[]>`
+    select to_jsonb(compatibility) ->> 'installation' as installation from compatibility`;
+  return row?.installation ?? undefined;
 }
 
 /** The tables in which the migrations keep what was applied: a runtime role reads them. */

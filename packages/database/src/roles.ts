@@ -48,7 +48,9 @@ export async function rolesOf(sql: Sql, schema: string): Promise<SchemaRoles> {
 
 /** Whether an older version made the schema, under the roles that it shared with all other databases of the server. */
 export async function isOfOlderVersion(sql: Sql, schema: string): Promise<boolean> {
-  return (await rolesOf(sql, schema)).owner === oldRoles(schema).owner;
+  const [row] = await sql<{ owner: string }[]>`
+    select pg_get_userbyid(nspowner) as owner from pg_namespace where nspname = ${schema}`;
+  return row?.owner === oldRoles(schema).owner;
 }
 
 /** The URL of a schema's runtime role, on the server and database of `adminUrl`, which is asked for its name. */

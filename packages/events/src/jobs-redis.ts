@@ -8,7 +8,6 @@ import { keepWorking } from "./job-worker.ts";
 import type { Jobs } from "./jobs.ts";
 import { needsOtherConnection } from "./redis-failures.ts";
 
-const prefix = "rialto";
 const connectTimeoutMs = 5_000;
 const commandTimeoutMs = 5_000;
 const keepAliveMs = 5_000;
@@ -29,7 +28,7 @@ class RedisUnreachable extends Error {
  * Jobs on Redis. Redis may lose its memory; it must not evict (maxmemory-policy noeviction), or the relay adds again and again what it threw out.
  * Two connections: the producers' fails fast, so that a relay notices; the workers' waits for Redis, as BullMQ wants it to.
  */
-export function createRedisJobs(url: string): Jobs {
+export function createRedisJobs(url: string, prefix: string): Jobs {
   const shared = {
     connectTimeout: connectTimeoutMs,
     keepAlive: keepAliveMs,
@@ -70,7 +69,7 @@ export function createRedisJobs(url: string): Jobs {
         const found = new Set<string>();
         for (let cursor = "0", isFirst = true; isFirst || cursor !== "0"; isFirst = false) {
           const [next, keys] = await producer.scan(cursor, "MATCH", `${prefix}:*:*`, "COUNT", scanKeysMax);
-          for (const key of keys) found.add(key.split(":")[1] ?? "");
+          for (const key of keys) found.add(key.slice(prefix.length + 1).split(":")[0] ?? "");
           cursor = next;
         }
         return [...found];

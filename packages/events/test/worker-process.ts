@@ -9,7 +9,9 @@ import { createLogger } from "@rialto/telemetry";
 const [deskUrl = "", jobsUrl = "", name = ""] = process.argv.slice(2);
 const log = createLogger({ service: "test", level: process.env.RIALTO_TEST_LOG ?? "silent" });
 const database = openDatabase({ url: deskUrl, schema: "desk", service: "desk" });
-const jobs = await createJobs(jobsUrl.startsWith("redis") ? { redisUrl: jobsUrl } : { postgresUrl: jobsUrl });
+const jobs = await createJobs(
+  jobsUrl.startsWith("redis") ? { redisUrl: jobsUrl, redisPrefix: "rialto-test" } : { postgresUrl: jobsUrl },
+);
 const subscription = subscribe(name, "shop.*", MoneySchema, {
   async inTransaction({ id, subject, version }, tx) {
     await tx`

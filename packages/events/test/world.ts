@@ -73,7 +73,7 @@ export async function openWorld(backend: Backend, redisUrl: string | undefined =
   const openJobs = async () => {
     if (backend === "postgres") return await createJobs({ postgresUrl: postgres.urlOf("jobs") });
     if (redisUrl === undefined) throw new Error("there is no Redis");
-    return await createJobs({ redisUrl });
+    return await createJobs({ redisUrl, redisPrefix: "rialto-test" });
   };
   const jobs = await openJobs();
   const opened: Jobs[] = [jobs];

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
 import { customCleanEnv, type OptionalValidatorSpec, str } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
@@ -16,6 +17,7 @@ import {
   privateKey,
   publicKeys,
   seconds,
+  shortName,
   textOf,
   urlOf,
   wholeNumber,
@@ -35,6 +37,8 @@ export interface Config {
   /** A runtime role of one schema, by the schema's name ("order", "card_network", "jobs"): with it, the process only connects. */
   readonly databaseUrls: Readonly<Partial<Record<string, string>>>;
   readonly redisUrl: string | undefined;
+  /** What every key in Redis begins with: it names the installation, so that two of them can share one Redis. */
+  readonly redisPrefix: string;
   readonly smtpUrl: string | undefined;
   /** Files of the gateway's certificate chain and private key, in PEM: with them it speaks TLS. */
   readonly tlsCertFile: string | undefined;
@@ -126,6 +130,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     databaseUrl: e.DATABASE_URL,
     databaseUrls: readEach(schemaNames, "DATABASE_URL", postgresUrl(optional)),
     redisUrl: e.REDIS_URL,
+    redisPrefix: `rialto-${e.RIALTO_INSTALLATION ?? madeName(e.RIALTO_SECRET, e.RIALTO_SERVICE_PUBLIC_KEYS, dataDir)}`,
     smtpUrl: e.SMTP_URL,
     tlsCertFile: e.RIALTO_TLS_CERT,
     tlsKeyFile: e.RIALTO_TLS_KEY,
@@ -169,6 +174,16 @@ export function readEnvironment(scope: ConfigScope): Config {
   return readConfig(process.env, scope);
 }
 
+/**
+ * The installation's name where none was given: from what all its processes share, and no other installation. A gateway of its own needs no secret,
+ * and counts calls only: it may have a prefix of its own.
+ */
+function madeName(secret: string | undefined, publicKeys: JSONWebKeySet | undefined, dataDir: string): string {
+  const keys = publicKeys?.keys.map(({ x }) => x).sort();
+  const shared = secret ?? keys?.join(" ") ?? dataDir;
+  return createHmac("sha256", shared).update("installation name").digest("hex").slice(0, 12);
+}
+
 /** Where the person stands. npm runs a workspace's script inside the workspace, and says where it was called from. */
 function standingIn({ INIT_CWD, npm_package_json }: Readonly<Record<string, string | undefined>>): string {
   const movedByNpm = npm_package_json !== undefined && dirname(npm_package_json) === process.cwd();
@@ -186,6 +201,7 @@ const variables = {
   PORT: portNumber(optional),
   DATABASE_URL: postgresUrl(optional),
   REDIS_URL: urlOf("redis:", "rediss:")(optional),
+  RIALTO_INSTALLATION: shortName(optional),
   SMTP_URL: urlOf("smtp:", "smtps:")(optional),
   RIALTO_DATA_DIR: str(optional),
   RIALTO_TLS_CERT: str(optional),

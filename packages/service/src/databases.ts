@@ -1,8 +1,18 @@
-import { type Database, openDatabase, ownerUrl, provision, runtimeUrl, type SchemaSpec } from "@rialto/database";
+import {
+  type Database,
+  installationOf,
+  isOfOlderVersion,
+  openDatabase,
+  ownerUrl,
+  provision,
+  runtimeUrl,
+  type SchemaSpec,
+} from "@rialto/database";
 import { createJobs, type Jobs, migrateJobs } from "@rialto/events";
 import type { Logger } from "@rialto/telemetry";
 import type { Config } from "./config.ts";
 import { ConfigurationError } from "./configuration-error.ts";
+import { type InstallationMark, requireRedis } from "./redis-start.ts";
 import type { ServiceName } from "./service-name.ts";
 
 /** The name of the schema and the role of BullMQ's tables. */
@@ -38,10 +48,22 @@ export async function connect(access: DatabaseAccess, schema: string, service: S
   return openDatabase({ url: await urlOf(access, schema), schema, service, connectionsMax });
 }
 
-/** Connects to where jobs wait: Redis where there is one, else the same Postgres. */
-export async function connectJobs(access: DatabaseAccess): Promise<Jobs> {
-  const { redisUrl } = access.config;
-  return await createJobs(redisUrl === undefined ? { postgresUrl: await urlOf(access, jobsSchema) } : { redisUrl });
+/**
+ * Connects to where jobs wait: Redis where there is one, else the same Postgres. Redis must let us in, and hold under our prefix what is of the
+ * installation of these databases, or `ConfigurationError` is thrown.
+ */
+export async function connectJobs(access: DatabaseAccess, databases: readonly Database[]): Promise<Jobs> {
+  const { redisUrl, redisPrefix } = access.config;
+  if (redisUrl === undefined) return await createJobs({ postgresUrl: await urlOf(access, jobsSchema) });
+  const marks: InstallationMark[] = [];
+  let ofOlderVersion = false;
+  for (const database of databases) {
+    const installation = await installationOf(database);
+    if (installation !== undefined) marks.push({ schema: database.schema, installation });
+    ofOlderVersion ||= await isOfOlderVersion(database.sql, database.schema);
+  }
+  const { ownsOldPrefix } = await requireRedis({ redisUrl, redisPrefix, marks, ofOlderVersion });
+  return await createJobs({ redisUrl, redisPrefix, drainsOldPrefix: ownsOldPrefix });
 }
 
 async function urlOf({ adminUrl, secret, config }: DatabaseAccess, schema: string): Promise<string> {

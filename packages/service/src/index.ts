@@ -10,6 +10,7 @@ export { type Identity, openIdentity } from "./identity.ts";
 export { mergeSubscriptions, type SubscriptionPart } from "./merge-subscriptions.ts";
 export { migrateAll } from "./migrate-all.ts";
 export { openRateLimits, type RateLimiter, type RateLimitState, type RateLimits, type Verdict } from "./rate-limits.ts";
+export { requireRedis } from "./redis-start.ts";
 export type { ConfigScope } from "./required-variables.ts";
 export { type LogOutput, type Main, runMain, runProcess, runTask } from "./run-main.ts";
 export { type Running, type RunOptions, runServices } from "./run-services.ts";

@@ -1,6 +1,7 @@
 import { needsOtherConnection } from "@rialto/events";
 import { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
+import type { Config } from "./config.ts";
 
 /** What counting one more came to. */
 export interface Verdict {
@@ -40,12 +41,12 @@ const reconnectMsMax = 1_000;
  * Opens the counters: in Redis, exactly one count over all replicas; without Redis in this process. While Redis cannot be reached each
  * process counts for itself, and `state` says so: neither does the door close nor is it left open.
  */
-export function openRateLimits(redisUrl: string | undefined): RateLimits {
+export function openRateLimits({ redisUrl, redisPrefix }: Pick<Config, "redisUrl" | "redisPrefix">): RateLimits {
   const redis = redisUrl === undefined ? undefined : connect(redisUrl);
   let hasFailed = false;
   return {
     limiter({ name, requests, windowSeconds }) {
-      const window = { keyPrefix: `rialto:limit:${name}`, points: requests, duration: windowSeconds };
+      const window = { keyPrefix: `${redisPrefix}:limit:${name}`, points: requests, duration: windowSeconds };
       const local = new RateLimiterMemory(window);
       if (redis === undefined) return limiterOf((work) => work(local), requests);
       const shared = new RateLimiterRedis({ ...window, storeClient: redis });

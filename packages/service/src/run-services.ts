@@ -120,7 +120,10 @@ async function start(
   const connections = await Promise.all(
     definitions.map(async (definition) => await openConnections(definition, access, teardown)),
   );
-  const jobs = await connectJobs(access);
+  const jobs = await connectJobs(
+    access,
+    connections.flatMap(({ database, extras }) => [database, ...extras.values()]),
+  );
   teardown.add("jobs", () => jobs.close());
 
   const endpoints = new Map<ServiceName, Endpoint>();

@@ -3,13 +3,15 @@ import type { Jobs } from "@rialto/events";
 import type { Config } from "./config.ts";
 import { connect, connectJobs } from "./databases.ts";
 import { openSecret } from "./identity.ts";
-import type { ServiceName } from "./service-name.ts";
+import { takeOverRedis } from "./redis-start.ts";
+import { type ServiceName, serviceNames } from "./service-name.ts";
 
 /** A command's way to what the services keep, beside the processes that run them. */
 export interface TaskAccess {
   /** The schema of one service, as its runtime role. It must have been migrated. */
   database(service: ServiceName): Promise<Database>;
-  jobs(): Promise<Jobs>;
+  /** The queues of this installation. `takeOver` where what Redis has under its prefix was of one that is gone. */
+  jobs(o?: { readonly takeOver: boolean }): Promise<Jobs>;
   close(): Promise<void>;
 }
 
@@ -25,9 +27,14 @@ export async function openTaskAccess(o: {
     opened.push(what);
     return what;
   };
+  const database = async (service: ServiceName) => keep(await connect(access, service, service));
   return {
-    database: async (service) => keep(await connect(access, service, service)),
-    jobs: async () => keep(await connectJobs(access)),
+    database,
+    async jobs({ takeOver } = { takeOver: false }) {
+      const { redisUrl, redisPrefix } = config;
+      if (takeOver && redisUrl !== undefined) await takeOverRedis({ redisUrl, redisPrefix });
+      return keep(await connectJobs(access, await Promise.all(serviceNames.map(database))));
+    },
     async close() {
       for (const what of opened.splice(0)) await what.close();
     },

@@ -72,6 +72,13 @@ export const flag = makeValidator<boolean>((input) => {
   throw new EnvError("must be true or false");
 });
 
+/** A name that can stand in other names. */
+export const shortName = makeValidator<string>((input) => {
+  if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(input))
+    throw new EnvError("must be 1 to 40 small letters, digits and dashes, and begin with a letter or digit");
+  return input;
+});
+
 /** Text of a length. */
 export const textOf = (lengthMin: number, lengthMax: number) =>
   makeValidator<string>((input) => {

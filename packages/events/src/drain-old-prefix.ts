@@ -1,0 +1,114 @@
+import type { Logger } from "@rialto/telemetry";
+import { Redis } from "ioredis";
+import type { Jobs, JobWorker } from "./jobs.ts";
+
+/** The prefix of every installation's queues before 0.2.0. */
+export const oldPrefix = "rialto";
+
+const commandTimeoutMs = 5_000;
+const pollMsDefault = 5_000;
+/**
+ * An old queue that was empty for so long is taken for drained. A replica of the old version that adds to it later loses nothing: a relay of the
+ * new version finds that its own queue does not know the batch, and adds it there.
+ */
+const idleMsDefault = 600_000;
+
+/**
+ * The queues of an installation that an older version made. What is added goes under the new prefix; what a replica of the older version has
+ * added, or adds during a roll-out, is taken from the old one as well, until that has been empty for a while. Then the old queue is removed.
+ */
+export function drainOldPrefix(o: {
+  readonly url: string;
+  readonly jobs: Jobs;
+  /** The same Redis under the old prefix. */
+  readonly old: Jobs;
+  readonly idleMs?: number;
+  readonly pollMs?: number;
+}): Jobs {
+  const { jobs, old, idleMs = idleMsDefault, pollMs = pollMsDefault } = o;
+  const redis = new Redis(o.url, {
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    commandTimeout: commandTimeoutMs,
+  });
+  // What fails without it is tried again at the next look.
+  redis.on("error", () => undefined);
+
+  function drain(queue: string, work: () => JobWorker, log: Logger): JobWorker {
+    let worker: JobWorker | undefined;
+    let busyTime = Date.now();
+    let looking: Promise<void> = Promise.resolve();
+    const look = async () => {
+      if (redis.status !== "ready") return;
+      if (worker === undefined && !(await isThere(redis, queue))) return finish();
+      worker ??= work();
+      if (await holdsJobs(redis, queue)) busyTime = Date.now();
+      if (Date.now() - busyTime < idleMs) return;
+      await finish();
+      await old.empty(queue);
+      log.info({ queue }, "the queue of the older version is drained and removed");
+    };
+    const finish = async () => {
+      clearInterval(timer);
+      await worker?.stop();
+    };
+    const lookOnce = () => {
+      looking = looking.then(look).catch(() => undefined);
+    };
+    const timer = setInterval(lookOnce, pollMs);
+    redis.once("ready", lookOnce);
+    lookOnce();
+    return {
+      async stop() {
+        clearInterval(timer);
+        await looking;
+        await worker?.stop();
+      },
+    };
+  }
+
+  return {
+    add: jobs.add,
+    states: jobs.states,
+    async names() {
+      return [...new Set([...(await jobs.names()), ...(await oldQueues(old))])];
+    },
+    async empty(queue) {
+      await jobs.empty(queue);
+      if ((await oldQueues(old)).includes(queue)) await old.empty(queue);
+    },
+    work(queue, handle, options) {
+      const workers = [
+        jobs.work(queue, handle, options),
+        drain(queue, () => old.work(queue, handle, options), options.log),
+      ];
+      return {
+        stop: async () => {
+          await Promise.all(workers.map((worker) => worker.stop()));
+        },
+      };
+    },
+    async close() {
+      redis.disconnect();
+      await Promise.all([jobs.close(), old.close()]);
+    },
+  };
+}
+
+/** Counters of calls had the same prefix, and look like a queue of that name. */
+async function oldQueues(old: Jobs): Promise<readonly string[]> {
+  return (await old.names()).filter((name) => name !== "limit");
+}
+
+async function isThere(redis: Redis, queue: string): Promise<boolean> {
+  return (await redis.exists(`${oldPrefix}:${queue}:meta`)) > 0;
+}
+
+async function holdsJobs(redis: Redis, queue: string): Promise<boolean> {
+  const key = (list: string) => `${oldPrefix}:${queue}:${list}`;
+  const lengths = await Promise.all([
+    ...["wait", "active", "paused"].map((list) => redis.llen(key(list))),
+    ...["delayed", "prioritized"].map((set) => redis.zcard(key(set))),
+  ]);
+  return lengths.some((length) => length > 0);
+}
