@@ -27,6 +27,8 @@ export interface Topology {
   readonly pids: readonly number[];
   /** What those have said that ended before they were told to. */
   ended(): readonly string[];
+  /** What all of them have said so far. */
+  said(): string;
   stop(): Promise<void>;
 }
 
@@ -42,14 +44,16 @@ export async function oneProcess(
 }
 
 /** Each service and the gateway as a process of its own, HTTP between them, jobs on Redis. */
-export async function sixProcesses(): Promise<Topology> {
+export async function sixProcesses(env: Readonly<Record<string, string>> = {}): Promise<Topology> {
   const ground = await breakGround(true);
   const ports = new Map<string, number>();
   for (const name of [...services, "gateway"]) ports.set(name, await freePort());
   const urls = Object.fromEntries(
     services.map((name) => [`RIALTO_${name.toUpperCase()}_URL`, `http://127.0.0.1:${ports.get(name)}`]),
   );
-  const children = [...ports].map(([name, port]) => start(name, { ...ground.env, ...urls, PORT: String(port) }));
+  const children = [...ports].map(([name, port]) =>
+    start(name, { ...ground.env, ...urls, ...env, PORT: String(port) }),
+  );
   // The gateway waits for all of them.
   return finish(ground, children, [ports.get("gateway") ?? 0]);
 }
@@ -177,6 +181,7 @@ async function finish(ground: Ground, started: readonly Started[], ports: readon
       started
         .filter(({ child }) => child.exitCode !== null || child.signalCode !== null)
         .map(({ name, output }) => `${name}: ${output.join("")}`),
+    said: () => started.map(({ output }) => output.join("")).join(""),
     stop,
   };
 }

@@ -1,6 +1,4 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { redisForTests, type TestRedis } from "@rialto/testing";
+import { type MovingName, movingName, redisForTests, type TestRedis } from "@rialto/testing";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { meaningOfRedis } from "../src/redis-failures.ts";
@@ -25,7 +23,7 @@ describe.runIf(redis !== undefined)("a Redis that is demoted while its connectio
   });
   afterAll(async () => {
     await world?.stop();
-    name?.close();
+    await name?.close();
     await Promise.all([primary?.close(), replica?.close(), redis?.close()]);
   });
 
@@ -101,42 +99,4 @@ async function swap(from: TestRedis, to: TestRedis): Promise<void> {
   await before.replicaof("127.0.0.1", String(to.port));
   before.disconnect();
   after.disconnect();
-}
-
-interface MovingName {
-  readonly port: number;
-  /** Leads new connections to another port, and leaves those that are open. */
-  move(port: number): void;
-  close(): void;
-}
-
-async function movingName(target: number): Promise<MovingName> {
-  let to = target;
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(to, "127.0.0.1");
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
-      socket.on("error", () => other.destroy());
-      socket.on("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    move(port) {
-      to = port;
-    },
-    close() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
 }

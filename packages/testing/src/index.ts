@@ -1,3 +1,4 @@
+export { type MovingName, movingName } from "./moving-name.ts";
 export { quietLogger } from "./quiet-logger.ts";
 export { redisForTests, type TestRedis } from "./redis.ts";
 export { type TestDatabase, testDatabase } from "./test-database.ts";
