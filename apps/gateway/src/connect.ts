@@ -17,6 +17,11 @@ export function isProcedurePath(path: string): boolean {
   return /^\/(rialto|grpc)\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
 }
 
+/** True for a call of gRPC or gRPC-Web, wherever it goes: its client understands no other answer. */
+export function isGrpc({ request }: Exchange): boolean {
+  return request.method === "POST" && /^application\/grpc([+;-]|\s*$)/i.test(request.headers["content-type"] ?? "");
+}
+
 /** How the client speaks at the path of a procedure; text mode is gRPC-Web too. */
 export function protocolAt({ request }: Exchange): WireProtocol {
   return protocolOf(new Headers({ "content-type": binaryTypeOf(request.headers["content-type"] ?? "") }));

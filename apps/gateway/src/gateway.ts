@@ -8,7 +8,6 @@ import {
   callErrors,
   createAddressCheck,
   createByteUpstream,
-  endWithHead,
   isStandardPath,
   openPort,
   type PortTls,
@@ -21,19 +20,19 @@ import {
 } from "@rialto/rpc";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logUnreadable, logWhenDone } from "./access-log.ts";
+import { answerError } from "./answer-error.ts";
 import { createBrowser, safetyHeaders } from "./browser.ts";
 import { type AddressOf, createAddressOf, type ForwardedHeader } from "./client-address.ts";
-import { isProcedurePath, protocolAt, publishedMethods, requireRpc } from "./connect.ts";
+import { isGrpc, isProcedurePath, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
 import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
-import { grpcStatus } from "./grpc-error.ts";
 import { createHealth, type HealthSources } from "./health.ts";
 import { createLoad, type Load, type Work } from "./load.ts";
 import { createPages } from "./pages.ts";
 import { identifyCaller, requireAccess, unknownMethod } from "./policy.ts";
-import { answerTo, connectEndOfStream, connectError, httpStatusOf, refused, restError } from "./refused.ts";
+import { refused } from "./refused.ts";
 import { type CountRequest, createRequestLimits, type RequestLimitOptions } from "./request-limits.ts";
 import { answerRest } from "./rest.ts";
 import { compileRoutes } from "./routes.ts";
@@ -227,6 +226,10 @@ function createHandler(
       requireRpc(exchange, method);
       return forward(exchange, method, o, work);
     }
+    if (isGrpc(exchange)) {
+      await count(exchange, undefined, undefined);
+      throw unknownMethod();
+    }
     const match = table.match(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
     if (match.kind === "found") {
       record.route = match.route.template;
@@ -287,45 +290,6 @@ function begin(
     closing,
     record: { route: undefined, code: undefined, caller: undefined },
   };
-}
-
-/** Says what went wrong in the protocol that the client speaks, or cuts the connection where half an answer is out. */
-function answerError(exchange: Exchange, error: unknown, log: Logger): void {
-  const { response, signal, record, path, requestId } = exchange;
-  if (signal.aborted) return;
-  const answer = answerTo(error);
-  record.code = answer.code;
-  if (answer.code === "internal") log.error({ requestId, err: error }, "request failed");
-  // What was shed is in the access log; a line more for each would be load as well.
-  if (answer.code === "unavailable" && answer.headers === undefined)
-    log.warn({ requestId, err: error }, "service unavailable");
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  if (answer.code === "unauthenticated") response.setHeader("www-authenticate", "Bearer");
-  for (const [name, value] of Object.entries(answer.headers ?? {})) {
-    // HTTP/2 ends the one call; its connection carries the others on.
-    if (name !== "connection" || exchange.request.httpVersionMajor === 1) response.setHeader(name, value);
-  }
-  const contentType = exchange.request.headers["content-type"] ?? "application/json";
-  const protocol =
-    isProcedurePath(path) && answer.httpStatus !== 405 && answer.httpStatus !== 415 ? protocolAt(exchange) : "connect";
-  if (protocol === "connect-stream" && answer.httpStatus === undefined) {
-    response.writeHead(200, { "content-type": contentType });
-    response.end(connectEndOfStream(answer));
-    return;
-  }
-  if (protocol === "grpc" || protocol === "grpc-web") {
-    endWithHead(response, 200, Object.entries({ "content-type": contentType, ...grpcStatus(answer) }));
-    return;
-  }
-  const json = JSON.stringify(isProcedurePath(path) ? connectError(answer) : restError(answer));
-  response.writeHead(httpStatusOf(answer), {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(json),
-  });
-  response.end(exchange.request.method === "HEAD" ? undefined : json);
 }
 
 function callerKind(caller: Caller): string {

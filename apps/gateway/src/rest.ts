@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
+import type { ServerResponse } from "node:http";
 import { callErrors } from "@rialto/rpc";
 import { textOfBody } from "./body.ts";
+import { compressed } from "./compression.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Work } from "./load.ts";
 import { parseQuery } from "./query-parameters.ts";
@@ -39,8 +41,18 @@ export async function answerRest(
     throw new Refused({ ...errorAnswerOf(parseOrUndefined(json), answer.status), headers });
   }
   const out = Buffer.from(restAnswerOf(route, json));
-  response.writeHead(200, { "content-type": "application/json", "content-length": out.length });
-  response.end(request.method === "HEAD" ? undefined : out);
+  // What is compressed together with a secret tells of it by its size: https://www.breachattack.com.
+  const accepted = route.answersSecrets ? undefined : request.headers["accept-encoding"];
+  const { bytes, encoding } = await compressed(out, accepted);
+  if (!route.answersSecrets) response.setHeader("vary", varyOf(response));
+  if (encoding !== undefined) response.setHeader("content-encoding", encoding);
+  response.writeHead(200, { "content-type": "application/json", "content-length": bytes.byteLength });
+  response.end(request.method === "HEAD" ? undefined : bytes);
+}
+
+function varyOf(response: ServerResponse): string {
+  const others = response.getHeader("vary");
+  return others === undefined ? "accept-encoding" : `${others}, accept-encoding`;
 }
 
 function requireJson(contentType: string | undefined): void {

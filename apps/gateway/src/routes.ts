@@ -19,6 +19,8 @@ export interface RestRoute {
   readonly body: "*" | DescField | undefined;
   /** The field of the answer that is answered as itself. */
   readonly responseBody: DescField | undefined;
+  /** The answer has a field that is marked `debug_redact`. */
+  readonly answersSecrets: boolean;
 }
 
 export type RouteMatch =
@@ -73,7 +75,17 @@ function compileRule(method: DescMethod, rule: HttpRule): RestRoute {
     variables: variables.map((variable) => variablePath(method, variable)),
     body: rule.body === "" ? undefined : rule.body === "*" ? "*" : fieldOf(method.input, rule.body, name),
     responseBody: rule.responseBody === "" ? undefined : fieldOf(method.output, rule.responseBody, name),
+    answersSecrets: hasSecrets(method.output),
   };
+}
+
+function hasSecrets(message: DescMessage, seen: ReadonlySet<DescMessage> = new Set()): boolean {
+  if (seen.has(message)) return false;
+  const within = new Set([...seen, message]);
+  return message.fields.some(
+    (field) =>
+      field.proto.options?.debugRedact === true || (field.message !== undefined && hasSecrets(field.message, within)),
+  );
 }
 
 function variablePath(method: DescMethod, variable: string): FieldPath {
@@ -124,10 +136,15 @@ function insert(root: Node, route: RestRoute): void {
 function match(root: Node, httpMethod: string, path: string): RouteMatch {
   const segments = path.split("/").slice(1);
   const last = segments.at(-1) ?? "";
-  const colon = last.lastIndexOf(":");
+  // A colon announces a verb. One that announces none is in no template.
+  if (last.endsWith(":")) return { kind: "unknown" };
+  const rest = segments.slice(0, -1);
   const readings: { segments: readonly string[]; verb: string }[] = [{ segments, verb: "" }];
-  if (colon > 0)
-    readings.unshift({ segments: [...segments.slice(0, -1), last.slice(0, colon)], verb: last.slice(colon + 1) });
+  const colon = last.lastIndexOf(":");
+  if (colon > 0) readings.unshift({ segments: [...rest, last.slice(0, colon)], verb: last.slice(colon + 1) });
+  // Encoded, a colon belongs to the value. Where nothing takes such a value it came of a client that encodes what needs it not.
+  const encoded = last.toUpperCase().lastIndexOf("%3A");
+  if (encoded > 0) readings.push({ segments: [...rest, last.slice(0, encoded)], verb: last.slice(encoded + 3) });
 
   const allow = new Set<string>();
   for (const reading of readings) {

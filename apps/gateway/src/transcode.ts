@@ -1,6 +1,6 @@
 import { fromJson, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
-import { callErrors, type RequestSize, requestSizeOf, scanJson } from "@rialto/rpc";
+import { callErrors, type RequestSize, requestSizeOf, scanJson, withoutValues } from "@rialto/rpc";
 import { isJsonObject } from "./json-object.ts";
 import { addQuery, jsonOf, setField } from "./query-parameters.ts";
 import { refused } from "./refused.ts";
@@ -74,11 +74,13 @@ function parse(route: RestRoute, text: string, size: RequestSize): JsonValue {
 
 function doesNotFit(error: unknown) {
   const cause = error instanceof Error ? error.cause : undefined;
-  if (!isFieldError(cause)) return bad(error instanceof Error ? error.message : "The request does not fit.");
+  if (!isFieldError(cause))
+    return bad(error instanceof Error ? withoutValues(error.message) : "The request does not fit.");
   const field = cause.field();
+  const description = withoutValues(cause.message);
   return refused(callErrors.INVALID_REQUEST, {
-    message: `${field.name}: ${cause.message}`,
-    fields: [{ field: field.name, description: cause.message }],
+    message: `${field.name}: ${description}`,
+    fields: [{ field: field.name, description }],
   });
 }
 

@@ -73,7 +73,7 @@ describe("a refusal by HTTP's rules", () => {
     const statuses = [
       (await ask("PUT", `${procedure}/GetOrder`)).status,
       (await ask("POST", `${procedure}/GetOrder`, { headers: { "content-type": "text/plain" } })).status,
-      (await ask("GET", `${procedure}/CreateOrder?${read}`)).status,
+      (await ask("GET", `${procedure}/WatchOrder?${read}`)).status,
       (await ask("GET", "/api/orders?query=%ff")).status,
       (await ask("GET", "/api/orders")).status,
     ];

@@ -287,7 +287,7 @@ describe("gRPC-Web's text mode", () => {
   it("refuses a body whose base64 is too large", async () => {
     system = await startStubSystem();
     const { response } = await ask(base64(Buffer.alloc(1024 * 1024)));
-    expect(response.headers.get("grpc-status")).toBe("3");
+    expect(response.headers.get("grpc-status")).toBe("8");
     expect(response.headers.get("grpc-message")).toContain("larger than");
   });
 

@@ -2,13 +2,13 @@ import type { Message } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { createAsyncIterable, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { grpcStatusOk, headerGrpcStatus } from "@connectrpc/connect/protocol-grpc";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import {
   type ByteRequest,
   type ByteResponse,
   byteErrorResponse,
   type CallProtocol,
   callProtocolOf,
+  compressions,
   unwritable,
   withReason,
 } from "./bytes.ts";
@@ -27,6 +27,7 @@ import {
   requestIdHeader,
   requestIdOf,
 } from "./pipeline.ts";
+import { versionRefusal, withPlainContentType } from "./request-head.ts";
 import { requestSizeOf } from "./request-size.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
 import { type SizedMethod, sizedRequest } from "./sized-request.ts";
@@ -47,8 +48,6 @@ interface CallState {
 
 const okStatus = 200;
 
-const compressions = [compressionGzip, compressionBrotli];
-
 const stateKey = createContextKey<CallState | undefined>(undefined);
 
 /** Answers Connect, gRPC and gRPC-Web requests, binary and JSON, for an endpoint's routes. The head is judged before the body is read. */
@@ -59,7 +58,7 @@ export function createByteHandler(
   const router = createConnectRouter({
     grpc: true,
     grpcWeb: true,
-    acceptCompression: compressions,
+    acceptCompression: [...compressions],
     compressMinBytes: compressionBytesMin,
     readMaxBytes: messageBytesMax,
     writeMaxBytes: messageBytesMax,
@@ -79,10 +78,13 @@ export function createByteHandler(
     }),
   );
 
-  return async (asked) => {
+  return async (given) => {
+    const asked = withPlainContentType(given);
     const found = handlers.get(new URL(asked.url).pathname);
     const call = callProtocolOf(asked.header);
     if (found === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, call);
+    const unknownVersion = versionRefusal(asked);
+    if (unknownVersion !== undefined) return byteErrorResponse(unknownVersion, undefined, call);
     const { handler, sized } = found;
     const state: CallState = {
       signal: asked.signal ?? new AbortController().signal,

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
+  type Compression,
   createAsyncIterable,
   encodeEnvelope,
   readAllBytes,
@@ -16,7 +17,9 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { callErrors } from "./call-errors.ts";
+import { withoutValues } from "./decode-error.ts";
 import { type Refusal, refuse } from "./errors.ts";
 import { messageBytesMax } from "./limits.ts";
 import { connectErrorOf } from "./wire-error.ts";
@@ -89,9 +92,22 @@ export async function withReason(
   const definition = isUnknown
     ? ({ ...callErrors.INVALID_REQUEST, code: "unimplemented" } as const)
     : callErrors.INVALID_REQUEST;
-  const refusal = refuse(definition, { fields: [{ field: "", description: error.rawMessage }] });
-  return { response: byteErrorResponse(refusal, keptHeaders(response.header), call), refusal };
+  const refusal = refuse(definition, { fields: [{ field: "", description: withoutValues(error.rawMessage) }] });
+  const header = keptHeaders(response.header);
+  if (isUnknown) header.set(acceptHeaders[call.protocol], compressions.map(({ name }) => name).join(","));
+  return { response: byteErrorResponse(refusal, header, call), refusal };
 }
+
+/** The compressions that are read and written. */
+export const compressions: readonly Compression[] = [compressionGzip, compressionBrotli];
+
+/** Where each protocol names them to who spoke in another one. Connect's library leaves that out of gRPC's answers. */
+const acceptHeaders: Readonly<Record<WireProtocol, string>> = {
+  connect: "accept-encoding",
+  "connect-stream": "connect-accept-encoding",
+  grpc: "grpc-accept-encoding",
+  "grpc-web": "grpc-accept-encoding",
+};
 
 /** What Connect says of a message that it cannot read. It calls bytes that are no protobuf INTERNAL; they are the caller's mistake. */
 const unreadableCodes: ReadonlySet<Code> = new Set([

@@ -7,6 +7,7 @@ export { callErrors } from "./call-errors.ts";
 export { type Caller, callerName, requireOwner, type UserId } from "./caller.ts";
 export { type CallOptions, type Client, type ClientTarget, createClient } from "./client.ts";
 export { type CallContext, type Origin, workOrigin } from "./context.ts";
+export { withoutValues } from "./decode-error.ts";
 export { createEndpoint, type Endpoint } from "./endpoint.ts";
 export {
   defineErrors,

@@ -10,6 +10,7 @@ import { createHealth, type HealthOf } from "./health.ts";
 import { withHttpReason } from "./http-refusal.ts";
 import { standardMessageBytesMax, streamTimeoutMsMax } from "./limits.ts";
 import { createReflection, type ReflectionAnswer, type ReflectionQuestion } from "./reflection.ts";
+import { versionRefusal, withPlainContentType } from "./request-head.ts";
 import { boundTimeout } from "./wire-protocol.ts";
 
 /** True for a path of one of gRPC's own services. */
@@ -55,10 +56,14 @@ export function createStandardServices(o: {
   if (o.reflection) addReflection(router, o);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  return async (request) => {
+  return async (given) => {
+    const request = withPlainContentType(given);
     const handler = handlers.get(new URL(request.url).pathname);
     if (handler === undefined)
       return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, callProtocolOf(request.header));
+    const unknownVersion = versionRefusal(request);
+    if (unknownVersion !== undefined)
+      return byteErrorResponse(unknownVersion, undefined, callProtocolOf(request.header));
     boundTimeout(request.header);
     const response = await handler({
       // Reflection answers while it is asked. Who asks over HTTP/1.1 asks all first, and is answered as well.
