@@ -14,7 +14,8 @@ COPY --from=installed /rialto /rialto
 # Where developers' containers share the keys that they make. In production keys come from the environment and nothing is written.
 RUN mkdir /data && chown node:node /data
 ARG SERVICE
-ENV SERVICE=$SERVICE PORT=8080 RIALTO_DATA_DIR=/data
+# A container is production unless it is told otherwise: nothing is made up, and it listens on all its addresses.
+ENV NODE_ENV=production SERVICE=$SERVICE PORT=8080 RIALTO_DATA_DIR=/data
 EXPOSE 8080
 USER node
 # A container is healthy when it takes work: a service when its subscriptions are registered and its database answers, the gateway when it has heard

@@ -5,6 +5,7 @@ import type { GatewayOptions } from "./gateway.ts";
 export function doorOptions(
   config: Pick<
     Config,
+    | "host"
     | "rateLimit"
     | "rateLimitWindowSeconds"
     | "inFlightMax"
@@ -19,6 +20,7 @@ export function doorOptions(
 ): Partial<GatewayOptions> {
   const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, backendAddresses, forwardedHeader } = config;
   return {
+    ...(config.host === undefined ? {} : { host: config.host }),
     rateLimits,
     requestLimits: { store: rateLimits, requests: config.rateLimit, windowSeconds: config.rateLimitWindowSeconds },
     ...(inFlightMax === undefined ? {} : { inFlightMax }),

@@ -42,7 +42,7 @@ await runMain({
       keepers: eventKeepers(clients),
       log,
     });
-    log.info({ port: gateway.port }, "listening");
+    log.info({ port: gateway.port, host: config.host ?? "all addresses" }, "listening");
     return {
       async stop() {
         await gateway.close();

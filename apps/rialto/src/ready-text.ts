@@ -16,6 +16,7 @@ export function readyText(o: {
       o.config.smtpUrl === undefined ? `${o.config.mailOutboxDir} (a file for each message)` : "goes out by SMTP_URL",
     ],
     ["Data", o.config.databaseUrl === undefined ? o.config.dataDir : "in the Postgres of DATABASE_URL"],
+    ["Open", openTo(o.config.host)],
     ...(o.logFile === undefined ? [] : [["Log", o.logFile] as const]),
     ["Stop", "Ctrl-C"],
   ];
@@ -29,6 +30,14 @@ export function readyText(o: {
     ...firstOrder(url, o.config).map((line) => `  ${line}`),
     "",
   ].join("\n");
+}
+
+/** Who can reach it. */
+function openTo(host: string | undefined): string {
+  if (host === "127.0.0.1" || host === "::1") return "to this machine only (RIALTO_HOST=0.0.0.0 opens it to others)";
+  return host === undefined || host === "0.0.0.0" || host === "::"
+    ? "to all who can reach this machine"
+    : `to all who can reach ${host}`;
 }
 
 /** Nothing is announced where the admin has another address than the configuration's, or where another process opens the account meanwhile. */

@@ -34,7 +34,7 @@ export async function startRialto(o: {
   const tls = await readTls(config);
   const port = config.port ?? defaultPorts.gateway;
   // Said before anything is started: everything else takes a second or more to come up, and as long to go down again.
-  await requireFreePort(port);
+  await requireFreePort(port, config.host);
   const postgres =
     config.databaseUrl === undefined && Object.keys(config.databaseUrls).length === 0
       ? await startEmbeddedPostgres({ directory: join(config.dataDir, "postgres"), log: logOf("rialto") })
@@ -80,11 +80,11 @@ export async function startRialto(o: {
 }
 
 /** Throws the error of a port that is taken, as listening on it will. */
-async function requireFreePort(port: number): Promise<void> {
+async function requireFreePort(port: number, host: string | undefined): Promise<void> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
     probe.once("error", reject);
-    probe.listen(port, () => resolve());
+    probe.listen(port, host, () => resolve());
   });
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }

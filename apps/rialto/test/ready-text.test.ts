@@ -40,3 +40,15 @@ describe("what is said of the admin's account when everything runs", () => {
     expect(told).toBe(`none was made: ${email} belongs to a customer. Set RIALTO_ADMIN_EMAIL to another address`);
   });
 });
+
+describe("what is said of who can reach it", () => {
+  const openIn = (env: Record<string, string>) =>
+    /^ {2}Open +(.*)$/m.exec(
+      readyText({ port: 8080, config: readConfig(env), announcements: [], logFile: undefined }),
+    )?.[1];
+
+  it("is this machine only where nothing else was asked for, and how to change that", () => {
+    expect(openIn({})).toBe("to this machine only (RIALTO_HOST=0.0.0.0 opens it to others)");
+    expect(openIn({ RIALTO_HOST: "0.0.0.0" })).toBe("to all who can reach this machine");
+  });
+});

@@ -7,8 +7,10 @@ import { type ConfigScope, missingFor } from "./required-variables.ts";
 import { defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";
 import {
   addressBlocks,
+  baseUrl,
   emailAddress,
   flag,
+  hostAddress,
   httpUrls,
   mailbox,
   oneOf,
@@ -30,6 +32,8 @@ export interface Config {
   readonly startedByNpm: boolean;
   /** Where this process listens; undefined for the default of what it runs. */
   readonly port: number | undefined;
+  /** The address that it listens on; undefined for all of the machine's. */
+  readonly host: string | undefined;
   /** Where the embedded Postgres, the keys and the mail outbox of a developer's system live. Absolute. */
   readonly dataDir: string;
   /** A role that may create roles and schemas. */
@@ -126,6 +130,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     production: e.NODE_ENV === "production",
     startedByNpm: given.npm_lifecycle_event !== undefined,
     port: e.PORT,
+    host: e.RIALTO_HOST ?? (e.NODE_ENV === "production" ? undefined : "127.0.0.1"),
     dataDir,
     databaseUrl: e.DATABASE_URL,
     databaseUrls: readEach(schemaNames, "DATABASE_URL", postgresUrl(optional)),
@@ -199,6 +204,7 @@ const optional = { default: undefined };
 const variables = {
   NODE_ENV: oneOf("production", "development", "test")(optional),
   PORT: portNumber(optional),
+  RIALTO_HOST: hostAddress(optional),
   DATABASE_URL: postgresUrl(optional),
   REDIS_URL: urlOf("redis:", "rediss:")(optional),
   RIALTO_INSTALLATION: shortName(optional),
@@ -211,7 +217,7 @@ const variables = {
   RIALTO_SIGNING_KEY: privateKey(optional),
   RIALTO_SIGNING_PUBLIC_KEYS: publicKeys(optional),
   RIALTO_SIGNING_KEY_FILE: str(optional),
-  RIALTO_PUBLIC_URL: urlOf("http:", "https:")(optional),
+  RIALTO_PUBLIC_URL: baseUrl(optional),
   RIALTO_SERVICE_KEY: privateKey(optional),
   RIALTO_SERVICE_PUBLIC_KEYS: publicKeys(optional),
   RIALTO_ADMIN_EMAIL: emailAddress(optional),

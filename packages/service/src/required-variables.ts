@@ -1,5 +1,6 @@
 import type { Config } from "./config.ts";
 import { type CallerName, callerNames, type ServiceName, serviceNames } from "./service-name.ts";
+import { unsafeInProduction } from "./unsafe-values.ts";
 
 /** What the process is to run: it decides which variables it cannot do without. */
 export interface ConfigScope {
@@ -10,7 +11,10 @@ export interface ConfigScope {
 
 /** One line for each variable that is missing: its name and why it must be set. `given` has the names of those that were set. */
 export function missingFor(config: Config, scope: ConfigScope, given: ReadonlySet<string>): readonly string[] {
-  return [...missingDatabases(config, scope), ...(config.production ? refusedInProduction(config, scope, given) : [])];
+  return [
+    ...missingDatabases(config, scope),
+    ...(config.production ? [...refusedInProduction(config, scope, given), ...unsafeInProduction(config, scope)] : []),
+  ];
 }
 
 /** A process that runs everything starts a Postgres of its own; any other must be told where one is. */

@@ -279,6 +279,7 @@ async function listenAlone(
   const server = await listen({
     endpoint,
     port: config.port ?? defaultPorts[only.part.name],
+    ...(config.host === undefined ? {} : { host: config.host }),
     extra: (request, response) => answerHealth(request, response) !== undefined,
   });
   teardown.add("requests", () => server.close());

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { JSONWebKeySet, JWK } from "jose";
 import type { Config } from "./config.ts";
 import { ConfigurationError } from "./configuration-error.ts";
-import { isEd25519, isPrivate } from "./variables.ts";
+import { isEd25519, isPair, isPrivate } from "./variables.ts";
 
 /** The keys of access tokens (Ed25519, each with its `kid`). */
 export interface SigningKeys {
@@ -51,14 +51,14 @@ function readAgain(path: string): () => Promise<SigningKeys> {
 }
 
 const rule =
-  'must name a JSON Web Key Set of Ed25519 keys, {"keys":[...]}: the first private one signs, all are published';
+  'must name a JSON Web Key Set of Ed25519 keys, {"keys":[...]}: the first private one, whose x and d belong together, signs; all are published';
 
 function parse(text: string): SigningKeys {
   const set: unknown = JSON.parse(text);
   const keys: unknown = typeof set === "object" && set !== null && "keys" in set ? set.keys : undefined;
   if (!Array.isArray(keys) || !keys.every(isEd25519)) throw new Error(rule);
   const current = keys.find(isPrivate);
-  if (current === undefined) throw new Error(rule);
+  if (current === undefined || !isPair(current)) throw new Error(rule);
   return keysOf(current, keys);
 }
 

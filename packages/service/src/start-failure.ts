@@ -43,6 +43,8 @@ export function explainStartFailure(error: unknown): readonly string[] {
       return [
         `Port ${error.port} is in use, perhaps by another Rialto. Stop what uses it, or set PORT to another one.`,
       ];
+    if (error.code === "EADDRNOTAVAIL")
+      return ["RIALTO_HOST names an address that this machine does not have. Set it to one of its own, or to 0.0.0.0."];
     if (error.code === "EACCES")
       return [`Port ${error.port} may not be opened by this user. Set PORT to one above 1023.`];
   }

@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { isIP } from "node:net";
 import { EnvError, makeValidator } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
@@ -12,11 +13,23 @@ export const urlOf = (...protocols: readonly string[]) =>
     return input;
   });
 
+/** An HTTP URL that paths are added to: nothing may stand behind its own path, and no name before its host. */
+export const baseUrl = makeValidator<string>((input) => {
+  if (!isBaseUrl(input))
+    throw new EnvError('must be a URL that begins with http:// or https://, without user, password, "?" and "#"');
+  return input;
+});
+
+function isBaseUrl(text: string): boolean {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === "" && password === "" && !/[?#]/.test(text);
+}
+
 /** One HTTP URL, or several with commas between them, one for each replica. */
 export const httpUrls = makeValidator<readonly string[]>((input) => {
   const urls = input.split(",").map((url) => url.trim().replace(/\/+$/, ""));
-  if (!urls.every((url) => /^https?:/.test(url) && URL.canParse(url)))
-    throw new EnvError("must be one or more http:// or https:// URLs, separated by commas");
+  if (!urls.every(isBaseUrl)) throw new EnvError("must be one or more http:// or https:// URLs, separated by commas");
   return urls;
 });
 
@@ -64,6 +77,14 @@ export const portNumber = makeValidator<number>((input) => {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new EnvError("must be a port number, 0 to 65535 (0 takes a free one)");
   return port;
+});
+
+/** An IP address of this machine to listen on. */
+export const hostAddress = makeValidator<string>((input) => {
+  const address = input === "localhost" ? "127.0.0.1" : input.replace(/^\[(.*)\]$/, "$1");
+  if (isIP(address) === 0)
+    throw new EnvError("must be an IP address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 or :: for all");
+  return address;
 });
 
 export const flag = makeValidator<boolean>((input) => {
@@ -114,6 +135,7 @@ export const privateKey = makeValidator<JWK>((input) => {
   const key = parseJson(input);
   if (!isEd25519(key) || !isPrivate(key))
     throw new EnvError("must be a private Ed25519 key as a JSON Web Key (kty OKP, crv Ed25519, kid, x, d)");
+  if (!isPair(key)) throw new EnvError("must have an x that belongs to its d: what it signs would be refused");
   return key;
 });
 
@@ -138,6 +160,20 @@ export function isEd25519(key: unknown): key is JWK {
     typeof Reflect.get(key, "x") === "string" &&
     typeof Reflect.get(key, "kid") === "string"
   );
+}
+
+/** True for a private key whose public half is its own. */
+export function isPair({ x = "", d = "" }: JWK): boolean {
+  try {
+    const { x: belonging } = createPublicKey(
+      createPrivateKey({ key: { kty: "OKP", crv: "Ed25519", x, d }, format: "jwk" }),
+    ).export({
+      format: "jwk",
+    });
+    return belonging === x;
+  } catch {
+    return false;
+  }
 }
 
 /** True for a key that can sign. */

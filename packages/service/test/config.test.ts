@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../src/config.ts";
@@ -98,7 +99,85 @@ describe("stopping and reflection", () => {
   });
 });
 
+describe("where it listens", () => {
+  it("is this machine only in development, all addresses in production, and the one that RIALTO_HOST names", () => {
+    expect(readConfig({}).host).toBe("127.0.0.1");
+    expect(readConfig({ NODE_ENV: "production" }).host).toBeUndefined();
+    expect(readConfig({ RIALTO_HOST: "0.0.0.0" }).host).toBe("0.0.0.0");
+    expect(readConfig({ NODE_ENV: "production", RIALTO_HOST: "[::1]" }).host).toBe("::1");
+    expect(linesOf({ RIALTO_HOST: "everywhere" })[0]).toMatch(/^RIALTO_HOST must be an IP address/);
+  });
+});
+
+describe("a URL that others are made from", () => {
+  it.each([
+    "https://shop.example/#",
+    "https://shop.example/?a=b",
+    "https://me@shop.example",
+    "https://a:b@shop.example",
+  ])("is refused where it has a user, a query or a fragment: %s", (url) => {
+    expect(linesOf({ RIALTO_PUBLIC_URL: url })).toHaveLength(1);
+    expect(linesOf({ RIALTO_ORDER_URL: url })).toHaveLength(1);
+  });
+});
+
+describe("a private key", () => {
+  it("is refused where its halves do not belong together", () => {
+    const jwk = () => ({ ...generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }), kid: "one" });
+    const key = jwk();
+    const read = (given: unknown) => linesOf({ RIALTO_SIGNING_KEY: JSON.stringify(given) });
+    expect(read(key)).toEqual([]);
+    expect(read({ ...key, x: jwk().x })).toEqual([
+      "RIALTO_SIGNING_KEY must have an x that belongs to its d: what it signs would be refused",
+    ]);
+    expect(linesOf({ RIALTO_SERVICE_KEY: JSON.stringify({ ...key, d: jwk().d }) })).toHaveLength(1);
+  });
+});
+
 describe("production", () => {
+  const refused = (env: Record<string, string>, runs: ConfigScope["runs"] = callerNames) =>
+    namesOf({ NODE_ENV: "production", ...env }, { runs });
+
+  it("takes no public URL in clear but one of this machine", () => {
+    for (const url of ["http://shop.example", "http://127.0.0.1.example"])
+      expect(refused({ RIALTO_PUBLIC_URL: url })).toContain("RIALTO_PUBLIC_URL");
+    for (const url of ["https://shop.example", "http://localhost:8080"])
+      expect(refused({ RIALTO_PUBLIC_URL: url })).not.toContain("RIALTO_PUBLIC_URL");
+  });
+
+  it.each(["0.0.0.0/0", "10.0.0.1,128.0.0.0/1", "::/0", "::ffff:0:0/96", "0:0:0:0:0:ffff:0:0/97", "2000::/3"])(
+    "trusts no proxies in a block as wide as %s",
+    (blocks) => {
+      expect(refused({ RIALTO_TRUSTED_PROXIES: blocks })).toContain("RIALTO_TRUSTED_PROXIES");
+      expect(refused({ RIALTO_BACKEND_ADDRESSES: blocks })).toContain("RIALTO_BACKEND_ADDRESSES");
+      expect(linesOf({ RIALTO_TRUSTED_PROXIES: blocks })).toEqual([]);
+    },
+  );
+
+  it("trusts proxies in private networks", () => {
+    const blocks = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,::ffff:10.0.0.0/104";
+    expect(refused({ RIALTO_TRUSTED_PROXIES: blocks })).not.toContain("RIALTO_TRUSTED_PROXIES");
+  });
+
+  it("takes no weak password for the admin where the accounts are", () => {
+    for (const password of ["short-pw", "aaaaaaaaaaaaaaaa", "rialto-on-my-machine", "admin@rialto.example"]) {
+      expect(refused({ RIALTO_ADMIN_PASSWORD: password }), password).toContain("RIALTO_ADMIN_PASSWORD");
+      expect(refused({ RIALTO_ADMIN_PASSWORD: password }, ["order"])).not.toContain("RIALTO_ADMIN_PASSWORD");
+    }
+    expect(refused({ RIALTO_ADMIN_PASSWORD: "correct horse battery" })).not.toContain("RIALTO_ADMIN_PASSWORD");
+  });
+
+  it("takes no key of a service that the others would not know", () => {
+    const pair = generateKeyPairSync("ed25519");
+    const key = { ...pair.privateKey.export({ format: "jwk" }), kid: "order" };
+    const env = (kid: string) => ({
+      RIALTO_SERVICE_KEY: JSON.stringify(key),
+      RIALTO_SERVICE_PUBLIC_KEYS: JSON.stringify({ keys: [{ ...pair.publicKey.export({ format: "jwk" }), kid }] }),
+    });
+    expect(refused(env("order"), ["order"])).not.toContain("RIALTO_SERVICE_PUBLIC_KEYS");
+    expect(refused(env("user"), ["order"])).toContain("RIALTO_SERVICE_PUBLIC_KEYS");
+  });
+
   it("refuses each thing that development makes up, by the variable's name", () => {
     expect(namesOf({ NODE_ENV: "production", RIALTO_ARGON2_COST: "test" }, everything)).toEqual([
       "DATABASE_URL",
