@@ -1,19 +1,30 @@
 import type { IncomingMessage } from "node:http";
-import { callErrors } from "@rialto/rpc";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { callErrors, requestSizeOf } from "@rialto/rpc";
 import { type Refused, refused } from "./refused.ts";
+import { isWebText } from "./web-text.ts";
 
-/** The most that a request's body may hold, as it travels. The largest honest one, an order of 50 lines, has some 10 kB. */
-export const bodyBytesMax = 1024 * 1024;
+/** The most that a body to gRPC's own services may hold. */
+const bodyBytesMax = 1024 * 1024;
+
+/** Room for what a protocol puts around a message: the heads of its envelopes. */
+const envelopeBytesMax = 64;
+
+/** The most that a request's body may hold, as it travels: what its method takes, and a third more where that is in base64. */
+export function bodyBytesMaxOf(method: DescMethod, contentType: string | undefined): number {
+  const bytes = requestSizeOf(method).bytes + envelopeBytesMax;
+  return isWebText(contentType) ? 4 * Math.ceil(bytes / 3) : bytes;
+}
 
 /** The body as it comes in, for what is answered while it is asked; refused as soon as it is known to be too large. */
 export async function* limitedBody(request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  if (Number(request.headers["content-length"] ?? 0) > bodyBytesMax) throw bodyTooLarge();
+  if (Number(request.headers["content-length"] ?? 0) > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
   let bytes = 0;
   for await (const chunk of request) {
     // Node gives Buffers: no encoding was set on the request.
     const buffer = chunk as Buffer;
     bytes += buffer.length;
-    if (bytes > bodyBytesMax) throw bodyTooLarge();
+    if (bytes > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
     yield buffer;
   }
 }
@@ -27,9 +38,9 @@ export function textOfBody(bytes: Uint8Array): string {
   }
 }
 
-export function bodyTooLarge(): Refused {
+export function bodyTooLarge(bytesMax: number): Refused {
   return refused(callErrors.INVALID_REQUEST, {
-    message: `The body is larger than ${bodyBytesMax} bytes.`,
+    message: `The body is larger than ${bytesMax} bytes.`,
     httpStatus: 413,
     // What is left of the body is not read: the connection cannot carry another request.
     headers: { connection: "close" },

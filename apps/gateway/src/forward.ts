@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ByteResponse, callErrors, type ErrorCode, saysItsEnd, writeNodeResponse } from "@rialto/rpc";
+import { bodyBytesMaxOf } from "./body.ts";
 import { codeOfNumber, isCode } from "./codes.ts";
 import { protocolAt } from "./connect.ts";
 import { upstreamNameOf } from "./contract.ts";
@@ -20,7 +21,7 @@ export async function forward(exchange: Exchange, method: DescMethod, behind: Be
   const { request, response, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
-  const asked = bodyOf(work, isStream ? upstreamNameOf(method) : undefined);
+  const asked = bodyOf(work, bodyBytesMaxOf(method, type), isStream ? upstreamNameOf(method) : undefined);
   const answer = await callBehind(exchange, method, behind, {
     httpMethod: request.method ?? "POST",
     query: exchange.query,
@@ -35,8 +36,8 @@ export async function forward(exchange: Exchange, method: DescMethod, behind: Be
 }
 
 /** The body, which is received when it is first asked for: inside the deadline of the call. A place is taken with its end. */
-async function* bodyOf(work: Work, streamsTo: string | undefined): AsyncGenerator<Uint8Array, void> {
-  const bytes = await work.receive(streamsTo);
+async function* bodyOf(work: Work, bytesMax: number, streamsTo: string | undefined): AsyncGenerator<Uint8Array, void> {
+  const bytes = await work.receive(bytesMax, streamsTo);
   if (bytes.byteLength > 0) yield bytes;
 }
 

@@ -14,7 +14,7 @@ import {
   type SharedPlaces,
   upstreamStreamsMax,
 } from "@rialto/rpc";
-import { bodyBytesMax, bodyTooLarge } from "./body.ts";
+import { bodyTooLarge } from "./body.ts";
 import { createPressureGauge } from "./event-loop-pressure.ts";
 import type { Exchange } from "./exchange.ts";
 import { refused } from "./refused.ts";
@@ -41,8 +41,8 @@ export interface Load {
 export interface Work {
   /** Asked once it is known who calls: refused early where there is no place for this caller. */
   identified(caller: Caller): void;
-  /** Receives the whole body, then takes a place: of the streams to a service where one is named. */
-  receive(streamsTo?: string): Promise<Uint8Array>;
+  /** Receives the whole body, of so many bytes at the most, then takes a place: of the streams to a service where one is named. */
+  receive(bytesMax: number, streamsTo?: string): Promise<Uint8Array>;
   /** From here on it is a stream, which costs little and may last for minutes: it counts among the streams instead. */
   stream(streamsTo: string): void;
   /** It is answered by what is at hand anyway, a page or a refusal: what its client does not take yet holds nothing that others need. */
@@ -157,9 +157,9 @@ export function createLoad(o: LoadOptions): Load {
           if (isAdmin) return;
           if (gauge.sheds(address ?? holder.account ?? "") || !places.isFreeFor(holder)) throw tooBusy();
         },
-        async receive(service) {
-          const options = { bytesMax: bodyBytesMax, pace: bodyPace, held, gone: signal, givenUp: givenUp.signal };
-          const bytes = bytesOf(await receiveBody(request, options), held);
+        async receive(bytesMax, service) {
+          const options = { bytesMax, pace: bodyPace, held, gone: signal, givenUp: givenUp.signal };
+          const bytes = bytesOf(await receiveBody(request, options), held, bytesMax);
           if (service === undefined) acquire();
           else openStream(service);
           return bytes;
@@ -171,13 +171,13 @@ export function createLoad(o: LoadOptions): Load {
   };
 }
 
-function bytesOf(received: Received, held: HeldRequest): Uint8Array {
+function bytesOf(received: Received, held: HeldRequest, bytesMax: number): Uint8Array {
   if (received.kind !== "whole") held.release();
   switch (received.kind) {
     case "whole":
       return received.bytes;
     case "too-large":
-      throw bodyTooLarge();
+      throw bodyTooLarge(bytesMax);
     case "too-slow":
       throw refused(callErrors.DEADLINE_PASSED, {
         message: "The body arrived too slowly.",

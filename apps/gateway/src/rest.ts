@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { ServerResponse } from "node:http";
 import { callErrors } from "@rialto/rpc";
-import { textOfBody } from "./body.ts";
+import { bodyBytesMaxOf, textOfBody } from "./body.ts";
 import { compressed } from "./compression.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Work } from "./load.ts";
@@ -22,7 +22,7 @@ export async function answerRest(
   const { request, response } = exchange;
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
-  const text = textOfBody(await work.receive());
+  const text = textOfBody(await work.receive(bodyBytesMaxOf(route.method, undefined)));
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
   const body = connectRequestOf(route, values, parseQuery(exchange.query), text);
 

@@ -108,7 +108,7 @@ describe("a gateway at its capacity", () => {
     const one = exchange(address);
     const work = load.begin(one);
     work.identified(caller);
-    await work.receive();
+    await work.receive(1_024);
     return one;
   }
   const isRefused = (taken: Promise<unknown>) =>

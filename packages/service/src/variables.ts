@@ -74,7 +74,7 @@ export const seconds = makeValidator<number>((input) => {
 
 export const portNumber = makeValidator<number>((input) => {
   const port = Number(input);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+  if (!/^\d{1,5}$/.test(input) || port > 65_535)
     throw new EnvError("must be a port number, 0 to 65535 (0 takes a free one)");
   return port;
 });

@@ -44,6 +44,10 @@ describe("readConfig", () => {
       expect(lineOf(email)).toEqual(["RIALTO_ADMIN_EMAIL must be an e-mail address, in ASCII"]);
   });
 
+  it.each(["0x50", "1e3", " 80", "65536", "-1", "8080.0"])("takes no other spelling of a port: %j", (PORT) => {
+    expect(() => readConfig({ PORT })).toThrow("PORT must be a port number, 0 to 65535");
+  });
+
   it("takes an empty variable for one that was not set", () => {
     expect(readConfig({ PORT: "", DATABASE_URL: "" }, everything).port).toBeUndefined();
   });
