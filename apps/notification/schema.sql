@@ -110,6 +110,7 @@ create table notification (
   send_time timestamp with time zone,
   reset_id uuid,
   attempts integer not null default 0,
+  confirmation_id uuid,
   constraint notification_pkey PRIMARY KEY (id),
   constraint notification_state CHECK ((state = ANY (ARRAY['QUEUED'::text, 'SENT'::text, 'FAILED'::text])))
 );

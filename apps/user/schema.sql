@@ -12,10 +12,13 @@ create table account (
   create_time timestamp with time zone not null,
   update_time timestamp with time zone not null,
   disable_time timestamp with time zone,
+  email_confirm_time timestamp with time zone,
+  pending_email text,
   constraint account_pkey PRIMARY KEY (id),
   constraint account_role CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'ADMIN'::text])))
 );
 CREATE INDEX account_admin ON "user".account USING btree (id) WHERE (role = 'ADMIN'::text);
+CREATE INDEX account_pending_email ON "user".account USING btree (lower(pending_email)) WHERE (pending_email IS NOT NULL);
 CREATE UNIQUE INDEX account_email ON "user".account USING btree (lower(email));
 
 create table batch (
@@ -46,6 +49,22 @@ create table delivery (
   constraint delivery_batch_id_batch_id_fk FOREIGN KEY (batch_id) REFERENCES batch(id) ON DELETE CASCADE
 );
 CREATE INDEX delivery_unsettled ON "user".delivery USING btree (ask_time) WHERE (settle_time IS NULL);
+
+create table email_confirmation (
+  id uuid not null,
+  account_id uuid not null,
+  email text not null,
+  previous_email text,
+  token_hash bytea,
+  create_time timestamp with time zone not null,
+  expire_time timestamp with time zone not null,
+  use_time timestamp with time zone,
+  constraint email_confirmation_pkey PRIMARY KEY (id),
+  constraint email_confirmation_account_id_account_id_fk FOREIGN KEY (account_id) REFERENCES account(id)
+);
+CREATE INDEX email_confirmation_account ON "user".email_confirmation USING btree (account_id);
+CREATE INDEX email_confirmation_expire ON "user".email_confirmation USING btree (expire_time);
+CREATE UNIQUE INDEX email_confirmation_token ON "user".email_confirmation USING btree (token_hash);
 
 create table idempotency (
   caller text not null,

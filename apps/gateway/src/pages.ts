@@ -1,3 +1,4 @@
+import { createConfirmEmailPage } from "./confirm-email/page.ts";
 import type { Exchange } from "./exchange.ts";
 import { describeRoutes } from "./openapi/document.ts";
 import { pagePolicy, renderPage } from "./openapi/page.ts";
@@ -5,9 +6,9 @@ import { createResetPasswordPage } from "./reset-password/page.ts";
 import type { RestRoute } from "./routes.ts";
 import { wrongMethod } from "./unrouted.ts";
 
-/** What people and their tools may read without calling a method, made once: what there is to call, and the page behind a mail's link. */
+/** What people and their tools may read without calling a method, made once: what there is to call, and the pages behind the links of mails. */
 export interface Pages {
-  /** True for /openapi.json, /docs and /reset-password. */
+  /** True for /openapi.json, /docs, /reset-password and /confirm-email. */
   has(path: string): boolean;
   /** Answers a request for one of them. Throws where it is to do anything but read it. */
   answer(exchange: Exchange): void;
@@ -17,10 +18,12 @@ export interface Pages {
 export function createPages(routes: readonly RestRoute[]): Pages {
   const document = describeRoutes(routes);
   const reset = createResetPasswordPage(routes);
+  const confirm = createConfirmEmailPage(routes);
   const pages: ReadonlyMap<string, Page> = new Map([
     ["/openapi.json", pageOf(JSON.stringify(document), { "content-type": "application/json" })],
     ["/docs", htmlPage(renderPage(document), pagePolicy)],
     ["/reset-password", htmlPage(reset.html, reset.policy)],
+    ["/confirm-email", htmlPage(confirm.html, confirm.policy)],
   ]);
   return {
     has: (path) => pages.has(path),

@@ -15,6 +15,8 @@ export interface Notification {
   readonly orderId: string | undefined;
   /** The reset that a mail is for which sets a new password: its link is put in as it is sent. */
   readonly resetId: string | undefined;
+  /** The confirmation that a mail is about: its link is put in as it is sent. */
+  readonly confirmationId: string | undefined;
   readonly kind: NotificationKind;
   readonly state: "QUEUED" | "SENT" | "FAILED";
   readonly recipient: Recipient;
@@ -41,7 +43,13 @@ export interface Content {
   readonly html: string;
 }
 
-export type NotificationKind = "WELCOME" | "PASSWORD_RESET" | OrderNotificationKind;
+export type NotificationKind =
+  | "WELCOME"
+  | "PASSWORD_RESET"
+  | "PASSWORD_CHANGED"
+  | "EMAIL_CONFIRMATION"
+  | "EMAIL_CHANGED"
+  | OrderNotificationKind;
 
 export type OrderNotificationKind =
   | "ORDER_CONFIRMED"
@@ -95,6 +103,7 @@ export function notificationIdOf(eventId: string): string {
 export function newNotification(
   o: Pick<Notification, "eventId" | "userId" | "orderId" | "kind" | "recipient" | "content" | "createTime"> & {
     readonly resetId?: string;
+    readonly confirmationId?: string;
     /** Who the mail is from: the Message-ID is of the sender's host. */
     readonly sender: string;
   },
@@ -105,6 +114,7 @@ export function newNotification(
   return {
     ...rest,
     resetId: o.resetId,
+    confirmationId: o.confirmationId,
     id,
     state: "QUEUED",
     messageId,

@@ -33,13 +33,14 @@ export function orderMailHandler(app: Parts): Handler<typeof OrderEventSchema> {
       ]);
       if (user === undefined || order === undefined)
         throw new Error("an answer of another service lacks what it is about");
+      const name = user.emailConfirmTime === undefined ? undefined : user.name;
       const mail = newNotification({
         eventId: event.id,
         userId: payload.userId,
         orderId: payload.orderId,
         kind,
-        recipient: { name: user.name, address: user.email },
-        content: orderMail(kind, { name: user.name, order, event: payload }),
+        recipient: { name: name ?? "", address: user.email },
+        content: orderMail(kind, { name, order, event: payload }),
         sender: app.config.mailFrom,
         createTime: app.now(),
       });

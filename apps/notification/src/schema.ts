@@ -19,6 +19,8 @@ export const notification = schema.table(
     orderId: uuid("order_id"),
     /** The reset of a mail that sets a new password. The link is put into it as it is sent, and is not kept. */
     resetId: uuid("reset_id"),
+    /** The confirmation of a mail that asks for one, or says that it was given. The link is put into it as it is sent, and is not kept. */
+    confirmationId: uuid("confirmation_id"),
     kind: text("kind").notNull(),
     state: text("state").notNull(),
     recipientName: text("recipient_name").notNull(),

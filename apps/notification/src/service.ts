@@ -9,14 +9,14 @@ import {
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every } from "@rialto/service";
+import { accountMailHandler, accountMailTopics } from "./account-mail.ts";
+import { completeMail } from "./complete-mail.ts";
 import { createTransport } from "./create-transport.ts";
 import { createDelivery } from "./delivery.ts";
 import { forgetMailText } from "./mail-retention.ts";
 import { notifications } from "./notifications.ts";
 import { orderMailHandler } from "./order-mail.ts";
-import { completeMail, resetMailHandler } from "./reset-mail.ts";
 import { createNotificationStore } from "./store.ts";
-import { welcomeMailHandler } from "./welcome-mail.ts";
 
 /** Everything that the notification service is. */
 export const notification = defineService({
@@ -35,8 +35,9 @@ export const notification = defineService({
   rpc: (app) => [serve(NotificationService, notifications(app))],
   subscriptions: (app) => [
     subscribe("order-mail", "order.*", OrderEventSchema, orderMailHandler(app)),
-    subscribe("welcome-mail", "user.created", UserEventSchema, welcomeMailHandler(app)),
-    subscribe("reset-mail", "user.password_reset_requested", UserEventSchema, resetMailHandler(app)),
+    subscribe("welcome-mail", "user.created", UserEventSchema, accountMailHandler(app)),
+    subscribe("reset-mail", "user.password_reset_requested", UserEventSchema, accountMailHandler(app)),
+    subscribe("account-mail", accountMailTopics, UserEventSchema, accountMailHandler(app)),
   ],
   schedules: (app) => [
     every("2s", "send-queued-mail", app.delivery.sweep),

@@ -58,9 +58,9 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
   return {
     async queue(n, holdMs) {
       const [written] = await sql<NotificationRow[]>`
-        insert into notification (id, event_id, user_id, order_id, reset_id, kind, state, recipient_name, recipient_address, subject, text, html,
+        insert into notification (id, event_id, user_id, order_id, reset_id, confirmation_id, kind, state, recipient_name, recipient_address, subject, text, html,
                                   message_id, held_until, create_time)
-        values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
+        values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.confirmationId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
                 ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, holdMs)}, ${n.createTime})
         on conflict (id) do nothing returning *`;
       if (written !== undefined) return { notification: notificationOf(written), held: true };
@@ -149,6 +149,7 @@ interface NotificationRow {
   readonly user_id: string;
   readonly order_id: string | null;
   readonly reset_id: string | null;
+  readonly confirmation_id: string | null;
   readonly kind: NotificationKind;
   readonly state: Notification["state"];
   readonly recipient_name: string;
@@ -172,6 +173,7 @@ function notificationOf(row: NotificationRow): Notification {
     userId: row.user_id,
     orderId: row.order_id ?? undefined,
     resetId: row.reset_id ?? undefined,
+    confirmationId: row.confirmation_id ?? undefined,
     kind: row.kind,
     state: row.state,
     recipient: { name: row.recipient_name, address: row.recipient_address },

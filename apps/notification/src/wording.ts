@@ -3,56 +3,21 @@ import { type Letter, write } from "./letter.ts";
 import type { Content, OrderNotificationKind } from "./notification.ts";
 import { priceOf } from "./price.ts";
 
-/** The mail that welcomes a new customer. It has no text of theirs: the address may be a stranger's, who is not to read what somebody wrote to them. */
-export function welcomeMail(): Content {
-  return write({
-    subject: "Welcome to Rialto",
-    greeting: "Hello,",
-    paragraphs: [
-      "your account is open. You can place orders with it from now on, and we will write to this address when something happens to one.",
-      "If it was not you who opened it, reply to this message and we will close it.",
-    ],
-    footer: "You receive this message because an account was opened with this address.",
-  });
-}
-
-/** A link that is good for a while: it is in the mail, and nowhere else. */
-interface MailedLink {
-  readonly link: string;
-  /** The moment, as people read it. */
-  readonly until: string;
-}
-
 /**
- * What stands in the stored copy of a mail in place of its link. This version makes such a mail anew as it is sent. A replica of 0.1.0, which may
- * send it during a roll-out, fills these in: so no text that a person wrote may stand beside them.
+ * The mail about what happened to an order: its goods are read from the order, what happened from the event. Without a name it is for an address that
+ * nobody has confirmed, which may be a stranger's: it holds nothing that the customer wrote then, neither a name nor where the goods go.
  */
-export const unlinked: MailedLink = { link: "{{link}}", until: "{{until}}" };
-
-/** The mail that sets a new password. It has no text of a person: anybody can open an account under any name and ask for it. */
-export function passwordResetMail({ link, until }: MailedLink): Content {
-  return write({
-    subject: "Set a new password",
-    greeting: "Hello,",
-    paragraphs: [
-      "somebody, most likely you, asked to set a new password for your account. Open this link to do so:",
-      link,
-      `It can be used once, until ${until}. Whoever is signed in with the old password is signed out by it.`,
-      "If it was not you, do nothing: without the link nothing changes. Give it to nobody, not even to us.",
-    ],
-    footer: "You receive this message because a new password was asked for with this address.",
-  });
-}
-
-/** The mail about what happened to an order: its goods are read from the order, what happened from the event. */
-export function orderMail(kind: OrderNotificationKind, o: { name: string; order: Order; event: OrderEvent }): Content {
-  const { order, event } = o;
+export function orderMail(
+  kind: OrderNotificationKind,
+  o: { readonly name: string | undefined; readonly order: Order; readonly event: OrderEvent },
+): Content {
+  const { name, order, event } = o;
   const number = orderNumber(order.id);
   const { subject, paragraphs, withAddress } = letters[kind](number, event);
-  const address = withAddress ? addressOf(order) : undefined;
+  const address = withAddress && name !== undefined ? addressOf(order) : undefined;
   return write({
     subject,
-    greeting: greet(o.name),
+    greeting: name === undefined ? "Hello," : `Hello ${name},`,
     paragraphs,
     bill: {
       lines: order.items.map(({ name, quantity, unitPrice, total }) => ({
@@ -139,10 +104,6 @@ function rejectionOf(event: OrderEvent): readonly string[] {
     case undefined:
       return ["Nothing was taken from your card."];
   }
-}
-
-function greet(name: string): string {
-  return `Hello ${name},`;
 }
 
 function addressOf({ shippingAddress }: Order): readonly string[] | undefined {

@@ -37,6 +37,7 @@ beforeEach(() => {
   server.mails.length = 0;
   server.refuse = undefined;
   world.asked.user = ada;
+  world.asked.previousEmail = "";
 });
 
 const only = <T>(list: readonly T[]): T => {
@@ -121,6 +122,17 @@ describe("the mail of each kind", () => {
     const { subject, text, html, to } = only(server.mails);
     expect(subject).toBe("Welcome to Rialto");
     expect(`${text} ${html} ${JSON.stringify(to)}`).not.toMatch(/prize|evil/);
+  });
+
+  it("holds nothing that a customer wrote where nobody has confirmed the address", async () => {
+    const { emailConfirmTime: _, ...unconfirmed } = ada;
+    world.asked.user = create(UserSchema, { ...unconfirmed, name: "Win a prize at https://evil.example" });
+    for (const kind of [OrderEvent_Kind.CONFIRMED, OrderEvent_Kind.SHIPPED]) await service.orderMail(orderEvent(kind));
+    expect(server.mails).toHaveLength(2);
+    for (const { text = "", html, to } of server.mails) {
+      expect(`${text} ${html} ${JSON.stringify(to)}`).not.toMatch(/prize|evil|Canal|Venice|30100/);
+      expect(text).toContain("Teapot");
+    }
   });
 
   it("keeps a name that was given before line breaks were refused on one line", async () => {
@@ -445,7 +457,7 @@ describe("the mail that sets a new password", () => {
     await service.resetMail(resetRequested());
     const mail = only(server.mails);
     expect(mail.text).toMatch(/https:\/\/shop\.example\/reset-password#secret-\d+\n/);
-    expect(mail.text).toContain("until 12:30 UTC");
+    expect(mail.text).toContain("until 1 January, 12:30 UTC");
     const kept = await world.database
       .sql`select row_to_json(n)::text from notification n where kind = 'PASSWORD_RESET'`;
     expect(JSON.stringify(kept)).not.toContain("secret-");

@@ -23,15 +23,15 @@ import {
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
+import { accountMailHandler } from "../src/account-mail.ts";
+import { completeMail } from "../src/complete-mail.ts";
 import { createDelivery } from "../src/delivery.ts";
 import { forgetMailText } from "../src/mail-retention.ts";
 import { notifications } from "../src/notifications.ts";
 import { orderMailHandler } from "../src/order-mail.ts";
-import { completeMail, resetMailHandler } from "../src/reset-mail.ts";
 import { notification as service } from "../src/service.ts";
 import { createNotificationStore, type NotificationStore } from "../src/store.ts";
 import type { MailTransport } from "../src/transport.ts";
-import { welcomeMailHandler } from "../src/welcome-mail.ts";
 
 export const mailFrom = "Rialto <shop@rialto.example>";
 
@@ -42,7 +42,7 @@ export async function openWorld() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("notification");
   let passedMs = 0;
-  const asked = { users: 0, tokens: 0, user: ada };
+  const asked = { users: 0, tokens: 0, user: ada, previousEmail: "" };
 
   /** Starts a process of the service. `between` lets a test stand between the handlers and the store. Its clock may be a wrong one. */
   function start(
@@ -69,8 +69,9 @@ export async function openWorld() {
       sweep: () => delivery.sweep(new AbortController().signal),
       forgetText: () => forgetMailText({ notifications: store, log: quietLogger, now })(new AbortController().signal),
       orderMail: runner("order-mail", orderMailHandler(parts)),
-      resetMail: runner("reset-mail", resetMailHandler(parts)),
-      welcomeMail: runner("welcome-mail", welcomeMailHandler(parts)),
+      resetMail: runner("reset-mail", accountMailHandler(parts)),
+      welcomeMail: runner("welcome-mail", accountMailHandler(parts)),
+      accountMail: runner("account-mail", accountMailHandler(parts)),
     };
   }
 
@@ -93,14 +94,20 @@ export async function openWorld() {
   };
 }
 
-function runner(subscription: string, handler: ReturnType<typeof orderMailHandler | typeof welcomeMailHandler>): Run {
+function runner(subscription: string, handler: ReturnType<typeof orderMailHandler | typeof accountMailHandler>): Run {
   if (!("withEffect" in handler)) throw new Error(`${subscription} has an effect outside`);
   // Each runner is given the events of its own subscription by the test.
   const run = handler.withEffect as (event: unknown, inbox: unknown, signal: AbortSignal) => Promise<void>;
   return (event) => run(event, { subscription, eventId: event.id }, new AbortController().signal);
 }
 
-export const ada = create(UserSchema, { id: uuidv7(), name: "Ada <Lovelace>", email: "ada@example.com" });
+const confirmTime = timestampFromDate(new Date(Date.UTC(2026, 0, 1)));
+export const ada = create(UserSchema, {
+  id: uuidv7(),
+  name: "Ada <Lovelace>",
+  email: "ada@example.com",
+  emailConfirmTime: confirmTime,
+});
 
 export const order = create(OrderSchema, {
   id: uuidv7(),
@@ -125,7 +132,7 @@ export const order = create(OrderSchema, {
   shippingAddress: { name: "Ada", lines: ["1 Canal Street"], city: "Venice", postalCode: "30100", countryCode: "IT" },
 });
 
-function callsFor(asked: { users: number; tokens: number; user: User }) {
+function callsFor(asked: { users: number; tokens: number; user: User; previousEmail: string }) {
   return {
     users: {
       getUser: async () => {
@@ -142,10 +149,25 @@ function callsFor(asked: { users: number; tokens: number; user: User }) {
           expireTime: timestampFromDate(new Date(Date.UTC(2026, 0, 1, 12, 30))),
         };
       },
+      createEmailConfirmationToken: async ({ confirmationId }: { confirmationId: string }) => {
+        if (confirmationId === usedConfirmation) throw confirmationOver();
+        asked.tokens += 1;
+        return {
+          token: `confirm-${asked.tokens}`,
+          expireTime: timestampFromDate(new Date(Date.UTC(2026, 0, 4, 12, 30))),
+        };
+      },
+      getEmailConfirmation: async ({ confirmationId }: { confirmationId: string }) => {
+        if (confirmationId === goneConfirmation) throw confirmationOver();
+        const previousEmail = asked.previousEmail;
+        return { userId: ada.id, email: "new@example.com", previousEmail };
+      },
     },
     orders: { getOrder: async () => ({ order }) },
     // The handlers use these methods of the three clients.
-  } as unknown as Parameters<typeof orderMailHandler>[0]["calls"] & Parameters<typeof completeMail>[0]["calls"];
+  } as unknown as Parameters<typeof orderMailHandler>[0]["calls"] &
+    Parameters<typeof accountMailHandler>[0]["calls"] &
+    Parameters<typeof completeMail>[0]["calls"];
 }
 
 export function orderEvent(
@@ -169,8 +191,24 @@ export function orderEvent(
   };
 }
 
-export function userCreated(): Event<MessageShape<typeof UserEventSchema>> {
-  const payload = create(UserEventSchema, { userId: ada.id, kind: UserEvent_Kind.CREATED });
+/** A confirmation that was used before its mail could be sent, and one that ended with its address. */
+export const usedConfirmation = uuidv7();
+export const goneConfirmation = uuidv7();
+
+function confirmationOver() {
+  return refuse({ ...callErrors.INVALID_REQUEST, reason: "CONFIRMATION_TOKEN_INVALID" });
+}
+
+export function accountEvent(
+  kind: "EMAIL_CONFIRMATION_REQUESTED" | "EMAIL_CHANGED" | "PASSWORD_CHANGED",
+  confirmationId = "",
+): Event<MessageShape<typeof UserEventSchema>> {
+  const payload = create(UserEventSchema, { userId: ada.id, kind: UserEvent_Kind[kind], confirmationId });
+  return { ...envelope(), topic: `user.${kind.toLowerCase()}`, subject: uuidv7(), version: 1, payload };
+}
+
+export function userCreated(confirmationId = ""): Event<MessageShape<typeof UserEventSchema>> {
+  const payload = create(UserEventSchema, { userId: ada.id, kind: UserEvent_Kind.CREATED, confirmationId });
   return { ...envelope(), topic: "user.created", subject: ada.id, version: 1, payload };
 }
 

@@ -10,6 +10,14 @@ export const errors = defineErrors(OrderErrorReason, "order", {
     client: "Sign in again with an account that exists.",
     operator: "Nothing, unless accounts were removed by mistake.",
   },
+  EMAIL_UNCONFIRMED: {
+    code: "failed_precondition",
+    retryable: false,
+    message: "The e-mail address of the account is not confirmed yet.",
+    client:
+      "Ask its owner to open the link of the mail, offer another mail (RequestEmailConfirmation), then refresh the access token.",
+    operator: "Nothing. RIALTO_REQUIRE_CONFIRMED_EMAIL asks for it.",
+  },
   PRODUCT_UNAVAILABLE: {
     code: "failed_precondition",
     retryable: false,

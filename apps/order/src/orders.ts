@@ -2,6 +2,7 @@ import type { OrderService, ProductService, UserService } from "@rialto/contract
 import type { Database } from "@rialto/database";
 import { replay } from "@rialto/database";
 import { type CallContext, type Client, callErrors, callerName, type Handlers, reasonOf, refuse } from "@rialto/rpc";
+import type { Config } from "@rialto/service";
 import { v7 as newId } from "uuid";
 import { changeOrder } from "./change-order.ts";
 import { errors } from "./errors.ts";
@@ -18,6 +19,7 @@ export interface OrdersApp {
   readonly orders: OrderStore;
   readonly watch: OrderWatch;
   readonly database: Pick<Database, "sql">;
+  readonly config: Pick<Config, "requireConfirmedEmail">;
   readonly calls: {
     readonly users: Pick<Client<typeof UserService>, "getUser">;
     readonly products: Pick<Client<typeof ProductService>, "batchGetProducts">;
@@ -31,6 +33,7 @@ export function orders(app: OrdersApp): Handlers<typeof OrderService> {
       const { idempotencyKey: key } = ctx;
       const earlier = await replay(app.database.sql, key);
       if (earlier !== undefined) return answerOf(earlier);
+      requireConfirmedEmail(app, ctx);
       const [userId, offers] = await Promise.all([
         customerOf(app, ctx),
         offersFor(
@@ -95,6 +98,12 @@ export function orders(app: OrdersApp): Handlers<typeof OrderService> {
       for await (const changed of app.watch.changes(order, ctx.signal)) yield { order: orderMessage(changed) };
     },
   };
+}
+
+/** Refuses an account whose address nobody has confirmed, where the shop wants that. As its access token says: a refresh says it anew. */
+function requireConfirmedEmail({ config }: OrdersApp, { caller }: CallContext): void {
+  if (config.requireConfirmedEmail && caller.kind === "user" && caller.emailConfirmed === false)
+    throw refuse(errors.EMAIL_UNCONFIRMED);
 }
 
 /** Whose order it will be: the caller's, whose account must still be there. */

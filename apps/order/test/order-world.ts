@@ -69,13 +69,13 @@ export async function openWorld() {
   };
 
   /** Starts a process of the service; all of them share the database and the world outside. */
-  function start() {
+  function start(config = { requireConfirmedEmail: false }) {
     const store = createOrderStore({ database, onCommitted: () => undefined });
     const watch = createOrderWatch({ orders: store });
     const checkout = createCheckout({ orders: store, calls, now });
     const endpoint = createEndpoint({
       service: "order",
-      routes: [serve(OrderService, orders({ orders: store, watch, database, calls }))],
+      routes: [serve(OrderService, orders({ orders: store, watch, database, calls, config }))],
       verifier: { user: personOf, service: async (name) => ({ name }) },
       fingerprintKey: "a key for tests",
       log: quietLogger,
@@ -209,10 +209,11 @@ export async function refusalOf(call: Promise<unknown>): Promise<CallError> {
 }
 
 async function personOf(token: string) {
-  const [role, userId] = token.split(".");
+  const [role, userId, unconfirmed] = token.split(".");
   if ((role !== "CUSTOMER" && role !== "ADMIN") || userId === undefined) throw refuse(callErrors.TOKEN_INVALID);
   // Tests write their own tokens: what stands in them is an account's id.
-  return { userId: userId as UserId, role, sessionId: "a session" } as const;
+  const claims = { userId: userId as UserId, role, sessionId: "a session" } as const;
+  return unconfirmed === undefined ? claims : { ...claims, emailConfirmed: unconfirmed !== "unconfirmed" };
 }
 
 function clientOf(endpoint: () => Endpoint, caller: string): Calls {

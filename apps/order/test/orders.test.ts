@@ -9,7 +9,7 @@ import {
   OrderSchema,
   ShippingAddressSchema,
 } from "@rialto/contracts";
-import { workOrigin } from "@rialto/rpc";
+import { reasonOf, workOrigin } from "@rialto/rpc";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { rebuildOrders } from "../src/rebuild.ts";
 import { refusal } from "./fake-world.ts";
@@ -546,5 +546,27 @@ describe("comparing rows with their logs", () => {
     expect((await rebuildOrders(world.database)).differences).toMatchObject([{ id }]);
     await world.database.sql`update orders set total = total - 1 where id = ${id}`;
     expect((await rebuildOrders(world.database)).differences).toEqual([]);
+  });
+});
+
+describe("an account whose e-mail address nobody has confirmed", () => {
+  const outcomeOf = (call: Promise<unknown>) => call.then(() => "none", reasonOf);
+  const as = (userId: string, word: string) => ({ ...asCustomer(userId), userToken: `CUSTOMER.${userId}.${word}` });
+  const outcome = async (process: Pick<World, "door">, word: string) => {
+    const items = [{ productId: world.product(), quantity: 1 }];
+    return outcomeOf(process.door.createOrder({ items, paymentMethod: approved }, as(world.customer(), word)));
+  };
+
+  it("orders as any other", async () => {
+    expect(await outcome(world, "unconfirmed")).toBe("none");
+  });
+
+  it("does not order where the shop asks for a confirmed one; who has one does, and who has an older version's token", async () => {
+    const strict = world.start({ requireConfirmedEmail: true });
+    expect(await outcome(strict, "unconfirmed")).toBe("EMAIL_UNCONFIRMED");
+    expect(await outcome(strict, "confirmed")).toBe("none");
+    const items = [{ productId: world.product(), quantity: 1 }];
+    const older = strict.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    expect(await outcomeOf(older)).toBe("none");
   });
 });

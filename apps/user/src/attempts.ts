@@ -17,6 +17,8 @@ const wideWindowSeconds = 60 * 60;
  */
 const resetMailsMax = 3;
 const resetWindowSeconds = 60 * 60;
+/** New addresses that one account may name: each is sent a mail. */
+const addressChangesMax = 10;
 
 /** Slows down who guesses passwords. It knows nothing of which accounts exist, so it cannot tell. */
 export interface Attempts {
@@ -27,6 +29,10 @@ export interface Attempts {
   begin(email: string, address: string | undefined): Promise<{ succeeded(): Promise<void> }>;
   /** Counts a request for a mail to an account; false where the address that asks has asked often enough. */
   mayMail(email: string, address: string | undefined): Promise<boolean>;
+  /** The same for mails that confirm an address. */
+  mayConfirm(email: string, address: string | undefined): Promise<boolean>;
+  /** Counts a new address of an account; refused with TOO_MANY_ATTEMPTS where it has named enough. */
+  changeAddress(userId: string): Promise<void>;
 }
 
 export function createAttempts(
@@ -39,6 +45,8 @@ export function createAttempts(
   const pairs = limiter("pair", pairFailuresMax, pairWindowSeconds);
   const accounts = limiter("account", accountFailuresMax, wideWindowSeconds);
   const addresses = limiter("address", addressFailuresMax, wideWindowSeconds);
+  const confirmations = limiter("confirmation-mail", resetMailsMax, resetWindowSeconds);
+  const changes = limiter("address-change", addressChangesMax, wideWindowSeconds);
   const mails = limiter("reset-mail", resetMailsMax, resetWindowSeconds);
   // What is counted by an address of a person is kept elsewhere: by a hash that says nothing of it.
   const accountOf = (email: string) => createHmac("sha256", key).update(email.toLowerCase()).digest("base64url");
@@ -55,7 +63,7 @@ export function createAttempts(
       for (const count of [...ofAddress, () => accounts.count(account)]) {
         const { isAllowed, resetMs } = await count();
         if (isAllowed) continue;
-        throw refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${Math.ceil(resetMs / 1000)}` } });
+        throw tooMany(resetMs);
       }
       return {
         async succeeded() {
@@ -64,8 +72,19 @@ export function createAttempts(
         },
       };
     },
+    async mayConfirm(email, clientAddress = "inside") {
+      return (await confirmations.count(`${accountOf(email)}:${limitKeyOf(clientAddress)}`)).isAllowed;
+    },
+    async changeAddress(userId) {
+      const { isAllowed, resetMs } = await changes.count(userId);
+      if (!isAllowed) throw tooMany(resetMs);
+    },
     async mayMail(email, clientAddress = "inside") {
       return (await mails.count(`${accountOf(email)}:${limitKeyOf(clientAddress)}`)).isAllowed;
     },
   };
+}
+
+function tooMany(resetMs: number) {
+  return refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${Math.ceil(resetMs / 1000)}` } });
 }

@@ -4,6 +4,8 @@ import type { Database } from "@rialto/database";
 import { accessTokenSecondsMax, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import type { Attempts } from "./attempts.ts";
+import type { ConfirmationStore } from "./confirmation-store.ts";
+import { emailConfirmations } from "./email-confirmations.ts";
 import { errors } from "./errors.ts";
 import { passwordChanges } from "./password-changes.ts";
 import type { Passwords } from "./passwords.ts";
@@ -20,6 +22,7 @@ interface Parts {
   readonly users: UserStore;
   readonly sessions: SessionStore;
   readonly resets: ResetStore;
+  readonly confirmations: ConfirmationStore;
   readonly passwords: Passwords;
   readonly attempts: Attempts;
   readonly accessTokens: AccessTokens;
@@ -35,13 +38,17 @@ const endedRowsMax = 2_000;
 /** The RPC handlers of sessions. No token is stored, and none is in a log. */
 export function auth(app: Parts): Handlers<typeof AuthService> {
   const answer = async (user: User, { sessionId }: SessionHolder, refreshToken: string, now: Date) => ({
-    accessToken: await app.accessTokens.sign({ userId: user.id, role: user.role, sessionId, now }),
+    accessToken: await app.accessTokens.sign({
+      ...{ userId: user.id, role: user.role, sessionId, now },
+      emailConfirmed: user.emailConfirmTime !== undefined,
+    }),
     refreshToken,
     expiresIn: accessTokenSecondsMax,
     user: messageOf(user),
   });
   return {
     ...passwordChanges(app),
+    ...emailConfirmations(app),
 
     /** Unknown address or wrong password: the same answer after the same work. */
     async login({ email, password }, ctx) {

@@ -39,6 +39,14 @@ export const errors = defineErrors(UserErrorReason, "user", {
     client: "Offer to send another mail.",
     operator: "Nothing, unless many come from one address: somebody is guessing tokens, without hope.",
   },
+  CONFIRMATION_TOKEN_INVALID: {
+    code: "failed_precondition",
+    retryable: false,
+    message:
+      "The link is not good any more: it has expired, a newer one was sent, or the account is to have another address.",
+    client: "Offer to send another mail.",
+    operator: "Nothing, unless many come from one address: somebody is guessing tokens, without hope.",
+  },
   USER_NOT_FOUND: {
     code: "not_found",
     retryable: false,

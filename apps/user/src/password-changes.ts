@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
+import { publish } from "@rialto/events";
 import { callErrors, type Handlers, refuse } from "@rialto/rpc";
 import type { Attempts } from "./attempts.ts";
 import { requirePassword } from "./current-password.ts";
@@ -9,8 +10,9 @@ import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
 import { endResets, type ResetStore, useReset } from "./reset-store.ts";
 import { endAllSessions } from "./session-store.ts";
-import { replacePassword, setPassword, type UserStore } from "./store.ts";
+import { replacePassword, setPasswordByMail, type UserStore } from "./store.ts";
 import { hashOf, newSecretToken } from "./tokens.ts";
+import { passwordPublicationOf } from "./user-message.ts";
 
 interface Parts {
   readonly database: Pick<Database, "sql">;
@@ -42,7 +44,7 @@ export function passwordChanges(
   const { sql } = app.database;
   return {
     async changePassword({ currentPassword, newPassword }, ctx) {
-      const { caller, now } = ctx;
+      const { caller, now, traceparent } = ctx;
       const found = caller.kind === "user" ? await app.users.credentialsById(caller.userId) : undefined;
       if (caller.kind !== "user" || found === undefined) throw refuse(callErrors.CALLER_REQUIRED);
       await requirePassword(app, found, currentPassword, ctx);
@@ -53,8 +55,10 @@ export function passwordChanges(
         if (!(await replacePassword(tx, userId, { from: found.passwordHash, to: passwordHash, now })))
           throw refuse(errors.CREDENTIALS_INVALID);
         await endResets(tx, userId);
+        await publish(tx, passwordPublicationOf(userId, now, traceparent));
         await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", butFor });
       });
+      app.wakeRelay();
       return {};
     },
 
@@ -79,7 +83,7 @@ export function passwordChanges(
     },
 
     async resetPassword({ token, newPassword }, ctx) {
-      const { now } = ctx;
+      const { now, traceparent } = ctx;
       const tokenHash = hashOf(token);
       // Looked at before the expensive part; the update alone decides between two who come at once.
       if (!(await app.resets.isGood(tokenHash))) throw refuse(errors.RESET_TOKEN_INVALID);
@@ -87,9 +91,11 @@ export function passwordChanges(
       await sql.begin(async (tx) => {
         const userId = await useReset(tx, tokenHash);
         if (userId === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
-        await setPassword(tx, userId, passwordHash, now);
+        await setPasswordByMail(tx, userId, passwordHash, now);
+        await publish(tx, passwordPublicationOf(userId, now, traceparent));
         await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED" });
       });
+      app.wakeRelay();
       return {};
     },
   };

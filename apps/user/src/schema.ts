@@ -34,8 +34,13 @@ export const account = schema.table(
     updateTime: time("update_time").notNull(),
     /** Since when nobody can sign in; null where somebody can. */
     disableTime: time("disable_time"),
+    /** Since when it is known that the address reaches its owner; null until then. */
+    emailConfirmTime: time("email_confirm_time"),
+    /** The address that the account gets when that is confirmed; null where it is to get none. */
+    pendingEmail: text("pending_email"),
   },
   (table) => [
+    index("account_pending_email").on(sql`lower(pending_email)`).where(sql`pending_email is not null`),
     // An address is ASCII (the contract's rule), so this is what "without regard to case" means in every locale.
     uniqueIndex("account_email").on(sql`lower(email)`),
     index("account_admin").on(table.id).where(sql`role = 'ADMIN'`),
@@ -109,6 +114,30 @@ export const passwordReset = schema.table(
     uniqueIndex("password_reset_token").on(table.tokenHash),
     index("password_reset_account").on(table.accountId),
     index("password_reset_expire").on(table.expireTime),
+  ],
+);
+
+/** Wishes to have an address confirmed. The token of the mail is kept as its SHA-256, from when the mail is sent. */
+export const emailConfirmation = schema.table(
+  "email_confirmation",
+  {
+    id: uuid("id").primaryKey(),
+    accountId: uuid("account_id")
+      .notNull()
+      .references(() => account.id),
+    /** The address that the mail goes to, and that the token confirms. */
+    email: text("email").notNull(),
+    /** The address that the account had before this one took effect. */
+    previousEmail: text("previous_email"),
+    tokenHash: bytea("token_hash"),
+    createTime: time("create_time").notNull(),
+    expireTime: time("expire_time").notNull(),
+    useTime: time("use_time"),
+  },
+  (table) => [
+    uniqueIndex("email_confirmation_token").on(table.tokenHash),
+    index("email_confirmation_account").on(table.accountId),
+    index("email_confirmation_expire").on(table.expireTime),
   ],
 );
 

@@ -44,7 +44,7 @@ export async function seedAdmin(app: Parts): Promise<void> {
   }
   const password = adminPassword ?? randomBytes(passwordBytes).toString("base64url");
   const passwordHash = await app.passwords.hash(password, "sign-up", { signal });
-  const admin = openAccount({ id: uuidv7(), email, name: "Admin", role: "ADMIN", at: app.now() });
+  const admin = openAccount({ id: uuidv7(), email, name: "Admin", role: "ADMIN", at: app.now(), isConfirmed: true });
   const opened = await app.database.sql.begin(async (tx) => {
     const isNew = await insertUser(tx, admin, passwordHash);
     if (isNew) await publish(tx, publicationOf(admin, "CREATED", continueTrace().traceparent));

@@ -3,6 +3,7 @@ import { createAddressCheck, serve } from "@rialto/rpc";
 import { defineService, every, openRateLimits } from "@rialto/service";
 import { createAttempts } from "./attempts.ts";
 import { auth } from "./auth.ts";
+import { createConfirmationStore } from "./confirmation-store.ts";
 import { createPasswords } from "./passwords.ts";
 import { createRefreshTokens } from "./refresh-tokens.ts";
 import { createResetStore } from "./reset-store.ts";
@@ -24,6 +25,7 @@ export const user = defineService({
       users: createUserStore(database),
       sessions: createSessionStore(database, refreshTokens),
       resets: createResetStore(database),
+      confirmations: createConfirmationStore(database),
       passwords: await createPasswords(config),
       attempts: createAttempts(limits, derivedKey("failed attempts"), createAddressCheck(config.backendAddresses)),
       accessTokens: await createAccessTokens(signingKeys),
@@ -35,6 +37,7 @@ export const user = defineService({
   schedules: (app) => [
     every("5m", "sweep-expired-sessions", app.sessions.sweep),
     every("5m", "sweep-password-resets", app.resets.sweep),
+    every("5m", "sweep-email-confirmations", app.confirmations.sweep),
   ],
   seed: seedAdmin,
   stop: (app) => app.limits.close(),

@@ -14,6 +14,8 @@ export interface UserStore {
   credentialsOf(email: string): Promise<Credentials | undefined>;
   credentialsById(id: string): Promise<Credentials | undefined>;
   hasAdmin(): Promise<boolean>;
+  /** The account that has an address which nobody has confirmed; where there is none, the one that asked last to get this address. */
+  unconfirmedOf(email: string): Promise<string | undefined>;
   /** Newest first. */
   list(page: { readonly limit: number; readonly after: string | undefined }): Promise<readonly User[]>;
 }
@@ -35,6 +37,17 @@ export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
       return rows.length > 0;
     },
 
+    async unconfirmedOf(email) {
+      if (!isAscii(email)) return undefined;
+      const [row] = await sql<{ id: string }[]>`
+        (select id, 0 as preference, update_time from account where lower(email) = lower(${email}) and email_confirm_time is null)
+        union all
+        (select id, 1, update_time from account
+         where lower(pending_email) = lower(${email}) and pending_email is not null order by update_time desc limit 1)
+        order by preference limit 1`;
+      return row?.id;
+    },
+
     async list({ limit, after }) {
       const rows = await sql<UserRow[]>`
         select ${columns(sql)} from account
@@ -47,10 +60,10 @@ export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
 
 /** Writes a new account; false where another has the address, waited for if it is only just being opened. */
 export async function insertUser(tx: Transaction, user: User, passwordHash: string): Promise<boolean> {
-  const { id, version, email, name, role, createTime, updateTime } = user;
+  const { id, version, email, name, role, createTime, updateTime, emailConfirmTime = null } = user;
   const rows = await tx`
-    insert into account (id, version, email, name, role, password_hash, create_time, update_time)
-    values (${id}, ${version}, ${email}, ${name}, ${role}, ${passwordHash}, ${createTime}, ${updateTime})
+    insert into account (id, version, email, name, role, password_hash, create_time, update_time, email_confirm_time)
+    values (${id}, ${version}, ${email}, ${name}, ${role}, ${passwordHash}, ${createTime}, ${updateTime}, ${emailConfirmTime})
     on conflict (lower(email)) do nothing returning 1`;
   return rows.length === 1;
 }
@@ -62,12 +75,22 @@ export function lockUser(tx: Transaction, id: string): Promise<User | undefined>
 
 /** Writes a changed account; false where another has the address. */
 export async function updateUser(tx: Transaction, user: User): Promise<boolean> {
-  const { id, version, email, name, role, updateTime, disableTime = null } = user;
+  const {
+    id,
+    version,
+    email,
+    name,
+    role,
+    updateTime,
+    disableTime = null,
+    emailConfirmTime = null,
+    pendingEmail = null,
+  } = user;
   try {
     await tx.savepoint(
       (inner) => inner`
         update account set version = ${version}, email = ${email}, name = ${name}, role = ${role}, update_time = ${updateTime},
-               disable_time = ${disableTime}
+               disable_time = ${disableTime}, email_confirm_time = ${emailConfirmTime}, pending_email = ${pendingEmail}
         where id = ${id}`,
     );
     return true;
@@ -77,9 +100,18 @@ export async function updateUser(tx: Transaction, user: User): Promise<boolean> 
   }
 }
 
-/** Writes a new password. */
-export async function setPassword(tx: Transaction, id: string, passwordHash: string, now: Date): Promise<void> {
-  await tx`update account set password_hash = ${passwordHash}, update_time = ${now} where id = ${id}`;
+/** Writes the new password of an account whose owner has shown that they read what is sent to its address: that is confirmed by it. */
+export async function setPasswordByMail(tx: Transaction, id: string, passwordHash: string, now: Date): Promise<void> {
+  await tx`
+    update account
+    set password_hash = ${passwordHash}, update_time = ${now}, email_confirm_time = coalesce(email_confirm_time, ${now})
+    where id = ${id}`;
+}
+
+/** Whether another account than this one has an address. */
+export async function isTakenByAnother(tx: Transaction, email: string, id: string): Promise<boolean> {
+  const rows = await tx`select 1 from account where lower(email) = lower(${email}) and id <> ${id}`;
+  return rows.length > 0;
 }
 
 /** Whether the hash of an account's password is this one still; nobody changes it while the account is locked. */
@@ -128,14 +160,21 @@ interface UserRow {
   readonly create_time: Date;
   readonly update_time: Date;
   readonly disable_time: Date | null;
+  readonly email_confirm_time: Date | null;
+  readonly pending_email: string | null;
 }
 
 /** All but the password's hash. */
 function columns(sql: Sql | Transaction) {
-  return sql`id, version, email, name, role, create_time, update_time, disable_time`;
+  return sql`id, version, email, name, role, create_time, update_time, disable_time, email_confirm_time, pending_email`;
 }
 
 function userOf(row: UserRow): User {
   const { id, version, email, name, role, create_time: createTime, update_time: updateTime } = row;
-  return { id, version, email, name, role, createTime, updateTime, disableTime: row.disable_time ?? undefined };
+  return {
+    ...{ id, version, email, name, role, createTime, updateTime },
+    disableTime: row.disable_time ?? undefined,
+    emailConfirmTime: row.email_confirm_time ?? undefined,
+    pendingEmail: row.pending_email ?? undefined,
+  };
 }

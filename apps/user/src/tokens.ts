@@ -13,6 +13,7 @@ export interface AccessTokens {
     readonly userId: string;
     readonly role: UserRole;
     readonly sessionId: string;
+    readonly emailConfirmed: boolean;
     readonly now: Date;
   }): Promise<string>;
   publicKeys(): Promise<readonly PublicKey[]>;
@@ -45,10 +46,10 @@ export async function createAccessTokens(signingKeys: () => Promise<SigningKeys>
         use: "sig",
       }));
     },
-    async sign({ userId, role, sessionId, now }) {
+    async sign({ userId, role, sessionId, emailConfirmed, now }) {
       const issued = Math.floor(now.getTime() / 1000);
       const { kid, key } = await signingKey();
-      return new SignJWT({ sid: sessionId, role })
+      return new SignJWT({ sid: sessionId, role, email_verified: emailConfirmed })
         .setProtectedHeader({ alg: "EdDSA", kid })
         .setIssuer(party)
         .setAudience(party)

@@ -8,7 +8,7 @@ import type { User } from "./user.ts";
 
 /** The account as callers see it. */
 export function messageOf(user: User): UserMessage {
-  const { id, email, name, role, createTime, updateTime, disableTime } = user;
+  const { id, email, name, role, createTime, updateTime, disableTime, emailConfirmTime, pendingEmail = "" } = user;
   return create(UserSchema, {
     id,
     email,
@@ -17,6 +17,8 @@ export function messageOf(user: User): UserMessage {
     createTime: timestampFromDate(createTime),
     updateTime: timestampFromDate(updateTime),
     ...(disableTime === undefined ? {} : { disableTime: timestampFromDate(disableTime) }),
+    ...(emailConfirmTime === undefined ? {} : { emailConfirmTime: timestampFromDate(emailConfirmTime) }),
+    pendingEmail,
   });
 }
 
@@ -36,6 +38,8 @@ export function publicationOf(
   user: User,
   kind: "CREATED" | "UPDATED" | "DISABLED" | "ENABLED",
   traceparent: string,
+  /** The confirmation of the address that a new account was opened with. */
+  confirmationId = "",
 ): Publication {
   return {
     id: uuidv7(),
@@ -44,7 +48,10 @@ export function publicationOf(
     version: user.version,
     time: user.updateTime,
     traceparent,
-    payload: toJson(UserEventSchema, create(UserEventSchema, { userId: user.id, kind: UserEvent_Kind[kind] })),
+    payload: toJson(
+      UserEventSchema,
+      create(UserEventSchema, { userId: user.id, kind: UserEvent_Kind[kind], confirmationId }),
+    ),
   };
 }
 
@@ -63,4 +70,23 @@ export function resetPublicationOf(
     traceparent,
     payload: toJson(UserEventSchema, create(UserEventSchema, { userId: reset.userId, kind, resetId: reset.id })),
   };
+}
+
+/** That an address is to be confirmed, or that a new one took effect. Which address it is, who sends the mail asks for. */
+export function confirmationPublicationOf(
+  kind: "EMAIL_CONFIRMATION_REQUESTED" | "EMAIL_CHANGED",
+  { id, userId, time }: { readonly id: string; readonly userId: string; readonly time: Date },
+  traceparent: string,
+): Publication {
+  const payload = create(UserEventSchema, { userId, kind: UserEvent_Kind[kind], confirmationId: id });
+  const version = kind === "EMAIL_CHANGED" ? 2 : 1;
+  const topic = `user.${kind.toLowerCase()}`;
+  return { id: uuidv7(), topic, subject: id, version, time, traceparent, payload: toJson(UserEventSchema, payload) };
+}
+
+/** That a new password was set. */
+export function passwordPublicationOf(userId: string, time: Date, traceparent: string): Publication {
+  const id = uuidv7();
+  const payload = toJson(UserEventSchema, create(UserEventSchema, { userId, kind: UserEvent_Kind.PASSWORD_CHANGED }));
+  return { id, topic: "user.password_changed", subject: id, version: 1, time, traceparent, payload };
 }

@@ -16,6 +16,10 @@ export interface User {
   readonly updateTime: Date;
   /** Since when nobody can sign in. */
   readonly disableTime: Date | undefined;
+  /** Since when it is known that the address reaches its owner. */
+  readonly emailConfirmTime: Date | undefined;
+  /** The address that the account gets when that is confirmed. */
+  readonly pendingEmail: string | undefined;
 }
 
 /** New values for an account. What is undefined stays as it is. */
@@ -25,16 +29,19 @@ export interface UserChange {
   readonly role?: UserRole | undefined;
 }
 
-/** Makes a new account. */
+/** Makes a new account. Nobody has confirmed its address yet, but for the one that the operator gave. */
 export function openAccount(o: {
   readonly id: string;
   readonly email: string;
   readonly name: string;
   readonly role: UserRole;
   readonly at: Date;
+  readonly isConfirmed?: boolean;
 }): User {
-  const { at, ...given } = o;
-  return { ...given, version: 1, createTime: at, updateTime: at, disableTime: undefined };
+  const { at, isConfirmed = false, ...given } = o;
+  const emailConfirmTime = isConfirmed ? at : undefined;
+  const times = { createTime: at, updateTime: at, disableTime: undefined, emailConfirmTime };
+  return { ...given, version: 1, ...times, pendingEmail: undefined };
 }
 
 /**
@@ -57,18 +64,44 @@ export function changeOf(values: UserChange, mask: readonly string[]): UserChang
 }
 
 /**
- * The account after a change. It is the same object where nothing differs. Roles are changed by admins, and by nobody for
+ * The account after a change. It is the same object where nothing differs. A new address waits until it is confirmed; one that differs by case only is
+ * the same mailbox, and the one that the account has takes a waiting one back. Roles are changed by admins, and by nobody for
  * themselves: the last admin cannot lock everybody out, and a stolen session cannot raise itself.
  */
 export function changeUser(user: User, change: UserChange, by: Caller, at: Date): User {
-  const { email = user.email, name = user.name, role = user.role } = change;
+  const { name = user.name, role = user.role } = change;
   if (role !== user.role && !(by.kind === "user" && by.role === "ADMIN" && by.userId !== user.id)) {
     throw refuse(errors.ROLE_CHANGE_DENIED, {
       fields: [{ field: "user.role", description: errors.ROLE_CHANGE_DENIED.message }],
     });
   }
-  if (email === user.email && name === user.name && role === user.role) return user;
-  return { ...user, email, name, role, version: user.version + 1, updateTime: at };
+  const addresses = change.email === undefined ? user : addressesAfter(user, change.email);
+  const changed = { ...user, email: addresses.email, pendingEmail: addresses.pendingEmail, name, role };
+  const isSame = (["email", "pendingEmail", "name", "role"] as const).every((field) => changed[field] === user[field]);
+  return isSame ? user : { ...changed, version: user.version + 1, updateTime: at };
+}
+
+function addressesAfter(user: User, email: string): Pick<User, "email" | "pendingEmail"> {
+  const isSameMailbox = email.toLowerCase() === user.email.toLowerCase();
+  return isSameMailbox ? { email, pendingEmail: undefined } : { email: user.email, pendingEmail: email };
+}
+
+/**
+ * The account after an address of it was confirmed: the same object where it was already. Throws CONFIRMATION_TOKEN_INVALID where the address is none of
+ * the account's any more, or where it was used for another.
+ */
+export function confirmEmail(
+  user: User,
+  { email, isUsed }: { readonly email: string; readonly isUsed: boolean },
+  at: Date,
+): User {
+  const isOwn = email.toLowerCase() === user.email.toLowerCase();
+  if (isOwn && user.emailConfirmTime !== undefined) return user;
+  if (isUsed) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
+  const confirmed = { ...user, emailConfirmTime: at, version: user.version + 1, updateTime: at };
+  if (isOwn) return confirmed;
+  if (email !== user.pendingEmail) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
+  return { ...confirmed, email, pendingEmail: undefined };
 }
 
 /**
@@ -106,6 +139,7 @@ export function passwordMissing() {
 }
 
 /** The refusal of an address that another account has. */
-export function emailTaken(field: "email" | "user.email") {
-  return refuse(errors.EMAIL_TAKEN, { fields: [{ field, description: "belongs to another account" }] });
+export function emailTaken(field: "email" | "user.email" | undefined) {
+  const fields = field === undefined ? [] : [{ field, description: "belongs to another account" }];
+  return refuse(errors.EMAIL_TAKEN, { fields });
 }

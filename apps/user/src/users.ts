@@ -4,12 +4,13 @@ import { publish } from "@rialto/events";
 import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import type { Attempts } from "./attempts.ts";
+import { endConfirmations, insertConfirmation, wantConfirmation } from "./confirmation-store.ts";
 import { requirePassword } from "./current-password.ts";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
 import { endResets } from "./reset-store.ts";
 import { endAllSessions } from "./session-store.ts";
-import { hasPasswordHash, insertUser, lockUser, type UserStore, updateUser } from "./store.ts";
+import { hasPasswordHash, insertUser, isTakenByAnother, lockUser, type UserStore, updateUser } from "./store.ts";
 import {
   changeOf,
   changeUser,
@@ -77,7 +78,8 @@ export function users(app: Parts): Handlers<typeof UserService> {
       const user = openAccount({ id: uuidv7(), email, name, role: "CUSTOMER", at: ctx.now });
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         if (!(await insertUser(tx, user, passwordHash))) throw emailTaken("email");
-        await publish(tx, publicationOf(user, "CREATED", ctx.traceparent));
+        const { id } = await insertConfirmation(tx, { userId: user.id, email });
+        await publish(tx, publicationOf(user, "CREATED", ctx.traceparent, id));
         return storedAnswerOf(user);
       });
       app.wakeRelay();
@@ -122,10 +124,17 @@ export function users(app: Parts): Handlers<typeof UserService> {
         }
         const changed = changeUser(user, change, ctx.caller, ctx.now);
         if (changed !== user) {
+          const { pendingEmail } = changed;
+          const isNew = pendingEmail !== undefined && pendingEmail !== user.pendingEmail;
+          if (isNew) {
+            if (await isTakenByAnother(tx, pendingEmail, user.id)) throw emailTaken("user.email");
+            await app.attempts.changeAddress(user.id);
+          }
           if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
           await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
-          // The link of a reset may lie in the mailbox of the address that was given up.
-          if (changed.email !== user.email) await endResets(tx, user.id);
+          // A link is for one address: that of the one before it is worth nothing.
+          if (pendingEmail !== user.pendingEmail) await endConfirmations(tx, user.id);
+          if (isNew) await wantConfirmation(tx, { userId: user.id, email: pendingEmail, traceparent: ctx.traceparent });
           // Access tokens carry the role: those of an admin who is none any more must end. And who becomes one signs in for it: a session that
           // somebody got hold of while it could do little does not grow with its account.
           if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });

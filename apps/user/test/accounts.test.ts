@@ -28,7 +28,11 @@ describe("CreateUser", () => {
     const wakesBefore = world.wakes();
     const { user } = await open(newEmail());
     expect(await world.events(user?.id ?? "")).toEqual([
-      { topic: "user.created", version: 1, payload: { userId: user?.id, kind: "CREATED" } },
+      {
+        topic: "user.created",
+        version: 1,
+        payload: { userId: user?.id, kind: "CREATED", confirmationId: expect.any(String) },
+      },
     ]);
     expect(world.wakes()).toBeGreaterThan(wakesBefore);
   });
@@ -88,6 +92,7 @@ describe("CreateUser", () => {
     expect(await refusal(open(email, { idempotencyKey }))).toBe("EMAIL_TAKEN");
     const moved = { id: taken.user?.id ?? "", email: newEmail() };
     await world.users.updateUser({ user: moved }, (await world.admin()).origin);
+    await world.confirm(moved.id);
     expect(await refusal(open(email, { idempotencyKey }))).toBe("none");
   });
 
@@ -162,7 +167,8 @@ describe("UpdateUser", () => {
     expect(masked.user).toMatchObject({ name: "Augusta", email });
     const { email: moved, currentPassword } = values;
     const set = await world.users.updateUser({ user: { id, email: moved, currentPassword } }, origin);
-    expect(set.user).toMatchObject({ name: "Augusta", email: values.email });
+    expect(set.user).toMatchObject({ name: "Augusta", email, pendingEmail: values.email });
+    await world.confirm(id);
     await world.auth.login({ email: values.email, password }, nobody());
   });
 
@@ -196,7 +202,7 @@ describe("UpdateUser", () => {
     expect((await world.users.getUser({ id }, origin)).user?.email).toBe(email);
     expect(await refusal(change({ email, name: "Augusta" }))).toBe("none");
     const next = newEmail();
-    expect((await change({ email: next, currentPassword: password })).user?.email).toBe(next);
+    expect((await change({ email: next, currentPassword: password })).user?.pendingEmail).toBe(next);
   });
 
   it("holds off who guesses that password as it holds off who guesses at a login", async () => {
@@ -260,7 +266,7 @@ describe("UpdateUser", () => {
       world.users.updateUser({ user: { id, name: "Augusta" } }, origin),
       world.users.updateUser({ user: { id, email, currentPassword: password } }, origin),
     ]);
-    expect((await world.users.getUser({ id }, origin)).user).toMatchObject({ name: "Augusta", email });
+    expect((await world.users.getUser({ id }, origin)).user).toMatchObject({ name: "Augusta", pendingEmail: email });
     expect((await world.events(id)).map((event) => event.version)).toEqual([1, 2, 3]);
   });
 });

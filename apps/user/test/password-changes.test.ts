@@ -63,6 +63,7 @@ describe("a link that was asked for before", () => {
         { user: { id, email: `${uuidv7()}@example.com`, currentPassword: password } },
         origin,
       );
+      await world.confirm(id);
     },
     "the password was changed": async ({ origin }: Person) => {
       await world.auth.changePassword({ currentPassword: password, newPassword: next }, origin);

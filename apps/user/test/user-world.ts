@@ -89,10 +89,30 @@ export async function openWorld() {
     return { id: user?.id ?? "", email, session, origin: bearer(session.accessToken) };
   }
 
+  /** The confirmations that mails were wanted for, oldest first. */
+  async function confirmationsOf(userId: string): Promise<string[]> {
+    const rows = await database.sql<{ id: string }[]>`
+      select payload->>'confirmationId' as id from outbox
+      where topic in ('user.created', 'user.email_confirmation_requested') and payload->>'userId' = ${userId} order by id`;
+    return rows.map(({ id }) => id);
+  }
+
+  /** What the link of a mail ends with. */
+  async function confirmationToken(confirmationId: string): Promise<string> {
+    return (await first.as("notification").auth.createEmailConfirmationToken({ confirmationId }, nobody())).token;
+  }
+
   return {
     ...first,
     start,
     person,
+    confirmationsOf,
+    confirmationToken,
+    /** Confirms the address that an account was last sent a link for. */
+    async confirm(userId: string): Promise<void> {
+      const ids = await confirmationsOf(userId);
+      await first.auth.confirmEmail({ token: await confirmationToken(ids.at(-1) ?? "") }, nobody());
+    },
     database,
     sql: db.sql,
     logged,

@@ -80,6 +80,7 @@ const unseen = [
   "ListProductsRequest.category",
   "LoginRequest.email",
   "RequestPasswordResetRequest.email",
+  "RequestEmailConfirmationRequest.email",
   // What a placed order says: it was looked at when the order was placed.
   "AuthorizePaymentRequest.payment_method",
 ];

@@ -11,6 +11,8 @@ export type Caller =
       readonly userId: UserId;
       readonly role: "CUSTOMER" | "ADMIN";
       readonly sessionId: string;
+      /** False where nobody has confirmed the account's e-mail address. Tokens of version 0.1.0 do not say it: their accounts count as confirmed. */
+      readonly emailConfirmed?: boolean;
     }
   | { readonly kind: "service"; readonly name: string };
 

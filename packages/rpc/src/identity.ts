@@ -40,8 +40,7 @@ export async function identify(headers: Headers, service: string, verifier: Toke
 /** Whose access token an Authorization header holds; nobody's in particular where there is none. Throws TOKEN_INVALID or SESSION_ENDED where it does not hold. */
 export async function identifyPerson(authorization: string | null, verifier: TokenVerifier): Promise<Caller> {
   if (authorization === null) return { kind: "anonymous" };
-  const { userId, role, sessionId } = await verifier.user(bearer(authorization));
-  return { kind: "user", userId, role, sessionId };
+  return { kind: "user", ...(await verifier.user(bearer(authorization))) };
 }
 
 /**

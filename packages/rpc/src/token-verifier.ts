@@ -12,6 +12,8 @@ export interface UserClaims {
   readonly userId: UserId;
   readonly role: "CUSTOMER" | "ADMIN";
   readonly sessionId: string;
+  /** False where nobody had confirmed the account's e-mail address when the token was made; undefined where it does not say. */
+  readonly emailConfirmed?: boolean;
 }
 
 /** Tells whose token it is, or refuses it: with TOKEN_INVALID, or with SESSION_ENDED where it was good once. */
@@ -61,12 +63,16 @@ async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<User
     requiredClaims: ["sub", "iat", "exp", "sid", "role"],
   });
   assertLifetime(payload, accessTokenSecondsMax);
-  const { sub, sid, role } = payload;
+  const { sub, sid, role, email_verified: emailConfirmed } = payload;
   if (sub === undefined || typeof sid !== "string" || (role !== "CUSTOMER" && role !== "ADMIN")) {
     throw refuse(callErrors.TOKEN_INVALID);
   }
   // The signature makes the subject an account's id.
-  return { claims: { userId: sub as UserId, role, sessionId: sid }, expires: expiryOf(payload) };
+  const claims: UserClaims = { userId: sub as UserId, role, sessionId: sid };
+  return {
+    claims: typeof emailConfirmed === "boolean" ? { ...claims, emailConfirmed } : claims,
+    expires: expiryOf(payload),
+  };
 }
 
 async function verifyService(

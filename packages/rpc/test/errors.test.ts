@@ -18,7 +18,7 @@ describe("a table of errors", () => {
     const all = [...errorDefinitions([errors, callErrors])];
     expect(all.slice(0, 2).map(({ reason }) => reason)).toEqual(["ORDER_NOT_FOUND", "PRODUCT_UNAVAILABLE"]);
     expect(all.at(-1)).toMatchObject({ reason: "INTERNAL_ERROR", enumName: "ErrorReason", domain: "type" });
-    expect(all).toHaveLength(11 + 16);
+    expect(all).toHaveLength(13 + 16);
   });
 
   it("is not accepted with a reason missing or one too many", () => {

@@ -28,6 +28,7 @@ export const errors = defineErrors(OrderErrorReason, "order", {
   CURRENCY_MIXED: { ...row, message: "m" },
   TOTAL_TOO_LARGE: { ...row, message: "m" },
   CUSTOMER_UNKNOWN: { ...row, message: "m" },
+  EMAIL_UNCONFIRMED: { ...row, message: "m" },
   ORDER_CLOSED: { ...row, message: "m" },
   ORDER_SHIPPED: { ...row, message: "m" },
   ORDER_NOT_CONFIRMED: { ...row, message: "m" },

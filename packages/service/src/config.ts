@@ -82,6 +82,8 @@ export interface Config {
   readonly forwardedHeader: "forwarded" | "x-forwarded-for";
   readonly logLevel: LogLevel | undefined;
   readonly mailFrom: string;
+  /** Take orders only from accounts whose e-mail address is confirmed. */
+  readonly requireConfirmedEmail: boolean;
   /** Where people reach the shop: what the links in mails begin with. Without a slash at its end. */
   readonly publicUrl: string;
   /** The folder of .eml files that mail goes to without SMTP_URL. */
@@ -160,6 +162,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     backendAddresses: e.RIALTO_BACKEND_ADDRESSES ?? [],
     forwardedHeader: e.RIALTO_FORWARDED_HEADER ?? "x-forwarded-for",
     logLevel: e.RIALTO_LOG_LEVEL,
+    requireConfirmedEmail: e.RIALTO_REQUIRE_CONFIRMED_EMAIL ?? false,
     mailFrom: e.RIALTO_MAIL_FROM ?? "Rialto <shop@rialto.example>",
     publicUrl: (e.RIALTO_PUBLIC_URL ?? `http://localhost:${e.PORT ?? defaultPorts.gateway}`).replace(/\/+$/, ""),
     mailOutboxDir: join(dataDir, "mail"),
@@ -234,6 +237,7 @@ const variables = {
   RIALTO_FORWARDED_HEADER: oneOf("forwarded", "x-forwarded-for")(optional),
   RIALTO_LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "silent")(optional),
   RIALTO_MAIL_FROM: mailbox(optional),
+  RIALTO_REQUIRE_CONFIRMED_EMAIL: flag(optional),
   RIALTO_PAYMENT_PROVIDER: oneOf("simulated")(optional),
   RIALTO_DEMO: flag(optional),
   RIALTO_ARGON2_COST: oneOf("default", "test")(optional),

@@ -157,6 +157,27 @@ export enum Notification_Kind {
    * @generated from enum value: PASSWORD_RESET = 7;
    */
   PASSWORD_RESET = 7,
+
+  /**
+   * An address is to be confirmed.
+   *
+   * @generated from enum value: EMAIL_CONFIRMATION = 8;
+   */
+  EMAIL_CONFIRMATION = 8,
+
+  /**
+   * The account has another address: told to the one that it had.
+   *
+   * @generated from enum value: EMAIL_CHANGED = 9;
+   */
+  EMAIL_CHANGED = 9,
+
+  /**
+   * A new password was set.
+   *
+   * @generated from enum value: PASSWORD_CHANGED = 10;
+   */
+  PASSWORD_CHANGED = 10,
 }
 
 /**

@@ -105,6 +105,13 @@ export enum OrderErrorReason {
    * @generated from enum value: TOTAL_CHANGED = 12;
    */
   TOTAL_CHANGED = 12,
+
+  /**
+   * The shop takes orders from accounts whose e-mail address is confirmed only.
+   *
+   * @generated from enum value: EMAIL_UNCONFIRMED = 13;
+   */
+  EMAIL_UNCONFIRMED = 13,
 }
 
 /**

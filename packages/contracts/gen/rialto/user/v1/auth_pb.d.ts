@@ -314,6 +314,175 @@ export declare type ResetPasswordResponse = Message<"rialto.user.v1.ResetPasswor
 export declare const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse>;
 
 /**
+ * Asks for a mail.
+ *
+ * @generated from message rialto.user.v1.RequestEmailConfirmationRequest
+ */
+export declare type RequestEmailConfirmationRequest = Message<"rialto.user.v1.RequestEmailConfirmationRequest"> & {
+  /**
+   * The address to confirm.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.RequestEmailConfirmationRequest.
+ * Use `create(RequestEmailConfirmationRequestSchema)` to create a new message.
+ */
+export declare const RequestEmailConfirmationRequestSchema: GenMessage<RequestEmailConfirmationRequest>;
+
+/**
+ * If there is an address to confirm, a mail is on its way.
+ *
+ * @generated from message rialto.user.v1.RequestEmailConfirmationResponse
+ */
+export declare type RequestEmailConfirmationResponse = Message<"rialto.user.v1.RequestEmailConfirmationResponse"> & {
+};
+
+/**
+ * Describes the message rialto.user.v1.RequestEmailConfirmationResponse.
+ * Use `create(RequestEmailConfirmationResponseSchema)` to create a new message.
+ */
+export declare const RequestEmailConfirmationResponseSchema: GenMessage<RequestEmailConfirmationResponse>;
+
+/**
+ * The token of a mail.
+ *
+ * @generated from message rialto.user.v1.ConfirmEmailRequest
+ */
+export declare type ConfirmEmailRequest = Message<"rialto.user.v1.ConfirmEmailRequest"> & {
+  /**
+   * What the mail's link ends with.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.ConfirmEmailRequest.
+ * Use `create(ConfirmEmailRequestSchema)` to create a new message.
+ */
+export declare const ConfirmEmailRequestSchema: GenMessage<ConfirmEmailRequest>;
+
+/**
+ * The address is confirmed.
+ *
+ * @generated from message rialto.user.v1.ConfirmEmailResponse
+ */
+export declare type ConfirmEmailResponse = Message<"rialto.user.v1.ConfirmEmailResponse"> & {
+};
+
+/**
+ * Describes the message rialto.user.v1.ConfirmEmailResponse.
+ * Use `create(ConfirmEmailResponseSchema)` to create a new message.
+ */
+export declare const ConfirmEmailResponseSchema: GenMessage<ConfirmEmailResponse>;
+
+/**
+ * Asks for the addresses of a confirmation.
+ *
+ * @generated from message rialto.user.v1.GetEmailConfirmationRequest
+ */
+export declare type GetEmailConfirmationRequest = Message<"rialto.user.v1.GetEmailConfirmationRequest"> & {
+  /**
+   * The confirmation, as an event names it.
+   *
+   * @generated from field: string confirmation_id = 1;
+   */
+  confirmationId: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.GetEmailConfirmationRequest.
+ * Use `create(GetEmailConfirmationRequestSchema)` to create a new message.
+ */
+export declare const GetEmailConfirmationRequestSchema: GenMessage<GetEmailConfirmationRequest>;
+
+/**
+ * What a confirmation is about.
+ *
+ * @generated from message rialto.user.v1.GetEmailConfirmationResponse
+ */
+export declare type GetEmailConfirmationResponse = Message<"rialto.user.v1.GetEmailConfirmationResponse"> & {
+  /**
+   * The account.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The address to confirm.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * The address that the account had before this one took effect. Empty where it had none before, or this one has not taken effect.
+   *
+   * @generated from field: string previous_email = 3;
+   */
+  previousEmail: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.GetEmailConfirmationResponse.
+ * Use `create(GetEmailConfirmationResponseSchema)` to create a new message.
+ */
+export declare const GetEmailConfirmationResponseSchema: GenMessage<GetEmailConfirmationResponse>;
+
+/**
+ * Asks for the token of a confirmation.
+ *
+ * @generated from message rialto.user.v1.CreateEmailConfirmationTokenRequest
+ */
+export declare type CreateEmailConfirmationTokenRequest = Message<"rialto.user.v1.CreateEmailConfirmationTokenRequest"> & {
+  /**
+   * The confirmation, as an event names it.
+   *
+   * @generated from field: string confirmation_id = 1;
+   */
+  confirmationId: string;
+};
+
+/**
+ * Describes the message rialto.user.v1.CreateEmailConfirmationTokenRequest.
+ * Use `create(CreateEmailConfirmationTokenRequestSchema)` to create a new message.
+ */
+export declare const CreateEmailConfirmationTokenRequestSchema: GenMessage<CreateEmailConfirmationTokenRequest>;
+
+/**
+ * The token, to be put into the mail and nowhere else.
+ *
+ * @generated from message rialto.user.v1.CreateEmailConfirmationTokenResponse
+ */
+export declare type CreateEmailConfirmationTokenResponse = Message<"rialto.user.v1.CreateEmailConfirmationTokenResponse"> & {
+  /**
+   * What the mail's link ends with.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Until when it is good.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rialto.user.v1.CreateEmailConfirmationTokenResponse.
+ * Use `create(CreateEmailConfirmationTokenResponseSchema)` to create a new message.
+ */
+export declare const CreateEmailConfirmationTokenResponseSchema: GenMessage<CreateEmailConfirmationTokenResponse>;
+
+/**
  * Asks for the token of a reset.
  *
  * @generated from message rialto.user.v1.CreatePasswordResetTokenRequest
@@ -600,7 +769,8 @@ export declare const AuthService: GenService<{
     output: typeof RequestPasswordResetResponseSchema;
   },
   /**
-   * Sets a new password with the token of the mail's link, which is spent by it, and ends every session of the account.
+   * Sets a new password with the token of the mail's link, which is spent by it, and ends every session of the account. It confirms the account's address,
+   * too: the mail went there.
    * Reasons: RESET_TOKEN_INVALID.
    *
    * @generated from rpc rialto.user.v1.AuthService.ResetPassword
@@ -609,6 +779,51 @@ export declare const AuthService: GenService<{
     methodKind: "unary";
     input: typeof ResetPasswordRequestSchema;
     output: typeof ResetPasswordResponseSchema;
+  },
+  /**
+   * Asks for a mail with a link that confirms an e-mail address: that of an account that nobody has confirmed yet, or the new one of an account that is to
+   * have it. The answer is the same whether there is such an account or not, and whether a mail is sent.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.RequestEmailConfirmation
+   */
+  requestEmailConfirmation: {
+    methodKind: "unary";
+    input: typeof RequestEmailConfirmationRequestSchema;
+    output: typeof RequestEmailConfirmationResponseSchema;
+  },
+  /**
+   * Confirms an e-mail address with the token of the mail's link. A new address takes effect with it, and the old one is sent a mail that says so. The same
+   * token is good again while the account has the address. Access tokens say that the address is confirmed from the next refresh on.
+   * Reasons: CONFIRMATION_TOKEN_INVALID, EMAIL_TAKEN.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.ConfirmEmail
+   */
+  confirmEmail: {
+    methodKind: "unary";
+    input: typeof ConfirmEmailRequestSchema;
+    output: typeof ConfirmEmailResponseSchema;
+  },
+  /**
+   * Says which addresses a confirmation is about, to whoever mails to them. Reasons: CONFIRMATION_TOKEN_INVALID where there is no such
+   * confirmation any more.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.GetEmailConfirmation
+   */
+  getEmailConfirmation: {
+    methodKind: "unary";
+    input: typeof GetEmailConfirmationRequestSchema;
+    output: typeof GetEmailConfirmationResponseSchema;
+  },
+  /**
+   * Makes the token of a confirmation at the moment its mail is sent. Only its hash is kept, and making another one makes this one
+   * worthless. Reasons: CONFIRMATION_TOKEN_INVALID where the address was confirmed, is the account's no more, or too much time has passed.
+   *
+   * @generated from rpc rialto.user.v1.AuthService.CreateEmailConfirmationToken
+   */
+  createEmailConfirmationToken: {
+    methodKind: "unary";
+    input: typeof CreateEmailConfirmationTokenRequestSchema;
+    output: typeof CreateEmailConfirmationTokenResponseSchema;
   },
   /**
    * Makes the one-time token of a reset that was asked for, at the moment its mail is sent. Only its hash is kept, and making another

@@ -84,6 +84,13 @@ export enum UserErrorReason {
    * @generated from enum value: SELF_DISABLE_DENIED = 9;
    */
   SELF_DISABLE_DENIED = 9,
+
+  /**
+   * The link that confirms an address is unknown, expired or over, or the account has another address by now.
+   *
+   * @generated from enum value: CONFIRMATION_TOKEN_INVALID = 10;
+   */
+  CONFIRMATION_TOKEN_INVALID = 10,
 }
 
 /**

@@ -12,7 +12,7 @@ export declare const file_rialto_user_v1_user_event: GenFile;
 
 /**
  * What happened to an account. Topics: user.created, user.updated, user.disabled,
- * user.enabled, user.password_reset_requested.
+ * user.enabled, user.password_reset_requested, user.password_changed, user.email_confirmation_requested, user.email_changed.
  *
  * @generated from message rialto.user.v1.UserEvent
  */
@@ -37,6 +37,14 @@ export declare type UserEvent = Message<"rialto.user.v1.UserEvent"> & {
    * @generated from field: string reset_id = 3;
    */
   resetId: string;
+
+  /**
+   * The confirmation of an address, where that is wanted or done, and where the account was opened. It is no secret: the token is made
+   * when the mail is sent.
+   *
+   * @generated from field: string confirmation_id = 4;
+   */
+  confirmationId: string;
 };
 
 /**
@@ -92,6 +100,27 @@ export enum UserEvent_Kind {
    * @generated from enum value: PASSWORD_RESET_REQUESTED = 5;
    */
   PASSWORD_RESET_REQUESTED = 5,
+
+  /**
+   * A new password was set: topic user.password_changed.
+   *
+   * @generated from enum value: PASSWORD_CHANGED = 6;
+   */
+  PASSWORD_CHANGED = 6,
+
+  /**
+   * A mail is wanted that confirms an address: topic user.email_confirmation_requested.
+   *
+   * @generated from enum value: EMAIL_CONFIRMATION_REQUESTED = 7;
+   */
+  EMAIL_CONFIRMATION_REQUESTED = 7,
+
+  /**
+   * A new address was confirmed and is the account's: topic user.email_changed.
+   *
+   * @generated from enum value: EMAIL_CHANGED = 8;
+   */
+  EMAIL_CHANGED = 8,
 }
 
 /**

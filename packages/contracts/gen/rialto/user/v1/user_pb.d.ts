@@ -68,6 +68,20 @@ export declare type User = Message<"rialto.user.v1.User"> & {
    * @generated from field: google.protobuf.Timestamp disable_time = 7;
    */
   disableTime?: Timestamp | undefined;
+
+  /**
+   * Since when it is known that the address reaches its owner. Not set until then.
+   *
+   * @generated from field: google.protobuf.Timestamp email_confirm_time = 8;
+   */
+  emailConfirmTime?: Timestamp | undefined;
+
+  /**
+   * The address that the account is to have, once somebody who reads what is sent to it has confirmed it. Empty where there is none.
+   *
+   * @generated from field: string pending_email = 9;
+   */
+  pendingEmail: string;
 };
 
 /**
@@ -406,7 +420,7 @@ export declare const EnableUserResponseSchema: GenMessage<EnableUserResponse>;
  */
 export declare const UserService: GenService<{
   /**
-   * Opens an account for a customer. Reasons: EMAIL_TAKEN.
+   * Opens an account for a customer, and sends a mail with a link that confirms the address. Reasons: EMAIL_TAKEN.
    *
    * @generated from rpc rialto.user.v1.UserService.CreateUser
    */
@@ -437,8 +451,8 @@ export declare const UserService: GenService<{
   },
   /**
    * Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role. Whoever changes their
-   * own e-mail shows that they know the password: a mail to it can set a new one. A new address ends the links to set a new password that
-   * were asked for at the old one.
+   * own e-mail shows that they know the password: a mail to it can set a new one. A new address is sent a link and takes effect when it is confirmed
+   * (ConfirmEmail); until then it is pending_email, and the old one given again takes it back. One that differs by case only takes effect at once.
    * Reasons: USER_NOT_FOUND, EMAIL_TAKEN, ROLE_CHANGE_DENIED, CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
    *
    * @generated from rpc rialto.user.v1.UserService.UpdateUser

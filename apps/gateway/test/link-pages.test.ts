@@ -8,8 +8,6 @@ beforeEach(async () => {
 });
 afterEach(() => system.close());
 
-const get = (init?: RequestInit) => fetch(`${system.url}/reset-password`, init);
-
 /** What stands in every element of this name. */
 function contents(html: string, element: string): (string | undefined)[] {
   return [...html.matchAll(new RegExp(`<${element}[^>]*>(.*?)</${element}>`, "gs"))].map((match) => match[1]);
@@ -19,7 +17,14 @@ function hashOf(text = ""): string {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }
 
-describe("the page behind the link of a reset mail", () => {
+const pages = [
+  ["a reset mail", "/reset-password"],
+  ["a mail that confirms an address", "/confirm-email"],
+] as const;
+
+describe.each(pages)("the page behind the link of %s", (_, path) => {
+  const get = (init?: RequestInit) => fetch(`${system.url}${path}`, init);
+
   it("may run its one script, have its one style and call where it came from, and nothing else", async () => {
     const response = await get();
     const html = await response.text();
@@ -59,15 +64,24 @@ describe("the page behind the link of a reset mail", () => {
     expect((await get({ method: "POST" })).status).toBe(405);
   });
 
+  it("is in the log by its name alone", async () => {
+    await fetch(`${system.url}${path}?token=a-secret-in-the-wrong-place`);
+    await expect.poll(() => system.lines.at(-1)).toMatchObject({ route: path, status: 200 });
+    expect(JSON.stringify(system.lines)).not.toContain("a-secret");
+  });
+});
+
+describe("what the pages call", () => {
   it("takes where it calls and what a password must be from the contract", async () => {
-    const html = await (await get()).text();
+    const html = await (await fetch(`${system.url}/reset-password`)).text();
     expect(html).toContain('action="api/auth/password-reset/confirm"');
     expect(html).toContain("At least 8 characters, at most 128.");
   });
 
-  it("is in the log by its name alone", async () => {
-    await fetch(`${system.url}/reset-password?token=a-secret-in-the-wrong-place`);
-    await expect.poll(() => system.lines.at(-1)).toMatchObject({ route: "/reset-password", status: 200 });
-    expect(JSON.stringify(system.lines)).not.toContain("a-secret");
+  it("is taken from the contract for an address, too, and by POST alone", async () => {
+    const html = await (await fetch(`${system.url}/confirm-email`)).text();
+    expect(html).toContain('action="api/auth/email-confirmation/confirm"');
+    const opened = await fetch(`${system.url}/api/auth/email-confirmation/confirm?token=a`);
+    expect([opened.status, opened.headers.get("allow")]).toEqual([405, "POST"]);
   });
 });

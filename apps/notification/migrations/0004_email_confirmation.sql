@@ -1,0 +1,1 @@
+ALTER TABLE "notification"."notification" ADD COLUMN "confirmation_id" uuid;
