@@ -68,6 +68,7 @@ async function enums(sql: Sql, schema: string): Promise<string[]> {
 async function routines(sql: Sql, schema: string): Promise<string[]> {
   const rows = await sql<{ definition: string }[]>`
     select pg_get_functiondef(p.oid) || ';' as definition from pg_proc p
-    where p.pronamespace = ${schema}::regnamespace and p.prokind in ('f', 'p') order by p.proname, p.oid::regprocedure::text`;
+    where p.pronamespace = ${schema}::regnamespace and p.prokind in ('f', 'p')
+      and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e') order by p.proname, p.oid::regprocedure::text`;
   return rows.map((row) => row.definition);
 }

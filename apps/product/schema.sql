@@ -133,6 +133,7 @@ create table product (
 );
 CREATE INDEX product_active ON product.product USING btree (id) WHERE active;
 CREATE INDEX product_category ON product.product USING btree (category, id);
+CREATE INDEX product_search ON product.product USING gin (search_text gin_trgm_ops) WITH (gin_pending_list_limit='256');
 
 create table registration (
   subscription text not null,

@@ -25,6 +25,14 @@ export const errors = defineErrors(ProductErrorReason, "product", {
     client: "Order less, or another product. The metadata's product_id says which it is.",
     operator: "Nothing. The same order is refused for ever: a new order tries again.",
   },
+  SEARCH_TOO_BROAD: {
+    code: "resource_exhausted",
+    retryable: false,
+    message: "The search took too long and was ended.",
+    client: "Search for longer words, or within a category.",
+    operator:
+      "See whether the log of the start says that the server has no pg_trgm: then a search reads the whole catalog. Have a superuser install it, and start again.",
+  },
   QUANTITY_LIMIT: {
     code: "failed_precondition",
     retryable: false,

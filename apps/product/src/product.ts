@@ -38,12 +38,36 @@ export function searchTextOf({ name, description }: Pick<Product, "name" | "desc
   return folded(`${name}\n${description}`);
 }
 
-/** The words that a product's search text must contain, each as a LIKE pattern in which nothing but the words is meant. */
-export function patternsOf(query: string): readonly string[] {
+/** More words than anybody types cost as much as so many searches. */
+export const searchWordsMax = 8;
+/** The index knows pieces of three letters: a shorter word is in no piece but at the beginning of a word. */
+const containedLettersMin = 3;
+
+/** What stands before a word, as in a bracket of a regular expression: by ranges, because with classes (`\s`) Postgres does not use its index. */
+const signsBeforeWords = " \n!-/:-@\\[-`{-~";
+
+/** One word of a query: a LIKE pattern of what the text contains, or a regular expression of how one of its words begins. */
+export interface SearchWord {
+  readonly kind: "contains" | "begins";
+  readonly pattern: string;
+}
+
+/**
+ * The words that a product's search text must have. A word is found anywhere in the text, one of fewer than three letters where a word begins with
+ * it. Signs mean themselves. Undefined where there are too many words.
+ */
+export function searchWordsOf(query: string): readonly SearchWord[] | undefined {
   const words = folded(query)
     .split(/\s+/)
     .filter((word) => word !== "");
-  return words.map((word) => `%${word.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}%`);
+  return words.length > searchWordsMax ? undefined : words.map(searchWordOf);
+}
+
+function searchWordOf(word: string): SearchWord {
+  // A sign begins no word.
+  const isShort = [...word].length < containedLettersMin && /^[\p{L}\p{N}]+$/u.test(word);
+  if (isShort) return { kind: "begins", pattern: `(^|[${signsBeforeWords}])${word}` };
+  return { kind: "contains", pattern: `%${word.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}%` };
 }
 
 /** One spelling for what people read as the same: composed or not, wide or narrow, small or capital. */

@@ -4,14 +4,16 @@ import { type Database, once } from "@rialto/database";
 import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuid } from "uuid";
 import { errors } from "./errors.ts";
-import { changeProduct, type Product, type ProductChange, patternsOf } from "./product.ts";
+import { changeProduct, type Product, type ProductChange, searchWordsMax, searchWordsOf } from "./product.ts";
 import { productMessage } from "./product-message.ts";
+import type { ProductSearch } from "./search.ts";
 import { insertProduct, lockProduct, type ProductStore, updateProduct } from "./store.ts";
 import { isVisible, seesAll } from "./visibility.ts";
 
 interface Parts {
   readonly database: Database;
   readonly products: ProductStore;
+  readonly search: ProductSearch;
 }
 
 /** The RPC handlers of the catalog. */
@@ -52,19 +54,30 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       return { products: ordered.filter((product) => isVisible(product, caller)).map(productMessage) };
     },
 
-    async listProducts(request, { caller }) {
+    async listProducts(request, { caller, signal }) {
+      const words = searchWordsOf(request.query);
+      if (words === undefined) {
+        const fields = [{ field: "query", description: `must have at most ${searchWordsMax} words` }];
+        throw refuse(callErrors.INVALID_REQUEST, { fields });
+      }
       const filter = {
-        patterns: patternsOf(request.query),
+        words,
         category: request.category === "" ? undefined : request.category,
         activeOnly: !seesAll(caller),
       };
-      const { limit, after } = pageOf(request, filter, [isUuid]);
-      const rows = await app.products.list(filter, { after: after?.[0], limit: limit + 1 });
+      // What a page token is bound to, as version 0.1 has it.
+      const { category, activeOnly } = filter;
+      const bound = { patterns: words.map(({ pattern }) => pattern), category, activeOnly };
+      const { limit, after } = pageOf(request, bound, [isUuid]);
+      const wanted = { after: after?.[0], limit: limit + 1 };
+      const rows = await (words.length === 0
+        ? app.products.list(filter, wanted)
+        : app.search.find(filter, wanted, signal));
       const page = rows.slice(0, limit);
       const last = page.at(-1);
       return {
         products: page.map(productMessage),
-        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], filter) : "",
+        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], bound) : "",
       };
     },
 

@@ -4,6 +4,7 @@ import { defineService } from "@rialto/service";
 import { seedDemoCatalog } from "./demo-catalog.ts";
 import { inventory } from "./inventory.ts";
 import { products } from "./products.ts";
+import { createProductSearch } from "./search.ts";
 import { createStockStore } from "./stock-store.ts";
 import { createProductStore } from "./store.ts";
 
@@ -14,9 +15,18 @@ export const product = defineService({
   name: "product",
   migrations: new URL("../migrations", import.meta.url),
   rights: { adjustment: "append-only", reservation: "kept", stock: "kept" },
+  indexes: [
+    {
+      extension: "pg_trgm",
+      name: "product_search",
+      // The limit in kB: what was written since the last vacuum is read one by one by each search, and by default that may be 4 MB.
+      on: "product using gin (search_text gin_trgm_ops) with (gin_pending_list_limit = 256)",
+    },
+  ],
   calls: {},
   own: ({ database, config: { unshippedQuantityMax } }) => ({
     products: createProductStore(database),
+    search: createProductSearch(database),
     stock: createStockStore(database, {
       unshippedMax: unshippedQuantityMax === 0 ? Number.POSITIVE_INFINITY : unshippedQuantityMax,
     }),

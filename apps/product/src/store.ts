@@ -1,10 +1,10 @@
 import type { Database, Sql, Transaction } from "@rialto/database";
-import { type Product, searchTextOf } from "./product.ts";
+import { type Product, type SearchWord, searchTextOf } from "./product.ts";
 
 /** Only what is given is filtered by. */
 export interface ProductFilter {
-  /** LIKE patterns, each of which the product's text must match. */
-  readonly patterns: readonly string[];
+  /** What the product's text must have, all of it. */
+  readonly words: readonly SearchWord[];
   readonly category: string | undefined;
   readonly activeOnly: boolean;
 }
@@ -13,10 +13,12 @@ export interface ProductFilter {
 export interface ProductStore {
   byIds(ids: readonly string[]): Promise<readonly Product[]>;
   /** Newest first, from after the product with that id. */
-  list(
-    filter: ProductFilter,
-    page: { readonly after: string | undefined; readonly limit: number },
-  ): Promise<readonly Product[]>;
+  list(filter: ProductFilter, page: ProductPage): Promise<readonly Product[]>;
+}
+
+export interface ProductPage {
+  readonly after: string | undefined;
+  readonly limit: number;
 }
 
 export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore {
@@ -25,17 +27,29 @@ export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore
       const rows = await sql<ProductRow[]>`select ${columns(sql)} from product where id = any (${[...ids]}::uuid[])`;
       return rows.map(productOf);
     },
-    async list({ patterns, category, activeOnly }, { after, limit }) {
-      const rows = await sql<ProductRow[]>`
-        select ${columns(sql)} from product
-        where search_text like all (${[...patterns]}::text[])
-          ${category === undefined ? sql`` : sql`and category = ${category}`}
-          ${activeOnly ? sql`and active` : sql``}
-          ${after === undefined ? sql`` : sql`and id < ${after}`}
-        order by id desc limit ${limit}`;
-      return rows.map(productOf);
-    },
+    list: (filter, page) => listProducts(sql, filter, page),
   };
+}
+
+/** The products of a filter, newest first. */
+export async function listProducts(sql: Sql, filter: ProductFilter, page: ProductPage): Promise<readonly Product[]> {
+  return (await listStatement(sql, filter, page)).map(productOf);
+}
+
+/** The statement of a list. Each word is a condition of its own: the index knows no others. */
+export function listStatement(sql: Sql, { words, category, activeOnly }: ProductFilter, { after, limit }: ProductPage) {
+  const conditions = words.reduce(
+    (all, { kind, pattern }) =>
+      kind === "contains" ? sql`${all} and search_text like ${pattern}` : sql`${all} and search_text ~ ${pattern}`,
+    sql`true`,
+  );
+  return sql<ProductRow[]>`
+    select ${columns(sql)} from product
+    where ${conditions}
+      ${category === undefined ? sql`` : sql`and category = ${category}`}
+      ${activeOnly ? sql`and active` : sql``}
+      ${after === undefined ? sql`` : sql`and id < ${after}`}
+    order by id desc limit ${limit}`;
 }
 
 /** Writes a new product, with no stock yet. */

@@ -114,6 +114,29 @@ describe("ListProducts", () => {
     expect(await find("'; drop table product; --")).toEqual([]);
   });
 
+  it("finds a word of fewer than three letters where a word begins with it", async () => {
+    const category = ownCategory();
+    await world.product({ category, name: "Tea pot", description: "(xl) Größe, 茶" });
+    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, nobody()));
+    for (const query of ["t", "te", "po", "p tea", "xl", "gr", "茶"])
+      expect(await find(query), query).toEqual(["Tea pot"]);
+    for (const query of ["ea", "ot", "l", "x y"]) expect(await find(query), query).toEqual([]);
+  });
+
+  it("takes eight words, and says that nine are too many", async () => {
+    const category = ownCategory();
+    await world.product({ category, name: "one two three four five six seven eight" });
+    const query = "one two three four five six seven eight";
+    expect(await namesOf(catalog().listProducts({ query, category }, nobody()))).toHaveLength(1);
+    const error = await catalog()
+      .listProducts({ query: `${query} one`, category }, nobody())
+      .catch((cause) => cause);
+    expect(error).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: [{ field: "query", description: "must have at most 8 words" }],
+    });
+  });
+
   it("takes a category exactly", async () => {
     const category = ownCategory();
     await world.product({ category });

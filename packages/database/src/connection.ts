@@ -18,6 +18,11 @@ export interface Database {
   readonly orm: PostgresJsDatabase;
   /** For combined commits only: planned once, and never waiting long for a lock. */
   readonly lanes: Sql;
+  /**
+   * Opens one more pool, for work that must not keep the others waiting: so many connections, and a time-out for each of its statements. It is closed
+   * with the database.
+   */
+  pool(o: { readonly connectionsMax: number; readonly statementMsMax: number }): Sql;
   /** How the transactions and the combined commits of all pools end. */
   readonly writes: WriteWatch;
   /**
@@ -83,11 +88,12 @@ export function openDatabase(o: {
   const renew = () => {
     if (performance.now() - renewedAt < renewMsMin) return;
     renewedAt = performance.now();
-    for (const pool of [sql, lanes, forOrm]) renewed(pool);
+    for (const pool of [sql, lanes, forOrm, ...more]) renewed(pool);
   };
   const onFailure = (code: string) => {
     if (meaningOf(code)?.connection === "all dropped") renew();
   };
+  const more: Sql[] = [];
   const shared = { answerMsMax, onFailure };
   const sql = watched(connect(o.url, { max: o.connectionsMax ?? 10, connection: session, ...shared }), writes);
   const forLanes = { max: laneConnectionsMax, connection: { ...session, ...laneSettings }, ...shared };
@@ -101,10 +107,16 @@ export function openDatabase(o: {
     sql,
     lanes,
     orm: drizzle(forOrm),
+    pool: ({ connectionsMax, statementMsMax }) => {
+      const connection = { ...session, statement_timeout: statementMsMax };
+      const pool = watched(connect(o.url, { max: connectionsMax, connection, ...shared }), writes);
+      more.push(pool);
+      return pool;
+    },
     writes,
     renew,
     close: async () => {
-      await Promise.all([sql, lanes, forOrm].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
+      await Promise.all([sql, lanes, forOrm, ...more].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
     },
   };
 }

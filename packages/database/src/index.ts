@@ -20,6 +20,7 @@ export {
   TooOldCode,
   TooOldPostgres,
 } from "./errors.ts";
+export type { ExtensionIndex } from "./extension-indexes.ts";
 export { type FailureMeaning, meaningOf } from "./failures.ts";
 export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";

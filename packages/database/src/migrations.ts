@@ -6,6 +6,7 @@ import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import type { Database } from "./connection.ts";
 import { MigrationsDiffer, TooOldCode } from "./errors.ts";
+import type { ExtensionIndex } from "./extension-indexes.ts";
 import type { TableRights } from "./table-rights.ts";
 
 /** A schema of Postgres and the folder of the migrations that drizzle-kit wrote for it. */
@@ -15,6 +16,8 @@ export interface SchemaSpec {
   readonly migrations: URL;
   /** What the runtime role may do with a table, by its name, where that is less than reading and writing all of it. */
   readonly rights?: Readonly<Record<string, TableRights>>;
+  /** Indexes that an extension makes possible, and that are done without where the server has none. */
+  readonly indexes?: readonly ExtensionIndex[];
 }
 
 interface Migration {

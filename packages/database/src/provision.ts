@@ -1,6 +1,7 @@
 import type { Logger } from "@rialto/telemetry";
 import { type Sql, withAdmin } from "./connection.ts";
 import { TooOldPostgres } from "./errors.ts";
+import { makeExtensionIndexes } from "./extension-indexes.ts";
 import { ledgerRights, migrateSchema, type SchemaSpec } from "./migrations.ts";
 import { withProvisioningLock } from "./provisioning-lock.ts";
 import { withdrawPublicRights } from "./public-rights.ts";
@@ -33,6 +34,9 @@ export async function provision(o: {
         await withOwnerMayCreate(admin, roles.owner, () => migrateSchema(owner, spec));
         const rights = { ...ledgerRights, ...spec.rights };
         await withAdmin(owner, (sql) => applyTableRights(sql, { schema: spec.name, role: roles.runtime, rights }));
+        await makeExtensionIndexes({
+          ...{ admin, ownerUrl: owner, schema: spec.name, indexes: spec.indexes ?? [], log: o.log },
+        });
         o.log.debug({ schema: spec.name }, "schema is ready");
       }
       if (o.jobs === true) await makeSchema(admin, jobsSchema, o);

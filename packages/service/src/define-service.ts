@@ -1,4 +1,4 @@
-import type { SchemaSpec, TableRights } from "@rialto/database";
+import type { ExtensionIndex, SchemaSpec, TableRights } from "@rialto/database";
 import type { Subscription } from "@rialto/events";
 import type { Route } from "@rialto/rpc";
 import type { App, Calls } from "./app.ts";
@@ -15,6 +15,8 @@ export interface ServiceOptions<C extends Calls, Own extends object> {
    * every start, after the migrations.
    */
   readonly rights?: Readonly<Record<string, TableRights>>;
+  /** Indexes of its schema that an extension of Postgres makes possible. Nothing may need them: a server may not have it. */
+  readonly indexes?: readonly ExtensionIndex[];
   /** Schemas beside its own, which no other service may see either: the simulated card network's ledger. */
   readonly extraSchemas?: readonly SchemaSpec[];
   readonly calls: C;
@@ -64,7 +66,10 @@ export function defineService<const C extends Calls, Own extends object = object
 ): ServiceDefinition {
   return {
     name: o.name,
-    schemas: [{ name: o.name, migrations: o.migrations, rights: o.rights ?? {} }, ...(o.extraSchemas ?? [])],
+    schemas: [
+      { name: o.name, migrations: o.migrations, rights: o.rights ?? {}, indexes: o.indexes ?? [] },
+      ...(o.extraSchemas ?? []),
+    ],
     calls: o.calls,
     async open(untyped) {
       // The runner makes exactly one client for each entry of `calls`, which is what App<C> says.

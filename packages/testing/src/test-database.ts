@@ -105,9 +105,9 @@ async function noSessionsOn(sql: Sql, database: string): Promise<void> {
 
 function fingerprint(o: { schemas: readonly SchemaSpec[]; jobs?: boolean }): string {
   const hash = createHash("sha256").update(String(o.jobs ?? false));
-  for (const { name, migrations, rights = {} } of o.schemas) {
+  for (const { name, migrations, rights = {}, indexes = [] } of o.schemas) {
     const folder = fileURLToPath(migrations);
-    hash.update(`\n${name}\n${folder}\n${JSON.stringify(rights)}\n`);
+    hash.update(`\n${name}\n${folder}\n${JSON.stringify([rights, indexes])}\n`);
     for (const file of readdirSync(folder)
       .filter((entry) => entry.endsWith(".sql"))
       .sort()) {

@@ -84,6 +84,13 @@ export enum ProductErrorReason {
    * @generated from enum value: QUANTITY_LIMIT = 9;
    */
   QUANTITY_LIMIT = 9,
+
+  /**
+   * A search took too long and was ended.
+   *
+   * @generated from enum value: SEARCH_TOO_BROAD = 10;
+   */
+  SEARCH_TOO_BROAD = 10,
 }
 
 /**

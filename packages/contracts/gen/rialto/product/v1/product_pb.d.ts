@@ -320,7 +320,7 @@ export declare type ListProductsRequest = Message<"rialto.product.v1.ListProduct
   pageToken: string;
 
   /**
-   * Words that name or description must contain, without regard to case.
+   * Up to 8 words that name or description must contain, without regard to case. One of fewer than three letters is found where a word begins with it.
    *
    * @generated from field: string query = 3;
    */
@@ -458,7 +458,7 @@ export declare const ProductService: GenService<{
     output: typeof BatchGetProductsResponseSchema;
   },
   /**
-   * Lists products, newest first, filtered by text and category. The public sees only active ones.
+   * Lists products, newest first, filtered by text and category. The public sees only active ones. Reasons: SEARCH_TOO_BROAD.
    *
    * @generated from rpc rialto.product.v1.ProductService.ListProducts
    */

@@ -1,0 +1,90 @@
+import { type Database, provision } from "@rialto/database";
+import { reasonOf } from "@rialto/rpc";
+import { createLogger } from "@rialto/telemetry";
+import { type TestDatabase, testDatabase } from "@rialto/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { searchWordsOf } from "../src/product.ts";
+import { createProductSearch } from "../src/search.ts";
+import { product as service } from "../src/service.ts";
+import { listProducts, listStatement } from "../src/store.ts";
+
+let db: TestDatabase;
+let database: Database;
+const products = 20_000;
+beforeAll(async () => {
+  db = await testDatabase({ schemas: service.schemas });
+  database = db.database("product");
+  await db.sql`
+    insert into product.product (id, name, description, category, price, currency, active, search_text, create_time, update_time)
+    select gen_random_uuid(), 'Teapot ' || n, '', 'many', 1, 'EUR', true,
+      'teapot ' || md5(n::text) || ' ' || md5((n + 1000000)::text) || ' of clay', now(), now()
+    from generate_series(1, ${products}) as n`;
+  await db.sql`vacuum analyze product.product`;
+});
+afterAll(() => db.close());
+
+const filterOf = (query: string) => ({ words: searchWordsOf(query) ?? [], category: undefined, activeOnly: true });
+const page = { after: undefined, limit: 21 };
+const patience = () => AbortSignal.timeout(80_000);
+
+async function planOf(query: string): Promise<string> {
+  const rows = await database.sql`explain ${listStatement(database.sql, filterOf(query), page)}`;
+  return rows.map((row) => row["QUERY PLAN"]).join("\n");
+}
+
+/** Nobody reads the catalog while this works: searches wait. */
+async function whileHeld(work: () => Promise<void>): Promise<void> {
+  await db.sql.begin(async (tx) => {
+    await tx`lock table product.product in access exclusive mode`;
+    await work();
+  });
+}
+
+describe("a search of the catalog", () => {
+  it("reads by the index what has a rare word, be it short or long", async () => {
+    const [row] = await database.sql<{ text: string }[]>`select search_text as text from product limit 1`;
+    const rare = row?.text.slice(9, 29) ?? "";
+    for (const query of [rare, `${rare} of clay teapot`, "zq"])
+      expect(await planOf(query), query).toContain("product_search");
+    expect(await listProducts(database.sql, filterOf(rare), page)).toHaveLength(1);
+  });
+
+  it("is ended when it takes too long, and says so", async () => {
+    const search = createProductSearch(database, { msMax: 100 });
+    await whileHeld(async () => {
+      const found = search.find(filterOf("teapot"), page, patience());
+      expect(await found.then(() => "none", reasonOf)).toBe("SEARCH_TOO_BROAD");
+    });
+  });
+
+  it("keeps nothing else waiting, and turns more away than can wait", async () => {
+    const search = createProductSearch(database);
+    const begun: Promise<string | undefined>[] = [];
+    await whileHeld(async () => {
+      for (let n = 0; n < 60; n += 1)
+        begun.push(search.find(filterOf("teapot"), page, patience()).then(() => "found", reasonOf));
+      expect(await database.sql`select count(*)::int as stocked from stock`).toEqual([{ stocked: 0 }]);
+    });
+    const outcomes = await Promise.all(begun);
+    expect(outcomes.filter((outcome) => outcome === "TEMPORARILY_UNAVAILABLE")).toHaveLength(8);
+    expect(outcomes.filter((outcome) => outcome === "found" || outcome === "SEARCH_TOO_BROAD")).toHaveLength(52);
+  });
+});
+
+describe("a server that does not let us have the extension", () => {
+  it("is started on all the same, and one line says what is slow", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const log = createLogger({
+      service: "test",
+      level: "info",
+      destination: { write: (line: string) => void lines.push(JSON.parse(line)) },
+    });
+    const indexes = [{ extension: "no_such_extension", name: "never", on: "product (name)" }];
+    const schemas = service.schemas.map((schema) => ({ ...schema, indexes }));
+    await provision({ adminUrl: db.adminUrl, secret: db.secret, schemas, log });
+    expect(lines.filter(({ extension }) => extension !== undefined)).toMatchObject([
+      { level: "warn", schema: "product", extension: "no_such_extension", index: "never" },
+    ]);
+    expect(await listProducts(database.sql, filterOf("teapot"), page)).toHaveLength(21);
+  });
+});
