@@ -57,8 +57,11 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
     const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${limitKeyOf(clientAddress)}`;
     const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
     const seconds = Math.max(1, Math.ceil(resetMs / 1000));
-    response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
-    response.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
+    // A question within a stream is counted when the head of its answer is long out.
+    if (!response.headersSent) {
+      response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
+      response.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
+    }
     if (!isAllowed) throw refused(callErrors.RATE_LIMITED, { headers: { "retry-after": `${seconds}` } });
   };
 }

@@ -1,17 +1,20 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
+  callErrors,
   createStandardServices,
   isHealthPath,
   isReady,
   isStandardStream,
   type Readiness,
   readNodeRequest,
+  refuse,
   writeNodeResponse,
 } from "@rialto/rpc";
 import { limitedBody } from "./body.ts";
 import { isPublished, upstreamNameOf } from "./contract.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Work } from "./load.ts";
+import { Refused } from "./refused.ts";
 import type { CountRequest } from "./request-limits.ts";
 import { isServing } from "./serving.ts";
 import type { Behind } from "./upstream.ts";
@@ -49,7 +52,11 @@ export function createStandard(o: {
       return (await isWell(name, method)) ? "SERVING" : "NOT_SERVING";
     },
   });
-  const answerAll = takingWebText(answer);
+  // It is asked within an answer, so what it is refused with is said as a service says it.
+  const countQuestion = (exchange: Exchange) =>
+    o.count(exchange, undefined, undefined).catch((error) => {
+      throw error instanceof Refused ? refuse(callErrors.RATE_LIMITED) : error;
+    });
   return async (exchange, work) => {
     const { request, response, path, record, taking } = exchange;
     record.route = "gRPC health or reflection";
@@ -58,6 +65,7 @@ export function createStandard(o: {
     if (!isHealthPath(path)) work.identified({ kind: "anonymous" });
     if (isStandardStream(path)) work.stream("grpc");
     const asked = { ...readNodeRequest(request, response), body: limitedBody(request) };
+    const answerAll = takingWebText((request) => answer(request, () => countQuestion(exchange)));
     await writeNodeResponse(await answerAll(asked), response, taking);
   };
 }

@@ -3,6 +3,7 @@ import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/pr
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { health, reflection, reflectionAlpha } from "@rialto/contracts/grpc";
+import { openRateLimits } from "@rialto/service";
 import { afterEach, describe, expect, it } from "vitest";
 import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -156,6 +157,43 @@ describe.each([
       value: "rialto.product.v1.InventoryService.ReserveStock",
     });
     expect(unknown).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
+  });
+});
+
+describe("a stream of reflection", () => {
+  /** Asks so often on one stream; how many answers came, how many bytes of files, and the code that it ended with. */
+  async function ask(times: number) {
+    const client = createClient(reflection.ServerReflection, createGrpcTransport({ baseUrl: system.url }));
+    async function* questions() {
+      const value = "rialto.order.v1.OrderService";
+      for (let n = 0; n < times; n += 1) yield { messageRequest: { case: "fileContainingSymbol", value } } as const;
+    }
+    const files: number[] = [];
+    try {
+      for await (const { messageResponse } of client.serverReflectionInfo(questions()))
+        if (messageResponse.case === "fileDescriptorResponse")
+          files.push(messageResponse.value.fileDescriptorProto.length);
+      return { files, code: undefined };
+    } catch (error) {
+      return { files, code: ConnectError.from(error).code };
+    }
+  }
+
+  it("asks a hundred questions at the most, and gets each file that others need once", async () => {
+    system = await startStubSystem();
+    const { files, code } = await ask(101);
+    expect([files.length, code]).toEqual([100, Code.ResourceExhausted]);
+    expect(files[0]).toBeGreaterThan(5);
+    expect(new Set(files.slice(1))).toEqual(new Set([1]));
+  });
+
+  it("counts each of its questions as a request of its caller", async () => {
+    const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
+    system = await startStubSystem({}, { door: { requestLimits: { store, requests: 10, windowSeconds: 900 } } });
+    const { files, code } = await ask(50);
+    expect([files.length, code]).toEqual([10, Code.ResourceExhausted]);
+    expect((await fetch(`${system.url}/api/products`)).status).toBe(429);
+    await store.close();
   });
 });
 

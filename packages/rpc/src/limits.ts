@@ -213,3 +213,6 @@ export const healthWatchMs = 1_000;
 
 /** The largest question to gRPC's own services. */
 export const standardMessageBytesMax = 64 * 1024;
+
+/** Questions that one stream of reflection may ask. A tool that reads all of the contract asks some thirty. */
+export const reflectionQuestionsMax = 100;

@@ -23,12 +23,13 @@ export type ReflectionAnswer =
 
 /**
  * Answers reflection from descriptors: the services, and every file that they need to be understood. Methods that are not listed,
- * and services that have none that are, stand in no answer.
+ * and services that have none that are, stand in no answer. Files are serialized once. What was sent on a stream is not sent on it again, as
+ * reflection.proto allows it, but for the file that is asked for: `sent` remembers it.
  */
 export function createReflection(
   services: readonly DescService[],
   isListed: (method: DescMethod) => boolean,
-): (question: ReflectionQuestion) => ReflectionAnswer {
+): (question: ReflectionQuestion, sent: Set<string>) => ReflectionAnswer {
   const listed = services.filter((service) => service.methods.some(isListed));
   const hidden = new Set(
     services.flatMap((service) => service.methods.filter((method) => !isListed(method)).map(nameOfMethod)),
@@ -40,30 +41,36 @@ export function createReflection(
   for (const name of hidden) bySymbol.delete(name);
   for (const service of services) if (!listed.includes(service)) bySymbol.delete(service.typeName);
 
-  const withDependencies = (file: DescFile | undefined): ReflectionAnswer => {
+  const serialized = new Map(
+    files.map(({ proto }) => [proto.name, toBinary(FileDescriptorProtoSchema, withoutHidden(proto, hidden))]),
+  );
+  const needed = new Map(files.map((file) => [file, filesOf([file]).map(({ proto }) => proto.name)]));
+
+  const withDependencies = (file: DescFile | undefined, sent: Set<string>): ReflectionAnswer => {
     if (file === undefined) return notFound;
-    const fileDescriptorProto = filesOf([file]).map((one) =>
-      toBinary(FileDescriptorProtoSchema, withoutHidden(one.proto, hidden)),
-    );
+    const asked = file.proto.name;
+    const names = (needed.get(file) ?? []).filter((name) => name === asked || !sent.has(name));
+    for (const name of names) sent.add(name);
+    const fileDescriptorProto = names.flatMap((name) => serialized.get(name) ?? []);
     return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
   };
 
-  return (question) => {
+  return (question, sent) => {
     switch (question.case) {
       case "listServices": {
         const service = listed.map(({ typeName }) => ({ name: typeName }));
         return { case: "listServicesResponse", value: { service } };
       }
       case "fileByFilename":
-        return withDependencies(byName.get(question.value));
+        return withDependencies(byName.get(question.value), sent);
       case "fileContainingSymbol":
-        return withDependencies(bySymbol.get(question.value));
+        return withDependencies(bySymbol.get(question.value), sent);
       case "fileContainingExtension": {
         const { containingType, extensionNumber } = question.value;
         const found = extensions.find(
           ({ desc }) => desc.extendee.typeName === containingType && desc.number === extensionNumber,
         );
-        return withDependencies(found?.file);
+        return withDependencies(found?.file, sent);
       }
       case "allExtensionNumbersOfType": {
         if (!bySymbol.has(question.value)) return notFound;

@@ -1,16 +1,18 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { createConnectRouter } from "@connectrpc/connect";
+import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { health, reflection, reflectionAlpha } from "@rialto/contracts/grpc";
 import { clientResponse } from "./byte-handler.ts";
 import { type ByteRequest, type ByteResponse, byteErrorResponse, callProtocolOf } from "./bytes.ts";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
+import { refusalOf } from "./failure.ts";
 import { createHealth, type HealthOf } from "./health.ts";
 import { withHttpReason } from "./http-refusal.ts";
-import { standardMessageBytesMax, streamTimeoutMsMax } from "./limits.ts";
+import { reflectionQuestionsMax, standardMessageBytesMax, streamTimeoutMsMax } from "./limits.ts";
 import { createReflection, type ReflectionAnswer, type ReflectionQuestion } from "./reflection.ts";
 import { versionRefusal, withPlainContentType } from "./request-head.ts";
+import { connectErrorOf } from "./wire-error.ts";
 import { boundTimeout } from "./wire-protocol.ts";
 
 /** True for a path of one of gRPC's own services. */
@@ -27,6 +29,9 @@ export function isStandardStream(path: string): boolean {
 export function isHealthPath(path: string): boolean {
   return path.startsWith(`/${health.Health.typeName}/`);
 }
+
+/** Answers a request for one of them. Each question of a stream of reflection after its first is counted, and refused with what the counting throws. */
+export type AnswerStandard = (request: ByteRequest, countQuestion?: () => Promise<void>) => Promise<ByteResponse>;
 
 const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
 
@@ -49,14 +54,14 @@ export function createStandardServices(o: {
   readonly healthOf: HealthOf;
   /** Ends what is watched, and says NOT_SERVING from then on. */
   readonly closing: AbortSignal;
-}): (request: ByteRequest) => Promise<ByteResponse> {
+}): AnswerStandard {
   const router = createConnectRouter({ readMaxBytes: standardMessageBytesMax, maxTimeoutMs: streamTimeoutMsMax });
   const names = o.services.filter((service) => service.methods.some(o.isListed)).map(({ typeName }) => typeName);
   router.service(health.Health, createHealth(names, o.healthOf, o.closing));
   if (o.reflection) addReflection(router, o);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  return async (given) => {
+  return async (given, countQuestion = async () => undefined) => {
     const request = withPlainContentType(given);
     const handler = handlers.get(new URL(request.url).pathname);
     if (handler === undefined)
@@ -73,6 +78,7 @@ export function createStandardServices(o: {
       header: request.header,
       body: request.body ?? createAsyncIterable<Uint8Array>([]),
       signal: AbortSignal.any([request.signal ?? o.closing, o.closing]),
+      contextValues: createContextValues().set(countKey, countQuestion),
     });
     return withHttpReason(clientResponse(response), handler.method);
   };
@@ -86,15 +92,31 @@ function addReflection(
     [...o.services, ...own],
     (method) => own.includes(method.parent) || o.isListed(method),
   );
-  async function* answers<R extends Question>(requests: AsyncIterable<R>) {
+  async function* answers<R extends Question>(requests: AsyncIterable<R>, { values }: HandlerContext) {
+    const sent = new Set<string>();
+    let asked = 0;
     for await (const originalRequest of requests) {
-      const messageResponse: ReflectionAnswer = answer(originalRequest.messageRequest);
+      asked += 1;
+      // The first was counted as the call that it is.
+      if (asked > 1) await allowed(asked, values.get(countKey));
+      const messageResponse: ReflectionAnswer = answer(originalRequest.messageRequest, sent);
       yield { validHost: originalRequest.host, originalRequest, messageResponse };
     }
   }
   router.service(reflection.ServerReflection, { serverReflectionInfo: answers });
   router.service(reflectionAlpha.ServerReflection, { serverReflectionInfo: answers });
 }
+
+async function allowed(asked: number, countQuestion: () => Promise<void>): Promise<void> {
+  try {
+    if (asked > reflectionQuestionsMax) throw refuse(callErrors.RATE_LIMITED);
+    await countQuestion();
+  } catch (error) {
+    throw connectErrorOf(refusalOf(error));
+  }
+}
+
+const countKey = createContextKey(async (): Promise<void> => undefined);
 
 interface Question {
   readonly host: string;
