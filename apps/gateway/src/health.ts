@@ -1,8 +1,9 @@
-import { createHealthPages, type Readiness, type Revocations } from "@rialto/rpc";
+import { createHealthPages, isFromHere, type Readiness, type Revocations, type TokenVerifier } from "@rialto/rpc";
 import type { RateLimitState } from "@rialto/service";
 import { contractServices, isPublished, upstreamNameOf } from "./contract.ts";
 import { eventsDoorName } from "./events-door.ts";
 import type { Exchange } from "./exchange.ts";
+import { identifyCaller } from "./policy.ts";
 import { createReadiness } from "./readiness.ts";
 import type { Behind } from "./upstream.ts";
 
@@ -22,8 +23,17 @@ export interface Health {
 }
 
 /** Watches the services behind, as far as calls show how they are, and tells of them and of where requests are counted. */
-export function createHealth(behind: Pick<Behind, "upstream">, sources: HealthSources, stopping: AbortSignal): Health {
+export function createHealth(
+  behind: Pick<Behind, "upstream">,
+  sources: HealthSources & { readonly verifier: TokenVerifier },
+  stopping: AbortSignal,
+): Health {
   const services = servicesBehind();
+  const isAdmin = async (authorization: string | undefined) => {
+    if (authorization === undefined) return false;
+    const caller = await identifyCaller(authorization, sources.verifier).catch(() => undefined);
+    return caller?.kind === "user" && caller.role === "ADMIN";
+  };
   const readiness = createReadiness({ behind, services, stopping, startMsMax: sources.startMsMax });
   const answer = createHealthPages({
     readiness,
@@ -37,7 +47,9 @@ export function createHealth(behind: Pick<Behind, "upstream">, sources: HealthSo
   return {
     readiness,
     answer({ request, response, record, path }) {
-      const told = answer(request, response);
+      // How the replicas stand helps whoever wants to bring them down: it is for the operator and for admins.
+      const seesDetail = async () => isFromHere(request) || (await isAdmin(request.headers.authorization));
+      const told = answer(request, response, seesDetail);
       if (told !== undefined) record.route = path;
       return told;
     },

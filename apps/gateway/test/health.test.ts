@@ -59,6 +59,26 @@ describe("the gateway's health", () => {
   });
 });
 
+describe("how each service stands", () => {
+  it("is for admins and for who asks on the gateway's own machine; a stranger is told the sum of it", async () => {
+    const trusted = { trustedProxies: ["127.0.0.1"] };
+    system = await startStubSystem({}, { overNetwork: true, door: trusted });
+    const outside = { "x-forwarded-for": "203.0.113.9" };
+    const told = async (headers: Record<string, string>) =>
+      Object.keys(Object(await (await fetch(`${system.url}/health/services`, { headers })).json()));
+    const bearer = async (role: "CUSTOMER" | "ADMIN") => ({ authorization: `Bearer ${await system.token(role)}` });
+    expect(await told(outside)).toEqual(["status"]);
+    expect(await told({ ...outside, ...(await bearer("CUSTOMER")) })).toEqual(["status"]);
+    expect(await told({ ...outside, authorization: "Bearer nonsense" })).toEqual(["status"]);
+    expect(await told({ ...outside, ...(await bearer("ADMIN")) })).toContain("services");
+    expect(await told({})).toContain("services");
+    await system.close();
+    // A proxy that nobody has named stands on the same machine as well.
+    system = await startStubSystem({}, { overNetwork: true });
+    expect([await told(outside), await told({ forwarded: "for=203.0.113.9" })]).toEqual([["status"], ["status"]]);
+  });
+});
+
 describe("a gateway that has just started", () => {
   it("does not take requests before each service has once said that it is ready, and names whom it waits for", async () => {
     const unready = new Set(["order", "notification"]);

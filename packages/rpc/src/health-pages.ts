@@ -22,27 +22,53 @@ export interface ServiceStanding {
   readonly replicas: readonly ReplicaStatus[];
 }
 
-/** Answers a path of health; undefined for any other. The answer that it promises never rejects. */
-export type AnswerHealth = (request: IncomingMessage, response: ServerResponse) => Promise<void> | undefined;
+/**
+ * Answers a path of health; undefined for any other. The answer that it promises never rejects. Who may see how each replica stands is asked for that page
+ * alone: who calls from this machine, where nothing else is given.
+ */
+export type AnswerHealth = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  seesDetail?: () => Promise<boolean>,
+) => Promise<void> | undefined;
 
 /**
  * Answers the three paths of health, of the gateway and of each service alike. `/health`: the process lives. `/ready`: it takes work, and what
  * it waits for where it does not; what it calls may be down meanwhile. `/health/services`: how each service that it calls stands, each replica by
- * its number, and in which way it failed last; whether the list of ended sessions is fresh. No address, no version, no text of an error:
- * anybody may ask. They are read with GET or HEAD, and with nothing else.
+ * its number, and in which way it failed last; whether the list of ended sessions is fresh. No address, no version, no text of an error; and a
+ * stranger is told the sum of it alone. They are read with GET or HEAD, and with nothing else.
  */
 export function createHealthPages(o: HealthSources): AnswerHealth {
-  const pages: ReadonlyMap<string, () => Promise<Page>> = new Map([
+  const pages = new Map<string, (seesDetail: () => Promise<boolean>) => Promise<Page>>([
     ["/health", async () => ({ status: 200, body: { status: "ok" } })],
     ["/ready", async () => readyPage(await o.readiness())],
-    ["/health/services", async () => ({ status: 200, body: standing(o) })],
+    [
+      "/health/services",
+      async (seesDetail) => {
+        const body = standing(o);
+        return { status: 200, body: (await seesDetail()) ? body : { status: body.status } };
+      },
+    ],
   ]);
-  return (request, response) => {
+  return (request, response, seesDetail = async () => isFromHere(request)) => {
     const page = pages.get(request.url?.split("?", 1)[0] ?? "");
     if (page === undefined) return undefined;
     if (request.method !== "GET" && request.method !== "HEAD") return refuseMethod(response);
-    return page().then(({ status, body }) => answer(request, response, status, body));
+    return page(seesDetail).then(({ status, body }) => answer(request, response, status, body));
   };
+}
+
+/** True for a request that was made on this machine, and passed on by nobody: a proxy beside us makes all the world's requests look so. */
+export function isFromHere({ socket, headers }: IncomingMessage): boolean {
+  const address = socket.remoteAddress?.replace(/^::ffff:/i, "") ?? "";
+  const isPassedOn = ["forwarded", "x-forwarded-for", "via"].some((name) => headers[name] !== undefined);
+  return (address === "::1" || address.startsWith("127.")) && !isPassedOn;
+}
+
+/** How all that this process calls stands: the sum of it, and each part by its name. */
+interface Standing {
+  readonly status: "ok" | "degraded";
+  readonly [part: string]: unknown;
 }
 
 interface Page {
@@ -57,7 +83,7 @@ function readyPage(state: ReadyState): Page {
   return { status: 503, body: { status: "not ready", ...told } };
 }
 
-function standing({ services, revocations, others }: HealthSources): object {
+function standing({ services, revocations, others }: HealthSources): Standing {
   const all = services();
   const sessions = revocations?.state();
   const more = others?.() ?? { told: {}, isWell: true };

@@ -20,7 +20,7 @@ export {
   refuse,
 } from "./errors.ts";
 export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
-export { createHealthPages, type ServiceStanding } from "./health-pages.ts";
+export { createHealthPages, isFromHere, type ServiceStanding } from "./health-pages.ts";
 export { httpMethodsOf } from "./http-refusal.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
 export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity.ts";
