@@ -192,9 +192,9 @@ function skipString(visit: Visit): void {
     visit.at += 1;
     const escaped = bytes[visit.at];
     if (escaped === 0x75) {
-      if (!/^[0-9a-fA-F]{4}$/.test(latin1(visit, visit.at + 1, visit.at + 5))) throw notJson(visit);
+      for (let digit = 1; digit <= 4; digit += 1) if (!isHexDigit(bytes[visit.at + digit])) throw notJson(visit);
       visit.at += 4;
-    } else if (escaped === undefined || !escapes.includes(String.fromCharCode(escaped))) throw notJson(visit);
+    } else if (escaped === undefined || !escapes.has(escaped)) throw notJson(visit);
   }
   visit.at += 1;
 }
@@ -252,13 +252,17 @@ function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
+function isHexDigit(byte: number | undefined): boolean {
+  return isDigit(byte) || (byte !== undefined && ((byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66)));
+}
+
 function isNumberByte(byte: number | undefined): boolean {
   return isDigit(byte) || byte === minus || byte === 0x2b || byte === 0x2e || byte === 0x65 || byte === 0x45;
 }
 
 const words = ["null", "true", "false"];
 const jsonNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
-const escapes = '"\\/bfnrt';
+const escapes: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'));
 const shownCharsMax = 64;
 const quote = 0x22;
 const backslash = 0x5c;

@@ -1,0 +1,214 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { Agent, request as httpRequest } from "node:http";
+import { connect } from "node:http2";
+import { type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
+import * as contracts from "@rialto/contracts";
+import {
+  type RefusalRead,
+  readRefusal,
+  type WireAnswer,
+  type WireRequest,
+  wireRequests,
+} from "@rialto/testing/requests";
+import { openShop } from "../shop.ts";
+import type { Topology } from "../topology.ts";
+
+/** What one request cost. */
+export interface WalkRow {
+  readonly method: string;
+  readonly way: string;
+  readonly name: string;
+  readonly status: number;
+  readonly refusal: RefusalRead | undefined;
+  /** CPU time of all the topology's processes but the database's, in milliseconds: the median of the runs. */
+  readonly cpuMs: number;
+  /** Bytes of the request's body as they were sent. */
+  readonly sentBytes: number;
+}
+
+/** A request whose cost is measured again. */
+interface Candidate {
+  readonly request: WireRequest;
+  readonly row: Omit<WalkRow, "cpuMs">;
+  readonly costs: number[];
+}
+
+/** So many of those that cost the most at first are measured again: the worst are among them. */
+const candidatesMax = 200;
+
+/**
+ * Sends every hostile request to every method that a person may call, one after the other, as the caller who may, and gives each answer to `onRow`. Those that cost
+ * the most CPU time are sent again until each was sent `runs` times; resolves with them, by the median of their costs. Where the walk is told to, it
+ * sends every n-th request only. Only Linux says what a process has used.
+ */
+export async function walk(
+  topology: Pick<Topology, "url" | "pids">,
+  o: { readonly runs: number; readonly every: number; onRow(row: Omit<WalkRow, "cpuMs">): void },
+): Promise<readonly WalkRow[]> {
+  const shop = await openShop(topology);
+  const tokens = { CUSTOMER: (await shop.customer()).token, ADMIN: shop.adminToken };
+  const client = openClient(topology.url);
+  const measure = async (request: WireRequest) => {
+    const before = cpuMsOf(topology.pids);
+    const answer = await client.send(request);
+    return { answer, cpuMs: cpuMsOf(topology.pids) - before };
+  };
+  let candidates: Candidate[] = [];
+  try {
+    let count = 0;
+    for (const method of publishedMethods()) {
+      const { roles } = getOption(method, contracts.access);
+      const role = roles.includes(contracts.Role.CUSTOMER) ? "CUSTOMER" : "ADMIN";
+      // What ends a session or changes a password must not be called with the session of the walk.
+      const endsSession = /^(Logout|LogoutAll|ChangePassword)$/.test(method.name);
+      for (const request of wireRequests(method)) {
+        count += 1;
+        if (count % o.every !== 0) continue;
+        const token = endsSession ? (await shop.customer()).token : tokens[role];
+        const shown = roles.includes(contracts.Role.PUBLIC) ? {} : { authorization: `Bearer ${token}` };
+        const asked = { ...request, headers: { ...request.headers, ...shown } };
+        const { answer, cpuMs } = await measure(asked);
+        const row = {
+          method: `${method.parent.name}.${method.name}`,
+          way: request.way,
+          name: request.name,
+          status: answer.status,
+          refusal: readRefusal(request.way, answer),
+          sentBytes: request.body?.length ?? request.path.length,
+        };
+        o.onRow(row);
+        candidates.push({ request: asked, row, costs: [cpuMs] });
+        if (candidates.length > 2 * candidatesMax) candidates = costliest(candidates);
+      }
+    }
+    candidates = costliest(candidates);
+    for (const { request, costs } of candidates) {
+      while (costs.length < o.runs) costs.push((await measure(request)).cpuMs);
+    }
+  } finally {
+    client.close();
+  }
+  return candidates
+    .map(({ row, costs }) => ({ ...row, cpuMs: median(costs) }))
+    .sort((one, other) => other.cpuMs - one.cpuMs);
+}
+
+function costliest(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.toSorted((one, other) => median(other.costs) - median(one.costs)).slice(0, candidatesMax);
+}
+
+function median(costs: readonly number[]): number {
+  return costs.toSorted((one, other) => one - other)[Math.floor(costs.length / 2)] ?? 0;
+}
+
+/** Why a row is more than a hostile request may be answered with; undefined where it is not. */
+export function excess({ way, status, refusal }: Omit<WalkRow, "cpuMs">): string | undefined {
+  const isGrpc = way === "gRPC" || way === "gRPC-Web";
+  if (isGrpc ? ["2", "13", "14"].includes(refusal?.code ?? "") : status === 0 || status >= 500) return "a defect";
+  if (refusal === undefined) return undefined;
+  if (refusal.violations.length > 20) return `${refusal.violations.length} violations`;
+  if (refusal.detailBytes > 3 * 1024) return `${refusal.detailBytes} bytes of details`;
+  return refusal.bytes >= 8 * 1024 ? `${refusal.bytes} bytes` : undefined;
+}
+
+function publishedMethods(): readonly DescMethod[] {
+  return Object.values<unknown>(contracts)
+    .filter(
+      (value): value is DescService =>
+        typeof value === "object" && value !== null && "kind" in value && value.kind === "service",
+    )
+    .flatMap(({ methods }) => methods)
+    .filter((method) => getOption(method, contracts.access).roles.length > 0);
+}
+
+/** One connection over HTTP/1.1 and one over HTTP/2, kept open: a walk is not about connecting. */
+function openClient(url: string) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const open = () => {
+    const session = connect(url);
+    session.on("error", () => undefined);
+    return session;
+  };
+  let http2 = open();
+  return {
+    send: (request: WireRequest): Promise<WireAnswer> => {
+      if (request.way !== "gRPC") return overHttp1(url, agent, request);
+      if (http2.closed || http2.destroyed) http2 = open();
+      return overHttp2(http2, request);
+    },
+    close() {
+      agent.destroy();
+      http2.destroy();
+    },
+  };
+}
+
+function overHttp1(url: string, agent: Agent, { httpMethod, path, headers, body }: WireRequest): Promise<WireAnswer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const length = body === undefined ? {} : { "content-length": `${body.length}` };
+    const request = httpRequest(
+      url + path,
+      { method: httpMethod, agent, headers: { ...headers, ...length } },
+      (response) => {
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("error", () => resolve({ status: 0, headers: [], body: new Uint8Array() }));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: pairsOf(response.headers),
+            body: Buffer.concat(chunks),
+          }),
+        );
+      },
+    );
+    // A server that refuses a body by its length closes the connection while it is still being sent: what it said first counts.
+    request.on("error", () =>
+      setTimeout(() => resolve({ status: chunks.length > 0 ? 200 : 413, headers: [], body: new Uint8Array() }), 50),
+    );
+    request.end(body);
+  });
+}
+
+function overHttp2(
+  http2: ReturnType<typeof connect>,
+  { httpMethod, path, headers, body }: WireRequest,
+): Promise<WireAnswer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const seen: (readonly [string, string])[] = [];
+    let status = 0;
+    const stream = http2.request({ ":method": httpMethod, ":path": path, ...headers });
+    stream.on("response", (head) => {
+      status = Number(head[":status"]);
+      seen.push(...pairsOf(head));
+    });
+    stream.on("trailers", (trailers) => seen.push(...pairsOf(trailers)));
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", () => undefined);
+    stream.on("close", () => resolve({ status, headers: seen, body: Buffer.concat(chunks) }));
+    stream.end(body);
+  });
+}
+
+function pairsOf(headers: NodeJS.Dict<unknown>): [string, string][] {
+  return Object.entries(headers).map(([name, value]) => [name, `${value}`]);
+}
+
+/** The time that all threads of the processes were on a processor. Read without waiting: nothing else is to run meanwhile. */
+function cpuMsOf(pids: readonly number[]): number {
+  let nanoseconds = 0;
+  for (const pid of pids) {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) nanoseconds += nanosecondsOf(pid, thread);
+  }
+  return nanoseconds / 1e6;
+}
+
+function nanosecondsOf(pid: number, thread: string): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
+  } catch {
+    // The thread has ended since it was listed.
+    return 0;
+  }
+}
