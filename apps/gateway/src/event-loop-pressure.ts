@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
 /** How often the delay of the event loop is looked at, and how finely it is measured. */
-const lookMs = 1_000;
+const lookMs = 500;
 const resolutionMs = 20;
 /** The event loop is this late on average: what comes now would wait longer than it is worth. */
 const delayMsMax = 400;
@@ -33,8 +33,6 @@ export interface PressureGauge {
   count(asker: string): void;
   /** Whether this asker is refused now. */
   sheds(asker: string): boolean;
-  /** Whether it is late enough that no token is worth checking. */
-  isVeryLate(): boolean;
   close(): void;
 }
 
@@ -64,7 +62,6 @@ export function createPressureGauge(measured?: () => number): PressureGauge {
         byAll: Math.max(byAll, byAllEarlier),
         askers: Math.max(1, counts.size, earlier.size),
       }),
-    isVeryLate: () => meter.delayMs() > 2 * delayMsMax,
     close() {
       clearInterval(turn);
       meter.stop();
@@ -77,7 +74,7 @@ function startMeter(): { delayMs(): number; stop(): void } {
   histogram.enable();
   let delayMs = 0;
   const timer = setInterval(() => {
-    // Without a sample in a whole second the loop stood still for as long.
+    // Without a sample in all that time the loop stood still for as long.
     delayMs = histogram.count === 0 ? lookMs : Math.max(0, histogram.mean / 1e6 - resolutionMs);
     histogram.reset();
   }, lookMs);

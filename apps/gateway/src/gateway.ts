@@ -25,6 +25,7 @@ import { createBrowser, safetyHeaders } from "./browser.ts";
 import { type AddressOf, createAddressOf, type ForwardedHeader } from "./client-address.ts";
 import { isGrpc, isProcedurePath, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
+import { createEarlyRefusal, isOfHealth } from "./early-refusal.ts";
 import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
 import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
@@ -176,6 +177,7 @@ function createHandler(
   });
   const { taking = answerTakingMax } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfProxy(o.log));
+  const refuseEarly = createEarlyRefusal({ headers: safetyHeaders(o.tls !== undefined), log: o.log });
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
 
   /** Lets a call of a method in: who calls, whether they may now, whether they may at all. */
@@ -241,6 +243,11 @@ function createHandler(
   }
 
   return async (request, response) => {
+    if (!isOfHealth(request.url) && load.refuses(addressOf(request))) {
+      refuseEarly(request, response);
+      requireTaken(response, taking);
+      return;
+    }
     const exchange = begin(request, response, closing, addressOf, taking);
     logWhenDone(exchange, o.log, performance.now());
     try {

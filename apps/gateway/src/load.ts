@@ -32,7 +32,9 @@ const callerPart = 1 / 16;
 
 /** How much is at work, and who is turned away when it is too much. */
 export interface Load {
-  /** Counts a request from its head on. Refused at once where its address holds too much, or the event loop is too late: no token was looked at yet. */
+  /** Asked first of each request, by its address alone: true where the address holds too much, or asks too much while the event loop is late. */
+  refuses(clientAddress: string): boolean;
+  /** Counts a request from its head on. */
   begin(exchange: Exchange): Work;
   close(): void;
 }
@@ -104,11 +106,14 @@ export function createLoad(o: LoadOptions): Load {
   }
 
   return {
+    refuses(clientAddress) {
+      if (isBackend(clientAddress)) return gauge.sheds("");
+      const address = limitKeyOf(clientAddress);
+      gauge.count(address);
+      return gauge.sheds(address) || !memory.hasRoomFor(address);
+    },
     begin({ request, response, clientAddress, signal }) {
       const address = isBackend(clientAddress) ? undefined : limitKeyOf(clientAddress);
-      if (address !== undefined) gauge.count(address);
-      const isUnnamed = request.headers.authorization === undefined;
-      if ((gauge.isVeryLate() || isUnnamed) && gauge.sheds(address ?? "")) throw tooBusy();
       const givenUp = new AbortController();
       const held = memory.open({ address, account: undefined }, () => givenUp.abort());
       if (held === undefined) throw tooBusy();

@@ -58,20 +58,18 @@ const statusOf = (stream: ClientHttp2Stream) =>
 describe("bodies that do not end", () => {
   it("keep no place: 14 accounts with 99 each over HTTP/2 keep nobody else out", async () => {
     system = await startStubSystem({}, { door: behindProxy });
-    const held: ClientHttp2Stream[] = [];
     for (let count = 0; count < 14; count += 1) {
       const authorization = `Bearer ${await tokenOf(count)}`;
       const http2 = session();
       for (let call = 0; call < 99; call += 1)
-        held.push(
-          begin(http2, { ":path": cancel, authorization, "x-forwarded-for": attacker, "connect-timeout-ms": "60000" }),
-        );
+        begin(http2, { ":path": cancel, authorization, "x-forwarded-for": attacker, "connect-timeout-ms": "60000" });
       // The server has seen them when it answers what came after them.
       await new Promise((resolve) => http2.ping(resolve));
     }
     for (let call = 0; call < 5; call += 1) expect(await loginFrom(customer)).toBe(200);
-    expect(await loginFrom(attacker)).toBe(200);
-    expect(held.filter(({ closed }) => closed)).toEqual([]);
+    // One address may have a thousand of them. What is above that is refused by its address alone.
+    expect(await loginFrom(attacker)).toBe(503);
+    expect((await fetch(`${system.url}/health`, { headers: { "x-forwarded-for": attacker } })).status).toBe(200);
   });
 
   it("are answered 408 over HTTP/1.1 and HTTP/2 where they drip, and their connection is not kept", async () => {
@@ -105,7 +103,7 @@ describe("bodies that do not end", () => {
     const large = Buffer.alloc(120_000, " ");
     const http2 = session();
     const headers = { ":path": login, "x-forwarded-for": attacker, "content-length": "130000" };
-    const statuses = Array.from({ length: 40 }, () => statusOf(begin(http2, headers, large)));
+    const statuses = Array.from({ length: 95 }, () => statusOf(begin(http2, headers, large)));
     expect(await Promise.race(statuses)).toBe(503);
     expect(await loginFrom(customer)).toBe(200);
   });

@@ -155,19 +155,16 @@ describe("a gateway at its capacity", () => {
   it("does so too where the event loop is late, and lets those through who ask little", () => {
     let delayMs = 0;
     const load = createLoad({ inFlightMax: 1_000, eventLoopDelayMs: () => delayMs });
-    for (let count = 0; count < 100; count += 1) load.begin(exchange("203.0.113.1"));
-    load.begin(exchange("198.51.100.1"));
+    for (let count = 0; count < 100; count += 1) expect(load.refuses("203.0.113.1")).toBe(false);
+    expect(load.refuses("198.51.100.1")).toBe(false);
     const heavy = load.begin(exchange("203.0.113.1"));
     const light = load.begin(exchange("198.51.100.1"));
     delayMs = 500;
     expect([isBusy(() => heavy.identified(customer)), isBusy(() => heavy.identified(admin))]).toEqual([true, false]);
-    expect(isBusy(() => load.begin(exchange("203.0.113.1", {})))).toBe(true);
     expect(isBusy(() => light.identified(customer))).toBe(false);
-    delayMs = 900;
-    expect(isBusy(() => load.begin(exchange("203.0.113.1")))).toBe(true);
-    expect(isBusy(() => load.begin(exchange("198.51.100.1")).identified(customer))).toBe(false);
+    expect([load.refuses("203.0.113.1"), load.refuses("198.51.100.1")]).toEqual([true, false]);
     delayMs = 1_700;
-    expect(isBusy(() => load.begin(exchange("192.0.2.1")))).toBe(true);
+    expect(load.refuses("192.0.2.1")).toBe(true);
     load.close();
   });
 
@@ -205,6 +202,23 @@ describe("a gateway at its capacity", () => {
     open("2001:db8:1:2::2");
     expect(() => open("2001:db8:1:2::3")).toThrow("2 streams");
     expect(() => open("2001:db8:1:3::1")).not.toThrow();
+  });
+
+  it("refuses in each protocol, before anything else is made of a request", async () => {
+    const url = await openDoor({ eventLoopDelayMs: () => 2_000 });
+    const path = "/rialto.order.v1.OrderService/GetOrder";
+    const post = (type: string) => fetch(url + path, { method: "POST", headers: { "content-type": type }, body: "{}" });
+    const connected = await post("application/json");
+    expect([connected.status, await connected.json()]).toMatchObject([503, { code: "unavailable" }]);
+    const streamed = await post("application/connect+json");
+    expect([streamed.status, await streamed.text()]).toMatchObject([200, expect.stringContaining('"unavailable"')]);
+    const web = await post("application/grpc-web+proto");
+    expect([web.status, web.headers.get("grpc-status")]).toEqual([200, "14"]);
+    const rest = await fetch(`${url}/api/orders`);
+    expect([rest.status, rest.headers.get("retry-after"), await rest.json()]).toMatchObject([503, "1", { code: 14 }]);
+    expect(rest.headers.get("x-content-type-options")).toBe("nosniff");
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(system?.calls).toEqual([]);
   });
 
   it("says 503 and when to come again, and health is answered all the same", async () => {

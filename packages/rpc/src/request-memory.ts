@@ -3,13 +3,16 @@ import type { Holder } from "./fair-share.ts";
 /** What each request holds before its body: its head, its objects, its stream. */
 export const requestBytesMin = 8 * 1024;
 
+/** What each unfinished one is counted with beside: its timers and signals, and the work of giving it up. It is what bounds their number. */
+const unfinishedBytes = 24 * 1024;
+
 /** Bytes that requests may hold. */
 export interface RequestMemoryBounds {
   /** All together. Where it is passed, the party with the most loses its largest unfinished request. */
   readonly bytesMax: number;
   /** One address. */
   readonly addressBytesMax: number;
-  /** One account; one address, of all who are not signed in there. */
+  /** One account. Those who are not signed in have the bound of their address. */
   readonly callerBytesMax: number;
 }
 
@@ -51,6 +54,8 @@ export interface HeldRequest {
 export interface RequestMemory {
   /** Counts a new request. `giveUp` is called where it loses its memory to others. Undefined where there is no room for it. */
   open(holder: Holder, giveUp: () => void): HeldRequest | undefined;
+  /** Whether an address may have another request. It costs nothing to ask. */
+  hasRoomFor(address: string): boolean;
 }
 
 /** A party that requests are grouped by when somebody has to lose one, and what it holds. */
@@ -96,17 +101,16 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
   }
 
   const keysOf = ({ address, account }: Holder): readonly (readonly [Map<string, Party>, string])[] => {
-    const caller = callerKeyOf({ address, account });
     return [
       ...(address === undefined ? [] : [[addresses, address] as const]),
-      ...(caller === undefined ? [] : [[callers, caller] as const]),
+      ...(account === undefined ? [] : [[callers, account] as const]),
     ];
   };
 
   /** Whether what an entry now holds stays within bounds; where all hold too much, the largest party gives something up. */
   function fits(entry: Entry): boolean {
     const { address } = entry.holder;
-    const caller = callerKeyOf(entry.holder);
+    const caller = entry.holder.account;
     const decide = () =>
       decideMemory(
         {
@@ -129,6 +133,8 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
   }
 
   return {
+    hasRoomFor: (address) =>
+      (addresses.get(address)?.bytes ?? 0) + requestBytesMin + unfinishedBytes <= bounds.addressBytesMax,
     open(holder, giveUp) {
       let isOpen = true;
       const close = (entry: Entry) => {
@@ -137,7 +143,7 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
       };
       const made = (of: Holder, before?: Entry): Entry => ({
         holder: of,
-        bytes: before?.bytes ?? requestBytesMin,
+        bytes: before?.bytes ?? requestBytesMin + unfinishedBytes,
         isUnfinished: before?.isUnfinished ?? true,
         giveUp: () => {
           isOpen = false;
@@ -164,18 +170,14 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
           return fits(entry);
         },
         finished() {
+          if (!isOpen || !entry.isUnfinished) return;
           entry.isUnfinished = false;
+          grow(entry, -unfinishedBytes);
         },
         release: () => close(entry),
       };
     },
   };
-}
-
-/** An account is one caller wherever it calls from; those who are not signed in at one address are one together. */
-function callerKeyOf({ address, account }: Holder): string | undefined {
-  if (account !== undefined) return `account ${account}`;
-  return address === undefined ? undefined : `address ${address}`;
 }
 
 /** The largest unfinished request of the largest caller at the largest address that has one. */
@@ -194,7 +196,7 @@ function largestUnfinished(
 function groupedByCaller({ entries }: Party): ReadonlyMap<string, Party> {
   const groups = new Map<string, Party>();
   for (const entry of entries) {
-    const key = callerKeyOf(entry.holder) ?? "";
+    const key = entry.holder.account ?? "";
     const group = groups.get(key) ?? { bytes: 0, entries: new Set() };
     group.bytes += entry.bytes;
     group.entries.add(entry);

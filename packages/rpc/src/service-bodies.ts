@@ -17,6 +17,8 @@ export interface BodyOptions {
   readonly bytesMax?: number;
 }
 
+const unbounded = Number.POSITIVE_INFINITY;
+
 /** Makes a request receive its body within bounds, when it is first asked for: what is refused by its head never is. */
 export type Receive = (req: IncomingMessage, request: ByteRequest) => ByteRequest;
 
@@ -25,7 +27,7 @@ export type Receive = (req: IncomingMessage, request: ByteRequest) => ByteReques
  * where all hold too much, the address with the most loses its largest unfinished request, and that is none that sends whole bodies.
  */
 export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBytesMax }: BodyOptions): Receive {
-  const memory = createRequestMemory({ bytesMax, addressBytesMax: bytesMax, callerBytesMax: bytesMax });
+  const memory = createRequestMemory({ bytesMax, addressBytesMax: unbounded, callerBytesMax: unbounded });
   return (req, request) => {
     // gRPC's own services answer while they are asked, small messages each.
     if (request.body === undefined || isStandardPath(new URL(request.url).pathname)) return request;

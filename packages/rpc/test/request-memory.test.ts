@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { createRequestMemory, decideMemory, type HeldRequest, requestBytesMin } from "../src/request-memory.ts";
+import { createRequestMemory, decideMemory, type HeldRequest } from "../src/request-memory.ts";
 
-const kib = 1024;
-const bounds = { bytesMax: 1_000 * kib, addressBytesMax: 400 * kib, callerBytesMax: 200 * kib };
+/** Large beside what a request is counted with before its first byte. */
+const unit = 100 * 1024;
+const bounds = { bytesMax: 1_000 * unit, addressBytesMax: 400 * unit, callerBytesMax: 200 * unit };
 
 /** Opens a request, and tells whether it was given up for others. */
 function open(memory: ReturnType<typeof createRequestMemory>, address: string | undefined, account?: string) {
@@ -23,9 +24,9 @@ describe("the memory of requests", () => {
     [1_001, 401, 201, "caller"],
     [1_000, undefined, 200, "hold"],
     [1_000, undefined, undefined, "hold"],
-  ] as const)("of %d KiB, %s by the address, %s by the caller: %s", (byAll, byAddress, byCaller, decision) => {
-    const bytes = (count: number | undefined) => (count === undefined ? undefined : count * kib);
-    expect(decideMemory({ byAll: byAll * kib, byAddress: bytes(byAddress), byCaller: bytes(byCaller) }, bounds)).toBe(
+  ] as const)("of %d units, %s by the address, %s by the caller: %s", (byAll, byAddress, byCaller, decision) => {
+    const bytes = (count: number | undefined) => (count === undefined ? undefined : count * unit);
+    expect(decideMemory({ byAll: byAll * unit, byAddress: bytes(byAddress), byCaller: bytes(byCaller) }, bounds)).toBe(
       decision,
     );
   });
@@ -34,26 +35,26 @@ describe("the memory of requests", () => {
     const memory = createRequestMemory(bounds);
     const one = open(memory, "a", "greedy");
     const other = open(memory, "b", "greedy");
-    expect(one.held?.hold(100 * kib)).toBe(true);
-    expect(other.held?.hold(100 * kib)).toBe(false);
+    expect(one.held?.hold(100 * unit)).toBe(true);
+    expect(other.held?.hold(100 * unit)).toBe(false);
     other.held?.release();
-    expect(open(memory, "b", "modest").held?.hold(100 * kib)).toBe(true);
+    expect(open(memory, "b", "modest").held?.hold(100 * unit)).toBe(true);
   });
 
   it("is bounded for an address, whoever its accounts are", () => {
     const memory = createRequestMemory(bounds);
     const results = Array.from({ length: 10 }, (_, count) =>
-      open(memory, "a", `account ${count}`).held?.hold(80 * kib),
+      open(memory, "a", `account ${count}`).held?.hold(80 * unit),
     );
     expect(results.slice(0, 4)).toEqual([true, true, true, true]);
     expect(results).toContain(false);
-    expect(open(memory, "b", "customer").held?.hold(80 * kib)).toBe(true);
+    expect(open(memory, "b", "customer").held?.hold(80 * unit)).toBe(true);
   });
 
   it("counts requests that send nothing", () => {
     const memory = createRequestMemory(bounds);
-    const opened = Array.from({ length: 100 }, () => open(memory, "a").held);
-    expect(opened.filter((held) => held !== undefined)).toHaveLength(bounds.callerBytesMax / requestBytesMin);
+    const opened = Array.from({ length: 2_000 }, () => open(memory, "a").held);
+    expect(opened.filter((held) => held !== undefined)).toHaveLength(Math.floor((400 * unit) / (32 * 1024)));
   });
 
   it("is taken from the largest caller of the largest address where all hold too much, and never from the small", () => {
@@ -61,9 +62,9 @@ describe("the memory of requests", () => {
     const attackers = Array.from({ length: 9 }, (_, count) =>
       open(memory, `attacker ${count % 3}`, `account ${count}`),
     );
-    for (const { held } of attackers) held?.hold(100 * kib);
+    for (const { held } of attackers) held?.hold(110 * unit);
     const customer = open(memory, "customer", "customer");
-    expect(customer.held?.hold(50 * kib)).toBe(true);
+    expect(customer.held?.hold(50 * unit)).toBe(true);
     expect(customer.state.givenUp).toBe(false);
     expect(attackers.filter(({ state }) => state.givenUp)).toHaveLength(1);
   });
@@ -73,21 +74,21 @@ describe("the memory of requests", () => {
     const held: HeldRequest[] = [];
     for (let count = 0; count < 9; count += 1) {
       const one = open(memory, `attacker ${count}`, `account ${count}`).held;
-      one?.hold(100 * kib);
+      one?.hold(110 * unit);
       one?.finished();
       if (one !== undefined) held.push(one);
     }
-    expect(open(memory, "customer", "customer").held?.hold(50 * kib)).toBe(false);
+    expect(open(memory, "customer", "customer").held?.hold(50 * unit)).toBe(false);
     held[0]?.release();
-    expect(open(memory, "another", "another").held?.hold(50 * kib)).toBe(true);
+    expect(open(memory, "another", "another").held?.hold(50 * unit)).toBe(true);
   });
 
   it("weighs callers that are counted by account only against addresses", () => {
     const memory = createRequestMemory(bounds);
     const backend = Array.from({ length: 4 }, (_, count) => open(memory, undefined, `account ${count}`));
-    for (const { held } of backend) held?.hold(150 * kib);
+    for (const { held } of backend) held?.hold(150 * unit);
     const small = Array.from({ length: 4 }, (_, count) => open(memory, `address ${count}`, `other ${count}`));
-    for (const { held } of small) expect(held?.hold(90 * kib)).toBe(true);
+    for (const { held } of small) expect(held?.hold(105 * unit)).toBe(true);
     expect(backend.filter(({ state }) => state.givenUp)).toHaveLength(1);
     expect(small.filter(({ state }) => state.givenUp)).toHaveLength(0);
   });
@@ -96,7 +97,7 @@ describe("the memory of requests", () => {
     const memory = createRequestMemory(bounds);
     for (let round = 0; round < 20; round += 1) {
       const { held } = open(memory, "a", "account");
-      expect(held?.hold(150 * kib)).toBe(true);
+      expect(held?.hold(150 * unit)).toBe(true);
       held?.release();
       held?.release();
     }
