@@ -81,6 +81,43 @@ describe.each(topologies)("an order in $name", ({ start }) => {
     expect(await ledger.effects(placed.id)).toEqual([]);
   });
 
+  it("is REJECTED when the account would have more of a product ordered and not shipped than one may have", async () => {
+    const { token } = await shop.customer();
+    const product = await shop.product({ stock: 2_000 });
+    const most = await shop.order(token, product, { quantity: 1_000 });
+    expect((await shop.settled(token, most.id)).status).toBe("CONFIRMED");
+    const more = await shop.order(token, product);
+    expect(await shop.settled(token, more.id)).toMatchObject({ status: "REJECTED", rejectionReason: "QUANTITY_LIMIT" });
+    expect(await shop.stock(product)).toEqual({ onHand: 2_000, reserved: 1_000, available: 1_000 });
+    expect(await ledger.effects(more.id)).toEqual([]);
+    await shop.post(`/api/orders/${most.id}:cancel`, { token });
+    await shop.settled(token, most.id);
+    const later = await shop.order(token, product);
+    expect((await shop.settled(token, later.id)).status).toBe("CONFIRMED");
+  });
+
+  it("is not placed at another total than its customer was shown", async () => {
+    const { token } = await shop.customer();
+    const product = await shop.product({ stock: 1 });
+    const at = (minorUnits: string) =>
+      shop.post("/api/orders", {
+        token,
+        body: {
+          items: [{ productId: product, quantity: 1 }],
+          paymentMethod: "pm_test_approved",
+          expectedTotal: { currencyCode: "EUR", minorUnits },
+        },
+      });
+    const refused = await at("999");
+    expect(refused.status).toBe(400);
+    expect(refused.body.details).toMatchObject([
+      { reason: "TOTAL_CHANGED", metadata: { total_currency_code: "EUR", total_minor_units: "1250" } },
+      { fieldViolations: [{ field: "expected_total" }] },
+    ]);
+    expect((await shop.call("GET", "/api/orders", { token })).body.orders).toEqual([]);
+    expect((await at("1250")).status).toBe(200);
+  });
+
   it("can be cancelled before it is shipped: money and stock go back", async () => {
     const { token } = await shop.customer();
     const product = await shop.product({ stock: 4 });
