@@ -1,17 +1,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startEmbeddedPostgres } from "@rialto/database";
 import { createLogger } from "@rialto/telemetry";
+import { redisForTests } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
 const main = new URL("../src/main.ts", import.meta.url).pathname;
 const root = new URL("../../../", import.meta.url).pathname;
 const started = new Set<ChildProcess>();
+const redis = await redisForTests();
 let folder: string;
 
 beforeAll(async () => {
@@ -25,6 +27,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  await redis?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -118,6 +121,30 @@ describe("what keeps it from starting is one clear line, and the exit code is 1:
     await postgres.stop();
     expect(said).toMatch(/^rialto: .*DATABASE_URL.*password.*\n$/);
     expect(said).not.toContain("wrong-one");
+  });
+
+  it("a Postgres that takes fewer connections than the process may open", async () => {
+    const settings = { max_connections: "20" };
+    const postgres = await startEmbeddedPostgres({ directory: join(folder, "small-postgres"), log: silent, settings });
+    const said = await failure({ DATABASE_URL: postgres.url });
+    await postgres.stop();
+    expect(said).toMatch(/^rialto: Postgres takes 17 connections .* may open \d+: set max_connections to \d+ .*\n$/);
+  });
+
+  it("a data folder that cannot be written", async () => {
+    await writeFile(join(folder, "a-file"), "");
+    const said = await failure({ RIALTO_DATA_DIR: join(folder, "a-file", "data") });
+    expect(said).toMatch(/^rialto: \S+a-file\S* cannot be made or written \(ENOTDIR\): set RIALTO_DATA_DIR .*\n$/);
+  });
+
+  it("an address that this machine does not have", async () => {
+    expect(await failure({ RIALTO_HOST: "192.0.2.1" })).toMatch(/^rialto: RIALTO_HOST names an address .*\n$/);
+  });
+
+  it.skipIf(redis === undefined)("a Redis that refuses the password", async () => {
+    const said = await failure({ REDIS_URL: `redis://somebody:hunter2@127.0.0.1:${redis?.port}` });
+    expect(said).toMatch(/^rialto: REDIS_URL: Redis refuses the user or the password.*\n$/);
+    expect(said).not.toContain("hunter2");
   });
 
   it("variables that are wrong, a line each", async () => {

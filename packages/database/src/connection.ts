@@ -2,6 +2,8 @@ import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { DatabaseUnreachable } from "./errors.ts";
 import { meaningOf } from "./failures.ts";
+import { codeOf } from "./outage.ts";
+import { clientAt, poolerRefusal, whyUnreachable } from "./server-address.ts";
 import { type WriteWatch, watchWrites } from "./write-watch.ts";
 
 /** A pool of connections; int8 comes and goes as bigint. */
@@ -12,6 +14,8 @@ export type Transaction = postgres.TransactionSql<{ bigint: bigint }>;
 /** A service's way to its own schema. */
 export interface Database {
   readonly schema: string;
+  /** How many connections its pools open at the most, together. */
+  readonly connectionsMax: number;
   /** For SQL of our own. */
   readonly sql: Sql;
   /** For queries built with Drizzle, which changes how its client reads dates and JSON: so it has one of its own. */
@@ -40,7 +44,9 @@ const closeTimeoutSeconds = 3;
  * combined commit is waited for, so that it is looked up and sent again over a new connection.
  */
 const answerMsMaxDefault = 12_000;
+const adminIdleMsMax = 599_000;
 const reconnectDelaySecondsMax = 1;
+const connectionsMaxDefault = 10;
 const ormConnectionsMax = 5;
 const laneConnectionsMax = 2;
 /** Connections are not renewed more often, however many statements a read-only server refuses. */
@@ -95,11 +101,14 @@ export function openDatabase(o: {
   };
   const more: Sql[] = [];
   const shared = { answerMsMax, onFailure };
-  const sql = watched(connect(o.url, { max: o.connectionsMax ?? 10, connection: session, ...shared }), writes);
+  const sql = watched(
+    connect(o.url, { max: o.connectionsMax ?? connectionsMaxDefault, connection: session, ...shared }),
+    writes,
+  );
   const forLanes = { max: laneConnectionsMax, connection: { ...session, ...laneSettings }, ...shared };
   const lanes = watched(connect(o.url, forLanes), writes);
   const forOrm = watched(
-    postgres(o.url, driverOptions({ max: ormConnectionsMax, connection: session, ...shared })),
+    postgres(...clientAt(o.url, driverOptions({ max: ormConnectionsMax, connection: session, ...shared }))),
     writes,
   );
   return {
@@ -112,6 +121,9 @@ export function openDatabase(o: {
       const pool = watched(connect(o.url, { max: connectionsMax, connection, ...shared }), writes);
       more.push(pool);
       return pool;
+    },
+    get connectionsMax() {
+      return [sql, lanes, forOrm, ...more].reduce((sum, pool) => sum + pool.options.max, 0);
     },
     writes,
     renew,
@@ -167,31 +179,27 @@ function driverOptions({ max, connection, answerMsMax, onFailure }: PoolOptions)
  * COPY and cursors, in which the server may be the one who waits.
  */
 export function connect(url: string, o: PoolOptions): Sql {
-  const sql = postgres(url, { ...driverOptions(o), types: { bigint: postgres.BigInt } });
+  const sql = postgres(...clientAt(url, { ...driverOptions(o), types: { bigint: postgres.BigInt } }));
   if (!("lostConnectionsMended" in postgres && "renew" in sql)) throw new Error(unmended);
   return sql;
 }
 
 /** Opens a short-lived pool of one connection for an administrative task, and says plainly when there is no way in. */
 export async function withAdmin<T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-  const sql = connect(url, { max: 1, connection: { application_name: "rialto-provision" } });
+  // The time-out is one that nobody else sets: a pooler that drops it drops the others as well.
+  const connection = { application_name: "rialto-provision", idle_in_transaction_session_timeout: adminIdleMsMax };
+  const sql = connect(url, { max: 1, connection });
   try {
-    await sql`select 1`.catch((cause: unknown) => {
-      throw new DatabaseUnreachable(whyUnreachable(cause), { cause });
+    const [row] = await sql<{ kept: boolean }[]>`
+      select setting::int = ${adminIdleMsMax} as kept from pg_settings
+      where name = 'idle_in_transaction_session_timeout'`.catch((cause: unknown) => {
+      const code = codeOf(cause) || "no reason given";
+      const reason = whyUnreachable(cause) ?? `Postgres does not answer at the database URL (${code}).`;
+      throw new DatabaseUnreachable(reason, { cause });
     });
+    if (row?.kept !== true) throw new DatabaseUnreachable(poolerRefusal);
     return await work(sql);
   } finally {
     await sql.end({ timeout: closeTimeoutSeconds });
   }
-}
-
-/** One line for whoever set DATABASE_URL. It names what to change, and neither address nor password. */
-function whyUnreachable(error: unknown): string {
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  if (code === "28P01" || code === "28000") return "Postgres refuses the user or the password of the database URL.";
-  if (code === "3D000") return "The database that the database URL names does not exist.";
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "The host of the database URL is not known.";
-  if (code === "53300") return "Postgres has no connection left for us.";
-  if (code.startsWith("57")) return "Postgres is starting or stopping.";
-  return `Postgres does not answer at the database URL (${code || "no reason given"}).`;
 }

@@ -29,5 +29,6 @@ export { installationOf, type SchemaSpec } from "./migrations.ts";
 export { codeOf, isLockedOut, isOutage, isPassing } from "./outage.ts";
 export { provision } from "./provision.ts";
 export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./roles.ts";
+export { poolerRefusal, readServerAddress, whyUnreachable } from "./server-address.ts";
 export type { TableRights } from "./table-rights.ts";
 export { eventColumns, idempotencyTable, leaseTable } from "./tables.ts";

@@ -7,6 +7,7 @@ import postgres from "postgres";
 import type { Database } from "./connection.ts";
 import { MigrationsDiffer, TooOldCode } from "./errors.ts";
 import type { ExtensionIndex } from "./extension-indexes.ts";
+import { clientAt } from "./server-address.ts";
 import type { TableRights } from "./table-rights.ts";
 
 /** A schema of Postgres and the folder of the migrations that drizzle-kit wrote for it. */
@@ -39,11 +40,8 @@ const ledger = "__drizzle_migrations";
  */
 export async function migrateSchema(owner: string, spec: SchemaSpec): Promise<void> {
   const written = readMigrations(spec);
-  const client = postgres(owner, {
-    max: 1,
-    onnotice: () => undefined,
-    connection: { application_name: "rialto-migrate", search_path: `"${spec.name}"`, lock_timeout: 10_000 },
-  });
+  const connection = { application_name: "rialto-migrate", search_path: `"${spec.name}"`, lock_timeout: 10_000 };
+  const client = postgres(...clientAt(owner, { max: 1, onnotice: () => undefined, connection }));
   try {
     await applyMigrations(drizzle(client), {
       migrationsFolder: fileURLToPath(spec.migrations),

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { meaningOf } from "@rialto/database";
+import { meaningOf, readServerAddress } from "@rialto/database";
 import {
   type BackendFactory,
   type PgPool,
@@ -40,7 +40,7 @@ class JobsConnection extends PostgresConnection {
  * asks a right on the whole database even where it is there: `provision` has made it, and the owner does without that right.
  */
 export async function migrateJobs(ownerUrl: string): Promise<void> {
-  const client = new PgClient({ connectionString: ownerUrl, application_name: "rialto-migrate-jobs" });
+  const client = new PgClient({ ...pgAddress(ownerUrl), application_name: "rialto-migrate-jobs" });
   await client.connect();
   // See `slowToFail` on these types.
   const real = client as unknown as PgQueryable;
@@ -54,12 +54,18 @@ export async function migrateJobs(ownerUrl: string): Promise<void> {
   }
 }
 
+/** pg would read TLS in the URL in its own way. */
+function pgAddress(text: string) {
+  const { url, ssl } = readServerAddress(text);
+  return { connectionString: url, ssl };
+}
+
 /** Jobs on Postgres: one pool for all queues of the process. */
 export function createPostgresJobs(url: string): Jobs {
   const limits = { lock_timeout: lockTimeoutMs, statement_timeout: statementTimeoutMs };
   const pool = new pg.Pool({
     Client: PgClient,
-    connectionString: url,
+    ...pgAddress(url),
     ...limits,
     idle_in_transaction_session_timeout: idleTransactionTimeoutMs,
     query_timeout: queryTimeoutMs,

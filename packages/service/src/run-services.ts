@@ -21,6 +21,7 @@ import type { Logger } from "@rialto/telemetry";
 import type { Announcement } from "./announcement.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 import type { Config } from "./config.ts";
+import { requireConnections } from "./connection-need.ts";
 import { createApp } from "./create-app.ts";
 import { connect, connectJobs, type DatabaseAccess, prepareDatabases } from "./databases.ts";
 import { deadLetterRoute } from "./dead-letter-route.ts";
@@ -165,6 +166,10 @@ async function start(
     opened.push({ part, open, endpoint, registrar, readiness });
   }
 
+  const onPostgres = config.redisUrl === undefined;
+  const subscriptions = opened.reduce((sum, { open }) => sum + open.subscriptions.length, 0);
+  const databases = parts.flatMap(({ database, extras }) => [database, ...extras.values()]);
+  await requireConnections(databases, onPostgres ? subscriptions : undefined);
   // What is published here is registered before anything can happen. The others' publishers may wait for this process in turn.
   for (const { registrar } of opened) await registrar.registerHere();
   for (const { open } of opened) await open.seed();

@@ -9,6 +9,7 @@ import {
   RoleOfAnother,
   TooOldCode,
   TooOldPostgres,
+  whyUnreachable,
 } from "@rialto/database";
 import { ConfigurationError } from "./configuration-error.ts";
 
@@ -24,8 +25,8 @@ const saidPlainly = [
   ProvisioningBlocked,
 ];
 
-/** SQLSTATEs of a session that was not let in: wrong password, wrong user, no such database. */
-const accessRefused: ReadonlySet<string> = new Set(["28P01", "28000", "3D000"]);
+/** Why a file or folder could not be made. */
+const unwritable: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "ENOSPC", "EEXIST"]);
 
 /**
  * Says why a process could not start, a line for each thing to put right. What we know how to put right is said in words; anything else
@@ -36,7 +37,13 @@ export function explainStartFailure(error: unknown): readonly string[] {
   if (error instanceof DatabaseUnreachable) return [`DATABASE_URL: ${error.message}`];
   if (!(error instanceof Error)) return [String(error)];
   if (saidPlainly.some((kind) => error instanceof kind)) return [error.message];
-  if ("code" in error && (isOutage(error) || accessRefused.has(String(error.code))))
+  const reason = whyUnreachable(error);
+  if (reason !== undefined) return [`A database cannot be used: ${reason}`];
+  if ("code" in error && "path" in error && unwritable.has(String(error.code)))
+    return [
+      `${error.path} cannot be made or written (${error.code}): set RIALTO_DATA_DIR to a folder that this user may write`,
+    ];
+  if ("code" in error && isOutage(error))
     return [`A database or Redis cannot be used (${error.code}): check the URLs that the environment names.`];
   if ("code" in error && "port" in error) {
     if (error.code === "EADDRINUSE")
