@@ -14,6 +14,8 @@ export const doorName = "gateway";
 
 interface Identified {
   readonly caller: Caller;
+  /** The access token of the person who calls, for the gateway's own calls in their name. */
+  readonly userToken?: string;
   /** Where the call came in from outside, as the gateway saw it. */
   readonly clientAddress?: string;
   /** The gateway calls, and names neither a person nor an address that it would pass the call on for. */
@@ -33,8 +35,10 @@ export async function identify(headers: Headers, service: string, verifier: Toke
   if (name !== doorName) return { caller: { kind: "service", name } };
   const address = headers.get(clientAddressHeader);
   const from = address === null ? {} : { clientAddress: address };
-  const caller = await identifyPerson(headers.get(userTokenHeader), verifier);
-  return { caller, ...from, isDoorItself: caller.kind === "anonymous" && address === null };
+  const authorization = headers.get(userTokenHeader);
+  const caller = await identifyPerson(authorization, verifier);
+  const shown = authorization === null ? {} : { userToken: bearer(authorization) };
+  return { caller, ...shown, ...from, isDoorItself: caller.kind === "anonymous" && address === null };
 }
 
 /** Whose access token an Authorization header holds; nobody's in particular where there is none. Throws TOKEN_INVALID or SESSION_ENDED where it does not hold. */

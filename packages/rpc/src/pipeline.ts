@@ -56,7 +56,7 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
   const log = parts.log.child({ requestId, traceId: trace.traceId });
   try {
     const identified = await clock.race(identify(head.headers, parts.service, parts.verifier));
-    const { clientAddress } = identified;
+    const { clientAddress, userToken } = identified;
     const policy = accessOf(head.method);
     const caller = callerUnder(policy, identified);
     switch (decideAccess(policy, caller)) {
@@ -73,6 +73,7 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
       deadline: clock.deadline,
       requestId,
       traceparent: trace.traceparent,
+      ...(userToken === undefined ? {} : { userToken }),
       caller,
       now,
       log,

@@ -40,6 +40,12 @@ describe("an endpoint over HTTP", () => {
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/proto"]);
   });
 
+  it("knows the access token of who calls through the gateway, which makes calls of its own in their name", async () => {
+    shop.calls.length = 0;
+    await send(json);
+    expect(shop.calls.map(({ userToken }) => userToken)).toEqual([people.customer]);
+  });
+
   it("answers with the request id, refusals too", async () => {
     expect((await send(json, { "x-request-id": "r-1" })).headers.get("x-request-id")).toBe("r-1");
     expect((await send("{}", { "x-request-id": "r-2" })).headers.get("x-request-id")).toBe("r-2");
