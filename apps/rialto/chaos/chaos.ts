@@ -16,6 +16,9 @@ interface Options {
   readonly freezes: number | undefined;
   readonly drops: number | undefined;
   readonly flushes: number;
+  readonly readOnlys: number | undefined;
+  readonly moves: number | undefined;
+  readonly cuts: number | undefined;
   readonly seed: number | undefined;
   readonly rate: number;
   readonly jobs: JobsBackend;
@@ -37,6 +40,13 @@ const program = new Command("chaos")
     count,
   )
   .option("--flushes <n>", "how often Redis loses its memory and lives on", count, 0)
+  .option("--read-onlys <n>", "how often Postgres becomes read-only (default: a twentieth of the kills)", count)
+  .option(
+    "--moves <n>",
+    "how often Postgres is killed and a synchronous standby takes over (default: a twentieth of the kills)",
+    count,
+  )
+  .option("--cuts <n>", "how often every connection is cut (default: a twentieth of the kills)", count)
   .option("--seed <n>", "decides every choice (default: a random one, which is printed)", count)
   .option("--rate <n>", "orders begun in a second", count, 12)
   .addOption(new Option("--jobs <backend>", "where jobs wait").choices(["redis", "postgres"]).default("redis"))
@@ -45,11 +55,14 @@ const program = new Command("chaos")
   .option("--may-crash", "a process that kills itself is no violation: for trees with a seeded bug", false)
   .parse();
 
-const { freezes, drops, seed, ...rest } = program.opts<Options>();
+const { freezes, drops, readOnlys, moves, cuts, seed, ...rest } = program.opts<Options>();
 const held = await runChaos({
   ...rest,
   freezes: freezes ?? Math.ceil(rest.kills / 6),
   drops: drops ?? Math.ceil(rest.kills / 4),
+  readOnlys: readOnlys ?? Math.ceil(rest.kills / 20),
+  moves: moves ?? Math.ceil(rest.kills / 20),
+  cuts: cuts ?? Math.ceil(rest.kills / 20),
   seed: seed ?? randomInt(seedMax),
   env: process.env,
   tell: (line) => void process.stdout.write(`${line}\n`),

@@ -10,6 +10,8 @@ const gapMsMin = 1_000;
 /** How often a process that comes up in the middle of other faults is tried again. */
 const startTriesMax = 20;
 const startRetryMs = 500;
+/** Between two cuts of all connections: new ones are at work by then, or about to be. */
+const cutAgainMs = 400;
 
 /** Makes faults happen, by their plan. */
 export interface FaultInjector {
@@ -70,6 +72,31 @@ export function createFaultInjector(o: {
     end("");
   }
 
+  async function readOnly(forMs: number): Promise<void> {
+    const end = timeLine.begin({ kind: "READ_ONLY", touches: ["postgres"] }, `postgres is read-only for ${forMs} ms`);
+    await system.postgres.setReadOnly(true);
+    await sleep(forMs);
+    await system.postgres.setReadOnly(false);
+    end("");
+  }
+
+  async function move(): Promise<void> {
+    const end = timeLine.begin({ kind: "MOVE", touches: ["postgres"] }, "postgres moves to a synchronous standby");
+    const asked = Date.now();
+    await system.postgres.move();
+    end(`postgres has moved after ${Date.now() - asked} ms`);
+  }
+
+  async function cutAll(times: number): Promise<void> {
+    const end = timeLine.begin({ kind: "CUT_ALL", touches: ["postgres"] }, `every connection is cut, ${times} times`);
+    for (let n = 0; n < times; n += 1) {
+      // Redis may be down for a fault of its own, and has cut all by that.
+      await Promise.all([system.postgres.cutAll(), system.redis?.cutAll().catch(() => undefined)]);
+      await sleep(cutAgainMs);
+    }
+    end("");
+  }
+
   function happen(fault: FaultPlan): Promise<void> {
     switch (fault.kind) {
       case "KILL": {
@@ -92,6 +119,13 @@ export function createFaultInjector(o: {
           await system.redis?.flush();
           end("");
         });
+      // In turn with what else happens to Postgres: a server that is down is neither promoted nor asked to cut.
+      case "READ_ONLY":
+        return inTurn("postgres", () => readOnly(fault.forMs));
+      case "MOVE":
+        return inTurn("postgres", move);
+      case "CUT_ALL":
+        return inTurn("postgres", () => cutAll(fault.times));
     }
   }
 

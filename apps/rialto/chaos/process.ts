@@ -65,6 +65,9 @@ export function describeProcess(o: {
         }
         await sleep(readyPollMs);
       }
+      // A start says why it cannot, and ends. What nobody caught is a defect, whatever is down; being killed is neither.
+      if (order === orders && isUncaught(tail(o.logPath, logged)))
+        ownEnds.push(`${o.name} ended by itself as it started: ${tail(o.logPath, logged)}`);
       if (Date.now() > until) throw new Error(`${o.name} does not start: ${tail(o.logPath, logged)}`);
       await sleep(restartDelayMs);
     }
@@ -136,6 +139,11 @@ async function isWell(port: number, path: "/health" | "/ready"): Promise<boolean
   } catch {
     return false;
   }
+}
+
+/** What Node writes last where an error ended it. */
+function isUncaught(said: string): boolean {
+  return /\nNode\.js v\d+\.\d+\.\d+\s*$/.test(said);
 }
 
 function sizeOf(path: string): number {

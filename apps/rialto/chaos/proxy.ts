@@ -16,11 +16,11 @@ export interface Line {
   close(): void;
 }
 
-/** Lays a line: a TCP port of its own that leads to another one, on 127.0.0.1 both. */
+/** Lays a line: a TCP port of its own that leads to another one, on 127.0.0.1 both. Where that one moves, new connections go there. */
 export async function layLine(o: {
   readonly from: string;
   readonly to: string;
-  readonly targetPort: number;
+  readonly targetPort: () => number;
 }): Promise<Line> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let state: "OPEN" | "CUT" | "SILENT" = "OPEN";
@@ -43,7 +43,7 @@ export async function layLine(o: {
       near.destroy();
       return;
     }
-    const pair = [near, connect({ port: o.targetPort, host: "127.0.0.1", noDelay: true })] as const;
+    const pair = [near, connect({ port: o.targetPort(), host: "127.0.0.1", noDelay: true })] as const;
     pairs.add(pair);
     for (const socket of pair) {
       socket.on("error", () => end(pair));

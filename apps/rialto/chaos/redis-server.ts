@@ -12,6 +12,8 @@ const answerMsMax = 5_000;
 export interface RedisServer extends Part {
   /** FLUSHALL. */
   flush(): Promise<void>;
+  /** Ends the connections of all clients. */
+  cutAll(): Promise<void>;
 }
 
 /** Starts a redis-server on a port. */
@@ -51,6 +53,10 @@ export async function startRedisServer(port: number, directory: string): Promise
     async flush() {
       const answer = await ask(port, "FLUSHALL");
       if (!answer.startsWith("+OK")) throw new Error(`FLUSHALL was answered with ${answer}`);
+    },
+    async cutAll() {
+      const answer = await ask(port, "CLIENT KILL TYPE normal SKIPME yes");
+      if (!answer.startsWith(":")) throw new Error(`CLIENT KILL was answered with ${answer}`);
     },
   };
 }

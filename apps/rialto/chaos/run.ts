@@ -35,7 +35,7 @@ export interface RunOptions extends FaultCounts {
 export async function runChaos(o: RunOptions): Promise<boolean> {
   const { tell } = o;
   tell(
-    `seed ${o.seed}: ${o.orders} orders, ${o.kills} kills, ${o.freezes} freezes, ${o.drops} dropped lines, ${o.flushes} flushes, jobs on ${o.jobs}`,
+    `seed ${o.seed}: ${o.orders} orders, ${o.kills} kills, ${o.freezes} freezes, ${o.drops} dropped lines, ${o.flushes} flushes, ${o.readOnlys} times read-only, ${o.moves} moves, ${o.cuts} cuts of all, jobs on ${o.jobs}`,
   );
   const begun = Date.now();
   const system = await startSystem(o);

@@ -54,7 +54,7 @@ export async function startSystem(o: {
   const logs = join(folder, "logs");
   mkdirSync(logs);
   const ports = await takePortBlock();
-  const postgres = await startPostgresTree(join(folder, "postgres"), ports.next());
+  const postgres = await startPostgresTree(join(folder, "postgres"));
   const redisPort = ports.next();
   const redis = o.jobs === "redis" ? await startRedisServer(redisPort, folder) : undefined;
   const mail = await startMailCatcher();
@@ -73,7 +73,8 @@ export async function startSystem(o: {
     RIALTO_RATE_LIMIT: "0",
   };
   const lines: Line[] = [];
-  const lay = async (from: string, to: string, targetPort: number) => {
+  const lay = async (from: string, to: string, target: number | (() => number)) => {
+    const targetPort = typeof target === "number" ? () => target : target;
     const line = await layLine({ from, to, targetPort });
     lines.push(line);
     return line.port;
@@ -93,7 +94,7 @@ export async function startSystem(o: {
       env[`RIALTO_${target.toUpperCase()}_URL`] = urls.join(",");
     }
     if (app !== "gateway") {
-      const toPostgres = await lay(name, "postgres", postgres.port);
+      const toPostgres = await lay(name, "postgres", postgres.primaryPort);
       for (const schema of [app, ...(app === "payment" ? ["card_network"] : []), ...(redis ? [] : ["jobs"])])
         env[`RIALTO_${schema.toUpperCase()}_DATABASE_URL`] = await runtimeUrlAt(postgres.url, schema, toPostgres);
       if (redis) env.REDIS_URL = `redis://127.0.0.1:${await lay(name, "redis", redisPort)}`;

@@ -1,6 +1,6 @@
 /** A fault as it happened. */
 export interface Fault {
-  readonly kind: "KILL" | "FREEZE" | "CUT" | "SILENCE" | "FLUSH";
+  readonly kind: "KILL" | "FREEZE" | "CUT" | "SILENCE" | "FLUSH" | "READ_ONLY" | "MOVE" | "CUT_ALL";
   /** The parts that it touches: one process, or both ends of a line. */
   readonly touches: readonly string[];
   /** Milliseconds since 1970, as the clocks of the system tell them. */

@@ -38,6 +38,7 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
     // Root's Postgres runs as another user, who must be able to enter.
     chmodSync(folder, 0o755);
     pair = await startPostgresPair({ folder, synchronous: true, settings });
+    await pair.addStandby();
     topology = await start({ DATABASE_URL: pair.url });
     shop = await openShop(topology);
     ({ token } = await shop.customer());

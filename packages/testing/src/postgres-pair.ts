@@ -16,6 +16,10 @@ const copyTriesMax = 3;
 export interface PostgresPair {
   /** The superuser's, by the name. The same whoever is the primary. */
   readonly url: string;
+  /** Where the primary itself listens at this moment, for who brings a name of their own. */
+  primaryPort(): number;
+  /** What the servers themselves have logged, one after the other. */
+  serverLog(): string;
   /** As the superuser, at the primary itself. */
   onPrimary<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T>;
   /** Makes the primary read-only, or writable again; sessions that are open notice it with their next transaction. */
@@ -27,7 +31,13 @@ export interface PostgresPair {
   switchOver(): Promise<void>;
   /** Kills the primary, promotes the standby, and leads the name there. */
   failOver(): Promise<void>;
-  /** Makes a standby of the primary anew, for the next move. The old primary is stopped. */
+  /** Kills the primary with all its processes, for `restart` to bring it back. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  /** Stops the primary where it stands, and lets it go on. */
+  freeze(): void;
+  thaw(): void;
+  /** Makes a standby of the primary, anew for each move. The old primary is stopped. */
   addStandby(): Promise<void>;
   close(): Promise<void>;
 }
@@ -36,10 +46,13 @@ interface Server {
   readonly directory: string;
   readonly running: EmbeddedPostgres;
   readonly port: number;
+  readonly postmaster: number;
+  /** The folder of its cluster, in which its log is. */
+  readonly folder: string;
 }
 
 /**
- * Starts a primary and a standby in a folder. The standby is a copy of the data folder of the running primary (Postgres' low-level backup), which follows it by
+ * Starts a primary in a folder; `addStandby` gives it a standby. The standby is a copy of the data folder of the running primary (Postgres' low-level backup), which follows it by
  * streaming. `synchronous`: a commit is answered once the standby has it on disk.
  */
 export async function startPostgresPair(o: {
@@ -53,10 +66,13 @@ export async function startPostgresPair(o: {
   let made = 0;
   const open = async (directory: string, more: Readonly<Record<string, string>> = {}): Promise<Server> => {
     const running = await startEmbeddedPostgres({ directory, log, settings: { ...settings, ...more } });
-    return { directory, running, port: Number(new URL(running.url).port) };
+    const folder = String(JSON.parse(readFileSync(join(directory, "postgres.json"), "utf8")).folder);
+    const postmaster = Number(readFileSync(join(folder, "data", "postmaster.pid"), "utf8").split("\n")[0]);
+    return { directory, running, port: Number(new URL(running.url).port), postmaster, folder };
   };
   let primary = await open(join(o.folder, "server-0"));
   let standby: Server | undefined;
+  const folders = [primary.folder];
   const retired: Server[] = [];
   const name: MovingName = await movingName(primary.port);
   const url = new URL(primary.running.url);
@@ -75,6 +91,8 @@ export async function startPostgresPair(o: {
 
   const pair: PostgresPair = {
     url: url.href,
+    primaryPort: () => primary.port,
+    serverLog: () => folders.map((folder) => readFileSync(join(folder, "server.log"), "utf8")).join(""),
     onPrimary: (work) => as(primary, work),
     setReadOnly: (isReadOnly) => setReadOnly(primary, isReadOnly),
     async switchOver() {
@@ -98,6 +116,13 @@ export async function startPostgresPair(o: {
       await killServer(primary);
       await promote();
     },
+    kill: () => killServer(primary),
+    async restart() {
+      primary = await open(primary.directory);
+      name.move(primary.port);
+    },
+    freeze: () => signalAll(primary, "SIGSTOP"),
+    thaw: () => signalAll(primary, "SIGCONT"),
     async addStandby() {
       for (const old of retired.splice(0)) await old.running.stop();
       made += 1;
@@ -107,6 +132,7 @@ export async function startPostgresPair(o: {
       standby = await open(directory, {
         primary_conninfo: `host=127.0.0.1 port=${port} user=postgres password=${password} application_name=standby`,
       });
+      folders.push(standby.folder);
       await until(() =>
         as(primary, async (sql) => (await sql`select 1 from pg_stat_replication where state = 'streaming'`).length > 0),
       );
@@ -124,13 +150,12 @@ export async function startPostgresPair(o: {
       for (const server of [standby, primary, ...retired]) await server?.running.stop();
     },
   };
-  await pair.addStandby();
   return pair;
 }
 
 /** Postgres' low-level backup: https://www.postgresql.org/docs/current/continuous-archiving.html */
 async function copyServer(from: Server, directory: string): Promise<void> {
-  const state = JSON.parse(readFileSync(join(from.directory, "postgres.json"), "utf8"));
+  const state: object = JSON.parse(readFileSync(join(from.directory, "postgres.json"), "utf8"));
   const folder = join(directory, "postgres");
   mkdirSync(folder, { recursive: true });
   const to = join(folder, "data");
@@ -175,13 +200,15 @@ async function setReadOnly(server: Server, isReadOnly: boolean): Promise<void> {
 
 /** Kills the server with all its processes, at one moment. */
 async function killServer(server: Server): Promise<void> {
-  const data = await as(server, async (sql) => (await sql`select current_setting('data_directory') as data`)[0]?.data);
-  const postmaster = Number(readFileSync(join(String(data), "postmaster.pid"), "utf8").split("\n")[0]);
   // Stopped first, so that none of them can act while the others die.
-  for (const signal of ["SIGSTOP", "SIGKILL"] as const)
-    for (const pid of [postmaster, ...childrenOf(postmaster)]) send(pid, signal);
+  signalAll(server, "SIGSTOP");
+  signalAll(server, "SIGKILL");
   // Nothing is left to stop; it lets go of the folder.
   await server.running.stop();
+}
+
+function signalAll({ postmaster }: Server, signal: NodeJS.Signals): void {
+  for (const pid of [postmaster, ...childrenOf(postmaster)]) send(pid, signal);
 }
 
 function childrenOf(parent: number): number[] {

@@ -30,6 +30,12 @@ export type FaultPlan = {
       readonly forMs: number;
     }
   | { readonly kind: "FLUSH" }
+  /** Postgres takes no writes for a while. */
+  | { readonly kind: "READ_ONLY"; readonly forMs: number }
+  /** Postgres is killed, and its synchronous standby takes over. */
+  | { readonly kind: "MOVE" }
+  /** Every connection to Postgres and to Redis is ended by the server, so many times, one shortly after the other. */
+  | { readonly kind: "CUT_ALL"; readonly times: number }
 );
 
 export interface FaultCounts {
@@ -38,6 +44,9 @@ export interface FaultCounts {
   readonly drops: number;
   /** FLUSHALL: Redis lives on without its memory. */
   readonly flushes: number;
+  readonly readOnlys: number;
+  readonly moves: number;
+  readonly cuts: number;
 }
 
 /** Plans all faults of a run, in the order of their moments. */
@@ -78,6 +87,14 @@ export function planFaults(seed: number, orders: number, counts: FaultCounts, wi
       afterOrders: Math.ceil(((n + 1) * orders) / (counts.flushes + 1)),
       delayMs: 0,
     })),
+    // Drawn last: the other faults of a seed are what they were before there were these.
+    ...Array.from({ length: counts.readOnlys }, () => ({
+      kind: "READ_ONLY" as const,
+      forMs: random.pick([500, 3_000, 8_000, 15_000]),
+      ...moment(),
+    })),
+    ...Array.from({ length: counts.moves }, () => ({ kind: "MOVE" as const, ...moment() })),
+    ...Array.from({ length: counts.cuts }, () => ({ kind: "CUT_ALL" as const, times: random.int(1, 8), ...moment() })),
   ];
   return faults.sort((a, b) => a.afterOrders - b.afterOrders || a.delayMs - b.delayMs);
 }
