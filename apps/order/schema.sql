@@ -2,6 +2,21 @@
 
 -- Schema order
 
+create table audit_entry (
+  id uuid not null,
+  "time" timestamp with time zone not null default now(),
+  actor text not null,
+  method text not null,
+  subject text not null,
+  changes jsonb not null,
+  request_id text not null,
+  client_address text,
+  constraint audit_entry_pkey PRIMARY KEY (id)
+);
+CREATE INDEX audit_entry_actor ON "order".audit_entry USING btree (actor, id);
+CREATE INDEX audit_entry_subject ON "order".audit_entry USING btree (subject, id);
+CREATE INDEX audit_entry_time ON "order".audit_entry USING btree ("time");
+
 create table batch (
   id uuid not null,
   create_time timestamp with time zone not null default now(),
@@ -162,3 +177,26 @@ create table registration (
   update_time timestamp with time zone not null default now(),
   constraint registration_pkey PRIMARY KEY (subscription)
 );
+
+CREATE OR REPLACE FUNCTION "order".sweep_audit(kept_days integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'order', 'pg_temp'
+AS $function$
+DECLARE
+  emptied integer;
+  removed integer;
+BEGIN
+  IF kept_days IS NULL OR kept_days < 90 THEN
+    RAISE EXCEPTION 'audit entries are kept for 90 days at the least' USING ERRCODE = '22023';
+  END IF;
+  UPDATE audit_entry SET client_address = NULL WHERE id IN (
+    SELECT id FROM audit_entry WHERE client_address IS NOT NULL AND time < now() - interval '90 days' ORDER BY time LIMIT 1000);
+  GET DIAGNOSTICS emptied = ROW_COUNT;
+  DELETE FROM audit_entry WHERE id IN (
+    SELECT id FROM audit_entry WHERE time < now() - make_interval(days => kept_days) ORDER BY time LIMIT 1000);
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  RETURN emptied + removed;
+END $function$
+;

@@ -3,19 +3,17 @@ import {
   type CallContext,
   type CallOptions,
   type Client,
-  callErrors,
   createEndpoint,
   type Endpoint,
-  isUnavailable,
   nextPageToken,
   pageOf,
-  reasonOf,
   refuse,
   serve,
   type TokenVerifier,
 } from "@rialto/rpc";
 import { deadLetterKeys, eventErrors, mergeSubscriptions } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
+import { askAll, notFound, onBehalfOf } from "./ask-services.ts";
 
 /** The domain whose methods the gateway answers itself. It names the door as services are named: the audience of the gateway's token. */
 export const eventsDoorName = "events";
@@ -51,7 +49,7 @@ function deadLetters(keepers: readonly EventKeeper[]): Parameters<typeof serve<t
     async listDeadLetters(request, ctx) {
       const filter = { subscription: request.subscription === "" ? undefined : request.subscription };
       const { limit } = pageOf(request, filter, deadLetterKeys);
-      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.listDeadLetters(request, ctx));
+      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.listDeadLetters(request, onBehalfOf(ctx)));
       if (filter.subscription !== undefined) asked.requireOne();
       const all = asked.answers.flatMap((answer) => answer.deadLetters).sort(byEventThenSubscription);
       const page = all.slice(0, limit);
@@ -62,33 +60,40 @@ function deadLetters(keepers: readonly EventKeeper[]): Parameters<typeof serve<t
     },
 
     async getDeadLetter(request, ctx) {
-      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.getDeadLetter(request, ctx));
+      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.getDeadLetter(request, onBehalfOf(ctx)));
       return asked.requireOne();
     },
 
     async retryDeadLetter(request, ctx) {
       const key = keyOf(ctx);
-      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.retryDeadLetter(request, ctx, key));
+      const asked = await askAll(keepers, ({ deadLetters }) =>
+        deadLetters.retryDeadLetter(request, onBehalfOf(ctx), key),
+      );
       return asked.requireOne();
     },
 
     async retryAllDeadLetters(request, ctx) {
       const key = keyOf(ctx);
-      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.retryAllDeadLetters(request, ctx, key));
+      const asked = await askAll(keepers, ({ deadLetters }) =>
+        deadLetters.retryAllDeadLetters(request, onBehalfOf(ctx), key),
+      );
       asked.requireOne();
       return { retried: asked.answers.reduce((sum, { retried }) => sum + retried, 0) };
     },
 
     async discardDeadLetter(request, ctx) {
       const key = keyOf(ctx);
-      const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.discardDeadLetter(request, ctx, key));
+      const asked = await askAll(keepers, ({ deadLetters }) =>
+        deadLetters.discardDeadLetter(request, onBehalfOf(ctx), key),
+      );
       return asked.requireOne();
     },
   };
 }
 
 function subscriptions(keepers: readonly EventKeeper[]): Parameters<typeof serve<typeof SubscriptionService>>[1] {
-  const list = (ctx: CallContext) => askAll(keepers, ({ subscriptions }) => subscriptions.listSubscriptions({}, ctx));
+  const list = (ctx: CallContext) =>
+    askAll(keepers, ({ subscriptions }) => subscriptions.listSubscriptions({}, onBehalfOf(ctx)));
   return {
     async listSubscriptions(_request, ctx) {
       const { answers, unreachable } = await list(ctx);
@@ -98,13 +103,17 @@ function subscriptions(keepers: readonly EventKeeper[]): Parameters<typeof serve
 
     async pauseSubscription(request, ctx) {
       const key = keyOf(ctx);
-      const asked = await askAll(keepers, ({ subscriptions }) => subscriptions.pauseSubscription(request, ctx, key));
+      const asked = await askAll(keepers, ({ subscriptions }) =>
+        subscriptions.pauseSubscription(request, onBehalfOf(ctx), key),
+      );
       return asked.requireOne();
     },
 
     async resumeSubscription(request, ctx) {
       const key = keyOf(ctx);
-      const asked = await askAll(keepers, ({ subscriptions }) => subscriptions.resumeSubscription(request, ctx, key));
+      const asked = await askAll(keepers, ({ subscriptions }) =>
+        subscriptions.resumeSubscription(request, onBehalfOf(ctx), key),
+      );
       return asked.requireOne();
     },
 
@@ -119,7 +128,7 @@ function subscriptions(keepers: readonly EventKeeper[]): Parameters<typeof serve
       if (subscriber !== undefined && !subscriber.paused) throw refuse(eventErrors.SUBSCRIPTION_IN_USE);
       const runsIt = ({ service }: EventKeeper) => service === subscriber?.subscriber;
       const remove = (some: readonly EventKeeper[]) =>
-        askAll(some, ({ subscriptions }) => subscriptions.removeSubscription({ name }, ctx));
+        askAll(some, ({ subscriptions }) => subscriptions.removeSubscription({ name }, onBehalfOf(ctx)));
       const others = await remove(keepers.filter((keeper) => !runsIt(keeper)));
       const last = await remove(keepers.filter(runsIt));
       const unreachable = [...others.unreachable, ...last.unreachable];
@@ -127,55 +136,6 @@ function subscriptions(keepers: readonly EventKeeper[]): Parameters<typeof serve
       return { unreachableServices: unreachable };
     },
   };
-}
-
-/** What the services answered that know what was asked about. */
-interface Asked<T> {
-  readonly answers: readonly T[];
-  /** The services that did not answer. */
-  readonly unreachable: readonly string[];
-  /** The one answer; throws where no service knows what was asked about, or where one that did not answer might. */
-  requireOne(): T;
-}
-
-/**
- * Asks every service. One that knows no such subscription has nothing to say; another refusal is the answer, unless a second service knows better.
- */
-async function askAll<T>(keepers: readonly EventKeeper[], ask: (keeper: EventKeeper) => Promise<T>): Promise<Asked<T>> {
-  const answers: T[] = [];
-  const unreachable: string[] = [];
-  let refused: unknown;
-  await Promise.all(
-    keepers.map(async (keeper) => {
-      try {
-        answers.push(await ask(keeper));
-      } catch (error) {
-        const reason = reasonOf(error);
-        if (isUnavailable(error)) unreachable.push(keeper.service);
-        // A service without an inbox serves no dead letters.
-        else if (reason !== "SUBSCRIPTION_NOT_FOUND" && reason !== "METHOD_UNKNOWN") refused = error;
-      }
-    }),
-  );
-  if (answers.length === 0 && refused !== undefined) throw refusalOf(refused);
-  return {
-    answers,
-    unreachable: unreachable.sort(),
-    requireOne: () => answers[0] ?? notFound(unreachable),
-  };
-}
-
-/** What a service refused with, as the door's own refusal. */
-function refusalOf(error: unknown): unknown {
-  const reason = reasonOf(error);
-  for (const definition of [...eventErrors, ...callErrors]) {
-    if (definition.reason === reason) return refuse(definition, { cause: error });
-  }
-  return error;
-}
-
-function notFound(unreachable: readonly string[]): never {
-  throw refuse(unreachable.length > 0 ? callErrors.TEMPORARILY_UNAVAILABLE : eventErrors.SUBSCRIPTION_NOT_FOUND);
 }
 
 /** The client's key, for the service that does the work under it. */

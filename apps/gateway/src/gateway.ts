@@ -8,6 +8,7 @@ import {
   callErrors,
   createAddressCheck,
   createByteUpstream,
+  type Endpoint,
   isStandardPath,
   openPort,
   type PortTls,
@@ -21,15 +22,17 @@ import {
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { logUnreadable, logWhenDone } from "./access-log.ts";
 import { answerError } from "./answer-error.ts";
+import { auditDoorName, createAuditDoor } from "./audit-door.ts";
 import { createBrowser, safetyHeaders } from "./browser.ts";
 import { type AddressOf, createAddressOf, type ForwardedHeader } from "./client-address.ts";
 import { isGrpc, isProcedurePath, publishedMethods, requireRpc } from "./connect.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import { createEarlyRefusal, isOfHealth } from "./early-refusal.ts";
-import { createEventsDoor, type EventKeeper, eventsDoorName } from "./events-door.ts";
+import { createEventsDoor, eventsDoorName } from "./events-door.ts";
 import type { Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import { createHealth, type HealthSources } from "./health.ts";
+import type { Keeper } from "./keepers.ts";
 import { createLoad, type Load, type Work } from "./load.ts";
 import { createPages } from "./pages.ts";
 import { identifyCaller, requireAccess, unknownMethod } from "./policy.ts";
@@ -46,8 +49,8 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly host?: string;
   /** Speak TLS, and choose HTTP/2 by ALPN; cleartext where it is not given. */
   readonly tls?: PortTls | undefined;
-  /** What the services keep of events, which the gateway shows as one. */
-  readonly keepers: readonly EventKeeper[];
+  /** What the services keep of events and of audit entries, which the gateway shows as one. */
+  readonly keepers: readonly Keeper[];
   /** Checks access tokens. */
   readonly verifier: TokenVerifier;
   readonly log: Logger;
@@ -108,7 +111,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     ...(o.bodyPace === undefined ? {} : { bodyPace: o.bodyPace }),
     ...(o.eventLoopDelayMs === undefined ? {} : { eventLoopDelayMs: o.eventLoopDelayMs }),
   });
-  const answer = createHandler({ ...o, upstream: withEventsDoor(o) }, load, {
+  const answer = createHandler({ ...o, upstream: withOwnDoors(o) }, load, {
     stopping: stopping.signal,
     closing: closing.signal,
   });
@@ -147,11 +150,14 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   };
 }
 
-/** The ways to the services, and the one that ends here: what they keep of events is put together by the gateway itself. */
-function withEventsDoor(o: GatewayOptions): Behind["upstream"] {
-  const endpoint = createEventsDoor(o);
-  const door = createByteUpstream({ kind: "local", endpoint: () => endpoint });
-  return (service) => (service === eventsDoorName ? door : o.upstream(service));
+/** The ways to the services, and the two that end here: what they keep of events and of audit entries is put together by the gateway itself. */
+function withOwnDoors(o: GatewayOptions): Behind["upstream"] {
+  const doorTo = (endpoint: Endpoint) => createByteUpstream({ kind: "local", endpoint: () => endpoint });
+  const doors = new Map([
+    [eventsDoorName, doorTo(createEventsDoor(o))],
+    [auditDoorName, doorTo(createAuditDoor(o))],
+  ]);
+  return (service) => doors.get(service) ?? o.upstream(service);
 }
 
 function createHandler(

@@ -1,5 +1,6 @@
 import { createHealthPages, isFromHere, type Readiness, type Revocations, type TokenVerifier } from "@rialto/rpc";
 import type { RateLimitState } from "@rialto/service";
+import { auditDoorName } from "./audit-door.ts";
 import { contractServices, isPublished, upstreamNameOf } from "./contract.ts";
 import { eventsDoorName } from "./events-door.ts";
 import type { Exchange } from "./exchange.ts";
@@ -59,5 +60,7 @@ export function createHealth(
 /** Those that serve what the contract publishes. What services keep of events is put together by the gateway itself, which is no service behind. */
 function servicesBehind(): readonly string[] {
   const published = contractServices.flatMap((service) => service.methods).filter(isPublished);
-  return [...new Set(published.map(upstreamNameOf))].filter((name) => name !== eventsDoorName);
+  return [...new Set(published.map(upstreamNameOf))].filter(
+    (name) => name !== eventsDoorName && name !== auditDoorName,
+  );
 }

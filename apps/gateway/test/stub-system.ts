@@ -70,8 +70,10 @@ export async function startStubSystem(
   const asked: string[] = [];
   const endpoints = new Map<string, Endpoint>();
   for (const name of serviceNames) {
-    // What is kept of events every service serves.
-    const services = contractServices.filter(({ typeName }) => [name, "events"].includes(typeName.split(".")[1] ?? ""));
+    // What is kept of events, and the audit log, every service serves.
+    const services = contractServices.filter(({ typeName }) =>
+      [name, "events", "audit"].includes(typeName.split(".")[1] ?? ""),
+    );
     const routes = services.map((service) =>
       serve(service, handlersOf(service, service === OrderService ? orders : {}, calls)),
     );

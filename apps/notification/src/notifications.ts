@@ -7,8 +7,8 @@ import {
   NotificationSchema,
   type NotificationService,
 } from "@rialto/contracts";
-import { type Database, once } from "@rialto/database";
-import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { type Database, once, recordAudit } from "@rialto/database";
+import { auditOf, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { errors } from "./errors.ts";
 import type { Notification } from "./notification.ts";
@@ -49,6 +49,8 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
       const answer = await once(app.database.sql, ctx.idempotencyKey, async (tx) => {
         const queued = await requeue(tx, id);
         if (queued === undefined) throw refuse(errors.NOTIFICATION_NOT_SENT_YET);
+        const changes = [{ field: "state", before: known.state, after: queued.state }];
+        await recordAudit(tx, auditOf(ctx, { subject: `notification:${id}`, changes }));
         return toJson(NotificationSchema, messageOf(queued));
       });
       return { notification: fromJson(NotificationSchema, answer) };

@@ -1,4 +1,4 @@
-import { idempotencyTable, leaseTable } from "@rialto/database";
+import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { check, index, integer, pgSchema, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
@@ -55,6 +55,7 @@ export const notification = schema.table(
   ],
 );
 
+export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);

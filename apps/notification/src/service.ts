@@ -22,6 +22,7 @@ import { createNotificationStore } from "./store.ts";
 export const notification = defineService({
   name: "notification",
   migrations: new URL("../migrations", import.meta.url),
+  rights: { audit_entry: "append-only" },
   calls: { users: UserService, auth: AuthService, orders: OrderService },
   own: ({ calls, database, config, log, now }) => {
     const store = createNotificationStore(database);

@@ -4,6 +4,7 @@ import { type Database, once, replay } from "@rialto/database";
 import { type CallContext, callErrors, callerName, refuse } from "@rialto/rpc";
 import { errors } from "./errors.ts";
 import type { Order } from "./order.ts";
+import { orderAudit } from "./order-audit.ts";
 import { orderMessage } from "./order-message.ts";
 import { ownOrder } from "./own-order.ts";
 import type { OrderStore } from "./store.ts";
@@ -49,6 +50,7 @@ export async function changeOrder(
         traceparent: ctx.traceparent,
         key,
         response: answerJson,
+        audit: (after) => orderAudit(ctx, before, after),
       },
       { signal: ctx.signal },
     );

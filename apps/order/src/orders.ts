@@ -7,6 +7,7 @@ import { v7 as newId } from "uuid";
 import { changeOrder } from "./change-order.ts";
 import { errors } from "./errors.ts";
 import { listHistory, listOrders } from "./list-orders.ts";
+import { orderAudit } from "./order-audit.ts";
 import { orderMessage } from "./order-message.ts";
 import { ownOrder } from "./own-order.ts";
 import { type Offer, placeOrder } from "./place-order.ts";
@@ -64,6 +65,7 @@ export function orders(app: OrdersApp): Handlers<typeof OrderService> {
           traceparent: ctx.traceparent,
           key,
           response: answerJson,
+          audit: (after) => orderAudit(ctx, undefined, after),
         },
         { signal: ctx.signal },
       );

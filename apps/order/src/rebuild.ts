@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Database } from "@rialto/database";
+import { auditColumns, type Database } from "@rialto/database";
 import { asc, gt, inArray, sql } from "drizzle-orm";
+import { v7 as uuid } from "uuid";
 import { fold, type LoggedFact, type Order } from "./order.ts";
 import { factFromJson } from "./order-json.ts";
 import { orderOf, rowColumns, rowOf } from "./order-row.ts";
-import { orderEvent, orders } from "./schema.ts";
+import { auditEntry, orderEvent, orders } from "./schema.ts";
 
 /** Orders whose rows are locked in one transaction. Few: whoever wants to commit to one of them waits for as long as the page takes. */
 const pageOrdersMax = 50;
@@ -74,7 +75,10 @@ async function rebuildPage(tx: Tx, after: string, repair: boolean) {
     const fields = folded === undefined ? ["log"] : fieldsThatDiffer(rows.get(id), folded);
     if (fields.length === 0) continue;
     const repaired = repair && folded !== undefined;
-    if (repaired) await writeRow(tx, folded);
+    if (repaired) {
+      await writeRow(tx, folded);
+      await audit(tx, id, fields);
+    }
     differences.push({ id, fields, repaired });
   }
   return { ids, differences };
@@ -128,4 +132,23 @@ async function writeRow(tx: Tx, order: Order): Promise<void> {
     insert into orders (id, ${names})
     select id, ${names} from jsonb_populate_record(null::orders, ${json}::text::jsonb)
     on conflict (id) do update set (${names}) = row (${values})`);
+}
+
+/** Says in the audit log that an operator had a row repaired, in the commit of the repair. */
+async function audit(tx: Tx, id: string, fields: readonly string[]): Promise<void> {
+  const entry = auditColumns({
+    actor: "operator",
+    method: "rebuild",
+    subject: `order:${id}`,
+    changes: fields.map((field) => ({ field })),
+    requestId: uuid(),
+  });
+  await tx.insert(auditEntry).values({
+    id: entry.id,
+    actor: entry.actor,
+    method: entry.method,
+    subject: entry.subject,
+    changes: entry.changes,
+    requestId: entry.request_id,
+  });
 }

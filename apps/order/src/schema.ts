@@ -1,4 +1,4 @@
-import { attemptColumns, attemptDue, eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
+import { attemptColumns, attemptDue, auditTable, eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { bigint, check, index, integer, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
@@ -74,6 +74,7 @@ export const orderEvent = schema.table("order_event", eventColumns(), (table) =>
   primaryKey({ columns: [table.subjectId, table.version] }),
 ]);
 
+export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);

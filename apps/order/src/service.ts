@@ -21,7 +21,7 @@ import { createOrderWatch } from "./watch.ts";
 export const order = defineService({
   name: "order",
   migrations: new URL("../migrations", import.meta.url),
-  rights: { order_event: "append-only", orders: "kept" },
+  rights: { audit_entry: "append-only", order_event: "append-only", orders: "kept" },
   calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
   own: ({ database, wakeRelay, calls, now }) => {
     const store = createOrderStore({ database, onCommitted: wakeRelay });

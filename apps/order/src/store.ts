@@ -1,6 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { OrderEventSchema } from "@rialto/contracts";
 import {
+  type AuditRecord,
   createCombinedCommit,
   type Database,
   type Decision,
@@ -36,6 +37,8 @@ export interface Change {
   /** The answer that is kept with the key. */
   readonly response?: ((after: Order) => JsonValue) | undefined;
   readonly inbox?: InboxEntry | undefined;
+  /** What the audit log is to say of it. */
+  readonly audit?: ((after: Order) => AuditRecord | undefined) | undefined;
 }
 
 /** What became of a change. After CONFLICT somebody else was faster: read again and decide anew. */
@@ -58,6 +61,7 @@ export function createOrderStore(o: { readonly database: Database; readonly onCo
     subjectTable: "orders",
     rowColumns,
     eventTable: "order_event",
+    audit: true,
     onCommitted: o.onCommitted,
   });
   return {
@@ -82,7 +86,7 @@ export function createOrderStore(o: { readonly database: Database; readonly onCo
 
 /** The change as the combined commit takes it: the row after the fact, the fact for the log, and what is published of it. */
 function decisionOf(change: Change): { decision: Decision; order: Order } {
-  const { orderId, before, fact, time, actor, reason, traceparent, key, response, inbox } = change;
+  const { orderId, before, fact, time, actor, reason, traceparent, key, response, inbox, audit } = change;
   const expected = before?.version ?? 0;
   const order = apply(before, { orderId, version: expected + 1, time, fact });
   const decision: Decision = {
@@ -105,6 +109,7 @@ function decisionOf(change: Change): { decision: Decision; order: Order } {
     ...(key && { key }),
     ...(key && response && { response: response(order) }),
     ...(inbox && { inbox }),
+    ...(audit && { audit: audit(order) }),
   };
   return { decision, order };
 }

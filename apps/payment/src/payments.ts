@@ -1,5 +1,14 @@
 import type { PaymentService } from "@rialto/contracts";
-import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
+import {
+  auditOf,
+  type CallContext,
+  callErrors,
+  type Handlers,
+  nextPageToken,
+  pageOf,
+  refuse,
+  requireOwner,
+} from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { errors } from "./errors.ts";
 import type { Operations } from "./operations.ts";
@@ -96,7 +105,9 @@ async function resolveBy(app: Parts, ctx: CallContext, id: string, reason: strin
     if (before === undefined) throw refuse(errors.PAYMENT_NOT_FOUND);
     const step = resolveAttention(before);
     if (step.kind !== "START") return before;
-    const committed = await app.payments.commit({ ...origin, before, event: step.event, time: app.now() });
+    const changes = [{ field: "attention", before: before.attention?.reason }];
+    const audit = auditOf(ctx, { subject: `payment:${before.id}`, changes });
+    const committed = await app.payments.commit({ ...origin, before, event: step.event, time: app.now(), audit });
     if (committed.kind === "COMMITTED") return committed.payment;
   }
   throw refuse(callErrors.CHANGED_MEANWHILE);

@@ -1,9 +1,9 @@
-import { type Database, type JsonValue, KeyReused, replay } from "@rialto/database";
-import { type CallContext, callErrors, refuse } from "@rialto/rpc";
+import { type AuditChange, type Database, type JsonValue, KeyReused, replay } from "@rialto/database";
+import { auditOf, type CallContext, callErrors, refuse } from "@rialto/rpc";
 import { errors } from "./errors.ts";
 import type { Operations } from "./operations.ts";
 import { decisionsMax, originOf } from "./origin.ts";
-import { type Payment, refund, refusalOf } from "./payment.ts";
+import { type Operation, type Payment, refund, refusalOf } from "./payment.ts";
 import type { PaymentStore } from "./store.ts";
 
 export interface RefundCommand {
@@ -79,6 +79,7 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
           time: now(),
           key: ctx.idempotencyKey,
           response,
+          audit: auditOf(ctx, { subject: `payment:${id}`, changes: refundChanges(payment, event.operation) }),
         });
         if (committed.kind === "CONFLICT") continue;
         if (committed.kind === "REPLAY") return resume(id, committed.response);
@@ -92,4 +93,10 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
       throw refuse(callErrors.CHANGED_MEANWHILE);
     },
   };
+}
+
+/** The refund as it is begun; what the provider makes of it stands in the payment's own log. */
+function refundChanges({ attention, currency }: Payment, { amount }: Operation): readonly AuditChange[] {
+  const begun = { field: "refund", after: `${amount} ${currency ?? ""}` };
+  return attention === undefined ? [begun] : [begun, { field: "attention", before: attention.reason }];
 }

@@ -11,7 +11,7 @@ import { createPaymentStore } from "./store.ts";
 export const payment = defineService({
   name: "payment",
   migrations: new URL("../migrations", import.meta.url),
-  rights: { payment_event: "append-only", payment: "kept" },
+  rights: { audit_entry: "append-only", payment_event: "append-only", payment: "kept" },
   extraSchemas: [
     {
       name: "card_network",

@@ -1,4 +1,5 @@
 import {
+  type AuditRecord,
   claimAttempts,
   createCombinedCommit,
   type Database,
@@ -28,6 +29,8 @@ export interface PaymentDecision {
   /** Stored with the commit, and found by `replay` from then on. */
   readonly key?: IdempotencyKey | undefined;
   readonly response?: JsonValue;
+  /** What the audit log is to say of it. */
+  readonly audit?: AuditRecord | undefined;
 }
 
 export type Committed =
@@ -78,6 +81,7 @@ export function createPaymentStore(o: { readonly database: Database; readonly wa
     subjectTable: "payment",
     rowColumns,
     eventTable: "payment_event",
+    audit: true,
     onCommitted: o.wakeRelay,
   });
 
@@ -101,6 +105,7 @@ export function createPaymentStore(o: { readonly database: Database; readonly wa
             time: time.toISOString(),
           },
           message: publishedOf(payment, event),
+          audit: decision.audit,
           ...(decision.key === undefined ? {} : { key: decision.key, response: decision.response ?? null }),
         });
         return outcome.kind === "COMMITTED" ? { kind: "COMMITTED", payment } : outcome;

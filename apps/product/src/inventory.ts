@@ -1,7 +1,7 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { type InventoryService, StockSchema } from "@rialto/contracts";
-import { type Database, once } from "@rialto/database";
-import { callerName, type Handlers, type Refusal, refuse } from "@rialto/rpc";
+import { type Database, once, recordAudit } from "@rialto/database";
+import { auditChanges, auditOf, callerName, type Handlers, type Refusal, refuse } from "@rialto/rpc";
 import { v7 as uuid } from "uuid";
 import { errors } from "./errors.ts";
 import { stockMessage } from "./product-message.ts";
@@ -29,6 +29,9 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
         await insertAdjustment(tx, { id: uuid(), productId, delta, reason, actor, time: ctx.now });
         const [after] = await readStock(tx, [productId]);
         if (after === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+        const before = { ...after, onHand: after.onHand - delta };
+        const changes = auditChanges(before, after, { on_hand: ({ onHand }) => onHand });
+        await recordAudit(tx, auditOf(ctx, { subject: `product:${productId}`, changes }));
         return toJson(StockSchema, stockMessage(after));
       });
       return { stock: fromJson(StockSchema, answer) };

@@ -1,7 +1,7 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ProductSchema, type ProductService, type UpdateProductRequest } from "@rialto/contracts";
-import { type Database, once } from "@rialto/database";
-import { callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { type AuditChange, type Database, once, recordAudit } from "@rialto/database";
+import { auditChanges, auditOf, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuid } from "uuid";
 import { errors } from "./errors.ts";
 import { changeProduct, type Product, type ProductChange, searchWordsMax, searchWordsOf } from "./product.ts";
@@ -36,6 +36,10 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       };
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         await insertProduct(tx, product);
+        await recordAudit(
+          tx,
+          auditOf(ctx, { subject: `product:${product.id}`, changes: changesOf(undefined, product) }),
+        );
         return toJson(ProductSchema, productMessage(product));
       });
       return { product: fromJson(ProductSchema, answer) };
@@ -88,11 +92,25 @@ export function products(app: Parts): Handlers<typeof ProductService> {
         if (before === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
         const after = changeProduct(before, change, ctx.now);
         await updateProduct(tx, after);
+        const changes = changesOf(before, after);
+        if (changes.length > 0) await recordAudit(tx, auditOf(ctx, { subject: `product:${before.id}`, changes }));
         return toJson(ProductSchema, productMessage(after));
       });
       return { product: fromJson(ProductSchema, answer) };
     },
   };
+}
+
+/** What the audit log says of a change: the values of prices and states, and of texts that they changed. */
+function changesOf(before: Product | undefined, after: Product): readonly AuditChange[] {
+  return auditChanges(before, after, {
+    name: { personal: ({ name }) => name },
+    description: { personal: ({ description }) => description },
+    category: { personal: ({ category }) => category },
+    "price.minor_units": ({ price }) => price,
+    "price.currency_code": ({ currency }) => currency,
+    active: ({ active }) => active,
+  });
 }
 
 /** What the mask names, or without a mask what is set. A text that is named and not set is emptied, but for the name. */

@@ -1,4 +1,4 @@
-import { idempotencyTable, leaseTable } from "@rialto/database";
+import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
@@ -91,6 +91,7 @@ export const adjustment = schema.table(
   (table) => [index("adjustment_product").on(table.productId, table.id)],
 );
 
+export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);

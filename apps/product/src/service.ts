@@ -14,7 +14,7 @@ export { errors } from "./errors.ts";
 export const product = defineService({
   name: "product",
   migrations: new URL("../migrations", import.meta.url),
-  rights: { adjustment: "append-only", reservation: "kept", stock: "kept" },
+  rights: { audit_entry: "append-only", adjustment: "append-only", reservation: "kept", stock: "kept" },
   indexes: [
     {
       extension: "pg_trgm",

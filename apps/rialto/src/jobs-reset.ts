@@ -1,5 +1,5 @@
 import { emptyQueues, restartDeliveries } from "@rialto/events";
-import { runTask, type TaskAccess } from "@rialto/service";
+import { auditCommand, runTask, type TaskAccess } from "@rialto/service";
 import { Command, InvalidArgumentError } from "commander";
 import { services } from "./services.ts";
 import { withTaskData } from "./task-data.ts";
@@ -31,7 +31,13 @@ async function reset(
   const queues = await emptyQueues(await access.jobs({ takeOver }));
   say(queues.length === 0 ? "There is no queue that holds anything" : `Emptied: ${queues.join(", ")}`);
   for (const { name } of services) {
-    const restarted = await restartDeliveries((await access.database(name)).sql, { settledSince });
+    const { sql } = await access.database(name);
+    const restarted = await sql.begin(async (tx) => {
+      const count = await restartDeliveries(tx, { settledSince });
+      const changes = [{ field: "deliveries", after: `${count} sent anew` }];
+      await auditCommand(tx, { command: "jobs:reset", subject: `service:${name}`, changes });
+      return count;
+    });
     say(`${name}: ${restarted} deliveries are sent anew`);
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { ownerUrl, provision } from "@rialto/database";
 import { migrateJobs } from "@rialto/events";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
@@ -105,6 +106,35 @@ describe("a service's runtime role", () => {
     const logs = declared.filter(({ rights }) => rights === "append-only").map(({ table }) => table);
     expect(logs).toEqual(expect.arrayContaining(["order_event", "payment_event", "adjustment"]));
   });
+
+  it.each(services.map(({ name }) => name))(
+    "of %s can do to its audit log what the sweep does, and no more",
+    async (schema) => {
+      const entry = (sql: postgres.Sql, id: string, days: number) => sql`
+      insert into ${sql(`${schema}.audit_entry`)} (id, time, actor, method, subject, changes, request_id, client_address)
+      values (${id}, now() - ${days} * interval '1 day', 'operator', 'test', ${id}, '[]', 'request', '192.0.2.1')`;
+      const ids = { young: randomUUID(), old: randomUUID(), over: randomUUID() };
+      await asRole(schema, async (sql) => {
+        await entry(sql, ids.young, 89);
+        await entry(sql, ids.old, 399);
+        await entry(sql, ids.over, 401);
+        const sweep = (days: number) => sql`select ${sql.unsafe(`"${schema}".sweep_audit`)}(${days}::int) as rows`;
+        await expect(sweep(89)).rejects.toThrow("kept for 90 days at the least");
+        expect(await sweep(400)).toMatchObject([{ rows: 3 }]);
+        expect(await sweep(400)).toMatchObject([{ rows: 0 }]);
+        const left = await sql<{ id: string; address: string | null }[]>`
+        select id, client_address as address from ${sql(`${schema}.audit_entry`)} where id = any (${Object.values(ids)}) order by time`;
+        expect([...left]).toEqual([
+          { id: ids.old, address: null },
+          { id: ids.young, address: "192.0.2.1" },
+        ]);
+      });
+      for (const role of names.filter((name) => name !== schema))
+        await asRole(role, async (sql) => {
+          await expect(sql`select ${sql.unsafe(`"${schema}".sweep_audit`)}(400)`).rejects.toThrow("permission denied");
+        });
+    },
+  );
 
   async function asRole(role: string, work: (sql: postgres.Sql) => Promise<void>): Promise<void> {
     const sql = postgres(db.urlOf(role), { max: 1 });

@@ -1,4 +1,4 @@
-import { idempotencyTable, leaseTable } from "@rialto/database";
+import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
 import { outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import {
@@ -141,6 +141,7 @@ export const emailConfirmation = schema.table(
   ],
 );
 
+export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);

@@ -17,6 +17,7 @@ import { users } from "./users.ts";
 export const user = defineService({
   name: "user",
   migrations: new URL("../migrations", import.meta.url),
+  rights: { audit_entry: "append-only" },
   calls: {},
   own: async ({ database, config, signingKeys, derivedKey }) => {
     const limits = openRateLimits(config);

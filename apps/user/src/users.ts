@@ -1,7 +1,17 @@
 import { Role, type UserChange as UserChangeMessage, type UserService } from "@rialto/contracts";
-import { type Database, once, replay } from "@rialto/database";
+import { type AuditChange, type Database, once, recordAudit, replay } from "@rialto/database";
 import { publish } from "@rialto/events";
-import { type CallContext, callErrors, type Handlers, nextPageToken, pageOf, refuse, requireOwner } from "@rialto/rpc";
+import {
+  auditChanges,
+  auditOf,
+  type CallContext,
+  callErrors,
+  type Handlers,
+  nextPageToken,
+  pageOf,
+  refuse,
+  requireOwner,
+} from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import type { Attempts } from "./attempts.ts";
 import { endConfirmations, insertConfirmation, wantConfirmation } from "./confirmation-store.ts";
@@ -51,6 +61,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
         await endAllSessions(tx, { userId: user.id, reason: "DISABLED" });
       }
       await publish(tx, publicationOf(changed, kind, ctx.traceparent));
+      await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
       return storedAnswerOf(changed);
     });
     app.wakeRelay();
@@ -138,6 +149,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
           // Access tokens carry the role: those of an admin who is none any more must end. And who becomes one signs in for it: a session that
           // somebody got hold of while it could do little does not grow with its account.
           if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });
+          await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
         }
         return storedAnswerOf(changed);
       });
@@ -155,6 +167,24 @@ export function users(app: Parts): Handlers<typeof UserService> {
       return { user: storedMessageOf(answer) };
     },
   };
+}
+
+function subjectOf({ id }: User): string {
+  return `user:${id}`;
+}
+
+/** What the audit log says of a change, with what the service does in the same commit because of it. */
+function changesOf(before: User, after: User): readonly AuditChange[] {
+  const isDisabled = ({ disableTime }: User) => disableTime !== undefined;
+  const changes = auditChanges(before, after, {
+    // One that is asked for takes effect once it is confirmed.
+    email: { personal: ({ email, pendingEmail }) => `${email} ${pendingEmail ?? ""}` },
+    name: { personal: ({ name }) => name },
+    role: ({ role }) => role,
+    disabled: isDisabled,
+  });
+  const endsSessions = before.role !== after.role || (isDisabled(after) && !isDisabled(before));
+  return endsSessions ? [...changes, { field: "sessions", after: "ENDED" }] : changes;
 }
 
 /** A role that an account can have. The contract lets no other through. */

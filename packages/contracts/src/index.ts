@@ -3,6 +3,7 @@ export * from "../gen/google/api/annotations_pb.js";
 export * from "../gen/google/api/http_pb.js";
 export * from "../gen/google/rpc/error_details_pb.js";
 export * from "../gen/google/rpc/status_pb.js";
+export * from "../gen/rialto/audit/v1/audit_pb.js";
 export * from "../gen/rialto/auth/v1/access_pb.js";
 export * from "../gen/rialto/events/v1/dead_letter_pb.js";
 export * from "../gen/rialto/events/v1/envelope_pb.js";

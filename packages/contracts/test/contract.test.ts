@@ -28,6 +28,7 @@ const serviceNames = ["gateway", "user", "product", "order", "payment", "notific
 describe("the contract", () => {
   it("has the services that the design names", () => {
     expect(services.map((service) => service.name).sort()).toEqual([
+      "AuditService",
       "AuthService",
       "DeadLetterService",
       "InventoryService",

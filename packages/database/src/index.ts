@@ -1,4 +1,15 @@
 export { attemptColumns, attemptDue, claimAttempts } from "./attempts.ts";
+export {
+  type AuditChange,
+  type AuditEntry,
+  type AuditFilter,
+  type AuditRecord,
+  auditColumns,
+  listAudit,
+  recordAudit,
+  sweepAudit,
+} from "./audit/audit-entry.ts";
+export { auditTable } from "./audit/audit-table.ts";
 export { type CombinedCommit, createCombinedCommit } from "./combined-commit/combined-commit.ts";
 export type { Decision, Outcome } from "./combined-commit/decision.ts";
 export { type Combiner, createCombiner } from "./combiner.ts";

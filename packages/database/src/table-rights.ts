@@ -31,6 +31,10 @@ export async function applyTableRights(
     const tables = new Set(found.map(({ name }) => name));
     for (const table of Object.keys(o.rights)) if (!tables.has(table)) throw new UnknownTable(o.schema, table);
     await tx`grant select, insert, update, delete on all tables in schema ${tx(o.schema)} to ${role}`;
+    const functions = await tx<{ signature: string }[]>`
+      select oid::regprocedure::text as signature from pg_proc
+      where pronamespace = ${o.schema}::text::regnamespace and proowner = current_user::regrole`;
+    for (const { signature } of functions) await tx`grant execute on function ${tx.unsafe(signature)} to ${role}`;
     for (const [table, rights] of Object.entries(o.rights)) {
       const name = tx(`${o.schema}.${table}`);
       await tx`revoke all on table ${name} from ${role}`;

@@ -1,4 +1,4 @@
-import type { Sql } from "@rialto/database";
+import type { Sql, Transaction } from "@rialto/database";
 import type { Jobs } from "./jobs.ts";
 
 /**
@@ -17,7 +17,7 @@ export async function emptyQueues(jobs: Jobs): Promise<readonly string[]> {
  * earlier time than its publisher. Answers how many deliveries are open then.
  */
 export async function restartDeliveries(
-  sql: Sql,
+  sql: Sql | Transaction,
   o: { readonly settledSince?: Date | undefined } = {},
 ): Promise<number> {
   const again = o.settledSince === undefined ? sql`` : sql`or settle_time >= ${o.settledSince}`;

@@ -14,7 +14,7 @@ import { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
 import type { Origin } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { idempotencyKeyHeader } from "./idempotency.ts";
-import { doorName, serviceTokenHeader, userTokenHeader } from "./identity.ts";
+import { clientAddressHeader, doorName, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault } from "./limits.ts";
 import { createLocalRoad } from "./local-road.ts";
 import { type CallHead, requestIdHeader, traceparentHeader } from "./pipeline.ts";
@@ -100,8 +100,10 @@ async function headOf(method: DescMethod, names: Names, origin: Origin, o: CallO
     [requestIdHeader]: origin.requestId,
     [traceparentHeader]: origin.traceparent,
   });
-  if (origin.userToken !== undefined && names.caller === doorName)
-    headers.set(userTokenHeader, `Bearer ${origin.userToken}`);
+  if (names.caller === doorName) {
+    if (origin.userToken !== undefined) headers.set(userTokenHeader, `Bearer ${origin.userToken}`);
+    if (origin.clientAddress !== undefined) headers.set(clientAddressHeader, origin.clientAddress);
+  }
   if (o.idempotencyKey !== undefined) headers.set(idempotencyKeyHeader, o.idempotencyKey);
   const timeoutMs = o.timeoutMs ?? (method.methodKind === "unary" ? unaryTimeoutMsDefault : streamTimeoutMsMax);
   const latest = Date.now() + timeoutMs;

@@ -13,11 +13,15 @@ export interface Origin {
   readonly traceparent: string;
   /** A person's access token, which the gateway alone passes on. What a service asks of another it asks for itself. */
   readonly userToken?: string;
+  /** The address that the call came in from, where it came through the gateway, which alone passes it on. */
+  readonly clientAddress?: string;
 }
 
 /** What a handler knows of the call that it answers. It is an Origin: pass it on as it is. */
 export interface CallContext extends Origin {
   readonly caller: Caller;
+  /** What is called: "rialto.order.v1.OrderService/ShipOrder". */
+  readonly method: string;
   /** Set where the caller sent an Idempotency-Key and the method takes one. */
   readonly idempotencyKey: IdempotencyKey | undefined;
   /** When the call arrived. Handlers use no clock of their own. */
@@ -25,8 +29,6 @@ export interface CallContext extends Origin {
   readonly log: Logger;
   /** The request's headers. */
   readonly headers: Headers;
-  /** The address that the call came in from, where it came through the gateway. */
-  readonly clientAddress?: string;
 }
 
 /** The origin of work that no request started: a step of a saga, a schedule. */

@@ -1,5 +1,6 @@
 export { type AccessPolicy, accessOf, decideAccess } from "./access.ts";
 export { createAddressCheck, plainAddress } from "./address-check.ts";
+export { auditChanges, auditOf } from "./audit.ts";
 export { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
 export { type ByteRequest, type ByteResponse, byteErrorResponse } from "./bytes.ts";
 export { CallError, isUnavailable, reasonOf } from "./call-error.ts";

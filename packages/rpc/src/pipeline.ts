@@ -75,6 +75,7 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
       traceparent: trace.traceparent,
       ...(userToken === undefined ? {} : { userToken }),
       caller,
+      method: `${head.method.parent.typeName}/${head.method.name}`,
       now,
       log,
       headers: head.headers,

@@ -62,6 +62,8 @@ export interface Config {
   readonly adminPassword: string | undefined;
   /** Where the services of other processes are, one URL a replica. */
   readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
+  /** How many days the entries of the audit log are kept. */
+  readonly auditDays: number;
   /** Requests that one caller may make in a window; 0 for no limits at all. */
   readonly rateLimit: number;
   readonly rateLimitWindowSeconds: number;
@@ -151,6 +153,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     adminEmail: e.RIALTO_ADMIN_EMAIL ?? "admin@rialto.example",
     adminPassword: e.RIALTO_ADMIN_PASSWORD,
     serviceUrls: readEach(serviceNames, "URL", httpUrls(optional)),
+    auditDays: e.RIALTO_AUDIT_DAYS ?? 400,
     rateLimit: e.RIALTO_RATE_LIMIT ?? 100,
     rateLimitWindowSeconds: e.RIALTO_RATE_LIMIT_WINDOW ?? 900,
     unshippedQuantityMax: e.RIALTO_UNSHIPPED_QUANTITY_MAX ?? 1_000,
@@ -225,6 +228,7 @@ const variables = {
   RIALTO_SERVICE_PUBLIC_KEYS: publicKeys(optional),
   RIALTO_ADMIN_EMAIL: emailAddress(optional),
   RIALTO_ADMIN_PASSWORD: textOf(8, 128)(optional),
+  RIALTO_AUDIT_DAYS: wholeNumber(90, 36_500)(optional),
   RIALTO_RATE_LIMIT: wholeNumber(0, 1_000_000_000)(optional),
   RIALTO_RATE_LIMIT_WINDOW: seconds(optional),
   RIALTO_UNSHIPPED_QUANTITY_MAX: wholeNumber(0, 1_000_000_000)(optional),

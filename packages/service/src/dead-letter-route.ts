@@ -7,7 +7,7 @@ import {
   RetryAllDeadLettersResponseSchema,
   RetryDeadLetterResponseSchema,
 } from "@rialto/contracts";
-import { type Database, once, type Sql } from "@rialto/database";
+import { type Database, once, recordAudit, type Sql, type Transaction } from "@rialto/database";
 import {
   type DeadLetter,
   discardDeadLetter,
@@ -16,7 +16,7 @@ import {
   retryDeadLetters,
   type Subscription,
 } from "@rialto/events";
-import { callerName, nextPageToken, pageOf, type Route, refuse, serve } from "@rialto/rpc";
+import { auditOf, type CallContext, callerName, nextPageToken, pageOf, type Route, refuse, serve } from "@rialto/rpc";
 import { eventErrors } from "./errors.ts";
 
 /** What dead letters are listed by: the event's id, then the subscription's name. */
@@ -26,7 +26,22 @@ export const deadLetterKeys = [
 ] as const;
 
 /** Serves what the subscriptions of this service have given up. */
-export function deadLetterRoute({ sql }: Database, subscriptions: readonly Subscription[]): Route {
+export function deadLetterRoute({
+  database: { sql },
+  subscriptions,
+  audits = false,
+}: {
+  readonly database: Pick<Database, "sql">;
+  readonly subscriptions: readonly Subscription[];
+  /** Whether the schema has an audit log. */
+  readonly audits?: boolean;
+}): Route {
+  /** Says in the audit log what became of dead letters. */
+  async function audit(tx: Transaction, ctx: CallContext, subject: string, after: string): Promise<void> {
+    if (!audits) return;
+    await recordAudit(tx, auditOf(ctx, { subject, changes: [{ field: "state", before: "DEAD", after }] }));
+  }
+
   const known = async (name: string) => await requireKnown(sql, subscriptions, name);
   return serve(DeadLetterService, {
     async listDeadLetters(request) {
@@ -56,6 +71,7 @@ export function deadLetterRoute({ sql }: Database, subscriptions: readonly Subsc
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const retried = await retryDeadLetters(tx, { subscription, eventId });
         if (retried === 0) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+        await audit(tx, ctx, `dead-letter:${subscription}/${eventId}`, "RETRY");
         return {};
       });
       ctx.log.info({ subscription, event: eventId, actor: callerName(ctx.caller) }, "a dead letter is tried again");
@@ -66,6 +82,7 @@ export function deadLetterRoute({ sql }: Database, subscriptions: readonly Subsc
       await known(subscription);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const retried = await retryDeadLetters(tx, { subscription });
+        if (retried > 0) await audit(tx, ctx, `subscription:${subscription}`, `RETRY of ${retried}`);
         return toJson(RetryAllDeadLettersResponseSchema, create(RetryAllDeadLettersResponseSchema, { retried }));
       });
       const response = fromJson(RetryAllDeadLettersResponseSchema, answer);
@@ -80,6 +97,7 @@ export function deadLetterRoute({ sql }: Database, subscriptions: readonly Subsc
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const discarded = await discardDeadLetter(tx, { subscription, eventId, ordered });
         if (!discarded) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+        await audit(tx, ctx, `dead-letter:${subscription}/${eventId}`, "DISCARDED");
         return {};
       });
       const actor = callerName(ctx.caller);

@@ -1,5 +1,7 @@
 export { type Announcement, announcementText } from "./announcement.ts";
 export type { App, Calls, Clients } from "./app.ts";
+export { auditCommand } from "./audit-command.ts";
+export { auditFilterOf, auditKeys } from "./audit-route.ts";
 export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 export { type Config, readConfig } from "./config.ts";
 export { ConfigurationError } from "./configuration-error.ts";

@@ -1,9 +1,11 @@
 import type { Logger } from "@rialto/telemetry";
+import { auditCommand } from "./audit-command.ts";
 import type { Config } from "./config.ts";
 import { ConfigurationError } from "./configuration-error.ts";
-import { prepareDatabases } from "./databases.ts";
+import { connect, type DatabaseAccess, prepareDatabases } from "./databases.ts";
 import type { ServiceDefinition } from "./define-service.ts";
 import { openSecret } from "./identity.ts";
+import type { ServiceName } from "./service-name.ts";
 
 /**
  * Makes the roles, schemas and tables of all these services in the Postgres of DATABASE_URL, so that their processes need no role
@@ -26,5 +28,20 @@ export async function migrateAll(
     definitions.flatMap((definition) => definition.schemas),
     log,
   );
+  for (const { name } of definitions) if (config.databaseUrls[name] === undefined) await audit(access, name);
   log.info({ schemas: definitions.flatMap(({ schemas }) => schemas.map(({ name }) => name)) }, "the schemas are ready");
+}
+
+/** Says in the audit log of a service that its schema was migrated, and how many migrations it has now. */
+async function audit(access: DatabaseAccess, service: ServiceName): Promise<void> {
+  const database = await connect(access, service, service);
+  try {
+    await database.sql.begin(async (tx) => {
+      const [ledger] = await tx<{ count: number }[]>`select count(*)::int as count from __drizzle_migrations`;
+      const changes = [{ field: "migrations", after: String(ledger?.count ?? 0) }];
+      await auditCommand(tx, { command: "migrate", subject: `schema:${service}`, changes });
+    });
+  } finally {
+    await database.close();
+  }
 }

@@ -19,6 +19,8 @@ import {
 } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Announcement } from "./announcement.ts";
+import { sweepAuditLog } from "./audit-retention.ts";
+import { auditRoute } from "./audit-route.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 import type { Config } from "./config.ts";
 import { requireConnections } from "./connection-need.ts";
@@ -94,6 +96,8 @@ interface Part {
   /** Whether its schema has an inbox, and whether it keeps idempotency keys. */
   readonly subscribes: boolean;
   readonly keepsKeys: boolean;
+  /** Whether it keeps an audit log. */
+  readonly audits: boolean;
 }
 
 /** One service that is open: it can be called, and has not begun its own work. */
@@ -176,7 +180,7 @@ async function start(
 
   for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
   for (const { part, open } of opened) runSubscriptions(part, open, { jobs, clients }, teardown);
-  for (const { part, open } of opened) runSchedules(part, open, teardown);
+  for (const { part, open } of opened) runSchedules(part, open, config, teardown);
   const server = o.listens ? await listenAlone(opened, { config, clients, revocations }, teardown) : undefined;
   for (const { registrar } of opened) registrar.registerElsewhere(stopping.signal);
 
@@ -213,21 +217,23 @@ async function openConnections(definition: ServiceDefinition, access: DatabaseAc
 
 async function withRelay(part: Awaited<ReturnType<typeof openConnections>>, jobs: Jobs, log: Logger): Promise<Part> {
   const { database } = part;
-  const [row] = await database.sql<{ publishes: boolean; subscribes: boolean; keepsKeys: boolean }[]>`
+  const [row] = await database.sql<{ publishes: boolean; subscribes: boolean; keepsKeys: boolean; audits: boolean }[]>`
     select to_regclass('outbox') is not null as publishes, to_regclass('inbox') is not null as subscribes,
-      to_regclass('idempotency') is not null as "keepsKeys"`;
-  const { publishes, subscribes, keepsKeys } = row ?? { publishes: false, subscribes: false, keepsKeys: false };
-  return { ...part, log, relay: publishes ? createRelay({ database, jobs, log }) : undefined, subscribes, keepsKeys };
+      to_regclass('idempotency') is not null as "keepsKeys", to_regclass('audit_entry') is not null as audits`;
+  const { publishes = false, subscribes = false, keepsKeys = false, audits = false } = row ?? {};
+  const relay = publishes ? createRelay({ database, jobs, log }) : undefined;
+  return { ...part, log, relay, subscribes, keepsKeys, audits };
 }
 
-/** What every service serves beside its own: registrations where it publishes, dead letters where it subscribes. */
+/** What every service serves beside its own: registrations where it publishes, dead letters where it subscribes, its audit log where it keeps one. */
 function eventRoutes(part: Part, { subscriptions }: OpenService, jobs: Jobs): readonly Route[] {
-  const { name: service, database, subscribes } = part;
+  const { name: service, database, subscribes, audits } = part;
   const publishes = part.relay !== undefined;
   return [
     ...(publishes ? [registrationRoute(service, database)] : []),
-    ...(subscribes ? [deadLetterRoute(database, subscriptions)] : []),
-    subscriptionRoute({ service, database, jobs, subscriptions, publishes, subscribes }),
+    ...(subscribes ? [deadLetterRoute({ database, subscriptions, audits })] : []),
+    ...(audits ? [auditRoute(service, database)] : []),
+    subscriptionRoute({ service, database, jobs, subscriptions, publishes, subscribes, audits }),
   ];
 }
 
@@ -263,9 +269,18 @@ function isSomethingDown(error: unknown): boolean {
   return isOutage(error) || isUnavailable(error);
 }
 
-function runSchedules({ database, log, keepsKeys }: Part, open: OpenService, teardown: Teardown): void {
+function runSchedules(
+  { database, log, keepsKeys, audits }: Part,
+  open: OpenService,
+  { auditDays: keptDays }: Config,
+  teardown: Teardown,
+): void {
   const holder = randomUUID();
-  const schedules = [...open.schedules, ...(keepsKeys ? [sweepIdempotencyKeys(database, log)] : [])];
+  const schedules = [
+    ...open.schedules,
+    ...(keepsKeys ? [sweepIdempotencyKeys(database, log)] : []),
+    ...(audits ? [sweepAuditLog(database, { keptDays, log })] : []),
+  ];
   for (const schedule of schedules) {
     const running = runSchedule({ schedule, sql: database.sql, holder, log });
     teardown.add("schedules", () => running.stop());

@@ -18,7 +18,7 @@ afterAll(() => database.close());
 async function listedAfter(...keys: readonly string[]) {
   const endpoint = createEndpoint({
     service: "order",
-    routes: [deadLetterRoute(database.database("order"), [])],
+    routes: [deadLetterRoute({ database: database.database("order"), subscriptions: [] })],
     verifier: {
       user: async () => ({ userId: randomUUID() as UserId, role: "ADMIN", sessionId: "s" }),
       service: async (name) => ({ name }),

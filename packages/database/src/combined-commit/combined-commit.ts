@@ -36,13 +36,15 @@ export function createCombinedCommit(o: {
   eventTable: string;
   /** Whether the schema has an inbox table: true unless said. */
   inbox?: boolean;
+  /** Whether the schema has an audit log: false unless said. */
+  audit?: boolean;
   onCommitted?: () => void;
   lanes?: number;
   batchMax?: number;
   queueMax?: number;
   answerMsMax?: number;
 }): CombinedCommit {
-  const tables: Tables = { ...o, schema: o.database.schema, inbox: o.inbox ?? true };
+  const tables: Tables = { ...o, schema: o.database.schema, inbox: o.inbox ?? true, audit: o.audit ?? false };
   const statement = combinedStatement(tables);
   const ask = createAsk(o.database.lanes, o.answerMsMax ?? answerMsMaxDefault);
   const watched: Ask = (text, objects) =>

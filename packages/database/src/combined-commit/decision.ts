@@ -1,3 +1,4 @@
+import { type AuditRecord, auditColumns } from "../audit/audit-entry.ts";
 import { fingerprintsOf, type IdempotencyKey, keptScopesOf, scopesOf } from "../idempotency.ts";
 import type { JsonValue } from "../json.ts";
 
@@ -26,6 +27,8 @@ export interface Decision {
   readonly response?: JsonValue | undefined;
   /** The event that this decision answers, marked as consumed in the same commit. */
   readonly inbox?: { readonly subscription: string; readonly eventId: string } | undefined;
+  /** What the audit log is to say of it. Its actor is the event's. */
+  readonly audit?: AuditRecord | undefined;
 }
 
 /** How a decision ended. A row that Postgres refuses is `RowRefused`, thrown. */
@@ -47,7 +50,7 @@ export function encodeKey(key: IdempotencyKey | undefined) {
 
 /** The decision as the statement's parameter has it: one JSON object, made before it waits, so that what JSON cannot say is its caller's error. */
 export function encodeDecision(decision: Decision): string {
-  const { id, expected, event, message, key, response, inbox } = decision;
+  const { id, expected, event, message, key, response, inbox, audit } = decision;
   const row = Object.fromEntries(Object.entries(decision.row).map(([column, value]) => [`row_${column}`, value]));
   return JSON.stringify({
     id,
@@ -67,5 +70,6 @@ export function encodeDecision(decision: Decision): string {
     response,
     subscription: inbox?.subscription,
     consumed_id: inbox?.eventId,
+    audit: audit && auditColumns(audit),
   });
 }

@@ -7,6 +7,8 @@ export interface Tables {
   readonly eventTable: string;
   /** Whether the schema has an inbox. */
   readonly inbox: boolean;
+  /** Whether the schema has an audit log. */
+  readonly audit: boolean;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface Tables {
  * No join between CTEs but the last: each is thought to have one row, and a generic plan would nest loops over them.
  */
 export function combinedStatement(o: Tables): string {
-  const { subject, events, idempotency, outbox, inbox } = names(o);
+  const { subject, events, idempotency, outbox, inbox, audit } = names(o);
   const columns = Object.keys(o.rowColumns);
   const list = (form: (column: string) => string) => columns.map((column) => `${form(column)}, `).join("");
   const consumed = o.inbox
@@ -39,17 +41,26 @@ consumed as (
   select distinct subscription, consumed_id from won where subscription is not null order by subscription, consumed_id
   on conflict (subscription, event_id) do nothing)`
     : "";
+  const audited = o.audit
+    ? `,
+audited as (
+  insert into ${audit} (id, actor, method, subject, changes, request_id, client_address)
+  select (audit->>'id')::uuid, audit->>'actor', audit->>'method', audit->>'subject', audit->'changes',
+    audit->>'request_id', audit->>'client_address'
+  from won where audit is not null)`
+    : "";
   return `
 with d as materialized (
   select ordinality::int as n, id, expected, ${list((c) => `"row_${c}"`)}
     event_id, event_type, event_payload, event_actor, event_reason, event_traceparent, event_time, topic, message,
     caller, method, key, decode(fingerprint, 'hex') as fingerprint, scopes, fingerprints, kept, response,
-    subscription, consumed_id
+    subscription, consumed_id, audit
   from rows from (jsonb_to_recordset($1::text::jsonb) as (
     id uuid, expected int, ${list((c) => `"row_${c}" ${o.rowColumns[c]}`)}
     event_id uuid, event_type text, event_payload jsonb, event_actor text, event_reason text, event_traceparent text,
     event_time timestamptz, topic text, message jsonb, caller text, method text, key text, fingerprint text,
-    scopes text[], fingerprints text[], kept text[], response jsonb, subscription text, consumed_id uuid)) with ordinality),
+    scopes text[], fingerprints text[], kept text[], response jsonb, subscription text, consumed_id uuid,
+    audit jsonb)) with ordinality),
 seen as materialized (
   select d.n, k.same, k.answered, k.response from d cross join lateral (
     select encode(i.fingerprint, 'hex') = any (d.fingerprints) as same, i.response is not null as answered, i.response
@@ -83,7 +94,7 @@ logged as (
 sent as (
   insert into ${outbox} (event_id, topic, subject, version, time, traceparent, payload)
   select event_id, topic, id::text, expected + 1, event_time, event_traceparent, message
-  from won where topic is not null order by n)${consumed},
+  from won where topic is not null order by n)${consumed}${audited},
 kept as (
   insert into ${idempotency} (caller, method, key, fingerprint, response)
   select scope, method, key, fingerprint, coalesce(response, 'null'::jsonb)
@@ -124,5 +135,6 @@ function names(o: Tables) {
     idempotency: of("idempotency"),
     outbox: of("outbox"),
     inbox: of("inbox"),
+    audit: of("audit_entry"),
   };
 }

@@ -1,0 +1,88 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { AuditService, type ListAuditEntriesRequest, ListAuditEntriesResponseSchema } from "@rialto/contracts";
+import { CallError, createClient, nextPageToken, type Origin, type UserId, workOrigin } from "@rialto/rpc";
+import { auditFilterOf } from "@rialto/service";
+import { createLogger } from "@rialto/telemetry";
+import { describe, expect, it } from "vitest";
+import { type AuditKeeper, createAuditDoor } from "../src/audit-door.ts";
+
+const log = createLogger({ service: "gateway", level: "silent" });
+const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
+const heard: Origin[] = [];
+
+/** A service that keeps the entries with these numbers, paged as each service pages. */
+function keeper(service: string, numbers: readonly number[]): AuditKeeper {
+  const all = [...numbers].sort((one, other) => other - one);
+  return keeping(service, async ({ pageToken = "", pageSize = 0 }, origin) => {
+    heard.push(origin);
+    const filter = auditFilterOf({ actor: "", subject: "", method: "" });
+    const after =
+      Array.from({ length: 20 }, (_, n) => n).find((n) => nextPageToken([idAt(n)], filter) === pageToken) ?? 99;
+    const rest = all.filter((n) => n < after);
+    const page = rest.slice(0, pageSize);
+    const more = rest.length > page.length;
+    return {
+      entries: page.map((n) => ({ id: idAt(n), service })),
+      nextPageToken: more ? nextPageToken([idAt(page.at(-1) ?? 0)], filter) : "",
+    };
+  });
+}
+
+function keeping(
+  service: string,
+  list: (
+    request: Partial<ListAuditEntriesRequest>,
+    origin: Origin,
+  ) => Promise<MessageInitShape<typeof ListAuditEntriesResponseSchema>>,
+): AuditKeeper {
+  const audit = {
+    listAuditEntries: async (request: Partial<ListAuditEntriesRequest>, origin: Origin) =>
+      create(ListAuditEntriesResponseSchema, await list(request, origin)),
+  };
+  // The door calls this one method.
+  return { service, audit: audit as AuditKeeper["audit"] };
+}
+
+function door(...keepers: AuditKeeper[]) {
+  const endpoint = createAuditDoor({
+    keepers,
+    verifier: {
+      user: async () => ({ userId: idAt(1) as UserId, role: "ADMIN", sessionId: "s" }),
+      service: async (name) => ({ name }),
+    },
+    log,
+  });
+  const names = { caller: "gateway", target: "audit", tokens: { for: async () => "gateway" } };
+  return createClient(AuditService, { kind: "local", endpoint: () => endpoint }, names);
+}
+
+const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins", clientAddress: "192.0.2.7" };
+
+describe("the audit logs of several services", () => {
+  it.each([1, 2, 3, 10])("are one list, newest first, %i a page", async (pageSize) => {
+    const audit = door(keeper("left", [1, 4, 5, 8]), keeper("right", [2, 3, 7]), keeper("empty", []));
+    const seen: string[] = [];
+    for (let pageToken = ""; ; ) {
+      const page = await audit.listAuditEntries({ pageSize, pageToken }, origin);
+      seen.push(...page.entries.map(({ id }) => id));
+      pageToken = page.nextPageToken;
+      if (pageToken === "") break;
+    }
+    expect(seen).toEqual([8, 7, 5, 4, 3, 2, 1].map(idAt));
+  });
+
+  it("name those that did not answer, and show what the others keep", async () => {
+    const down = keeping("down", () =>
+      Promise.reject(new CallError({ message: "down", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" })),
+    );
+    const answer = await door(keeper("left", [1, 4]), down).listAuditEntries({ pageSize: 10 }, origin);
+    expect(answer.unreachableServices).toEqual(["down"]);
+    expect(answer.entries.map(({ id }) => id)).toEqual([4, 1].map(idAt));
+  });
+
+  it("are asked in the name of the admin, from the admin's address", async () => {
+    heard.splice(0);
+    await door(keeper("left", [1])).listAuditEntries({ pageSize: 10 }, origin);
+    expect(heard).toMatchObject([{ userToken: "an-admins", clientAddress: "192.0.2.7" }]);
+  });
+});
