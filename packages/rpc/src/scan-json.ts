@@ -1,4 +1,4 @@
-import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./json-integer.ts";
 import { jsonNumberCharsMax } from "./limits.ts";
@@ -13,9 +13,10 @@ export interface JsonScan extends Scan {
 
 /**
  * Visits JSON text without making anything of it: counts fields, items and entries, and stops where it is more than a request may have, where the
- * text is no JSON (RFC 8259), where an object has one name twice, and where a field of whole numbers holds something else than proto3's
- * JSON mapping allows. What is refused is named by its path and never quoted. `type` is the message that the text is for, or a field where it is the
- * value of one.
+ * text is no JSON (RFC 8259), where an object has one name twice, and where a field of whole numbers or of an enum holds something else than proto3's
+ * JSON mapping allows. (A decoder that passes over fields that it does not know takes an enum's unknown name for one of them: a filter by a name with a
+ * slip in it would be no filter.) What is refused is named by its path and never quoted. `type` is the message that the text is for, or a field where
+ * it is the value of one.
  */
 export function scanJson(type: DescMessage | DescField, bytes: Uint8Array, size: RequestSize): JsonScan {
   const count = countWithin(size);
@@ -34,6 +35,7 @@ type Expected =
   | { readonly kind: "list"; readonly item: Expected }
   | { readonly kind: "map"; readonly key: IntegerRange | undefined; readonly value: Expected }
   | { readonly kind: "integer"; readonly range: IntegerRange }
+  | { readonly kind: "enum"; readonly desc: DescEnum }
   | { readonly kind: "any" };
 
 interface Visit {
@@ -67,6 +69,7 @@ function valueOfField(field: DescField): Expected {
 
 function valueOfItem(field: DescField): Expected {
   if (field.message !== undefined) return valueOfMessage(field.message);
+  if (field.enum !== undefined) return { kind: "enum", desc: field.enum };
   const range = field.scalar === undefined ? undefined : integerRangeOf(field.scalar);
   return range === undefined ? any : { kind: "integer", range };
 }
@@ -86,6 +89,7 @@ function visitScalar(visit: Visit, expected: Expected, byte: number | undefined)
   else if (byte === minus || isDigit(byte)) skipNumber(visit);
   else if (words.some((word) => skipWord(visit, word))) return;
   else throw notJson(visit);
+  if (expected.kind === "enum" && isText) requireEnumName(visit, expected.desc, stringAt(visit, from, visit.at));
   if (expected.kind !== "integer") return;
   requireInteger(visit, expected.range, from, isText ? stringAt(visit, from, visit.at) : latin1(visit, from, visit.at));
 }
@@ -159,6 +163,13 @@ function requireInteger(visit: Visit, range: IntegerRange, from: number, text: s
   const canonical = `${value}`;
   const isExact = visit.bytes[from] === quote || Number.isSafeInteger(Number(value));
   if (text !== canonical || !isExact) visit.edits.push({ from, to: visit.at, text: `"${canonical}"` });
+}
+
+/** Numbers are left to the decoder and to the rules of the field: an enum of proto3 is open. */
+function requireEnumName(visit: Visit, { values }: DescEnum, text: string): void {
+  if (values.some(({ name, jsonName }) => name === text || jsonName === text)) return;
+  const names = values.filter(({ number }) => number !== 0).map(({ name }) => name);
+  throw stopped(visit, `must be one of ${names.join(", ")}`, "request.enum");
 }
 
 function skipSpace(visit: Visit): void {

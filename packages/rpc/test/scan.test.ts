@@ -5,6 +5,7 @@ import {
   BatchGetProductsRequestSchema,
   CreateOrderRequestSchema,
   EnvelopeSchema,
+  ListOrdersRequestSchema,
   MoneySchema,
   RegisterSubscriptionRequestSchema,
 } from "@rialto/contracts";
@@ -198,6 +199,22 @@ describe("a scan of JSON", () => {
       description: "must be a whole number from -2147483648 to 2147483647",
       rule: "request.integer",
     });
+  });
+
+  it.each([
+    ['{"status":"NOPE"}', { field: "status", rule: "request.enum" }],
+    ['{"status":"pending"}', { field: "status", rule: "request.enum" }],
+    ['{"status":""}', { field: "status", rule: "request.enum" }],
+    // In JSON an enum's number is a number.
+    ['{"status":"1"}', { field: "status", rule: "request.enum" }],
+    ['{"status":"PENDING"}', undefined],
+    ['{"status":"\\u0050ENDING"}', undefined],
+    ['{"status":1}', undefined],
+    ['{"status":null}', undefined],
+  ])("names the field of an enum that has no such name: %s", (text, violation) => {
+    const scan = scanJson(ListOrdersRequestSchema, Buffer.from(text), size);
+    if (violation === undefined) expect(scan.violation).toBeUndefined();
+    else expect(scan.violation).toMatchObject(violation);
   });
 
   it("refuses a number of 900,000 digits at its first hundred, and quotes none of them", () => {
