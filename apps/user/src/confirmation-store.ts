@@ -133,6 +133,18 @@ export async function spendConfirmation(
   await endConfirmations(tx, userId);
 }
 
+/**
+ * Ends a change of address that waits, with its confirmations, when the password is replaced or the account disabled. Somebody who knew the password
+ * before may have asked for it: the link in their mailbox would give them the account back. Whoever calls it holds the account's lock.
+ */
+export async function endAddressChange(tx: Transaction, userId: string): Promise<void> {
+  await tx`update account set pending_email = null where id = ${userId} and pending_email is not null`;
+  await tx`
+    delete from email_confirmation using account
+    where account.id = ${userId} and account_id = account.id and use_time is null
+      and lower(email_confirmation.email) <> lower(account.email)`;
+}
+
 /** Ends an account's confirmations, whether their mail was sent or not; whoever calls it holds the account's lock. */
 export async function endConfirmations(tx: Transaction, userId: string): Promise<void> {
   await tx`delete from email_confirmation where account_id = ${userId} and use_time is null`;

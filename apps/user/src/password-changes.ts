@@ -5,6 +5,7 @@ import type { Database } from "@rialto/database";
 import { publish } from "@rialto/events";
 import { callErrors, type Handlers, refuse } from "@rialto/rpc";
 import type { Attempts } from "./attempts.ts";
+import { endAddressChange } from "./confirmation-store.ts";
 import { requirePassword } from "./current-password.ts";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
@@ -33,7 +34,7 @@ const resetAnswerMs = 150;
  *     token (CreatePasswordResetToken; its hash is stored) -> the link -> ResetPassword spends it, and ends every session
  *
  * A link is for whoever had the mailbox when it was asked for. So it ends, sent or not, when the account gets another address or another
- * password, or is disabled.
+ * password, or is disabled. A change of address that waits ends with the password, too: who knew the old one may have asked for it.
  */
 export function passwordChanges(
   app: Parts,
@@ -55,6 +56,7 @@ export function passwordChanges(
         if (!(await replacePassword(tx, userId, { from: found.passwordHash, to: passwordHash, now })))
           throw refuse(errors.CREDENTIALS_INVALID);
         await endResets(tx, userId);
+        await endAddressChange(tx, userId);
         await publish(tx, passwordPublicationOf(userId, now, traceparent));
         await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", butFor });
       });
@@ -92,6 +94,7 @@ export function passwordChanges(
         const userId = await useReset(tx, tokenHash);
         if (userId === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
         await setPasswordByMail(tx, userId, passwordHash, now);
+        await endAddressChange(tx, userId);
         await publish(tx, passwordPublicationOf(userId, now, traceparent));
         await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED" });
       });

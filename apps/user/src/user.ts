@@ -117,11 +117,11 @@ export function isOwner(userId: string, by: Caller): boolean {
   return by.kind === "user" && by.userId === userId;
 }
 
-/** The account after it was disabled: the same object where it was already. */
+/** The account after it was disabled: the same object where it was already. A new address that waits is given up. */
 export function disableUser(user: User, by: Caller, at: Date): User {
   if (by.kind === "user" && by.userId === user.id) throw refuse(errors.SELF_DISABLE_DENIED);
   if (user.disableTime !== undefined) return user;
-  return { ...user, disableTime: at, version: user.version + 1, updateTime: at };
+  return { ...user, disableTime: at, pendingEmail: undefined, version: user.version + 1, updateTime: at };
 }
 
 /** The account after it was opened again: the same object where it was never closed. */

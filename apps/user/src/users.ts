@@ -14,7 +14,7 @@ import {
 } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import type { Attempts } from "./attempts.ts";
-import { endConfirmations, insertConfirmation, wantConfirmation } from "./confirmation-store.ts";
+import { endAddressChange, endConfirmations, insertConfirmation, wantConfirmation } from "./confirmation-store.ts";
 import { requirePassword } from "./current-password.ts";
 import { errors } from "./errors.ts";
 import type { Passwords } from "./passwords.ts";
@@ -58,6 +58,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
       await updateUser(tx, changed);
       if (kind === "DISABLED") {
         await endResets(tx, user.id);
+        await endAddressChange(tx, user.id);
         await endAllSessions(tx, { userId: user.id, reason: "DISABLED" });
       }
       await publish(tx, publicationOf(changed, kind, ctx.traceparent));

@@ -31,6 +31,15 @@ async function passFiveMinutes(): Promise<void> {
   await world.database.sql`update email_confirmation set create_time = create_time - interval '5 minutes'`;
 }
 
+async function resetByMail(ada: Person): Promise<void> {
+  await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+  const [row] = await world.database.sql<{ id: string }[]>`
+    select id from password_reset where account_id = ${ada.id}`;
+  const asked = { resetId: row?.id ?? "" };
+  const { token } = await world.as("notification").auth.createPasswordResetToken(asked, nobody());
+  await world.auth.resetPassword({ token, newPassword: "another password" }, nobody());
+}
+
 describe("a new account", () => {
   it("has an address that nobody has confirmed, and says so in its access token", async () => {
     const ada = await world.person();
@@ -59,12 +68,7 @@ describe("a new account", () => {
 
   it("is confirmed by a new password that was set by mail, too", async () => {
     const ada = await world.person();
-    await world.auth.requestPasswordReset({ email: ada.email }, nobody());
-    const [row] = await world.database.sql<{ id: string }[]>`
-      select id from password_reset where account_id = ${ada.id}`;
-    const asked = { resetId: row?.id ?? "" };
-    const { token } = await world.as("notification").auth.createPasswordResetToken(asked, nobody());
-    await world.auth.resetPassword({ token, newPassword: "another password" }, nobody());
+    await resetByMail(ada);
     expect(await isConfirmed(ada.id)).toBe(true);
   });
 
@@ -168,6 +172,37 @@ describe("a new address of an account", () => {
     expect(user?.pendingEmail).toBe("");
     expect(await refusal(confirm(token))).toBe("CONFIRMATION_TOKEN_INVALID");
   });
+
+  it.each<[string, (ada: Person) => Promise<unknown>]>([
+    ["the owner sets a new password by mail", async (ada) => resetByMail(ada)],
+    [
+      "the owner changes the password",
+      async (ada) =>
+        world.auth.changePassword({ currentPassword: password, newPassword: "another password" }, ada.origin),
+    ],
+    [
+      "an admin disables the account and opens it again",
+      async (ada) => {
+        const { origin } = await world.admin();
+        await world.users.disableUser({ id: ada.id }, origin);
+        await world.users.enableUser({ id: ada.id }, origin);
+      },
+    ],
+  ])(
+    "is given up when %s: a thief may have asked for it, whose link must not give the account away",
+    async (_, end) => {
+      const ada = await world.person();
+      const stolen = newEmail();
+      await move(ada, stolen);
+      const token = await world.confirmationToken((await world.confirmationsOf(ada.id)).at(-1) ?? "");
+      await end(ada);
+      expect(await refusal(confirm(token))).toBe("CONFIRMATION_TOKEN_INVALID");
+      expect(await userOf(ada.id)).toMatchObject({ email: ada.email, pendingEmail: "" });
+      const sent = await world.confirmationsOf(ada.id);
+      await request(stolen);
+      expect(await world.confirmationsOf(ada.id)).toEqual(sent);
+    },
+  );
 
   it("that differs by its case only is the same mailbox, and takes effect at once", async () => {
     const ada = await world.person();
