@@ -54,17 +54,29 @@ export async function takeOverRedis(o: { readonly redisUrl: string; readonly red
   }
 }
 
+/** The first schema that the key says another installation has; where there is none, all are written down. In one step: a start that is refused leaves no mark. */
 async function firstForeign(
   redis: Redis,
   key: string,
   marks: readonly InstallationMark[],
 ): Promise<string | undefined> {
-  for (const { schema, installation } of marks) {
-    await redis.hsetnx(key, schema, installation);
-    if ((await redis.hget(key, schema)) !== installation) return schema;
-  }
-  return undefined;
+  const foreign = await redis.eval(
+    markUnlessForeign,
+    1,
+    key,
+    ...marks.flatMap(({ schema, installation }) => [schema, installation]),
+  );
+  return typeof foreign === "string" ? foreign : undefined;
 }
+
+/** Takes pairs of schema and installation. Answers the first schema that is another's. */
+const markUnlessForeign = `
+for i = 1, #ARGV, 2 do
+  local found = redis.call("HGET", KEYS[1], ARGV[i])
+  if found and found ~= ARGV[i + 1] then return ARGV[i] end
+end
+for i = 1, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[i], ARGV[i + 1]) end
+return false`;
 
 async function reach(url: string, reachMs: number): Promise<Redis> {
   for (const until = performance.now() + reachMs; ; ) {

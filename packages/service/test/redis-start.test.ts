@@ -98,6 +98,15 @@ describe.skipIf(redis === undefined)("requireRedis", () => {
     expect(await refusal(redisUrl, { marks: one })).toContain("another installation");
   });
 
+  it("leaves no mark of an installation that it refuses, so that the one that was there starts on", async () => {
+    const order = { schema: "order", installation: "one" };
+    const marksOf = (installation: string) =>
+      ["notification", "order", "user"].map((schema) => ({ schema, installation }));
+    await requireRedis({ redisUrl, redisPrefix, marks: [order] });
+    await refusal(redisUrl, { marks: marksOf("other") });
+    await expect(requireRedis({ redisUrl, redisPrefix, marks: marksOf("one") })).resolves.toBeDefined();
+  });
+
   it("gives the prefix of older versions to one installation that such a version made, and to no new one", async () => {
     const upgraded = (installation: string, ofOlderVersion = true) =>
       requireRedis({
