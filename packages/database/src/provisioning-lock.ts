@@ -30,7 +30,7 @@ async function takeLock({ admin, adminUrl, log }: Parameters<typeof withProvisio
   const [row] = await admin<{ taken: boolean }[]>`select pg_try_advisory_lock(${provisioningLock}) as taken`;
   if (row?.taken === true) return;
   const waiting = new AbortController();
-  const taken = admin`select pg_advisory_lock(${provisioningLock})`.then(() => waiting.abort());
+  const taken = admin`select pg_advisory_lock(${provisioningLock})`.finally(() => waiting.abort());
   const watching = withAdmin(adminUrl, async (sql) => {
     while (!waiting.signal.aborted) {
       await endBlockers(sql, log);

@@ -64,6 +64,20 @@ describe("provision", () => {
     ]);
   });
 
+  it("leaves no session behind where it lost its connection while it waited for another start", async () => {
+    const other = as(adminUrl);
+    await other`select pg_advisory_lock(7242017001)`;
+    const lost = provision({ adminUrl, secret, schemas, log: quietLog }).catch((error: unknown) => error);
+    const sessions = (more = other``) => other<{ pid: number }[]>`
+      select pid from pg_stat_activity
+      where datname = current_database() and application_name = 'rialto-provision' and pid <> pg_backend_pid() ${more}`;
+    const waiting = async () => (await sessions(other`and wait_event = 'advisory'`))[0]?.pid;
+    await expect.poll(waiting).toBeDefined();
+    await other`select pg_terminate_backend(${(await waiting()) ?? 0})`;
+    expect(await lost).toBeInstanceOf(Error);
+    await expect.poll(async () => await sessions()).toEqual([]);
+  });
+
   it("makes databases of one server ready at the same time", async () => {
     const other = await emptyDatabase();
     const o = { secret, schemas, log: quietLog };
