@@ -9,6 +9,8 @@ export interface WriteWatch {
 }
 
 const failingMsMin = 10_000;
+/** What failed longer ago says nothing about the time since: failures begin anew. Longer than above, so that the first try after a pause tells at once. */
+const memoryMsMax = 60_000;
 
 /** Watches writes. `nowMs` is a clock that only goes forward. */
 export function watchWrites(nowMs: () => number = () => performance.now()): WriteWatch {
@@ -20,7 +22,9 @@ export function watchWrites(nowMs: () => number = () => performance.now()): Writ
         failing = undefined;
         return written;
       } catch (error) {
-        if (isOutage(error)) failing = { since: failing?.since ?? nowMs(), last: nowMs() };
+        const now = nowMs();
+        const isRemembered = failing !== undefined && now - failing.last < memoryMsMax;
+        if (isOutage(error)) failing = { since: isRemembered ? (failing?.since ?? now) : now, last: now };
         // Postgres refused this one work, so it takes others. What our own code threw says nothing.
         else if (/^[0-9A-Z]{5}$/.test(codeOf(error))) failing = undefined;
         throw error;

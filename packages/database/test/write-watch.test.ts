@@ -44,4 +44,22 @@ describe("writes", () => {
     now = 21_000;
     expect(writes.areFailing()).toBe(false);
   });
+
+  it("are not failing for one that fails long after another: nothing is known of the time between", async () => {
+    const writes = open();
+    await writes.fail(outage);
+    now = 3 * 3_600_000;
+    await writes.fail(outage);
+    expect(writes.areFailing()).toBe(false);
+  });
+
+  it("are failing again with the first one that fails soon after nobody tried any", async () => {
+    const writes = open();
+    await writes.fail(outage);
+    now = 10_000;
+    await writes.fail(outage);
+    now = 35_000;
+    await writes.fail(outage);
+    expect(writes.areFailing()).toBe(true);
+  });
 });
