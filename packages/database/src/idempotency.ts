@@ -17,13 +17,13 @@ export interface IdempotencyKey {
 
 /**
  * The key as version 0.1 has it, whose rows live for 48 h and whose replicas run beside ours in a roll-out. It is looked up and locked under its scopes
- * too, and kept under them, so that a request that was answered by the one version is not done again by the other.
+ * too, and kept under them unless a fingerprint is given, so that a request that was answered by the one version is not done again by the other.
  */
 export interface EarlierKey {
   readonly scopes: readonly string[];
   /**
-   * The request's fingerprint there, where it is another. It is one that is not to be stored any more (it was made of a secret too): under the
-   * scopes the key is looked up and locked then, and not kept.
+   * The request's fingerprint there, given where the key is looked up and locked under the scopes and not kept: because that fingerprint was made of a
+   * secret too and must not be stored any more, or because the scope was one for many callers.
    */
   readonly fingerprint?: string | undefined;
 }

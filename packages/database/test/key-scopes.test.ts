@@ -80,6 +80,16 @@ describe("what is done under a key", () => {
     },
   );
 
+  it("answers nobody with the same key in a scope of their own, where both had one scope in 0.1", async () => {
+    const { now } = keysOf();
+    const shared = { scopes: ["anonymous"], fingerprint: now.fingerprint };
+    const [one, other] = ["anonymous:1", "anonymous:2"].map((caller) => ({ ...now, caller, earlier: shared }));
+    if (one === undefined || other === undefined) throw new Error("there are two");
+    await once(things.database.sql, one, () => Promise.resolve("one"));
+    expect(await once(things.database.sql, other, () => Promise.resolve("other"))).toBe("other");
+    expect(await once(things.database.sql, one, unused)).toBe("one");
+  });
+
   it("is stored under no earlier scope where the fingerprint there would say something of a secret", async () => {
     const { now } = keysOf();
     const key = { ...now, earlier: { ...earlier, fingerprint: keyOf(now.key, "with a secret").fingerprint } };

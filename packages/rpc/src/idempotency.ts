@@ -41,7 +41,9 @@ export function idempotencyKeyOf(o: {
   const hadSecrets = clearSecrets(reflect(o.method.input, open));
   const caller = scopeOf(o);
   const scopes = earlierScopesOf(o.caller).filter((scope) => scope !== caller);
-  const fingerprint = hadSecrets ? fingerprintOf(o.request) : undefined;
+  // A key that is kept where all callers without a name had theirs would answer a stranger.
+  const isKept = !hadSecrets && o.caller.kind !== "anonymous";
+  const fingerprint = isKept ? undefined : fingerprintOf(o.request);
   return {
     ...{ caller, method, key, fingerprint: fingerprintOf(open) },
     ...((scopes.length > 0 || hadSecrets) && { earlier: { scopes, fingerprint } }),

@@ -105,6 +105,11 @@ describe("an idempotency key", () => {
     expect(one?.earlier?.scopes).toEqual(["anonymous"]);
   });
 
+  it("of a caller without a name is looked for where version 0.1 had those of all, and not kept there for strangers", () => {
+    const key = keyFor({ kind: "anonymous" }, "192.0.2.7");
+    expect(key.earlier).toEqual({ scopes: ["anonymous"], fingerprint: key.fingerprint });
+  });
+
   it("has no fingerprint of a secret, and knows the one that version 0.1 made of it", () => {
     const [first, second] = ["correct horse battery", "another password"].map((password) => signUpKey(password));
     expect(first?.fingerprint).toBe(second?.fingerprint);
