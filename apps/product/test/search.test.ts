@@ -70,17 +70,34 @@ describe("a search of the catalog", () => {
   });
 });
 
+/** What a start with another index warns of. */
+async function warningsOfStart(index: { readonly extension: string; readonly name: string }) {
+  const lines: Record<string, unknown>[] = [];
+  const warn = (fields: Record<string, unknown>) => void lines.push(fields);
+  const log: typeof quietLogger = Object.assign(Object.create(quietLogger), { warn });
+  const indexes = [{ ...index, on: "product (name)" }];
+  const schemas = service.schemas.map((schema) => ({ ...schema, indexes }));
+  await provision({ adminUrl: db.adminUrl, secret: db.secret, schemas, log });
+  return lines.filter(({ extension }) => extension !== undefined);
+}
+
 describe("a server that does not let us have the extension", () => {
   it("is started on all the same, and one line says what is slow", async () => {
-    const lines: Record<string, unknown>[] = [];
-    const warn = (fields: Record<string, unknown>) => void lines.push(fields);
-    const log: typeof quietLogger = Object.assign(Object.create(quietLogger), { warn });
-    const indexes = [{ extension: "no_such_extension", name: "never", on: "product (name)" }];
-    const schemas = service.schemas.map((schema) => ({ ...schema, indexes }));
-    await provision({ adminUrl: db.adminUrl, secret: db.secret, schemas, log });
-    expect(lines.filter(({ extension }) => extension !== undefined)).toMatchObject([
+    expect(await warningsOfStart({ extension: "no_such_extension", name: "never" })).toMatchObject([
       { schema: "product", extension: "no_such_extension", index: "never" },
     ]);
     expect(await listProducts(database.sql, filterOf("teapot"), page)).toHaveLength(21);
+  });
+});
+
+describe("an index whose table is in use for too long", () => {
+  it("keeps nobody from starting, and is made by the next start", async () => {
+    const index = { extension: "plpgsql", name: "later" };
+    await db.sql.begin(async (tx) => {
+      await tx`lock table product.product in row exclusive mode`;
+      expect(await warningsOfStart(index)).toMatchObject([{ index: "later", code: "55P03" }]);
+    });
+    expect(await warningsOfStart(index)).toEqual([]);
+    expect(await db.sql`select 1 as found from pg_indexes where indexname = 'later'`).toEqual([{ found: 1 }]);
   });
 });

@@ -13,10 +13,11 @@ export interface ExtensionIndex {
 
 /** So long a start waits for those who write to the table at this moment. */
 const lockMsMax = 10_000;
+const lockNotAvailable = "55P03";
 
 /**
  * Makes the indexes that are not there yet, as the schema's owner. A server that has not got the extension, or does not let us have it, keeps
- * nobody from starting: one line says what is slow then, and the next start tries again.
+ * nobody from starting, nor does a table that is in use for too long: one line says what is slow then, and the next start tries again.
  *
  * It is no migration, because a migration is applied everywhere or nowhere. The index is not built CONCURRENTLY: that would wait for every
  * other start, which waits for us.
@@ -32,11 +33,13 @@ export async function makeExtensionIndexes(o: {
     try {
       await makeExtensionIndex(o, index);
     } catch (error) {
-      if (isOutage(error)) throw error;
-      o.log.warn(
-        { schema: o.schema, extension: index.extension, index: index.name, code: codeOf(error) },
-        "the server does not let us have an extension of Postgres: searches read whole tables",
-      );
+      const code = codeOf(error);
+      const isInUse = code === lockNotAvailable;
+      if (isOutage(error) && !isInUse) throw error;
+      const why = isInUse
+        ? "an index was not made, because somebody wrote to its table for too long: until the next start searches read whole tables"
+        : "the server does not let us have an extension of Postgres: searches read whole tables";
+      o.log.warn({ schema: o.schema, extension: index.extension, index: index.name, code }, why);
     }
   }
 }
