@@ -133,7 +133,10 @@ async function takesPassword(url: string): Promise<boolean> {
     await withAdmin(url, async () => undefined);
     return true;
   } catch (error) {
-    if (error instanceof DatabaseUnreachable && codeOf(error.cause) === "28P01") return false;
+    const code = error instanceof DatabaseUnreachable ? codeOf(error.cause) : "";
+    if (code === "28P01") return false;
+    // The password was right, and the role may not connect to this database: that right is given next.
+    if (code === "42501") return true;
     throw error;
   }
 }

@@ -161,6 +161,18 @@ describe("a start", () => {
     await as(persons.href)`select 1`;
   });
 
+  it("starts in a database that nobody may connect to without a right of their own, as one that a backup was restored into", async () => {
+    const [adminUrl, schema] = [await database(), schemaOfItsOwn()];
+    await start(adminUrl, schema, "a secret");
+    const sql = as(adminUrl);
+    const [row] = await sql<{ name: string }[]>`select current_database() as name`;
+    const roles = (await rolesIn(adminUrl, schema)).map((role) => sql(role));
+    for (const role of roles) await sql`revoke connect on database ${sql(row?.name ?? "")} from public, ${role}`;
+    await start(adminUrl, schema, "a secret");
+    const opened = await open(adminUrl, schema, "a secret");
+    expect(await opened.sql`select name from lease`).toEqual([]);
+  });
+
   it("is refused where the schema belongs to a role that is none of Rialto's", async () => {
     const schema = schemaOfItsOwn();
     const url = await database();
