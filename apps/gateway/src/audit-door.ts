@@ -1,16 +1,9 @@
 import { AuditService } from "@rialto/contracts";
-import {
-  type Client,
-  createEndpoint,
-  type Endpoint,
-  nextPageToken,
-  pageOf,
-  serve,
-  type TokenVerifier,
-} from "@rialto/rpc";
-import { auditFilterOf, auditKeys } from "@rialto/service";
+import { type Client, createEndpoint, type Endpoint, pageFrom, pageOf, serve, type TokenVerifier } from "@rialto/rpc";
+import { auditEntryBytes, auditFilterOf, auditKeys } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 import { askAll, onBehalfOf } from "./ask-services.ts";
+import { mergePages } from "./merge-pages.ts";
 
 /** The domain whose one method the gateway answers itself, named as services are. */
 export const auditDoorName = "audit";
@@ -36,17 +29,25 @@ export function createAuditDoor(o: {
       const filter = auditFilterOf(request);
       const { limit } = pageOf(request, filter, auditKeys);
       const asked = await askAll(keepers, ({ audit }) => audit.listAuditEntries(request, onBehalfOf(ctx)));
-      const all = asked.answers.flatMap(({ entries }) => entries).sort((one, other) => (one.id < other.id ? 1 : -1));
-      const page = all.slice(0, limit);
-      const last = page.at(-1);
-      const isLast = all.length <= limit && asked.answers.every((answer) => answer.nextPageToken === "");
+      const pages = asked.answers.map(({ entries: rows, nextPageToken }) => ({ rows, nextPageToken }));
+      const { rows, hasMore } = mergePages(pages, newestFirst);
+      const page = pageFrom(rows, {
+        ...{ limit, filter, hasMore, bytesOf: auditEntryBytes },
+        keysOf: ({ id }) => [id],
+        messageOf: (entry) => entry,
+      });
       return {
-        entries: page,
-        nextPageToken: isLast || last === undefined ? "" : nextPageToken([last.id], filter),
+        entries: page.messages,
+        nextPageToken: page.nextPageToken,
         unreachableServices: [...asked.unreachable],
       };
     },
   });
   // The gateway itself keeps no keys; the fingerprint that is made here is never stored.
   return createEndpoint({ service: auditDoorName, routes: [route], verifier, fingerprintKey: auditDoorName, log });
+}
+
+function newestFirst(one: { readonly id: string }, other: { readonly id: string }): number {
+  if (one.id === other.id) return 0;
+  return one.id < other.id ? 1 : -1;
 }

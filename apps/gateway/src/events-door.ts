@@ -5,15 +5,16 @@ import {
   type Client,
   createEndpoint,
   type Endpoint,
-  nextPageToken,
+  pageFrom,
   pageOf,
   refuse,
   serve,
   type TokenVerifier,
 } from "@rialto/rpc";
-import { deadLetterKeys, eventErrors, mergeSubscriptions } from "@rialto/service";
+import { deadLetterBytes, deadLetterKeys, eventErrors, mergeSubscriptions } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 import { askAll, notFound, onBehalfOf } from "./ask-services.ts";
+import { mergePages } from "./merge-pages.ts";
 
 /** The domain whose methods the gateway answers itself. It names the door as services are named: the audience of the gateway's token. */
 export const eventsDoorName = "events";
@@ -51,12 +52,18 @@ function deadLetters(keepers: readonly EventKeeper[]): Parameters<typeof serve<t
       const { limit } = pageOf(request, filter, deadLetterKeys);
       const asked = await askAll(keepers, ({ deadLetters }) => deadLetters.listDeadLetters(request, onBehalfOf(ctx)));
       if (filter.subscription !== undefined) asked.requireOne();
-      const all = asked.answers.flatMap((answer) => answer.deadLetters).sort(byEventThenSubscription);
-      const page = all.slice(0, limit);
-      const last = page.at(-1);
-      const isLast = all.length <= limit && asked.answers.every((answer) => answer.nextPageToken === "");
-      const nextPage = isLast || last === undefined ? "" : nextPageToken([last.eventId, last.subscription], filter);
-      return { deadLetters: page, nextPageToken: nextPage, unreachableServices: [...asked.unreachable] };
+      const pages = asked.answers.map(({ deadLetters: rows, nextPageToken }) => ({ rows, nextPageToken }));
+      const { rows, hasMore } = mergePages(pages, byEventThenSubscription);
+      const page = pageFrom(rows, {
+        ...{ limit, filter, hasMore, bytesOf: deadLetterBytes },
+        keysOf: ({ eventId, subscription }) => [eventId, subscription],
+        messageOf: (letter) => letter,
+      });
+      return {
+        deadLetters: page.messages,
+        nextPageToken: page.nextPageToken,
+        unreachableServices: [...asked.unreachable],
+      };
     },
 
     async getDeadLetter(request, ctx) {
@@ -148,5 +155,6 @@ function byEventThenSubscription(
   other: { readonly eventId: string; readonly subscription: string },
 ): number {
   const keys = ({ eventId, subscription }: typeof one) => `${eventId} ${subscription}`;
+  if (keys(one) === keys(other)) return 0;
   return keys(one) < keys(other) ? -1 : 1;
 }

@@ -6,13 +6,16 @@ export class MailRefused extends Error {
   override readonly name = "MailRefused";
 }
 
+/** What is kept of a mail server's words. SMTP bounds a line to 512 bytes (RFC 5321, 4.5.3.1.5) and an answer to no number of lines. */
+const answerCharsMax = 1_000;
+
 /**
  * Why a mail was not taken, for the message's last_error, which its reader sees: the mail server's own words, else the kind of the
  * failure. Never the error's text, which names hosts and addresses of ours.
  */
 export function failureOf(error: unknown): string {
   if (!(error instanceof Error)) return "not sent";
-  if ("response" in error && typeof error.response === "string") return error.response;
+  if ("response" in error && typeof error.response === "string") return error.response.slice(0, answerCharsMax);
   return "code" in error && typeof error.code === "string" ? `not sent (${error.code})` : "not sent";
 }
 

@@ -8,7 +8,7 @@ import {
   type NotificationService,
 } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
-import { auditOf, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { auditOf, callErrors, type Handlers, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { errors } from "./errors.ts";
 import type { Notification } from "./notification.ts";
@@ -18,6 +18,8 @@ interface Parts {
   readonly database: Database;
   readonly notifications: NotificationStore;
 }
+
+const bytesOf = messageSize(NotificationSchema);
 
 /** The RPC handlers. */
 export function notifications(app: Parts): Handlers<typeof NotificationService> {
@@ -33,12 +35,9 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
       };
       const { limit, after } = pageOf(request, filter, [isUuid]);
       const rows = await app.notifications.list(filter, { limit: limit + 1, after: after?.[0] });
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        notifications: page.map(messageOf),
-        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], filter) : "",
-      };
+      const keysOf = ({ id }: Notification) => [id];
+      const page = pageFrom(rows, { limit, filter, keysOf, messageOf, bytesOf });
+      return { notifications: page.messages, nextPageToken: page.nextPageToken };
     },
 
     /** Only queues: the sweeper sends it, now or when the mail server is back. */

@@ -7,12 +7,17 @@ import {
   type ListOrdersResponseSchema,
   Order_Status,
   OrderEvent_Kind,
+  OrderHistoryEntrySchema,
+  OrderSchema,
 } from "@rialto/contracts";
-import { type CallContext, callErrors, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { type CallContext, callErrors, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import type { Order, Status } from "./order.ts";
 import { orderMessage } from "./order-message.ts";
 import type { OrderStore } from "./store.ts";
+
+const orderBytes = messageSize(OrderSchema);
+const entryBytes = messageSize(OrderHistoryEntrySchema);
 
 /** Lists orders, newest first. A customer's list is their own; naming another account is refused, whether it exists or not. */
 export async function listOrders(
@@ -23,9 +28,9 @@ export async function listOrders(
   const filter = { userId: userOf(request, ctx), status: statusOf(request.status), attention: request.attention };
   const { limit, after } = pageOf(request, filter, [isUuid]);
   const found = await orders.list(filter, { after: after?.[0], limit: limit + 1 });
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
-  return { orders: page.map(orderMessage), nextPageToken: last === undefined ? "" : nextPageToken([last.id], filter) };
+  const keysOf = ({ id }: Order) => [id];
+  const page = pageFrom(found, { limit, filter, keysOf, messageOf: orderMessage, bytesOf: orderBytes });
+  return { orders: page.messages, nextPageToken: page.nextPageToken };
 }
 
 /** Lists what happened to an order, oldest first. */
@@ -37,10 +42,11 @@ export async function listHistory(
   const filter = { orderId: order.id };
   const { limit, after } = pageOf(request, filter, [isVersion]);
   const found = await orders.history(order.id, { after: Number(after?.[0] ?? 0), limit: limit + 1 });
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
-  return {
-    events: page.map(({ fact, version, time, actor, reason, traceparent }) => ({
+  const page = pageFrom(found, {
+    limit,
+    filter,
+    keysOf: ({ version }) => [String(version)],
+    messageOf: ({ fact, version, time, actor, reason, traceparent }) => ({
       kind: OrderEvent_Kind[fact.kind],
       version,
       time: timestampFromDate(time),
@@ -48,9 +54,10 @@ export async function listHistory(
       reason,
       // 00-<trace id>-<span id>-<flags>
       traceId: traceparent.split("-")[1] ?? "",
-    })),
-    nextPageToken: last === undefined ? "" : nextPageToken([String(last.version)], filter),
-  };
+    }),
+    bytesOf: entryBytes,
+  });
+  return { events: page.messages, nextPageToken: page.nextPageToken };
 }
 
 function userOf({ userId }: ListOrdersRequest, { caller }: CallContext): string | undefined {

@@ -1,10 +1,11 @@
-import type { PaymentService } from "@rialto/contracts";
+import { PaymentSchema, type PaymentService } from "@rialto/contracts";
 import {
   auditOf,
   type CallContext,
   callErrors,
   type Handlers,
-  nextPageToken,
+  messageSize,
+  pageFrom,
   pageOf,
   refuse,
   requireOwner,
@@ -34,6 +35,8 @@ interface Parts {
   readonly refunds: Refunds;
   now(): Date;
 }
+
+const bytesOf = messageSize(PaymentSchema);
 
 /** The RPC handlers. Authorize, capture and void are safe to repeat by the state of the payment alone, and take no key for it. */
 export function payments(app: Parts): Handlers<typeof PaymentService> {
@@ -87,12 +90,9 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
       };
       const { limit, after } = pageOf(request, filter, [isUuid]);
       const rows = await app.payments.list(filter, { limit: limit + 1, after: after?.[0] });
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        payments: page.map(messageOf),
-        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], filter) : "",
-      };
+      const keysOf = ({ id }: Payment) => [id];
+      const page = pageFrom(rows, { limit, filter, keysOf, messageOf, bytesOf });
+      return { payments: page.messages, nextPageToken: page.nextPageToken };
     },
   };
 }

@@ -1,7 +1,17 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ProductSchema, type ProductService, type UpdateProductRequest } from "@rialto/contracts";
 import { type AuditChange, type Database, once, recordAudit } from "@rialto/database";
-import { auditChanges, auditOf, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import {
+  auditChanges,
+  auditOf,
+  callErrors,
+  type Handlers,
+  messageSize,
+  pageFrom,
+  pageOf,
+  refuse,
+  requireAnswerFits,
+} from "@rialto/rpc";
 import { validate as isUuid, v7 as uuid } from "uuid";
 import { errors } from "./errors.ts";
 import { changeProduct, type Product, type ProductChange, searchWordsMax, searchWordsOf } from "./product.ts";
@@ -15,6 +25,8 @@ interface Parts {
   readonly products: ProductStore;
   readonly search: ProductSearch;
 }
+
+const bytesOf = messageSize(ProductSchema);
 
 /** The RPC handlers of the catalog. */
 export function products(app: Parts): Handlers<typeof ProductService> {
@@ -55,7 +67,8 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const found = await app.products.byIds(ids);
       const byId = new Map(found.map((product) => [product.id, product]));
       const ordered = ids.map((id) => byId.get(id.toLowerCase())).filter((product) => product !== undefined);
-      return { products: ordered.filter((product) => isVisible(product, caller)).map(productMessage) };
+      const visible = ordered.filter((product) => isVisible(product, caller)).map(productMessage);
+      return { products: requireAnswerFits(visible, bytesOf, "ids") };
     },
 
     async listProducts(request, { caller, signal }) {
@@ -77,12 +90,9 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const rows = await (words.length === 0
         ? app.products.list(filter, wanted)
         : app.search.find(filter, wanted, signal));
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        products: page.map(productMessage),
-        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], bound) : "",
-      };
+      const keysOf = ({ id }: Product) => [id];
+      const page = pageFrom(rows, { limit, filter: bound, keysOf, messageOf: productMessage, bytesOf });
+      return { products: page.messages, nextPageToken: page.nextPageToken };
     },
 
     async updateProduct(request, ctx) {

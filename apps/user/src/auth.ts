@@ -1,7 +1,7 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { AuthService } from "@rialto/contracts";
+import { type AuthService, RevocationSchema } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
-import { accessTokenSecondsMax, callErrors, type Handlers, nextPageToken, pageOf, refuse } from "@rialto/rpc";
+import { accessTokenSecondsMax, callErrors, type Handlers, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import type { Attempts } from "./attempts.ts";
 import type { ConfirmationStore } from "./confirmation-store.ts";
@@ -34,6 +34,7 @@ interface Parts {
 const endedMsMax = (accessTokenSecondsMax + 60) * 1000;
 /** Sessions on a page of those that have ended. */
 const endedRowsMax = 2_000;
+const revocationBytes = messageSize(RevocationSchema);
 
 /** The RPC handlers of sessions. No token is stored, and none is in a log. */
 export function auth(app: Parts): Handlers<typeof AuthService> {
@@ -97,15 +98,14 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
         after: after && { time: new Date(after[0]), id: after[1] },
         limit: endedRowsMax + 1,
       });
-      const page = rows.slice(0, endedRowsMax);
-      const last = page.at(-1);
-      return {
-        revocations: page.map(({ id, time }) => ({ sessionId: id, time: timestampFromDate(time) })),
-        nextPageToken:
-          rows.length > endedRowsMax && last !== undefined
-            ? nextPageToken([last.time.toISOString(), last.id], filter)
-            : "",
-      };
+      const page = pageFrom(rows, {
+        limit: endedRowsMax,
+        filter,
+        keysOf: ({ time, id }) => [time.toISOString(), id],
+        messageOf: ({ id, time }) => ({ sessionId: id, time: timestampFromDate(time) }),
+        bytesOf: revocationBytes,
+      });
+      return { revocations: page.messages, nextPageToken: page.nextPageToken };
     },
 
     async getJsonWebKeySet() {

@@ -1,4 +1,4 @@
-import { Role, type UserChange as UserChangeMessage, type UserService } from "@rialto/contracts";
+import { Role, type UserChange as UserChangeMessage, UserSchema, type UserService } from "@rialto/contracts";
 import { type AuditChange, type Database, once, recordAudit, replay } from "@rialto/database";
 import { publish } from "@rialto/events";
 import {
@@ -7,7 +7,8 @@ import {
   type CallContext,
   callErrors,
   type Handlers,
-  nextPageToken,
+  messageSize,
+  pageFrom,
   pageOf,
   refuse,
   requireOwner,
@@ -43,6 +44,8 @@ interface Parts {
   readonly attempts: Attempts;
   wakeRelay(): void;
 }
+
+const bytesOf = messageSize(UserSchema);
 
 /** The RPC handlers of accounts. */
 export function users(app: Parts): Handlers<typeof UserService> {
@@ -109,12 +112,9 @@ export function users(app: Parts): Handlers<typeof UserService> {
     async listUsers(request) {
       const { limit, after } = pageOf(request, {}, [isUuid]);
       const rows = await app.users.list({ limit: limit + 1, after: after?.[0] });
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        users: page.map(messageOf),
-        nextPageToken: rows.length > limit && last !== undefined ? nextPageToken([last.id], {}) : "",
-      };
+      const keysOf = ({ id }: User) => [id];
+      const page = pageFrom(rows, { limit, filter: {}, keysOf, messageOf, bytesOf });
+      return { users: page.messages, nextPageToken: page.nextPageToken };
     },
 
     async updateUser({ user: values, updateMask }, ctx) {

@@ -11,6 +11,12 @@ export const streamTimeoutMsMax = 10 * 60_000;
 export const messageBytesMax = 4 * 1024 * 1024;
 
 /**
+ * The messages in one answer, page or not: as large as may be written, less what stands around them. By the measure of `messageSize`, which is the larger
+ * one of JSON and binary.
+ */
+export const answerBytesMax = messageBytesMax - 64 * 1024;
+
+/**
  * How large a request may be where its method's `request_size` says nothing: bytes of the body as it travels and of the message once it is decompressed;
  * fields, list items and map entries; how deep they are nested. The largest valid message of the contract has 61 kB, where each character of a
  * product's description is escaped in JSON, and 307 fields.
@@ -205,7 +211,7 @@ export const serviceTokenSecondsMin = 20;
 /** Rows on a page where the request does not say. */
 export const pageRowsDefault = 50;
 
-/** Rows on a page at the most. */
+/** Rows on a page at the most. It ends sooner where its rows are more than `answerBytesMax`. */
 export const pageRowsMax = 200;
 
 /** How often the health of a service that is watched is looked at. */

@@ -4,7 +4,7 @@ import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { type PageToken, PageTokenSchema } from "@rialto/contracts";
 import { callErrors } from "./call-errors.ts";
 import { refuse } from "./errors.ts";
-import { pageRowsDefault, pageRowsMax } from "./limits.ts";
+import { answerBytesMax, pageRowsDefault, pageRowsMax } from "./limits.ts";
 
 /** Says whether a text can be the sort key of a row. */
 type SortKey = (text: string) => boolean;
@@ -39,6 +39,37 @@ function areKeys<SortKeys extends readonly SortKey[]>(
   sortKeys: SortKeys,
 ): keys is KeysOf<SortKeys> {
   return keys.length === sortKeys.length && sortKeys.every((isKey, at) => isKey(keys[at] ?? ""));
+}
+
+/**
+ * Makes a page of the rows that were found, of which there may be more than `limit`: it ends at `limit` rows, or sooner, before the row that would make it
+ * larger than an answer may be (AIP-158 lets a page have fewer rows than were asked for). It has one row at least where there is one. Where
+ * more follow, the token of the next page is set; rows of merged lists may follow that are not here (`hasMore`).
+ *
+ *     const { messages, nextPageToken } = pageFrom(rows, { limit, filter, keysOf: ({ id }) => [id], messageOf, bytesOf });
+ */
+export function pageFrom<Row, Message>(
+  rows: readonly Row[],
+  o: {
+    readonly limit: number;
+    readonly filter: unknown;
+    readonly keysOf: (row: Row) => readonly string[];
+    readonly messageOf: (row: Row) => Message;
+    readonly bytesOf: (message: Message) => number;
+    readonly hasMore?: boolean;
+  },
+): { messages: Message[]; nextPageToken: string } {
+  const messages: Message[] = [];
+  let bytes = 0;
+  for (const row of rows.slice(0, o.limit)) {
+    const message = o.messageOf(row);
+    bytes += o.bytesOf(message);
+    if (messages.length > 0 && bytes > answerBytesMax) break;
+    messages.push(message);
+  }
+  const last = rows[messages.length - 1];
+  const isLast = messages.length === rows.length && o.hasMore !== true;
+  return { messages, nextPageToken: isLast || last === undefined ? "" : nextPageToken(o.keysOf(last), o.filter) };
 }
 
 /** The token of the page after the row with these sort keys. */

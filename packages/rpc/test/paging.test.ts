@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nextPageToken, pageOf, reasonOf } from "../src/index.ts";
+import { answerBytesMax, nextPageToken, pageFrom, pageOf, reasonOf } from "../src/index.ts";
 
 const filter = { userId: "u-1", status: 3 };
 const keys = ["2026-11-24T10:00:00.000Z", "0197f000-0000-7000-8000-000000000001"];
@@ -65,5 +66,46 @@ describe("a page", () => {
     const limitOf = (pageSize: number) => pageOf({ pageSize, pageToken: "" }, filter, sortKeys).limit;
     expect([0, 1, 200, 100_000].map(limitOf)).toEqual([50, 1, 200, 200]);
     expect(pageOf({ pageSize: 0, pageToken: "" }, filter, sortKeys).after).toBeUndefined();
+  });
+
+  /** Rows of many sizes: some small, some of a quarter of what an answer may have, a few larger than it. */
+  const sizes = fc.array(
+    fc.oneof(
+      { weight: 5, arbitrary: fc.nat(1_000) },
+      { weight: 4, arbitrary: fc.integer({ min: answerBytesMax / 4, max: answerBytesMax }) },
+      { weight: 1, arbitrary: fc.integer({ min: answerBytesMax + 1, max: 2 * answerBytesMax }) },
+    ),
+    { maxLength: 40 },
+  );
+
+  it("ends by bytes as well as by rows: every row comes once, in order, on a page that is in its bounds and not empty", () => {
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 12 }), (all, pageSize) => {
+        const rows = all.map((bytes, at) => ({ id: `0197${String(at).padStart(3, "0")}`, bytes }));
+        const seen: string[] = [];
+        for (let pageToken = ""; ; ) {
+          const { limit, after } = pageOf({ pageSize, pageToken }, filter, [isId]);
+          const found = rows.filter(({ id }) => after === undefined || id > after[0]).slice(0, limit + 1);
+          const page = pageFrom(found, {
+            ...{ limit, filter },
+            keysOf: ({ id }) => [id],
+            messageOf: (row) => row,
+            bytesOf: ({ bytes }) => bytes,
+          });
+          const bytes = page.messages.reduce((sum, message) => sum + message.bytes, 0);
+          expect(page.messages.length).toBeLessThanOrEqual(limit);
+          expect(page.messages.length === 1 || bytes <= answerBytesMax).toBe(true);
+          if (found.length > 0) expect(page.messages).not.toEqual([]);
+          // It is cut no sooner than it must be.
+          const next = found[page.messages.length];
+          if (next !== undefined && page.messages.length < limit)
+            expect(bytes + next.bytes).toBeGreaterThan(answerBytesMax);
+          seen.push(...page.messages.map(({ id }) => id));
+          pageToken = page.nextPageToken;
+          if (pageToken === "") break;
+        }
+        expect(seen).toEqual(rows.map(({ id }) => id));
+      }),
+    );
   });
 });

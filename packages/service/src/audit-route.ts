@@ -1,12 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type AuditEntrySchema, AuditService } from "@rialto/contracts";
+import { AuditEntrySchema, AuditService } from "@rialto/contracts";
 import { type AuditEntry, type AuditFilter, type Database, listAudit } from "@rialto/database";
-import { nextPageToken, pageOf, type Route, serve } from "@rialto/rpc";
+import { messageSize, pageFrom, pageOf, type Route, serve } from "@rialto/rpc";
 import type { ServiceName } from "./service-name.ts";
 
 /** What audit entries are listed by, newest first: their ids, which are UUIDv7. */
 export const auditKeys = [(text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)] as const;
+
+export const auditEntryBytes = messageSize(AuditEntrySchema);
 
 /** Serves the audit entries that this service keeps. */
 export function auditRoute(service: ServiceName, { sql }: Pick<Database, "sql">): Route {
@@ -15,12 +17,14 @@ export function auditRoute(service: ServiceName, { sql }: Pick<Database, "sql">)
       const filter = auditFilterOf(request);
       const { limit, after } = pageOf(request, filter, auditKeys);
       const rows = await listAudit(sql, filter, { after: after?.[0], limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      const last = rows.length > limit ? page.at(-1) : undefined;
-      return {
-        entries: page.map((entry) => messageOf(service, entry)),
-        nextPageToken: last === undefined ? "" : nextPageToken([last.id], filter),
-      };
+      const page = pageFrom(rows, {
+        limit,
+        filter,
+        keysOf: ({ id }) => [id],
+        messageOf: (entry) => messageOf(service, entry),
+        bytesOf: auditEntryBytes,
+      });
+      return { entries: page.messages, nextPageToken: page.nextPageToken };
     },
   });
 }

@@ -1,7 +1,7 @@
 import { create, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
-  type DeadLetterSchema,
+  DeadLetterSchema,
   DeadLetterService,
   DiscardDeadLetterResponseSchema,
   RetryAllDeadLettersResponseSchema,
@@ -16,7 +16,17 @@ import {
   retryDeadLetters,
   type Subscription,
 } from "@rialto/events";
-import { auditOf, type CallContext, callerName, nextPageToken, pageOf, type Route, refuse, serve } from "@rialto/rpc";
+import {
+  auditOf,
+  type CallContext,
+  callerName,
+  messageSize,
+  pageFrom,
+  pageOf,
+  type Route,
+  refuse,
+  serve,
+} from "@rialto/rpc";
 import { eventErrors } from "./errors.ts";
 
 /** What dead letters are listed by: the event's id, then the subscription's name. */
@@ -24,6 +34,8 @@ export const deadLetterKeys = [
   (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text),
   (text: string) => /^[a-z][a-z0-9-]{0,49}$/.test(text),
 ] as const;
+
+export const deadLetterBytes = messageSize(DeadLetterSchema);
 
 /** Serves what the subscriptions of this service have given up. */
 export function deadLetterRoute({
@@ -51,12 +63,14 @@ export function deadLetterRoute({
       const { limit, after: row } = pageOf(request, filter, deadLetterKeys);
       const after = row && { eventId: row[0], subscription: row[1] };
       const found = await listDeadLetters(sql, { subscription, after, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      return {
-        deadLetters: page.map(messageOf),
-        nextPageToken: last === undefined ? "" : nextPageToken([last.eventId, last.subscription], filter),
-      };
+      const page = pageFrom(found, {
+        limit,
+        filter,
+        keysOf: ({ eventId, subscription }) => [eventId, subscription],
+        messageOf,
+        bytesOf: deadLetterBytes,
+      });
+      return { deadLetters: page.messages, nextPageToken: page.nextPageToken };
     },
 
     async getDeadLetter(key) {

@@ -1,11 +1,11 @@
 export { type Announcement, announcementText } from "./announcement.ts";
 export type { App, Calls, Clients } from "./app.ts";
 export { auditCommand } from "./audit-command.ts";
-export { auditFilterOf, auditKeys } from "./audit-route.ts";
+export { auditEntryBytes, auditFilterOf, auditKeys } from "./audit-route.ts";
 export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 export { type Config, readConfig } from "./config.ts";
 export { ConfigurationError } from "./configuration-error.ts";
-export { deadLetterKeys } from "./dead-letter-route.ts";
+export { deadLetterBytes, deadLetterKeys } from "./dead-letter-route.ts";
 export { defineService, type ServiceDefinition, type ServiceOptions } from "./define-service.ts";
 export { eventErrors } from "./errors.ts";
 export { type Identity, openIdentity } from "./identity.ts";

@@ -1,0 +1,65 @@
+import { answerBytesMax, pageFrom, pageOf } from "@rialto/rpc";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { mergePages } from "../src/merge-pages.ts";
+
+interface Row {
+  readonly id: number;
+  readonly bytes: number;
+}
+
+const rowsOf = fc.uniqueArray(
+  fc.record({
+    id: fc.nat(999),
+    bytes: fc.oneof(fc.nat(1_000), fc.integer({ min: answerBytesMax / 4, max: answerBytesMax + 1_000 })),
+  }),
+  { maxLength: 40, selector: ({ id }) => id },
+);
+
+/** One page as a service and as the gateway make it. */
+function pageOfRows(rows: readonly Row[], limit: number, hasMore = false) {
+  const { messages, nextPageToken } = pageFrom(rows, {
+    ...{ limit, filter: {}, hasMore },
+    keysOf: ({ id }) => [`${id}`],
+    messageOf: (row) => row,
+    bytesOf: ({ bytes }) => bytes,
+  });
+  return { rows: messages, nextPageToken };
+}
+
+const byId = (one: Row, other: Row) => one.id - other.id;
+
+describe("the pages of several services", () => {
+  it("are one list: every row once and in order, however short a service's page is", () => {
+    fc.assert(
+      fc.property(rowsOf, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 9 }), (all, services, pageSize) => {
+        const kept = Array.from({ length: services }, (_, at) =>
+          all.filter(({ id }) => id % services === at).sort(byId),
+        );
+        const seen: number[] = [];
+        for (let pageToken = ""; ; ) {
+          const { limit, after } = pageOf({ pageSize, pageToken }, {}, [(text) => /^\d+$/.test(text)]);
+          const answers = kept.map((rows) =>
+            pageOfRows(rows.filter(({ id }) => id > Number(after?.[0] ?? -1)).slice(0, limit + 1), limit),
+          );
+          const { rows, hasMore } = mergePages(answers, byId);
+          const page = pageOfRows(rows, limit, hasMore);
+          const bytes = page.rows.reduce((sum, row) => sum + row.bytes, 0);
+          expect(page.rows.length === 1 || bytes <= answerBytesMax).toBe(true);
+          if (page.nextPageToken !== "") expect(page.rows).not.toEqual([]);
+          seen.push(...page.rows.map(({ id }) => id));
+          pageToken = page.nextPageToken;
+          if (pageToken === "") break;
+        }
+        expect(seen).toEqual(all.map(({ id }) => id).sort((one, other) => one - other));
+      }),
+    );
+  });
+
+  it("do not go past the last row of a page that has more behind it", () => {
+    const short = { rows: [{ id: 1, bytes: 1 }], nextPageToken: "more" };
+    const whole = { rows: [0, 2, 3].map((id) => ({ id, bytes: 1 })), nextPageToken: "" };
+    const { rows, hasMore } = mergePages([short, whole], byId);
+    expect([rows.map(({ id }) => id), hasMore]).toEqual([[0, 1], true]);
+  });
+});
