@@ -71,7 +71,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       return { products: requireAnswerFits(visible, bytesOf, "ids") };
     },
 
-    async listProducts(request, { caller, signal }) {
+    async listProducts(request, ctx) {
       const words = searchWordsOf(request.query);
       if (words === undefined) {
         const fields = [{ field: "query", description: `must have at most ${searchWordsMax} words` }];
@@ -80,7 +80,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const filter = {
         words,
         category: request.category === "" ? undefined : request.category,
-        activeOnly: !seesAll(caller),
+        activeOnly: !seesAll(ctx.caller),
       };
       // What a page token is bound to, as version 0.1 has it.
       const { category, activeOnly } = filter;
@@ -89,7 +89,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const wanted = { after: after?.[0], limit: limit + 1 };
       const rows = await (words.length === 0
         ? app.products.list(filter, wanted)
-        : app.search.find(filter, wanted, signal));
+        : app.search.find(filter, wanted, ctx));
       const keysOf = ({ id }: Product) => [id];
       const page = pageFrom(rows, { limit, filter: bound, keysOf, messageOf: productMessage, bytesOf });
       return { products: page.messages, nextPageToken: page.nextPageToken };

@@ -1,5 +1,5 @@
 import type { Database } from "@rialto/database";
-import { callErrors, createRoom, NoRoom, refuse } from "@rialto/rpc";
+import { callErrors, createRoom, limitKeyOf, NoRoom, refuse } from "@rialto/rpc";
 import { errors } from "./errors.ts";
 import type { Product } from "./product.ts";
 import { listProducts, type ProductFilter, type ProductPage } from "./store.ts";
@@ -10,10 +10,20 @@ const searchesWaitingMax = 50;
 /** A search that reads for longer is ended: it has found no index that helps, and holds others up. */
 const searchMsMax = 1_000;
 
+/** Who waits for a search, and for how long. */
+export interface SearchCaller {
+  readonly signal: AbortSignal;
+  /** Where the call comes from; those that come from inside are one. */
+  readonly clientAddress?: string;
+}
+
 /** Looks for products by the words of a query. */
 export interface ProductSearch {
-  /** Newest first. Throws SEARCH_TOO_BROAD, and TEMPORARILY_UNAVAILABLE where too many search at the moment. */
-  find(filter: ProductFilter, page: ProductPage, signal: AbortSignal): Promise<readonly Product[]>;
+  /**
+   * Newest first. Addresses take turns, so that one that searches for much keeps no other waiting for long. Throws SEARCH_TOO_BROAD, and
+   * TEMPORARILY_UNAVAILABLE where too many search at the moment.
+   */
+  find(filter: ProductFilter, page: ProductPage, caller: SearchCaller): Promise<readonly Product[]>;
 }
 
 /** Opens the search on connections of its own, which end with the database. */
@@ -24,8 +34,9 @@ export function createProductSearch(
   const sql = database.pool({ connectionsMax: searchesMax, statementMsMax: o.msMax });
   const room = createRoom({ max: searchesMax, waitingMax: searchesWaitingMax });
   return {
-    async find(filter, page, signal) {
-      const leave = await room.enter(signal).catch((cause: unknown) => {
+    async find(filter, page, { signal, clientAddress }) {
+      const party = clientAddress === undefined ? undefined : limitKeyOf(clientAddress);
+      const leave = await room.enter(signal, party).catch((cause: unknown) => {
         throw cause instanceof NoRoom ? refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause }) : cause;
       });
       try {

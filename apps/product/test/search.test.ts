@@ -24,7 +24,10 @@ afterAll(() => db.close());
 
 const filterOf = (query: string) => ({ words: searchWordsOf(query) ?? [], category: undefined, activeOnly: true });
 const page = { after: undefined, limit: 21 };
-const patience = () => AbortSignal.timeout(80_000);
+const from = (clientAddress?: string) => ({
+  signal: AbortSignal.timeout(80_000),
+  ...(clientAddress === undefined ? {} : { clientAddress }),
+});
 
 async function planOf(query: string): Promise<string> {
   const rows = await database.sql`explain ${listStatement(database.sql, filterOf(query), page)}`;
@@ -51,9 +54,30 @@ describe("a search of the catalog", () => {
   it("is ended when it takes too long, and says so", async () => {
     const search = createProductSearch(database, { msMax: 100 });
     await whileHeld(async () => {
-      const found = search.find(filterOf("teapot"), page, patience());
+      const found = search.find(filterOf("teapot"), page, from());
       expect(await found.then(() => "none", reasonOf)).toBe("SEARCH_TOO_BROAD");
     });
+  });
+
+  it("is done in turn with others, however many searches of one address wait before it", async () => {
+    const search = createProductSearch(database);
+    const ended: string[] = [];
+    let before = 0;
+    const find = async (address: string) => {
+      await search.find(filterOf("teapot"), page, from(address)).catch(() => undefined);
+      ended.push(address);
+    };
+    const begun: Promise<void>[] = [];
+    await whileHeld(async () => {
+      for (let n = 0; n < 60; n += 1) begun.push(find("192.0.2.66"));
+      // Those that are turned away at once.
+      await expect.poll(() => ended.length).toBeGreaterThanOrEqual(23);
+      before = ended.length;
+      begun.push(find("198.51.100.7"));
+    });
+    await Promise.all(begun);
+    // Two were at work, and a few may have been called before it.
+    expect(ended.indexOf("198.51.100.7") - before).toBeLessThan(8);
   });
 
   it("keeps nothing else waiting, and turns more away than can wait", async () => {
@@ -61,7 +85,7 @@ describe("a search of the catalog", () => {
     const begun: Promise<string | undefined>[] = [];
     await whileHeld(async () => {
       for (let n = 0; n < 60; n += 1)
-        begun.push(search.find(filterOf("teapot"), page, patience()).then(() => "found", reasonOf));
+        begun.push(search.find(filterOf("teapot"), page, from()).then(() => "found", reasonOf));
       expect(await database.sql`select count(*)::int as stocked from stock`).toEqual([{ stocked: 0 }]);
     });
     const outcomes = await Promise.all(begun);

@@ -1,10 +1,13 @@
+import { createSharedPlaces } from "./fair-share.ts";
+
 /** Room for so many at once. */
 export interface Room {
   /**
    * Resolves with how to leave, as soon as there is room: in turn, where others wait as well. Rejects with `NoRoom` where too many wait already, and
-   * with the signal's reason where that comes first.
+   * with the signal's reason where that comes first. Callers that name their party, an address for example, wait in turns of parties, and the party of
+   * which the most wait is turned away first.
    */
-  enter(signal: AbortSignal): Promise<() => void>;
+  enter(signal: AbortSignal, party?: string): Promise<() => void>;
 }
 
 /** Whoever came was turned away: nothing was done for them. */
@@ -14,7 +17,9 @@ export class NoRoom extends Error {
 
 /** Makes room for `max` at once, and for `waitingMax` who wait until one of them leaves. */
 export function createRoom({ max, waitingMax }: { readonly max: number; readonly waitingMax: number }): Room {
-  const waiting = new Set<() => void>();
+  const places = createSharedPlaces(() => waitingMax);
+  /** Those who wait, by party. The party whose turn is next stands first; those who named none are one. */
+  const waiting = new Map<string | undefined, Set<() => void>>();
   let inside = 0;
 
   const come = (): (() => void) => {
@@ -24,12 +29,23 @@ export function createRoom({ max, waitingMax }: { readonly max: number; readonly
       if (!isInside) return;
       isInside = false;
       inside -= 1;
-      const [next] = waiting;
-      next?.();
+      callNext();
     };
   };
-  const wait = (signal: AbortSignal): Promise<() => void> =>
+  const callNext = (): void => {
+    const [line] = waiting;
+    if (line === undefined) return;
+    const [party, those] = line;
+    const [next] = those;
+    // The party goes behind the others before its first one is called, who takes it out where nobody else of it waits.
+    waiting.delete(party);
+    waiting.set(party, those);
+    next?.();
+  };
+  const wait = (signal: AbortSignal, party: string | undefined, leavePlace: () => void): Promise<() => void> =>
     new Promise((resolve, reject) => {
+      const those = waiting.get(party) ?? new Set();
+      waiting.set(party, those);
       const next = () => {
         stop();
         resolve(come());
@@ -39,19 +55,22 @@ export function createRoom({ max, waitingMax }: { readonly max: number; readonly
         reject(signal.reason);
       };
       const stop = () => {
-        waiting.delete(next);
+        those.delete(next);
+        if (those.size === 0) waiting.delete(party);
+        leavePlace();
         signal.removeEventListener("abort", left);
       };
-      waiting.add(next);
+      those.add(next);
       signal.addEventListener("abort", left, { once: true });
     });
 
   return {
-    async enter(signal) {
+    async enter(signal, party) {
       signal.throwIfAborted();
       if (inside < max) return come();
-      if (waiting.size >= waitingMax) throw new NoRoom(`${max} are at work and ${waitingMax} wait`);
-      return wait(signal);
+      const leavePlace = places.acquire({ address: party, account: undefined });
+      if (leavePlace === undefined) throw new NoRoom(`${max} are at work and too many of ${waitingMax} wait`);
+      return wait(signal, party, leavePlace);
     },
   };
 }
