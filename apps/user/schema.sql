@@ -81,6 +81,13 @@ CREATE INDEX email_confirmation_account ON "user".email_confirmation USING btree
 CREATE INDEX email_confirmation_expire ON "user".email_confirmation USING btree (expire_time);
 CREATE UNIQUE INDEX email_confirmation_token ON "user".email_confirmation USING btree (token_hash);
 
+create table gateway_token (
+  one_row boolean not null default true,
+  start_time timestamp with time zone not null,
+  constraint gateway_token_pkey PRIMARY KEY (one_row),
+  constraint gateway_token_one_row CHECK (one_row)
+);
+
 create table idempotency (
   caller text not null,
   method text not null,

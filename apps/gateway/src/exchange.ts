@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ErrorCode, TakingTime } from "@rialto/rpc";
+import type { Caller, ErrorCode, TakingTime } from "@rialto/rpc";
 import type { Trace } from "@rialto/telemetry";
 
 /** One request on its way through the gateway, and what will be said of it in the access log. */
@@ -21,6 +21,11 @@ export interface Exchange {
   /** Aborts when the gateway is told to close: what could go on for minutes ends then. */
   readonly closing: AbortSignal;
   readonly record: AccessRecord;
+}
+
+/** A request that was let in, and who makes it. */
+export interface AdmittedExchange extends Exchange {
+  readonly caller: Caller;
 }
 
 /** What becomes known of a request while it is answered. */

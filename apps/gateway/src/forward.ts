@@ -4,7 +4,7 @@ import { bodyBytesMaxOf } from "./body.ts";
 import { codeOfNumber, isCode } from "./codes.ts";
 import { protocolAt } from "./connect.ts";
 import { upstreamNameOf } from "./contract.ts";
-import type { AccessRecord, Exchange } from "./exchange.ts";
+import type { AccessRecord, AdmittedExchange, Exchange } from "./exchange.ts";
 import { grpcStatus, grpcWebTrailers, isTrailerFrame } from "./grpc-error.ts";
 import type { Work } from "./load.ts";
 import { connectEndOfStream, refused } from "./refused.ts";
@@ -17,7 +17,12 @@ import { inBinary, inText, isWebText } from "./web-text.ts";
  * takes them; gRPC-Web's text mode alone is turned into binary and back. A client that goes away cancels the call behind; a gateway that closes
  * ends its streams.
  */
-export async function forward(exchange: Exchange, method: DescMethod, behind: Behind, work: Work): Promise<void> {
+export async function forward(
+  exchange: AdmittedExchange,
+  method: DescMethod,
+  behind: Behind,
+  work: Work,
+): Promise<void> {
   const { request, response, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];

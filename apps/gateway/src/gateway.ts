@@ -29,7 +29,7 @@ import { isGrpc, isProcedurePath, publishedMethods, requireRpc } from "./connect
 import { contractServices, procedureOf } from "./contract.ts";
 import { createEarlyRefusal, isOfHealth } from "./early-refusal.ts";
 import { createEventsDoor, eventsDoorName } from "./events-door.ts";
-import type { Exchange } from "./exchange.ts";
+import type { AdmittedExchange, Exchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import { createHealth, type HealthSources } from "./health.ts";
 import type { Keeper } from "./keepers.ts";
@@ -187,7 +187,7 @@ function createHandler(
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
 
   /** Lets a call of a method in: who calls, whether they may now, whether they may at all. */
-  async function letIn(exchange: Exchange, method: DescMethod, work: Work): Promise<void> {
+  async function letIn(exchange: Exchange, method: DescMethod, work: Work): Promise<AdmittedExchange> {
     const caller = await identifyCaller(exchange.request.headers.authorization, o.verifier).catch(async (error) => {
       await count(exchange, method, undefined);
       throw error;
@@ -196,6 +196,7 @@ function createHandler(
     work.identified(caller);
     await count(exchange, method, caller);
     requireAccess(method, caller);
+    return { ...exchange, caller };
   }
 
   async function dispatch(exchange: Exchange): Promise<void> {
@@ -230,9 +231,9 @@ function createHandler(
         throw unknownMethod();
       }
       record.route = procedureOf(method);
-      await letIn(exchange, method, work);
+      const admitted = await letIn(exchange, method, work);
       requireRpc(exchange, method);
-      return forward(exchange, method, o, work);
+      return forward(admitted, method, o, work);
     }
     if (isGrpc(exchange)) {
       await count(exchange, undefined, undefined);
@@ -241,8 +242,8 @@ function createHandler(
     const match = table.match(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
     if (match.kind === "found") {
       record.route = match.route.template;
-      await letIn(exchange, match.route.method, work);
-      return answerRest(exchange, match.route, match.values, o, work);
+      const admitted = await letIn(exchange, match.route.method, work);
+      return answerRest(admitted, match.route, match.values, o, work);
     }
     await count(exchange, undefined, undefined);
     throw unrouted(match);

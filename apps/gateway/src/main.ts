@@ -26,6 +26,8 @@ await runMain({
     const { redisUrl, redisPrefix } = config;
     if (redisUrl !== undefined) await requireRedis({ redisUrl, redisPrefix });
     const rateLimits = openRateLimits(config);
+    // The user service alone says it: another service that was taken over must not be able to ask for access tokens.
+    let areGatewayTokensTaken = false;
     const gateway = await startGateway({
       port: config.port ?? defaultPorts.gateway,
       tls: await readTls(config),
@@ -33,12 +35,16 @@ await runMain({
       upstream: clients.upstream,
       revocations,
       verifier: createTokenVerifier({
-        accessKeys: accessKeysFrom(sessions),
+        accessKeys: accessKeysFrom(sessions, (areTaken) => {
+          areGatewayTokensTaken = areTaken;
+        }),
         serviceKeys: identity.serviceKeys,
         revocations,
       }),
       ...doorOptions(config, rateLimits),
       tokens: identity.tokensOf("gateway"),
+      persons: identity.personTokens(),
+      passesAccessTokens: () => !areGatewayTokensTaken,
       keepers: eventKeepers(clients),
       log,
     });

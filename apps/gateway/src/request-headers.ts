@@ -1,14 +1,19 @@
-import { clientAddressHeader, requestIdHeader, serviceTokenHeader, traceparentHeader } from "@rialto/rpc";
+import {
+  clientAddressHeader,
+  requestIdHeader,
+  serviceTokenHeader,
+  traceparentHeader,
+  userTokenHeader,
+} from "@rialto/rpc";
 import type { Exchange } from "./exchange.ts";
 
 /**
- * What a client may say to a service. A list of what passes, not of what does not: hop-by-hop headers, cookies, and the headers
+ * What a client may say to a service. A list of what passes, not of what does not: hop-by-hop headers, cookies, access tokens, and the headers
  * that claim an identity inside (rialto-*) stay outside without being named.
  */
 const passed = [
   "accept",
   "accept-encoding",
-  "authorization",
   "connect-accept-encoding",
   "connect-content-encoding",
   "connect-protocol-version",
@@ -37,8 +42,11 @@ const withheld: ReadonlySet<string> = new Set([
   "x-request-id",
 ]);
 
-/** The headers of the call behind: what passes, and what the gateway says of the request itself. */
-export function headersInward({ request, requestId, trace, clientAddress }: Exchange, serviceToken: string): Headers {
+/** The headers of the call behind: what passes, and what the gateway says of the request itself: who passes it on, and for whom. */
+export function headersInward(
+  { request, requestId, trace, clientAddress }: Exchange,
+  o: { readonly serviceToken: string; readonly authorization: string | undefined },
+): Headers {
   const headers = new Headers();
   for (const name of passed) {
     const value = request.headers[name];
@@ -46,7 +54,8 @@ export function headersInward({ request, requestId, trace, clientAddress }: Exch
   }
   headers.set(requestIdHeader, requestId);
   headers.set(traceparentHeader, trace.traceparent);
-  headers.set(serviceTokenHeader, serviceToken);
+  headers.set(serviceTokenHeader, o.serviceToken);
+  if (o.authorization !== undefined) headers.set(userTokenHeader, o.authorization);
   headers.set(clientAddressHeader, clientAddress);
   return headers;
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { callErrors } from "@rialto/rpc";
 import { bodyBytesMaxOf, textOfBody } from "./body.ts";
 import { compressed } from "./compression.ts";
-import type { Exchange } from "./exchange.ts";
+import type { AdmittedExchange } from "./exchange.ts";
 import type { Work } from "./load.ts";
 import { parseQuery } from "./query-parameters.ts";
 import { errorAnswerOf, Refused, refused } from "./refused.ts";
@@ -13,7 +13,7 @@ import { type Behind, callBehind } from "./upstream.ts";
 
 /** Answers a REST request by one unary Connect call in JSON. */
 export async function answerRest(
-  exchange: Exchange,
+  exchange: AdmittedExchange,
   route: RestRoute,
   values: readonly string[],
   behind: Behind,

@@ -5,6 +5,7 @@ import {
   type CallContext,
   createByteUpstream,
   createEndpoint,
+  createPersonTokens,
   createServiceTokens,
   createTokenVerifier,
   type Endpoint,
@@ -30,6 +31,8 @@ export interface StubSystem {
   readonly calls: CallContext[];
   /** The paths that services were asked for by the gateway. */
   readonly asked: readonly string[];
+  /** What they were sent with. */
+  readonly sent: { readonly service: string; readonly headers: Headers }[];
   token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string; subject?: string }): Promise<string>;
   /** Tokens that look like the customer's and do not hold, by what is wrong with them. */
   badTokens(): Promise<Readonly<Record<string, string>>>;
@@ -52,6 +55,8 @@ export async function startStubSystem(
     readonly door?: Partial<GatewayOptions>;
     /** Services that say that they are not ready, for as long as they are in it. */
     readonly unready?: ReadonlySet<string>;
+    /** Services that take access tokens of people only, as version 0.1.0 does. */
+    readonly old?: ReadonlySet<string>;
   } = {},
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
@@ -68,6 +73,7 @@ export async function startStubSystem(
 
   const calls: CallContext[] = [];
   const asked: string[] = [];
+  const sent: StubSystem["sent"] = [];
   const endpoints = new Map<string, Endpoint>();
   for (const name of serviceNames) {
     // What is kept of events, and the audit log, every service serves.
@@ -78,7 +84,16 @@ export async function startStubSystem(
       serve(service, handlersOf(service, service === OrderService ? orders : {}, calls)),
     );
     const readiness = async () => ({ isStopping: false, waiting: o.unready?.has(name) ? ["a test"] : [] });
-    const parts = { service: name, routes, verifier, fingerprintKey: "stub", log: quiet, reflection: true, readiness };
+    const ofName = o.old?.has(name) ? { ...verifier, user: (token: string) => verifier.user(token) } : verifier;
+    const parts = {
+      service: name,
+      routes,
+      verifier: ofName,
+      fingerprintKey: "stub",
+      log: quiet,
+      reflection: true,
+      readiness,
+    };
     endpoints.set(name, createEndpoint(parts));
   }
 
@@ -121,6 +136,7 @@ export async function startStubSystem(
     reflection: o.reflection ?? true,
     verifier,
     tokens: createServiceTokens({ name: "gateway", privateKey: door.privateKey }),
+    persons: createPersonTokens({ name: "gateway", privateKey: door.privateKey }),
     log,
     keepers: [],
     ...o.door,
@@ -131,6 +147,7 @@ export async function startStubSystem(
         ...upstream,
         fetch(request, options) {
           asked.push(new URL(request.url).pathname);
+          sent.push({ service, headers: new Headers(request.header) });
           return upstream.fetch(request, options);
         },
       };
@@ -141,6 +158,7 @@ export async function startStubSystem(
     lines,
     calls,
     asked,
+    sent,
     stopServices,
     startServices,
     async close() {

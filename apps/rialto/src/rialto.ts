@@ -55,6 +55,7 @@ export async function startRialto(o: {
       verifier: running.verifier,
       ...doorOptions(config, rateLimits),
       tokens: running.identity.tokensOf("gateway"),
+      persons: running.identity.personTokens(),
       upstream: running.clients.upstream,
       revocations: running.revocations,
       keepers: eventKeepers(running.clients),

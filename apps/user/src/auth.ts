@@ -26,6 +26,8 @@ interface Parts {
   readonly passwords: Passwords;
   readonly attempts: Attempts;
   readonly accessTokens: AccessTokens;
+  /** Whether gateways are to pass no access token on. */
+  areGatewayTokensTaken(): boolean;
   readonly refreshTokens: RefreshTokens;
   wakeRelay(): void;
 }
@@ -109,7 +111,7 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
     },
 
     async getJsonWebKeySet() {
-      return { keys: [...(await app.accessTokens.publicKeys())] };
+      return { keys: [...(await app.accessTokens.publicKeys())], gatewayTokens: app.areGatewayTokensTaken() };
     },
   };
 }

@@ -142,6 +142,20 @@ export const emailConfirmation = schema.table(
 );
 
 export const auditEntry = auditTable(schema);
+
+/**
+ * From when on gateways name people to services by tokens of their own and pass no access token on. One row, which the migration writes: at once in
+ * a new database, and a day after the migration where accounts were there before, while services of version 0.1.0 may still run.
+ */
+export const gatewayToken = schema.table(
+  "gateway_token",
+  {
+    oneRow: boolean("one_row").primaryKey().default(true),
+    startTime: time("start_time").notNull(),
+  },
+  () => [check("gateway_token_one_row", sql`one_row`)],
+);
+
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);

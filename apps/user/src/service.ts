@@ -4,6 +4,7 @@ import { defineService, every, openRateLimits } from "@rialto/service";
 import { createAttempts } from "./attempts.ts";
 import { auth } from "./auth.ts";
 import { createConfirmationStore } from "./confirmation-store.ts";
+import { openGatewayTokens } from "./gateway-tokens.ts";
 import { createPasswords } from "./passwords.ts";
 import { createRefreshTokens } from "./refresh-tokens.ts";
 import { createResetStore } from "./reset-store.ts";
@@ -17,7 +18,7 @@ import { users } from "./users.ts";
 export const user = defineService({
   name: "user",
   migrations: new URL("../migrations", import.meta.url),
-  rights: { audit_entry: "append-only" },
+  rights: { audit_entry: "append-only", gateway_token: "read-only" },
   calls: {},
   own: async ({ database, config, signingKeys, derivedKey }) => {
     const limits = openRateLimits(config);
@@ -30,6 +31,7 @@ export const user = defineService({
       passwords: await createPasswords(config),
       attempts: createAttempts(limits, derivedKey("failed attempts"), createAddressCheck(config.backendAddresses)),
       accessTokens: await createAccessTokens(signingKeys),
+      areGatewayTokensTaken: await openGatewayTokens(database),
       refreshTokens,
       limits,
     };

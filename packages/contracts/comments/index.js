@@ -638,6 +638,7 @@ export const comments = {
   "rialto.user.v1.GetEmailConfirmationResponse.user_id": "The account.",
   "rialto.user.v1.GetJsonWebKeySetRequest": "Asks for the public keys.",
   "rialto.user.v1.GetJsonWebKeySetResponse": "A JSON Web Key Set.",
+  "rialto.user.v1.GetJsonWebKeySetResponse.gateway_tokens": "For gateways: whether all services take what a gateway signs for a person, so that access tokens end there. False for the first\nday after an upgrade from version 0.1.0.",
   "rialto.user.v1.GetJsonWebKeySetResponse.keys": "The keys.",
   "rialto.user.v1.GetUserRequest": "Asks for one account.",
   "rialto.user.v1.GetUserRequest.id": "The account's id.",

@@ -17,6 +17,7 @@ import { idempotencyKeyHeader } from "./idempotency.ts";
 import { clientAddressHeader, doorName, serviceTokenHeader, userTokenHeader } from "./identity.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault } from "./limits.ts";
 import { createLocalRoad } from "./local-road.ts";
+import type { PersonTokens } from "./person-tokens.ts";
 import { type CallHead, requestIdHeader, traceparentHeader } from "./pipeline.ts";
 import { createRemoteRoad } from "./remote-road.ts";
 import type { Road } from "./road.ts";
@@ -51,13 +52,10 @@ export type ClientTarget =
 
 /**
  * Makes a client. Whether its target is in this process or elsewhere, calls go through the same pipeline and end the
- * same way. `caller` is the service that calls, `target` the one that is called, `tokens` signs for the first.
+ * same way. `caller` is the service that calls, `target` the one that is called, `tokens` signs for the first. `persons` is the gateway's
+ * alone: it signs for the people whose calls these are.
  */
-export function createClient<S extends DescService>(
-  service: S,
-  target: ClientTarget,
-  o: { readonly caller: string; readonly target: string; readonly tokens: ServiceTokens },
-): Client<S> {
+export function createClient<S extends DescService>(service: S, target: ClientTarget, o: Names): Client<S> {
   const road = roadTo(target);
   const methods = service.methods.map((method) => [
     method.localName,
@@ -76,6 +74,7 @@ interface Names {
   readonly caller: string;
   readonly target: string;
   readonly tokens: ServiceTokens;
+  readonly persons?: PersonTokens;
 }
 
 function unaryCall(road: Road, method: DescMethod, names: Names) {
@@ -101,7 +100,8 @@ async function headOf(method: DescMethod, names: Names, origin: Origin, o: CallO
     [traceparentHeader]: origin.traceparent,
   });
   if (names.caller === doorName) {
-    if (origin.userToken !== undefined) headers.set(userTokenHeader, `Bearer ${origin.userToken}`);
+    const person = await personTokenOf(names, origin);
+    if (person !== undefined) headers.set(userTokenHeader, `Bearer ${person}`);
     if (origin.clientAddress !== undefined) headers.set(clientAddressHeader, origin.clientAddress);
   }
   if (o.idempotencyKey !== undefined) headers.set(idempotencyKeyHeader, o.idempotencyKey);
@@ -109,4 +109,11 @@ async function headOf(method: DescMethod, names: Names, origin: Origin, o: CallO
   const latest = Date.now() + timeoutMs;
   const deadline = new Date(origin.deadline === undefined ? latest : Math.min(latest, +origin.deadline));
   return { method, headers, signal: origin.signal, deadline };
+}
+
+/** What names the person whose call the gateway makes; undefined where it is nobody's. */
+async function personTokenOf({ target, persons }: Names, origin: Origin): Promise<string | undefined> {
+  if (origin.userToken !== undefined) return origin.userToken;
+  if (origin.caller?.kind !== "user" || persons === undefined) return undefined;
+  return persons.for(origin.caller, target);
 }

@@ -11,7 +11,9 @@ export interface Origin {
   readonly deadline?: Date;
   readonly requestId: string;
   readonly traceparent: string;
-  /** A person's access token, which the gateway alone passes on. What a service asks of another it asks for itself. */
+  /** Who makes the call. The gateway names a person to the services that it asks for them; what a service asks of another it asks for itself. */
+  readonly caller?: Caller;
+  /** Their access token, which the gateway passes on instead while services of version 0.1.0 may be behind it. */
   readonly userToken?: string;
   /** The address that the call came in from, where it came through the gateway, which alone passes it on. */
   readonly clientAddress?: string;

@@ -32,6 +32,7 @@ export { accessTokenSecondsMax, answerBytesMax, answerTakingMax, bodyPaceMin, up
 export { type Listening, listen } from "./listen.ts";
 export { endWithHead, readNodeRequest, writeNodeResponse } from "./node-http.ts";
 export { nextPageToken, pageFrom, pageOf } from "./paging.ts";
+export { createPersonTokens, type PersonTokens } from "./person-tokens.ts";
 export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
 export { openPort, type PortTls } from "./port.ts";
 export { isReady, type Readiness } from "./readiness.ts";

@@ -205,8 +205,14 @@ export const accessTokenSecondsMax = 900;
 /** How long a service's own token lives. */
 export const serviceTokenSecondsMax = 60;
 
-/** A cached token of a service is replaced when it has less than this to live: a call must not outrun its token. */
-export const serviceTokenSecondsMin = 20;
+/**
+ * A cached token of a service, or of the gateway for a person, is replaced when it has less than this to live: a call must not outrun its token, and the
+ * body of one may be on its way for `bodyPaceMin.msMax` after its token was made.
+ */
+export const serviceTokenSecondsMin = 30;
+
+/** Tokens of its own that a process keeps for the next call. */
+export const signedTokensMax = 10_000;
 
 /** Rows on a page where the request does not say. */
 export const pageRowsDefault = 50;

@@ -1,5 +1,6 @@
 import { importJWK, type JWK, SignJWT } from "jose";
-import { serviceTokenSecondsMax, serviceTokenSecondsMin } from "./limits.ts";
+import { serviceTokenSecondsMax, signedTokensMax } from "./limits.ts";
+import { rememberSigned } from "./signed-tokens.ts";
 
 /** Gives a service the tokens by which others know it. */
 export interface ServiceTokens {
@@ -11,7 +12,7 @@ export interface ServiceTokens {
 export function createServiceTokens(o: { readonly name: string; readonly privateKey: JWK }): ServiceTokens {
   const key = importJWK(o.privateKey, "EdDSA");
   key.catch(() => undefined); // Whoever asks for a token is told.
-  const made = new Map<string, { readonly token: Promise<string>; readonly expires: number }>();
+  const remembered = rememberSigned(signedTokensMax);
 
   const sign = async (audience: string, issued: number): Promise<string> =>
     new SignJWT({})
@@ -23,15 +24,5 @@ export function createServiceTokens(o: { readonly name: string; readonly private
       .setExpirationTime(issued + serviceTokenSecondsMax)
       .sign(await key);
 
-  return {
-    for: (audience) => {
-      const now = Math.floor(Date.now() / 1000);
-      const last = made.get(audience);
-      if (last !== undefined && last.expires - now > serviceTokenSecondsMin) return last.token;
-      const token = sign(audience, now);
-      made.set(audience, { token, expires: now + serviceTokenSecondsMax });
-      token.catch(() => made.delete(audience));
-      return token;
-    },
-  };
+  return { for: (audience) => remembered(audience, (issued) => sign(audience, issued)) };
 }

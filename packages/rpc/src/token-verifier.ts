@@ -2,12 +2,14 @@ import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
 import { callErrors } from "./call-errors.ts";
 import type { UserId } from "./caller.ts";
 import { refuse } from "./errors.ts";
+import { doorName } from "./identity.ts";
 import { createKeySet, fixedKeySet, type KeyFinder } from "./key-set.ts";
 import { accessTokenSecondsMax, clockSkewSecondsMax, issuerSkewSecondsMax, serviceTokenSecondsMax } from "./limits.ts";
+import { isPersonToken, personTokenType } from "./person-tokens.ts";
 import type { Revocations } from "./revocations.ts";
 import { rememberVerified, type Verified } from "./verified-tokens.ts";
 
-/** What a person's access token says. */
+/** What a token of a person says. */
 export interface UserClaims {
   readonly userId: UserId;
   readonly role: "CUSTOMER" | "ADMIN";
@@ -18,7 +20,8 @@ export interface UserClaims {
 
 /** Tells whose token it is, or refuses it: with TOKEN_INVALID, or with SESSION_ENDED where it was good once. */
 export interface TokenVerifier {
-  user(token: string): Promise<UserClaims>;
+  /** By an access token; where `service` is given, also by what a gateway made for that service. */
+  user(token: string, service?: string): Promise<UserClaims>;
   service(token: string, audience: string): Promise<{ readonly name: string }>;
   /** Calls back once when a session ends, for what outlasts the check of its token: a stream. Gives back how to stop listening. */
   onSessionEnd?(sessionId: string, ended: () => void): () => void;
@@ -29,7 +32,7 @@ const accessTokenParty = "rialto";
 
 /**
  * Checks access tokens against the user service's key set, which is fetched when it is first needed, and the services'
- * own tokens against the public keys of the configuration (each under its service's name as `kid`). Both are EdDSA and
+ * own tokens, and the gateway's for people, against the public keys of the configuration (each under its service's name as `kid`). All are EdDSA and
  * nothing else: a token that names another algorithm is refused before a key is used, and so is one that would live longer than we make
  * them. A signature that held is remembered until its token expires or the keys change; whether its session still lives is asked of
  * `revocations` at every call.
@@ -44,10 +47,14 @@ export function createTokenVerifier(o: {
   const accessKeys = createKeySet(o.accessKeys);
   const serviceKeys = fixedKeySet(o.serviceKeys);
   const user = rememberVerified((token) => verifyUser(token, accessKeys.find), accessKeys);
+  const person = rememberVerified((token, audience) => verifyPerson(token, audience, serviceKeys.find), serviceKeys);
   const service = rememberVerified((token, audience) => verifyService(token, audience, serviceKeys.find), serviceKeys);
   return {
-    async user(token) {
-      const claims = await user(token, accessTokenParty);
+    async user(token, at) {
+      const isPassedOn = isPersonToken(token);
+      // What a gateway made for a service is good there only, and at no gateway.
+      if (isPassedOn && at === undefined) throw refuse(callErrors.TOKEN_INVALID);
+      const claims = await (isPassedOn && at !== undefined ? person(token, at) : user(token, accessTokenParty));
       if (revocations?.has(claims.sessionId) === true) throw refuse(callErrors.SESSION_ENDED);
       return claims;
     },
@@ -63,16 +70,33 @@ async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<User
     requiredClaims: ["sub", "iat", "exp", "sid", "role"],
   });
   assertLifetime(payload, accessTokenSecondsMax);
+  return { claims: claimsOf(payload), expires: expiryOf(payload) };
+}
+
+/** What the gateway says of a person to one service. Only the gateway's key may: no other service speaks for people. */
+async function verifyPerson(token: string, audience: string, keys: KeyFinder): Promise<Verified<UserClaims>> {
+  const finder: KeyFinder = (header, input) => {
+    if (header?.kid !== doorName) throw new errors.JWKSNoMatchingKey();
+    return keys(header, input);
+  };
+  const payload = await verify(token, finder, {
+    issuer: doorName,
+    audience,
+    typ: personTokenType,
+    requiredClaims: ["sub", "iat", "exp", "sid", "role", "act"],
+  });
+  assertLifetime(payload, serviceTokenSecondsMax);
+  return { claims: claimsOf(payload), expires: expiryOf(payload) };
+}
+
+function claimsOf(payload: JWTPayload): UserClaims {
   const { sub, sid, role, email_verified: emailConfirmed } = payload;
   if (sub === undefined || typeof sid !== "string" || (role !== "CUSTOMER" && role !== "ADMIN")) {
     throw refuse(callErrors.TOKEN_INVALID);
   }
   // The signature makes the subject an account's id.
   const claims: UserClaims = { userId: sub as UserId, role, sessionId: sid };
-  return {
-    claims: typeof emailConfirmed === "boolean" ? { ...claims, emailConfirmed } : claims,
-    expires: expiryOf(payload),
-  };
+  return typeof emailConfirmed === "boolean" ? { ...claims, emailConfirmed } : claims;
 }
 
 async function verifyService(
@@ -96,7 +120,12 @@ async function verifyService(
 async function verify(
   token: string,
   keys: KeyFinder,
-  claims: { readonly issuer?: string; readonly audience: string; readonly requiredClaims: string[] },
+  claims: {
+    readonly issuer?: string;
+    readonly audience: string;
+    readonly typ?: string;
+    readonly requiredClaims: string[];
+  },
 ): Promise<JWTPayload> {
   try {
     const { payload } = await jwtVerify(token, keys, {

@@ -33,9 +33,14 @@ type Orders = Client<typeof OrderService>;
 async function ordersWith(
   kind: "local" | "remote",
   handlers: Partial<Handlers<typeof OrderService>>,
+  names: Parameters<typeof createClient>[2] = {
+    caller: "notification",
+    target: "order",
+    tokens: people.notification,
+    persons: people.persons,
+  },
 ): Promise<{ orders: Orders; lines: Record<string, unknown>[] }> {
   const shop = createShop(people, handlers);
-  const names = { caller: "notification", target: "order", tokens: people.notification };
   if (kind === "local") {
     return { orders: createClient(OrderService, { kind, endpoint: () => shop.endpoint }, names), lines: shop.lines };
   }
@@ -45,6 +50,7 @@ async function ordersWith(
   return { orders: createClient(OrderService, { kind, urls }, names), lines: shop.lines };
 }
 
+const reasonOfRefused = (work: Promise<unknown>) => work.then(() => undefined, reasonOf);
 const failing = (error: unknown) => ({ getOrder: () => Promise.reject(error) });
 
 async function caught(work: Promise<unknown>): Promise<CallError> {
@@ -71,13 +77,33 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
         return {};
       },
     });
-    const origin = { ...workOrigin({ timeoutMs: 2_000 }), userToken: people.customer };
+    const caller = { kind: "user", ...(await people.verifier.user(people.customer)) } as const;
+    const origin = { ...workOrigin({ timeoutMs: 2_000 }), userToken: people.customer, caller };
     await orders.getOrder({ id: orderId }, origin);
     expect(seen).toMatchObject({ requestId: origin.requestId, caller: { kind: "service", name: "notification" } });
     expect(seen?.headers.has("authorization")).toBe(false);
     expect(seen?.traceparent.split("-")[1]).toBe(origin.traceparent.split("-")[1]);
     // What was left travels, not the moment: the callee's clock starts anew when the call arrives.
     expect(+(seen?.deadline ?? 0) - +(seen?.now ?? 0)).toBeLessThanOrEqual(2_000);
+  });
+
+  it("of the gateway names the person whose call it is, to the service that it asks alone", async () => {
+    const seen: CallContext[] = [];
+    const handlers: Partial<Handlers<typeof OrderService>> = {
+      getOrder: async (_request, ctx) => {
+        seen.push(ctx);
+        return {};
+      },
+    };
+    const gateway = { caller: "gateway", target: "order", tokens: people.gateway, persons: people.persons };
+    const { orders } = await ordersWith(kind, handlers, gateway);
+    const caller = { kind: "user", ...(await people.verifier.user(people.admin)) } as const;
+    await orders.getOrder({ id: orderId }, { ...workOrigin({}), caller });
+    expect(seen).toMatchObject([{ caller }]);
+    const token = seen[0]?.headers.get("authorization")?.slice("Bearer ".length) ?? "";
+    expect(await people.verifier.user(token, "order")).toMatchObject({ role: "ADMIN" });
+    expect(await reasonOfRefused(people.verifier.user(token))).toBe("TOKEN_INVALID");
+    expect(seen[0]?.userToken).toBeUndefined();
   });
 
   it("never waits longer than the work that it is part of", async () => {

@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT } from "jose";
-import { createServiceTokens, createTokenVerifier } from "../src/index.ts";
+import { createPersonTokens, createServiceTokens, createTokenVerifier } from "../src/index.ts";
 
 /** A key pair under a name, as the configuration would hold it. */
 export async function keyPair(kid: string) {
@@ -46,6 +46,7 @@ export async function createPeople() {
     order: createServiceTokens({ name: "order", privateKey: order.private }),
     notification: createServiceTokens({ name: "notification", privateKey: notification.private }),
     gateway: createServiceTokens({ name: "gateway", privateKey: gateway.private }),
+    persons: createPersonTokens({ name: "gateway", privateKey: gateway.private }),
     customer: await sign(access.private, claims()),
     otherCustomer: await sign(access.private, claims({ sub: "0197f000-0000-7000-8000-000000000002" })),
     admin: await sign(access.private, claims({ role: "ADMIN", sub: "0197f000-0000-7000-8000-00000000000a" })),

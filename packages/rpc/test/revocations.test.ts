@@ -11,7 +11,7 @@ import {
   watchRevocations,
   workOrigin,
 } from "../src/index.ts";
-import { createPeople } from "./keys.ts";
+import { createPeople, type People } from "./keys.ts";
 import { createShop, orderId } from "./shop.ts";
 
 const open: Revocations[] = [];
@@ -28,7 +28,11 @@ function watch(answer: (since: Date | undefined) => Promise<readonly EndedSessio
   return revocations;
 }
 
-async function shopWith(revocations: Revocations, orders: Parameters<typeof createShop>[1] = {}) {
+async function shopWith(
+  revocations: Revocations,
+  way: (typeof ways)[number],
+  orders: Parameters<typeof createShop>[1] = {},
+) {
   const people = await createPeople();
   const verifier = createTokenVerifier({
     accessKeys: async () => ({ keys: [people.access.public] }),
@@ -36,19 +40,28 @@ async function shopWith(revocations: Revocations, orders: Parameters<typeof crea
     revocations,
   });
   const shop = createShop({ ...people, verifier }, orders);
-  const names = { caller: "gateway", target: "order", tokens: people.gateway };
+  const names = { caller: "gateway", target: "order", tokens: people.gateway, persons: people.persons };
   const client = createClient(OrderService, { kind: "local", endpoint: () => shop.endpoint }, names);
-  return { client, origin: { ...workOrigin({}), userToken: people.customer } };
+  return { client, origin: await originOf(way, people) };
+}
+
+/** A person, named by the gateway of this version or of 0.1.0. */
+const ways = ["the gateway's own token", "their access token"] as const;
+
+async function originOf(way: (typeof ways)[number], people: People) {
+  if (way === "their access token") return { ...workOrigin({}), userToken: people.customer };
+  const claims = await people.verifier.user(people.customer);
+  return { ...workOrigin({}), caller: { kind: "user", ...claims } as const };
 }
 
 const ended: EndedSession = { sessionId: "session-1", time: new Date() };
 const refusalOf = (work: Promise<unknown>) => work.then(() => "none", reasonOf);
 
-describe("a session that has ended", () => {
+describe.each(ways)("a session that has ended, shown by %s", (way) => {
   it("is refused at the next call, though its token was good and is remembered as good", async () => {
     const list: EndedSession[] = [];
     const revocations = watch(async () => list);
-    const { client, origin } = await shopWith(revocations);
+    const { client, origin } = await shopWith(revocations, way);
     expect(await refusalOf(client.getOrder({ id: orderId }, origin))).toBe("none");
     list.push(ended);
     await revocations.refresh();
@@ -58,7 +71,7 @@ describe("a session that has ended", () => {
   it("ends the streams that it holds open", async () => {
     const list: EndedSession[] = [];
     const revocations = watch(async () => list);
-    const { client, origin } = await shopWith(revocations, {
+    const { client, origin } = await shopWith(revocations, way, {
       async *watchOrder(_request, ctx) {
         yield { order: { id: orderId } };
         await sleep(60_000, undefined, { signal: ctx.signal });

@@ -59,7 +59,8 @@ export function createClientFactory(o: {
       const target = o.runsHere.includes(at)
         ? ({ kind: "local", endpoint: () => endpointOf(at) } as const)
         : ({ kind: "remote", upstream: upstream(at) } as const);
-      return createClient(service, target, { caller, target: at, tokens: o.identity.tokensOf(caller) });
+      const persons = caller === "gateway" ? { persons: o.identity.personTokens() } : {};
+      return createClient(service, target, { caller, target: at, tokens: o.identity.tokensOf(caller), ...persons });
     },
     upstream,
     standing: () => [...upstreams].map(([service, made]) => ({ service, replicas: made.status() })),
@@ -80,10 +81,17 @@ function urlsOf(config: Config, name: ServiceName): readonly string[] {
   return [`http://127.0.0.1:${defaultPorts[name]}`];
 }
 
-/** Asks the user service for the public keys of access tokens: what a token verifier calls when it meets a key it does not know. */
-export function accessKeysFrom(client: Client<typeof AuthService>): () => Promise<JSONWebKeySet> {
+/**
+ * Asks the user service for the public keys of access tokens: what a token verifier calls when it meets a key it does not know. `onGatewayTokens` is
+ * called with whether all services take the gateway's own tokens for people, each time that the user service has said so.
+ */
+export function accessKeysFrom(
+  client: Client<typeof AuthService>,
+  onGatewayTokens: (areTaken: boolean) => void = () => undefined,
+): () => Promise<JSONWebKeySet> {
   return async () => {
-    const { keys } = await client.getJsonWebKeySet({}, workOrigin({}));
+    const { keys, gatewayTokens } = await client.getJsonWebKeySet({}, workOrigin({}));
+    onGatewayTokens(gatewayTokens);
     return { keys: keys.map(({ kty, crv, x, kid, alg, use }) => ({ kty, crv, x, kid, alg, use })) };
   };
 }

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { createServiceTokens, type ServiceTokens } from "@rialto/rpc";
+import { createPersonTokens, createServiceTokens, type PersonTokens, type ServiceTokens } from "@rialto/rpc";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JSONWebKeySet, type JWK } from "jose";
 import type { Config } from "./config.ts";
 import { makeOnce } from "./data-folder.ts";
@@ -19,6 +19,8 @@ export interface Identity {
   signingKeys(): Promise<SigningKeys>;
   /** What signs the calls of one of those that run here. */
   tokensOf(caller: CallerName): ServiceTokens;
+  /** What signs for the people whose calls a gateway that runs here passes on. */
+  personTokens(): PersonTokens;
 }
 
 /**
@@ -37,6 +39,7 @@ export async function openIdentity(config: Config): Promise<Identity> {
   };
   // One for each caller, shared by all its clients: what was signed for one call is good for the next.
   const tokens = new Map<CallerName, ServiceTokens>();
+  let persons: PersonTokens | undefined;
   return {
     secret,
     serviceKeys: config.servicePublicKeys ?? { keys: callerNames.map((caller) => publicPartOf(keyOf(caller))) },
@@ -47,6 +50,7 @@ export async function openIdentity(config: Config): Promise<Identity> {
       tokens.set(caller, known);
       return known;
     },
+    personTokens: () => (persons ??= createPersonTokens({ name: "gateway", privateKey: keyOf("gateway") })),
   };
 }
 

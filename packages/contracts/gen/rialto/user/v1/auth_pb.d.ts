@@ -636,6 +636,14 @@ export declare type GetJsonWebKeySetResponse = Message<"rialto.user.v1.GetJsonWe
    * @generated from field: repeated rialto.user.v1.JsonWebKey keys = 1;
    */
   keys: JsonWebKey[];
+
+  /**
+   * For gateways: whether all services take what a gateway signs for a person, so that access tokens end there. False for the first
+   * day after an upgrade from version 0.1.0.
+   *
+   * @generated from field: bool gateway_tokens = 2;
+   */
+  gatewayTokens: boolean;
 };
 
 /**

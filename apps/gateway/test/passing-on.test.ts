@@ -1,0 +1,155 @@
+import { clientAddressHeader, serviceTokenHeader } from "@rialto/rpc";
+import { decodeJwt } from "jose";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { contractServices, isPublished, procedureOf, upstreamNameOf } from "../src/contract.ts";
+import { customerId, envelope, orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
+
+/** What a service is told of the person whose call it gets, and what somebody who took it over can do with that. */
+
+const order = "/rialto.order.v1.OrderService/GetOrder";
+/** What only an admin may ask. */
+const users = "/rialto.user.v1.UserService/ListUsers";
+/** The refusal TOKEN_INVALID. */
+const invalid = expect.stringContaining("The token is malformed, expired or not meant for this service.");
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+async function call(base: string, path: string, headers: Record<string, string>, body: unknown = { id: orderId }) {
+  const isStream = path.endsWith("/WatchOrder");
+  const response = await fetch(base + path, {
+    method: "POST",
+    headers: { "content-type": isStream ? "application/connect+json" : "application/json", ...headers },
+    body: isStream ? new Uint8Array(envelope(body)) : JSON.stringify(body),
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+describe("a service that was taken over", () => {
+  let system: StubSystem;
+  let customer: string;
+  let admin: string;
+  beforeAll(async () => {
+    system = await startStubSystem({}, { overNetwork: true });
+    [customer, admin] = await Promise.all([system.token("CUSTOMER"), system.token("ADMIN")]);
+  });
+  afterAll(() => system.close());
+  afterEach(() => {
+    system.sent.length = 0;
+    system.calls.length = 0;
+  });
+
+  it("is sent no access token, whichever method is called and in whichever protocol", async () => {
+    const methods = contractServices.flatMap(({ methods }) => methods).filter(isPublished);
+    const types = ["application/json", "application/grpc-web+proto", "application/connect+json", "application/proto"];
+    for (const token of [customer, admin]) {
+      for (const method of methods) {
+        for (const type of types) {
+          const headers = { "content-type": type, "connect-protocol-version": "1", ...bearer(token) };
+          const asked = fetch(system.url + procedureOf(method), {
+            method: "POST",
+            headers,
+            body: new Uint8Array(envelope({})),
+          });
+          await (await asked).arrayBuffer();
+        }
+      }
+      for (const path of [`/api/orders/${orderId}`, "/api/orders", "/api/users", "/api/products", "/api/payments"])
+        await (await fetch(system.url + path, { headers: bearer(token) })).arrayBuffer();
+    }
+    expect(system.sent.length).toBeGreaterThan(100);
+    expect(new Set(system.sent.map(({ service }) => service)).size).toBe(5);
+    const told = system.sent.flatMap(({ headers }) => [...headers.values()]).join("\n");
+    for (const secret of [customer, admin]) expect(told.includes(secret.split(".")[1] ?? secret)).toBe(false);
+  });
+
+  it("is told who calls by a token for it alone, which ends in a minute", async () => {
+    await call(system.url, order, bearer(customer));
+    expect(system.calls.map(({ caller }) => caller)).toEqual([
+      { kind: "user", userId: customerId, role: "CUSTOMER", sessionId: "session-1" },
+    ]);
+    const { iat = 0, exp = 0, aud, act } = decodeJwt(shown().token);
+    expect({ aud, act, seconds: exp - iat }).toEqual({ aud: "order", act: { sub: "gateway" }, seconds: 60 });
+  });
+
+  /** What the last call of OrderService came with. */
+  function shown(): { token: string; gateway: string } {
+    const headers = system.calls.at(-1)?.headers;
+    const token = /^Bearer (.+)$/.exec(headers?.get("authorization") ?? "")?.[1] ?? "";
+    return { token, gateway: headers?.get(serviceTokenHeader) ?? "" };
+  }
+
+  it.each([
+    ["a call", order],
+    ["a stream", "/rialto.order.v1.OrderService/WatchOrder"],
+  ])("can do nothing with the tokens of %s, at the gateway and at every other service", async (_, path) => {
+    await call(system.url, path, bearer(admin));
+    const { token, gateway } = shown();
+    // Both are good where they were meant for, so what follows refuses nothing but the place.
+    const both = { [serviceTokenHeader]: gateway, ...bearer(token), [clientAddressHeader]: "192.0.2.1" };
+    expect((await call(system.direct("order"), order, both)).status).toBe(200);
+    expect((await call(system.url, users, bearer(admin), {})).status).toBe(200);
+
+    expect(await call(system.url, users, bearer(token), {})).toMatchObject({ status: 401, text: invalid });
+    expect((await call(system.url, users, both, {})).status).toBe(401);
+    expect((await call(system.url, order, bearer(token))).status).toBe(401);
+    expect((await fetch(`${system.url}/api/orders/${orderId}`, { headers: bearer(token) })).status).toBe(401);
+    const own = { [serviceTokenHeader]: await system.serviceToken("order", "user") };
+    for (const headers of [both, { ...own, ...bearer(token) }, bearer(token), { [serviceTokenHeader]: gateway }]) {
+      const { status } = await call(system.direct("user"), users, headers, {});
+      expect([401, 403]).toContain(status);
+    }
+    for (const service of ["user", "product", "payment", "notification"]) {
+      const [method] = contractServices
+        .flatMap(({ methods }) => methods)
+        .filter((method) => upstreamNameOf(method) === service && isPublished(method));
+      const { text } = await call(system.direct(service), method === undefined ? "" : procedureOf(method), both, {});
+      expect(text).toEqual(invalid);
+    }
+  });
+
+  it("cannot name a person to another, whatever it signs", async () => {
+    const own = await system.serviceToken("order", "user");
+    for (const token of [own, customer, admin, await system.serviceToken("order", "order")]) {
+      const { status } = await call(system.direct("user"), users, { [serviceTokenHeader]: own, ...bearer(token) }, {});
+      expect(status).toBe(403);
+      expect((await call(system.direct("user"), users, bearer(token), {})).status).toBe(401);
+    }
+  });
+});
+
+describe("a roll-out", () => {
+  const opened: StubSystem[] = [];
+  afterEach(async () => {
+    for (const system of opened.splice(0)) await system.close();
+  });
+  async function start(...o: Parameters<typeof startStubSystem>): Promise<StubSystem> {
+    const system = await startStubSystem(...o);
+    opened.push(system);
+    return system;
+  }
+
+  it("with gateways of 0.1 before new services serves people: they pass access tokens on", async () => {
+    const system = await start({}, { overNetwork: true });
+    const gateway = { [serviceTokenHeader]: await system.serviceToken("gateway", "order") };
+    const passedOn = { ...gateway, [clientAddressHeader]: "192.0.2.1", ...bearer(await system.token("CUSTOMER")) };
+    expect((await call(system.direct("order"), order, passedOn)).status).toBe(200);
+    expect(system.calls.at(-1)?.caller).toMatchObject({ kind: "user", userId: customerId });
+  });
+
+  it("with new gateways before services of 0.1 serves people, at old and new replicas, until the user service says that it is over", async () => {
+    let isOver = false;
+    const old = new Set(["order"]);
+    const system = await start({}, { overNetwork: true, old, door: { passesAccessTokens: () => !isOver } });
+    const [customer, admin] = [await system.token("CUSTOMER"), await system.token("ADMIN")];
+    const served = async () => [
+      (await call(system.url, order, bearer(customer))).status,
+      (await call(system.url, users, bearer(admin), {})).status,
+    ];
+    expect(await served()).toEqual([200, 200]);
+    isOver = true;
+    // One of 0.1 that is left is told nothing that it understands: it refuses, and does not take the person for nobody.
+    expect(await served()).toEqual([401, 200]);
+    expect(system.sent.slice(-2).map(({ headers }) => headers.get("authorization"))).not.toContain(
+      bearer(customer).authorization,
+    );
+  });
+});
