@@ -2,16 +2,16 @@ import { type CallContext, callErrors, isUnavailable, type Origin, reasonOf, ref
 import { eventErrors } from "@rialto/service";
 
 /**
- * The call that the gateway answers, as the origin of those that it makes for it: in the name of the person who called, whose access token travels on, so
- * each service decides again who may, and from their address.
+ * The call that the gateway answers, as the origin of those that it makes for it: in the name of the person who called, whom it names to each
+ * service anew, so each decides again who may, and from their address.
  */
 export function onBehalfOf(ctx: CallContext): Origin {
-  const { signal, deadline, requestId, traceparent, clientAddress, headers } = ctx;
-  const [, userToken] = /^bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
+  const { signal, deadline, requestId, traceparent, clientAddress, caller, userToken } = ctx;
   return {
     signal,
     requestId,
     traceparent,
+    caller,
     ...(deadline && { deadline }),
     ...(clientAddress !== undefined && { clientAddress }),
     ...(userToken !== undefined && { userToken }),

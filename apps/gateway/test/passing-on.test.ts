@@ -153,3 +153,34 @@ describe("a roll-out", () => {
     );
   });
 });
+
+describe.each([
+  ["own tokens", false],
+  ["access tokens, while services of 0.1 may run", true],
+] as const)("a gateway that passes on %s", (_, passesAccessTokens) => {
+  it("names the admin who asks it to every service that it asks for them", async () => {
+    const door = { passesAccessTokens: () => passesAccessTokens };
+    const system = await startStubSystem({}, { overNetwork: true, asksServices: true, door });
+    try {
+      const admin = await system.token("ADMIN");
+      const lists = ["events.v1.DeadLetterService/ListDeadLetters", "audit.v1.AuditService/ListAuditEntries"];
+      for (const list of lists) {
+        system.sent.length = 0;
+        const { status, text } = await call(system.url, `/rialto.${list}`, bearer(admin), {});
+        expect({ status, answer: JSON.parse(text) }).toMatchObject({
+          status: 200,
+          answer: { unreachableServices: [] },
+        });
+        const told = system.sent.map(({ service, headers }) => {
+          const token = headers.get("authorization")?.slice("Bearer ".length) ?? "";
+          return [service, token === admin ? "the access token" : decodeJwt(token).aud];
+        });
+        const services = ["user", "product", "order", "payment", "notification"];
+        const wanted = services.map((service) => [service, passesAccessTokens ? "the access token" : service]);
+        expect(told.sort()).toEqual(wanted.sort());
+      }
+    } finally {
+      await system.close();
+    }
+  });
+});

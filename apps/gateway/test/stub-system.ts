@@ -1,9 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { OrderService } from "@rialto/contracts";
+import { AuditService, DeadLetterService, OrderService, SubscriptionService } from "@rialto/contracts";
 import {
   type ByteUpstream,
   type CallContext,
   createByteUpstream,
+  createClient,
   createEndpoint,
   createPersonTokens,
   createServiceTokens,
@@ -57,6 +58,8 @@ export async function startStubSystem(
     readonly unready?: ReadonlySet<string>;
     /** Services that take access tokens of people only, as version 0.1.0 does. */
     readonly old?: ReadonlySet<string>;
+    /** The gateway asks the services for what they keep of events and audit entries; it has none to ask, where it is not given. */
+    readonly asksServices?: boolean;
   } = {},
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
@@ -130,28 +133,42 @@ export async function startStubSystem(
     stopped.clear();
   };
 
+  const upstreamOf = (service: string): ByteUpstream => {
+    const upstream = upstreams.get(service);
+    if (upstream === undefined) throw new Error(`no stub for ${service}`);
+    return {
+      ...upstream,
+      fetch(request, options) {
+        asked.push(new URL(request.url).pathname);
+        sent.push({ service, headers: new Headers(request.header) });
+        return upstream.fetch(request, options);
+      },
+    };
+  };
+  const tokens = createServiceTokens({ name: "gateway", privateKey: door.privateKey });
+  const persons = createPersonTokens({ name: "gateway", privateKey: door.privateKey });
+  const keepers = (o.asksServices ? serviceNames : []).map((service) => {
+    const target = { kind: "remote", upstream: upstreamOf(service) } as const;
+    const names = { caller: "gateway", target: service, tokens, persons };
+    return {
+      service,
+      deadLetters: createClient(DeadLetterService, target, names),
+      subscriptions: createClient(SubscriptionService, target, names),
+      audit: createClient(AuditService, target, names),
+    };
+  });
+
   const gateway = await startGateway({
     port: 0,
     host: "127.0.0.1",
     reflection: o.reflection ?? true,
     verifier,
-    tokens: createServiceTokens({ name: "gateway", privateKey: door.privateKey }),
-    persons: createPersonTokens({ name: "gateway", privateKey: door.privateKey }),
+    tokens,
+    persons,
     log,
-    keepers: [],
+    keepers,
     ...o.door,
-    upstream: (service) => {
-      const upstream = upstreams.get(service);
-      if (upstream === undefined) throw new Error(`no stub for ${service}`);
-      return {
-        ...upstream,
-        fetch(request, options) {
-          asked.push(new URL(request.url).pathname);
-          sent.push({ service, headers: new Headers(request.header) });
-          return upstream.fetch(request, options);
-        },
-      };
-    },
+    upstream: upstreamOf,
   });
   return {
     url: `http://127.0.0.1:${gateway.port}`,
