@@ -3,6 +3,7 @@ import type { Logger } from "@rialto/telemetry";
 import { isGrpc, isProcedurePath, protocolAt } from "./connect.ts";
 import type { Exchange } from "./exchange.ts";
 import { grpcStatus } from "./grpc-error.ts";
+import { endLingering } from "./lingering-close.ts";
 import { answerTo, connectEndOfStream, connectError, type ErrorAnswer, httpStatusOf, restError } from "./refused.ts";
 
 /** Says what went wrong in the protocol that the client speaks, or cuts the connection where half an answer is out. */
@@ -29,21 +30,24 @@ export function answerError(exchange: Exchange, error: unknown, log: Logger): vo
   const protocol = isCall && answer.httpStatus !== 405 && answer.httpStatus !== 415 ? protocolAt(exchange) : "connect";
   const contentType = exchange.request.headers["content-type"]?.split(";", 1)[0]?.trim() ?? "application/json";
   switch (protocol) {
-    case "connect-stream":
-      response.writeHead(200, { "content-type": contentType });
-      response.end(connectEndOfStream(answer));
+    case "connect-stream": {
+      const end = connectEndOfStream(answer);
+      response.statusCode = 200;
+      response.setHeader("content-type", contentType);
+      response.setHeader("content-length", end.byteLength);
+      endLingering(exchange.request, response, end);
       return;
+    }
     case "grpc":
     case "grpc-web":
       endWithHead(response, 200, Object.entries({ "content-type": contentType, ...grpcStatus(inGrpc(answer)) }));
       return;
     case "connect": {
       const json = JSON.stringify(isProcedurePath(path) ? connectError(answer) : restError(answer));
-      response.writeHead(httpStatusOf(answer), {
-        "content-type": "application/json",
-        "content-length": Buffer.byteLength(json),
-      });
-      response.end(exchange.request.method === "HEAD" ? undefined : json);
+      response.statusCode = httpStatusOf(answer);
+      response.setHeader("content-type", "application/json");
+      response.setHeader("content-length", Buffer.byteLength(json));
+      endLingering(exchange.request, response, exchange.request.method === "HEAD" ? undefined : json);
     }
   }
 }

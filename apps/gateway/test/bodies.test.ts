@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -39,6 +41,26 @@ describe.each([
       expect([answer.status, await answer.json()]).toMatchObject([413, { code: "invalid_argument" }]);
     }
     expect(await others()).toMatchObject(allWell);
+  });
+
+  it("that is too large is refused so that a client which sends all of it first can read why", async () => {
+    system = await startStubSystem({}, { overNetwork });
+    const { port } = new URL(system.url);
+    const socket = connect(Number(port), "127.0.0.1");
+    await once(socket, "connect");
+    // In pieces, so that the client is still writing when the answer comes.
+    const bytes = 3 * 1024 * 1024;
+    socket.write(
+      `POST ${login} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n`,
+    );
+    socket.pause();
+    for (let sent = 0; sent < bytes; sent += 65_536) {
+      socket.write(Buffer.alloc(65_536, " "));
+      await setTimeout(5);
+    }
+    let text = "";
+    for await (const chunk of socket) text += chunk;
+    expect(text.slice(0, 12)).toBe("HTTP/1.1 413");
   });
 
   it("that does not come until its deadline is given up, and nobody else pays for it", async () => {
