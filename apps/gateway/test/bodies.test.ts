@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -56,7 +56,7 @@ describe.each([
     socket.pause();
     for (let sent = 0; sent < bytes; sent += 65_536) {
       socket.write(Buffer.alloc(65_536, " "));
-      await setTimeout(5);
+      await sleep(5);
     }
     let text = "";
     for await (const chunk of socket) text += chunk;
