@@ -26,7 +26,7 @@ export async function forward(
   const { request, response, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
-  const asked = bodyOf(work, bodyBytesMaxOf(method, type), isStream ? upstreamNameOf(method) : undefined);
+  const asked = bodyOf(work, bodyBytesMaxOf(method, type), { service: upstreamNameOf(method), isStream });
   const answer = await callBehind(exchange, method, behind, {
     httpMethod: request.method ?? "POST",
     query: exchange.query,
@@ -41,8 +41,12 @@ export async function forward(
 }
 
 /** The body, which is received when it is first asked for: inside the deadline of the call. A place is taken with its end. */
-async function* bodyOf(work: Work, bytesMax: number, streamsTo: string | undefined): AsyncGenerator<Uint8Array, void> {
-  const bytes = await work.receive(bytesMax, streamsTo);
+async function* bodyOf(
+  work: Work,
+  bytesMax: number,
+  to: Parameters<Work["receive"]>[1],
+): AsyncGenerator<Uint8Array, void> {
+  const bytes = await work.receive(bytesMax, to);
   if (bytes.byteLength > 0) yield bytes;
 }
 

@@ -10,6 +10,7 @@ import {
   createByteUpstream,
   type Endpoint,
   isStandardPath,
+  limitKeyOf,
   openPort,
   type PortTls,
   requestIdHeader,
@@ -30,6 +31,7 @@ import { contractServices, procedureOf } from "./contract.ts";
 import { createEarlyRefusal, isOfHealth } from "./early-refusal.ts";
 import { createEventsDoor, eventsDoorName } from "./events-door.ts";
 import type { AdmittedExchange, Exchange } from "./exchange.ts";
+import { createFairTurns } from "./fair-turns.ts";
 import { forward } from "./forward.ts";
 import { createHealth, type HealthSources } from "./health.ts";
 import type { Keeper } from "./keepers.ts";
@@ -60,6 +62,8 @@ export interface GatewayOptions extends Behind, HealthSources {
   readonly requestLimits?: RequestLimitOptions;
   /** Requests at work at once, beyond which load is shed. */
   readonly inFlightMax?: number;
+  /** Unary calls that one service has at once from this gateway; others wait in turns of their addresses. */
+  readonly callsPerServiceMax?: number;
   /** Connections from one address, but for those of trusted proxies. */
   readonly clientConnectionsMax?: number;
   /** How long a client may take to take its answer. */
@@ -105,6 +109,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   const isBackend = createAddressCheck(o.backendAddresses ?? []);
   const load = createLoad({
     inFlightMax: o.inFlightMax ?? inFlightMaxDefault,
+    ...(o.callsPerServiceMax === undefined ? {} : { callsPerServiceMax: o.callsPerServiceMax }),
     streamsPerCallerMax: o.requestLimits?.requests === 0 ? Number.POSITIVE_INFINITY : undefined,
     streamsMaxOf: (service) => upstreamStreamsMax * (service === "grpc" ? 1 : o.upstream(service).status().length),
     isBackend,
@@ -169,10 +174,9 @@ function createHandler(
   const table = compileRoutes(contractServices);
   const pages = createPages(table.routes);
   const health = createHealth(o, o, stopping);
+  const isBackend = createAddressCheck(o.backendAddresses ?? []);
   const count: CountRequest =
-    o.requestLimits === undefined
-      ? async () => undefined
-      : createRequestLimits({ ...o.requestLimits, isBackend: createAddressCheck(o.backendAddresses ?? []) });
+    o.requestLimits === undefined ? async () => undefined : createRequestLimits({ ...o.requestLimits, isBackend });
   const standard = createStandard({
     services: contractServices,
     reflection: o.reflection ?? false,
@@ -183,6 +187,7 @@ function createHandler(
   });
   const { taking = answerTakingMax } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfProxy(o.log));
+  const turns = createFairTurns();
   const refuseEarly = createEarlyRefusal({ headers: safetyHeaders(o.tls !== undefined), log: o.log });
   const browser = createBrowser({ corsOrigins: o.corsOrigins ?? [], isSecure: o.tls !== undefined });
 
@@ -250,7 +255,13 @@ function createHandler(
   }
 
   return async (request, response) => {
-    if (!isOfHealth(request.url) && load.refuses(addressOf(request))) {
+    const clientAddress = addressOf(request);
+    const turn =
+      isOfHealth(request.url) || isBackend(clientAddress)
+        ? undefined
+        : turns.ask(limitKeyOf(clientAddress), () => response.destroyed);
+    if (turn?.kind === "later" && !(await turn.began)) return;
+    if (turn?.kind === "full" || (!isOfHealth(request.url) && load.refuses(clientAddress))) {
       refuseEarly(request, response);
       requireTaken(response, taking);
       return;

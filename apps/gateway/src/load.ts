@@ -4,11 +4,13 @@ import {
   type Caller,
   callErrors,
   createRequestMemory,
+  createRoom,
   createSharedPlaces,
   type HeldRequest,
   type Holder,
   limitKeyOf,
   type Received,
+  type Room,
   receiveBody,
   requestBytesMin,
   type SharedPlaces,
@@ -23,6 +25,13 @@ import { refused } from "./refused.ts";
 const adminReserve = 0.1;
 /** Streams that one caller may have open at once, where nothing else is said. */
 const streamsPerCallerMaxDefault = 50;
+/**
+ * Unary calls that one service has at once from this gateway. What a service is given it works on side by side, in no order of callers, so a call takes as long as
+ * all of them together: few enough that this is a fraction of a second, and more than it takes to keep a service busy.
+ */
+const callsPerServiceMaxDefault = 64;
+/** How long a call may wait for that. */
+const waitingMsMax = 5_000;
 /** Memory of requests, for each place among those at work; and at least, so that a small gateway takes the largest body too. */
 const bytesPerPlace = 16 * requestBytesMin;
 const bytesMin = 32 * 1024 * 1024;
@@ -43,8 +52,11 @@ export interface Load {
 export interface Work {
   /** Asked once it is known who calls: refused early where there is no place for this caller. */
   identified(caller: Caller): void;
-  /** Receives the whole body, of so many bytes at the most, then takes a place: of the streams to a service where one is named. */
-  receive(bytesMax: number, streamsTo?: string): Promise<Uint8Array>;
+  /**
+   * Receives the whole body, of so many bytes at the most, then takes a place: of the streams to its service where it is one, else among the requests at
+   * work, of which a few at once are passed on to each service. Others wait here, and their addresses take turns.
+   */
+  receive(bytesMax: number, to: { readonly service: string; readonly isStream: boolean }): Promise<Uint8Array>;
   /** From here on it is a stream, which costs little and may last for minutes: it counts among the streams instead. */
   stream(streamsTo: string): void;
   /** It is answered by what is at hand anyway, a page or a refusal: what its client does not take yet holds nothing that others need. */
@@ -56,6 +68,7 @@ export interface LoadOptions {
   readonly streamsPerCallerMax?: number | undefined;
   /** Streams to one service, or to gRPC's own where it is "grpc". */
   readonly streamsMaxOf?: (service: string) => number;
+  readonly callsPerServiceMax?: number;
   /** Whether callers at an address are counted by account only. */
   readonly isBackend?: (address: string) => boolean;
   readonly bodyPace?: BodyPace;
@@ -68,7 +81,7 @@ export interface LoadOptions {
  */
 export function createLoad(o: LoadOptions): Load {
   const { streamsPerCallerMax = streamsPerCallerMaxDefault, isBackend = () => false, bodyPace = bodyPaceMin } = o;
-  const { streamsMaxOf = () => upstreamStreamsMax } = o;
+  const { streamsMaxOf = () => upstreamStreamsMax, callsPerServiceMax = callsPerServiceMaxDefault } = o;
   const gauge = createPressureGauge(o.eventLoopDelayMs);
   const bytesMax = Math.max(bytesMin, o.inFlightMax * bytesPerPlace);
   const memory = createRequestMemory({
@@ -81,6 +94,13 @@ export function createLoad(o: LoadOptions): Load {
   const streamsTo = (service: string) => {
     const known = streams.get(service) ?? createSharedPlaces(() => streamsMaxOf(service));
     streams.set(service, known);
+    return known;
+  };
+  const calls = new Map<string, Room>();
+  const callsTo = (service: string) => {
+    // Whoever waits has a place already: there are never more than places.
+    const known = calls.get(service) ?? createRoom({ max: callsPerServiceMax, waitingMax: 2 * o.inFlightMax });
+    calls.set(service, known);
     return known;
   };
   const ofCallers = new Map<string, number>();
@@ -121,9 +141,9 @@ export function createLoad(o: LoadOptions): Load {
       let holder: Holder = { address, account: undefined };
       let isAdmin = false;
       let release: () => void = () => undefined;
-      let isOver = false;
+      const over = new AbortController();
       const leave = () => {
-        isOver = true;
+        over.abort();
         held.release();
         release();
       };
@@ -132,12 +152,13 @@ export function createLoad(o: LoadOptions): Load {
       /** A place that is taken when the request is over already, by its deadline or its client, is given back at once. */
       const keep = (taken: () => void) => {
         release = taken;
-        if (isOver) taken();
+        if (over.signal.aborted) taken();
       };
       const acquire = () => {
         const taken = isAdmin ? places.acquireUpTo(o.inFlightMax * (1 + adminReserve), holder) : places.acquire(holder);
         if (taken === undefined) throw tooBusy();
         keep(taken);
+        return taken;
       };
       const openStream = (service: string) => {
         const taken = acquireStream(service, holder);
@@ -162,11 +183,23 @@ export function createLoad(o: LoadOptions): Load {
           if (isAdmin) return;
           if (gauge.sheds(address ?? holder.account ?? "") || !places.isFreeFor(holder)) throw tooBusy();
         },
-        async receive(bytesMax, service) {
+        async receive(bytesMax, { service, isStream }) {
           const options = { bytesMax, pace: bodyPace, held, gone: signal, givenUp: givenUp.signal };
           const bytes = bytesOf(await receiveBody(request, options), held, bytesMax);
-          if (service === undefined) acquire();
-          else openStream(service);
+          if (isStream) {
+            openStream(service);
+            return bytes;
+          }
+          const giveBack = acquire();
+          const end = await callsTo(service)
+            .enter(AbortSignal.any([over.signal, AbortSignal.timeout(waitingMsMax)]), address ?? holder.account)
+            .catch(() => {
+              throw tooBusy();
+            });
+          keep(() => {
+            giveBack();
+            end();
+          });
           return bytes;
         },
         stream: openStream,

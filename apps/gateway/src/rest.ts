@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import { callErrors } from "@rialto/rpc";
 import { bodyBytesMaxOf, textOfBody } from "./body.ts";
 import { compressed } from "./compression.ts";
+import { upstreamNameOf } from "./contract.ts";
 import type { AdmittedExchange } from "./exchange.ts";
 import type { Work } from "./load.ts";
 import { parseQuery } from "./query-parameters.ts";
@@ -22,7 +23,8 @@ export async function answerRest(
   const { request, response } = exchange;
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
-  const text = textOfBody(await work.receive(bodyBytesMaxOf(route.method, undefined)));
+  const to = { service: upstreamNameOf(route.method), isStream: false };
+  const text = textOfBody(await work.receive(bodyBytesMaxOf(route.method, undefined), to));
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
   const body = connectRequestOf(route, values, parseQuery(exchange.query), text);
 

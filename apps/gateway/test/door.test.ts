@@ -108,7 +108,7 @@ describe("a gateway at its capacity", () => {
     const one = exchange(address);
     const work = load.begin(one);
     work.identified(caller);
-    await work.receive(1_024);
+    await work.receive(1_024, { service: "order", isStream: false });
     return one;
   }
   const isRefused = (taken: Promise<unknown>) =>
@@ -118,7 +118,7 @@ describe("a gateway at its capacity", () => {
     );
 
   it("turns customers away and keeps a reserve for admins", async () => {
-    const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0 });
+    const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const taken = [];
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
     for (let count = 0; count < 10; count += 1) taken.push(await take(load, account(count), `203.0.113.${count}`));
@@ -130,7 +130,7 @@ describe("a gateway at its capacity", () => {
   });
 
   it("turns away the address with the most first, and serves the others", async () => {
-    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0 });
+    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
     const results: boolean[] = [];
     for (let count = 0; count < 200; count += 1) results.push(await isRefused(take(load, account(count % 50))));
@@ -141,7 +141,7 @@ describe("a gateway at its capacity", () => {
 
   it("counts a shop's own server by the accounts that it acts for, and not by its address", async () => {
     const isBackend = (address: string) => address === "10.0.0.9";
-    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0, isBackend });
+    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000, isBackend });
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
     for (let count = 0; count < 95; count += 1)
       expect(await isRefused(take(load, account(count), "10.0.0.9"))).toBe(false);
@@ -169,7 +169,7 @@ describe("a gateway at its capacity", () => {
   });
 
   it("counts streams by their caller, who may have so many", () => {
-    const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0 });
+    const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const open = () => {
       const one = exchange();
       const work = load.begin(one);

@@ -41,7 +41,7 @@ export { withinRefusalSize } from "./refusal-size.ts";
 export { createRequestMemory, type HeldRequest, requestBytesMin } from "./request-memory.ts";
 export { type RequestSize, requestSizeOf } from "./request-size.ts";
 export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./revocations.ts";
-export { createRoom, NoRoom } from "./room.ts";
+export { createRoom, NoRoom, type Room } from "./room.ts";
 export { type Handlers, type Route, serve } from "./route.ts";
 export { scanJson } from "./scan-json.ts";
 export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
