@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+import unicodedata
 import urllib.error
 import urllib.request
 import uuid
@@ -130,6 +131,8 @@ def make_real(case):
     if operation == "OrderService.CreateOrder":
         products = random.sample(STATE["ids"]["products"], min(len(body["items"]), 3))
         body["items"] = [{**item, "productId": product} for item, product in zip(body["items"], products)]
+        # What the order costs is no part of the document.
+        body.pop("expectedTotal", None)
     if operation == "AuthService.Login" and random.random() < 0.7:
         body.update(STATE["people"]["customer"])
     if operation == "PaymentService.RefundPayment" and "amount" in body:
@@ -142,8 +145,20 @@ def make_real(case):
     if operation == "UserService.UpdateUser":
         body.pop("email", None)
         body.pop("role", None)
-    if isinstance(body.get("price"), dict):
-        body["price"].update({"currencyCode": "EUR", "minorUnits": str(abs(int(body["price"].get("minorUnits", "1"))) % 100000)})
+    # Currencies are those of ISO 4217, and products here cost euros.
+    for amount in (body.get("price"), body.get("amount")):
+        if isinstance(amount, dict):
+            amount.update({"currencyCode": "EUR", "minorUnits": str(abs(int(amount.get("minorUnits", "1"))) % 100000)})
+    one_line(body)
+
+
+def one_line(value):
+    """Text that people read has no control or format characters, a rule that the document says in words only."""
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(part, str):
+            value[name] = "".join(sign for sign in part if unicodedata.category(sign)[0] not in "CZ" or sign == " ").strip() or "text"
+        elif isinstance(part, (dict, list)):
+            one_line(part)
 
 
 def is_valid(case):
