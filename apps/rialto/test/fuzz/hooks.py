@@ -145,10 +145,10 @@ def make_real(case):
     if operation == "UserService.UpdateUser":
         body.pop("email", None)
         body.pop("role", None)
-    # Currencies are those of ISO 4217, and products here cost euros.
+    # Rules that the document says in words only: an amount is more than 0, and in the currency of what it is for.
     for amount in (body.get("price"), body.get("amount")):
         if isinstance(amount, dict):
-            amount.update({"currencyCode": "EUR", "minorUnits": str(abs(int(amount.get("minorUnits", "1"))) % 100000)})
+            amount.update({"currencyCode": "EUR", "minorUnits": str(1 + abs(int(amount.get("minorUnits", "0"))) % 100000)})
     one_line(body)
 
 
