@@ -7,6 +7,7 @@ import { isAlive, type Part } from "./process.ts";
 const startMsMax = 20_000;
 const startPollMs = 50;
 const answerMsMax = 5_000;
+const flushTriesMax = 3;
 
 /** The Redis of a run. It keeps nothing on disk: killed, it has lost its memory. */
 export interface RedisServer extends Part {
@@ -51,8 +52,17 @@ export async function startRedisServer(port: number, directory: string): Promise
     thaw: () => void child?.kill("SIGCONT"),
     stop: end,
     async flush() {
-      const answer = await ask(port, "FLUSHALL");
-      if (!answer.startsWith("+OK")) throw new Error(`FLUSHALL was answered with ${answer}`);
+      for (let tries = 1; ; tries += 1) {
+        try {
+          const answer = await ask(port, "FLUSHALL");
+          if (!answer.startsWith("+OK")) throw new Error(`FLUSHALL was answered with ${answer}`);
+          return;
+        } catch (error) {
+          // A cut of all connections that waited in a frozen server ends this one too.
+          if (tries === flushTriesMax) throw error;
+          await sleep(startPollMs);
+        }
+      }
     },
     async cutAll() {
       const answer = await ask(port, "CLIENT KILL TYPE normal SKIPME yes");
@@ -66,6 +76,8 @@ function ask(port: number, command: string): Promise<string> {
     const socket = connect(port, "127.0.0.1", () => socket.write(`${command}\r\n`));
     socket.setTimeout(answerMsMax, () => socket.destroy(new Error(`Redis does not answer ${command}`)));
     socket.once("error", reject);
+    // After an answer this says nothing any more: a promise is settled once.
+    socket.once("close", () => reject(new Error(`Redis closed the connection before it answered ${command}`)));
     socket.once("data", (data) => {
       resolve(data.toString());
       socket.destroy();
