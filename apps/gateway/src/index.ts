@@ -1,3 +1,3 @@
-export { doorOptions } from "./door-options.ts";
+export { eventKeepers } from "./admin/backends.ts";
 export { type Gateway, type GatewayOptions, startGateway } from "./gateway.ts";
-export { eventKeepers } from "./keepers.ts";
+export { doorOptions } from "./options.ts";

@@ -11,9 +11,9 @@ import {
   requireRedis,
   runMain,
 } from "@rialto/service";
-import { doorOptions } from "./door-options.ts";
+import { eventKeepers } from "./admin/backends.ts";
 import { startGateway } from "./gateway.ts";
-import { eventKeepers } from "./keepers.ts";
+import { doorOptions } from "./options.ts";
 
 await runMain({
   name: "gateway",

@@ -2,7 +2,7 @@ import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { access, Role } from "@rialto/contracts";
 import { clientAddressHeader, serviceTokenHeader } from "@rialto/rpc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { contractServices, procedureOf, upstreamNameOf } from "../src/contract.ts";
+import { contractServices, procedureOf, upstreamNameOf } from "../src/exchange/contract.ts";
 import { envelope, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 /**

@@ -4,7 +4,7 @@ import { CallError, createClient, nextPageToken, type Origin, type UserId, workO
 import { auditFilterOf } from "@rialto/service";
 import { createLogger } from "@rialto/telemetry";
 import { describe, expect, it } from "vitest";
-import { type AuditKeeper, createAuditDoor } from "../src/audit-door.ts";
+import { type AuditKeeper, createAuditDoor } from "../src/admin/audit-api.ts";
 
 const log = createLogger({ service: "gateway", level: "silent" });
 const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;

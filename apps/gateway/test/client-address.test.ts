@@ -1,7 +1,7 @@
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { createAddressOf } from "../src/client-address.ts";
+import { createAddressOf } from "../src/admission/client-address.ts";
 
 function from(remoteAddress: string, headers: Record<string, string> = {}): IncomingMessage {
   const socket = new Socket();

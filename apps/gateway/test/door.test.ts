@@ -3,9 +3,9 @@ import { connect } from "node:net";
 import { Readable } from "node:stream";
 import type { Caller, UserId } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Exchange } from "../src/exchange.ts";
+import { createLoad, type Load } from "../src/admission/load.ts";
+import type { Exchange } from "../src/exchange/exchange.ts";
 import type { GatewayOptions } from "../src/gateway.ts";
-import { createLoad, type Load } from "../src/load.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem | undefined;

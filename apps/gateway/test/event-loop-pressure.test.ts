@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isShed } from "../src/event-loop-pressure.ts";
+import { isShed } from "../src/admission/event-loop-pressure.ts";
 
 describe("a late event loop", () => {
   it.each([

@@ -11,7 +11,7 @@ import {
 import { CallError, createClient, nextPageToken, reasonOf, type UserId, workOrigin } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
 import { describe, expect, it } from "vitest";
-import { createEventsDoor, type EventKeeper } from "../src/events-door.ts";
+import { createEventsDoor, type EventKeeper } from "../src/admin/event-admin-api.ts";
 
 const log = createLogger({ service: "gateway", level: "silent" });
 const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins" };

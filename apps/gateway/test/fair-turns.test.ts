@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { createFairTurns, type FairTurns } from "../src/fair-turns.ts";
+import { createFairTurns, type FairTurns } from "../src/admission/fair-turns.ts";
 
 const there = () => false;
 

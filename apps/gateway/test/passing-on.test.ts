@@ -1,7 +1,7 @@
 import { clientAddressHeader, serviceTokenHeader } from "@rialto/rpc";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { contractServices, isPublished, procedureOf, upstreamNameOf } from "../src/contract.ts";
+import { contractServices, isPublished, procedureOf, upstreamNameOf } from "../src/exchange/contract.ts";
 import { customerId, envelope, orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 /** What a service is told of the person whose call it gets, and what somebody who took it over can do with that. */

@@ -3,8 +3,8 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { type DescField, type DescMessage, type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { http } from "@rialto/contracts";
 import { afterEach, describe, expect, it } from "vitest";
-import { encodingFor } from "../src/compression.ts";
-import { contractServices, isPublished, procedureOf } from "../src/contract.ts";
+import { encodingFor } from "../src/exchange/compression.ts";
+import { contractServices, isPublished, procedureOf } from "../src/exchange/contract.ts";
 import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem;
@@ -190,7 +190,7 @@ describe("an answer of REST", () => {
   });
 
   it("that holds a secret is never compressed", async () => {
-    const { compileRoutes } = await import("../src/routes.ts");
+    const { compileRoutes } = await import("../src/rest/routes.ts");
     const secret = compileRoutes(contractServices).routes.filter(({ answersSecrets }) => answersSecrets);
     expect(secret.map(({ template }) => template)).toContain("/api/auth/login");
     system = await startStubSystem();

@@ -1,9 +1,9 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { OrderService, ProductService, UserService } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
-import { contractServices, isPublished, procedureOf } from "../src/contract.ts";
-import { parsePathTemplate } from "../src/path-template.ts";
-import { compileRoutes } from "../src/routes.ts";
+import { contractServices, isPublished, procedureOf } from "../src/exchange/contract.ts";
+import { parsePathTemplate } from "../src/rest/path-template.ts";
+import { compileRoutes } from "../src/rest/routes.ts";
 
 const table = compileRoutes(contractServices);
 

@@ -16,7 +16,7 @@ import {
 } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { contractServices } from "../src/contract.ts";
+import { contractServices } from "../src/exchange/contract.ts";
 import { type GatewayOptions, startGateway } from "../src/gateway.ts";
 
 const serviceNames = ["user", "product", "order", "payment", "notification"];

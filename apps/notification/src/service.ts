@@ -9,14 +9,14 @@ import {
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every } from "@rialto/service";
-import { accountMailHandler, accountMailTopics } from "./account-mail.ts";
-import { completeMail } from "./complete-mail.ts";
-import { createTransport } from "./create-transport.ts";
-import { createDelivery } from "./delivery.ts";
-import { forgetMailText } from "./mail-retention.ts";
-import { notifications } from "./notifications.ts";
-import { orderMailHandler } from "./order-mail.ts";
-import { createNotificationStore } from "./store.ts";
+import { accountMailHandler, accountMailTopics } from "./delivery/account-mail.ts";
+import { completeMail } from "./delivery/complete-mail.ts";
+import { createDelivery } from "./delivery/delivery.ts";
+import { orderMailHandler } from "./delivery/order-mail.ts";
+import { forgetMailText } from "./notification/retention.ts";
+import { createNotificationStore } from "./notification/store.ts";
+import { notifications } from "./requests/notifications.ts";
+import { createTransport } from "./transport/create.ts";
 
 /** Everything that the notification service is. */
 export const notification = defineService({

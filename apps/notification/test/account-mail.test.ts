@@ -3,8 +3,8 @@ import { UserSchema } from "@rialto/contracts";
 import { isUnavailable } from "@rialto/rpc";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createSmtpTransport } from "../src/smtp-transport.ts";
-import type { MailTransport } from "../src/transport.ts";
+import { createSmtpTransport } from "../src/transport/smtp.ts";
+import type { MailTransport } from "../src/transport/transport.ts";
 import { type MailServer, startMailServer } from "./mail-server.ts";
 import {
   accountEvent,

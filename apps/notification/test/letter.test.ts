@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { oneLine, write } from "../src/letter.ts";
+import { oneLine, write } from "../src/templates/template.ts";
 
 const words = fc.string({ unit: "binary", maxLength: 40 });
 const hostile = fc.constantFrom(

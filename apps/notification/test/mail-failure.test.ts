@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { failureOf } from "../src/mail-failure.ts";
+import { failureOf } from "../src/transport/failure.ts";
 
 describe("why a mail was not taken", () => {
   it("is kept in a thousand characters, however much the mail server says", () => {

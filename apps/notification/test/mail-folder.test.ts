@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { simpleParser } from "mailparser";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createFolderTransport } from "../src/folder-transport.ts";
+import { createFolderTransport } from "../src/transport/folder.ts";
 import { mailFrom } from "./notification-world.ts";
 
 let folder: string;

@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { Notification_State, Order_RejectionReason, OrderEvent_Kind, UserSchema } from "@rialto/contracts";
 import { isUnavailable, nextPageToken, reasonOf } from "@rialto/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createSmtpTransport } from "../src/smtp-transport.ts";
-import type { MailTransport } from "../src/transport.ts";
+import { createSmtpTransport } from "../src/transport/smtp.ts";
+import type { MailTransport } from "../src/transport/transport.ts";
 import { type MailServer, startMailServer } from "./mail-server.ts";
 import {
   ada,

@@ -23,15 +23,15 @@ import {
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
-import { accountMailHandler } from "../src/account-mail.ts";
-import { completeMail } from "../src/complete-mail.ts";
-import { createDelivery } from "../src/delivery.ts";
-import { forgetMailText } from "../src/mail-retention.ts";
-import { notifications } from "../src/notifications.ts";
-import { orderMailHandler } from "../src/order-mail.ts";
+import { accountMailHandler } from "../src/delivery/account-mail.ts";
+import { completeMail } from "../src/delivery/complete-mail.ts";
+import { createDelivery } from "../src/delivery/delivery.ts";
+import { orderMailHandler } from "../src/delivery/order-mail.ts";
+import { forgetMailText } from "../src/notification/retention.ts";
+import { createNotificationStore, type NotificationStore } from "../src/notification/store.ts";
+import { notifications } from "../src/requests/notifications.ts";
 import { notification as service } from "../src/service.ts";
-import { createNotificationStore, type NotificationStore } from "../src/store.ts";
-import type { MailTransport } from "../src/transport.ts";
+import type { MailTransport } from "../src/transport/transport.ts";
 
 export const mailFrom = "Rialto <shop@rialto.example>";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { priceOf } from "../src/price.ts";
+import { priceOf } from "../src/templates/price.ts";
 
 describe("priceOf", () => {
   it.each([

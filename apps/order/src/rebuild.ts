@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { auditColumns, type Database } from "@rialto/database";
 import { asc, gt, inArray, sql } from "drizzle-orm";
 import { v7 as uuid } from "uuid";
-import { fold, type LoggedFact, type Order } from "./order.ts";
-import { factFromJson } from "./order-json.ts";
-import { orderOf, rowColumns, rowOf } from "./order-row.ts";
+import { factFromJson } from "./order/json.ts";
+import { orderOf, rowColumns, rowOf } from "./order/row.ts";
+import { fold, type LoggedFact, type Order } from "./order/state.ts";
 import { auditEntry, orderEvent, orders } from "./schema.ts";
 
 /** Orders whose rows are locked in one transaction. Few: whoever wants to commit to one of them waits for as long as the page takes. */

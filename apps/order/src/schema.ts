@@ -2,7 +2,6 @@ import { attemptColumns, attemptDue, auditTable, eventColumns, idempotencyTable,
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { bigint, check, index, integer, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
-import type { AddressJson, LineJson } from "./order-json.ts";
 
 const schema = pgSchema("order");
 
@@ -62,7 +61,7 @@ export const orders = schema.table(
     index("orders_status").on(table.status, table.id),
     // What waits for a person, newest first. Few rows, one hopes.
     index("orders_attention").on(table.id).where(sql`attention_reason is not null`),
-    // What the sweeper looks for: orders that are not at rest, those first whose turn came first. It is `moving` of order.ts, in SQL.
+    // What the sweeper looks for: orders that are not at rest, those first whose turn came first. It is `moving` of order/state.ts, in SQL.
     index("orders_stalled")
       .on(attemptDue, table.id)
       .where(sql`attention_reason is null and (status in ('PENDING', 'STOCK_RESERVED') or pending_action is not null)`),
@@ -79,3 +78,21 @@ export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
 export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
+
+/** A line as jsonb keeps it: int64 as text, because JSON's numbers end at 2^53. */
+export type LineJson = {
+  readonly productId: string;
+  readonly name: string;
+  readonly unitPrice: string;
+  readonly quantity: number;
+  readonly total: string;
+};
+
+/** An address as jsonb keeps it. */
+export type AddressJson = {
+  readonly name: string;
+  readonly lines: readonly string[];
+  readonly city: string;
+  readonly postalCode: string;
+  readonly countryCode: string;
+};

@@ -10,12 +10,12 @@ import {
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every } from "@rialto/service";
-import { advanceOnEvent, checkoutTopics, createCheckout } from "./advance-checkout.ts";
-import { orders } from "./orders.ts";
-import { recordRefund } from "./record-refund.ts";
-import { resumeStalled } from "./resume-stalled.ts";
-import { createOrderStore } from "./store.ts";
-import { createOrderWatch } from "./watch.ts";
+import { advanceOnEvent, checkoutTopics, createCheckout } from "./checkout/advance.ts";
+import { recordRefund } from "./checkout/record-refund.ts";
+import { resumeStalled } from "./checkout/resume-stalled.ts";
+import { createOrderStore } from "./order/store.ts";
+import { orders } from "./requests/orders.ts";
+import { createOrderWatch } from "./requests/watch.ts";
 
 /** Orders: what was bought, where it stands, and how it got there. */
 export const order = defineService({

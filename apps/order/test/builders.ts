@@ -1,5 +1,13 @@
-import { apply, type Fact, fold, type LoggedFact, type Order, type Placed, type Situation } from "../src/order.ts";
-import type { Command } from "../src/transitions.ts";
+import {
+  apply,
+  type Fact,
+  fold,
+  type LoggedFact,
+  type Order,
+  type Placed,
+  type Situation,
+} from "../src/order/state.ts";
+import type { Command } from "../src/order/transitions.ts";
 
 export const orderId = "01990000-0000-7000-8000-000000000001";
 export const userId = "01990000-0000-7000-8000-0000000000aa";

@@ -1,9 +1,9 @@
 import { PaymentErrorReason, ProductErrorReason } from "@rialto/contracts";
 import { workOrigin } from "@rialto/rpc";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Checkout, createCheckout } from "../src/advance-checkout.ts";
-import { checkout, type Step } from "../src/checkout.ts";
-import { isAtRest, situationOf } from "../src/order.ts";
+import { type Checkout, createCheckout } from "../src/checkout/advance.ts";
+import { checkout, type Step } from "../src/checkout/steps.ts";
+import { isAtRest, situationOf } from "../src/order/state.ts";
 import { logTo, orderFrom, orderId } from "./builders.ts";
 import { down, type FakeWorld, fakeWorld, refusal } from "./fake-world.ts";
 import { type MemoryStore, memoryStore } from "./memory-store.ts";

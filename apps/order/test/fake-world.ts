@@ -9,7 +9,7 @@ import {
   VoidPaymentResponseSchema,
 } from "@rialto/contracts";
 import { CallError } from "@rialto/rpc";
-import type { CheckoutCalls } from "../src/checkout.ts";
+import type { CheckoutCalls } from "../src/checkout/steps.ts";
 
 /** What one order has of the world outside: its reservation and its payment, as their services keep them. */
 export interface Holdings {

@@ -1,10 +1,10 @@
 import type { CallContext } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { changeOrder } from "../src/change-order.ts";
-import type { LoggedFact } from "../src/order.ts";
-import type { Change, OrderStore } from "../src/store.ts";
-import type { Command } from "../src/transitions.ts";
+import type { LoggedFact } from "../src/order/state.ts";
+import type { Change, OrderStore } from "../src/order/store.ts";
+import type { Command } from "../src/order/transitions.ts";
+import { changeOrder } from "../src/requests/change-order.ts";
 import { logTo, orderId, userId } from "./builders.ts";
 import { memoryStore } from "./memory-store.ts";
 

@@ -1,6 +1,6 @@
-import { apply, fold, type LoggedFact, type Order } from "../src/order.ts";
-import type { Change, Committed, InboxEntry } from "../src/store.ts";
-import { type Command, decide } from "../src/transitions.ts";
+import { apply, fold, type LoggedFact, type Order } from "../src/order/state.ts";
+import type { Change, Committed, InboxEntry } from "../src/order/store.ts";
+import { type Command, decide } from "../src/order/transitions.ts";
 
 /** Orders in memory, committed at the version they were decided on, as the real store does. */
 export interface MemoryStore {

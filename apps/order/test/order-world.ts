@@ -27,12 +27,12 @@ import {
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
-import { advanceOnEvent, type Checkout, checkoutTopics, createCheckout } from "../src/advance-checkout.ts";
-import { orders } from "../src/orders.ts";
-import { recordRefund } from "../src/record-refund.ts";
+import { advanceOnEvent, type Checkout, checkoutTopics, createCheckout } from "../src/checkout/advance.ts";
+import { recordRefund } from "../src/checkout/record-refund.ts";
+import { createOrderStore } from "../src/order/store.ts";
+import { orders } from "../src/requests/orders.ts";
+import { createOrderWatch } from "../src/requests/watch.ts";
 import { order as service } from "../src/service.ts";
-import { createOrderStore } from "../src/store.ts";
-import { createOrderWatch } from "../src/watch.ts";
 import { fakeWorld } from "./fake-world.ts";
 
 /** The order service on a database of its own, called through its endpoint, beside a product, a payment and a user service in memory. */

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkoutTopics } from "../src/advance-checkout.ts";
-import { apply, type Fact, fold, isAtRest, type LoggedFact, type Order, type Situation } from "../src/order.ts";
-import { factFromJson, factToJson } from "../src/order-json.ts";
-import { topicOf } from "../src/order-message.ts";
-import { orderOf, rowOf } from "../src/order-row.ts";
-import { type Command, decide } from "../src/transitions.ts";
+import { checkoutTopics } from "../src/checkout/advance.ts";
+import { factFromJson, factToJson } from "../src/order/json.ts";
+import { topicOf } from "../src/order/message.ts";
+import { orderOf, rowOf } from "../src/order/row.ts";
+import { apply, type Fact, fold, isAtRest, type LoggedFact, type Order, type Situation } from "../src/order/state.ts";
+import { type Command, decide } from "../src/order/transitions.ts";
 import { appended, logOf, logTo, orderFrom, placed } from "./builders.ts";
 
 describe("an order's log", () => {

@@ -1,7 +1,7 @@
 import { Refusal } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Offer, placeOrder, type Total, type Wanted } from "../src/place-order.ts";
+import { type Offer, placeOrder, type Total, type Wanted } from "../src/requests/place-order.ts";
 import { userId } from "./builders.ts";
 
 const [teapot, cup, lamp] = ["a1", "b2", "c3"].map((end) => `01990000-0000-7000-8000-0000000000${end}`) as [

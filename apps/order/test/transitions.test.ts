@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Situation, situationOf } from "../src/order.ts";
-import { decide } from "../src/transitions.ts";
+import { type Situation, situationOf } from "../src/order/state.ts";
+import { decide } from "../src/order/transitions.ts";
 import { afterFact, commands, logTo, orderFrom } from "./builders.ts";
 
 // What each command comes to in each situation: the situation after it, "=" where nothing is to be done, "!" and the reason where it is

@@ -1,11 +1,11 @@
 import { PaymentService } from "@rialto/contracts";
 import { serve } from "@rialto/rpc";
 import { defineService, every } from "@rialto/service";
-import { createOperations } from "./operations.ts";
-import { payments } from "./payments.ts";
-import { createRefunds } from "./refunds.ts";
-import { createSimulatedProvider } from "./simulated-provider.ts";
-import { createPaymentStore } from "./store.ts";
+import { createPaymentStore } from "./payment/store.ts";
+import { createSimulatedProvider } from "./provider/simulated.ts";
+import { createOperations } from "./requests/operations.ts";
+import { payments } from "./requests/payments.ts";
+import { createRefunds } from "./requests/refunds.ts";
 
 /** Everything that the payment service is. */
 export const payment = defineService({

@@ -1,6 +1,6 @@
 import { Payment_Attention_Reason, Payment_Status } from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { FollowUpRequest, PaymentProvider, ProviderOutcome } from "../src/provider.ts";
+import type { FollowUpRequest, PaymentProvider, ProviderOutcome } from "../src/provider/provider.ts";
 import {
   admin,
   as,

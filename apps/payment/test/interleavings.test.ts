@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Payment, PaymentEvent } from "../src/payment.ts";
-import { apply } from "../src/payment-log.ts";
-import { eventOf } from "../src/payment-row.ts";
+import { apply } from "../src/payment/log.ts";
+import { eventOf } from "../src/payment/row.ts";
+import type { Payment, PaymentEvent } from "../src/payment/state.ts";
 import { admin, authorization, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
 
 let world: World;

@@ -14,13 +14,13 @@ import {
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
-import { createOperations, type Operations } from "../src/operations.ts";
-import { payments } from "../src/payments.ts";
-import type { PaymentProvider } from "../src/provider.ts";
-import { createRefunds } from "../src/refunds.ts";
+import { createPaymentStore, type PaymentStore } from "../src/payment/store.ts";
+import type { PaymentProvider } from "../src/provider/provider.ts";
+import { createSimulatedProvider } from "../src/provider/simulated.ts";
+import { createOperations, type Operations } from "../src/requests/operations.ts";
+import { payments } from "../src/requests/payments.ts";
+import { createRefunds } from "../src/requests/refunds.ts";
 import { payment as service } from "../src/service.ts";
-import { createSimulatedProvider } from "../src/simulated-provider.ts";
-import { createPaymentStore, type PaymentStore } from "../src/store.ts";
 
 /** The payment service on a database of its own, called through its endpoint, beside the card network whose ledger is compared with it. */
 export type World = Awaited<ReturnType<typeof openWorld>>;

@@ -1,5 +1,6 @@
 import { Refusal } from "@rialto/rpc";
 import { describe, expect, it } from "vitest";
+import { apply } from "../src/payment/log.ts";
 import {
   authorize,
   capture,
@@ -11,9 +12,8 @@ import {
   type Step,
   settle,
   voidPayment,
-} from "../src/payment.ts";
-import { apply } from "../src/payment-log.ts";
-import type { ProviderAnswer } from "../src/provider.ts";
+} from "../src/payment/state.ts";
+import type { ProviderAnswer } from "../src/provider/provider.ts";
 
 const command = { orderId: "order", userId: "user", amount: 500n, currency: "EUR", paymentMethod: "pm" };
 const origin: OperationOrigin = { actor: "service:order", reason: "", traceparent: "", operationId: "1" };

@@ -2,7 +2,7 @@ import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
-import type { Item } from "./stock.ts";
+import type { Item } from "./stock/state.ts";
 
 const schema = pgSchema("product");
 

@@ -1,12 +1,12 @@
 import { InventoryService, ProductService } from "@rialto/contracts";
 import { serve } from "@rialto/rpc";
 import { defineService } from "@rialto/service";
-import { seedDemoCatalog } from "./demo-catalog.ts";
-import { inventory } from "./inventory.ts";
-import { products } from "./products.ts";
-import { createProductSearch } from "./search.ts";
-import { createStockStore } from "./stock-store.ts";
-import { createProductStore } from "./store.ts";
+import { seedDemoCatalog } from "./product/demo-catalog.ts";
+import { createProductSearch } from "./product/search.ts";
+import { createProductStore } from "./product/store.ts";
+import { inventory } from "./requests/inventory.ts";
+import { products } from "./requests/products.ts";
+import { createStockStore } from "./stock/store.ts";
 
 export { errors } from "./errors.ts";
 

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { StockDecision } from "../src/stock.ts";
-import { applyDecisions } from "../src/stock-store.ts";
+import type { StockDecision } from "../src/stock/state.ts";
+import { applyDecisions } from "../src/stock/store.ts";
 import { admin, as, nobody, openWorld, refusal, type World } from "./product-world.ts";
 
 let world: World;

@@ -2,10 +2,10 @@ import { type Database, provision } from "@rialto/database";
 import { reasonOf } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { searchWordsOf } from "../src/product.ts";
-import { createProductSearch } from "../src/search.ts";
+import { createProductSearch } from "../src/product/search.ts";
+import { searchWordsOf } from "../src/product/state.ts";
+import { listProducts, listStatement } from "../src/product/store.ts";
 import { product as service } from "../src/service.ts";
-import { listProducts, listStatement } from "../src/store.ts";
 
 let db: TestDatabase;
 let database: Database;

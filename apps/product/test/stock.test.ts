@@ -8,7 +8,7 @@ import {
   type Stock,
   type StockDecision,
   type StockState,
-} from "../src/stock.ts";
+} from "../src/stock/state.ts";
 
 // Commands, the state that they meet and what they leave. "a 5/2" is product a with 5 on hand, 2 of them reserved; "x RESERVED a2"
 // is order x with two of a; "!" gives the refusal.

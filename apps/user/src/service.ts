@@ -1,18 +1,18 @@
 import { AuthService, UserService } from "@rialto/contracts";
 import { createAddressCheck, serve } from "@rialto/rpc";
 import { defineService, every, openRateLimits } from "@rialto/service";
-import { createAttempts } from "./attempts.ts";
-import { auth } from "./auth.ts";
-import { createConfirmationStore } from "./confirmation-store.ts";
-import { openGatewayTokens } from "./gateway-tokens.ts";
-import { createPasswords } from "./passwords.ts";
-import { createRefreshTokens } from "./refresh-tokens.ts";
-import { createResetStore } from "./reset-store.ts";
-import { seedAdmin } from "./seed.ts";
-import { createSessionStore } from "./session-store.ts";
-import { createUserStore } from "./store.ts";
-import { createAccessTokens } from "./tokens.ts";
-import { users } from "./users.ts";
+import { createConfirmationStore } from "./one-time-tokens/confirmation-store.ts";
+import { createResetStore } from "./one-time-tokens/reset-store.ts";
+import { createPasswords } from "./passwords/passwords.ts";
+import { createAttempts } from "./requests/attempts.ts";
+import { auth } from "./requests/auth.ts";
+import { users } from "./requests/users.ts";
+import { openGatewayTokens } from "./sessions/gateway-tokens.ts";
+import { createRefreshTokens } from "./sessions/refresh-tokens.ts";
+import { createSessionStore } from "./sessions/store.ts";
+import { createAccessTokens } from "./sessions/tokens.ts";
+import { seedAdmin } from "./user/seed.ts";
+import { createUserStore } from "./user/store.ts";
 
 /** People: accounts, credentials and sessions. */
 export const user = defineService({

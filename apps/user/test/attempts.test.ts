@@ -1,7 +1,7 @@
 import { openRateLimits } from "@rialto/service";
 import { redisForTests } from "@rialto/testing";
 import { describe, expect, it } from "vitest";
-import { createAttempts } from "../src/attempts.ts";
+import { createAttempts } from "../src/requests/attempts.ts";
 import { refusal } from "./user-world.ts";
 
 const redis = await redisForTests();

@@ -1,7 +1,7 @@
 import { decodeJwt } from "jose";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createConfirmationStore } from "../src/confirmation-store.ts";
+import { createConfirmationStore } from "../src/one-time-tokens/confirmation-store.ts";
 import { nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
 let world: World;

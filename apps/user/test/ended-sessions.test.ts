@@ -3,8 +3,8 @@ import { nextPageToken, watchRevocations } from "@rialto/rpc";
 import { endedSessionsFrom } from "@rialto/service";
 import { createLogger } from "@rialto/telemetry";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createRefreshTokens } from "../src/refresh-tokens.ts";
-import { createSessionStore } from "../src/session-store.ts";
+import { createRefreshTokens } from "../src/sessions/refresh-tokens.ts";
+import { createSessionStore } from "../src/sessions/store.ts";
 import { nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
 let world: World;

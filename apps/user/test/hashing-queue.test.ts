@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { type Credits, createHashingQueue, type HashingKind, nextTurn, noCredits } from "../src/hashing-queue.ts";
+import {
+  type Credits,
+  createHashingQueue,
+  type HashingKind,
+  nextTurn,
+  noCredits,
+} from "../src/passwords/hashing-queue.ts";
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 const at = (clientAddress: string, signal = new AbortController().signal) => ({ signal, clientAddress });

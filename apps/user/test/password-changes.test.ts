@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createResetStore } from "../src/reset-store.ts";
+import { createResetStore } from "../src/one-time-tokens/reset-store.ts";
 import { bearer, nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
 let world: World;

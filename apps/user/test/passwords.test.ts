@@ -1,6 +1,6 @@
 import { hash } from "@node-rs/argon2";
 import { describe, expect, it, vi } from "vitest";
-import { createPasswords } from "../src/passwords.ts";
+import { createPasswords } from "../src/passwords/passwords.ts";
 import { nobody, openWorld, password, refusal } from "./user-world.ts";
 
 const argon2 = vi.hoisted(() => ({ verified: [] as string[] }));

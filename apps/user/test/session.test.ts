@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { judgeRefresh, refreshExpiry } from "../src/session.ts";
+import { judgeRefresh, refreshExpiry } from "../src/sessions/session.ts";
 
 const now = new Date("2026-01-01T12:00:00Z");
 const ago = (ms: number) => new Date(now.getTime() - ms);

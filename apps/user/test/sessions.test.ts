@@ -1,8 +1,8 @@
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createRefreshTokens } from "../src/refresh-tokens.ts";
-import { newSecretToken } from "../src/tokens.ts";
+import { createRefreshTokens } from "../src/sessions/refresh-tokens.ts";
+import { newSecretToken } from "../src/sessions/tokens.ts";
 import { bearer, nobody, openWorld, password, refusal, type World } from "./user-world.ts";
 
 let world: World;

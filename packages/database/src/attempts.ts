@@ -1,7 +1,7 @@
 import { sql as fragment } from "drizzle-orm";
 import { integer, timestamp } from "drizzle-orm/pg-core";
 import type postgres from "postgres";
-import type { Sql } from "./connection.ts";
+import type { Sql } from "./connection/connection.ts";
 
 /**
  * The columns of a subject's row that say how often a sweeper has tried it and when it may try it again. The combined commit does not write them:

@@ -1,7 +1,7 @@
-import type { Sql, Transaction } from "./connection.ts";
-import { KeyInUse, KeyReused } from "./errors.ts";
+import type { Sql, Transaction } from "./connection/connection.ts";
+import { KeyInUse, KeyReused } from "./connection/errors.ts";
+import { codeOf } from "./connection/outage.ts";
 import type { JsonValue } from "./json.ts";
-import { codeOf } from "./outage.ts";
 
 /** What a caller named one request by, so that the request has one effect and one answer however often it is sent. */
 export interface IdempotencyKey {

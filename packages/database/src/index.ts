@@ -8,13 +8,9 @@ export {
   listAudit,
   recordAudit,
   sweepAudit,
-} from "./audit/audit-entry.ts";
-export { auditTable } from "./audit/audit-table.ts";
-export { type CombinedCommit, createCombinedCommit } from "./combined-commit/combined-commit.ts";
-export type { Decision, Outcome } from "./combined-commit/decision.ts";
-export { type Combiner, createCombiner } from "./combiner.ts";
-export { type Database, openDatabase, type Sql, type Transaction } from "./connection.ts";
-export { type EmbeddedPostgres, runningEmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
+} from "./audit/entry.ts";
+export { auditTable } from "./audit/table.ts";
+export { type Database, openDatabase, type Sql, type Transaction } from "./connection/connection.ts";
 export {
   DatabaseUnreachable,
   DataFolderInUse,
@@ -30,16 +26,20 @@ export {
   RowRefused,
   TooOldCode,
   TooOldPostgres,
-} from "./errors.ts";
-export type { ExtensionIndex } from "./extension-indexes.ts";
-export { type FailureMeaning, meaningOf } from "./failures.ts";
+} from "./connection/errors.ts";
+export { type FailureMeaning, meaningOf } from "./connection/failures.ts";
+export { codeOf, isLockedOut, isOutage, isPassing } from "./connection/outage.ts";
+export { poolerRefusal, readServerAddress, whyUnreachable } from "./connection/server-address.ts";
+export { type EmbeddedPostgres, runningEmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
+export { type Combiner, createCombiner } from "./group-commit/batcher.ts";
+export type { Decision, Outcome } from "./group-commit/decision.ts";
+export { type CombinedCommit, createCombinedCommit } from "./group-commit/group-commit.ts";
 export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
 export { withLease } from "./lease.ts";
-export { installationOf, type SchemaSpec } from "./migrations.ts";
-export { codeOf, isLockedOut, isOutage, isPassing } from "./outage.ts";
-export { provision } from "./provision.ts";
-export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./roles.ts";
-export { poolerRefusal, readServerAddress, whyUnreachable } from "./server-address.ts";
-export type { TableRights } from "./table-rights.ts";
+export type { ExtensionIndex } from "./provisioning/extension-indexes.ts";
+export { installationOf, type SchemaSpec } from "./provisioning/migrations.ts";
+export { provision } from "./provisioning/provision.ts";
+export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./provisioning/roles.ts";
+export type { TableRights } from "./provisioning/table-rights.ts";
 export { eventColumns, idempotencyTable, leaseTable } from "./tables.ts";

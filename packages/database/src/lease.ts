@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Sql } from "./connection.ts";
+import type { Sql } from "./connection/connection.ts";
 
 /** A lease is renewed this many times in its life, so that one lost renewal does not lose it. */
 const renewalsPerLife = 3;

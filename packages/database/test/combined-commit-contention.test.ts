@@ -1,7 +1,7 @@
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { encodeDecision } from "../src/combined-commit/decision.ts";
-import { connect } from "../src/connection.ts";
+import { connect } from "../src/connection/connection.ts";
+import { encodeDecision } from "../src/group-commit/decision.ts";
 import {
   createCombinedCommit,
   type Decision,

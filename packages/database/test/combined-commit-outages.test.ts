@@ -1,6 +1,6 @@
 import { v7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { connect } from "../src/connection.ts";
+import { connect } from "../src/connection/connection.ts";
 import { type CombinedCommit, createCombinedCommit, isOutage, runtimeUrl, type Sql } from "../src/index.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";

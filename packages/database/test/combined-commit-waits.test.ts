@@ -1,6 +1,6 @@
 import { v7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { connect } from "../src/connection.ts";
+import { connect } from "../src/connection/connection.ts";
 import { type CombinedCommit, createCombinedCommit, isOutage, runtimeUrl, type Sql } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { openThings, secret, type Things } from "./support/things.ts";
@@ -105,7 +105,7 @@ describe("a combined commit that waits for another session", () => {
     const other = things.another();
     const held = await other.lanes.reserve();
     await held`begin`;
-    const { encodeDecision } = await import("../src/combined-commit/decision.ts");
+    const { encodeDecision } = await import("../src/group-commit/decision.ts");
     const [row] = await held.unsafe(store.statement, [`[${encodeDecision(retried)}]`]);
     expect(row).toMatchObject({ outcome: "COMMITTED" });
     const answer = store.commit(retried);

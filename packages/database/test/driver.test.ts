@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
-import { connect, type Sql } from "../src/connection.ts";
+import { connect, type Sql } from "../src/connection/connection.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 
 // The driver is postgres.js with what third_party/postgres/README.md lists: a test for each line of it. As published, most of these
@@ -258,7 +258,7 @@ describe("a driver as published", () => {
   it("is refused, and the way to mend it named", async () => {
     vi.resetModules();
     vi.doMock("postgres", () => ({ default: Object.assign(() => undefined, { BigInt: {} }) }));
-    const { connect } = await import("../src/connection.ts");
+    const { connect } = await import("../src/connection/connection.ts");
     expect(() => connect("postgres://localhost", { max: 1 })).toThrow(/npm run postinstall/);
     vi.doUnmock("postgres");
   });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { connect } from "../src/connection.ts";
+import { connect } from "../src/connection/connection.ts";
 import { DataFolderInUse, type EmbeddedPostgres, EmbeddedPostgresFailed, startEmbeddedPostgres } from "../src/index.ts";
 import { quietLog } from "./support/quiet-log.ts";
 

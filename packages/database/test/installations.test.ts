@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import { connect } from "../src/connection.ts";
+import { connect } from "../src/connection/connection.ts";
 import { type Database, openDatabase, provision, RoleOfAnother, runtimeUrl, type Sql } from "../src/index.ts";
-import { newRoles } from "../src/roles.ts";
+import { newRoles } from "../src/provisioning/roles.ts";
 import { olderRuntimeUrl, olderVersionStarts } from "./support/older-version.ts";
 import { quietLog } from "./support/quiet-log.ts";
 import { emptyDatabase, migrations } from "./support/things.ts";

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { isLockedOut, isOutcomeUnknown, isPassing } from "../src/connection/outage.ts";
 import {
   DatabaseUnreachable,
   DeadlinePassed,
@@ -8,7 +9,6 @@ import {
   meaningOf,
   QueueFull,
 } from "../src/index.ts";
-import { isLockedOut, isOutcomeUnknown, isPassing } from "../src/outage.ts";
 
 const coded = (code: string) => Object.assign(new Error("failed"), { code });
 

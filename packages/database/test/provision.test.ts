@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { connect } from "../src/connection.ts";
+import { connect } from "../src/connection/connection.ts";
 import {
   DatabaseUnreachable,
   MigrationsDiffer,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { watchWrites } from "../src/write-watch.ts";
+import { watchWrites } from "../src/connection/write-watch.ts";
 
 const outage = Object.assign(new Error("no disk is left"), { code: "53100" });
 const refused = Object.assign(new Error("duplicate"), { code: "23505" });

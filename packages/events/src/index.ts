@@ -1,4 +1,10 @@
-export { createJobs } from "./create-jobs.ts";
+export { removeFromInbox, removeRegistration } from "./administration/removal.ts";
+export {
+  type PublisherFigures,
+  publisherFigures,
+  type SubscriberFigures,
+  subscriberFigures,
+} from "./administration/stats.ts";
 export {
   type DeadLetter,
   type DeadLetterKey,
@@ -6,20 +12,9 @@ export {
   listDeadLetters,
   readDeadLetter,
   retryDeadLetters,
-} from "./dead-letters.ts";
-export { inboxTables } from "./inbox-tables.ts";
-export type { Jobs } from "./jobs.ts";
-export { migrateJobs } from "./jobs-postgres.ts";
-export { type OutboxLag, openDeliverySince, outboxIsSettled, outboxLag } from "./lag.ts";
-export { outboxTables } from "./outbox-tables.ts";
-export { isPaused, pauseSubscription, resumeSubscription } from "./pausing.ts";
-export { type Publication, publish } from "./publish.ts";
-export { needsOtherConnection } from "./redis-failures.ts";
-export { registerSubscription } from "./registration.ts";
-export { createRelay, type Relay } from "./relay.ts";
-export { removeFromInbox, removeRegistration } from "./removal.ts";
-export { emptyQueues, restartDeliveries } from "./restart-deliveries.ts";
-export { runSubscription } from "./run-subscription.ts";
+} from "./inbox/dead-letters.ts";
+export { isPaused, pauseSubscription, resumeSubscription } from "./inbox/pausing.ts";
+export { runSubscription } from "./inbox/run-subscription.ts";
 export {
   type Event,
   type Handler,
@@ -27,10 +22,15 @@ export {
   type Subscription,
   type SubscriptionOptions,
   subscribe,
-} from "./subscription.ts";
-export {
-  type PublisherFigures,
-  publisherFigures,
-  type SubscriberFigures,
-  subscriberFigures,
-} from "./subscription-figures.ts";
+} from "./inbox/subscription.ts";
+export { inboxTables } from "./inbox/tables.ts";
+export { type OutboxLag, openDeliverySince, outboxIsSettled, outboxLag } from "./outbox/lag.ts";
+export { type Publication, publish } from "./outbox/publish.ts";
+export { registerSubscription } from "./outbox/registration.ts";
+export { createRelay, type Relay } from "./outbox/relay.ts";
+export { emptyQueues, restartDeliveries } from "./outbox/restart-deliveries.ts";
+export { outboxTables } from "./outbox/tables.ts";
+export { createJobs } from "./queue/create-jobs.ts";
+export type { Jobs } from "./queue/jobs.ts";
+export { migrateJobs } from "./queue/postgres.ts";
+export { needsOtherConnection } from "./queue/redis-failures.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { afterFailure, HandlerTimedOut } from "../src/handler-outcome.ts";
+import { afterFailure, HandlerTimedOut } from "../src/inbox/handler-outcome.ts";
 
 const isOutage = (error: unknown) => error instanceof Error && error.message === "down";
 const rules = { attemptsMax: 2, isOutage };

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { quietLogger } from "@rialto/testing";
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, it } from "vitest";
-import { drainOldPrefix, oldPrefix } from "../src/drain-old-prefix.ts";
 import { createJobs, emptyQueues, type Jobs } from "../src/index.ts";
-import { createRedisJobs } from "../src/jobs-redis.ts";
+import { drainOldPrefix, oldPrefix } from "../src/queue/drain-old-prefix.ts";
+import { createRedisJobs } from "../src/queue/redis.ts";
 import { redis } from "./world.ts";
 
 const url = redis?.url ?? "";

@@ -5,7 +5,7 @@ import { createJobs } from "@rialto/events";
 import { type TestDatabase, testDatabase } from "@rialto/testing";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PgClient } from "../src/pg-client.ts";
+import { PgClient } from "../src/queue/pg-client.ts";
 
 describe("PgClient", () => {
   let database: TestDatabase;

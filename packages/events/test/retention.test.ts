@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { sweepInbox } from "../src/inbox-sweep.ts";
-import { openDeliverySince } from "../src/lag.ts";
-import { sweepOutbox } from "../src/outbox-sweep.ts";
-import { claimBatch } from "../src/relay-send.ts";
+import { sweepInbox } from "../src/inbox/retention.ts";
+import { openDeliverySince } from "../src/outbox/lag.ts";
+import { sweepOutbox } from "../src/outbox/retention.ts";
+import { claimBatch } from "../src/outbox/send.ts";
 import { openWorld, redis, type World } from "./world.ts";
 
 describe("what is kept, and how long", () => {

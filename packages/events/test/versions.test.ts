@@ -1,6 +1,6 @@
 import { publisherFigures, subscriberFigures } from "@rialto/events";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { passOverUnknown } from "../src/unknown-topics.ts";
+import { passOverUnknown } from "../src/inbox/unknown-topics.ts";
 import { backends, effectsOf, notes, openWorld, redis, type TestHandler, until, type World } from "./world.ts";
 
 const old = { topics: ["shop.sold"] };

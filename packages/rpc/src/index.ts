@@ -1,16 +1,11 @@
-export { type AccessPolicy, accessOf, decideAccess } from "./access.ts";
-export { createAddressCheck, plainAddress } from "./address-check.ts";
-export { type MessageSize, messageSize, requireAnswerFits } from "./answer-size.ts";
-export { auditChanges, auditOf } from "./audit.ts";
-export { type ByteUpstream, createByteUpstream } from "./byte-upstream.ts";
-export { type ByteRequest, type ByteResponse, byteErrorResponse } from "./bytes.ts";
-export { CallError, isUnavailable, reasonOf } from "./call-error.ts";
-export { callErrors } from "./call-errors.ts";
-export { type Caller, callerName, requireOwner, type UserId } from "./caller.ts";
-export { type CallOptions, type Client, type ClientTarget, createClient } from "./client.ts";
-export { type CallContext, type Origin, workOrigin } from "./context.ts";
-export { withoutValues } from "./decode-error.ts";
-export { createEndpoint, type Endpoint } from "./endpoint.ts";
+export { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./bounds/json-integer.ts";
+export { type RequestSize, requestSizeOf } from "./bounds/request-size.ts";
+export { type MessageSize, messageSize, requireAnswerFits } from "./bounds/response-size.ts";
+export { scanJson } from "./bounds/scan-json.ts";
+export { type CallOptions, type Client, type ClientTarget, createClient } from "./client/client.ts";
+export { CallError, isUnavailable, reasonOf } from "./errors/call-error.ts";
+export { callErrors } from "./errors/call-errors.ts";
+export { withoutValues } from "./errors/decode-error.ts";
 export {
   defineErrors,
   type ErrorCode,
@@ -20,32 +15,43 @@ export {
   type FieldViolation,
   Refusal,
   refuse,
-} from "./errors.ts";
-export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
-export { createHealthPages, isFromHere, type ServiceStanding } from "./health-pages.ts";
-export { httpMethodsOf } from "./http-refusal.ts";
-export { idempotencyKeyHeader, isSafeToRepeat } from "./idempotency.ts";
-export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity.ts";
-export { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./json-integer.ts";
-export { limitKeyOf } from "./limit-key.ts";
+} from "./errors/errors.ts";
+export { withinRefusalSize } from "./errors/refusal-size.ts";
+export { createHealthPages, isFromHere, type ServiceStanding } from "./health/pages.ts";
+export { createSharedPlaces, type Holder, type SharedPlaces } from "./http/fair-share.ts";
+export { limitKeyOf } from "./http/limit-key.ts";
+export { endWithHead, readNodeRequest, writeNodeResponse } from "./http/node-http.ts";
+export { openPort, type PortTls } from "./http/port.ts";
+export { type BodyPace, type Received, receiveBody } from "./http/receive-body.ts";
+export { createRequestMemory, type HeldRequest, requestBytesMin } from "./http/request-memory.ts";
+export { requireTaken, type TakingTime } from "./http/write-timeout.ts";
+export { type AccessPolicy, accessOf, decideAccess } from "./identity/access.ts";
+export { createAddressCheck, plainAddress } from "./identity/address-check.ts";
+export { type Caller, callerName, requireOwner, type UserId } from "./identity/caller.ts";
+export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity/identity.ts";
+export { createPersonTokens, type PersonTokens } from "./identity/person-tokens.ts";
+export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./identity/revocations.ts";
+export { createServiceTokens, type ServiceTokens } from "./identity/service-tokens.ts";
+export { createTokenVerifier, type TokenVerifier } from "./identity/token-verifier.ts";
 export { accessTokenSecondsMax, answerBytesMax, answerTakingMax, bodyPaceMin, upstreamStreamsMax } from "./limits.ts";
-export { type Listening, listen } from "./listen.ts";
-export { endWithHead, readNodeRequest, writeNodeResponse } from "./node-http.ts";
-export { nextPageToken, pageFrom, pageOf } from "./paging.ts";
-export { createPersonTokens, type PersonTokens } from "./person-tokens.ts";
-export { requestIdHeader, requestIdOf, traceparentHeader } from "./pipeline.ts";
-export { openPort, type PortTls } from "./port.ts";
-export { isReady, type Readiness } from "./readiness.ts";
-export { type BodyPace, type Received, receiveBody } from "./receive-body.ts";
-export { withinRefusalSize } from "./refusal-size.ts";
-export { createRequestMemory, type HeldRequest, requestBytesMin } from "./request-memory.ts";
-export { type RequestSize, requestSizeOf } from "./request-size.ts";
-export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./revocations.ts";
-export { createRoom, NoRoom, type Room } from "./room.ts";
-export { type Handlers, type Route, serve } from "./route.ts";
-export { scanJson } from "./scan-json.ts";
-export { createServiceTokens, type ServiceTokens } from "./service-tokens.ts";
-export { createStandardServices, isHealthPath, isStandardPath, isStandardStream } from "./standard-services.ts";
-export { requireTaken, type TakingTime } from "./taking.ts";
-export { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";
-export { protocolOf, saysItsEnd, type WireProtocol } from "./wire-protocol.ts";
+export { auditChanges, auditOf } from "./server/audit.ts";
+export { type CallContext, type Origin, workOrigin } from "./server/context.ts";
+export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
+export { idempotencyKeyHeader, isSafeToRepeat } from "./server/idempotency.ts";
+export { type Listening, listen } from "./server/listen.ts";
+export { nextPageToken, pageFrom, pageOf } from "./server/paging.ts";
+export { traceparentHeader } from "./server/pipeline.ts";
+export { type Handlers, type Route, serve } from "./server/route.ts";
+export { isReady, type Readiness } from "./standard/readiness.ts";
+export {
+  createStandardServices,
+  isHealthPath,
+  isStandardPath,
+  isStandardStream,
+} from "./standard/standard-services.ts";
+export { createRoom, NoRoom, type Room } from "./upstream/bulkhead.ts";
+export { type ByteUpstream, createByteUpstream } from "./upstream/upstream.ts";
+export { type ByteRequest, type ByteResponse, byteErrorResponse } from "./wire/http-message.ts";
+export { httpMethodsOf } from "./wire/http-refusal.ts";
+export { requestIdHeader, requestIdOf } from "./wire/request-id.ts";
+export { protocolOf, saysItsEnd, type WireProtocol } from "./wire/wire-protocol.ts";

@@ -3,8 +3,8 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { AuditEntrySchema, DeadLetterSchema, OrderSchema, ProductSchema, SubscriptionSchema } from "@rialto/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { messageSize, requireAnswerFits } from "../src/answer-size.ts";
-import { Refusal } from "../src/errors.ts";
+import { messageSize, requireAnswerFits } from "../src/bounds/response-size.ts";
+import { Refusal } from "../src/errors/errors.ts";
 import { answerBytesMax } from "../src/limits.ts";
 
 function bytesOf<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): number {

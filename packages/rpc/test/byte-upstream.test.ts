@@ -14,7 +14,7 @@ import {
   refuse,
   workOrigin,
 } from "../src/index.ts";
-import { retryPauseMs } from "../src/retry.ts";
+import { retryPauseMs } from "../src/upstream/retry.ts";
 import { createPeople, type People } from "./keys.ts";
 import { bytesOf, textOf } from "./roads.ts";
 import { createShop, errors, orderId } from "./shop.ts";

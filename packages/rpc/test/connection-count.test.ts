@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countConnections } from "../src/connection-count.ts";
+import { countConnections } from "../src/http/connection-limit.ts";
 
 describe("the connections of a client", () => {
   it("are counted for all addresses of one IPv6 network, until they are closed", () => {

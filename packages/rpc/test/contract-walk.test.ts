@@ -10,6 +10,9 @@ import {
   wireRequests,
 } from "@rialto/testing/requests";
 import { beforeAll, describe, expect, it } from "vitest";
+import { requestSizeOf } from "../src/bounds/request-size.ts";
+import { scanBinary } from "../src/bounds/scan-binary.ts";
+import { scanJson } from "../src/bounds/scan-json.ts";
 import {
   accessOf,
   clientAddressHeader,
@@ -19,9 +22,6 @@ import {
   serve,
   serviceTokenHeader,
 } from "../src/index.ts";
-import { requestSizeOf } from "../src/request-size.ts";
-import { scanBinary } from "../src/scan-binary.ts";
-import { scanJson } from "../src/scan-json.ts";
 import { createPeople, type People } from "./keys.ts";
 
 const services = Object.values<unknown>(contracts).filter(

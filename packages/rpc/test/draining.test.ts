@@ -3,7 +3,7 @@ import { Agent, get, type IncomingMessage, type ServerResponse } from "node:http
 import { type ClientHttp2Session, connect } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { openPort } from "../src/port.ts";
+import { openPort } from "../src/http/port.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

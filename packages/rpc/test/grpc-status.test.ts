@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { boundedStatus } from "../src/grpc-status.ts";
+import { boundedStatus } from "../src/wire/grpc-status.ts";
 
 const status = (o: Record<string, string> = {}) => new Headers({ "grpc-status": "3", "grpc-message": "No.", ...o });
 

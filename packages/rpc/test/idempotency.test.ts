@@ -1,8 +1,8 @@
 import { create, fromJson, toBinary } from "@bufbuild/protobuf";
 import { CreateOrderRequestSchema, CreateUserRequestSchema, OrderService, UserService } from "@rialto/contracts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { idempotencyKeyOf } from "../src/idempotency.ts";
 import { type Caller, isSafeToRepeat, type UserId } from "../src/index.ts";
+import { idempotencyKeyOf } from "../src/server/idempotency.ts";
 import { createPeople, type People } from "./keys.ts";
 import { createShop, orderId } from "./shop.ts";
 

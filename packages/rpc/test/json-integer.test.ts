@@ -1,6 +1,6 @@
 import { ScalarType } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { integerIn, integerOf, integerRangeOf } from "../src/json-integer.ts";
+import { integerIn, integerOf, integerRangeOf } from "../src/bounds/json-integer.ts";
 
 describe("a whole number in JSON", () => {
   // As protobuf's conformance tests (JsonInput.Int32Field..., Int64Field...) and the mapping itself have it.

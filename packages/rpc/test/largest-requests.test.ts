@@ -2,10 +2,10 @@ import { type DescMethod, type DescService, toBinary, toJson } from "@bufbuild/p
 import * as contracts from "@rialto/contracts";
 import { escapedJson, largestRequest } from "@rialto/testing/requests";
 import { describe, expect, it } from "vitest";
-import { requestSizeOf } from "../src/request-size.ts";
-import { scanBinary } from "../src/scan-binary.ts";
-import { scanJson } from "../src/scan-json.ts";
-import { assertValid } from "../src/validation.ts";
+import { requestSizeOf } from "../src/bounds/request-size.ts";
+import { scanBinary } from "../src/bounds/scan-binary.ts";
+import { scanJson } from "../src/bounds/scan-json.ts";
+import { assertValid } from "../src/server/validation.ts";
 
 const services = Object.values<unknown>(contracts).filter(
   (value): value is DescService =>

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { bodyMsLeft, type ReceiveOptions, receiveBody } from "../src/receive-body.ts";
+import { bodyMsLeft, type ReceiveOptions, receiveBody } from "../src/http/receive-body.ts";
 
 const pace = { ms: 10_000, bytesPerSecond: 4_096, msMax: 28_000 };
 

@@ -2,10 +2,10 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { byteErrorResponse } from "../src/bytes.ts";
-import { callErrors } from "../src/call-errors.ts";
-import { refuse } from "../src/errors.ts";
-import { connectErrorOf } from "../src/wire-error.ts";
+import { callErrors } from "../src/errors/call-errors.ts";
+import { refuse } from "../src/errors/errors.ts";
+import { connectErrorOf } from "../src/wire/connect-error.ts";
+import { byteErrorResponse } from "../src/wire/http-message.ts";
 import { textOf } from "./roads.ts";
 
 const anything = fc.oneof(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRequestMemory, decideMemory, type HeldRequest } from "../src/request-memory.ts";
+import { createRequestMemory, decideMemory, type HeldRequest } from "../src/http/request-memory.ts";
 
 /** Large beside what a request is counted with before its first byte. */
 const unit = 100 * 1024;

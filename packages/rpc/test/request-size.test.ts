@@ -13,9 +13,9 @@ import {
   StatusSchema,
 } from "@rialto/contracts";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { requestSizeOf } from "../src/bounds/request-size.ts";
 import type { ByteRequest } from "../src/index.ts";
 import { requestSizeDefault } from "../src/limits.ts";
-import { requestSizeOf } from "../src/request-size.ts";
 import { createPeople, type People } from "./keys.ts";
 import { pathOf, resultOf, textOf } from "./roads.ts";
 import { createShop, orderId } from "./shop.ts";

@@ -11,8 +11,8 @@ import {
 } from "@rialto/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { scanBinary } from "../src/scan-binary.ts";
-import { scanJson } from "../src/scan-json.ts";
+import { scanBinary } from "../src/bounds/scan-binary.ts";
+import { scanJson } from "../src/bounds/scan-json.ts";
 
 const size = { bytes: 128 * 1024, fields: 1_000, depth: 32 };
 const json = (text: string, at = size) => scanJson(CreateOrderRequestSchema, Buffer.from(text), at);

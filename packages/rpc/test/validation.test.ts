@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateOrderRequestSchema, CreateUserRequestSchema, MoneySchema, NewProductSchema } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
-import { Refusal } from "../src/errors.ts";
-import { assertValid } from "../src/validation.ts";
+import { Refusal } from "../src/errors/errors.ts";
+import { assertValid } from "../src/server/validation.ts";
 
 function brokenRules(check: () => void): readonly (string | undefined)[] {
   try {

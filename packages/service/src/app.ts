@@ -2,10 +2,10 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Database } from "@rialto/database";
 import type { Client } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import type { Announcement } from "./announcement.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
+import type { SigningKeys } from "./identity/signing-keys.ts";
 import type { ServiceName } from "./service-name.ts";
-import type { SigningKeys } from "./signing-keys.ts";
+import type { Announcement } from "./startup-notice.ts";
 
 /** The services that a service calls, by the name it calls them by: `{ users: UserService }`. */
 export type Calls = Readonly<Record<string, DescService>>;

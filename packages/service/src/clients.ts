@@ -12,9 +12,9 @@ import {
   workOrigin,
 } from "@rialto/rpc";
 import type { JSONWebKeySet } from "jose";
-import type { Config } from "./config.ts";
-import { ConfigurationError } from "./configuration-error.ts";
-import type { Identity } from "./identity.ts";
+import type { Config } from "./config/config.ts";
+import { ConfigurationError } from "./config/configuration-error.ts";
+import type { Identity } from "./identity/identity.ts";
 import { type CallerName, defaultPorts, ownerOf, type ServiceName, serviceNames } from "./service-name.ts";
 
 /** Makes the clients of a process: a function call for what runs in it, the network for the rest. */

@@ -2,7 +2,7 @@ import type { ExtensionIndex, SchemaSpec, TableRights } from "@rialto/database";
 import type { Subscription } from "@rialto/events";
 import type { Route } from "@rialto/rpc";
 import type { App, Calls } from "./app.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedules/schedule.ts";
 import type { ServiceName } from "./service-name.ts";
 
 /** What a service says of itself: its table of contents. */

@@ -1,23 +1,29 @@
-export { type Announcement, announcementText } from "./announcement.ts";
 export type { App, Calls, Clients } from "./app.ts";
-export { auditCommand } from "./audit-command.ts";
-export { auditEntryBytes, auditFilterOf, auditKeys } from "./audit-route.ts";
+export { auditCommand } from "./audit/command.ts";
+export { auditEntryBytes, auditFilterOf, auditKeys } from "./audit/route.ts";
 export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
-export { type Config, readConfig } from "./config.ts";
-export { ConfigurationError } from "./configuration-error.ts";
-export { deadLetterBytes, deadLetterKeys } from "./dead-letter-route.ts";
+export { type Config, readConfig } from "./config/config.ts";
+export { ConfigurationError } from "./config/configuration-error.ts";
+export type { ConfigScope } from "./config/required-variables.ts";
+export { readTls } from "./config/tls.ts";
 export { defineService, type ServiceDefinition, type ServiceOptions } from "./define-service.ts";
-export { eventErrors } from "./errors.ts";
-export { type Identity, openIdentity } from "./identity.ts";
-export { mergeSubscriptions, type SubscriptionPart } from "./merge-subscriptions.ts";
-export { migrateAll } from "./migrate-all.ts";
-export { openRateLimits, type RateLimiter, type RateLimitState, type RateLimits, type Verdict } from "./rate-limits.ts";
-export { requireRedis } from "./redis-start.ts";
-export type { ConfigScope } from "./required-variables.ts";
-export { type LogOutput, type Main, runMain, runProcess, runTask } from "./run-main.ts";
-export { type Running, type RunOptions, runServices } from "./run-services.ts";
-export { every, type Schedule } from "./schedule.ts";
+export { deadLetterBytes, deadLetterKeys } from "./events/dead-letter-route.ts";
+export { eventErrors } from "./events/errors.ts";
+export { mergeSubscriptions, type SubscriptionPart } from "./events/merge-subscriptions.ts";
+export { type Identity, openIdentity } from "./identity/identity.ts";
+export type { SigningKeys } from "./identity/signing-keys.ts";
+export { migrateAll } from "./process/migrate-all.ts";
+export {
+  openRateLimits,
+  type RateLimiter,
+  type RateLimitState,
+  type RateLimits,
+  type Verdict,
+} from "./process/rate-limits.ts";
+export { requireRedis } from "./process/redis-start.ts";
+export { type LogOutput, type Main, runMain, runProcess, runTask } from "./process/run-main.ts";
+export { type Running, type RunOptions, runServices } from "./process/run-services.ts";
+export { openTaskAccess, type TaskAccess } from "./process/task-access.ts";
+export { every, type Schedule } from "./schedules/schedule.ts";
 export { type CallerName, callerNames, defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";
-export type { SigningKeys } from "./signing-keys.ts";
-export { openTaskAccess, type TaskAccess } from "./task-access.ts";
-export { readTls } from "./tls.ts";
+export { type Announcement, announcementText } from "./startup-notice.ts";

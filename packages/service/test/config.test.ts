@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readConfig } from "../src/config.ts";
-import { ConfigurationError } from "../src/configuration-error.ts";
-import type { ConfigScope } from "../src/required-variables.ts";
+import { readConfig } from "../src/config/config.ts";
+import { ConfigurationError } from "../src/config/configuration-error.ts";
+import type { ConfigScope } from "../src/config/required-variables.ts";
 import { callerNames } from "../src/service-name.ts";
 
 const everything: ConfigScope = { runs: callerNames, extraSchemas: ["card_network"] };

@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { makeOnce } from "../src/data-folder.ts";
+import { makeOnce } from "../src/config/data-folder.ts";
 
 const run = promisify(execFile);
 
 /** Makes a file of 100 kB of one letter, so that half a file could be told from a whole one. */
 const starter = `
-const { makeOnce } = await import(${JSON.stringify(new URL("../src/data-folder.ts", import.meta.url).href)});
+const { makeOnce } = await import(${JSON.stringify(new URL("../src/config/data-folder.ts", import.meta.url).href)});
 const [path, letter] = process.argv.slice(1);
 const text = await makeOnce(path, async () => letter.repeat(100_000));
 process.stdout.write(text[0] + " " + text.length + " " + new Set(text).size);

@@ -3,7 +3,7 @@ import type { Client } from "@rialto/rpc";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import type { App } from "../src/app.ts";
 import { defineService } from "../src/define-service.ts";
-import { every } from "../src/schedule.ts";
+import { every } from "../src/schedules/schedule.ts";
 
 const migrations = new URL("file:///nowhere/");
 

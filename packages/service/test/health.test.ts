@@ -8,10 +8,10 @@ import { subscribe } from "@rialto/events";
 import { createEndpoint, createTokenVerifier, type Handlers, listen, serve } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/config.ts";
 import { defineService } from "../src/define-service.ts";
-import { openIdentity } from "../src/identity.ts";
-import { type Running, runServices } from "../src/run-services.ts";
+import { openIdentity } from "../src/identity/identity.ts";
+import { type Running, runServices } from "../src/process/run-services.ts";
 
 let database: TestDatabase;
 let folder: string;

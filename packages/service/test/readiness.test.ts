@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { type Database, openDatabase } from "@rialto/database";
 import { type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createReadiness } from "../src/readiness.ts";
+import { createReadiness } from "../src/process/readiness.ts";
 
 let database: TestDatabase;
 let wire: Wire;

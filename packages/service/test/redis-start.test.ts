@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { redisForTests } from "@rialto/testing";
 import { Redis } from "ioredis";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { readConfig } from "../src/config.ts";
-import { ConfigurationError } from "../src/configuration-error.ts";
-import { requireRedis, takeOverRedis } from "../src/redis-start.ts";
+import { readConfig } from "../src/config/config.ts";
+import { ConfigurationError } from "../src/config/configuration-error.ts";
+import { requireRedis, takeOverRedis } from "../src/process/redis-start.ts";
 
 const redis = await redisForTests();
 const redisUrl = redis?.url ?? "";

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runSchedule } from "../src/run-schedule.ts";
-import { every } from "../src/schedule.ts";
+import { runSchedule } from "../src/schedules/run-schedule.ts";
+import { every } from "../src/schedules/schedule.ts";
 
 let database: TestDatabase;
 

@@ -9,10 +9,10 @@ import { publish, subscribe } from "@rialto/events";
 import { type CallContext, CallError, type Client, callErrors, refuse, serve, workOrigin } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/config.ts";
 import { defineService } from "../src/define-service.ts";
-import { type Running, runServices } from "../src/run-services.ts";
-import { every } from "../src/schedule.ts";
+import { type Running, runServices } from "../src/process/run-services.ts";
+import { every } from "../src/schedules/schedule.ts";
 
 let database: TestDatabase;
 let folder: string;

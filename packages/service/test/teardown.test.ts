@@ -1,6 +1,6 @@
 import { createLogger } from "@rialto/telemetry";
 import { describe, expect, it } from "vitest";
-import { createTeardown } from "../src/teardown.ts";
+import { createTeardown } from "../src/process/teardown.ts";
 
 const silent = createLogger({ service: "test", level: "silent" });
 

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readConfig } from "../src/config.ts";
-import { readTls } from "../src/tls.ts";
+import { readConfig } from "../src/config/config.ts";
+import { readTls } from "../src/config/tls.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
-import { EmbeddedPostgresFailed } from "../errors.ts";
+import { EmbeddedPostgresFailed } from "../connection/errors.ts";
 import { isOpenToAll } from "./server-user.ts";
 
 /** The programs of one Postgres, ready to run. */

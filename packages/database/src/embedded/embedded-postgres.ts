@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Logger } from "@rialto/telemetry";
 import postgres from "postgres";
-import { EmbeddedPostgresFailed } from "../errors.ts";
+import { EmbeddedPostgresFailed } from "../connection/errors.ts";
 import { type Binaries, prepareBinaries } from "./binaries.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { openFolder, type Place, placeOf } from "./place.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DataFolderInUse } from "../errors.ts";
+import { DataFolderInUse } from "../connection/errors.ts";
 import { processIdentity } from "./process-identity.ts";
 
 interface Holder {

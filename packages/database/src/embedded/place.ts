@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { chownSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { EmbeddedPostgresFailed } from "../errors.ts";
+import { EmbeddedPostgresFailed } from "../connection/errors.ts";
 import { isOpenToAll, type ServerUser } from "./server-user.ts";
 
 /** Where the server of one Rialto data folder keeps what it has. */

@@ -3,7 +3,7 @@ import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, statS
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { EmbeddedPostgresFailed } from "../errors.ts";
+import { EmbeddedPostgresFailed } from "../connection/errors.ts";
 import type { Binaries } from "./binaries.ts";
 import type { Place } from "./place.ts";
 import { isGone, livePostmaster } from "./postmaster.ts";

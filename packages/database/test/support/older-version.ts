@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { connect } from "../../src/connection.ts";
+import { connect } from "../../src/connection/connection.ts";
 
 /**
  * What a start of version 0.1.0 does to a server, statement by statement: its roles have no database in their names, it gives each the

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { inject } from "vitest";
-import { connect } from "../../src/connection.ts";
+import { connect } from "../../src/connection/connection.ts";
 import { type Database, openDatabase, provision, runtimeUrl, type Sql } from "../../src/index.ts";
 import { quietLog } from "./quiet-log.ts";
 

@@ -1,0 +1,79 @@
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { limit, Role } from "@rialto/contracts";
+import { type Caller, callErrors, limitKeyOf } from "@rialto/rpc";
+import type { RateLimiter, RateLimits } from "@rialto/service";
+import { refused } from "../errors/refused.ts";
+import { contractServices, isPublished } from "../exchange/contract.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+
+/** How many requests one caller may make in a window. */
+export interface RequestLimitOptions {
+  readonly store: Pick<RateLimits, "limiter">;
+  /** 0 lifts every limit. */
+  readonly requests: number;
+  readonly windowSeconds: number;
+  /** Whether callers at an address are counted by account only. */
+  readonly isBackend?: (address: string) => boolean;
+}
+
+/** Counts a request, or refuses it with RATE_LIMITED. */
+export type CountRequest = (
+  exchange: Exchange,
+  method: DescMethod | undefined,
+  caller: Caller | undefined,
+) => Promise<void>;
+
+interface Policy {
+  /** The roles that it holds for; every caller where there are none. */
+  readonly roles: readonly Role[];
+  readonly name: string;
+  readonly windowSeconds: number;
+  readonly limiter: RateLimiter;
+}
+
+/**
+ * Makes the limits: one for all requests of a caller together, and one of its own for each method that the contract gives figures. A caller is a user,
+ * or the address that an anonymous request comes from (of IPv6, its /64); whoever shows a token that does not hold counts as anonymous. What was counted is told in the
+ * headers of draft-ietf-httpapi-ratelimit-headers, and a refusal says in Retry-After when the next request is heard.
+ */
+export function createRequestLimits(o: RequestLimitOptions): CountRequest {
+  if (o.requests === 0) return async () => undefined;
+  const general = policyOf(o.store, {
+    name: "default",
+    requests: o.requests,
+    windowSeconds: o.windowSeconds,
+    roles: [],
+  });
+  const own = new Map<DescMethod, Policy>();
+  for (const method of contractServices.flatMap((service) => service.methods)) {
+    if (!hasOption(method, limit) || !isPublished(method)) continue;
+    const { requests, windowSeconds, roles } = getOption(method, limit);
+    own.set(method, policyOf(o.store, { name: method.name, requests, windowSeconds, roles }));
+  }
+  return async ({ response, clientAddress }, method, caller) => {
+    if (caller?.kind !== "user" && o.isBackend?.(clientAddress) === true) return;
+    const given = method && own.get(method);
+    const policy = given !== undefined && holdsFor(given, caller) ? given : general;
+    const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${limitKeyOf(clientAddress)}`;
+    const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
+    const seconds = Math.max(1, Math.ceil(resetMs / 1000));
+    // A question within a stream is counted when the head of its answer is long out.
+    if (!response.headersSent) {
+      response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
+      response.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
+    }
+    if (!isAllowed) throw refused(callErrors.RATE_LIMITED, { headers: { "retry-after": `${seconds}` } });
+  };
+}
+
+function holdsFor({ roles }: Policy, caller: Caller | undefined): boolean {
+  if (roles.length === 0) return true;
+  return roles.includes(caller?.kind === "user" ? Role[caller.role] : Role.PUBLIC);
+}
+
+function policyOf(
+  store: RequestLimitOptions["store"],
+  { roles, ...window }: Pick<Policy, "name" | "windowSeconds" | "roles"> & { readonly requests: number },
+): Policy {
+  return { name: window.name, windowSeconds: window.windowSeconds, roles, limiter: store.limiter(window) };
+}

@@ -1,0 +1,25 @@
+import { AuthService } from "@rialto/contracts";
+import type { RestRoute } from "../../rest/routes.ts";
+import { actionFor, createLinkPage, type LinkPage, readScript } from "../link-page.ts";
+import { constraintsOf } from "../openapi/rules.ts";
+
+const script = readScript(new URL("form.js", import.meta.url));
+
+/**
+ * The page behind the link of the mail that sets a new password. Where the call goes and what a password must be is taken from the contract; throws
+ * where that has no route for it.
+ */
+export function createResetPasswordPage(routes: readonly RestRoute[]): LinkPage {
+  const method = AuthService.method.resetPassword;
+  const { minLength, maxLength } = constraintsOf(method.input.field.newPassword).schema;
+  return createLinkPage({
+    title: "Set a new password",
+    script,
+    action: actionFor(method, routes),
+    form: `<label for="password">New password</label>
+<input id="password" type="password" autocomplete="new-password" autocapitalize="none" spellcheck="false" required aria-describedby="rule problem">
+<small id="rule">At least ${minLength} characters, at most ${maxLength}.</small>
+<label class="choice"><input id="shown" type="checkbox"> Show the password</label>
+<button>Set the password</button>`,
+  });
+}

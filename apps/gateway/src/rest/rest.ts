@@ -1,0 +1,90 @@
+import { Buffer } from "node:buffer";
+import type { ServerResponse } from "node:http";
+import { callErrors } from "@rialto/rpc";
+import type { Work } from "../admission/load.ts";
+import { errorAnswerOf, Refused, refused } from "../errors/refused.ts";
+import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
+import { compressed } from "../exchange/compression.ts";
+import { upstreamNameOf } from "../exchange/contract.ts";
+import type { AdmittedExchange } from "../exchange/exchange.ts";
+import { type Behind, callBehind } from "../upstream/upstream.ts";
+import { parseQuery } from "./query-parameters.ts";
+import type { RestRoute } from "./routes.ts";
+import { connectRequestOf, restAnswerOf } from "./transcode.ts";
+
+/** Answers a REST request by one unary Connect call in JSON. */
+export async function answerRest(
+  exchange: AdmittedExchange,
+  route: RestRoute,
+  values: readonly string[],
+  behind: Behind,
+  work: Work,
+): Promise<void> {
+  const { request, response } = exchange;
+  if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
+    throw unsupported("The body must not be compressed.");
+  const to = { service: upstreamNameOf(route.method), isStream: false };
+  const text = textOfBody(await work.receive(bodyBytesMaxOf(route.method, undefined), to));
+  if (text.trim() !== "") requireJson(request.headers["content-type"]);
+  const body = connectRequestOf(route, values, parseQuery(exchange.query), text);
+
+  const answer = await callBehind(exchange, route.method, behind, {
+    httpMethod: "POST",
+    query: "",
+    body: once(body),
+    signal: exchange.signal,
+    headers: { "content-type": "application/json", "accept-encoding": "identity", "connect-protocol-version": "1" },
+  });
+
+  const json = await textOf(answer.body);
+  if (answer.status !== 200) {
+    const retryAfter = answer.header.get("retry-after");
+    const headers = retryAfter === null ? undefined : { "retry-after": retryAfter };
+    throw new Refused({ ...errorAnswerOf(parseOrUndefined(json), answer.status), headers });
+  }
+  const out = Buffer.from(restAnswerOf(route, json));
+  // What is compressed together with a secret tells of it by its size: https://www.breachattack.com.
+  const accepted = route.answersSecrets ? undefined : request.headers["accept-encoding"];
+  const { bytes, encoding } = await compressed(out, accepted);
+  if (!route.answersSecrets) response.setHeader("vary", varyOf(response));
+  if (encoding !== undefined) response.setHeader("content-encoding", encoding);
+  response.writeHead(200, { "content-type": "application/json", "content-length": bytes.byteLength });
+  response.end(request.method === "HEAD" ? undefined : bytes);
+}
+
+function varyOf(response: ServerResponse): string {
+  const others = response.getHeader("vary");
+  return others === undefined ? "accept-encoding" : `${others}, accept-encoding`;
+}
+
+function requireJson(contentType: string | undefined): void {
+  // curl -d without a header says that it is a form; a body that is sent without any type is taken to be JSON.
+  if (contentType === undefined || /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType)) return;
+  throw unsupported("The body must be application/json.");
+}
+
+function unsupported(message: string) {
+  return refused(callErrors.INVALID_REQUEST, {
+    message,
+    httpStatus: 415,
+    headers: { accept: "application/json" },
+  });
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+function parseOrUndefined(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

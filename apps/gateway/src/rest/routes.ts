@@ -1,0 +1,182 @@
+import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import { getOption, hasOption } from "@bufbuild/protobuf";
+import { type HttpRule, http } from "@rialto/contracts";
+import { isPublished, procedureOf } from "../exchange/contract.ts";
+import { parsePathTemplate } from "./path-template.ts";
+
+/** A field of a message, or of a message inside it: the way there. */
+export type FieldPath = readonly DescField[];
+
+/** One line of the REST surface: a google.api.http rule, its names resolved to fields. */
+export interface RestRoute {
+  readonly httpMethod: string;
+  /** As the contract writes it, "/api/orders/{id}": what the access log says instead of the path. */
+  readonly template: string;
+  readonly method: DescMethod;
+  /** Where the values of the path's variables go, in their order. */
+  readonly variables: readonly FieldPath[];
+  /** "*" for the whole request, a field of it, or undefined where the route takes no body. */
+  readonly body: "*" | DescField | undefined;
+  /** The field of the answer that is answered as itself. */
+  readonly responseBody: DescField | undefined;
+  /** The answer has a field that is marked `debug_redact`. */
+  readonly answersSecrets: boolean;
+}
+
+export type RouteMatch =
+  | { readonly kind: "found"; readonly route: RestRoute; readonly values: readonly string[] }
+  | { readonly kind: "wrong-method"; readonly allow: readonly string[] }
+  | { readonly kind: "malformed" }
+  | { readonly kind: "unknown" };
+
+export interface RouteTable {
+  readonly routes: readonly RestRoute[];
+  /** Finds the route of a path, without its query. A literal segment wins over a variable, a custom verb over a value with a colon. */
+  match(httpMethod: string, path: string): RouteMatch;
+}
+
+interface Node {
+  readonly literals: Map<string, Node>;
+  variable: Node | undefined;
+  /** By custom verb, then by HTTP method. */
+  readonly ends: Map<string, Map<string, RestRoute>>;
+}
+
+/**
+ * Compiles the google.api.http rules of every published method into one table. Throws, naming the methods, where two routes clash
+ * or a rule names a field that is not there: a gateway with such a contract does not start.
+ */
+export function compileRoutes(services: readonly DescService[]): RouteTable {
+  const root = newNode();
+  const routes: RestRoute[] = [];
+  for (const method of services.flatMap((service) => service.methods)) {
+    if (!hasOption(method, http) || !isPublished(method)) continue;
+    const rule = getOption(method, http);
+    for (const binding of [rule, ...rule.additionalBindings]) {
+      const route = compileRule(method, binding);
+      insert(root, route);
+      routes.push(route);
+    }
+  }
+  return { routes, match: (httpMethod, path) => match(root, httpMethod, path) };
+}
+
+function compileRule(method: DescMethod, rule: HttpRule): RestRoute {
+  const name = procedureOf(method);
+  if (method.methodKind !== "unary") throw new Error(`${name}: only unary methods have REST routes`);
+  const { case: kind, value } = rule.pattern;
+  if (kind === undefined || kind === "custom")
+    throw new Error(`${name}: the HTTP method must be one of get, put, post, delete, patch`);
+  const { variables } = parsePathTemplate(value);
+  return {
+    httpMethod: kind.toUpperCase(),
+    template: value,
+    method,
+    variables: variables.map((variable) => variablePath(method, variable)),
+    body: rule.body === "" ? undefined : rule.body === "*" ? "*" : fieldOf(method.input, rule.body, name),
+    responseBody: rule.responseBody === "" ? undefined : fieldOf(method.output, rule.responseBody, name),
+    answersSecrets: hasSecrets(method.output),
+  };
+}
+
+function hasSecrets(message: DescMessage, seen: ReadonlySet<DescMessage> = new Set()): boolean {
+  if (seen.has(message)) return false;
+  const within = new Set([...seen, message]);
+  return message.fields.some(
+    (field) =>
+      field.proto.options?.debugRedact === true || (field.message !== undefined && hasSecrets(field.message, within)),
+  );
+}
+
+function variablePath(method: DescMethod, variable: string): FieldPath {
+  const path: DescField[] = [];
+  let message: DescMessage | undefined = method.input;
+  for (const name of variable.split(".")) {
+    if (message === undefined)
+      throw new Error(`${procedureOf(method)}: {${variable}} goes on behind a field that holds no message`);
+    const field: DescField = fieldOf(message, name, procedureOf(method));
+    path.push(field);
+    message = field.fieldKind === "message" ? field.message : undefined;
+  }
+  const last = path.at(-1);
+  if (last?.fieldKind !== "scalar" && last?.fieldKind !== "enum")
+    throw new Error(`${procedureOf(method)}: {${variable}} is no single value`);
+  return path;
+}
+
+function fieldOf(message: DescMessage, name: string, procedure: string): DescField {
+  const field = message.fields.find((candidate) => candidate.name === name);
+  if (field === undefined) throw new Error(`${procedure}: ${message.typeName} has no field ${name}`);
+  return field;
+}
+
+function newNode(): Node {
+  return { literals: new Map(), variable: undefined, ends: new Map() };
+}
+
+function insert(root: Node, route: RestRoute): void {
+  const { segments, verb } = parsePathTemplate(route.template);
+  let node = root;
+  for (const segment of segments) {
+    const next: Node = (segment === null ? node.variable : node.literals.get(segment)) ?? newNode();
+    if (segment === null) node.variable = next;
+    else node.literals.set(segment, next);
+    node = next;
+  }
+  const methods = node.ends.get(verb) ?? new Map<string, RestRoute>();
+  node.ends.set(verb, methods);
+  const other = methods.get(route.httpMethod);
+  if (other !== undefined)
+    throw new Error(
+      `${route.httpMethod} ${route.template} is claimed by ${procedureOf(other.method)} and ${procedureOf(route.method)}`,
+    );
+  methods.set(route.httpMethod, route);
+}
+
+function match(root: Node, httpMethod: string, path: string): RouteMatch {
+  const segments = path.split("/").slice(1);
+  const last = segments.at(-1) ?? "";
+  // A colon announces a verb. One that announces none is in no template.
+  if (last.endsWith(":")) return { kind: "unknown" };
+  const rest = segments.slice(0, -1);
+  const readings: { segments: readonly string[]; verb: string }[] = [{ segments, verb: "" }];
+  const colon = last.lastIndexOf(":");
+  if (colon > 0) readings.unshift({ segments: [...rest, last.slice(0, colon)], verb: last.slice(colon + 1) });
+  // Encoded, a colon belongs to the value. Where nothing takes such a value it came of a client that encodes what needs it not.
+  const encoded = last.toUpperCase().lastIndexOf("%3A");
+  if (encoded > 0) readings.push({ segments: [...rest, last.slice(0, encoded)], verb: last.slice(encoded + 3) });
+
+  const allow = new Set<string>();
+  for (const reading of readings) {
+    for (const { ends, values } of walk(root, reading.segments, [])) {
+      const methods = ends.get(reading.verb);
+      const route = methods?.get(httpMethod);
+      if (route !== undefined) return found(route, values);
+      for (const other of methods?.keys() ?? []) allow.add(other);
+    }
+  }
+  return allow.size > 0 ? { kind: "wrong-method", allow: [...allow].sort() } : { kind: "unknown" };
+}
+
+function found(route: RestRoute, values: readonly string[]): RouteMatch {
+  try {
+    return { kind: "found", route, values: values.map(decodeURIComponent) };
+  } catch {
+    return { kind: "malformed" };
+  }
+}
+
+function* walk(
+  node: Node,
+  segments: readonly string[],
+  values: readonly string[],
+): Generator<{ ends: Node["ends"]; values: readonly string[] }> {
+  const [segment, ...rest] = segments;
+  if (segment === undefined) {
+    yield { ends: node.ends, values };
+    return;
+  }
+  const literal = node.literals.get(segment);
+  if (literal !== undefined) yield* walk(literal, rest, values);
+  if (node.variable !== undefined && segment !== "") yield* walk(node.variable, rest, [...values, segment]);
+}

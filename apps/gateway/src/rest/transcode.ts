@@ -1,0 +1,89 @@
+import { fromJson, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { isFieldError } from "@bufbuild/protobuf/reflect";
+import { callErrors, type RequestSize, requestSizeOf, scanJson, withoutValues } from "@rialto/rpc";
+import { isJsonObject } from "../errors/json-object.ts";
+import { refused } from "../errors/refused.ts";
+import { addQuery, jsonOf, setField } from "./query-parameters.ts";
+import type { RestRoute } from "./routes.ts";
+
+/**
+ * Makes the Connect JSON of a REST request out of its path, its query and its body, by the method's descriptor. The path wins over
+ * the body where both name a field. Reading it into the message and writing it again settles spelling and types, and refuses what
+ * does not fit, by name, before a service is troubled.
+ */
+export function connectRequestOf(
+  route: RestRoute,
+  values: readonly string[],
+  query: URLSearchParams,
+  body: string,
+): Uint8Array {
+  const { input } = route.method;
+  const size = requestSizeOf(route.method);
+  const request = bodyOf(route, body, size);
+  const taken = new Set(route.body === "*" ? input.fields : route.body === undefined ? [] : [route.body]);
+  for (const [index, path] of route.variables.entries()) {
+    const field = path.at(-1);
+    const value = values[index];
+    if (field === undefined || value === undefined) continue;
+    setField(request, path, jsonOf(field.name, field, value));
+    taken.add(field);
+  }
+  addQuery(request, input, query, taken, size);
+  try {
+    return Buffer.from(JSON.stringify(toJson(input, fromJson(input, request))));
+  } catch (error) {
+    throw doesNotFit(error);
+  }
+}
+
+/** The REST answer out of a Connect JSON answer: the whole, or the one field that `response_body` names. */
+export function restAnswerOf(route: RestRoute, answer: string): string {
+  const field = route.responseBody;
+  if (field === undefined) return answer;
+  const whole: JsonValue = JSON.parse(answer);
+  const part = isJsonObject(whole) ? (whole[field.jsonName] ?? whole[field.name]) : undefined;
+  return JSON.stringify(part ?? (field.fieldKind === "list" ? [] : {}));
+}
+
+function bodyOf(route: RestRoute, text: string, size: RequestSize): JsonObject {
+  if (route.body === undefined) {
+    if (text.trim() !== "") throw bad("This method takes no body.");
+    return {};
+  }
+  // A POST that says nothing (curl -X POST .../orders/1:cancel) says {}.
+  const json = text.trim() === "" ? {} : parse(route, text, size);
+  if (route.body !== "*") return { [route.body.jsonName]: json };
+  if (!isJsonObject(json)) throw bad("The body must be a JSON object.");
+  return json;
+}
+
+/** The JSON of a body, which is looked at before anything is made of it. What is wrong with it is said without quoting it. */
+function parse(route: RestRoute, text: string, size: RequestSize): JsonValue {
+  const bytes = Buffer.from(text);
+  if (bytes.length > size.bytes) throw bad(`The body is larger than ${size.bytes} bytes.`, 413);
+  const scan = scanJson(typeof route.body === "object" ? route.body : route.method.input, bytes, size);
+  if (scan.violation === undefined) return JSON.parse(Buffer.from(scan.bytes).toString());
+  const { field, description } = scan.violation;
+  const within = typeof route.body === "object" ? route.body.name : "";
+  const path = [within, field].filter((part) => part !== "").join(".");
+  throw refused(callErrors.INVALID_REQUEST, {
+    message: `${field === "" ? "The body" : path} ${description}.`,
+    fields: [{ field: path, description }],
+  });
+}
+
+function doesNotFit(error: unknown) {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (!isFieldError(cause))
+    return bad(error instanceof Error ? withoutValues(error.message) : "The request does not fit.");
+  const field = cause.field();
+  const description = withoutValues(cause.message);
+  return refused(callErrors.INVALID_REQUEST, {
+    message: `${field.name}: ${description}`,
+    fields: [{ field: field.name, description }],
+  });
+}
+
+function bad(message: string, httpStatus?: number) {
+  return refused(callErrors.INVALID_REQUEST, { message, ...(httpStatus === undefined ? {} : { httpStatus }) });
+}

@@ -1,0 +1,127 @@
+import {
+  type AuthService,
+  type UserEvent,
+  UserEvent_Kind,
+  type UserEventSchema,
+  type UserService,
+} from "@rialto/contracts";
+import type { Handler } from "@rialto/events";
+import { type Client, type Origin, reasonOf, workOrigin } from "@rialto/rpc";
+import { type Content, type NotificationKind, newNotification, notificationIdOf } from "../notification/state.ts";
+import type { NotificationStore } from "../notification/store.ts";
+import {
+  confirmationMail,
+  emailChangedMail,
+  passwordChangedMail,
+  passwordResetMail,
+  unlinked,
+  welcomeMail,
+} from "../templates/account-mail.ts";
+import type { Delivery } from "./delivery.ts";
+
+interface Parts {
+  readonly calls: {
+    readonly users: Pick<Client<typeof UserService>, "getUser">;
+    readonly auth: Pick<Client<typeof AuthService>, "getEmailConfirmation">;
+  };
+  readonly notifications: NotificationStore;
+  readonly delivery: Delivery;
+  readonly config: { readonly mailFrom: string };
+  now(): Date;
+}
+
+/** What is mailed, and to which address. */
+interface Wanted {
+  readonly kind: NotificationKind;
+  readonly address: string;
+  readonly content: Content;
+  readonly resetId?: string;
+  readonly confirmationId?: string;
+}
+
+/** The topics of the subscription "account-mail"; a welcome and a new password have subscriptions of their own, as they had before there were others. */
+export const accountMailTopics = [
+  "user.email_confirmation_requested",
+  "user.email_changed",
+  "user.password_changed",
+] as const;
+
+/**
+ * Sends the message that an event of an account calls for. Each is for one address, and holds nothing that a person wrote, no name either: who opens an
+ * account or changes its address may write to a stranger. It is written down without its link.
+ */
+export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> {
+  return {
+    async withEffect({ id: eventId, traceparent, payload }, inbox, signal) {
+      const known = await app.notifications.byId(notificationIdOf(eventId));
+      if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
+      const wanted = await wantedOf(app, payload, workOrigin({ traceparent, signal }));
+      if (wanted === undefined) return;
+      const { address, ...mail } = wanted;
+      const notification = newNotification({
+        eventId,
+        userId: payload.userId,
+        orderId: undefined,
+        ...mail,
+        recipient: { name: "", address },
+        sender: app.config.mailFrom,
+        createTime: app.now(),
+      });
+      await app.delivery.deliver(notification, { inbox, signal });
+    },
+  };
+}
+
+async function wantedOf(app: Parts, event: UserEvent, origin: Origin): Promise<Wanted | undefined> {
+  const { kind, userId, resetId, confirmationId } = event;
+  switch (kind) {
+    case UserEvent_Kind.CREATED: {
+      const address = await addressOf(app, userId, origin);
+      const welcome = { kind: "WELCOME", address, content: welcomeMail(undefined) } as const;
+      return confirmationId === "" ? welcome : { ...welcome, confirmationId };
+    }
+    case UserEvent_Kind.PASSWORD_RESET_REQUESTED: {
+      const address = await addressOf(app, userId, origin);
+      return { kind: "PASSWORD_RESET", address, content: passwordResetMail(unlinked), resetId };
+    }
+    case UserEvent_Kind.PASSWORD_CHANGED:
+      return {
+        kind: "PASSWORD_CHANGED",
+        address: await addressOf(app, userId, origin),
+        content: passwordChangedMail(),
+      };
+    case UserEvent_Kind.EMAIL_CONFIRMATION_REQUESTED: {
+      const confirmation = await confirmationOf(app, confirmationId, origin);
+      if (confirmation === undefined) return undefined;
+      const content = confirmationMail(unlinked);
+      return { kind: "EMAIL_CONFIRMATION", address: confirmation.email, content, confirmationId };
+    }
+    case UserEvent_Kind.EMAIL_CHANGED: {
+      const confirmation = await confirmationOf(app, confirmationId, origin);
+      if (confirmation === undefined || confirmation.previousEmail === "") return undefined;
+      const content = emailChangedMail();
+      return { kind: "EMAIL_CHANGED", address: confirmation.previousEmail, content, confirmationId };
+    }
+    case UserEvent_Kind.KIND_UNSPECIFIED:
+    case UserEvent_Kind.UPDATED:
+    case UserEvent_Kind.DISABLED:
+    case UserEvent_Kind.ENABLED:
+      return undefined;
+  }
+}
+
+async function addressOf(app: Parts, userId: string, origin: Origin): Promise<string> {
+  const { user } = await app.calls.users.getUser({ id: userId }, origin);
+  if (user === undefined) throw new Error("the user service answered without the user");
+  return user.email;
+}
+
+/** Undefined where it is over: the address is to be another by now, and the mail would be about nothing. */
+async function confirmationOf(app: Parts, confirmationId: string, origin: Origin) {
+  try {
+    return await app.calls.auth.getEmailConfirmation({ confirmationId }, origin);
+  } catch (error) {
+    if (reasonOf(error) === "CONFIRMATION_TOKEN_INVALID") return undefined;
+    throw error;
+  }
+}

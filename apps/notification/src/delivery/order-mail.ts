@@ -1,0 +1,50 @@
+import type { OrderEventSchema, OrderService, UserService } from "@rialto/contracts";
+import type { Handler } from "@rialto/events";
+import { type Client, workOrigin } from "@rialto/rpc";
+import { newNotification, notificationIdOf, orderNotificationKind } from "../notification/state.ts";
+import type { NotificationStore } from "../notification/store.ts";
+import { orderMail } from "../templates/order-mail.ts";
+import type { Delivery } from "./delivery.ts";
+
+interface Parts {
+  readonly calls: { readonly users: Client<typeof UserService>; readonly orders: Client<typeof OrderService> };
+  readonly notifications: NotificationStore;
+  readonly delivery: Delivery;
+  readonly config: { readonly mailFrom: string };
+  now(): Date;
+}
+
+/**
+ * The subscription "order-mail": a message for each event of an order that its customer wants to know of. The event carries no
+ * personal data, so the name and the address are asked of the user service, and the goods of the order service.
+ */
+export function orderMailHandler(app: Parts): Handler<typeof OrderEventSchema> {
+  return {
+    async withEffect(event, inbox, signal) {
+      const { payload } = event;
+      const kind = orderNotificationKind(payload.kind);
+      if (kind === undefined) return;
+      const known = await app.notifications.byId(notificationIdOf(event.id));
+      if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
+      const origin = workOrigin({ traceparent: event.traceparent, signal });
+      const [{ user }, { order }] = await Promise.all([
+        app.calls.users.getUser({ id: payload.userId }, origin),
+        app.calls.orders.getOrder({ id: payload.orderId }, origin),
+      ]);
+      if (user === undefined || order === undefined)
+        throw new Error("an answer of another service lacks what it is about");
+      const name = user.emailConfirmTime === undefined ? undefined : user.name;
+      const mail = newNotification({
+        eventId: event.id,
+        userId: payload.userId,
+        orderId: payload.orderId,
+        kind,
+        recipient: { name: name ?? "", address: user.email },
+        content: orderMail(kind, { name, order, event: payload }),
+        sender: app.config.mailFrom,
+        createTime: app.now(),
+      });
+      await app.delivery.deliver(mail, { inbox, signal });
+    },
+  };
+}

@@ -1,0 +1,189 @@
+import type { Database, Sql, Transaction } from "@rialto/database";
+import type { Notification, NotificationKind } from "./state.ts";
+
+/** The event whose inbox row is written in the same commit. */
+export interface InboxEntry {
+  readonly subscription: string;
+  readonly eventId: string;
+}
+
+export interface NotificationStore {
+  /**
+   * Writes a new message down, QUEUED and held by the caller for `holdMs`, who sends it. Where the event has made one already, nothing
+   * is written and `held` is false.
+   */
+  queue(
+    notification: Notification,
+    holdMs: number,
+  ): Promise<{ readonly notification: Notification; readonly held: boolean }>;
+  byId(id: string): Promise<Notification | undefined>;
+  /** Takes a QUEUED message that nobody holds, for `holdMs`, to send it. Undefined where somebody does, or it is not QUEUED any more. */
+  hold(id: string, holdMs: number): Promise<Notification | undefined>;
+  /** QUEUED messages that nobody holds, those that have waited longest first. */
+  waiting(limit: number): Promise<readonly string[]>;
+  /** Records that the mail was taken over or refused for good, together with the event's inbox row where there is one. */
+  finish(id: string, result: Result, inbox?: InboxEntry): Promise<void>;
+  /**
+   * Lets go of a message, which nobody takes for `delayMs`: until the mail server may take it. `isOwn` says that the message failed by itself: that
+   * counts as an attempt, the other as a delay.
+   */
+  delay(
+    id: string,
+    o: { readonly delayMs: number; readonly lastError: string; readonly isOwn: boolean },
+  ): Promise<void>;
+  /** Empties the text and the recipient of messages from before, the oldest first; those that wait to be sent stay whole. Answers how many. */
+  forgetText(o: { readonly before: Date; readonly limit: number }): Promise<number>;
+  list(
+    filter: NotificationFilter,
+    page: { readonly limit: number; readonly after: string | undefined },
+  ): Promise<readonly Notification[]>;
+}
+
+export type Result =
+  | { readonly state: "SENT"; readonly time: Date }
+  | { readonly state: "FAILED"; readonly lastError: string };
+
+/** Only what is given is filtered by. */
+export interface NotificationFilter {
+  readonly userId: string | undefined;
+  readonly orderId: string | undefined;
+  readonly state: Notification["state"] | undefined;
+}
+
+/**
+ * Opens the store: the SQL of this service. Who holds a message, and for how long, goes by the clock of Postgres alone: those of two
+ * processes may be further apart than a hold is long.
+ */
+export function createNotificationStore({ sql }: Pick<Database, "sql">): NotificationStore {
+  return {
+    async queue(n, holdMs) {
+      const [written] = await sql<NotificationRow[]>`
+        insert into notification (id, event_id, user_id, order_id, reset_id, confirmation_id, kind, state, recipient_name, recipient_address, subject, text, html,
+                                  message_id, held_until, create_time)
+        values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.confirmationId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
+                ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, holdMs)}, ${n.createTime})
+        on conflict (id) do nothing returning *`;
+      if (written !== undefined) return { notification: notificationOf(written), held: true };
+      const [known] = await sql<NotificationRow[]>`select * from notification where id = ${n.id}`;
+      if (known === undefined) throw new Error(`notification ${n.id} was there and is gone`);
+      return { notification: notificationOf(known), held: false };
+    },
+
+    async byId(id) {
+      const [row] = await sql<NotificationRow[]>`select * from notification where id = ${id}`;
+      return row && notificationOf(row);
+    },
+
+    async hold(id, holdMs) {
+      const [row] = await sql<NotificationRow[]>`
+        update notification set held_until = ${fromNow(sql, holdMs)}
+        where id = ${id} and state = 'QUEUED' and held_until <= now() returning *`;
+      return row && notificationOf(row);
+    },
+
+    async waiting(limit) {
+      const rows = await sql<{ id: string }[]>`
+        select id from notification where state = 'QUEUED' and held_until <= now() order by held_until limit ${limit}`;
+      return rows.map(({ id }) => id);
+    },
+
+    async finish(id, result, inbox) {
+      const sendTime = result.state === "SENT" ? result.time : null;
+      const lastError = result.state === "FAILED" ? result.lastError : "";
+      await sql`
+        with finished as (
+          update notification set state = ${result.state}, send_time = coalesce(${sendTime}, send_time), last_error = ${lastError}, delays = 0, attempts = 0
+          where id = ${id} and state = 'QUEUED')
+        insert into inbox (subscription, event_id)
+        select e.subscription, e.event_id from (values (${inbox?.subscription ?? null}::text, ${inbox?.eventId ?? null}::uuid)) e (subscription, event_id)
+        where e.subscription is not null
+        on conflict (subscription, event_id) do nothing`;
+    },
+
+    async delay(id, { delayMs, lastError, isOwn }) {
+      await sql`
+        update notification set held_until = ${fromNow(sql, delayMs)}, last_error = ${lastError},
+          delays = ${isOwn ? 0 : sql`delays + 1`}, attempts = attempts + ${isOwn ? 1 : 0}
+        where id = ${id} and state = 'QUEUED'`;
+    },
+
+    async forgetText({ before, limit }) {
+      const emptied = await sql`
+        update notification set text = '', html = '', recipient_name = '', recipient_address = ''
+        where id in (
+          select id from notification where html <> '' and state <> 'QUEUED' and create_time < ${before}
+          order by create_time limit ${limit} for update skip locked)`;
+      return emptied.count;
+    },
+
+    async list({ userId, orderId, state }, { limit, after }) {
+      const rows = await sql<NotificationRow[]>`
+        select * from notification
+        where true
+          ${userId === undefined ? sql`` : sql`and user_id = ${userId}`}
+          ${orderId === undefined ? sql`` : sql`and order_id = ${orderId}`}
+          ${state === undefined ? sql`` : sql`and state = ${state}`}
+          ${after === undefined ? sql`` : sql`and id < ${after}`}
+        order by id desc limit ${limit}`;
+      return rows.map(notificationOf);
+    },
+  };
+}
+
+/** A time by the clock of Postgres. */
+function fromNow(sql: Sql, ms: number) {
+  return sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
+}
+
+/** Queues a message again that was sent or refused. Undefined where there is none, its text is gone, or it is queued already. */
+export async function requeue(tx: Transaction, id: string): Promise<Notification | undefined> {
+  const [row] = await tx<NotificationRow[]>`
+    update notification set state = 'QUEUED', held_until = now(), resends = resends + 1, attempts = 0
+    where id = ${id} and state <> 'QUEUED' and html <> '' returning *`;
+  return row && notificationOf(row);
+}
+
+interface NotificationRow {
+  readonly id: string;
+  readonly event_id: string;
+  readonly user_id: string;
+  readonly order_id: string | null;
+  readonly reset_id: string | null;
+  readonly confirmation_id: string | null;
+  readonly kind: NotificationKind;
+  readonly state: Notification["state"];
+  readonly recipient_name: string;
+  readonly recipient_address: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly message_id: string;
+  readonly last_error: string;
+  readonly delays: number;
+  readonly attempts: number;
+  readonly resends: number;
+  readonly create_time: Date;
+  readonly send_time: Date | null;
+}
+
+function notificationOf(row: NotificationRow): Notification {
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    userId: row.user_id,
+    orderId: row.order_id ?? undefined,
+    resetId: row.reset_id ?? undefined,
+    confirmationId: row.confirmation_id ?? undefined,
+    kind: row.kind,
+    state: row.state,
+    recipient: { name: row.recipient_name, address: row.recipient_address },
+    content: { subject: row.subject, text: row.text, html: row.html },
+    messageId: row.message_id,
+    lastError: row.last_error,
+    delays: row.delays,
+    attempts: row.attempts,
+    resends: row.resends,
+    createTime: row.create_time,
+    sendTime: row.send_time ?? undefined,
+  };
+}

@@ -1,0 +1,89 @@
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  Notification_Kind,
+  Notification_State,
+  type Notification as NotificationMessage,
+  NotificationSchema,
+  type NotificationService,
+} from "@rialto/contracts";
+import { type Database, once, recordAudit } from "@rialto/database";
+import { auditOf, callErrors, type Handlers, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
+import { validate as isUuid } from "uuid";
+import { errors } from "../errors.ts";
+import type { Notification } from "../notification/state.ts";
+import { type NotificationStore, requeue } from "../notification/store.ts";
+
+interface Parts {
+  readonly database: Database;
+  readonly notifications: NotificationStore;
+}
+
+const bytesOf = messageSize(NotificationSchema);
+
+/** The RPC handlers. */
+export function notifications(app: Parts): Handlers<typeof NotificationService> {
+  return {
+    async listNotifications(request, { caller }) {
+      const asked = request.userId === "" ? undefined : request.userId;
+      const own = caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined;
+      if (own !== undefined && asked !== undefined && asked !== own) throw refuse(callErrors.ACCESS_DENIED);
+      const filter = {
+        userId: own ?? asked,
+        orderId: request.orderId === "" ? undefined : request.orderId,
+        state: stateOf(request.state),
+      };
+      const { limit, after } = pageOf(request, filter, [isUuid]);
+      const rows = await app.notifications.list(filter, { limit: limit + 1, after: after?.[0] });
+      const keysOf = ({ id }: Notification) => [id];
+      const page = pageFrom(rows, { limit, filter, keysOf, messageOf, bytesOf });
+      return { notifications: page.messages, nextPageToken: page.nextPageToken };
+    },
+
+    /** Only queues: the sweeper sends it, now or when the mail server is back. */
+    async resendNotification({ id }, ctx) {
+      const known = await app.notifications.byId(id);
+      if (known === undefined) throw refuse(errors.NOTIFICATION_NOT_FOUND);
+      if (known.content.html === "") throw refuse(errors.NOTIFICATION_TEXT_GONE);
+      const answer = await once(app.database.sql, ctx.idempotencyKey, async (tx) => {
+        const queued = await requeue(tx, id);
+        if (queued === undefined) throw refuse(errors.NOTIFICATION_NOT_SENT_YET);
+        const changes = [{ field: "state", before: known.state, after: queued.state }];
+        await recordAudit(tx, auditOf(ctx, { subject: `notification:${id}`, changes }));
+        return toJson(NotificationSchema, messageOf(queued));
+      });
+      return { notification: fromJson(NotificationSchema, answer) };
+    },
+  };
+}
+
+/** The state that a list is narrowed down to; undefined for all. */
+function stateOf(state: Notification_State): Notification["state"] | undefined {
+  switch (state) {
+    case Notification_State.QUEUED:
+      return "QUEUED";
+    case Notification_State.SENT:
+      return "SENT";
+    case Notification_State.FAILED:
+      return "FAILED";
+    case Notification_State.STATE_UNSPECIFIED:
+      return undefined;
+  }
+}
+
+/** The message as callers see it: neither its text nor the address. */
+function messageOf(notification: Notification): NotificationMessage {
+  const { id, userId, orderId, kind, state, content, messageId, lastError, createTime, sendTime } = notification;
+  return create(NotificationSchema, {
+    id,
+    userId,
+    kind: Notification_Kind[kind],
+    state: Notification_State[state],
+    orderId: orderId ?? "",
+    subject: content.subject,
+    messageId,
+    lastError,
+    createTime: timestampFromDate(createTime),
+    ...(sendTime === undefined ? {} : { sendTime: timestampFromDate(sendTime) }),
+  });
+}

@@ -1,0 +1,148 @@
+import type { MessageShape } from "@bufbuild/protobuf";
+import type { OrderEventSchema } from "@rialto/contracts";
+import type { Event } from "@rialto/events";
+import { isUnavailable, type Origin, reasonOf, workOrigin } from "@rialto/rpc";
+import { isAtRest, type Order, situationOf } from "../order/state.ts";
+import type { InboxEntry, OrderStore } from "../order/store.ts";
+import { type Command, decide } from "../order/transitions.ts";
+import { type CheckoutCalls, checkout, type Step, undoRefused } from "./steps.ts";
+
+/** An order's whole life has fewer transitions. More rounds than this mean that a decision changes nothing. */
+const roundsMax = 30;
+
+/** Who the history names for what the saga decides. */
+const actor = "service:order";
+
+export interface CheckoutParts {
+  readonly orders: Pick<OrderStore, "read" | "commit">;
+  readonly calls: CheckoutCalls;
+  readonly now: () => Date;
+}
+
+/** Why an order is advanced: on whose behalf, and the event that is consumed by it. */
+export interface Cause {
+  readonly origin: Origin;
+  readonly inbox?: InboxEntry | undefined;
+}
+
+export interface Checkout {
+  /** Brings the order to rest, step by step. Throws where a step cannot go on for now: call again later. */
+  advance(orderId: string, cause: Cause): Promise<void>;
+}
+
+/**
+ * Runs the checkout. Within the process one worker at a time runs an order: the events of its own steps come while it is still at
+ * work, and would only do the same again. Between processes nothing is locked: the commit decides.
+ */
+export function createCheckout(parts: CheckoutParts): Checkout {
+  const running = new Map<string, Promise<void>>();
+  return {
+    async advance(orderId, cause) {
+      for (let other = running.get(orderId); other !== undefined; other = running.get(orderId))
+        await other.catch(() => undefined);
+      const mine = advance(parts, orderId, cause);
+      running.set(orderId, mine);
+      try {
+        await mine;
+      } finally {
+        running.delete(orderId);
+      }
+    },
+  };
+}
+
+/** The topics after which the saga has work. After all others an order is at rest. */
+export const checkoutTopics = [
+  "order.placed",
+  "order.stock_reserved",
+  "order.cancel_requested",
+  "order.ship_requested",
+] as const;
+
+/** The handler of the subscription "checkout". */
+export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
+  return {
+    withEffect(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
+      const origin = workOrigin({ traceparent: event.traceparent, signal });
+      return checkout.advance(event.subject, { origin, inbox });
+    },
+  };
+}
+
+async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }: Cause): Promise<void> {
+  // The first commit consumes the event. What comes after it has events of its own, should this process die now.
+  let consumes = inbox;
+  for (let round = 0; round < roundsMax; round += 1) {
+    origin.signal.throwIfAborted();
+    const order = await parts.orders.read(orderId);
+    if (order === undefined) throw new Error(`order ${orderId} is not there`);
+    if (isAtRest(order)) return;
+    const command = await nextCommand(parts.calls, order, origin).catch(async (error: unknown) => {
+      if (await isOvertaken(parts, order, error)) return undefined;
+      throw error;
+    });
+    if (command === undefined) continue;
+    const answer = decide(order, command);
+    if (answer.kind !== "FACT")
+      throw new Error(`order ${orderId}: ${command.kind} came to ${JSON.stringify(answer)} in ${situationOf(order)}`);
+    const outcome = await parts.orders.commit(
+      {
+        orderId,
+        before: order,
+        fact: answer.fact,
+        time: parts.now(),
+        actor,
+        reason: "",
+        traceparent: origin.traceparent,
+        inbox: consumes,
+      },
+      { signal: origin.signal },
+    );
+    if (outcome.kind === "COMMITTED") consumes = undefined;
+  }
+  throw new Error(`order ${orderId} is not at rest after ${roundsMax} rounds`);
+}
+
+/** Runs what is due and says what to decide. */
+async function nextCommand(calls: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
+  const situation = situationOf(order);
+  if (situation === "CANCELLING") return compensate(checkout, { kind: "cancelled" }, calls, order, origin);
+  for (const [index, step] of checkout.entries()) {
+    if (step.at !== situation) continue;
+    const command = await step.run(calls, order, origin).catch((error: unknown) => {
+      const decided = step.onRefused(reasonOf(error) ?? "", order);
+      if (decided === undefined) throw error;
+      return decided;
+    });
+    if (command?.kind === "reject") return compensate(checkout.slice(0, index), command, calls, order, origin);
+    if (command !== undefined) return command;
+  }
+  throw new Error(`order ${order.id}: nothing is due in ${situation}`);
+}
+
+/** Undoes the steps, the last one first, and then decides `command`, or what an undo that is refused for good comes to. */
+async function compensate(
+  steps: readonly Step[],
+  command: Command,
+  calls: CheckoutCalls,
+  order: Order,
+  origin: Origin,
+): Promise<Command> {
+  for (const step of steps.toReversed()) {
+    try {
+      await step.undo?.(calls, order, origin);
+    } catch (error) {
+      const decided = undoRefused(reasonOf(error) ?? "");
+      if (decided === undefined) throw error;
+      return decided;
+    }
+  }
+  return command;
+}
+
+/** Whether a step failed because the order has moved on since it was read. An outage is one wherever the order stands. */
+async function isOvertaken(parts: CheckoutParts, order: Order, error: unknown): Promise<boolean> {
+  if (isUnavailable(error)) return false;
+  const fresh = await parts.orders.read(order.id);
+  return fresh !== undefined && fresh.version !== order.version;
+}

@@ -1,0 +1,71 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { orders } from "../schema.ts";
+import { addressToJson, linesFromJson, linesToJson } from "./json.ts";
+import type { Attention, Order } from "./state.ts";
+
+/** The columns that the combined commit writes beside id and version, with their Postgres types. */
+export const rowColumns = {
+  user_id: "uuid",
+  status: "text",
+  items: "jsonb",
+  currency: "text",
+  total: "bigint",
+  captured: "bigint",
+  refunded: "bigint",
+  payment_method: "text",
+  shipping_address: "jsonb",
+  rejection_reason: "text",
+  pending_action: "text",
+  attention_reason: "text",
+  attention_detail: "text",
+  attention_since: "timestamptz",
+  create_time: "timestamptz",
+  update_time: "timestamptz",
+} as const;
+
+/** The order as the row that the combined commit writes. */
+export function rowOf(order: Order): JsonObject & Record<keyof typeof rowColumns, unknown> {
+  const { attention, shippingAddress } = order;
+  return {
+    user_id: order.userId,
+    status: order.status,
+    items: linesToJson(order.items),
+    currency: order.currency,
+    total: String(order.total),
+    captured: String(order.captured),
+    refunded: String(order.refunded),
+    payment_method: order.paymentMethod,
+    shipping_address: shippingAddress === undefined ? null : addressToJson(shippingAddress),
+    rejection_reason: order.rejectionReason ?? null,
+    pending_action: order.pendingAction ?? null,
+    attention_reason: attention?.reason ?? null,
+    attention_detail: attention?.detail ?? null,
+    attention_since: attention?.since.toISOString() ?? null,
+    create_time: order.createTime.toISOString(),
+    update_time: order.updateTime.toISOString(),
+  };
+}
+
+/** The order that a row holds. */
+export function orderOf(row: typeof orders.$inferSelect): Order {
+  const { attentionReason, attentionDetail, attentionSince, ...others } = row;
+  // How often the sweeper has tried it is none of the order's.
+  const { attempts: _attempts, attemptVersion: _version, nextAttemptTime: _time, ...rest } = others;
+  return {
+    ...rest,
+    items: linesFromJson(row.items),
+    shippingAddress: row.shippingAddress ?? undefined,
+    rejectionReason: row.rejectionReason ?? undefined,
+    pendingAction: row.pendingAction ?? undefined,
+    attention: attentionOf(attentionReason, attentionDetail, attentionSince),
+  };
+}
+
+function attentionOf(
+  reason: Attention["reason"] | null,
+  detail: string | null,
+  since: Date | null,
+): Attention | undefined {
+  // The row's check sees to it that all three are there, or none.
+  return reason === null || detail === null || since === null ? undefined : { reason, detail, since };
+}

@@ -1,0 +1,125 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { callErrors, refuse } from "@rialto/rpc";
+import { isAtRest, type Order } from "../order/state.ts";
+import type { OrderStore } from "../order/store.ts";
+
+/** How late a watcher may learn of a change. One query at a time, however many watch. */
+const pollIntervalMs = 150;
+/** Orders asked about in one query. */
+const pollOrdersMax = 1_000;
+/** Streams open in this process; one more is refused as unavailable, and another replica may take it. */
+const watchersMax = 10_000;
+/** Polls that fail in a row before the watchers are told, so that a database that is back soon is not noticed. */
+const pollFailuresMax = 20;
+
+export interface OrderWatch {
+  /**
+   * The order each time that it has changed since `from`, until it is at rest. A reader who is slower than the changes is given the
+   * latest of them, not each: nothing piles up behind a slow reader.
+   */
+  changes(from: Order, signal: AbortSignal): AsyncIterable<Order>;
+  close(): void;
+}
+
+interface Watcher {
+  readonly orderId: string;
+  /** The version that the watcher has been given or is about to be. */
+  version: number;
+  /** Not taken by the reader yet. */
+  latest: Order | undefined;
+  failure: unknown;
+  wake: () => void;
+}
+
+/** Watches orders for all streams of this process with one poll. It rests while nobody watches. */
+export function createOrderWatch({ orders }: { readonly orders: Pick<OrderStore, "changed"> }): OrderWatch {
+  const watchers = new Set<Watcher>();
+  const closing = new AbortController();
+  let polling = false;
+
+  async function poll(): Promise<void> {
+    polling = true;
+    let failures = 0;
+    while (watchers.size > 0 && !closing.signal.aborted) {
+      await delay(pollIntervalMs, undefined, { signal: closing.signal }).catch(() => undefined);
+      try {
+        await lookAround();
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        if (failures < pollFailuresMax) continue;
+        for (const watcher of watchers) fail(watcher, error);
+      }
+    }
+    polling = false;
+  }
+
+  async function lookAround(): Promise<void> {
+    const known = new Map<string, number>();
+    for (const { orderId, version } of watchers)
+      known.set(orderId, Math.min(version, known.get(orderId) ?? Number.POSITIVE_INFINITY));
+    const ids = [...known];
+    for (let at = 0; at < ids.length; at += pollOrdersMax) {
+      const changed = await orders.changed(new Map(ids.slice(at, at + pollOrdersMax)));
+      const byId = new Map(changed.map((order) => [order.id, order]));
+      for (const watcher of watchers) give(watcher, byId.get(watcher.orderId));
+    }
+  }
+
+  return {
+    async *changes(from, signal) {
+      if (isAtRest(from)) return;
+      if (watchers.size >= watchersMax || closing.signal.aborted) throw refuse(callErrors.TEMPORARILY_UNAVAILABLE);
+      const watcher: Watcher = {
+        orderId: from.id,
+        version: from.version,
+        latest: undefined,
+        failure: undefined,
+        wake: () => undefined,
+      };
+      const left = () => watcher.wake();
+      signal.addEventListener("abort", left);
+      watchers.add(watcher);
+      if (!polling) void poll();
+      try {
+        for (;;) {
+          const order = await next(watcher, signal);
+          yield order;
+          if (isAtRest(order)) return;
+        }
+      } finally {
+        watchers.delete(watcher);
+        signal.removeEventListener("abort", left);
+      }
+    },
+    close() {
+      closing.abort();
+      for (const watcher of watchers) fail(watcher, refuse(callErrors.TEMPORARILY_UNAVAILABLE));
+    },
+  };
+}
+
+async function next(watcher: Watcher, signal: AbortSignal): Promise<Order> {
+  while (watcher.latest === undefined) {
+    signal.throwIfAborted();
+    if (watcher.failure !== undefined) throw watcher.failure;
+    await new Promise<void>((resolve) => {
+      watcher.wake = resolve;
+    });
+  }
+  const order = watcher.latest;
+  watcher.latest = undefined;
+  return order;
+}
+
+function give(watcher: Watcher, order: Order | undefined): void {
+  if (order === undefined || order.version <= watcher.version) return;
+  watcher.version = order.version;
+  watcher.latest = order;
+  watcher.wake();
+}
+
+function fail(watcher: Watcher, error: unknown): void {
+  watcher.failure = error;
+  watcher.wake();
+}

@@ -1,0 +1,58 @@
+import type { Database } from "@rialto/database";
+import { v7 as uuid } from "uuid";
+import { applyDecisions } from "../stock/store.ts";
+import type { Product } from "./state.ts";
+import { insertAdjustment, insertProduct } from "./store.ts";
+
+/** Name, category, price in cents, pieces, description. */
+type Row = readonly [name: string, category: string, price: bigint, pieces: number, description: string];
+
+const catalog: readonly Row[] = [
+  ["Espresso cup", "Kitchen", 890n, 400, "Porcelain, 80 ml, thick enough to keep it hot."],
+  ["Coffee mill", "Kitchen", 8900n, 60, "Hand mill with steel burrs and forty steps."],
+  ["Moka pot", "Kitchen", 3450n, 120, "Aluminium, for six small cups."],
+  ["Chef's knife", "Kitchen", 7900n, 80, "Forged, 20 cm, with an oak handle."],
+  ["Cutting board", "Kitchen", 4200n, 90, "End-grain beech, with feet that hold."],
+  ["Linen apron", "Kitchen", 3900n, 150, "Washed linen, two pockets."],
+  ["Desk lamp", "Office", 11900n, 40, "Three joints, warm light, dimmed by a turn."],
+  ["Notebook", "Office", 1650n, 500, "Dotted, 192 pages, lies flat."],
+  ["Fountain pen", "Office", 5400n, 70, "Steel nib, fine, with a converter."],
+  ["Desk pad", "Office", 4900n, 60, "Felt and cork, 90 by 40 cm."],
+  ["Letter tray", "Office", 2950n, 110, "Powder-coated steel, stackable."],
+  ["Rain jacket", "Outdoor", 14900n, 75, "Three layers, taped seams, packs into its pocket."],
+  ["Head torch", "Outdoor", 4450n, 130, "400 lumens, charged by USB-C."],
+  ["Bottle", "Outdoor", 2490n, 300, "Steel, 750 ml, double wall."],
+  ["Camp stove", "Outdoor", 6900n, 45, "Gas, 85 g, lights in the wind."],
+  ["Wool blanket", "Home", 9900n, 55, "Merino, 140 by 200 cm."],
+  ["Candle", "Home", 1890n, 250, "Beeswax, burns for forty hours."],
+  ["Wall clock", "Home", 6450n, 35, "Silent movement, 30 cm, ash."],
+  ["Plant pot", "Home", 2150n, 180, "Terracotta, with a saucer."],
+  ["Canvas bag", "Home", 2890n, 220, "Heavy canvas, carries twenty kilograms."],
+];
+
+/** Fills an empty catalog with products to try. Of two replicas that start at once one does it. */
+export async function seedDemoCatalog(o: { readonly database: Database; now(): Date }): Promise<void> {
+  await o.database.sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended('rialto demo catalog', 0))`;
+    if ((await tx`select from product limit 1`).length > 0) return;
+    const now = o.now();
+    for (const [name, category, price, pieces, description] of catalog) {
+      const product: Product = {
+        id: uuid(),
+        name,
+        description,
+        category,
+        price,
+        currency: "EUR",
+        active: true,
+        createTime: now,
+        updateTime: now,
+      };
+      await insertProduct(tx, product);
+      await applyDecisions(tx, [{ kind: "adjust", productId: product.id, delta: pieces }]);
+      const reason = "demo catalog";
+      const actor = "service:product";
+      await insertAdjustment(tx, { id: uuid(), productId: product.id, delta: pieces, reason, actor, time: now });
+    }
+  });
+}

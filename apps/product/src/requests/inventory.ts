@@ -1,0 +1,84 @@
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { type InventoryService, StockSchema } from "@rialto/contracts";
+import { type Database, once, recordAudit } from "@rialto/database";
+import { auditChanges, auditOf, callerName, type Handlers, type Refusal, refuse } from "@rialto/rpc";
+import { v7 as uuid } from "uuid";
+import { errors } from "../errors.ts";
+import { stockMessage } from "../product/message.ts";
+import { insertAdjustment, type ProductStore } from "../product/store.ts";
+import { isVisible } from "../product/visibility.ts";
+import type { StockOutcome } from "../stock/state.ts";
+import { applyDecisions, readStock, type StockStore } from "../stock/store.ts";
+
+interface Parts {
+  readonly database: Database;
+  readonly products: ProductStore;
+  readonly stock: StockStore;
+}
+
+/** The RPC handlers of the stock. */
+export function inventory({ database, products, stock }: Parts): Handlers<typeof InventoryService> {
+  return {
+    async adjustStock({ productId: givenId, delta, reason }, ctx) {
+      if (ctx.idempotencyKey === undefined) throw refuse(errors.ADJUSTMENT_KEY_REQUIRED);
+      const productId = canonical(givenId);
+      const answer = await once(database.sql, ctx.idempotencyKey, async (tx) => {
+        const [outcome] = await applyDecisions(tx, [{ kind: "adjust", productId, delta }]);
+        requireDone(outcome);
+        const actor = callerName(ctx.caller);
+        await insertAdjustment(tx, { id: uuid(), productId, delta, reason, actor, time: ctx.now });
+        const [after] = await readStock(tx, [productId]);
+        if (after === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+        const before = { ...after, onHand: after.onHand - delta };
+        const changes = auditChanges(before, after, { on_hand: ({ onHand }) => onHand });
+        await recordAudit(tx, auditOf(ctx, { subject: `product:${productId}`, changes }));
+        return toJson(StockSchema, stockMessage(after));
+      });
+      return { stock: fromJson(StockSchema, answer) };
+    },
+
+    async reserveStock({ orderId, items, userId: givenId }, ctx) {
+      const wanted = items.map((item) => ({ productId: canonical(item.productId), quantity: item.quantity }));
+      const userId = givenId === "" ? undefined : canonical(givenId);
+      const outcome = await stock.decide({ kind: "reserve", orderId: canonical(orderId), items: wanted, userId }, ctx);
+      requireDone(userId === undefined ? asKnownBefore(outcome) : outcome);
+      return {};
+    },
+
+    async releaseStock({ orderId }, ctx) {
+      requireDone(await stock.decide({ kind: "release", orderId: canonical(orderId) }, ctx));
+      return {};
+    },
+
+    async commitStock({ orderId }, ctx) {
+      requireDone(await stock.decide({ kind: "commit", orderId: canonical(orderId) }, ctx));
+      return {};
+    },
+
+    async getStock({ productId }, { caller }) {
+      const [[product], found] = await Promise.all([products.byIds([productId]), stock.read(productId)]);
+      if (product === undefined || found === undefined || !isVisible(product, caller))
+        throw refuse(errors.PRODUCT_NOT_FOUND);
+      return { stock: stockMessage(found) };
+    },
+  };
+}
+
+/** An id as Postgres gives it back: the contract takes capital letters too, and rows are told apart by this text. */
+function canonical(id: string): string {
+  return id.toLowerCase();
+}
+
+/** The outcome for an order service of version 0.1, which takes a reason that it does not know for a defect. */
+function asKnownBefore(outcome: StockOutcome): StockOutcome {
+  if (outcome.kind === "DONE" || outcome.reason !== "QUANTITY_LIMIT") return outcome;
+  return { ...outcome, reason: "OUT_OF_STOCK" };
+}
+
+function requireDone(outcome: StockOutcome | undefined): void {
+  if (outcome?.kind === "REFUSED") throw refusalOf(outcome);
+}
+
+function refusalOf({ reason, productId }: Extract<StockOutcome, { kind: "REFUSED" }>): Refusal {
+  return refuse(errors[reason], productId === undefined ? {} : { metadata: { product_id: productId } });
+}

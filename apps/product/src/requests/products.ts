@@ -1,0 +1,147 @@
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { ProductSchema, type ProductService, type UpdateProductRequest } from "@rialto/contracts";
+import { type AuditChange, type Database, once, recordAudit } from "@rialto/database";
+import {
+  auditChanges,
+  auditOf,
+  callErrors,
+  type Handlers,
+  messageSize,
+  pageFrom,
+  pageOf,
+  refuse,
+  requireAnswerFits,
+} from "@rialto/rpc";
+import { validate as isUuid, v7 as uuid } from "uuid";
+import { errors } from "../errors.ts";
+import { productMessage } from "../product/message.ts";
+import type { ProductSearch } from "../product/search.ts";
+import { changeProduct, type Product, type ProductChange, searchWordsMax, searchWordsOf } from "../product/state.ts";
+import { insertProduct, lockProduct, type ProductStore, updateProduct } from "../product/store.ts";
+import { isVisible, seesAll } from "../product/visibility.ts";
+
+interface Parts {
+  readonly database: Database;
+  readonly products: ProductStore;
+  readonly search: ProductSearch;
+}
+
+const bytesOf = messageSize(ProductSchema);
+
+/** The RPC handlers of the catalog. */
+export function products(app: Parts): Handlers<typeof ProductService> {
+  const { sql } = app.database;
+  return {
+    async createProduct({ product: given }, ctx) {
+      if (given?.price === undefined) throw refuse(callErrors.INVALID_REQUEST);
+      const { name, description, category, price, active } = given;
+      const product: Product = {
+        id: uuid(),
+        name,
+        description,
+        category,
+        price: price.minorUnits,
+        currency: price.currencyCode,
+        active,
+        createTime: ctx.now,
+        updateTime: ctx.now,
+      };
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        await insertProduct(tx, product);
+        await recordAudit(
+          tx,
+          auditOf(ctx, { subject: `product:${product.id}`, changes: changesOf(undefined, product) }),
+        );
+        return toJson(ProductSchema, productMessage(product));
+      });
+      return { product: fromJson(ProductSchema, answer) };
+    },
+
+    async getProduct({ id }, { caller }) {
+      const [product] = await app.products.byIds([id]);
+      if (product === undefined || !isVisible(product, caller)) throw refuse(errors.PRODUCT_NOT_FOUND);
+      return { product: productMessage(product) };
+    },
+
+    async batchGetProducts({ ids }, { caller }) {
+      const found = await app.products.byIds(ids);
+      const byId = new Map(found.map((product) => [product.id, product]));
+      const ordered = ids.map((id) => byId.get(id.toLowerCase())).filter((product) => product !== undefined);
+      const visible = ordered.filter((product) => isVisible(product, caller)).map(productMessage);
+      return { products: requireAnswerFits(visible, bytesOf, "ids") };
+    },
+
+    async listProducts(request, ctx) {
+      const words = searchWordsOf(request.query);
+      if (words === undefined) {
+        const fields = [{ field: "query", description: `must have at most ${searchWordsMax} words` }];
+        throw refuse(callErrors.INVALID_REQUEST, { fields });
+      }
+      const filter = {
+        words,
+        category: request.category === "" ? undefined : request.category,
+        activeOnly: !seesAll(ctx.caller),
+      };
+      // What a page token is bound to, as version 0.1 has it.
+      const { category, activeOnly } = filter;
+      const bound = { patterns: words.map(({ pattern }) => pattern), category, activeOnly };
+      const { limit, after } = pageOf(request, bound, [isUuid]);
+      const wanted = { after: after?.[0], limit: limit + 1 };
+      const rows = await (words.length === 0
+        ? app.products.list(filter, wanted)
+        : app.search.find(filter, wanted, ctx));
+      const keysOf = ({ id }: Product) => [id];
+      const page = pageFrom(rows, { limit, filter: bound, keysOf, messageOf: productMessage, bytesOf });
+      return { products: page.messages, nextPageToken: page.nextPageToken };
+    },
+
+    async updateProduct(request, ctx) {
+      const change = changeOf(request);
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        const before = await lockProduct(tx, request.id);
+        if (before === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+        const after = changeProduct(before, change, ctx.now);
+        await updateProduct(tx, after);
+        const changes = changesOf(before, after);
+        if (changes.length > 0) await recordAudit(tx, auditOf(ctx, { subject: `product:${before.id}`, changes }));
+        return toJson(ProductSchema, productMessage(after));
+      });
+      return { product: fromJson(ProductSchema, answer) };
+    },
+  };
+}
+
+/** What the audit log says of a change: the values of prices and states, and of texts that they changed. */
+function changesOf(before: Product | undefined, after: Product): readonly AuditChange[] {
+  return auditChanges(before, after, {
+    name: { personal: ({ name }) => name },
+    description: { personal: ({ description }) => description },
+    category: { personal: ({ category }) => category },
+    "price.minor_units": ({ price }) => price,
+    "price.currency_code": ({ currency }) => currency,
+    active: ({ active }) => active,
+  });
+}
+
+/** What the mask names, or without a mask what is set. A text that is named and not set is emptied, but for the name. */
+function changeOf({ product, updateMask }: UpdateProductRequest): ProductChange {
+  const paths = updateMask?.paths ?? [];
+  const named = (path: string) => paths.includes(path);
+  const needed = ["name", "price", "active"] as const;
+  const missing = needed.filter((path) => named(path) && product?.[path] === undefined);
+  if (missing.length > 0) {
+    const description = "is named by update_mask and has no value";
+    throw refuse(callErrors.INVALID_REQUEST, {
+      fields: missing.map((path) => ({ field: `product.${path}`, description })),
+    });
+  }
+  const wanted = (path: string) => paths.length === 0 || named(path);
+  return {
+    name: wanted("name") ? product?.name : undefined,
+    description: wanted("description") ? (product?.description ?? (named("description") ? "" : undefined)) : undefined,
+    category: wanted("category") ? (product?.category ?? (named("category") ? "" : undefined)) : undefined,
+    price: wanted("price") ? product?.price?.minorUnits : undefined,
+    currency: wanted("price") ? product?.price?.currencyCode : undefined,
+    active: wanted("active") ? product?.active : undefined,
+  };
+}

@@ -1,0 +1,122 @@
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type AuthService, RevocationSchema } from "@rialto/contracts";
+import type { Database } from "@rialto/database";
+import { accessTokenSecondsMax, callErrors, type Handlers, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
+import { validate as isUuid, v7 as uuidv7 } from "uuid";
+import { errors } from "../errors.ts";
+import type { ConfirmationStore } from "../one-time-tokens/confirmation-store.ts";
+import type { ResetStore } from "../one-time-tokens/reset-store.ts";
+import type { Passwords } from "../passwords/passwords.ts";
+import type { RefreshTokens } from "../sessions/refresh-tokens.ts";
+import { endAllSessions, type SessionHolder, type SessionStore } from "../sessions/store.ts";
+import { type AccessTokens, hashOf } from "../sessions/tokens.ts";
+import { messageOf } from "../user/message.ts";
+import type { User } from "../user/state.ts";
+import type { UserStore } from "../user/store.ts";
+import type { Attempts } from "./attempts.ts";
+import { emailConfirmations } from "./email-confirmations.ts";
+import { passwordChanges } from "./password-changes.ts";
+
+interface Parts {
+  readonly database: Pick<Database, "sql">;
+  readonly users: UserStore;
+  readonly sessions: SessionStore;
+  readonly resets: ResetStore;
+  readonly confirmations: ConfirmationStore;
+  readonly passwords: Passwords;
+  readonly attempts: Attempts;
+  readonly accessTokens: AccessTokens;
+  /** Whether gateways are to pass no access token on. */
+  areGatewayTokensTaken(): boolean;
+  readonly refreshTokens: RefreshTokens;
+  wakeRelay(): void;
+}
+
+/** How long after its end a session is listed: as long as its access tokens live, and then some for the clocks. */
+const endedMsMax = (accessTokenSecondsMax + 60) * 1000;
+/** Sessions on a page of those that have ended. */
+const endedRowsMax = 2_000;
+const revocationBytes = messageSize(RevocationSchema);
+
+/** The RPC handlers of sessions. No token is stored, and none is in a log. */
+export function auth(app: Parts): Handlers<typeof AuthService> {
+  const answer = async (user: User, { sessionId }: SessionHolder, refreshToken: string, now: Date) => ({
+    accessToken: await app.accessTokens.sign({
+      ...{ userId: user.id, role: user.role, sessionId, now },
+      emailConfirmed: user.emailConfirmTime !== undefined,
+    }),
+    refreshToken,
+    expiresIn: accessTokenSecondsMax,
+    user: messageOf(user),
+  });
+  return {
+    ...passwordChanges(app),
+    ...emailConfirmations(app),
+
+    /** Unknown address or wrong password: the same answer after the same work. */
+    async login({ email, password }, ctx) {
+      const attempt = await app.attempts.begin(email, ctx.clientAddress);
+      const found = await app.users.credentialsOf(email);
+      const matches = await app.passwords.verify(password, found?.passwordHash, "login", ctx);
+      if (found === undefined || !matches) throw refuse(errors.CREDENTIALS_INVALID);
+      const holder = { sessionId: uuidv7(), userId: found.user.id };
+      const { token, hash } = app.refreshTokens.first(holder.sessionId);
+      const { passwordHash } = found;
+      const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash });
+      // It was changed while the old one was compared: who knows that one only knows none.
+      if (opened === "PASSWORD_CHANGED") throw refuse(errors.CREDENTIALS_INVALID);
+      await attempt.succeeded();
+      // Told only to whoever knows the password.
+      if (opened === "DISABLED") throw refuse(errors.ACCOUNT_DISABLED);
+      return await answer({ ...found.user, role: opened.role }, holder, token, opened.now);
+    },
+
+    async refreshToken({ refreshToken }) {
+      const spent = await app.sessions.spend({ token: refreshToken, hash: hashOf(refreshToken) });
+      // The account is read again: the next access token says what it is now.
+      const user = spent && (await app.users.byId(spent.userId));
+      if (spent === undefined || user === undefined) throw refuse(errors.REFRESH_TOKEN_INVALID);
+      return await answer(user, spent, spent.next, spent.now);
+    },
+
+    async logout(_request, { caller }) {
+      if (caller.kind === "user") await app.sessions.end(caller.sessionId);
+      return {};
+    },
+
+    async logoutAll(_request, { caller }) {
+      if (caller.kind !== "user") throw refuse(callErrors.CALLER_REQUIRED);
+      const { userId } = caller;
+      await app.database.sql.begin((tx) => endAllSessions(tx, { userId, reason: "LOGOUT_ALL" }));
+      return {};
+    },
+
+    async listRevocations({ since, pageToken }) {
+      const filter = { since: since === undefined ? null : timestampDate(since).toISOString() };
+      const { after } = pageOf({ pageSize: 0, pageToken }, filter, [isTime, isUuid]);
+      const rows = await app.sessions.ended({
+        since: since && timestampDate(since),
+        withinMs: endedMsMax,
+        after: after && { time: new Date(after[0]), id: after[1] },
+        limit: endedRowsMax + 1,
+      });
+      const page = pageFrom(rows, {
+        limit: endedRowsMax,
+        filter,
+        keysOf: ({ time, id }) => [time.toISOString(), id],
+        messageOf: ({ id, time }) => ({ sessionId: id, time: timestampFromDate(time) }),
+        bytesOf: revocationBytes,
+      });
+      return { revocations: page.messages, nextPageToken: page.nextPageToken };
+    },
+
+    async getJsonWebKeySet() {
+      return { keys: [...(await app.accessTokens.publicKeys())], gatewayTokens: app.areGatewayTokensTaken() };
+    },
+  };
+}
+
+/** A time as page tokens have it, in a year that Postgres knows too. */
+function isTime(text: string): boolean {
+  return /^2\d{3}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}

@@ -1,0 +1,200 @@
+import { Role, type UserChange as UserChangeMessage, UserSchema, type UserService } from "@rialto/contracts";
+import { type AuditChange, type Database, once, recordAudit, replay } from "@rialto/database";
+import { publish } from "@rialto/events";
+import {
+  auditChanges,
+  auditOf,
+  type CallContext,
+  callErrors,
+  type Handlers,
+  messageSize,
+  pageFrom,
+  pageOf,
+  refuse,
+  requireOwner,
+} from "@rialto/rpc";
+import { validate as isUuid, v7 as uuidv7 } from "uuid";
+import { errors } from "../errors.ts";
+import {
+  endAddressChange,
+  endConfirmations,
+  insertConfirmation,
+  wantConfirmation,
+} from "../one-time-tokens/confirmation-store.ts";
+import { endResets } from "../one-time-tokens/reset-store.ts";
+import type { Passwords } from "../passwords/passwords.ts";
+import { endAllSessions } from "../sessions/store.ts";
+import { messageOf, publicationOf, storedAnswerOf, storedMessageOf } from "../user/message.ts";
+import {
+  changeOf,
+  changeUser,
+  disableUser,
+  emailTaken,
+  enableUser,
+  isOwner,
+  needsPassword,
+  openAccount,
+  passwordMissing,
+  type User,
+  type UserRole,
+} from "../user/state.ts";
+import { hasPasswordHash, insertUser, isTakenByAnother, lockUser, type UserStore, updateUser } from "../user/store.ts";
+import type { Attempts } from "./attempts.ts";
+import { requirePassword } from "./current-password.ts";
+
+interface Parts {
+  readonly database: Pick<Database, "sql">;
+  readonly users: UserStore;
+  readonly passwords: Passwords;
+  readonly attempts: Attempts;
+  wakeRelay(): void;
+}
+
+const bytesOf = messageSize(UserSchema);
+
+/** The RPC handlers of accounts. */
+export function users(app: Parts): Handlers<typeof UserService> {
+  const { sql } = app.database;
+
+  /** Closes or opens an account. What ends with it ends in the same commit. */
+  async function change(ctx: CallContext, id: string, kind: "DISABLED" | "ENABLED", decide: (user: User) => User) {
+    const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+      const user = await lockUser(tx, id);
+      if (user === undefined) throw refuse(errors.USER_NOT_FOUND);
+      const changed = decide(user);
+      if (changed === user) return storedAnswerOf(user);
+      await updateUser(tx, changed);
+      if (kind === "DISABLED") {
+        await endResets(tx, user.id);
+        await endAddressChange(tx, user.id);
+        await endAllSessions(tx, { userId: user.id, reason: "DISABLED" });
+      }
+      await publish(tx, publicationOf(changed, kind, ctx.traceparent));
+      await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
+      return storedAnswerOf(changed);
+    });
+    app.wakeRelay();
+    return answer;
+  }
+
+  /** The hash of the password that the account's owner has shown to know; undefined where it is another's account, or none was shown. */
+  async function shownPassword(ctx: CallContext, { id, currentPassword }: UserChangeMessage) {
+    if (currentPassword === undefined || !isOwner(id.toLowerCase(), ctx.caller)) return undefined;
+    const found = await app.users.credentialsById(id);
+    if (found === undefined) throw refuse(errors.USER_NOT_FOUND);
+    await requirePassword(app, found, currentPassword, ctx);
+    return found.passwordHash;
+  }
+
+  return {
+    async createUser({ email, name, password }, ctx) {
+      // Looked at before the expensive part, and again by the insert, which alone decides between two who come at once.
+      const isTaken = (await app.users.credentialsOf(email)) !== undefined;
+      // The key after the address: it may be this request, sent twice, that has just opened the account.
+      const earlier = await replay(sql, ctx.idempotencyKey);
+      if (earlier !== undefined) return { user: storedMessageOf(earlier) };
+      if (isTaken) throw emailTaken("email");
+      const passwordHash = await app.passwords.hash(password, "sign-up", ctx);
+      const user = openAccount({ id: uuidv7(), email, name, role: "CUSTOMER", at: ctx.now });
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        if (!(await insertUser(tx, user, passwordHash))) throw emailTaken("email");
+        const { id } = await insertConfirmation(tx, { userId: user.id, email });
+        await publish(tx, publicationOf(user, "CREATED", ctx.traceparent, id));
+        return storedAnswerOf(user);
+      });
+      app.wakeRelay();
+      return { user: storedMessageOf(answer) };
+    },
+
+    async getUser({ id }, ctx) {
+      const notFound = refuse(errors.USER_NOT_FOUND);
+      requireOwner(ctx, id.toLowerCase(), notFound);
+      const user = await app.users.byId(id);
+      if (user === undefined) throw notFound;
+      return { user: messageOf(user) };
+    },
+
+    async listUsers(request) {
+      const { limit, after } = pageOf(request, {}, [isUuid]);
+      const rows = await app.users.list({ limit: limit + 1, after: after?.[0] });
+      const keysOf = ({ id }: User) => [id];
+      const page = pageFrom(rows, { limit, filter: {}, keysOf, messageOf, bytesOf });
+      return { users: page.messages, nextPageToken: page.nextPageToken };
+    },
+
+    async updateUser({ user: values, updateMask }, ctx) {
+      if (values === undefined) throw refuse(callErrors.INVALID_REQUEST);
+      const notFound = refuse(errors.USER_NOT_FOUND);
+      requireOwner(ctx, values.id.toLowerCase(), notFound);
+      const { email, name } = values;
+      const change = changeOf({ email, name, role: roleOf(values.role) }, updateMask?.paths ?? []);
+      const earlier = await replay(sql, ctx.idempotencyKey);
+      if (earlier !== undefined) return { user: storedMessageOf(earlier) };
+      const shown = change.email === undefined ? undefined : await shownPassword(ctx, values);
+      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
+        const user = await lockUser(tx, values.id);
+        if (user === undefined) throw notFound;
+        if (needsPassword(user, change, ctx.caller)) {
+          if (shown === undefined) throw passwordMissing();
+          // It may have been changed since it was compared.
+          if (!(await hasPasswordHash(tx, user.id, shown))) throw refuse(errors.CREDENTIALS_INVALID);
+        }
+        const changed = changeUser(user, change, ctx.caller, ctx.now);
+        if (changed !== user) {
+          const { pendingEmail } = changed;
+          const isNew = pendingEmail !== undefined && pendingEmail !== user.pendingEmail;
+          if (isNew) {
+            if (await isTakenByAnother(tx, pendingEmail, user.id)) throw emailTaken("user.email");
+            await app.attempts.changeAddress(user.id);
+          }
+          if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
+          await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
+          // A link is for one address: that of the one before it is worth nothing.
+          if (pendingEmail !== user.pendingEmail) await endConfirmations(tx, user.id);
+          if (isNew) await wantConfirmation(tx, { userId: user.id, email: pendingEmail, traceparent: ctx.traceparent });
+          // Access tokens carry the role: those of an admin who is none any more must end. And who becomes one signs in for it: a session that
+          // somebody got hold of while it could do little does not grow with its account.
+          if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });
+          await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
+        }
+        return storedAnswerOf(changed);
+      });
+      app.wakeRelay();
+      return { user: storedMessageOf(answer) };
+    },
+
+    async disableUser({ id }, ctx) {
+      const answer = await change(ctx, id, "DISABLED", (user) => disableUser(user, ctx.caller, ctx.now));
+      return { user: storedMessageOf(answer) };
+    },
+
+    async enableUser({ id }, ctx) {
+      const answer = await change(ctx, id, "ENABLED", (user) => enableUser(user, ctx.now));
+      return { user: storedMessageOf(answer) };
+    },
+  };
+}
+
+function subjectOf({ id }: User): string {
+  return `user:${id}`;
+}
+
+/** What the audit log says of a change, with what the service does in the same commit because of it. */
+function changesOf(before: User, after: User): readonly AuditChange[] {
+  const isDisabled = ({ disableTime }: User) => disableTime !== undefined;
+  const changes = auditChanges(before, after, {
+    // One that is asked for takes effect once it is confirmed.
+    email: { personal: ({ email, pendingEmail }) => `${email} ${pendingEmail ?? ""}` },
+    name: { personal: ({ name }) => name },
+    role: ({ role }) => role,
+    disabled: isDisabled,
+  });
+  const endsSessions = before.role !== after.role || (isDisabled(after) && !isDisabled(before));
+  return endsSessions ? [...changes, { field: "sessions", after: "ENDED" }] : changes;
+}
+
+/** A role that an account can have. The contract lets no other through. */
+function roleOf(role: Role | undefined): UserRole | undefined {
+  if (role === Role.ADMIN) return "ADMIN";
+  return role === Role.CUSTOMER ? "CUSTOMER" : undefined;
+}

@@ -1,0 +1,56 @@
+import { randomBytes } from "node:crypto";
+import { publish } from "@rialto/events";
+import { type App, ConfigurationError } from "@rialto/service";
+import { continueTrace } from "@rialto/telemetry";
+import { v7 as uuidv7 } from "uuid";
+import type { Passwords } from "../passwords/passwords.ts";
+import { publicationOf } from "./message.ts";
+import { openAccount } from "./state.ts";
+import { insertUser, type UserStore } from "./store.ts";
+
+interface Parts extends Pick<App, "database" | "config" | "log" | "announce" | "wakeRelay" | "now"> {
+  readonly users: UserStore;
+  readonly passwords: Passwords;
+}
+
+const passwordBytes = 15;
+
+/**
+ * Opens the admin's account where there is none. With RIALTO_ADMIN_PASSWORD it sees to it that the account of RIALTO_ADMIN_EMAIL is
+ * there, which is the way back in where the first password was lost. An account that exists is never changed: neither its password,
+ * which its owner may have changed, nor its role, because anybody can open an account under that address before. What it found is
+ * announced, and whether the password of the configuration is the account's. Throws in production where there is no admin and no
+ * password was given.
+ */
+export async function seedAdmin(app: Parts): Promise<void> {
+  const { adminEmail: email, adminPassword } = app.config;
+  const { signal } = new AbortController();
+  const known = await app.users.credentialsOf(email);
+  if (known?.user.role === "ADMIN") {
+    const hasConfiguredPassword =
+      adminPassword === undefined
+        ? undefined
+        : await app.passwords.verify(adminPassword, known.passwordHash, "sign-up", { signal });
+    return app.announce({ kind: "admin-kept", email: known.user.email, hasConfiguredPassword });
+  }
+  if (adminPassword === undefined && (await app.users.hasAdmin())) return;
+  if (adminPassword === undefined && app.config.production)
+    throw new ConfigurationError([
+      "RIALTO_ADMIN_PASSWORD must be set until there is an admin: a made one would be in the log (NODE_ENV is production)",
+    ]);
+  if (known !== undefined) {
+    app.log.warn({ userId: known.user.id }, "the admin's address belongs to a customer");
+    return app.announce({ kind: "admin-address-taken", email });
+  }
+  const password = adminPassword ?? randomBytes(passwordBytes).toString("base64url");
+  const passwordHash = await app.passwords.hash(password, "sign-up", { signal });
+  const admin = openAccount({ id: uuidv7(), email, name: "Admin", role: "ADMIN", at: app.now(), isConfirmed: true });
+  const opened = await app.database.sql.begin(async (tx) => {
+    const isNew = await insertUser(tx, admin, passwordHash);
+    if (isNew) await publish(tx, publicationOf(admin, "CREATED", continueTrace().traceparent));
+    return isNew;
+  });
+  if (!opened) return; // Another replica was first, and announces its own.
+  app.wakeRelay();
+  app.announce({ kind: "admin-created", email, password: adminPassword === undefined ? password : undefined });
+}

@@ -1,0 +1,180 @@
+import type { Database, JsonValue, Sql, Transaction } from "@rialto/database";
+import type { User } from "./state.ts";
+
+/** An account with the hash of its password, for whoever compares it. */
+export interface Credentials {
+  readonly user: User;
+  readonly passwordHash: string;
+}
+
+/** Reads accounts. What changes them does so in a transaction with its event and its key: the functions below. */
+export interface UserStore {
+  byId(id: string): Promise<User | undefined>;
+  /** Without regard to case. None for an address that is not ASCII: no account has one. */
+  credentialsOf(email: string): Promise<Credentials | undefined>;
+  credentialsById(id: string): Promise<Credentials | undefined>;
+  hasAdmin(): Promise<boolean>;
+  /** The account that has an address which nobody has confirmed; where there is none, the one that asked last to get this address. */
+  unconfirmedOf(email: string): Promise<string | undefined>;
+  /** Newest first. */
+  list(page: { readonly limit: number; readonly after: string | undefined }): Promise<readonly User[]>;
+}
+
+/** Opens the store: the SQL of accounts. */
+export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
+  return {
+    byId: (id) => readUser(sql, id),
+
+    async credentialsOf(email) {
+      // Postgres takes "İ" for an "i", JavaScript does not: spelled so, one account would be counted as many where logins and mails are limited.
+      if (!isAscii(email)) return undefined;
+      return await readCredentials(sql, sql`lower(email) = lower(${email})`);
+    },
+    credentialsById: (id) => readCredentials(sql, sql`id = ${id}`),
+
+    async hasAdmin() {
+      const rows = await sql`select 1 from account where role = 'ADMIN' limit 1`;
+      return rows.length > 0;
+    },
+
+    async unconfirmedOf(email) {
+      if (!isAscii(email)) return undefined;
+      const [row] = await sql<{ id: string }[]>`
+        (select id, 0 as preference, update_time from account where lower(email) = lower(${email}) and email_confirm_time is null)
+        union all
+        (select id, 1, update_time from account
+         where lower(pending_email) = lower(${email}) and pending_email is not null order by update_time desc limit 1)
+        order by preference limit 1`;
+      return row?.id;
+    },
+
+    async list({ limit, after }) {
+      const rows = await sql<UserRow[]>`
+        select ${columns(sql)} from account
+        where true ${after === undefined ? sql`` : sql`and id < ${after}`}
+        order by id desc limit ${limit}`;
+      return rows.map(userOf);
+    },
+  };
+}
+
+/** Writes a new account; false where another has the address, waited for if it is only just being opened. */
+export async function insertUser(tx: Transaction, user: User, passwordHash: string): Promise<boolean> {
+  const { id, version, email, name, role, createTime, updateTime, emailConfirmTime = null } = user;
+  const rows = await tx`
+    insert into account (id, version, email, name, role, password_hash, create_time, update_time, email_confirm_time)
+    values (${id}, ${version}, ${email}, ${name}, ${role}, ${passwordHash}, ${createTime}, ${updateTime}, ${emailConfirmTime})
+    on conflict (lower(email)) do nothing returning 1`;
+  return rows.length === 1;
+}
+
+/** Reads an account and keeps others from changing it until the transaction ends. */
+export function lockUser(tx: Transaction, id: string): Promise<User | undefined> {
+  return readUser(tx, id, tx`for no key update`);
+}
+
+/** Writes a changed account; false where another has the address. */
+export async function updateUser(tx: Transaction, user: User): Promise<boolean> {
+  const {
+    id,
+    version,
+    email,
+    name,
+    role,
+    updateTime,
+    disableTime = null,
+    emailConfirmTime = null,
+    pendingEmail = null,
+  } = user;
+  try {
+    await tx.savepoint(
+      (inner) => inner`
+        update account set version = ${version}, email = ${email}, name = ${name}, role = ${role}, update_time = ${updateTime},
+               disable_time = ${disableTime}, email_confirm_time = ${emailConfirmTime}, pending_email = ${pendingEmail}
+        where id = ${id}`,
+    );
+    return true;
+  } catch (error) {
+    if (isEmailTaken(error)) return false;
+    throw error;
+  }
+}
+
+/** Writes the new password of an account whose owner has shown that they read what is sent to its address: that is confirmed by it. */
+export async function setPasswordByMail(tx: Transaction, id: string, passwordHash: string, now: Date): Promise<void> {
+  await tx`
+    update account
+    set password_hash = ${passwordHash}, update_time = ${now}, email_confirm_time = coalesce(email_confirm_time, ${now})
+    where id = ${id}`;
+}
+
+/** Whether another account than this one has an address. */
+export async function isTakenByAnother(tx: Transaction, email: string, id: string): Promise<boolean> {
+  const rows = await tx`select 1 from account where lower(email) = lower(${email}) and id <> ${id}`;
+  return rows.length > 0;
+}
+
+/** Whether the hash of an account's password is this one still; nobody changes it while the account is locked. */
+export async function hasPasswordHash(tx: Transaction, id: string, passwordHash: string): Promise<boolean> {
+  const rows = await tx`select 1 from account where id = ${id} and password_hash = ${passwordHash}`;
+  return rows.length === 1;
+}
+
+/** Writes a new password in place of the one of this hash; false where that is not the account's any more. */
+export async function replacePassword(
+  tx: Transaction,
+  id: string,
+  o: { readonly from: string; readonly to: string; readonly now: Date },
+): Promise<boolean> {
+  const rows = await tx`
+    update account set password_hash = ${o.to}, update_time = ${o.now} where id = ${id} and password_hash = ${o.from} returning 1`;
+  return rows.length === 1;
+}
+
+function isAscii(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
+function isEmailTaken(error: unknown): boolean {
+  const { code, constraint_name } = Object(error) as Readonly<Record<string, JsonValue | undefined>>; // looked into by name only
+  return code === "23505" && constraint_name === "account_email";
+}
+
+async function readCredentials(sql: Sql, condition: ReturnType<Sql>): Promise<Credentials | undefined> {
+  const [row] = await sql<(UserRow & { password_hash: string })[]>`
+    select ${columns(sql)}, password_hash from account where ${condition}`;
+  return row && { user: userOf(row), passwordHash: row.password_hash };
+}
+
+async function readUser(sql: Sql | Transaction, id: string, lock = sql``): Promise<User | undefined> {
+  const [row] = await sql<UserRow[]>`select ${columns(sql)} from account where id = ${id} ${lock}`;
+  return row && userOf(row);
+}
+
+interface UserRow {
+  readonly id: string;
+  readonly version: number;
+  readonly email: string;
+  readonly name: string;
+  readonly role: User["role"];
+  readonly create_time: Date;
+  readonly update_time: Date;
+  readonly disable_time: Date | null;
+  readonly email_confirm_time: Date | null;
+  readonly pending_email: string | null;
+}
+
+/** All but the password's hash. */
+function columns(sql: Sql | Transaction) {
+  return sql`id, version, email, name, role, create_time, update_time, disable_time, email_confirm_time, pending_email`;
+}
+
+function userOf(row: UserRow): User {
+  const { id, version, email, name, role, create_time: createTime, update_time: updateTime } = row;
+  return {
+    ...{ id, version, email, name, role, createTime, updateTime },
+    disableTime: row.disable_time ?? undefined,
+    emailConfirmTime: row.email_confirm_time ?? undefined,
+    pendingEmail: row.pending_email ?? undefined,
+  };
+}

@@ -1,0 +1,156 @@
+import { DeadlinePassed, QueueFull } from "../connection/errors.ts";
+
+/** Commits together what many callers bring at the same moment. */
+export interface Combiner<D, R> {
+  /**
+   * Queues a decision and resolves with its own result. A signal that fires while it waits takes it out (`DeadlinePassed`); once
+   * its batch is on the way it is answered as the commit ends.
+   */
+  add(decision: D, o?: { signal?: AbortSignal | undefined }): Promise<R>;
+  /** Takes no more, and resolves when all that was taken is answered. */
+  close(): Promise<void>;
+}
+
+interface Waiting<D, R> {
+  readonly decision: D;
+  readonly keys: readonly string[];
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+  readonly forget: () => void;
+}
+
+/** A batch that met another transaction is sent again this often before its decisions fail. */
+const againTriesMax = 5;
+const againDelayMsMax = 50;
+
+/**
+ * Makes a combiner: `lanes` commits at a time, each of at most `batchMax` decisions.
+ *
+ * There is no timer. What waits when a lane comes free is the batch, so a lone decision waits for nobody; a lane leaves the other
+ * free lanes their share. A decision waits while one that shares a key with it (the same subject, the same idempotency key) is
+ * on the way, and those that share a key go in the order in which they came.
+ *
+ * A commit that throws is asked about: `halve` commits the halves by themselves, down to the one decision that is at fault;
+ * `again` sends the same batch once more; `fail` gives the error to all in the batch.
+ */
+export function createCombiner<D, R>(o: {
+  lanes: number;
+  batchMax: number;
+  queueMax: number;
+  keysOf(decision: D): readonly string[];
+  commit(batch: readonly D[]): Promise<readonly R[]>;
+  onFailure(error: unknown): "halve" | "again" | "fail";
+}): Combiner<D, R> {
+  const queue: Waiting<D, R>[] = [];
+  const inFlight = new Set<string>();
+  let lanesFree = o.lanes;
+  let pumpDue = false;
+  let closed: PromiseWithResolvers<void> | undefined;
+
+  /** Those that come in one turn of the event loop travel together, also when all lanes are free. */
+  function pumpSoon(): void {
+    if (pumpDue) return;
+    pumpDue = true;
+    queueMicrotask(() => {
+      pumpDue = false;
+      pump();
+    });
+  }
+
+  function pump(): void {
+    while (lanesFree > 0 && queue.length > 0) {
+      const batch = take(Math.min(o.batchMax, Math.ceil(queue.length / lanesFree)));
+      if (batch.length === 0) return;
+      lanesFree -= 1;
+      void run(batch).finally(() => {
+        lanesFree += 1;
+        pump();
+        if (queue.length === 0 && lanesFree === o.lanes) closed?.resolve();
+      });
+    }
+  }
+
+  /** Takes from the front what may go: nothing that shares a key with what is on the way or with what waits before it. */
+  function take(count: number): Waiting<D, R>[] {
+    const batch: Waiting<D, R>[] = [];
+    const heldBack: Waiting<D, R>[] = [];
+    const blocked = new Set<string>();
+    let seen = 0;
+    while (seen < queue.length && batch.length < count) {
+      const next = queue[seen];
+      seen += 1;
+      if (next === undefined) break;
+      if (next.keys.some((key) => inFlight.has(key) || blocked.has(key))) {
+        for (const key of next.keys) blocked.add(key);
+        heldBack.push(next);
+        continue;
+      }
+      for (const key of next.keys) inFlight.add(key);
+      next.forget();
+      batch.push(next);
+    }
+    queue.splice(0, seen, ...heldBack);
+    return batch;
+  }
+
+  async function run(batch: readonly Waiting<D, R>[], tries = 1): Promise<void> {
+    let results: readonly R[];
+    try {
+      results = await o.commit(batch.map((waiting) => waiting.decision));
+      if (results.length !== batch.length) throw new Error("a commit answered for another number of decisions");
+    } catch (error) {
+      await fail(batch, error, tries);
+      return;
+    }
+    for (const [n, waiting] of batch.entries()) {
+      release(waiting);
+      waiting.resolve(results[n] as R); // as many results as decisions
+    }
+  }
+
+  async function fail(batch: readonly Waiting<D, R>[], error: unknown, tries: number): Promise<void> {
+    const reaction = o.onFailure(error);
+    if (reaction === "again" && tries < againTriesMax) {
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * againDelayMsMax));
+      return run(batch, tries + 1);
+    }
+    if (reaction === "halve" && batch.length > 1) {
+      const middle = Math.ceil(batch.length / 2);
+      await run(batch.slice(0, middle));
+      return run(batch.slice(middle));
+    }
+    for (const waiting of batch) {
+      release(waiting);
+      waiting.reject(error);
+    }
+  }
+
+  function release(waiting: Waiting<D, R>): void {
+    for (const key of waiting.keys) inFlight.delete(key);
+  }
+
+  return {
+    add: (decision, { signal } = {}) => {
+      if (closed !== undefined) return Promise.reject(new Error("the store is closed"));
+      if (signal?.aborted) return Promise.reject(new DeadlinePassed());
+      if (queue.length >= o.queueMax) return Promise.reject(new QueueFull(o.queueMax));
+      return new Promise<R>((resolve, reject) => {
+        const drop = () => {
+          queue.splice(queue.indexOf(waiting), 1);
+          reject(new DeadlinePassed());
+          pumpSoon();
+        };
+        const forget = () => signal?.removeEventListener("abort", drop);
+        const waiting: Waiting<D, R> = { decision, keys: o.keysOf(decision), resolve, reject, forget };
+        signal?.addEventListener("abort", drop, { once: true });
+        queue.push(waiting);
+        pumpSoon();
+      });
+    },
+    close: () => {
+      closed ??= Promise.withResolvers<void>();
+      if (queue.length === 0 && lanesFree === o.lanes) closed.resolve();
+      return closed.promise;
+    },
+  };
+}

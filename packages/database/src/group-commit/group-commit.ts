@@ -1,0 +1,98 @@
+import type { Database } from "../connection/connection.ts";
+import { KeyInUse } from "../connection/errors.ts";
+import { codeOf } from "../connection/outage.ts";
+import { type Combiner, createCombiner } from "./batcher.ts";
+import { type Attempt, createSender, isRefusal, type Result } from "./commit-batch.ts";
+import { type Decision, encodeDecision, type Outcome } from "./decision.ts";
+import { type Ask, createAsk } from "./execute.ts";
+import { combinedStatement, type Tables } from "./statement.ts";
+
+/** The store of one kind of subject: what waits together is committed together. */
+export interface CombinedCommit {
+  /**
+   * Commits one decision with its event, row, message, key and inbox row: all of it or nothing. Throws `RowRefused` where Postgres
+   * refuses it, `KeyInUse`, `QueueFull`, `DeadlinePassed`, and what `isOutage` knows when Postgres cannot be had; then a
+   * decision with a key may be sent again without harm.
+   */
+  commit(decision: Decision, o?: { signal?: AbortSignal | undefined }): Promise<Outcome>;
+  close(): Promise<void>;
+  /** The text that is sent, for tests and for EXPLAIN. */
+  readonly statement: string;
+}
+
+const triesMax = 6;
+/** COMBINED-COMMIT measured 2 lanes x 128 at 256 clients: 3.1 times (creates) to 4.2 times (appends) what single statements do. */
+const lanesDefault = 2;
+const batchMaxDefault = 128;
+const queueMaxDefault = 10_000;
+/** More than a statement may take by its own time-out, and than a silent connection is waited for: what is later found no connection. */
+const answerMsMaxDefault = 15_000;
+
+/** Makes the store of a kind of subject. `onCommitted` is called after each statement that committed something. */
+export function createCombinedCommit(o: {
+  database: Database;
+  subjectTable: string;
+  rowColumns: Readonly<Record<string, string>>;
+  eventTable: string;
+  /** Whether the schema has an inbox table: true unless said. */
+  inbox?: boolean;
+  /** Whether the schema has an audit log: false unless said. */
+  audit?: boolean;
+  onCommitted?: () => void;
+  lanes?: number;
+  batchMax?: number;
+  queueMax?: number;
+  answerMsMax?: number;
+}): CombinedCommit {
+  const tables: Tables = { ...o, schema: o.database.schema, inbox: o.inbox ?? true, audit: o.audit ?? false };
+  const statement = combinedStatement(tables);
+  const ask = createAsk(o.database.lanes, o.answerMsMax ?? answerMsMaxDefault);
+  const watched: Ask = (text, objects) =>
+    text === statement ? o.database.writes.watch(() => ask(text, objects)) : ask(text, objects);
+  const send = createSender({
+    ask: watched,
+    tables,
+    statement,
+    onCommitted: o.onCommitted,
+  });
+  const combiner = createCombiner<Attempt, Result>({
+    lanes: o.lanes ?? lanesDefault,
+    batchMax: o.batchMax ?? batchMaxDefault,
+    queueMax: o.queueMax ?? queueMaxDefault,
+    keysOf: ({ decision: { id, key } }) =>
+      key === undefined ? [id] : [id, JSON.stringify([key.caller, key.method, key.key])],
+    commit: send,
+    onFailure: (error) => {
+      const code = codeOf(error);
+      if (isRefusal(code) || code === "55P03") return "halve";
+      return code.startsWith("40") ? "again" : "fail";
+    },
+  });
+  return {
+    statement,
+    close: combiner.close,
+    commit: (decision, { signal } = {}) => {
+      const encoded = encodeDecision(decision);
+      const attempt = { decision, encoded, outcomeUnknown: false, tries: 0, lastError: undefined };
+      return settle(combiner, attempt, signal);
+    },
+  };
+}
+
+/** Brings the decision to an end: sent again for as long as its outcome is not known and a try is left. */
+async function settle(
+  combiner: Combiner<Attempt, Result>,
+  attempt: Attempt,
+  signal: AbortSignal | undefined,
+): Promise<Outcome> {
+  while (attempt.tries < triesMax) {
+    attempt.tries += 1;
+    const result = await combiner.add(attempt, { signal }).catch((error: unknown) => {
+      // No place in the queue for a decision that was sent before: the truth is that its outcome is not known.
+      throw attempt.lastError ?? error;
+    });
+    if (result.kind === "FAILED") throw result.error;
+    if (result.kind !== "AGAIN") return result;
+  }
+  throw attempt.lastError ?? new KeyInUse();
+}

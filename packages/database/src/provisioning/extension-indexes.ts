@@ -1,0 +1,61 @@
+import type { Logger } from "@rialto/telemetry";
+import { type Sql, withAdmin } from "../connection/connection.ts";
+import { codeOf, isOutage } from "../connection/outage.ts";
+
+/** An index that makes something fast and that nothing needs, of a kind that an extension brings. */
+export interface ExtensionIndex {
+  /** Of the extension, which is made in the schema where the database does not have it yet. */
+  readonly extension: string;
+  readonly name: string;
+  /** What is indexed, and how: "product using gin (search_text gin_trgm_ops)". */
+  readonly on: string;
+}
+
+/** So long a start waits for those who write to the table at this moment. */
+const lockMsMax = 10_000;
+const lockNotAvailable = "55P03";
+
+/**
+ * Makes the indexes that are not there yet, as the schema's owner. A server that has not got the extension, or does not let us have it, keeps
+ * nobody from starting, nor does a table that is in use for too long: one line says what is slow then, and the next start tries again.
+ *
+ * It is no migration, because a migration is applied everywhere or nowhere. The index is not built CONCURRENTLY: that would wait for every
+ * other start, which waits for us.
+ */
+export async function makeExtensionIndexes(o: {
+  readonly admin: Sql;
+  readonly ownerUrl: string;
+  readonly schema: string;
+  readonly indexes: readonly ExtensionIndex[];
+  readonly log: Logger;
+}): Promise<void> {
+  for (const index of o.indexes) {
+    try {
+      await makeExtensionIndex(o, index);
+    } catch (error) {
+      const code = codeOf(error);
+      const isInUse = code === lockNotAvailable;
+      if (isOutage(error) && !isInUse) throw error;
+      const why = isInUse
+        ? "an index was not made, because somebody wrote to its table for too long: until the next start searches read whole tables"
+        : "the server does not let us have an extension of Postgres: searches read whole tables";
+      o.log.warn({ schema: o.schema, extension: index.extension, index: index.name, code }, why);
+    }
+  }
+}
+
+async function makeExtensionIndex(
+  { admin, ownerUrl, schema }: Parameters<typeof makeExtensionIndexes>[0],
+  { extension, name, on }: ExtensionIndex,
+): Promise<void> {
+  const [found] = await admin`select 1 from pg_indexes where schemaname = ${schema} and indexname = ${name}`;
+  if (found !== undefined) return;
+  await admin`create extension if not exists ${admin(extension)} schema ${admin(schema)}`;
+  const [place] = await admin<{ schema: string }[]>`
+    select nspname as schema from pg_extension join pg_namespace n on n.oid = extnamespace where extname = ${extension}`;
+  await withAdmin(ownerUrl, async (sql) => {
+    await sql`select set_config('search_path', format('%I, %I', ${schema}::text, ${place?.schema ?? schema}::text), false),
+      set_config('lock_timeout', ${String(lockMsMax)}, false)`;
+    await sql.unsafe(`create index if not exists "${name}" on ${on}`);
+  });
+}

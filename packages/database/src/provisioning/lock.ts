@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "@rialto/telemetry";
+import { type Sql, withAdmin } from "../connection/connection.ts";
+import { ProvisioningBlocked } from "../connection/errors.ts";
+import { codeOf } from "../connection/outage.ts";
+
+/** One number for all of Rialto: who provisions a database waits for whoever does so now. */
+const provisioningLock = 7_242_017_001;
+const blockerPollMs = 250;
+
+/**
+ * Does work that one process at a time may do on a database. Postgres lets every role take an advisory lock, and the lock's number is no
+ * secret, so a session whose role could not provision anything is ended where it holds the lock: no runtime role can keep Rialto from
+ * starting. Waiters are served in order, so it does not come back before us. Throws `ProvisioningBlocked` where it may not be ended.
+ */
+export async function withProvisioningLock(
+  o: { readonly admin: Sql; readonly adminUrl: string; readonly log: Logger },
+  work: () => Promise<void>,
+): Promise<void> {
+  const { admin } = o;
+  await takeLock(o);
+  try {
+    await work();
+  } finally {
+    await admin`select pg_advisory_unlock(${provisioningLock})`;
+  }
+}
+
+async function takeLock({ admin, adminUrl, log }: Parameters<typeof withProvisioningLock>[0]): Promise<void> {
+  const [row] = await admin<{ taken: boolean }[]>`select pg_try_advisory_lock(${provisioningLock}) as taken`;
+  if (row?.taken === true) return;
+  const waiting = new AbortController();
+  const taken = admin`select pg_advisory_lock(${provisioningLock})`.finally(() => waiting.abort());
+  const watching = withAdmin(adminUrl, async (sql) => {
+    while (!waiting.signal.aborted) {
+      await endBlockers(sql, log);
+      await sleep(blockerPollMs, undefined, { signal: waiting.signal }).catch(() => undefined);
+    }
+  });
+  await Promise.all([taken, watching]);
+}
+
+async function endBlockers(sql: Sql, log: Logger): Promise<void> {
+  const blockers = await sql<{ pid: number; role: string }[]>`
+    select pid, rolname as role from pg_locks
+    join pg_stat_activity using (pid) join pg_roles on pg_roles.oid = usesysid
+    where locktype = 'advisory' and granted and objsubid = 1
+      and database = (select oid from pg_database where datname = current_database())
+      and (classid::bigint << 32 | objid::bigint) = ${provisioningLock} and not rolsuper and not rolcreaterole`;
+  for (const { pid, role } of blockers) {
+    try {
+      await sql`select pg_terminate_backend(${pid})`;
+      log.warn({ pid, role }, "a session that held the provisioning lock and may not provision was ended");
+    } catch (error) {
+      if (codeOf(error) === "42501") throw new ProvisioningBlocked(role, pid);
+      throw error;
+    }
+  }
+}

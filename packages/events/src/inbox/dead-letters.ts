@@ -1,0 +1,101 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { Sql, Transaction } from "@rialto/database";
+import { openEnvelope } from "../event/envelope.ts";
+import { advanceCursors } from "./cursor.ts";
+
+/** An event that a subscription gave up until a person looks. */
+export interface DeadLetter {
+  readonly subscription: string;
+  readonly eventId: string;
+  readonly topic: string;
+  readonly subject: string;
+  readonly version: number;
+  readonly attempts: number;
+  /** The class and the message of the last failure. */
+  readonly lastError: string;
+  /** When the event was committed, and what caused it. */
+  readonly eventTime: Date;
+  readonly traceparent: string;
+  readonly payload: JsonObject;
+  /** When it failed first, and when last. */
+  readonly createTime: Date;
+  readonly updateTime: Date;
+}
+
+/** A place in a list of dead letters. */
+export interface DeadLetterKey {
+  readonly eventId: string;
+  readonly subscription: string;
+}
+
+/**
+ * Reads dead letters of the subscriber whose schema `sql` sees, oldest event first (event ids are in the order of their making), of one
+ * subscription or of all.
+ */
+export async function listDeadLetters(
+  sql: Sql,
+  o: { readonly subscription?: string | undefined; readonly after?: DeadLetterKey | undefined; readonly limit: number },
+): Promise<readonly DeadLetter[]> {
+  const { subscription, after, limit } = o;
+  const one = subscription === undefined ? sql`` : sql`and subscription = ${subscription}`;
+  const beyond =
+    after === undefined ? sql`` : sql`and (event_id, subscription) > (${after.eventId}::uuid, ${after.subscription})`;
+  const rows = await sql<DeadLetterRow[]>`
+    select ${columns(sql)} from inbox_pending where state = 'DEAD' ${one} ${beyond}
+    order by event_id, subscription limit ${limit}`;
+  return rows.map(deadLetterOf);
+}
+
+/** Reads one dead letter; undefined where the subscription has none of that event. */
+export async function readDeadLetter(sql: Sql, key: DeadLetterKey): Promise<DeadLetter | undefined> {
+  const [row] = await sql<DeadLetterRow[]>`
+    select ${columns(sql)} from inbox_pending
+    where subscription = ${key.subscription} and event_id = ${key.eventId} and state = 'DEAD'`;
+  return row && deadLetterOf(row);
+}
+
+/** Gives dead letters all their attempts again: one, or every one of a subscription. Answers how many. */
+export async function retryDeadLetters(
+  sql: Sql | Transaction,
+  o: { readonly subscription: string; readonly eventId?: string | undefined },
+): Promise<number> {
+  const one = o.eventId === undefined ? sql`` : sql`and event_id = ${o.eventId}::uuid`;
+  const retried = await sql`
+    update inbox_pending set state = 'RETRY', attempts = 0, outages = 0, next_time = now(), update_time = now()
+    where subscription = ${o.subscription} and state = 'DEAD' ${one}`;
+  return retried.count;
+}
+
+/**
+ * Settles a dead letter without its effect: the inbox says that the event is done with, so that no repetition brings it back, and in an
+ * ordered subscription the subject's next event may come. Answers whether there was one.
+ */
+export async function discardDeadLetter(
+  tx: Transaction,
+  key: DeadLetterKey & { readonly ordered: boolean },
+): Promise<boolean> {
+  const { subscription, eventId, ordered } = key;
+  const [gone] = await tx<{ envelope: JsonValue }[]>`
+    delete from inbox_pending where subscription = ${subscription} and event_id = ${eventId} and state = 'DEAD'
+    returning envelope`;
+  if (gone === undefined) return false;
+  await tx`
+    insert into inbox (subscription, event_id) values (${subscription}, ${eventId})
+    on conflict (subscription, event_id) do nothing`;
+  if (ordered) await advanceCursors(tx, subscription, [openEnvelope(gone.envelope)]);
+  return true;
+}
+
+interface DeadLetterRow extends Omit<DeadLetter, "eventTime" | "traceparent" | "payload"> {
+  readonly envelope: JsonValue;
+}
+
+function columns(sql: Sql) {
+  return sql`subscription, event_id as "eventId", topic, subject, version, attempts,
+    coalesce(last_error, '') as "lastError", envelope, create_time as "createTime", update_time as "updateTime"`;
+}
+
+function deadLetterOf({ envelope, ...row }: DeadLetterRow): DeadLetter {
+  const { time, traceparent, payload } = openEnvelope(envelope);
+  return { ...row, eventTime: time, traceparent, payload };
+}

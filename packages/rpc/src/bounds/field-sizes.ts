@@ -1,0 +1,146 @@
+import { type DescField, type DescMessage, getOption, hasOption, isMessage, type Message } from "@bufbuild/protobuf";
+import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type FieldRules,
+  field as fieldRules,
+  type MapRules,
+  type RepeatedRules,
+} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldViolation } from "../errors/errors.ts";
+import { fieldMaskPathsMax, violationsMax } from "../limits.ts";
+
+/**
+ * What in a request is larger than the contract's rules allow: items, entries, characters, bytes, paths of a mask. It is asked before all other rules,
+ * whose work grows with what they are asked about, and ends with as many violations as a refusal can name.
+ *
+ * A path of a mask must be one of those that the rule `field_mask.in` lists: a path below one of them, which protovalidate lets pass, names a field that
+ * no handler changes by itself. A method that does lists it.
+ */
+export function oversizedFields(schema: DescMessage, message: Message): FieldViolation[] {
+  const found: FieldViolation[] = [];
+  visitMessage(schema, message, "", found);
+  return found;
+}
+
+function visitMessage(schema: DescMessage, message: Message, path: string, found: FieldViolation[]): void {
+  for (const field of schema.fields) {
+    if (found.length >= violationsMax) return;
+    const value = valueIn(field, message);
+    if (value !== undefined && value !== null) visitField(field, value, `${path}${field.name}`, found);
+  }
+}
+
+/** Fields stand in a message under their own name, those of a oneof under its name, one at a time. */
+export function valueIn(field: DescField, message: Message): unknown {
+  if (field.oneof === undefined) return Reflect.get(message, field.localName);
+  const chosen: unknown = Reflect.get(message, field.oneof.localName);
+  if (typeof chosen !== "object" || chosen === null || !("case" in chosen) || !("value" in chosen)) return undefined;
+  return chosen.case === field.localName ? chosen.value : undefined;
+}
+
+function visitField(field: DescField, value: unknown, path: string, found: FieldViolation[]): void {
+  const rules = hasOption(field, fieldRules) ? getOption(field, fieldRules) : undefined;
+  if (Array.isArray(value)) {
+    const own = rules?.type.case === "repeated" ? rules.type.value : undefined;
+    visitList(field, value, own, path, found);
+  } else if (field.fieldKind === "map" && typeof value === "object" && value !== null) {
+    const own = rules?.type.case === "map" ? rules.type.value : undefined;
+    visitMap(field, Object.entries(value), own, path, found);
+  } else visitOne(field, value, rules, path, found);
+}
+
+function visitList(
+  field: DescField,
+  items: readonly unknown[],
+  rules: RepeatedRules | undefined,
+  path: string,
+  found: FieldViolation[],
+): void {
+  if (rules !== undefined && rules.maxItems > 0n && items.length > rules.maxItems) {
+    found.push(tooMany(path, `must contain no more than ${rules.maxItems} item(s)`, "repeated.max_items"));
+    return;
+  }
+  for (const [index, item] of items.entries()) {
+    if (found.length >= violationsMax) return;
+    visitOne(field, item, rules?.items, `${path}[${index}]`, found);
+  }
+}
+
+function visitMap(
+  field: DescField,
+  entries: readonly [string, unknown][],
+  rules: MapRules | undefined,
+  path: string,
+  found: FieldViolation[],
+): void {
+  if (rules !== undefined && rules.maxPairs > 0n && entries.length > rules.maxPairs) {
+    found.push(tooMany(path, `map must be at most ${rules.maxPairs} entries`, "map.max_pairs"));
+    return;
+  }
+  for (const [key, item] of entries) {
+    if (found.length >= violationsMax) return;
+    const at = `${path}[${JSON.stringify(key)}]`;
+    addOversized(key, rules?.keys, at, found);
+    visitOne(field, item, rules?.values, at, found);
+  }
+}
+
+function visitOne(
+  field: DescField,
+  value: unknown,
+  rules: FieldRules | undefined,
+  path: string,
+  found: FieldViolation[],
+): void {
+  if (isMessage(value, FieldMaskSchema)) addMask(value.paths, rules, path, found);
+  // A value of a field that has a message is one of that message.
+  else if (field.message !== undefined) visitMessage(field.message, value as Message, `${path}.`, found);
+  else addOversized(value, rules, path, found);
+}
+
+function addMask(paths: readonly string[], rules: FieldRules | undefined, path: string, found: FieldViolation[]): void {
+  if (paths.length > fieldMaskPathsMax) {
+    found.push(tooMany(path, `must have at most ${fieldMaskPathsMax} paths`, "field_mask.max_paths"));
+    return;
+  }
+  const among = rules?.type.case === "fieldMask" ? rules.type.value.in : [];
+  if (among.length === 0 || paths.every((named) => among.includes(named))) return;
+  found.push(tooMany(path, `must only contain paths in [${among.join(", ")}]`, "field_mask.in"));
+}
+
+function addOversized(value: unknown, rules: FieldRules | undefined, path: string, found: FieldViolation[]): void {
+  if (rules === undefined) return;
+  const { type } = rules;
+  if (type.case === "string" && typeof value === "string") {
+    const { len, maxLen, maxBytes, wellKnown } = type.value;
+    if (maxLen > 0n && isLonger(value, Number(maxLen)))
+      found.push(tooMany(path, `must be at most ${maxLen} characters`, "string.max_len"));
+    else if (len > 0n && isLonger(value, Number(len)))
+      found.push(tooMany(path, `must be ${len} characters`, "string.len"));
+    else if (maxBytes > 0n && Buffer.byteLength(value) > maxBytes)
+      found.push(tooMany(path, `must be at most ${maxBytes} bytes`, "string.max_bytes"));
+    else if (wellKnown.case === "uuid" && value.length > uuidChars)
+      found.push(tooMany(path, "must be a valid UUID", "string.uuid"));
+  }
+  if (type.case === "bytes" && value instanceof Uint8Array) {
+    const { len, maxLen } = type.value;
+    if (maxLen > 0n && value.length > maxLen)
+      found.push(tooMany(path, `must be at most ${maxLen} bytes`, "bytes.max_len"));
+    else if (len > 0n && value.length > len) found.push(tooMany(path, `must be ${len} bytes`, "bytes.len"));
+  }
+}
+
+/** Whether a text has more characters than so many. A pair of surrogates is one; they are counted only where that decides. */
+function isLonger(text: string, charsMax: number): boolean {
+  if (text.length <= charsMax) return false;
+  if (text.length > 2 * charsMax) return true;
+  let chars = 0;
+  for (const _ of text) chars += 1;
+  return chars > charsMax;
+}
+
+function tooMany(field: string, description: string, rule: string): FieldViolation {
+  return { field, description, rule };
+}
+
+const uuidChars = 36;

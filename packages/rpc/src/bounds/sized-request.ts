@@ -1,0 +1,194 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { callErrors } from "../errors/call-errors.ts";
+import { type FieldViolation, type Refusal, refuse } from "../errors/errors.ts";
+import type { ByteRequest } from "../wire/http-message.ts";
+import { httpMethodsOf } from "../wire/http-refusal.ts";
+import { protocolOf } from "../wire/wire-protocol.ts";
+import type { RequestSize } from "./request-size.ts";
+import { scanBinary } from "./scan-binary.ts";
+import { scanJson } from "./scan-json.ts";
+
+/** How the messages of one method are looked at before they are decoded. */
+export interface SizedMethod {
+  readonly method: DescMethod;
+  readonly size: RequestSize;
+  /** The compressions that are known; a request in another one is left to Connect, which refuses it by its head. */
+  readonly compressions: readonly Compression[];
+}
+
+/**
+ * The same request with a body that is looked at before anything is made of it, once somebody reads it: its bytes as they come, the message as it is
+ * decompressed, its fields and its depth by a scan. What is too much ends the body with an error, and is given to `onRefused`. The message that comes
+ * out is not compressed. A GET, whose message stands in its URL, becomes the POST that it means.
+ */
+export function sizedRequest(
+  request: ByteRequest,
+  sized: SizedMethod,
+  onRefused: (refusal: Refusal) => void,
+): ByteRequest {
+  const isGrpc = protocolOf(request.header).startsWith("grpc");
+  const refused = (violation: FieldViolation): ConnectError => {
+    // gRPC has a status of its own for a message that is too large. Connect's would be HTTP's 429, as if it were time that is missing.
+    const code = isGrpc && violation.rule === bytesRule ? "resource_exhausted" : callErrors.INVALID_REQUEST.code;
+    const refusal = refuse({ ...callErrors.INVALID_REQUEST, code }, { fields: [violation] });
+    onRefused(refusal);
+    return new ConnectError(refusal.message, Code.InvalidArgument);
+  };
+  const { url, body, ...rest } = request.method === "GET" ? postOf(request, sized.method, refused) : request;
+  const header = new Headers(rest.header);
+  const protocol = protocolOf(header);
+  const isJson = /[/+]json\s*(;|$)/i.test(header.get("content-type") ?? "");
+  const message = { ...sized, isJson, refused };
+  if (body === undefined) return { ...rest, url, header };
+  if (protocol !== "connect") {
+    const name = protocol === "connect-stream" ? "connect-content-encoding" : "grpc-encoding";
+    const compression = compressionOf(sized, header.get(name));
+    return { ...rest, url, header, body: envelopes(body, { ...message, compression }) };
+  }
+  const encoding = header.get("content-encoding");
+  const compression = compressionOf(sized, encoding);
+  const length = Number(header.get("content-length") ?? 0);
+  if (compression !== undefined || encoding === "identity") header.delete("content-encoding");
+  header.delete("content-length");
+  return { ...rest, url, header, body: whole(body, length, { ...message, compression }) };
+}
+
+interface MessageParts extends SizedMethod {
+  readonly isJson: boolean;
+  readonly compression?: Compression | undefined;
+  readonly refused: (violation: FieldViolation) => ConnectError;
+}
+
+/** The one message of a unary call over Connect: its body. */
+async function* whole(
+  body: AsyncIterable<Uint8Array>,
+  length: number,
+  message: MessageParts,
+): AsyncGenerator<Uint8Array, void> {
+  if (length > message.size.bytes) throw message.refused(tooLarge(message.size));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of limited(body, message.size.bytes, message)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  yield scanned(
+    message.compression === undefined ? bytes : await decompressed(bytes, message.compression, message),
+    message,
+  );
+}
+
+/** The messages of a stream, or of gRPC, each in its envelope. */
+async function* envelopes(body: AsyncIterable<Uint8Array>, message: MessageParts): AsyncGenerator<Uint8Array, void> {
+  let waiting = Buffer.alloc(0);
+  for await (const chunk of limited(body, message.size.bytes + envelopesBytesMax, message)) {
+    waiting = waiting.length === 0 ? Buffer.from(chunk) : Buffer.concat([waiting, chunk]);
+    while (waiting.length >= headBytes) {
+      const length = waiting.readUInt32BE(1);
+      if (length > message.size.bytes) throw message.refused(tooLarge(message.size));
+      if (waiting.length < headBytes + length) break;
+      yield await envelope(waiting.subarray(0, headBytes + length), message);
+      waiting = waiting.subarray(headBytes + length);
+    }
+  }
+  // What is left is no whole envelope: Connect says so.
+  if (waiting.length > 0) yield waiting;
+}
+
+async function envelope(bytes: Buffer, message: MessageParts): Promise<Uint8Array> {
+  const flags = bytes.readUInt8(0);
+  const isCompressed = (flags & compressedFlag) !== 0;
+  // Neither the end of a stream nor what nobody can decompress is decoded as a message.
+  if ((flags & ~compressedFlag) !== 0 || (isCompressed && message.compression === undefined)) return bytes;
+  const content = bytes.subarray(headBytes);
+  const plain = scanned(
+    isCompressed && message.compression !== undefined
+      ? await decompressed(content, message.compression, message)
+      : content,
+    message,
+  );
+  const head = Buffer.alloc(headBytes);
+  head.writeUInt32BE(plain.length, 1);
+  return Buffer.concat([head, plain]);
+}
+
+async function* limited(
+  body: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+  message: MessageParts,
+): AsyncGenerator<Uint8Array, void> {
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw message.refused(tooLarge(message.size));
+    yield chunk;
+  }
+}
+
+async function decompressed(bytes: Uint8Array, compression: Compression, message: MessageParts): Promise<Uint8Array> {
+  try {
+    return await compression.decompress(new Uint8Array(bytes), message.size.bytes);
+  } catch (error) {
+    if (error instanceof ConnectError && error.code === Code.ResourceExhausted)
+      throw message.refused(tooLarge(message.size));
+    throw message.refused({ field: "", description: `is no ${compression.name}`, rule: "request.compression" });
+  }
+}
+
+function scanned(bytes: Uint8Array, { method, size, isJson, refused }: MessageParts): Uint8Array {
+  if (bytes.length > size.bytes) throw refused(tooLarge(size));
+  const scan = isJson ? scanJson(method.input, bytes, size) : { ...scanBinary(method.input, bytes, size), bytes };
+  if (scan.violation !== undefined) throw refused(scan.violation);
+  return scan.bytes;
+}
+
+/** What is said of a body, or of what it decompresses to, that is larger than a request of its method may be. */
+function tooLarge({ bytes }: RequestSize): FieldViolation {
+  return { field: "", description: `must have at most ${bytes} bytes, compressed or not`, rule: bytesRule };
+}
+
+function compressionOf({ compressions }: SizedMethod, name: string | null): Compression | undefined {
+  return compressions.find((compression) => compression.name === name);
+}
+
+/** A GET as the POST that it means. One that is no GET of the protocol stays as it is: Connect says why. */
+function postOf(
+  request: ByteRequest,
+  method: DescMethod,
+  refused: (violation: FieldViolation) => ConnectError,
+): ByteRequest {
+  const query = new URL(request.url).searchParams;
+  const encoding = query.get("encoding");
+  if (!httpMethodsOf(method).includes("GET") || (encoding !== "json" && encoding !== "proto")) return request;
+  const header = new Headers(request.header);
+  header.set("content-type", `application/${encoding}`);
+  header.delete("content-encoding");
+  header.delete("content-length");
+  const compression = query.get("compression");
+  if (compression !== null && compression !== "") header.set("content-encoding", compression);
+  return { ...request, method: "POST", header, body: messageIn(query, refused) };
+}
+
+async function* messageIn(
+  query: URLSearchParams,
+  refused: (violation: FieldViolation) => ConnectError,
+): AsyncGenerator<Uint8Array, void> {
+  const text = query.get("message") ?? "";
+  if (query.get("base64") !== "1") return yield Buffer.from(text);
+  let bytes: Uint8Array;
+  try {
+    bytes = base64Decode(text);
+  } catch {
+    throw refused({ field: "", description: "is no base64", rule: "request.base64" });
+  }
+  yield bytes;
+}
+
+const bytesRule = "request.bytes";
+
+/** Flags and length, before each message. */
+const headBytes = 5;
+const compressedFlag = 1;
+
+/** Room for the heads of a message and of what may come after it. */
+const envelopesBytesMax = 64;

@@ -1,0 +1,81 @@
+import type { Message } from "@bufbuild/protobuf";
+import { ConnectError, type Transport } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-connect";
+import { type CallError, callErrorOf } from "../errors/call-error.ts";
+import { callErrors } from "../errors/call-errors.ts";
+import { Refusal, refuse } from "../errors/errors.ts";
+import { messageBytesMax } from "../limits.ts";
+import { isSafeToRepeat } from "../server/idempotency.ts";
+import type { CallHead } from "../server/pipeline.ts";
+import { isServerStream, isUnary } from "../server/route.ts";
+import type { ByteUpstream } from "../upstream/upstream.ts";
+import { callErrorFrom } from "../wire/connect-error.ts";
+import type { Road } from "./transport.ts";
+
+/** The road to a service at one or more addresses: binary Connect over HTTP. Balancing and repeating are the upstream's. */
+export function createRemoteRoad(upstream: ByteUpstream): Road {
+  const repeated = transportOver(upstream, true);
+  const once = transportOver(upstream, false);
+  const transportOf = (head: CallHead) => (isSafeToRepeat(head.method, head.headers) ? repeated : once);
+  return {
+    async unary(head, request) {
+      const { method, signal, headers } = head;
+      if (!isUnary(method)) throw new Error(`${method.name} is a stream`);
+      try {
+        return (await transportOf(head).unary(method, signal, remainingMs(head), headers, request)).message;
+      } catch (error) {
+        throw wireError(error);
+      }
+    },
+    async *stream(head, request) {
+      const { method, headers } = head;
+      if (!isServerStream(method)) throw new Error(`${method.name} is not a stream to the client`);
+      // Connect's stream does not end when its reader leaves early: this does.
+      const left = new AbortController();
+      const signal = AbortSignal.any([head.signal, left.signal]);
+      try {
+        const input = createAsyncIterable([request]);
+        const answers = await once.stream(method, signal, remainingMs(head), headers, input);
+        yield* readUntilDone(answers.message);
+      } catch (error) {
+        throw wireError(error);
+      } finally {
+        left.abort();
+      }
+    },
+  };
+}
+
+async function* readUntilDone(messages: AsyncIterable<Message>): AsyncGenerator<Message, void> {
+  for await (const message of messages) yield message;
+}
+
+function transportOver(upstream: ByteUpstream, isSafe: boolean): Transport {
+  return createTransport({
+    // Where the request goes is the upstream's to say: it replaces the origin.
+    baseUrl: "http://upstream",
+    httpClient: (request) => upstream.fetch(request, { isSafe }),
+    useBinaryFormat: true,
+    interceptors: [],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: messageBytesMax,
+    readMaxBytes: messageBytesMax,
+    writeMaxBytes: messageBytesMax,
+  });
+}
+
+/** Throws where nothing remains: Connect would take 0 for "no time-out". */
+function remainingMs(head: CallHead): number | undefined {
+  if (head.deadline === undefined) return undefined;
+  const remaining = Math.floor(+head.deadline - Date.now());
+  if (remaining <= 0) throw refuse(callErrors.DEADLINE_PASSED);
+  return remaining;
+}
+
+function wireError(error: unknown): CallError {
+  const wire = ConnectError.from(error);
+  // Connect wraps what the upstream throws.
+  return wire.cause instanceof Refusal ? callErrorOf(wire.cause) : callErrorFrom(wire);
+}

@@ -1,0 +1,76 @@
+import { refusalDetailBytesMax, refusalMessageBytesMax, refusalTextBytesMax, violationsMax } from "../limits.ts";
+import type { FieldViolation } from "./errors.ts";
+
+/** What a refusal says beside its code and reason. */
+interface RefusalText {
+  readonly message: string;
+  readonly fields: readonly FieldViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * What a refusal says, within its bounds: at most 20 violations and 2,688 bytes of details, texts cut and on one line, however much of the request stands in
+ * them. `violations_omitted` in the metadata says how many violations were left out.
+ */
+export function withinRefusalSize({ message, fields, metadata }: RefusalText): RefusalText {
+  const facts: [string, string][] = [];
+  let left = refusalDetailBytesMax - omittedBytes;
+  for (const [name, value] of Object.entries(metadata)) {
+    const fact: [string, string] = [cut(name, refusalTextBytesMax), cut(value, refusalTextBytesMax)];
+    const bytes = bytesOf(fact[0]) + bytesOf(fact[1]);
+    if (bytes > left) break;
+    left -= bytes;
+    facts.push(fact);
+  }
+  const kept: FieldViolation[] = [];
+  for (const violation of fields) {
+    if (kept.length === violationsMax) break;
+    const short = shortened(violation);
+    const bytes = violationBytes + bytesOf(short.field) + bytesOf(short.description) + 2 * bytesOf(short.rule ?? "");
+    if (bytes > left) break;
+    left -= bytes;
+    kept.push(short);
+  }
+  const omitted = fields.length - kept.length;
+  if (omitted > 0) facts.push(["violations_omitted", `${omitted}`]);
+  return { message: cut(message, refusalMessageBytesMax), fields: kept, metadata: Object.fromEntries(facts) };
+}
+
+function shortened({ field, description, rule }: FieldViolation): FieldViolation {
+  return {
+    field: cut(field, refusalTextBytesMax),
+    description: cut(description, refusalTextBytesMax),
+    ...(rule === undefined ? {} : { rule: cut(rule, refusalTextBytesMax) }),
+  };
+}
+
+/** The text, or its beginning: without control characters, which take six bytes each in JSON, and without half of a surrogate pair. */
+function cut(text: string, bytesMax: number): string {
+  // A character has a byte at the least: what comes after so many is not looked at.
+  const plain = text
+    .slice(0, bytesMax + 1)
+    .replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ")
+    .toWellFormed();
+  if (bytesOf(plain) <= bytesMax) return plain;
+  let bytes = bytesOf(ellipsis);
+  let short = "";
+  for (const sign of plain) {
+    bytes += bytesOf(sign) - 2;
+    if (bytes > bytesMax) break;
+    short += sign;
+  }
+  return `${short}${ellipsis}`;
+}
+
+/** As JSON has it, quotation marks included: never less than in binary. */
+function bytesOf(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text));
+}
+
+const ellipsis = "...";
+
+/** The names of a violation's three fields in JSON. */
+const violationBytes = 37;
+
+/** Room for the reason, and for how many violations were left out. */
+const omittedBytes = 160;

@@ -1,0 +1,83 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { Logger } from "@rialto/telemetry";
+import { callErrors } from "../errors/call-errors.ts";
+import { refuse } from "../errors/errors.ts";
+import type { TokenVerifier } from "../identity/token-verifier.ts";
+import { isReady, type Readiness } from "../standard/readiness.ts";
+import { createStandardServices, isStandardPath } from "../standard/standard-services.ts";
+import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import { admit, answer, answerStream, type CallHead, type EndpointParts } from "./pipeline.ts";
+import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
+import { createByteHandler } from "./rpc-handler.ts";
+
+/** Calls with typed messages, for callers in the same process: no bytes, the same pipeline. */
+export interface TypedCalls {
+  /** The answer is as the handler gave it: whoever hands it on makes a message of its own from it. */
+  unary(head: CallHead, request: Message): Promise<Record<string, unknown>>;
+  stream(head: CallHead, request: Message): AsyncIterable<Record<string, unknown>>;
+}
+
+/** A service that can be called: in this process with messages or bytes, and over the network once it is listened to. */
+export interface Endpoint {
+  /** Name of the service: the audience of calls to it. */
+  readonly service: string;
+  readonly routes: readonly Route[];
+  readonly call: TypedCalls;
+  /** From now on whoever asks for its health is told to go elsewhere. */
+  readonly closing: () => void;
+  /** Answers a request, Connect or gRPC, as it would be answered over HTTP. Rejects only where the caller is gone. */
+  readonly fetchBytes: (request: ByteRequest) => Promise<ByteResponse>;
+}
+
+/** Makes an endpoint of a service's routes. */
+export function createEndpoint(o: {
+  readonly service: string;
+  readonly routes: readonly Route[];
+  readonly verifier: TokenVerifier;
+  /** Secret under which requests are fingerprinted for idempotency keys; the same on all replicas. */
+  readonly fingerprintKey: string;
+  readonly log: Logger;
+  /** Tell gRPC clients over the network what there is to call. */
+  readonly reflection?: boolean;
+  /** Until then whoever asks for its health is told to go elsewhere. It is ready from the start where this is not given. */
+  readonly readiness?: Readiness;
+}): Endpoint {
+  const { service, routes, verifier, fingerprintKey, log } = o;
+  const parts: EndpointParts = { service, verifier, fingerprintKey, log };
+  const unary = new Map<DescMethod, UnaryHandler>(routes.flatMap((route) => [...route.unary]));
+  const streams = new Map<DescMethod, StreamHandler>(routes.flatMap((route) => [...route.streams]));
+
+  const closing = new AbortController();
+  const services = routes.map((route) => route.service);
+  const answerStandard = createStandardServices({
+    services,
+    isListed: () => true,
+    reflection: o.reflection ?? false,
+    async healthOf(name) {
+      if (name !== "" && !services.some(({ typeName }) => typeName === name)) return undefined;
+      return o.readiness === undefined || isReady(await o.readiness()) ? "SERVING" : "NOT_SERVING";
+    },
+    closing: closing.signal,
+  });
+  const answerOwn = createByteHandler(parts, routes);
+
+  return {
+    service,
+    routes,
+    closing: () => closing.abort(),
+    call: {
+      async unary(head, request) {
+        const handler = unary.get(head.method);
+        if (handler === undefined) throw refuse(callErrors.METHOD_UNKNOWN);
+        return answer(parts, await admit(parts, head), handler, request);
+      },
+      async *stream(head, request) {
+        const handler = streams.get(head.method);
+        if (handler === undefined) throw refuse(callErrors.METHOD_UNKNOWN);
+        yield* answerStream(parts, await admit(parts, head), handler, request);
+      },
+    },
+    fetchBytes: (request) =>
+      isStandardPath(new URL(request.url).pathname) ? answerStandard(request) : answerOwn(request),
+  };
+}

@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { callErrors } from "../errors/call-errors.ts";
+import { Refusal, refuse } from "../errors/errors.ts";
+import { readNodeRequest, writeNodeResponse } from "../http/node-http.ts";
+import { openPort } from "../http/port.ts";
+import { upstreamStreamsMax } from "../limits.ts";
+import { type ByteRequest, byteErrorResponse, callProtocolOf } from "../wire/http-message.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
+
+/** A server that runs. */
+export interface Listening {
+  readonly port: number;
+  /** Goes on answering, and asks callers to take their next calls elsewhere. */
+  drain(): void;
+  /** Lets the calls at work end, but streams at once; breaks off what takes too long. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at its methods' paths. `extra` sees every request first and says
+ * whether it has taken it. Port 0 takes any free one. Rejects with Node's error where the port is taken.
+ */
+export async function listen(o: {
+  readonly endpoint: Endpoint;
+  readonly port: number;
+  readonly host?: string;
+  readonly extra?: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /** How bodies arrive, where the figures of `limits.ts` do not fit. */
+  readonly bodies?: BodyOptions;
+}): Promise<Listening> {
+  const { endpoint, extra } = o;
+  const closing = new AbortController();
+  const streams = streamPathsOf(endpoint);
+  const receive = createReceiver(o.bodies ?? {});
+  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    if (extra?.(req, res) === true) return;
+    // Every failure has been logged by the pipeline or means that the client is gone.
+    answerRequest(endpoint, req, res, { closing: closing.signal, streams, receive }).catch(() => res.destroy());
+  };
+  const { port, host } = o;
+  const opened = await openPort({
+    port,
+    ...(host === undefined ? {} : { host }),
+    streamsMax: upstreamStreamsMax,
+    isForPeers: true,
+    onRequest,
+  });
+  return {
+    port: opened.port,
+    drain: opened.drain,
+    close: () => {
+      endpoint.closing();
+      const closed = opened.close();
+      closing.abort(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
+      return closed;
+    },
+  };
+}
+
+async function answerRequest(
+  endpoint: Endpoint,
+  req: IncomingMessage,
+  res: ServerResponse,
+  o: { readonly closing: AbortSignal; readonly streams: ReadonlySet<string>; readonly receive: Receive },
+): Promise<void> {
+  try {
+    const request = o.receive(req, readNodeRequest(req, res));
+    await writeNodeResponse(await endpoint.fetchBytes(endingWith(request, o.closing, o.streams)), res);
+  } catch (error) {
+    if (res.headersSent || !(error instanceof Refusal)) throw error;
+    await writeNodeResponse(byteErrorResponse(error, undefined, callOf(req)), res);
+  }
+}
+
+function callOf(req: IncomingMessage) {
+  return callProtocolOf(new Headers({ "content-type": req.headers["content-type"] ?? "" }));
+}
+
+/** A stream could hold a closing server for minutes; its client finds another replica. */
+function endingWith(request: ByteRequest, closing: AbortSignal, streams: ReadonlySet<string>): ByteRequest {
+  if (!streams.has(new URL(request.url).pathname)) return request;
+  return { ...request, signal: request.signal === undefined ? closing : AbortSignal.any([request.signal, closing]) };
+}
+
+/** The paths of the methods that answer with many messages. */
+function streamPathsOf({ routes }: Endpoint): ReadonlySet<string> {
+  const methods = routes.flatMap((route) => [...route.streams.keys()]);
+  return new Set(methods.map((method) => `/${method.parent.typeName}/${method.name}`));
+}

@@ -1,0 +1,161 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { continueTrace, type Logger } from "@rialto/telemetry";
+import { callErrors } from "../errors/call-errors.ts";
+import { type Refusal, refuse } from "../errors/errors.ts";
+import { refusalOf } from "../errors/failure.ts";
+import { accessOf, decideAccess } from "../identity/access.ts";
+import { callerUnder, identify } from "../identity/identity.ts";
+import type { TokenVerifier } from "../identity/token-verifier.ts";
+import { requestIdOf } from "../wire/request-id.ts";
+import { logCall } from "./call-log.ts";
+import type { CallContext } from "./context.ts";
+import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
+import { idempotencyKeyOf } from "./idempotency.ts";
+import type { StreamHandler, UnaryHandler } from "./route.ts";
+import { assertValid } from "./validation.ts";
+
+// What happens to every call, in this order, whichever way it came:
+//
+//   admit:  deadline -> request id and trace -> identity -> access policy          (the head alone; no body is read before)
+//   answer: validation -> idempotency key -> handler
+//
+// Whatever is thrown on the way becomes a Refusal and one log line.
+
+export const traceparentHeader = "traceparent";
+
+/** What an endpoint needs to answer calls. */
+export interface EndpointParts {
+  readonly service: string;
+  readonly verifier: TokenVerifier;
+  readonly fingerprintKey: string;
+  readonly log: Logger;
+}
+
+/** The head of a call: all that is known before its message is looked at. */
+export interface CallHead {
+  readonly method: DescMethod;
+  readonly headers: Headers;
+  readonly signal: AbortSignal;
+  readonly deadline: Date | undefined;
+}
+
+/** A call that was let in. */
+export interface AdmittedCall {
+  readonly head: CallHead;
+  readonly clock: CallClock;
+  readonly context: Omit<CallContext, "idempotencyKey">;
+}
+
+/** Lets a call in by its head, or refuses it. Whoever is given an admitted call must answer it. */
+export async function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
+  const now = new Date();
+  const clock = startClock(head.signal, deadlineOf(head.method, head.deadline, now));
+  const requestId = requestIdOf(head.headers);
+  const trace = continueTrace(head.headers.get(traceparentHeader) ?? undefined);
+  const log = parts.log.child({ requestId, traceId: trace.traceId });
+  try {
+    const identified = await clock.race(identify(head.headers, parts.service, parts.verifier));
+    const { clientAddress, userToken } = identified;
+    const policy = accessOf(head.method);
+    const caller = callerUnder(policy, identified);
+    switch (decideAccess(policy, caller)) {
+      case "authenticate":
+        throw refuse(callErrors.CALLER_REQUIRED);
+      case "deny":
+        throw refuse(callErrors.ACCESS_DENIED);
+      case "unknown":
+        throw refuse(callErrors.METHOD_UNKNOWN);
+      case "allow":
+    }
+    const context = {
+      signal: clock.signal,
+      deadline: clock.deadline,
+      requestId,
+      traceparent: trace.traceparent,
+      ...(userToken === undefined ? {} : { userToken }),
+      caller,
+      method: `${head.method.parent.typeName}/${head.method.name}`,
+      now,
+      log,
+      headers: head.headers,
+      ...(clientAddress === undefined ? {} : { clientAddress }),
+    };
+    return { head, clock, context };
+  } catch (error) {
+    clock.stop();
+    const refusal = refusalOf(error);
+    logCall({ log, method: head.method, caller: undefined, started: now, refusal });
+    throw refusal;
+  }
+}
+
+/** Answers an admitted unary call. The answer is as the handler gave it. */
+export async function answer(
+  parts: EndpointParts,
+  call: AdmittedCall,
+  handler: UnaryHandler,
+  request: Message,
+): Promise<Record<string, unknown>> {
+  try {
+    const response = await call.clock.race(handler(request, contextOf(parts, call, request)));
+    finish(call, undefined);
+    return response;
+  } catch (error) {
+    throw finish(call, refusalOf(endOf(call, error)));
+  }
+}
+
+/** Answers an admitted stream, until the handler ends it, the caller leaves or the deadline passes. */
+export async function* answerStream(
+  parts: EndpointParts,
+  call: AdmittedCall,
+  handler: StreamHandler,
+  request: Message,
+): AsyncGenerator<Record<string, unknown>, void> {
+  let refusal: Refusal | undefined;
+  let messages: AsyncIterator<Record<string, unknown>> | undefined;
+  const { caller } = call.context;
+  // A stream outlasts the check of its caller's token: it ends with their session.
+  const unheard =
+    caller.kind === "user"
+      ? parts.verifier.onSessionEnd?.(caller.sessionId, () => call.clock.end(refuse(callErrors.SESSION_ENDED)))
+      : undefined;
+  try {
+    messages = handler(request, contextOf(parts, call, request))[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await call.clock.race(messages.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } catch (error) {
+    refusal = refusalOf(endOf(call, error));
+    throw refusal;
+  } finally {
+    // A handler that waits for its next change is not waited for: the signal tells it.
+    messages?.return?.().catch(() => undefined);
+    unheard?.();
+    finish(call, refusal);
+  }
+}
+
+/** What is thrown by work that the signal broke off says less than the signal. */
+function endOf(call: AdmittedCall, error: unknown): unknown {
+  return call.clock.signal.aborted ? call.clock.signal.reason : error;
+}
+
+function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): CallContext {
+  const { method, headers } = call.head;
+  const { caller, clientAddress } = call.context;
+  assertValid(method.input, request);
+  const { fingerprintKey } = parts;
+  const idempotencyKey = idempotencyKeyOf({ method, request, headers, caller, clientAddress, fingerprintKey });
+  return { ...call.context, idempotencyKey };
+}
+
+/** Ends an admitted call: its clock stops, its line is logged. Gives back what it was refused with. */
+export function finish<R extends Refusal | undefined>(call: AdmittedCall, refusal: R): R {
+  call.clock.stop();
+  const { log, caller, now: started } = call.context;
+  logCall({ log, method: call.head.method, caller, started, refusal });
+  return refusal;
+}

@@ -1,0 +1,172 @@
+import type { Message } from "@bufbuild/protobuf";
+import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { grpcStatusOk, headerGrpcStatus } from "@connectrpc/connect/protocol-grpc";
+import { requestSizeOf } from "../bounds/request-size.ts";
+import { type SizedMethod, sizedRequest } from "../bounds/sized-request.ts";
+import { callErrors } from "../errors/call-errors.ts";
+import { type Refusal, refuse } from "../errors/errors.ts";
+import { refusalOf } from "../errors/failure.ts";
+import { compressionBytesMin, messageBytesMax } from "../limits.ts";
+import { connectErrorOf } from "../wire/connect-error.ts";
+import {
+  type ByteRequest,
+  type ByteResponse,
+  byteErrorResponse,
+  type CallProtocol,
+  callProtocolOf,
+  clientResponse,
+  compressions,
+  unwritable,
+  withReason,
+} from "../wire/http-message.ts";
+import { withHttpReason } from "../wire/http-refusal.ts";
+import { versionRefusal, withPlainContentType } from "../wire/request-head.ts";
+import { requestIdHeader, requestIdOf } from "../wire/request-id.ts";
+import { boundTimeout } from "../wire/wire-protocol.ts";
+import { type AdmittedCall, admit, answer, answerStream, type EndpointParts, finish } from "./pipeline.ts";
+import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
+
+/** What the byte handler knows of a call between its head and its end. */
+interface CallState {
+  readonly signal: AbortSignal;
+  call: AdmittedCall | undefined;
+  /** Why the message was not decoded, where its bytes alone show that it is not to be. */
+  unread: Refusal | undefined;
+  /** Whether the message was understood, and the pipeline ends the call. */
+  isAnswering: boolean;
+  /** Whether the handler gave an answer, which is still to be written. */
+  isAnswered: boolean;
+}
+
+const okStatus = 200;
+
+const stateKey = createContextKey<CallState | undefined>(undefined);
+
+/** Answers Connect, gRPC and gRPC-Web requests, binary and JSON, for an endpoint's routes. The head is judged before the body is read. */
+export function createByteHandler(
+  parts: EndpointParts,
+  routes: readonly Route[],
+): (request: ByteRequest) => Promise<ByteResponse> {
+  const router = createConnectRouter({
+    grpc: true,
+    grpcWeb: true,
+    acceptCompression: [...compressions],
+    compressMinBytes: compressionBytesMin,
+    readMaxBytes: messageBytesMax,
+    writeMaxBytes: messageBytesMax,
+    // Who reads JSON by eye wants to see "available": 0.
+    jsonOptions: { alwaysEmitImplicit: true },
+    requestGate: (context) => letIn(parts, context),
+  });
+  for (const { unary, streams } of routes) {
+    for (const [method, handler] of unary) router.rpc(method, unaryOf(parts, handler));
+    for (const [method, handler] of streams) router.rpc(method, streamOf(parts, handler));
+  }
+  const handlers = new Map(
+    router.handlers.map((handler) => {
+      const { method } = handler;
+      const sized: SizedMethod = { method, size: requestSizeOf(method), compressions };
+      return [handler.requestPath, { handler, sized }];
+    }),
+  );
+
+  return async (given) => {
+    const asked = withPlainContentType(given);
+    const found = handlers.get(new URL(asked.url).pathname);
+    const call = callProtocolOf(asked.header);
+    if (found === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, call);
+    const unknownVersion = versionRefusal(asked);
+    if (unknownVersion !== undefined) return byteErrorResponse(unknownVersion, undefined, call);
+    const { handler, sized } = found;
+    const state: CallState = {
+      signal: asked.signal ?? new AbortController().signal,
+      call: undefined,
+      unread: undefined,
+      isAnswering: false,
+      isAnswered: false,
+    };
+    const request = sizedRequest(asked, sized, (refusal) => {
+      state.unread = refusal;
+    });
+    boundTimeout(request.header);
+    const response = await handler({
+      httpVersion: "1.1",
+      method: request.method,
+      url: request.url,
+      header: request.header,
+      body: request.body ?? createAsyncIterable<Uint8Array>([]),
+      signal: state.signal,
+      contextValues: createContextValues().set(stateKey, state),
+    });
+    const answered = withHttpReason(clientResponse(response), handler.method);
+    if (state.call !== undefined && state.isAnswered && isError(answered, call)) {
+      // The handler's answer is no message, or too large a one: its bug, of which Connect has told the caller too much.
+      const { refusal, headers } = await unwritable(answered, call);
+      return byteErrorResponse(finish(state.call, refusal), headers, call);
+    }
+    if (state.call === undefined || state.isAnswering) return answered;
+    // Let in, but its message could not be read: Connect has answered, without a reason.
+    const { response: told, refusal } = await withReason(answered, call, state.unread);
+    finish(state.call, refusal);
+    return told;
+  };
+}
+
+/** Whether an answer says already, before its body was read, that it is an error. gRPC-Web says it in the body. */
+function isError({ status, trailer }: ByteResponse, { protocol }: CallProtocol): boolean {
+  return status !== okStatus || (protocol === "grpc" && trailer.get(headerGrpcStatus) !== grpcStatusOk);
+}
+
+async function letIn(parts: EndpointParts, context: HandlerContext): Promise<void> {
+  const state = stateOf(context);
+  const requestId = requestIdOf(context.requestHeader);
+  context.requestHeader.set(requestIdHeader, requestId);
+  context.responseHeader.set(requestIdHeader, requestId);
+  const timeoutMs = context.timeoutMs();
+  try {
+    state.call = await admit(parts, {
+      method: context.method,
+      headers: context.requestHeader,
+      signal: state.signal,
+      deadline: timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs),
+    });
+  } catch (error) {
+    throw connectErrorOf(refusalOf(error));
+  }
+}
+
+function stateOf(context: HandlerContext): CallState {
+  const state = context.values.get(stateKey);
+  if (state === undefined) throw new Error("the byte handler was called without its state");
+  return state;
+}
+
+function callOf(context: HandlerContext): AdmittedCall {
+  const state = stateOf(context);
+  if (state.call === undefined) throw new Error("the call was not let in");
+  state.isAnswering = true;
+  return state.call;
+}
+
+function unaryOf(parts: EndpointParts, handler: UnaryHandler) {
+  return async (request: Message, context: HandlerContext): Promise<Record<string, unknown>> => {
+    try {
+      const response = await answer(parts, callOf(context), handler, request);
+      stateOf(context).isAnswered = true;
+      return response;
+    } catch (error) {
+      throw connectErrorOf(refusalOf(error));
+    }
+  };
+}
+
+function streamOf(parts: EndpointParts, handler: StreamHandler) {
+  return async function* (request: Message, context: HandlerContext): AsyncGenerator<Record<string, unknown>, void> {
+    try {
+      yield* answerStream(parts, callOf(context), handler, request);
+    } catch (error) {
+      throw connectErrorOf(refusalOf(error));
+    }
+  };
+}

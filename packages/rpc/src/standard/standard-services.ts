@@ -1,0 +1,129 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { health, reflection, reflectionAlpha } from "@rialto/contracts/grpc";
+import { callErrors } from "../errors/call-errors.ts";
+import { refuse } from "../errors/errors.ts";
+import { refusalOf } from "../errors/failure.ts";
+import { reflectionQuestionsMax, standardMessageBytesMax, streamTimeoutMsMax } from "../limits.ts";
+import { connectErrorOf } from "../wire/connect-error.ts";
+import {
+  type ByteRequest,
+  type ByteResponse,
+  byteErrorResponse,
+  callProtocolOf,
+  clientResponse,
+} from "../wire/http-message.ts";
+import { withHttpReason } from "../wire/http-refusal.ts";
+import { versionRefusal, withPlainContentType } from "../wire/request-head.ts";
+import { boundTimeout } from "../wire/wire-protocol.ts";
+import { createHealth, type HealthOf } from "./grpc-health.ts";
+import { createReflection, type ReflectionAnswer, type ReflectionQuestion } from "./reflection.ts";
+
+/** True for a path of one of gRPC's own services. */
+export function isStandardPath(path: string): boolean {
+  return path.startsWith("/grpc.");
+}
+
+/** True for a path of theirs that may be answered for minutes: watched health, and reflection, which is asked as often as its caller likes. */
+export function isStandardStream(path: string): boolean {
+  return streams.has(path);
+}
+
+/** True for a path of health, which is answered when little else is. */
+export function isHealthPath(path: string): boolean {
+  return path.startsWith(`/${health.Health.typeName}/`);
+}
+
+/** Answers a request for one of them. Each question of a stream of reflection after its first is counted, and refused with what the counting throws. */
+export type AnswerStandard = (request: ByteRequest, countQuestion?: () => Promise<void>) => Promise<ByteResponse>;
+
+const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
+
+const streams: ReadonlySet<string> = new Set(
+  own
+    .flatMap(({ methods }) => methods)
+    .filter(({ methodKind }) => methodKind !== "unary")
+    .map(({ parent, name }) => `/${parent.typeName}/${name}`),
+);
+
+/**
+ * Answers gRPC's own services, health and reflection (v1, and v1alpha as older tools ask it), in every protocol. They take no token:
+ * what asks is a probe or a developer's tool, and what they tell is in the contract.
+ */
+export function createStandardServices(o: {
+  /** Those that are told of. */
+  readonly services: readonly DescService[];
+  readonly isListed: (method: DescMethod) => boolean;
+  readonly reflection: boolean;
+  readonly healthOf: HealthOf;
+  /** Ends what is watched, and says NOT_SERVING from then on. */
+  readonly closing: AbortSignal;
+}): AnswerStandard {
+  const router = createConnectRouter({ readMaxBytes: standardMessageBytesMax, maxTimeoutMs: streamTimeoutMsMax });
+  const names = o.services.filter((service) => service.methods.some(o.isListed)).map(({ typeName }) => typeName);
+  router.service(health.Health, createHealth(names, o.healthOf, o.closing));
+  if (o.reflection) addReflection(router, o);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return async (given, countQuestion = async () => undefined) => {
+    const request = withPlainContentType(given);
+    const handler = handlers.get(new URL(request.url).pathname);
+    if (handler === undefined)
+      return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, callProtocolOf(request.header));
+    const unknownVersion = versionRefusal(request);
+    if (unknownVersion !== undefined)
+      return byteErrorResponse(unknownVersion, undefined, callProtocolOf(request.header));
+    boundTimeout(request.header);
+    const response = await handler({
+      // Reflection answers while it is asked. Who asks over HTTP/1.1 asks all first, and is answered as well.
+      httpVersion: "2.0",
+      method: request.method,
+      url: request.url,
+      header: request.header,
+      body: request.body ?? createAsyncIterable<Uint8Array>([]),
+      signal: AbortSignal.any([request.signal ?? o.closing, o.closing]),
+      contextValues: createContextValues().set(countKey, countQuestion),
+    });
+    return withHttpReason(clientResponse(response), handler.method);
+  };
+}
+
+function addReflection(
+  router: ReturnType<typeof createConnectRouter>,
+  o: { readonly services: readonly DescService[]; readonly isListed: (method: DescMethod) => boolean },
+): void {
+  const answer = createReflection(
+    [...o.services, ...own],
+    (method) => own.includes(method.parent) || o.isListed(method),
+  );
+  async function* answers<R extends Question>(requests: AsyncIterable<R>, { values }: HandlerContext) {
+    const sent = new Set<string>();
+    let asked = 0;
+    for await (const originalRequest of requests) {
+      asked += 1;
+      // The first was counted as the call that it is.
+      if (asked > 1) await allowed(asked, values.get(countKey));
+      const messageResponse: ReflectionAnswer = answer(originalRequest.messageRequest, sent);
+      yield { validHost: originalRequest.host, originalRequest, messageResponse };
+    }
+  }
+  router.service(reflection.ServerReflection, { serverReflectionInfo: answers });
+  router.service(reflectionAlpha.ServerReflection, { serverReflectionInfo: answers });
+}
+
+async function allowed(asked: number, countQuestion: () => Promise<void>): Promise<void> {
+  try {
+    if (asked > reflectionQuestionsMax) throw refuse(callErrors.RATE_LIMITED);
+    await countQuestion();
+  } catch (error) {
+    throw connectErrorOf(refusalOf(error));
+  }
+}
+
+const countKey = createContextKey(async (): Promise<void> => undefined);
+
+interface Question {
+  readonly host: string;
+  readonly messageRequest: ReflectionQuestion;
+}

@@ -1,0 +1,67 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { AuditEntrySchema, AuditService } from "@rialto/contracts";
+import { type AuditEntry, type AuditFilter, type Database, listAudit } from "@rialto/database";
+import { messageSize, pageFrom, pageOf, type Route, serve } from "@rialto/rpc";
+import type { ServiceName } from "../service-name.ts";
+
+/** What audit entries are listed by, newest first: their ids, which are UUIDv7. */
+export const auditKeys = [(text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)] as const;
+
+export const auditEntryBytes = messageSize(AuditEntrySchema);
+
+/** Serves the audit entries that this service keeps. */
+export function auditRoute(service: ServiceName, { sql }: Pick<Database, "sql">): Route {
+  return serve(AuditService, {
+    async listAuditEntries(request) {
+      const filter = auditFilterOf(request);
+      const { limit, after } = pageOf(request, filter, auditKeys);
+      const rows = await listAudit(sql, filter, { after: after?.[0], limit: limit + 1 });
+      const page = pageFrom(rows, {
+        limit,
+        filter,
+        keysOf: ({ id }) => [id],
+        messageOf: (entry) => messageOf(service, entry),
+        bytesOf: auditEntryBytes,
+      });
+      return { entries: page.messages, nextPageToken: page.nextPageToken };
+    },
+  });
+}
+
+function messageOf(service: ServiceName, entry: AuditEntry): MessageInitShape<typeof AuditEntrySchema> {
+  const { id, time, actor, method, subject, changes, requestId, clientAddress = "" } = entry;
+  return {
+    id,
+    time: timestampFromDate(time),
+    service,
+    actor,
+    method,
+    subject,
+    changes: changes.map(({ field, before, after }) => ({
+      field,
+      ...(before === undefined ? {} : { before }),
+      ...(after === undefined ? {} : { after }),
+    })),
+    requestId,
+    clientAddress,
+  };
+}
+
+/** What a request filters by, in one form for the page tokens of all services. */
+export function auditFilterOf(request: {
+  readonly actor: string;
+  readonly subject: string;
+  readonly method: string;
+  readonly startTime?: Timestamp | undefined;
+  readonly endTime?: Timestamp | undefined;
+}): AuditFilter {
+  const given = (text: string) => (text === "" ? undefined : text);
+  return {
+    actor: given(request.actor),
+    subject: given(request.subject),
+    method: given(request.method),
+    from: request.startTime && timestampDate(request.startTime),
+    before: request.endTime && timestampDate(request.endTime),
+  };
+}

@@ -1,0 +1,132 @@
+import { fromJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  PauseSubscriptionResponseSchema,
+  RemoveSubscriptionResponseSchema,
+  ResumeSubscriptionResponseSchema,
+  SubscriptionService,
+} from "@rialto/contracts";
+import { type AuditChange, type Database, once, recordAudit, type Transaction } from "@rialto/database";
+import {
+  isPaused,
+  type Jobs,
+  type PublisherFigures,
+  pauseSubscription,
+  publisherFigures,
+  removeFromInbox,
+  removeRegistration,
+  resumeSubscription,
+  type SubscriberFigures,
+  type Subscription,
+  subscriberFigures,
+} from "@rialto/events";
+import { auditOf, type CallContext, callerName, type Route, refuse, serve } from "@rialto/rpc";
+import type { ServiceName } from "../service-name.ts";
+import { eventErrors } from "./errors.ts";
+import { mergeSubscriptions, type SubscriptionPart } from "./merge-subscriptions.ts";
+
+/** What a service keeps of subscriptions: those that are registered with it, and those that it runs itself. */
+export interface SubscriptionParts {
+  readonly service: ServiceName;
+  readonly database: Database;
+  readonly jobs: Jobs;
+  readonly subscriptions: readonly Subscription[];
+  /** Whether the schema has an outbox, and whether it has an inbox. */
+  readonly publishes: boolean;
+  readonly subscribes: boolean;
+  /** Whether the schema has an audit log. */
+  readonly audits?: boolean;
+}
+
+/** Serves what this service knows of subscriptions; the gateway puts the answers of all services together. */
+export function subscriptionRoute(parts: SubscriptionParts): Route {
+  const { service, database, jobs, subscriptions, publishes, subscribes, audits = false } = parts;
+  const { sql } = database;
+  const isRun = (name: string) => subscriptions.some((subscription) => subscription.name === name);
+
+  async function audit(
+    tx: Transaction,
+    ctx: CallContext,
+    name: string,
+    changes: readonly AuditChange[],
+  ): Promise<void> {
+    if (audits) await recordAudit(tx, auditOf(ctx, { subject: `subscription:${name}`, changes }));
+  }
+
+  /** Does one thing to a subscription that this service runs, once for a key. */
+  async function change(
+    ctx: CallContext,
+    o: { readonly name: string; readonly what: string; readonly paused: boolean; work(tx: Transaction): Promise<void> },
+  ) {
+    const { idempotencyKey, caller, log } = ctx;
+    if (!isRun(o.name)) throw refuse(eventErrors.SUBSCRIPTION_NOT_FOUND);
+    const answer = await once(sql, idempotencyKey, async (tx) => {
+      const before = await isPaused(tx, o.name);
+      await o.work(tx);
+      if (before !== o.paused)
+        await audit(tx, ctx, o.name, [{ field: "paused", before: String(before), after: String(o.paused) }]);
+      return {};
+    });
+    log.info({ subscription: o.name, actor: callerName(caller) }, o.what);
+    return answer;
+  }
+
+  return serve(SubscriptionService, {
+    async listSubscriptions(_request, ctx) {
+      const [published, subscribed] = await Promise.all([
+        publishes ? publisherFigures(sql) : [],
+        subscribes ? subscriberFigures(sql) : [],
+      ]);
+      const ours = subscriptions.map(({ name }) => ({ name, subscriber: service }));
+      const all = [...ours, ...published.map(ofPublisher), ...subscribed.map(ofSubscriber)];
+      return { subscriptions: mergeSubscriptions(all, ctx.now) };
+    },
+
+    async pauseSubscription({ name }, ctx) {
+      const what = "a subscription was paused";
+      const answer = await change(ctx, { name, what, paused: true, work: (tx) => pauseSubscription(tx, name) });
+      return fromJson(PauseSubscriptionResponseSchema, answer);
+    },
+
+    async resumeSubscription({ name }, ctx) {
+      const what = "a subscription goes on";
+      const answer = await change(ctx, { name, what, paused: false, work: (tx) => resumeSubscription(tx, name) });
+      return fromJson(ResumeSubscriptionResponseSchema, answer);
+    },
+
+    async removeSubscription({ name }, ctx) {
+      const { idempotencyKey, caller, log } = ctx;
+      const answer = await once(sql, idempotencyKey, async (tx) => {
+        if (isRun(name) && !(await isPaused(tx, name))) throw refuse(eventErrors.SUBSCRIPTION_IN_USE);
+        const unregistered = publishes && (await removeRegistration(tx, name));
+        const forgotten = subscribes && (await removeFromInbox(tx, name));
+        if (!unregistered && !forgotten) throw refuse(eventErrors.SUBSCRIPTION_NOT_FOUND);
+        const removed = [...(unregistered ? ["registration"] : []), ...(forgotten ? ["inbox"] : [])];
+        await audit(
+          tx,
+          ctx,
+          name,
+          removed.map((field) => ({ field, after: "REMOVED" })),
+        );
+        // Before the commit: while the queue is down nothing is removed, and the call is repeated.
+        if (unregistered) await jobs.empty(name);
+        return {};
+      });
+      log.warn({ subscription: name, actor: callerName(caller) }, "a subscription was removed");
+      return fromJson(RemoveSubscriptionResponseSchema, answer);
+    },
+  });
+}
+
+function ofPublisher({ subscription, topics, lag, oldestTime }: PublisherFigures): SubscriptionPart {
+  return { name: subscription, topics: [...topics], lag: BigInt(lag), ...oldest(oldestTime) };
+}
+
+function ofSubscriber({ subscription, paused, waiting, dead, oldestTime }: SubscriberFigures): SubscriptionPart {
+  const figures = { waiting: BigInt(waiting), lag: BigInt(waiting), deadLetters: BigInt(dead) };
+  return { name: subscription, paused, ...figures, ...oldest(oldestTime) };
+}
+
+function oldest(time: Date | null) {
+  return time === null ? {} : { oldestTime: timestampFromDate(time) };
+}

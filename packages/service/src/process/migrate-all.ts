@@ -1,0 +1,47 @@
+import type { Logger } from "@rialto/telemetry";
+import { auditCommand } from "../audit/command.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigurationError } from "../config/configuration-error.ts";
+import type { ServiceDefinition } from "../define-service.ts";
+import { openSecret } from "../identity/identity.ts";
+import type { ServiceName } from "../service-name.ts";
+import { connect, type DatabaseAccess, prepareDatabases } from "./databases.ts";
+
+/**
+ * Makes the roles, schemas and tables of all these services in the Postgres of DATABASE_URL, so that their processes need no role
+ * that may create. Does nothing to what is there already.
+ */
+export async function migrateAll(
+  definitions: readonly ServiceDefinition[],
+  o: { readonly config: Config; readonly log: Logger },
+): Promise<void> {
+  const { config, log } = o;
+  const lines: string[] = [];
+  if (config.databaseUrl === undefined)
+    lines.push("DATABASE_URL must be set: a role that may create roles and schemas");
+  if (config.production && config.secret === undefined)
+    lines.push("RIALTO_SECRET must be set: the passwords of the runtime roles come from it (NODE_ENV is production)");
+  if (lines.length > 0) throw new ConfigurationError(lines);
+  const access = { adminUrl: config.databaseUrl, secret: await openSecret(config), config };
+  await prepareDatabases(
+    access,
+    definitions.flatMap((definition) => definition.schemas),
+    log,
+  );
+  for (const { name } of definitions) if (config.databaseUrls[name] === undefined) await audit(access, name);
+  log.info({ schemas: definitions.flatMap(({ schemas }) => schemas.map(({ name }) => name)) }, "the schemas are ready");
+}
+
+/** Says in the audit log of a service that its schema was migrated, and how many migrations it has now. */
+async function audit(access: DatabaseAccess, service: ServiceName): Promise<void> {
+  const database = await connect(access, service, service);
+  try {
+    await database.sql.begin(async (tx) => {
+      const [ledger] = await tx<{ count: number }[]>`select count(*)::int as count from __drizzle_migrations`;
+      const changes = [{ field: "migrations", after: String(ledger?.count ?? 0) }];
+      await auditCommand(tx, { command: "migrate", subject: `schema:${service}`, changes });
+    });
+  } finally {
+    await database.close();
+  }
+}

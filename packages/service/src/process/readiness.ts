@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { codeOf, type Database, meaningOf } from "@rialto/database";
+import type { Readiness } from "@rialto/rpc";
+import type { Registrar } from "../events/registrar.ts";
+
+/** How long a database may take to answer. */
+const databaseAnswerMsMax = 1_000;
+/** How long its answer holds: probes, however many, ask it once a second. */
+const databaseAnswerKeptMs = 1_000;
+/** Questions that a database may have open. One may hang on a dead connection for minutes while others are answered. */
+const databaseQuestionsMax = 3;
+
+/**
+ * When a service takes work: once each of its subscriptions has been registered with its publisher since this process started, because what is
+ * published before is not for it, and while its databases answer, can be written to, and take what is written: not while the server is read-only or a
+ * standby, nor while every write of the last 10 s failed as an outage. No longer as soon as it stops. Other services, the queue and
+ * the list of ended sessions may be away: it goes on without them.
+ */
+export function createReadiness(o: {
+  readonly databases: readonly ReadyDatabase[];
+  readonly registrar: Pick<Registrar, "waiting">;
+  readonly stopping: AbortSignal;
+}): Readiness {
+  const databases = o.databases.map((database) => ({ ...database, ask: createDatabaseCheck(database) }));
+  return async () => {
+    if (o.stopping.aborted) return { isStopping: true, waiting: [] };
+    const registrations = o.registrar
+      .waiting()
+      .map(({ subscription, publisher }) => `registration of ${subscription} with ${publisher}`);
+    const missing = await Promise.all(
+      databases.map(async ({ schema, writes, ask }) => {
+        const answer = await ask();
+        if (answer === "none") return [`answer of the database of ${schema}`];
+        if (answer === "read-only") return [`a database of ${schema} that takes writes`];
+        return writes.areFailing() ? [`a write to the database of ${schema} that succeeds`] : [];
+      }),
+    );
+    return { isStopping: o.stopping.aborted, waiting: [...registrations, ...missing.flat()] };
+  };
+}
+
+type ReadyDatabase = Pick<Database, "schema" | "sql" | "writes" | "renew">;
+
+type Answer = "writable" | "read-only" | "none";
+
+/** Asks a database whether it is there and can be written to, by a question that writes nothing. */
+function createDatabaseCheck({ sql, renew }: ReadyDatabase): () => Promise<Answer> {
+  let last: { readonly time: number; readonly answer: Promise<Answer> } | undefined;
+  let open = 0;
+  const question = async (): Promise<Answer> => {
+    try {
+      // On in a standby too, and wherever an administrator made transactions read-only.
+      const [row] = await sql<
+        { isReadOnly: boolean }[]
+      >`select current_setting('transaction_read_only')::bool as "isReadOnly"`;
+      if (row?.isReadOnly !== true) return "writable";
+      renew();
+      return "read-only";
+    } catch (error) {
+      // What says that the server lives and is at its limits is for the writes to tell.
+      return meaningOf(codeOf(error))?.server === "ready" ? "writable" : "none";
+    }
+  };
+  const ask = async (): Promise<Answer> => {
+    if (open >= databaseQuestionsMax) return "none";
+    open += 1;
+    const answered = question().finally(() => {
+      open -= 1;
+    });
+    return await Promise.race([answered, sleep(databaseAnswerMsMax, "none" as const, { ref: false })]);
+  };
+  return () => {
+    const now = Date.now();
+    if (last === undefined || now - last.time >= databaseAnswerKeptMs) last = { time: now, answer: ask() };
+    return last.answer;
+  };
+}

@@ -1,0 +1,307 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AuthService } from "@rialto/contracts";
+import { type Database, isOutage } from "@rialto/database";
+import { createRelay, type Jobs, runSubscription } from "@rialto/events";
+import {
+  createEndpoint,
+  createHealthPages,
+  createTokenVerifier,
+  type Endpoint,
+  isUnavailable,
+  type Listening,
+  listen,
+  type Readiness,
+  type Revocations,
+  type Route,
+  type TokenVerifier,
+  watchRevocations,
+} from "@rialto/rpc";
+import type { Logger } from "@rialto/telemetry";
+import { auditRoute } from "../audit/route.ts";
+import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "../clients.ts";
+import type { Config } from "../config/config.ts";
+import type { OpenService, ServiceDefinition } from "../define-service.ts";
+import { deadLetterRoute } from "../events/dead-letter-route.ts";
+import { createRegistrar, type Registrar } from "../events/registrar.ts";
+import { askOpenSince, registrationRoute } from "../events/registration.ts";
+import { subscriptionRoute } from "../events/subscription-route.ts";
+import { type Identity, openIdentity } from "../identity/identity.ts";
+import { sweepAuditLog } from "../schedules/audit-retention.ts";
+import { sweepIdempotencyKeys } from "../schedules/idempotency-retention.ts";
+import { runSchedule } from "../schedules/run-schedule.ts";
+import { defaultPorts, type ServiceName } from "../service-name.ts";
+import type { Announcement } from "../startup-notice.ts";
+import { requireConnections } from "./connection-need.ts";
+import { createApp } from "./create-app.ts";
+import { connect, connectJobs, type DatabaseAccess, prepareDatabases } from "./databases.ts";
+import { createReadiness } from "./readiness.ts";
+import { createTeardown, type Teardown } from "./teardown.ts";
+
+export interface RunOptions {
+  readonly config: Config;
+  /** The log of each service. */
+  readonly logOf: (service: ServiceName) => Logger;
+  /** A role that may create roles and schemas, where it is not DATABASE_URL's: the embedded Postgres'. */
+  readonly adminUrl?: string;
+  /** Take requests from the network. One service alone does; where all run in one process the gateway is the only door. */
+  readonly listens: boolean;
+}
+
+/** Services that run in this process. */
+export interface Running {
+  /** To be called without a network: what the gateway forwards to in one process. */
+  readonly endpoints: ReadonlyMap<ServiceName, Endpoint>;
+  /** For whoever else in this process calls them: the gateway's door to what they keep of events. */
+  readonly clients: ClientFactory;
+  readonly verifier: TokenVerifier;
+  /** The list of ended sessions that the verifier goes by. */
+  readonly revocations: Revocations;
+  readonly identity: Identity;
+  /** Where it listens, if it does. */
+  readonly port: number | undefined;
+  /** What the seeds of this start have to say. */
+  readonly announcements: readonly Announcement[];
+  /** Is not ready from now on, answers on for as long as it drains, stops taking requests, finishes what runs, stops schedules, subscriptions and relays, and closes what is open, in this order. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs one service or many in this process: prepares their databases, opens them, fills new ones, registers their subscriptions and
+ * starts their work. What is called and runs here too is called as a function; the rest over the network. When a part does not
+ * start, everything that did is stopped again before the error is thrown.
+ */
+export async function runServices(definitions: readonly ServiceDefinition[], o: RunOptions): Promise<Running> {
+  const first = definitions[0];
+  if (first === undefined) throw new Error("There is no service to run");
+  const log = o.logOf(first.name);
+  const teardown = createTeardown(log);
+  try {
+    return await start(definitions, { ...o, log }, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+/** One service on its way up. */
+interface Part {
+  readonly definition: ServiceDefinition;
+  readonly name: ServiceName;
+  readonly log: Logger;
+  readonly database: Database;
+  readonly extras: ReadonlyMap<string, Database>;
+  /** Undefined where the service publishes nothing: its schema has no outbox. */
+  readonly relay: ReturnType<typeof createRelay> | undefined;
+  /** Whether its schema has an inbox, and whether it keeps idempotency keys. */
+  readonly subscribes: boolean;
+  readonly keepsKeys: boolean;
+  /** Whether it keeps an audit log. */
+  readonly audits: boolean;
+}
+
+/** One service that is open: it can be called, and has not begun its own work. */
+interface Opened {
+  readonly part: Part;
+  readonly open: OpenService;
+  readonly endpoint: Endpoint;
+  readonly registrar: Registrar;
+  readonly readiness: Readiness;
+}
+
+async function start(
+  definitions: readonly ServiceDefinition[],
+  o: RunOptions & { readonly log: Logger },
+  teardown: Teardown,
+): Promise<Running> {
+  const { config, log } = o;
+  const identity = await openIdentity(config);
+  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config };
+  await prepareDatabases(
+    access,
+    definitions.flatMap((definition) => definition.schemas),
+    log,
+  );
+  const connections = await Promise.all(
+    definitions.map(async (definition) => await openConnections(definition, access, teardown)),
+  );
+  const jobs = await connectJobs(
+    access,
+    connections.flatMap(({ database, extras }) => [database, ...extras.values()]),
+  );
+  teardown.add("jobs", () => jobs.close());
+
+  const endpoints = new Map<ServiceName, Endpoint>();
+  const runsHere = definitions.map((definition) => definition.name);
+  const clients = createClientFactory({ config, identity, endpoints, runsHere });
+  teardown.add("clients", () => clients.close());
+  const sessions = clients.of(AuthService, runsHere[0] ?? "gateway");
+  const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
+  teardown.add("revocations", () => revocations.stop());
+  const verifier = createTokenVerifier({
+    accessKeys: accessKeysFrom(sessions),
+    serviceKeys: identity.serviceKeys,
+    revocations,
+  });
+
+  const announcements: Announcement[] = [];
+  const announce = (announcement: Announcement) => announcements.push(announcement);
+  const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, o.logOf(part.name))));
+  const stopping = new AbortController();
+  const opened: Opened[] = [];
+  for (const part of parts) {
+    const wakeRelay = () => part.relay?.wake();
+    const open = await part.definition.open(createApp({ ...part, clients, config, identity, wakeRelay, announce }));
+    teardown.add("services", () => open.stop());
+    const { name: service, database, extras } = part;
+    const registrar = createRegistrar({ service, subscriptions: open.subscriptions, runsHere, clients, log: part.log });
+    const databases = [database, ...extras.values()];
+    const readiness = createReadiness({ databases, registrar, stopping: stopping.signal });
+    const endpoint = createEndpoint({
+      service,
+      routes: [...open.routes, ...eventRoutes(part, open, jobs)],
+      verifier,
+      fingerprintKey: identity.derivedKey(`${service} idempotency fingerprint`),
+      log: part.log,
+      reflection: config.reflection,
+      readiness,
+    });
+    endpoints.set(service, endpoint);
+    opened.push({ part, open, endpoint, registrar, readiness });
+  }
+
+  const onPostgres = config.redisUrl === undefined;
+  const subscriptions = opened.reduce((sum, { open }) => sum + open.subscriptions.length, 0);
+  const databases = parts.flatMap(({ database, extras }) => [database, ...extras.values()]);
+  await requireConnections(databases, onPostgres ? subscriptions : undefined);
+  // What is published here is registered before anything can happen. The others' publishers may wait for this process in turn.
+  for (const { registrar } of opened) await registrar.registerHere();
+  for (const { open } of opened) await open.seed();
+
+  for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
+  for (const { part, open } of opened) runSubscriptions(part, open, { jobs, clients }, teardown);
+  for (const { part, open } of opened) runSchedules(part, open, config, teardown);
+  const server = o.listens ? await listenAlone(opened, { config, clients, revocations }, teardown) : undefined;
+  for (const { registrar } of opened) registrar.registerElsewhere(stopping.signal);
+
+  const stop = async () => {
+    // First of all, whoever asks is told to go elsewhere while what runs ends.
+    stopping.abort();
+    if (server !== undefined && config.drainSeconds > 0) {
+      server.drain();
+      await sleep(config.drainSeconds * 1_000);
+    }
+    await teardown.run();
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    ...{ endpoints, clients, verifier, revocations, identity, announcements },
+    port: server?.port,
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+async function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
+  const { name } = definition;
+  const open = async (schema: string) => {
+    const database = await connect(access, schema, name);
+    teardown.add("databases", () => database.close());
+    return database;
+  };
+  const [own, ...extra] = await Promise.all(
+    definition.schemas.map(async (schema) => [schema.name, await open(schema.name)] as const),
+  );
+  if (own === undefined) throw new Error(`${name} has no schema`);
+  return { definition, name, database: own[1], extras: new Map(extra) };
+}
+
+async function withRelay(part: Awaited<ReturnType<typeof openConnections>>, jobs: Jobs, log: Logger): Promise<Part> {
+  const { database } = part;
+  const [row] = await database.sql<{ publishes: boolean; subscribes: boolean; keepsKeys: boolean; audits: boolean }[]>`
+    select to_regclass('outbox') is not null as publishes, to_regclass('inbox') is not null as subscribes,
+      to_regclass('idempotency') is not null as "keepsKeys", to_regclass('audit_entry') is not null as audits`;
+  const { publishes = false, subscribes = false, keepsKeys = false, audits = false } = row ?? {};
+  const relay = publishes ? createRelay({ database, jobs, log }) : undefined;
+  return { ...part, log, relay, subscribes, keepsKeys, audits };
+}
+
+/** What every service serves beside its own: registrations where it publishes, dead letters where it subscribes, its audit log where it keeps one. */
+function eventRoutes(part: Part, { subscriptions }: OpenService, jobs: Jobs): readonly Route[] {
+  const { name: service, database, subscribes, audits } = part;
+  const publishes = part.relay !== undefined;
+  return [
+    ...(publishes ? [registrationRoute(service, database)] : []),
+    ...(subscribes ? [deadLetterRoute({ database, subscriptions, audits })] : []),
+    ...(audits ? [auditRoute(service, database)] : []),
+    subscriptionRoute({ service, database, jobs, subscriptions, publishes, subscribes, audits }),
+  ];
+}
+
+function startRelay(relay: ReturnType<typeof createRelay>, teardown: Teardown): void {
+  relay.start();
+  teardown.add("relays", () => relay.stop());
+}
+
+function runSubscriptions(
+  { name: service, database, log }: Part,
+  open: OpenService,
+  { jobs, clients }: { readonly jobs: Jobs; readonly clients: ClientFactory },
+  teardown: Teardown,
+): void {
+  const running = open.subscriptions.map(({ name }) => name);
+  for (const subscription of open.subscriptions) {
+    const openSince = (signal: AbortSignal) => askOpenSince({ clients, service }, subscription, signal);
+    const worker = runSubscription({
+      subscription,
+      running,
+      database,
+      jobs,
+      log,
+      isOutage: isSomethingDown,
+      openSince,
+    });
+    teardown.add("subscriptions", () => worker.stop());
+  }
+}
+
+/** What a handler needs can be down in two ways: its own database, or a service that it calls. */
+function isSomethingDown(error: unknown): boolean {
+  return isOutage(error) || isUnavailable(error);
+}
+
+function runSchedules(
+  { database, log, keepsKeys, audits }: Part,
+  open: OpenService,
+  { auditDays: keptDays }: Config,
+  teardown: Teardown,
+): void {
+  const holder = randomUUID();
+  const schedules = [
+    ...open.schedules,
+    ...(keepsKeys ? [sweepIdempotencyKeys(database, log)] : []),
+    ...(audits ? [sweepAuditLog(database, { keptDays, log })] : []),
+  ];
+  for (const schedule of schedules) {
+    const running = runSchedule({ schedule, sql: database.sql, holder, log });
+    teardown.add("schedules", () => running.stop());
+  }
+}
+
+async function listenAlone(
+  opened: readonly Opened[],
+  { config, clients, revocations }: Pick<Running, "clients" | "revocations"> & { readonly config: Config },
+  teardown: Teardown,
+): Promise<Listening> {
+  const [only, ...others] = opened;
+  if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
+  const { endpoint, readiness } = only;
+  const answerHealth = createHealthPages({ readiness, services: clients.standing, revocations });
+  const server = await listen({
+    endpoint,
+    port: config.port ?? defaultPorts[only.part.name],
+    ...(config.host === undefined ? {} : { host: config.host }),
+    extra: (request, response) => answerHealth(request, response) !== undefined,
+  });
+  teardown.add("requests", () => server.close());
+  return server;
+}
