@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { auditColumns, type Database } from "@rialto/database";
 import { asc, gt, inArray, sql } from "drizzle-orm";
 import { v7 as uuid } from "uuid";
-import { factFromJson } from "./order/json.ts";
+import { eventFromJson } from "./order/json.ts";
 import { orderOf, rowColumns, rowOf } from "./order/row.ts";
-import { fold, type LoggedFact, type Order } from "./order/state.ts";
+import { fold, type LoggedEvent, type Order } from "./order/state.ts";
 import { auditEntry, orderEvent, orders } from "./schema.ts";
 
 /** Orders whose rows are locked in one transaction. Few: whoever wants to commit to one of them waits for as long as the page takes. */
@@ -104,7 +104,7 @@ async function idsAfter(tx: Tx, after: string): Promise<string[]> {
 
 function foldOrUndefined(log: readonly LogRow[]): Order | undefined {
   try {
-    return fold(log.map(loggedFact));
+    return fold(log.map(loggedEvent));
   } catch {
     return undefined;
   }
@@ -118,8 +118,8 @@ function fieldsThatDiffer(row: Row | undefined, folded: Order): string[] {
     .map(([field]) => field);
 }
 
-function loggedFact({ subjectId, version, time, type, payload }: LogRow): LoggedFact {
-  return { orderId: subjectId, version, time, fact: factFromJson(type, payload) };
+function loggedEvent({ subjectId, version, time, type, payload }: LogRow): LoggedEvent {
+  return { orderId: subjectId, version, time, event: eventFromJson(type, payload) };
 }
 
 /** Writes an order's row as it should be, whether there is one or not. */

@@ -1,11 +1,11 @@
 import {
   apply,
-  type Fact,
   fold,
-  type LoggedFact,
+  type LoggedEvent,
   type Order,
+  type OrderEvent,
+  type OrderState,
   type Placed,
-  type Situation,
 } from "../src/order/state.ts";
 import type { Command } from "../src/order/transitions.ts";
 
@@ -24,39 +24,39 @@ export const placed: Placed = {
   shippingAddress: undefined,
 };
 
-/** A log of these facts, a second apart. */
-export function logOf(...facts: readonly Fact[]): LoggedFact[] {
-  return facts.map((fact, index) => ({
+/** A log of these events, a second apart. */
+export function logOf(...events: readonly OrderEvent[]): LoggedEvent[] {
+  return events.map((event, index) => ({
     orderId,
     version: index + 1,
     time: new Date(begin + index * 1000),
-    fact,
+    event,
   }));
 }
 
-export function appended(log: readonly LoggedFact[], fact: Fact): LoggedFact[] {
-  return [...log, { orderId, version: log.length + 1, time: new Date(begin + log.length * 1000), fact }];
+export function appended(log: readonly LoggedEvent[], event: OrderEvent): LoggedEvent[] {
+  return [...log, { orderId, version: log.length + 1, time: new Date(begin + log.length * 1000), event }];
 }
 
-export function orderFrom(log: readonly LoggedFact[]): Order {
+export function orderFrom(log: readonly LoggedEvent[]): Order {
   const order = fold(log);
   if (order === undefined) throw new Error("an empty log is no order");
   return order;
 }
 
-const reserved: Fact = { kind: "STOCK_RESERVED" };
-const confirmed: Fact = { kind: "CONFIRMED" };
-const shipRequested: Fact = { kind: "SHIP_REQUESTED" };
-const cancelRequested: Fact = { kind: "CANCEL_REQUESTED" };
-const attention = (reason: "CAPTURE_REFUSED" | "COMPENSATION_FAILED"): Fact => ({
+const reserved: OrderEvent = { kind: "STOCK_RESERVED" };
+const confirmed: OrderEvent = { kind: "CONFIRMED" };
+const shipRequested: OrderEvent = { kind: "SHIP_REQUESTED" };
+const cancelRequested: OrderEvent = { kind: "CANCEL_REQUESTED" };
+const attention = (reason: "CAPTURE_REFUSED" | "COMPENSATION_FAILED"): OrderEvent => ({
   kind: "ATTENTION_RAISED",
   reason,
   detail: "said the service behind",
   captured: 0n,
 });
 
-/** A log that leads to each situation. */
-export const logTo: Readonly<Record<Situation, readonly LoggedFact[]>> = {
+/** A log that leads to each state. */
+export const logTo: Readonly<Record<OrderState, readonly LoggedEvent[]>> = {
   PENDING: logOf(placed),
   STOCK_RESERVED: logOf(placed, reserved),
   REJECTING_WAITS: logOf(placed, reserved, attention("COMPENSATION_FAILED")),
@@ -95,8 +95,8 @@ export const commands = {
   refunded: { kind: "recordRefund", captured: 2500n, refunded: 1000n },
 } as const satisfies Readonly<Record<string, Command>>;
 
-/** The order after one more fact, a second later. */
-export function afterFact(order: Order, fact: Fact): Order {
+/** The order after one more event, a second later. */
+export function afterEvent(order: Order, event: OrderEvent): Order {
   const time = new Date(order.updateTime.getTime() + 1000);
-  return apply(order, { orderId: order.id, version: order.version + 1, time, fact });
+  return apply(order, { orderId: order.id, version: order.version + 1, time, event });
 }

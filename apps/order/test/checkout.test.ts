@@ -3,7 +3,7 @@ import { workOrigin } from "@rialto/rpc";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Checkout, createCheckout } from "../src/checkout/advance.ts";
 import { checkout, type Step } from "../src/checkout/steps.ts";
-import { isAtRest, situationOf } from "../src/order/state.ts";
+import { isAtRest, stateOf } from "../src/order/state.ts";
 import { logTo, orderFrom, orderId } from "./builders.ts";
 import { down, type FakeWorld, fakeWorld, refusal } from "./fake-world.ts";
 import { type MemoryStore, memoryStore } from "./memory-store.ts";
@@ -87,8 +87,8 @@ describe("the checkout", () => {
   it("gives the stock back before it says that the card was declined", async () => {
     world.card = "declined";
     store.seed(logTo.PENDING);
-    store.beforeCommit = ({ fact }) => {
-      if (fact.kind === "REJECTED") expect(world.holdings(orderId).reservation).toBe("RELEASED");
+    store.beforeCommit = ({ event }) => {
+      if (event.kind === "REJECTED") expect(world.holdings(orderId).reservation).toBe("RELEASED");
     };
     await advance();
     expect(order()).toMatchObject({ status: "REJECTED", rejectionReason: "PAYMENT_DECLINED" });
@@ -157,7 +157,7 @@ describe.each(steps)("step $name", ({ step, index }) => {
         if (called === method) throw down();
       };
       await expect(advance()).rejects.toThrow("down");
-      expect(situationOf(order())).toBe(situationOf(due));
+      expect(stateOf(order())).toBe(stateOf(due));
       world.interference = {};
       await advance();
       expect(["CONFIRMED", "SHIPPED"]).toContain(order().status);
@@ -216,7 +216,7 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
       if (called !== method) throw down();
     };
     await expect(advance()).rejects.toThrow("down");
-    expect(situationOf(order())).toBe("CANCELLING");
+    expect(stateOf(order())).toBe("CANCELLING");
     world.interference = {};
     await advance();
     expect(order().status).toBe("CANCELLED");

@@ -1,7 +1,7 @@
 import type { CallContext } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { LoggedFact } from "../src/order/state.ts";
+import type { LoggedEvent } from "../src/order/state.ts";
 import type { Change, OrderStore } from "../src/order/store.ts";
 import type { Command } from "../src/order/transitions.ts";
 import { changeOrder } from "../src/requests/change-order.ts";
@@ -19,7 +19,7 @@ const logs = fc.constantFrom(...Object.values(logTo));
 
 /** What can be seen of a run: what happened to the order, and what each writer was told. */
 interface Result {
-  readonly facts: readonly string[];
+  readonly events: readonly string[];
   readonly answers: readonly string[];
 }
 
@@ -27,7 +27,7 @@ type Writer = () => Promise<string>;
 
 /** Two people's commands about one order, each by the loop of the handlers; reads and commits happen when `schedule` lets them. */
 function shop(
-  log: readonly LoggedFact[],
+  log: readonly LoggedEvent[],
   commands: readonly Command[],
   schedule: <T>(work: () => Promise<T>) => Promise<T>,
 ) {
@@ -56,7 +56,7 @@ function shop(
       },
   );
   const result = (answers: readonly string[]): Result => ({
-    facts: store.log(orderId).map(({ fact }) => fact.kind),
+    events: store.log(orderId).map(({ event }) => event.kind),
     answers,
   });
   return { writers, result };
@@ -66,7 +66,7 @@ const atOnce = <T>(work: () => Promise<T>) => work();
 
 /** One writer after the other, the first or the second first. */
 async function serially(
-  log: readonly LoggedFact[],
+  log: readonly LoggedEvent[],
   commands: readonly Command[],
   secondFirst: boolean,
 ): Promise<Result> {

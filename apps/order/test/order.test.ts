@@ -1,29 +1,37 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkoutTopics } from "../src/checkout/advance.ts";
-import { factFromJson, factToJson } from "../src/order/json.ts";
+import { eventFromJson, eventToJson } from "../src/order/json.ts";
 import { topicOf } from "../src/order/message.ts";
 import { orderOf, rowOf } from "../src/order/row.ts";
-import { apply, type Fact, fold, isAtRest, type LoggedFact, type Order, type Situation } from "../src/order/state.ts";
+import {
+  apply,
+  fold,
+  isAtRest,
+  type LoggedEvent,
+  type Order,
+  type OrderEvent,
+  type OrderState,
+} from "../src/order/state.ts";
 import { type Command, decide } from "../src/order/transitions.ts";
 import { appended, logOf, logTo, orderFrom, placed } from "./builders.ts";
 
 describe("an order's log", () => {
-  it.each(Object.entries(logTo))("that ends %s reads back from JSON as it was written", (_situation, log) => {
+  it.each(Object.entries(logTo))("that ends %s reads back from JSON as it was written", (_state, log) => {
     const stored = log.map((logged) => {
-      const payload: unknown = JSON.parse(JSON.stringify(factToJson(logged.fact)));
-      return { ...logged, fact: factFromJson(logged.fact.kind, payload) };
+      const payload: unknown = JSON.parse(JSON.stringify(eventToJson(logged.event)));
+      return { ...logged, event: eventFromJson(logged.event.kind, payload) };
     });
     expect(fold(stored)).toEqual(fold(log));
   });
 
   it("keeps the address", () => {
     const shippingAddress = { name: "Ada", lines: ["1 Mill Lane"], city: "York", postalCode: "", countryCode: "GB" };
-    const payload: unknown = JSON.parse(JSON.stringify(factToJson({ ...placed, shippingAddress })));
-    expect(factFromJson("PLACED", payload)).toEqual({ ...placed, shippingAddress });
+    const payload: unknown = JSON.parse(JSON.stringify(eventToJson({ ...placed, shippingAddress })));
+    expect(eventFromJson("PLACED", payload)).toEqual({ ...placed, shippingAddress });
   });
 
-  const broken: readonly { readonly log: LoggedFact[]; readonly why: string }[] = [
+  const broken: readonly { readonly log: LoggedEvent[]; readonly why: string }[] = [
     { log: logOf({ kind: "STOCK_RESERVED" }), why: "begins with STOCK_RESERVED" },
     { log: logOf(placed, placed), why: "PLACED cannot follow PENDING" },
     { log: logOf(placed, { kind: "CONFIRMED" }), why: "CONFIRMED cannot follow PENDING" },
@@ -37,14 +45,14 @@ describe("an order's log", () => {
   });
 
   it("does not hold what this version does not know", () => {
-    expect(() => factFromJson("TELEPORTED", {})).toThrow("TELEPORTED");
+    expect(() => eventFromJson("TELEPORTED", {})).toThrow("TELEPORTED");
   });
 });
 
 describe("an order at rest", () => {
   const moving: readonly string[] = ["PENDING", "STOCK_RESERVED", "SHIPPING", "CANCELLING"];
-  it.each(Object.keys(logTo) as Situation[])("is told from one that moves: %s", (situation) => {
-    expect(isAtRest(orderFrom(logTo[situation]))).toBe(!moving.includes(situation));
+  it.each(Object.keys(logTo) as OrderState[])("is told from one that moves: %s", (state) => {
+    expect(isAtRest(orderFrom(logTo[state]))).toBe(!moving.includes(state));
   });
 });
 
@@ -71,18 +79,18 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ kind: fc.constant("recordRefund" as const), captured: amount, refunded: amount }),
 );
 
-/** Runs the commands one after the other, as a store would: what comes to a fact is appended. */
+/** Runs the commands one after the other, as a store would: what comes to an event is appended. */
 function live(
   commands: readonly Command[],
-  watch: (before: Order, after: Order, fact: Fact) => void = () => undefined,
+  watch: (before: Order, after: Order, event: OrderEvent) => void = () => undefined,
 ) {
   let log = logOf(placed);
   for (const command of commands) {
     const before = orderFrom(log);
     const answer = decide(before, command);
-    if (answer.kind !== "FACT") continue;
-    log = appended(log, answer.fact);
-    watch(before, orderFrom(log), answer.fact);
+    if (answer.kind !== "EVENT") continue;
+    log = appended(log, answer.event);
+    watch(before, orderFrom(log), answer.event);
   }
   return log;
 }
@@ -104,12 +112,12 @@ describe("any sequence of commands", () => {
   it("never ships what was asked to be cancelled, nor cancels what was asked to be shipped, without a person between", () => {
     fc.assert(
       fc.property(lives, (commands) => {
-        live(commands, (before, _after, fact) => {
-          if (fact.kind === "SHIPPED") expect(before.pendingAction).toBe("SHIP");
-          if (fact.kind === "CANCELLED") expect(before.pendingAction).toBe("CANCEL");
-          if (fact.kind === "CANCEL_REQUESTED" && before.pendingAction === "SHIP")
+        live(commands, (before, _after, event) => {
+          if (event.kind === "SHIPPED") expect(before.pendingAction).toBe("SHIP");
+          if (event.kind === "CANCELLED") expect(before.pendingAction).toBe("CANCEL");
+          if (event.kind === "CANCEL_REQUESTED" && before.pendingAction === "SHIP")
             expect(before.attention).toBeDefined();
-          if (fact.kind === "SHIP_REQUESTED") expect(before.pendingAction).not.toBe("CANCEL");
+          if (event.kind === "SHIP_REQUESTED") expect(before.pendingAction).not.toBe("CANCEL");
         });
       }),
     );
@@ -119,9 +127,9 @@ describe("any sequence of commands", () => {
     const ends: readonly string[] = ["REJECTED", "CANCELLED", "DELIVERED"];
     fc.assert(
       fc.property(lives, (commands) => {
-        live(commands, (before, after, fact) => {
+        live(commands, (before, after, event) => {
           if (!ends.includes(before.status)) return;
-          expect(fact.kind).toBe("REFUNDED");
+          expect(event.kind).toBe("REFUNDED");
           expect(after.status).toBe(before.status);
         });
       }),
@@ -145,10 +153,10 @@ describe("any sequence of commands", () => {
     const topics: readonly string[] = checkoutTopics;
     fc.assert(
       fc.property(lives, (commands) => {
-        live(commands, (before, after, fact) => {
+        live(commands, (before, after, event) => {
           const begins = isAtRest(before) && !isAtRest(after);
           const moves = before.status !== after.status && !isAtRest(after);
-          if (begins || moves) expect(topics).toContain(topicOf(fact.kind));
+          if (begins || moves) expect(topics).toContain(topicOf(event.kind));
         });
       }),
     );

@@ -1,7 +1,7 @@
 import { Refusal } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Offer, placeOrder, type Total, type Wanted } from "../src/requests/place-order.ts";
+import { type CatalogItem, placeOrder, type RequestedItem, type Total } from "../src/requests/place-order.ts";
 import { userId } from "./builders.ts";
 
 const [teapot, cup, lamp] = ["a1", "b2", "c3"].map((end) => `01990000-0000-7000-8000-0000000000${end}`) as [
@@ -9,15 +9,15 @@ const [teapot, cup, lamp] = ["a1", "b2", "c3"].map((end) => `01990000-0000-7000-
   string,
   string,
 ];
-const offers: readonly Offer[] = [
+const catalog: readonly CatalogItem[] = [
   { id: teapot, name: "Teapot", active: true, currency: "EUR", price: 1250n },
   { id: cup, name: "Cup", active: true, currency: "EUR", price: 390n },
   { id: lamp, name: "Lamp", active: true, currency: "USD", price: 4900n },
 ];
 
-function place(wanted: readonly Wanted[], catalog = offers, expectedTotal: Total | undefined = undefined) {
+function place(requested: readonly RequestedItem[], from = catalog, expectedTotal: Total | undefined = undefined) {
   const paid = { paymentMethod: "pm_test_approved", shippingAddress: undefined };
-  return placeOrder({ userId, wanted, offers: catalog, ...paid, expectedTotal });
+  return placeOrder({ userId, requested, catalog: from, ...paid, expectedTotal });
 }
 
 function refusal(work: () => unknown): Pick<Refusal, "reason" | "fields" | "metadata"> {
@@ -32,14 +32,14 @@ function refusal(work: () => unknown): Pick<Refusal, "reason" | "fields" | "meta
 
 describe("placing an order", () => {
   it("refuses another total than the customer was shown, and says what it is", () => {
-    const wanted = [{ productId: teapot, quantity: 2 }];
-    expect(place(wanted, offers, { currency: "EUR", minorUnits: 2500n }).total).toBe(2500n);
+    const requested = [{ productId: teapot, quantity: 2 }];
+    expect(place(requested, catalog, { currency: "EUR", minorUnits: 2500n }).total).toBe(2500n);
     for (const shown of [
       { currency: "EUR", minorUnits: 2499n },
       { currency: "EUR", minorUnits: 2501n },
       { currency: "USD", minorUnits: 2500n },
     ])
-      expect(refusal(() => place(wanted, offers, shown))).toMatchObject({
+      expect(refusal(() => place(requested, catalog, shown))).toMatchObject({
         reason: "TOTAL_CHANGED",
         fields: [{ field: "expected_total" }],
         metadata: { total_currency_code: "EUR", total_minor_units: "2500" },
@@ -67,10 +67,10 @@ describe("placing an order", () => {
   });
 
   it("names the items whose products are unknown or not on sale", () => {
-    const off = offers.map((offer) => (offer.id === cup ? { ...offer, active: false } : offer));
+    const off = catalog.map((item) => (item.id === cup ? { ...item, active: false } : item));
     const unknown = "01990000-0000-7000-8000-0000000000ff";
-    const wanted = [teapot, cup, unknown].map((productId) => ({ productId, quantity: 1 }));
-    const { reason, fields } = refusal(() => place(wanted, off));
+    const requested = [teapot, cup, unknown].map((productId) => ({ productId, quantity: 1 }));
+    const { reason, fields } = refusal(() => place(requested, off));
     expect(reason).toBe("PRODUCT_UNAVAILABLE");
     expect(fields.map(({ field }) => field)).toEqual(["items[1].product_id", "items[2].product_id"]);
   });

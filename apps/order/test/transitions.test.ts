@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { type Situation, situationOf } from "../src/order/state.ts";
+import { type OrderState, stateOf } from "../src/order/state.ts";
 import { decide } from "../src/order/transitions.ts";
-import { afterFact, commands, logTo, orderFrom } from "./builders.ts";
+import { afterEvent, commands, logTo, orderFrom } from "./builders.ts";
 
-// What each command comes to in each situation: the situation after it, "=" where nothing is to be done, "!" and the reason where it is
+// What each command comes to in each state: the state after it, "=" where nothing is to be done, "!" and the reason where it is
 // refused. CLOSED is ORDER_CLOSED, CANCEL is CANCELLATION_REQUESTED, SHIP is SHIPPING_REQUESTED, TURN is OUT_OF_TURN.
 const byPeople = `
-  situation        | ship           | cancel     | settle     | deliver
+  state            | ship           | cancel     | settle     | deliver
   PENDING          | !NOT_CONFIRMED | CANCELLING | CANCELLING | !NOT_SHIPPED
   STOCK_RESERVED   | !NOT_CONFIRMED | CANCELLING | CANCELLING | !NOT_SHIPPED
   REJECTING_WAITS  | !NOT_CONFIRMED | CANCELLING | CANCELLING | !NOT_SHIPPED
@@ -22,7 +22,7 @@ const byPeople = `
 `;
 
 const bySteps = `
-  situation        | reserved       | confirm   | outOfStock | declined | shipped | cancelled
+  state            | reserved       | confirm   | outOfStock | declined | shipped | cancelled
   PENDING          | STOCK_RESERVED | !TURN     | REJECTED   | !TURN    | !TURN   | !TURN
   STOCK_RESERVED   | =              | CONFIRMED | !TURN      | REJECTED | !TURN   | !TURN
   REJECTING_WAITS  | !TURN          | !TURN     | !TURN      | !TURN    | !TURN   | !TURN
@@ -38,7 +38,7 @@ const bySteps = `
 `;
 
 const byReports = `
-  situation        | captureRefused | undoRefused      | refunded
+  state            | captureRefused | undoRefused      | refunded
   PENDING          | !TURN          | !TURN            | PENDING
   STOCK_RESERVED   | !TURN          | REJECTING_WAITS  | STOCK_RESERVED
   REJECTING_WAITS  | =              | =                | REJECTING_WAITS
@@ -65,15 +65,15 @@ const reasons: Readonly<Record<string, string>> = {
 
 type CommandName = keyof typeof commands;
 
-function cells(table: string): { situation: Situation; command: CommandName; expected: string }[] {
+function cells(table: string): { state: OrderState; command: CommandName; expected: string }[] {
   const lines = table
     .trim()
     .split("\n")
     .map((line) => line.split("|").map((cell) => cell.trim()));
   const [[, ...names] = [], ...rows] = lines;
-  return rows.flatMap(([situation, ...expected]) =>
+  return rows.flatMap(([state, ...expected]) =>
     expected.map((cell, index) => ({
-      situation: situation as Situation,
+      state: state as OrderState,
       command: names[index] as CommandName,
       expected: cell,
     })),
@@ -83,21 +83,21 @@ function cells(table: string): { situation: Situation; command: CommandName; exp
 const all = [byPeople, bySteps, byReports].flatMap(cells);
 
 describe("a command", () => {
-  it.each(all)("$command of an order that is $situation comes to $expected", ({ situation, command, expected }) => {
-    const order = orderFrom(logTo[situation]);
-    expect(situationOf(order)).toBe(situation);
+  it.each(all)("$command of an order that is $state comes to $expected", ({ state, command, expected }) => {
+    const order = orderFrom(logTo[state]);
+    expect(stateOf(order)).toBe(state);
     const answer = decide(order, commands[command]);
     const came =
-      answer.kind === "FACT"
-        ? situationOf(afterFact(order, answer.fact))
+      answer.kind === "EVENT"
+        ? stateOf(afterEvent(order, answer.event))
         : answer.kind === "NOTHING"
           ? "="
           : reasons[answer.reason];
     expect(came).toBe(expected);
   });
 
-  it("is written down here for every situation", () => {
-    const written = new Set(all.map(({ situation, command }) => `${situation} ${command}`));
+  it("is written down here for every state", () => {
+    const written = new Set(all.map(({ state, command }) => `${state} ${command}`));
     const possible = Object.keys(logTo).flatMap((s) => Object.keys(commands).map((c) => `${s} ${c}`));
     expect([...written].sort()).toEqual(possible.sort());
   });
@@ -127,23 +127,23 @@ describe("a refund", () => {
   it("is recorded once for each total, and a smaller total that comes late changes nothing", () => {
     const shipped = orderFrom(logTo.SHIPPED);
     const answer = decide(shipped, { kind: "recordRefund", captured: 2500n, refunded: 1000n });
-    if (answer.kind !== "FACT") throw new Error(answer.kind);
-    const refunded = afterFact(shipped, answer.fact);
+    if (answer.kind !== "EVENT") throw new Error(answer.kind);
+    const refunded = afterEvent(shipped, answer.event);
     expect(refunded).toMatchObject({ captured: 2500n, refunded: 1000n, status: "SHIPPED" });
     expect(decide(refunded, { kind: "recordRefund", captured: 2500n, refunded: 1000n })).toEqual({ kind: "NOTHING" });
     expect(decide(refunded, { kind: "recordRefund", captured: 2500n, refunded: 400n })).toEqual({ kind: "NOTHING" });
     expect(decide(refunded, { kind: "recordRefund", captured: 2500n, refunded: 2500n })).toMatchObject({
-      kind: "FACT",
+      kind: "EVENT",
     });
   });
 
   it("that is reported before the shipping is committed says what was captured, and the shipping still stands", () => {
     const shipping = orderFrom(logTo.SHIPPING);
     const answer = decide(shipping, { kind: "recordRefund", captured: 2500n, refunded: 2500n });
-    if (answer.kind !== "FACT") throw new Error(answer.kind);
-    const refunded = afterFact(shipping, answer.fact);
-    expect(situationOf(refunded)).toBe("SHIPPING");
-    expect(decide(refunded, commands.shipped)).toMatchObject({ kind: "FACT" });
+    if (answer.kind !== "EVENT") throw new Error(answer.kind);
+    const refunded = afterEvent(shipping, answer.event);
+    expect(stateOf(refunded)).toBe("SHIPPING");
+    expect(decide(refunded, commands.shipped)).toMatchObject({ kind: "EVENT" });
   });
 });
 
@@ -155,11 +155,11 @@ describe("an order that waits for a person", () => {
       detail: "said the service behind",
       since: waiting.updateTime,
     });
-    expect(afterFact(waiting, { kind: "SHIP_REQUESTED" })).toMatchObject({
+    expect(afterEvent(waiting, { kind: "SHIP_REQUESTED" })).toMatchObject({
       attention: undefined,
       pendingAction: "SHIP",
     });
-    expect(afterFact(waiting, { kind: "CANCEL_REQUESTED" })).toMatchObject({
+    expect(afterEvent(waiting, { kind: "CANCEL_REQUESTED" })).toMatchObject({
       attention: undefined,
       pendingAction: "CANCEL",
     });

@@ -2,7 +2,7 @@ import type { MessageShape } from "@bufbuild/protobuf";
 import type { OrderEventSchema } from "@rialto/contracts";
 import type { Event } from "@rialto/events";
 import { isUnavailable, type Origin, reasonOf, workOrigin } from "@rialto/rpc";
-import { isAtRest, type Order, situationOf } from "../order/state.ts";
+import { isAtRest, type Order, stateOf } from "../order/state.ts";
 import type { InboxEntry, OrderStore } from "../order/store.ts";
 import { type Command, decide } from "../order/transitions.ts";
 import { type CheckoutCalls, checkout, type Step, undoRefused } from "./steps.ts";
@@ -83,13 +83,13 @@ async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }:
     });
     if (command === undefined) continue;
     const answer = decide(order, command);
-    if (answer.kind !== "FACT")
-      throw new Error(`order ${orderId}: ${command.kind} came to ${JSON.stringify(answer)} in ${situationOf(order)}`);
+    if (answer.kind !== "EVENT")
+      throw new Error(`order ${orderId}: ${command.kind} came to ${JSON.stringify(answer)} in ${stateOf(order)}`);
     const outcome = await parts.orders.commit(
       {
         orderId,
         before: order,
-        fact: answer.fact,
+        event: answer.event,
         time: parts.now(),
         actor,
         reason: "",
@@ -105,10 +105,10 @@ async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }:
 
 /** Runs what is due and says what to decide. */
 async function nextCommand(calls: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
-  const situation = situationOf(order);
-  if (situation === "CANCELLING") return compensate(checkout, { kind: "cancelled" }, calls, order, origin);
+  const state = stateOf(order);
+  if (state === "CANCELLING") return compensate(checkout, { kind: "cancelled" }, calls, order, origin);
   for (const [index, step] of checkout.entries()) {
-    if (step.at !== situation) continue;
+    if (step.at !== state) continue;
     const command = await step.run(calls, order, origin).catch((error: unknown) => {
       const decided = step.onRefused(reasonOf(error) ?? "", order);
       if (decided === undefined) throw error;
@@ -117,7 +117,7 @@ async function nextCommand(calls: CheckoutCalls, order: Order, origin: Origin): 
     if (command?.kind === "reject") return compensate(checkout.slice(0, index), command, calls, order, origin);
     if (command !== undefined) return command;
   }
-  throw new Error(`order ${order.id}: nothing is due in ${situation}`);
+  throw new Error(`order ${order.id}: nothing is due in ${state}`);
 }
 
 /** Undoes the steps, the last one first, and then decides `command`, or what an undo that is refused for good comes to. */

@@ -29,7 +29,7 @@ export function recordRefund(app: { readonly orders: Pick<OrderStore, "read" | "
           {
             orderId,
             before,
-            fact: answer.fact,
+            event: answer.event,
             time: app.now(),
             actor: "service:payment",
             reason: "",

@@ -26,7 +26,7 @@ import type { Command } from "../order/transitions.ts";
  * **Who owns what.** The order row and its log belong to this service and change only by a commit at the version that was read.
  * The reservation belongs to the product service, the payment to the payment service; each keeps one per order, by the order's id.
  *
- * **Theory of operation.** What is about to be done is stored before it is done: the situation names the steps that may run, so
+ * **Theory of operation.** What is about to be done is stored before it is done: the state names the steps that may run, so
  * whoever finds the order knows what to do. A step's effect is keyed by the order's id, so running it twice is running it once.
  * Then the decision is committed at the version that the step began with. Only reserve-stock may lead to STOCK_RESERVED, only
  * authorize-payment to CONFIRMED, only the SHIPPING steps to SHIPPED, only the undos to CANCELLED.
@@ -66,9 +66,9 @@ export interface CheckoutCalls {
 
 export interface Step {
   readonly name: string;
-  /** The situation that says that this step is due. Steps of one situation run one after the other. */
+  /** The state that says that this step is due. Steps of one state run one after the other. */
   readonly at: "PENDING" | "STOCK_RESERVED" | "SHIPPING";
-  /** The effect, and what to decide once it is there; undefined where the next step of the situation decides. */
+  /** The effect, and what to decide once it is there; undefined where the next step of the state decides. */
   readonly run: (calls: CheckoutCalls, order: Order, origin: Origin) => Promise<Command | undefined>;
   /** Takes the effect back, or sees to it that it never comes. A step without one is past the point of no return. */
   readonly undo?: (calls: CheckoutCalls, order: Order, origin: Origin) => Promise<void>;

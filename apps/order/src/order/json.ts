@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { AddressJson, LineJson } from "../schema.ts";
-import type { Address, AttentionReason, Fact, OrderLine, RejectionReason } from "./state.ts";
+import type { Address, AttentionReason, OrderEvent, OrderLine, RejectionReason } from "./state.ts";
 
 /** The lines for a jsonb column. */
 export function linesToJson(lines: readonly OrderLine[]): LineJson[] {
@@ -23,34 +23,34 @@ export function addressToJson({ name, lines, city, postalCode, countryCode }: Ad
   return { name, lines: [...lines], city, postalCode, countryCode };
 }
 
-/** The payload of a fact in the log: all of it but its kind, which is the event's type. */
-export function factToJson(fact: Fact): JsonObject {
-  switch (fact.kind) {
+/** The payload of an event in the log: all of it but its kind, which is the event's type. */
+export function eventToJson(event: OrderEvent): JsonObject {
+  switch (event.kind) {
     case "PLACED":
       return {
-        userId: fact.userId,
-        items: linesToJson(fact.items),
-        currency: fact.currency,
-        total: String(fact.total),
-        paymentMethod: fact.paymentMethod,
-        ...(fact.shippingAddress === undefined ? {} : { shippingAddress: addressToJson(fact.shippingAddress) }),
+        userId: event.userId,
+        items: linesToJson(event.items),
+        currency: event.currency,
+        total: String(event.total),
+        paymentMethod: event.paymentMethod,
+        ...(event.shippingAddress === undefined ? {} : { shippingAddress: addressToJson(event.shippingAddress) }),
       };
     case "REJECTED":
-      return { reason: fact.reason };
+      return { reason: event.reason };
     case "SHIPPED":
-      return { captured: String(fact.captured) };
+      return { captured: String(event.captured) };
     case "REFUNDED":
-      return { captured: String(fact.captured), refunded: String(fact.refunded) };
+      return { captured: String(event.captured), refunded: String(event.refunded) };
     case "ATTENTION_RAISED":
-      return { reason: fact.reason, detail: fact.detail, captured: String(fact.captured) };
+      return { reason: event.reason, detail: event.detail, captured: String(event.captured) };
     default:
       return {};
   }
 }
 
-/** A fact read back from the log. Throws on a kind that this code does not know. */
-export function factFromJson(kind: string, payload: unknown): Fact {
-  // What the log holds was written by factToJson for the same kind; the names below are its names.
+/** An event read back from the log. Throws on a kind that this code does not know. */
+export function eventFromJson(kind: string, payload: unknown): OrderEvent {
+  // What the log holds was written by eventToJson for the same kind; the names below are its names.
   const json = payload as {
     userId: string;
     items: LineJson[];

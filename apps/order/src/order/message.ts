@@ -1,16 +1,15 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   Attention_Reason,
   Order_PendingAction,
   Order_RejectionReason,
   Order_Status,
-  type OrderEvent,
   OrderEvent_Kind,
   OrderEventSchema,
   type OrderSchema,
 } from "@rialto/contracts";
-import type { Fact, Order } from "./state.ts";
+import type { Order, OrderEvent } from "./state.ts";
 
 /** The order as the contract shows it. */
 export function orderMessage(order: Order): MessageInitShape<typeof OrderSchema> {
@@ -47,8 +46,8 @@ export function orderMessage(order: Order): MessageInitShape<typeof OrderSchema>
   };
 }
 
-/** What is published of a fact: ids, amounts and states, no personal data. `order` is the order after it. */
-export function orderEventMessage(order: Order, kind: Fact["kind"]): OrderEvent {
+/** What is published of an event: ids, amounts and states, no personal data. `order` is the order after it. */
+export function orderEventMessage(order: Order, kind: OrderEvent["kind"]): MessageShape<typeof OrderEventSchema> {
   const money = (minorUnits: bigint) => ({ currencyCode: order.currency, minorUnits });
   return create(OrderEventSchema, {
     orderId: order.id,
@@ -63,7 +62,7 @@ export function orderEventMessage(order: Order, kind: Fact["kind"]): OrderEvent 
   });
 }
 
-/** The topic of a fact, as the contract names it: "order.stock_reserved". */
-export function topicOf(kind: Fact["kind"]): string {
+/** The topic of an event, as the contract names it: "order.stock_reserved". */
+export function topicOf(kind: OrderEvent["kind"]): string {
   return `order.${kind.toLowerCase()}`;
 }

@@ -1,9 +1,9 @@
 import { claimAttempts, type Database } from "@rialto/database";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { orderEvent, orders } from "../schema.ts";
-import { factFromJson } from "./json.ts";
+import { eventFromJson } from "./json.ts";
 import { orderOf } from "./row.ts";
-import type { LoggedFact, Order, Status } from "./state.ts";
+import type { LoggedEvent, Order, OrderStatus } from "./state.ts";
 
 /** Above every UUID that an order can have: where a list that goes downwards begins. */
 const aboveAll = "ffffffff-ffff-ffff-ffff-ffffffffffff";
@@ -13,7 +13,7 @@ const stalledDelayMsMin = 10_000;
 const stalledDelayMsMax = 60_000;
 
 /** One entry of an order's log, with who did it. */
-export interface HistoryEntry extends LoggedFact {
+export interface HistoryEntry extends LoggedEvent {
   readonly actor: string;
   readonly reason: string;
   readonly traceparent: string;
@@ -22,7 +22,7 @@ export interface HistoryEntry extends LoggedFact {
 /** Which orders a list is about. */
 export interface OrderFilter {
   readonly userId: string | undefined;
-  readonly status: Status | undefined;
+  readonly status: OrderStatus | undefined;
   /** Only those that wait for a person. */
   readonly attention: boolean;
 }
@@ -113,7 +113,7 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
         orderId: row.subjectId,
         version: row.version,
         time: row.time,
-        fact: factFromJson(row.type, row.payload),
+        event: eventFromJson(row.type, row.payload),
         actor: row.actor,
         reason: row.reason,
         traceparent: row.traceparent,

@@ -1,5 +1,12 @@
 /** The states an order can be in. They are the contract's names. */
-export type Status = "PENDING" | "STOCK_RESERVED" | "CONFIRMED" | "SHIPPED" | "DELIVERED" | "REJECTED" | "CANCELLED";
+export type OrderStatus =
+  | "PENDING"
+  | "STOCK_RESERVED"
+  | "CONFIRMED"
+  | "SHIPPED"
+  | "DELIVERED"
+  | "REJECTED"
+  | "CANCELLED";
 export type RejectionReason = "OUT_OF_STOCK" | "QUANTITY_LIMIT" | "PAYMENT_DECLINED";
 export type PendingAction = "SHIP" | "CANCEL";
 export type AttentionReason = "CAPTURE_REFUSED" | "AUTHORIZATION_EXPIRED" | "STOCK_LOST" | "COMPENSATION_FAILED";
@@ -33,7 +40,7 @@ export interface Order {
   readonly id: string;
   readonly version: number;
   readonly userId: string;
-  readonly status: Status;
+  readonly status: OrderStatus;
   readonly items: readonly OrderLine[];
   readonly currency: string;
   readonly total: bigint;
@@ -60,7 +67,7 @@ export interface Placed {
 }
 
 /** What can happen to an order. The kinds are those of the published event. */
-export type Fact =
+export type OrderEvent =
   | Placed
   | { readonly kind: "STOCK_RESERVED" }
   | { readonly kind: "CONFIRMED" }
@@ -78,19 +85,19 @@ export type Fact =
       readonly captured: bigint;
     };
 
-/** A fact in an order's log: which version it made, and when. */
-export interface LoggedFact {
+/** An event in an order's log: which version it made, and when. */
+export interface LoggedEvent {
   readonly orderId: string;
   readonly version: number;
   readonly time: Date;
-  readonly fact: Fact;
+  readonly event: OrderEvent;
 }
 
 /**
  * Where an order stands, with what was asked for: the states of the transition table. SHIPPING and CANCELLING are a CONFIRMED
  * (or, for CANCELLING, an earlier) order with that action pending; ..._WAITS is one of them that waits for a person.
  */
-export type Situation =
+export type OrderState =
   | "PENDING"
   | "STOCK_RESERVED"
   | "REJECTING_WAITS"
@@ -104,8 +111,8 @@ export type Situation =
   | "REJECTED"
   | "CANCELLED";
 
-/** Names the situation of an order. */
-export function situationOf(order: Order): Situation {
+/** Names the state of an order. */
+export function stateOf(order: Order): OrderState {
   const waits = order.attention !== undefined;
   if (order.pendingAction === "SHIP") return waits ? "SHIPPING_WAITS" : "SHIPPING";
   if (order.pendingAction === "CANCEL") return waits ? "CANCELLING_WAITS" : "CANCELLING";
@@ -114,14 +121,14 @@ export function situationOf(order: Order): Situation {
 
 /** Whether nothing will happen to the order until somebody asks for something. */
 export function isAtRest(order: Order): boolean {
-  return !(moving as readonly Situation[]).includes(situationOf(order));
+  return !(moving as readonly OrderState[]).includes(stateOf(order));
 }
 
-/** The situations in which the saga has work. Their SQL twin is the partial index `orders_stalled` of schema.ts. */
-const moving = ["PENDING", "STOCK_RESERVED", "SHIPPING", "CANCELLING"] as const satisfies readonly Situation[];
+/** The states in which the saga has work. Their SQL twin is the partial index `orders_stalled` of schema.ts. */
+const moving = ["PENDING", "STOCK_RESERVED", "SHIPPING", "CANCELLING"] as const satisfies readonly OrderState[];
 
-/** After which situations a fact can stand in a log. PLACED stands first and nowhere else. */
-const follows: Readonly<Record<Exclude<Fact["kind"], "PLACED">, readonly Situation[] | "any">> = {
+/** After which states an event can stand in a log. PLACED stands first and nowhere else. */
+const follows: Readonly<Record<Exclude<OrderEvent["kind"], "PLACED">, readonly OrderState[] | "any">> = {
   STOCK_RESERVED: ["PENDING"],
   CONFIRMED: ["STOCK_RESERVED"],
   REJECTED: ["PENDING", "STOCK_RESERVED"],
@@ -134,30 +141,30 @@ const follows: Readonly<Record<Exclude<Fact["kind"], "PLACED">, readonly Situati
   ATTENTION_RAISED: ["STOCK_RESERVED", "SHIPPING", "CANCELLING"],
 };
 
-/** The order after one more fact of its log. Throws where the fact cannot stand there: such a log is broken. */
-export function apply(order: Order | undefined, logged: LoggedFact): Order {
-  const { fact, version, time } = logged;
+/** The order after one more event of its log. Throws where the event cannot stand there: such a log is broken. */
+export function apply(order: Order | undefined, logged: LoggedEvent): Order {
+  const { event, version, time } = logged;
   if (version !== (order?.version ?? 0) + 1)
     throw new Error(`order ${logged.orderId}: version ${version} cannot follow ${order?.version ?? "nothing"}`);
   if (order === undefined) {
-    if (fact.kind === "PLACED") return place(logged, fact);
-    throw new Error(`order ${logged.orderId}: its log begins with ${fact.kind}`);
+    if (event.kind === "PLACED") return place(logged, event);
+    throw new Error(`order ${logged.orderId}: its log begins with ${event.kind}`);
   }
-  const situation = situationOf(order);
-  const before = fact.kind === "PLACED" ? [] : follows[fact.kind];
-  if (before !== "any" && !before.includes(situation))
-    throw new Error(`order ${logged.orderId}: ${fact.kind} cannot follow ${situation}`);
-  return { ...order, ...changes(fact, time), version, updateTime: time };
+  const state = stateOf(order);
+  const before = event.kind === "PLACED" ? [] : follows[event.kind];
+  if (before !== "any" && !before.includes(state))
+    throw new Error(`order ${logged.orderId}: ${event.kind} cannot follow ${state}`);
+  return { ...order, ...changes(event, time), version, updateTime: time };
 }
 
 /** An order from its whole log, oldest first; undefined for an empty one. */
-export function fold(log: Iterable<LoggedFact>): Order | undefined {
+export function fold(log: Iterable<LoggedEvent>): Order | undefined {
   let order: Order | undefined;
   for (const logged of log) order = apply(order, logged);
   return order;
 }
 
-function place({ orderId, version, time }: LoggedFact, placed: Placed): Order {
+function place({ orderId, version, time }: LoggedEvent, placed: Placed): Order {
   const { kind: _, ...given } = placed;
   return {
     ...given,
@@ -174,16 +181,16 @@ function place({ orderId, version, time }: LoggedFact, placed: Placed): Order {
   };
 }
 
-function changes(fact: Fact, time: Date): Partial<Order> {
-  switch (fact.kind) {
+function changes(event: OrderEvent, time: Date): Partial<Order> {
+  switch (event.kind) {
     case "PLACED":
       return {};
     case "STOCK_RESERVED":
     case "CONFIRMED":
     case "DELIVERED":
-      return { status: fact.kind };
+      return { status: event.kind };
     case "REJECTED":
-      return { status: "REJECTED", rejectionReason: fact.reason };
+      return { status: "REJECTED", rejectionReason: event.reason };
     case "CANCEL_REQUESTED":
       return { pendingAction: "CANCEL", attention: undefined };
     case "CANCELLED":
@@ -191,10 +198,10 @@ function changes(fact: Fact, time: Date): Partial<Order> {
     case "SHIP_REQUESTED":
       return { pendingAction: "SHIP", attention: undefined };
     case "SHIPPED":
-      return { status: "SHIPPED", pendingAction: undefined, captured: fact.captured };
+      return { status: "SHIPPED", pendingAction: undefined, captured: event.captured };
     case "REFUNDED":
-      return { captured: fact.captured, refunded: fact.refunded };
+      return { captured: event.captured, refunded: event.refunded };
     case "ATTENTION_RAISED":
-      return { attention: { reason: fact.reason, detail: fact.detail, since: time }, captured: fact.captured };
+      return { attention: { reason: event.reason, detail: event.detail, since: time }, captured: event.captured };
   }
 }

@@ -10,11 +10,11 @@ import {
   KeyReused,
 } from "@rialto/database";
 import { v7 as uuid } from "uuid";
-import { factToJson } from "./json.ts";
+import { eventToJson } from "./json.ts";
 import { orderEventMessage, topicOf } from "./message.ts";
 import { createOrderQueries, type OrderQueries } from "./queries.ts";
 import { rowColumns, rowOf } from "./row.ts";
-import { apply, type Fact, type Order } from "./state.ts";
+import { apply, type Order, type OrderEvent } from "./state.ts";
 
 /** The event that a decision answers: its inbox row is committed with it. */
 export interface InboxEntry {
@@ -27,7 +27,7 @@ export interface Change {
   readonly orderId: string;
   /** The order that it was decided on; undefined for a new one. */
   readonly before: Order | undefined;
-  readonly fact: Fact;
+  readonly event: OrderEvent;
   readonly time: Date;
   /** Who did it and why, for the history. */
   readonly actor: string;
@@ -84,27 +84,27 @@ export function createOrderStore(o: { readonly database: Database; readonly onCo
   };
 }
 
-/** The change as the combined commit takes it: the row after the fact, the fact for the log, and what is published of it. */
+/** The change as the combined commit takes it: the row after the event, the event for the log, and what is published of it. */
 function decisionOf(change: Change): { decision: Decision; order: Order } {
-  const { orderId, before, fact, time, actor, reason, traceparent, key, response, inbox, audit } = change;
+  const { orderId, before, event, time, actor, reason, traceparent, key, response, inbox, audit } = change;
   const expected = before?.version ?? 0;
-  const order = apply(before, { orderId, version: expected + 1, time, fact });
+  const order = apply(before, { orderId, version: expected + 1, time, event });
   const decision: Decision = {
     id: orderId,
     expected,
     row: rowOf(order),
     event: {
       id: uuid(),
-      type: fact.kind,
-      payload: factToJson(fact),
+      type: event.kind,
+      payload: eventToJson(event),
       actor,
       reason,
       traceparent,
       time: time.toISOString(),
     },
     message: {
-      topic: topicOf(fact.kind),
-      payload: toJson(OrderEventSchema, orderEventMessage(order, fact.kind)),
+      topic: topicOf(event.kind),
+      payload: toJson(OrderEventSchema, orderEventMessage(order, event.kind)),
     },
     ...(key && { key }),
     ...(key && response && { response: response(order) }),

@@ -1,12 +1,12 @@
 import {
   type AttentionReason,
-  type Fact,
   type Order,
+  type OrderEvent,
+  type OrderState,
+  type OrderStatus,
   type PendingAction,
   type RejectionReason,
-  type Situation,
-  type Status,
-  situationOf,
+  stateOf,
 } from "./state.ts";
 
 /** What can be asked of an order: the first four by people, the rest by the saga and by what payments report. */
@@ -43,39 +43,39 @@ export type RefusalReason =
 /** Why the saga and reports are refused. No person can cause these: they are for the logs. */
 export type StepRefusalReason = "OUT_OF_TURN" | "AMOUNT_IMPOSSIBLE";
 
-/** What a command comes to: a fact to commit, nothing because it is so already, or a refusal. */
+/** What a command comes to: an event to commit, nothing because it is so already, or a refusal. */
 export type Answer =
-  | { readonly kind: "FACT"; readonly fact: Fact }
+  | { readonly kind: "EVENT"; readonly event: OrderEvent }
   | { readonly kind: "NOTHING" }
   | { readonly kind: "REFUSED"; readonly reason: RefusalReason | StepRefusalReason };
 
-type Verdict = "GO" | "NOTHING" | RefusalReason | "OUT_OF_TURN";
-type Row = Readonly<Record<Situation, Verdict>>;
+type Rule = "ALLOW" | "NOTHING" | RefusalReason | "OUT_OF_TURN";
+type Row = Readonly<Record<OrderState, Rule>>;
 
-const everywhere = (verdict: Verdict): Row => ({
-  PENDING: verdict,
-  STOCK_RESERVED: verdict,
-  REJECTING_WAITS: verdict,
-  CONFIRMED: verdict,
-  SHIPPING: verdict,
-  SHIPPING_WAITS: verdict,
-  CANCELLING: verdict,
-  CANCELLING_WAITS: verdict,
-  SHIPPED: verdict,
-  DELIVERED: verdict,
-  REJECTED: verdict,
-  CANCELLED: verdict,
+const everywhere = (rule: Rule): Row => ({
+  PENDING: rule,
+  STOCK_RESERVED: rule,
+  REJECTING_WAITS: rule,
+  CONFIRMED: rule,
+  SHIPPING: rule,
+  SHIPPING_WAITS: rule,
+  CANCELLING: rule,
+  CANCELLING_WAITS: rule,
+  SHIPPED: rule,
+  DELIVERED: rule,
+  REJECTED: rule,
+  CANCELLED: rule,
 });
 
 const closed = { DELIVERED: "ORDER_CLOSED", REJECTED: "ORDER_CLOSED", CANCELLED: "ORDER_CLOSED" } as const;
 const cancelling = { CANCELLING: "CANCELLATION_REQUESTED", CANCELLING_WAITS: "CANCELLATION_REQUESTED" } as const;
 const shipping = { SHIPPING: "SHIPPING_REQUESTED", SHIPPING_WAITS: "SHIPPING_REQUESTED" } as const;
-/** A saga step that was overtaken: what it wanted was refused by a person's request, or the order has ended. */
+/** A saga step that was overtaken: what it asked for was refused by a person's request, or the order has ended. */
 const overtaken: Row = { ...everywhere("OUT_OF_TURN"), ...cancelling, ...closed };
 const past = { CONFIRMED: "NOTHING", SHIPPING: "NOTHING", SHIPPING_WAITS: "NOTHING", SHIPPED: "NOTHING" } as const;
 
 const cancelByCustomer: Row = {
-  ...everywhere("GO"),
+  ...everywhere("ALLOW"),
   ...shipping,
   CANCELLING: "NOTHING",
   CANCELLING_WAITS: "NOTHING",
@@ -83,69 +83,69 @@ const cancelByCustomer: Row = {
   ...closed,
 };
 
-/** Every command in every situation. */
+/** Every command in every state. */
 const transitions: Readonly<Record<Command["kind"], Row>> = {
   requestShip: {
     ...everywhere("ORDER_NOT_CONFIRMED"),
-    CONFIRMED: "GO",
+    CONFIRMED: "ALLOW",
     SHIPPING: "NOTHING",
-    SHIPPING_WAITS: "GO",
+    SHIPPING_WAITS: "ALLOW",
     SHIPPED: "ORDER_SHIPPED",
     ...cancelling,
     ...closed,
   },
   requestCancel: cancelByCustomer,
-  settleByCancel: { ...cancelByCustomer, SHIPPING_WAITS: "GO", CANCELLING_WAITS: "GO" },
-  deliver: { ...everywhere("ORDER_NOT_SHIPPED"), SHIPPED: "GO", ...closed },
-  stockReserved: { ...overtaken, PENDING: "GO", STOCK_RESERVED: "NOTHING", ...past, DELIVERED: "NOTHING" },
-  confirm: { ...overtaken, STOCK_RESERVED: "GO", ...past, DELIVERED: "NOTHING" },
-  reject: { ...overtaken, PENDING: "GO", STOCK_RESERVED: "GO", REJECTED: "NOTHING" },
-  shipped: { ...overtaken, SHIPPING: "GO", SHIPPED: "NOTHING", DELIVERED: "NOTHING" },
-  cancelled: { ...overtaken, ...shipping, CANCELLING: "GO", CANCELLING_WAITS: "OUT_OF_TURN", CANCELLED: "NOTHING" },
+  settleByCancel: { ...cancelByCustomer, SHIPPING_WAITS: "ALLOW", CANCELLING_WAITS: "ALLOW" },
+  deliver: { ...everywhere("ORDER_NOT_SHIPPED"), SHIPPED: "ALLOW", ...closed },
+  stockReserved: { ...overtaken, PENDING: "ALLOW", STOCK_RESERVED: "NOTHING", ...past, DELIVERED: "NOTHING" },
+  confirm: { ...overtaken, STOCK_RESERVED: "ALLOW", ...past, DELIVERED: "NOTHING" },
+  reject: { ...overtaken, PENDING: "ALLOW", STOCK_RESERVED: "ALLOW", REJECTED: "NOTHING" },
+  shipped: { ...overtaken, SHIPPING: "ALLOW", SHIPPED: "NOTHING", DELIVERED: "NOTHING" },
+  cancelled: { ...overtaken, ...shipping, CANCELLING: "ALLOW", CANCELLING_WAITS: "OUT_OF_TURN", CANCELLED: "NOTHING" },
   raiseAttention: {
     ...everywhere("OUT_OF_TURN"),
-    STOCK_RESERVED: "GO",
-    SHIPPING: "GO",
-    CANCELLING: "GO",
+    STOCK_RESERVED: "ALLOW",
+    SHIPPING: "ALLOW",
+    CANCELLING: "ALLOW",
     REJECTING_WAITS: "NOTHING",
     SHIPPING_WAITS: "NOTHING",
     CANCELLING_WAITS: "NOTHING",
     ...closed,
   },
-  recordRefund: everywhere("GO"),
+  recordRefund: everywhere("ALLOW"),
 };
 
 /** What the command comes to for the order as it stands. Total: it never throws and never leaves a pair out. */
 export function decide(order: Order, command: Command): Answer {
-  const verdict = transitions[command.kind][situationOf(order)];
-  if (verdict === "GO") return answer(order, command);
-  if (verdict === "NOTHING") return { kind: "NOTHING" };
-  return refused(verdict);
+  const rule = transitions[command.kind][stateOf(order)];
+  if (rule === "ALLOW") return answer(order, command);
+  if (rule === "NOTHING") return { kind: "NOTHING" };
+  return refused(rule);
 }
 
 function answer(order: Order, command: Command): Answer {
   switch (command.kind) {
     case "requestShip":
-      return fact({ kind: "SHIP_REQUESTED" });
+      return event({ kind: "SHIP_REQUESTED" });
     case "requestCancel":
     case "settleByCancel":
-      return fact({ kind: "CANCEL_REQUESTED" });
+      return event({ kind: "CANCEL_REQUESTED" });
     case "deliver":
-      return fact({ kind: "DELIVERED" });
+      return event({ kind: "DELIVERED" });
     case "stockReserved":
-      return fact({ kind: "STOCK_RESERVED" });
+      return event({ kind: "STOCK_RESERVED" });
     case "confirm":
-      return command.authorized === order.total ? fact({ kind: "CONFIRMED" }) : refused("AMOUNT_IMPOSSIBLE");
+      return command.authorized === order.total ? event({ kind: "CONFIRMED" }) : refused("AMOUNT_IMPOSSIBLE");
     case "reject":
       return rejectedAt[command.reason] === order.status
-        ? fact({ kind: "REJECTED", reason: command.reason })
+        ? event({ kind: "REJECTED", reason: command.reason })
         : refused("OUT_OF_TURN");
     case "shipped":
       return command.captured === order.total
-        ? fact({ kind: "SHIPPED", captured: command.captured })
+        ? event({ kind: "SHIPPED", captured: command.captured })
         : refused("AMOUNT_IMPOSSIBLE");
     case "cancelled":
-      return fact({ kind: "CANCELLED" });
+      return event({ kind: "CANCELLED" });
     case "raiseAttention":
       return raise(order, command);
     case "recordRefund":
@@ -158,7 +158,7 @@ const rejectedAt = {
   OUT_OF_STOCK: "PENDING",
   QUANTITY_LIMIT: "PENDING",
   PAYMENT_DECLINED: "STOCK_RESERVED",
-} as const satisfies Readonly<Record<RejectionReason, Status>>;
+} as const satisfies Readonly<Record<RejectionReason, OrderStatus>>;
 
 /** What was being done when each kind of attention is raised. */
 const raisedBy: Readonly<Record<AttentionReason, PendingAction | undefined>> = {
@@ -175,18 +175,18 @@ function raise(order: Order, command: Extract<Command, { kind: "raiseAttention" 
     order.pendingAction === undefined ? reason === "COMPENSATION_FAILED" : order.pendingAction === raisedBy[reason];
   if (!fits) return refused("OUT_OF_TURN");
   if (captured < order.captured || captured > order.total) return refused("AMOUNT_IMPOSSIBLE");
-  return fact({ kind: "ATTENTION_RAISED", reason, detail, captured });
+  return event({ kind: "ATTENTION_RAISED", reason, detail, captured });
 }
 
 function refund(order: Order, { captured, refunded }: Extract<Command, { kind: "recordRefund" }>): Answer {
   // Reports can arrive late and out of order. What was given back only grows, so the larger total is the newer.
   if (refunded <= order.refunded) return { kind: "NOTHING" };
   if (captured < order.captured || captured > order.total || refunded > captured) return refused("AMOUNT_IMPOSSIBLE");
-  return fact({ kind: "REFUNDED", captured, refunded });
+  return event({ kind: "REFUNDED", captured, refunded });
 }
 
-function fact(what: Fact): Answer {
-  return { kind: "FACT", fact: what };
+function event(what: OrderEvent): Answer {
+  return { kind: "EVENT", event: what };
 }
 
 function refused(reason: RefusalReason | StepRefusalReason): Answer {

@@ -43,7 +43,7 @@ export async function changeOrder(
       {
         orderId: before.id,
         before,
-        fact: answer.fact,
+        event: answer.event,
         time: ctx.now,
         actor: callerName(ctx.caller),
         reason,

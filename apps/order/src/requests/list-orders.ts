@@ -13,7 +13,7 @@ import {
 import { type CallContext, callErrors, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { orderMessage } from "../order/message.ts";
-import type { Order, Status } from "../order/state.ts";
+import type { Order, OrderStatus } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 
 const orderBytes = messageSize(OrderSchema);
@@ -46,8 +46,8 @@ export async function listHistory(
     limit,
     filter,
     keysOf: ({ version }) => [String(version)],
-    messageOf: ({ fact, version, time, actor, reason, traceparent }) => ({
-      kind: OrderEvent_Kind[fact.kind],
+    messageOf: ({ event, version, time, actor, reason, traceparent }) => ({
+      kind: OrderEvent_Kind[event.kind],
       version,
       time: timestampFromDate(time),
       actor,
@@ -67,10 +67,10 @@ function userOf({ userId }: ListOrdersRequest, { caller }: CallContext): string 
   return caller.userId;
 }
 
-function statusOf(status: Order_Status): Status | undefined {
+function statusOf(status: Order_Status): OrderStatus | undefined {
   if (status === Order_Status.STATUS_UNSPECIFIED) return undefined;
   // The enum's other names are the domain's, and the contract lets no number through that is not among them.
-  return Order_Status[status] as Status;
+  return Order_Status[status] as OrderStatus;
 }
 
 /** Nine digits: more events than any order has, and still an int4. */

@@ -11,7 +11,7 @@ import { orderAudit } from "./audit.ts";
 import { changeOrder } from "./change-order.ts";
 import { listHistory, listOrders } from "./list-orders.ts";
 import { ownOrder } from "./own-order.ts";
-import { type Offer, placeOrder } from "./place-order.ts";
+import { type CatalogItem, placeOrder } from "./place-order.ts";
 import { answerJson, answerOf } from "./stored-answer.ts";
 import type { OrderWatch } from "./watch.ts";
 
@@ -35,18 +35,18 @@ export function orders(app: OrdersApp): Handlers<typeof OrderService> {
       const earlier = await replay(app.database.sql, key);
       if (earlier !== undefined) return answerOf(earlier);
       requireConfirmedEmail(app, ctx);
-      const [userId, offers] = await Promise.all([
+      const [userId, catalog] = await Promise.all([
         customerOf(app, ctx),
-        offersFor(
+        catalogItemsFor(
           app,
           request.items.map((item) => item.productId),
           ctx,
         ),
       ]);
-      const fact = placeOrder({
+      const event = placeOrder({
         userId,
-        wanted: request.items,
-        offers,
+        requested: request.items,
+        catalog,
         paymentMethod: request.paymentMethod,
         shippingAddress: request.shippingAddress,
         expectedTotal: request.expectedTotal && {
@@ -58,7 +58,7 @@ export function orders(app: OrdersApp): Handlers<typeof OrderService> {
         {
           orderId: newId(),
           before: undefined,
-          fact,
+          event,
           time: ctx.now,
           actor: callerName(ctx.caller),
           reason: "",
@@ -121,7 +121,11 @@ async function customerOf(app: OrdersApp, ctx: CallContext): Promise<string> {
 }
 
 /** What the catalog says of these products, those that are not on sale among them. Unknown ones are left out. */
-async function offersFor(app: OrdersApp, productIds: readonly string[], ctx: CallContext): Promise<Offer[]> {
+async function catalogItemsFor(
+  app: OrdersApp,
+  productIds: readonly string[],
+  ctx: CallContext,
+): Promise<CatalogItem[]> {
   const { products } = await app.calls.products.batchGetProducts({ ids: [...productIds] }, ctx);
   return products.map(({ id, name, active, price }) => ({
     id,

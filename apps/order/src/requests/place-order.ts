@@ -6,13 +6,13 @@ import type { Address, OrderLine, Placed } from "../order/state.ts";
 const orderTotalMinorUnitsMax = 100_000_000_000n;
 
 /** One line of what is asked for. */
-export interface Wanted {
+export interface RequestedItem {
   readonly productId: string;
   readonly quantity: number;
 }
 
 /** What the catalog says of a product. */
-export interface Offer {
+export interface CatalogItem {
   readonly id: string;
   readonly name: string;
   readonly active: boolean;
@@ -27,19 +27,19 @@ export interface Total {
 }
 
 /**
- * Makes a new order's first fact: names and prices copied from the catalog, totals summed. Refuses, naming the items, what is not on
+ * Makes a new order's first event: names and prices copied from the catalog, totals summed. Refuses, naming the items, what is not on
  * sale, prices in more than one currency, a total that is too large, and one that is not what the customer was shown.
  */
 export function placeOrder(o: {
   readonly userId: string;
-  readonly wanted: readonly Wanted[];
-  readonly offers: readonly Offer[];
+  readonly requested: readonly RequestedItem[];
+  readonly catalog: readonly CatalogItem[];
   readonly paymentMethod: string;
   readonly shippingAddress: Address | undefined;
   /** What the customer was shown; undefined takes whatever it costs now. */
   readonly expectedTotal: Total | undefined;
 }): Placed {
-  const priced = price(o.wanted, o.offers);
+  const priced = price(o.requested, o.catalog);
   const currency = oneCurrency(priced);
   const items = priced.map(({ line }) => line);
   const total = items.reduce((sum, line) => sum + line.total, 0n);
@@ -78,25 +78,25 @@ interface Priced {
   readonly currency: string;
 }
 
-function price(wanted: readonly Wanted[], offers: readonly Offer[]): readonly Priced[] {
-  const onSale = new Map(offers.filter(({ active }) => active).map((offer) => [offer.id, offer]));
-  assertNoneTwice(wanted);
+function price(requested: readonly RequestedItem[], catalog: readonly CatalogItem[]): readonly Priced[] {
+  const onSale = new Map(catalog.filter(({ active }) => active).map((item) => [item.id, item]));
+  assertNoneTwice(requested);
   const priced: Priced[] = [];
   const missing: string[] = [];
-  for (const [index, { productId, quantity }] of wanted.entries()) {
-    const offer = onSale.get(productId.toLowerCase());
-    if (offer === undefined) {
+  for (const [index, { productId, quantity }] of requested.entries()) {
+    const item = onSale.get(productId.toLowerCase());
+    if (item === undefined) {
       missing.push(productField(index));
       continue;
     }
     const line = {
-      productId: offer.id,
-      name: offer.name,
-      unitPrice: offer.price,
+      productId: item.id,
+      name: item.name,
+      unitPrice: item.price,
       quantity,
-      total: offer.price * BigInt(quantity),
+      total: item.price * BigInt(quantity),
     };
-    priced.push({ line, currency: offer.currency });
+    priced.push({ line, currency: item.currency });
   }
   if (missing.length > 0)
     throw refuse(errors.PRODUCT_UNAVAILABLE, {
@@ -106,8 +106,8 @@ function price(wanted: readonly Wanted[], offers: readonly Offer[]): readonly Pr
 }
 
 /** The contract compares the ids as they were written; Postgres, and so the catalog, takes capital letters for the same id. */
-function assertNoneTwice(wanted: readonly Wanted[]): void {
-  const ids = wanted.map(({ productId }) => productId.toLowerCase());
+function assertNoneTwice(requested: readonly RequestedItem[]): void {
+  const ids = requested.map(({ productId }) => productId.toLowerCase());
   const fields = ids.flatMap((id, index) =>
     ids.indexOf(id) < index ? [{ field: productField(index), description: "must name each product once" }] : [],
   );
