@@ -6,20 +6,22 @@ import { check, index, integer, pgSchema, text, timestamp, uniqueIndex, uuid } f
 const schema = pgSchema("notification");
 
 /**
- * One row a message to a person, with the mail as it was rendered, so that it can be sent again as it was. The name and the address
- * live here and nowhere else outside the user service: no event and no job carries them.
+ * One row per message to a person, with the rendered mail, so that it can be resent unchanged. Apart from the user
+ * service, only this table holds names and addresses: events and jobs carry none.
  */
 export const notification = schema.table(
   "notification",
   {
-    /** Made from the event's id: the same event makes the same message. */
+    /** Derived from the event's id, so that an event has one message. */
     id: uuid("id").primaryKey(),
     eventId: uuid("event_id").notNull(),
     userId: uuid("user_id").notNull(),
     orderId: uuid("order_id"),
-    /** The reset of a mail that sets a new password. The link is put into it as it is sent, and is not kept. */
+    /** The password reset of a reset mail. Its link is added when the mail is sent, and is not stored. */
     resetId: uuid("reset_id"),
-    /** The confirmation of a mail that asks for one, or says that it was given. The link is put into it as it is sent, and is not kept. */
+    /**
+     * The confirmation that the mail asks for or reports. Its link is added when the mail is sent, and is not stored.
+     */
     confirmationId: uuid("confirmation_id"),
     kind: text("kind").notNull(),
     state: text("state").notNull(),
@@ -30,13 +32,13 @@ export const notification = schema.table(
     html: text("html").notNull(),
     messageId: text("message_id").notNull(),
     lastError: text("last_error").notNull().default(""),
-    /** How often a mail server could not take it for now. It lengthens the wait, and never ends in FAILED. */
+    /** Tries that failed during an outage. They lengthen the delay and never lead to FAILED. */
     delays: integer("delays").notNull().default(0),
-    /** How often it failed by itself, with nothing down: after some times it is FAILED, and a person's. */
+    /** Attempts that failed without an outage. Too many lead to FAILED, which needs a person. */
     attempts: integer("attempts").notNull().default(0),
-    /** How often somebody asked for it to be sent once more. */
+    /** The number of resend requests. */
     resends: integer("resends").notNull().default(0),
-    /** Until when nobody else may send it: somebody is at it, or the mail server asked for a pause. */
+    /** The end of the current claim, or of the delay before the next attempt. */
     heldUntil: timestamp("held_until", { withTimezone: true }).notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     sendTime: timestamp("send_time", { withTimezone: true }),
@@ -45,11 +47,11 @@ export const notification = schema.table(
     uniqueIndex("notification_event").on(table.eventId),
     index("notification_user").on(table.userId, table.id),
     index("notification_order").on(table.orderId, table.id),
-    // Few rows at any time: those that wait to be sent.
+    // Few rows at any time: messages to be sent.
     index("notification_queued").on(table.heldUntil).where(sql`state = 'QUEUED'`),
-    // Few as well, one hopes: those that wait for a person.
+    // Few rows as well: messages that need a person.
     index("notification_failed").on(table.id).where(sql`state = 'FAILED'`),
-    // Those whose text and recipient are still kept, oldest first: what the sweeper of mail-retention.ts asks for.
+    // Messages that still have their text, oldest first, for retention.ts.
     index("notification_text_kept").on(table.createTime).where(sql`html <> ''`),
     check("notification_state", sql`state in ('QUEUED', 'SENT', 'FAILED')`),
   ],

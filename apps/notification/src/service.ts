@@ -8,7 +8,7 @@ import {
 } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
-import { defineService, every } from "@rialto/service";
+import { type Config, defineService, every } from "@rialto/service";
 import { accountMailHandler, accountMailTopics } from "./delivery/account-mail.ts";
 import { completeMail } from "./delivery/complete-mail.ts";
 import { createDelivery } from "./delivery/delivery.ts";
@@ -16,9 +16,11 @@ import { orderMailHandler } from "./delivery/order-mail.ts";
 import { forgetMailText } from "./notification/retention.ts";
 import { createNotificationStore } from "./notification/store.ts";
 import { notifications } from "./requests/notifications.ts";
-import { createTransport } from "./transport/create.ts";
+import { createFolderTransport } from "./transport/folder.ts";
+import { createSmtpTransport } from "./transport/smtp.ts";
+import type { MailTransport } from "./transport/transport.ts";
 
-/** Everything that the notification service is. */
+/** The notification service: messages to people about their orders and accounts. */
 export const notification = defineService({
   name: "notification",
   migrations: new URL("../migrations", import.meta.url),
@@ -46,3 +48,9 @@ export const notification = defineService({
   ],
   stop: (app) => app.transport.close(),
 });
+
+/** Sends through the mail server that SMTP_URL names, or else writes .eml files to a folder. */
+function createTransport({ smtpUrl, mailFrom, mailOutboxDir }: Config): MailTransport {
+  if (smtpUrl === undefined) return createFolderTransport({ from: mailFrom, folder: mailOutboxDir });
+  return createSmtpTransport({ from: mailFrom, url: smtpUrl });
+}

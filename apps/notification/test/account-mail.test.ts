@@ -5,39 +5,39 @@ import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createSmtpTransport } from "../src/transport/smtp.ts";
 import type { MailTransport } from "../src/transport/transport.ts";
-import { type MailServer, startMailServer } from "./mail-server.ts";
 import {
   accountEvent,
   ada,
   as,
   goneConfirmation,
   mailFrom,
-  openWorld,
+  openFixture,
   usedConfirmation,
   userCreated,
-} from "./notification-world.ts";
+} from "./fixture.ts";
+import { type MailServer, startMailServer } from "./mail-server.ts";
 
-let world: Awaited<ReturnType<typeof openWorld>>;
+let fixture: Awaited<ReturnType<typeof openFixture>>;
 let server: MailServer;
 let transport: MailTransport;
-let service: ReturnType<typeof world.start>;
+let service: ReturnType<typeof fixture.start>;
 
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
   server = await startMailServer();
   transport = createSmtpTransport({ from: mailFrom, url: server.url });
-  service = world.start(transport);
+  service = fixture.start(transport);
 });
 afterAll(async () => {
   await transport.close();
   await server.close();
-  await world.close();
+  await fixture.close();
 });
 beforeEach(() => {
   server.mails.length = 0;
   server.refuse = undefined;
-  world.asked.user = create(UserSchema, { ...ada, name: "Win a prize at https://evil.example" });
-  world.asked.previousEmail = "";
+  fixture.asked.user = create(UserSchema, { ...ada, name: "Win a prize at https://evil.example" });
+  fixture.asked.previousEmail = "";
 });
 
 const only = () => {
@@ -50,7 +50,7 @@ const only = () => {
 };
 const rowOf = async (eventId: string) =>
   (
-    await world.database
+    await fixture.database
       .sql`select kind, state, last_error, row_to_json(n)::text as row from notification n where event_id = ${eventId}`
   )[0];
 
@@ -61,7 +61,7 @@ describe("the welcome of a new account", () => {
     const { subject, text, to } = only();
     expect(subject).toBe("Welcome to Rialto");
     expect(text).toMatch(/https:\/\/shop\.example\/confirm-email#confirm-\d+\n/);
-    expect(text).toContain("until 4 January, 12:30 UTC");
+    expect(text).toContain("until January 4, 12:30 UTC");
     expect(to).toMatchObject({ value: [{ address: ada.email, name: "" }] });
     expect((await rowOf(event.id))?.row).not.toContain("confirm-1");
     expect((await rowOf(event.id))?.row).not.toContain("{{");
@@ -90,9 +90,11 @@ describe("the mail that confirms an address", () => {
     server.refuse = { at: "recipient", answer: { code: 451, text: "greylisted" } };
     await expect(service.accountMail(event)).rejects.toSatisfy(isUnavailable);
     server.refuse = undefined;
-    await world.passTime(120_000);
+    await fixture.passTime(120_000);
     await service.sweep();
-    const [row] = await world.database.sql<{ id: string }[]>`select id from notification where event_id = ${event.id}`;
+    const [row] = await fixture.database.sql<
+      { id: string }[]
+    >`select id from notification where event_id = ${event.id}`;
     await service.calls.resendNotification({ id: row?.id ?? "" }, as("ADMIN"));
     await service.sweep();
     const links = server.mails.map(({ text }) => /#(confirm-\d+)/.exec(text ?? "")?.[1]);
@@ -112,11 +114,11 @@ describe("the mail that confirms an address", () => {
 
 describe("the mail about a new address", () => {
   it("goes to the old one, and does not say what the new one is", async () => {
-    world.asked.previousEmail = "old@example.com";
+    fixture.asked.previousEmail = "old@example.com";
     const event = accountEvent("EMAIL_CHANGED", uuidv7());
     await service.accountMail(event);
     const { all, to, subject } = only();
-    expect(subject).toBe("Your account has a new e-mail address");
+    expect(subject).toBe("Your e-mail address was changed");
     expect(to).toMatchObject({ value: [{ address: "old@example.com" }] });
     expect(all).not.toMatch(/new@example|confirm-/);
     expect((await rowOf(event.id))?.row).not.toContain("new@example");

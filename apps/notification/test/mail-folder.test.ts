@@ -5,7 +5,7 @@ import { simpleParser } from "mailparser";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createFolderTransport } from "../src/transport/folder.ts";
-import { mailFrom } from "./notification-world.ts";
+import { mailFrom } from "./fixture.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -37,7 +37,7 @@ describe("the folder of .eml files", () => {
     expect(source.toString()).toContain(`Order ${id}`);
   });
 
-  it("lets nobody but its owner read a mail: links in it are secrets", async () => {
+  it("lets only its owner read a mail: links in it are secrets", async () => {
     const transport = createFolderTransport({ from: mailFrom, folder });
     await transport.send(mail(uuidv7()), new AbortController().signal);
     const [name = ""] = await readdir(folder);

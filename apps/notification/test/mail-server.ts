@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { type ParsedMail, simpleParser } from "mailparser";
 import { SMTPServer } from "smtp-server";
 
-/** What the server answers instead of taking the mail. */
+/** The answer to a mail that the server refuses. */
 export interface Answer {
   readonly code: number;
   readonly text: string;
@@ -11,9 +11,9 @@ export interface Answer {
 
 export interface MailServer {
   readonly url: string;
-  /** What was taken over, in order. */
+  /** The accepted mails, in order. */
   readonly mails: ParsedMail[];
-  /** Set to refuse: at the recipient's address, or after the text. Undefined takes everything. */
+  /** Set it to refuse mails, at the recipient's address or after the text. Undefined accepts everything. */
   refuse: { readonly at: "recipient" | "text"; readonly answer: Answer } | undefined;
   close(): Promise<void>;
 }

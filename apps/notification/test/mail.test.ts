@@ -4,40 +4,40 @@ import { isUnavailable, nextPageToken, reasonOf } from "@rialto/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createSmtpTransport } from "../src/transport/smtp.ts";
 import type { MailTransport } from "../src/transport/transport.ts";
-import { type MailServer, startMailServer } from "./mail-server.ts";
 import {
   ada,
   as,
   mailFrom,
-  openWorld,
+  openFixture,
   order,
   orderEvent,
   resetRequested,
   usedReset,
   userCreated,
-} from "./notification-world.ts";
+} from "./fixture.ts";
+import { type MailServer, startMailServer } from "./mail-server.ts";
 
-let world: Awaited<ReturnType<typeof openWorld>>;
+let fixture: Awaited<ReturnType<typeof openFixture>>;
 let server: MailServer;
 let transport: MailTransport;
-let service: ReturnType<typeof world.start>;
+let service: ReturnType<typeof fixture.start>;
 
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
   server = await startMailServer();
   transport = createSmtpTransport({ from: mailFrom, url: server.url });
-  service = world.start(transport);
+  service = fixture.start(transport);
 });
 afterAll(async () => {
   await transport.close();
   await server.close();
-  await world.close();
+  await fixture.close();
 });
 beforeEach(() => {
   server.mails.length = 0;
   server.refuse = undefined;
-  world.asked.user = ada;
-  world.asked.previousEmail = "";
+  fixture.asked.user = ada;
+  fixture.asked.previousEmail = "";
 });
 
 const only = <T>(list: readonly T[]): T => {
@@ -55,14 +55,14 @@ describe("the mail about a confirmed order", () => {
     expect(mail.from?.text).toContain("shop@rialto.example");
     expect(mail.to).toMatchObject({ value: [{ address: ada.email, name: ada.name }] });
     expect(mail.text).toContain("2 x Mug & Saucer <large> at €12.50: €25.00");
-    expect(mail.text).toContain("Total: €74.99");
+    expect(mail.text).toContain("Order total: €74.99");
     expect(mail.text).toContain("30100 Venice");
     expect(mail.text).toContain(`Order ${order.id}`);
     expect(mail.html).toContain("Mug &amp; Saucer &lt;large&gt;");
     expect(mail.html).toContain("€74.99");
   });
 
-  it("lets nobody's name become markup", async () => {
+  it("escapes names in the HTML part", async () => {
     await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
     const { html } = only(server.mails);
     expect(html).toContain("Hello Ada &lt;Lovelace&gt;,");
@@ -77,23 +77,23 @@ describe("the mail of each kind", () => {
       "rejected for the stock",
       OrderEvent_Kind.REJECTED,
       { rejectionReason: Order_RejectionReason.OUT_OF_STOCK },
-      "less in stock",
+      "enough items in stock",
     ],
     [
       "rejected for the card",
       OrderEvent_Kind.REJECTED,
       { rejectionReason: Order_RejectionReason.PAYMENT_DECLINED },
-      "card was refused",
+      "card was declined",
     ],
-    ["cancelled", OrderEvent_Kind.CANCELLED, {}, "No money was taken"],
+    ["cancelled", OrderEvent_Kind.CANCELLED, {}, "Your card was not charged"],
     [
       "shipped",
       OrderEvent_Kind.SHIPPED,
       { captured: { currencyCode: "EUR", minorUnits: 7499n } },
-      "taken €74.99 from your card",
+      "We charged €74.99 to your card",
     ],
-    ["delivered", OrderEvent_Kind.DELIVERED, {}, "has been delivered"],
-  ])("tells of an order that was %s", async (_, kind, more, words) => {
+    ["delivered", OrderEvent_Kind.DELIVERED, {}, "was delivered"],
+  ])("says that an order was %s", async (_, kind, more, words) => {
     await service.orderMail(orderEvent(kind, more));
     const mail = only(server.mails);
     expect(mail.text?.replaceAll("\n", " ")).toContain(words);
@@ -103,21 +103,21 @@ describe("the mail of each kind", () => {
   const euros = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
 
   it.each([
-    ["all", 7499n, "We have given back the €74.99 that we had taken from your card."],
-    ["a part", 5000n, "We have given back €50.00 so far of the €74.99 that we had taken from your card."],
-    ["none", 0n, "We have given back €0.00 so far of the €74.99 that we had taken from your card."],
-  ])("tells of a cancelled order whose money was taken that %s of it was given back", async (_, refunded, words) => {
+    ["all", 7499n, "We refunded the €74.99 that we charged to your card."],
+    ["a part", 5000n, "We charged €74.99 to your card and have refunded €50.00 so far."],
+    ["none", 0n, "We charged €74.99 to your card and have refunded €0.00 so far."],
+  ])("says of a canceled order whose card was charged that %s of it was refunded", async (_, refunded, words) => {
     const event = orderEvent(OrderEvent_Kind.CANCELLED, { captured: euros(7499n), refunded: euros(refunded) });
     await service.orderMail(event);
     const { text = "", html } = only(server.mails);
     for (const part of [text.replaceAll("\n", " "), html]) {
       expect(part).toContain(words);
-      expect(part).not.toMatch(/no money|reserved/i);
+      expect(part).not.toMatch(/not charged|released/i);
     }
   });
 
   it("welcomes a new customer, with nothing that they wrote: the address may be a stranger's", async () => {
-    world.asked.user = create(UserSchema, { ...ada, name: "Win a prize at https://evil.example" });
+    fixture.asked.user = create(UserSchema, { ...ada, name: "Win a prize at https://evil.example" });
     await service.welcomeMail(userCreated());
     const { subject, text, html, to } = only(server.mails);
     expect(subject).toBe("Welcome to Rialto");
@@ -126,7 +126,7 @@ describe("the mail of each kind", () => {
 
   it("holds nothing that a customer wrote where nobody has confirmed the address", async () => {
     const { emailConfirmTime: _, ...unconfirmed } = ada;
-    world.asked.user = create(UserSchema, { ...unconfirmed, name: "Win a prize at https://evil.example" });
+    fixture.asked.user = create(UserSchema, { ...unconfirmed, name: "Win a prize at https://evil.example" });
     for (const kind of [OrderEvent_Kind.CONFIRMED, OrderEvent_Kind.SHIPPED]) await service.orderMail(orderEvent(kind));
     expect(server.mails).toHaveLength(2);
     for (const { text = "", html, to } of server.mails) {
@@ -136,7 +136,7 @@ describe("the mail of each kind", () => {
   });
 
   it("keeps a name that was given before line breaks were refused on one line", async () => {
-    world.asked.user = create(UserSchema, { ...ada, name: "Ada\r\n\r\nYou have won:\u2028\u202egro.live" });
+    fixture.asked.user = create(UserSchema, { ...ada, name: "Ada\r\n\r\nYou have won:\u2028\u202egro.live" });
     await service.orderMail(orderEvent(OrderEvent_Kind.DELIVERED));
     const { text = "" } = only(server.mails);
     expect(text.split("\n")[0]).toBe("Hello Ada You have won: gro.live,");
@@ -158,17 +158,17 @@ describe("the mail of each kind", () => {
 describe("one mail an event", () => {
   it("although the event is delivered twice, one after the other or at once", async () => {
     const event = orderEvent(OrderEvent_Kind.SHIPPED);
-    const other = world.start(transport);
+    const other = fixture.start(transport);
     await Promise.allSettled([service.orderMail(event), other.orderMail(event)]);
     await service.orderMail(event);
     only(server.mails);
     expect(await listed()).toMatchObject({ state: Notification_State.SENT });
-    expect(await world.inboxOf(event.id)).toEqual(["order-mail"]);
+    expect(await fixture.inboxOf(event.id)).toEqual(["order-mail"]);
   });
 
   it("known by its Message-ID as the same where the process died between the sending and the commit", async () => {
     const event = orderEvent(OrderEvent_Kind.SHIPPED);
-    const dying = world.start(transport, (store) => ({
+    const dying = fixture.start(transport, (store) => ({
       ...store,
       finish: async () => {
         throw new Error("the process died");
@@ -178,7 +178,7 @@ describe("one mail an event", () => {
     expect(await listed()).toMatchObject({ state: Notification_State.QUEUED });
     // Held by the dead process still: nobody else sends it yet, and that is no failure of the event.
     await expect(service.orderMail(event)).rejects.toSatisfy(isUnavailable);
-    await world.passTime(60_000);
+    await fixture.passTime(60_000);
     await service.orderMail(event);
     await service.sweep();
     expect(server.mails).toHaveLength(2);
@@ -188,7 +188,7 @@ describe("one mail an event", () => {
 
   it("sent by the sweeper where the process died before it", async () => {
     const event = orderEvent(OrderEvent_Kind.DELIVERED);
-    const dying = world.start({
+    const dying = fixture.start({
       ...transport,
       send: () => new Promise(() => {}),
     });
@@ -196,13 +196,13 @@ describe("one mail an event", () => {
     await expect.poll(async () => (await listed())?.state).toBe(Notification_State.QUEUED);
     await service.sweep();
     expect(server.mails).toEqual([]);
-    await world.passTime(60_000);
+    await fixture.passTime(60_000);
     await service.sweep();
     only(server.mails);
-    const before = world.asked.users;
+    const before = fixture.asked.users;
     await service.orderMail(event);
     only(server.mails);
-    expect(world.asked.users).toBe(before);
+    expect(fixture.asked.users).toBe(before);
   });
 });
 
@@ -213,7 +213,7 @@ describe.each([
   it("sends no mail that the other one is sending", async () => {
     const began = Promise.withResolvers<void>();
     const answered = Promise.withResolvers<void>();
-    const slow = world.start({
+    const slow = fixture.start({
       ...transport,
       async send(...mail) {
         began.resolve();
@@ -224,7 +224,7 @@ describe.each([
     const event = orderEvent(OrderEvent_Kind.SHIPPED);
     const sending = slow.orderMail(event);
     await began.promise;
-    const other = world.start(transport, undefined, clockAheadMs);
+    const other = fixture.start(transport, undefined, clockAheadMs);
     await other.sweep();
     await expect(other.orderMail(event)).rejects.toSatisfy(isUnavailable);
     expect(server.mails).toEqual([]);
@@ -235,13 +235,13 @@ describe.each([
 
   it("holds its own mails for as long as the other one does, should it die", async () => {
     const event = orderEvent(OrderEvent_Kind.SHIPPED);
-    const dying = world.start({ ...transport, send: () => new Promise(() => {}) }, undefined, clockAheadMs);
+    const dying = fixture.start({ ...transport, send: () => new Promise(() => {}) }, undefined, clockAheadMs);
     void dying.orderMail(event);
     await expect.poll(async () => (await listed())?.state).toBe(Notification_State.QUEUED);
-    await world.passTime(10_000);
+    await fixture.passTime(10_000);
     await service.sweep();
     expect(server.mails).toEqual([]);
-    await world.passTime(15_000);
+    await fixture.passTime(15_000);
     await service.sweep();
     only(server.mails);
   });
@@ -249,9 +249,9 @@ describe.each([
   it("tries again a mail that was not taken when the other one would", async () => {
     server.refuse = { at: "recipient", answer: { code: 451, text: "greylisted" } };
     const event = orderEvent(OrderEvent_Kind.SHIPPED);
-    await expect(world.start(transport, undefined, clockAheadMs).orderMail(event)).rejects.toSatisfy(isUnavailable);
+    await expect(fixture.start(transport, undefined, clockAheadMs).orderMail(event)).rejects.toSatisfy(isUnavailable);
     server.refuse = undefined;
-    await world.passTime(2_000);
+    await fixture.passTime(2_000);
     await service.sweep();
     only(server.mails);
   });
@@ -268,7 +268,7 @@ describe("a mail server that says no", () => {
         state: Notification_State.FAILED,
         lastError: expect.stringContaining("no such mailbox"),
       });
-      expect(await world.inboxOf(event.id)).toEqual(["order-mail"]);
+      expect(await fixture.inboxOf(event.id)).toEqual(["order-mail"]);
     },
   );
 
@@ -281,7 +281,7 @@ describe("a mail server that says no", () => {
       lastError: expect.stringContaining("greylisted"),
     });
     server.refuse = undefined;
-    await world.passTime(120_000);
+    await fixture.passTime(120_000);
     await service.sweep();
     only(server.mails);
     expect(await listed()).toMatchObject({ state: Notification_State.SENT, lastError: "" });
@@ -290,11 +290,11 @@ describe("a mail server that says no", () => {
   it("by being away is asked again later", async () => {
     const away = createSmtpTransport({ from: mailFrom, url: "smtp://127.0.0.1:1" });
     const event = orderEvent(OrderEvent_Kind.CONFIRMED);
-    await expect(world.start(away).orderMail(event)).rejects.toSatisfy(isUnavailable);
+    await expect(fixture.start(away).orderMail(event)).rejects.toSatisfy(isUnavailable);
     await away.close();
     // Its reader learns what kind of failure it was, and not where our mail server is.
     expect(await listed()).toMatchObject({ lastError: "not sent (ESOCKET)" });
-    await world.passTime(120_000);
+    await fixture.passTime(120_000);
     await service.orderMail(event);
     only(server.mails);
   });
@@ -303,7 +303,7 @@ describe("a mail server that says no", () => {
 describe("a mail that fails with nothing down", () => {
   it("waits for a person after some tries, who finds it and has it sent once more", async () => {
     let tries = 0;
-    const faulty = world.start({
+    const faulty = fixture.start({
       ...transport,
       send: async () => {
         tries += 1;
@@ -313,7 +313,7 @@ describe("a mail that fails with nothing down", () => {
     const event = orderEvent(OrderEvent_Kind.CONFIRMED);
     await expect(faulty.orderMail(event)).rejects.toSatisfy(isUnavailable);
     for (let n = 0; n < 12; n += 1) {
-      await world.passTime(120_000);
+      await fixture.passTime(120_000);
       await faulty.sweep();
     }
     expect(tries).toBe(8);
@@ -331,14 +331,14 @@ describe("a mail that fails with nothing down", () => {
 
   it("is not counted while something is down, for as long as that takes", async () => {
     const down = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
-    const away = world.start({ ...transport, send: () => Promise.reject(down) });
+    const away = fixture.start({ ...transport, send: () => Promise.reject(down) });
     await expect(away.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED))).rejects.toSatisfy(isUnavailable);
     for (let n = 0; n < 12; n += 1) {
-      await world.passTime(120_000);
+      await fixture.passTime(120_000);
       await away.sweep();
     }
     expect(await listed()).toMatchObject({ state: Notification_State.QUEUED });
-    await world.passTime(120_000);
+    await fixture.passTime(120_000);
     await service.sweep();
     only(server.mails);
   });
@@ -394,10 +394,10 @@ describe("the text of a message", () => {
     await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
     const sent = await listed();
     const { id = "" } = sent ?? {};
-    await world.passTime(days(29));
+    await fixture.passTime(days(29));
     await service.forgetText();
     expect(await kept(id)).toEqual({ html: true, address: "ada@example.com" });
-    await world.passTime(days(1) + 1_000);
+    await fixture.passTime(days(1) + 1_000);
     await service.forgetText();
     expect(await kept(id)).toEqual({ html: false, address: "" });
     expect(await listed()).toEqual(sent);
@@ -410,7 +410,7 @@ describe("the text of a message", () => {
     await service.orderMail(orderEvent(OrderEvent_Kind.CONFIRMED));
     const { id = "" } = (await listed()) ?? {};
     await service.calls.resendNotification({ id }, as("ADMIN"));
-    await world.passTime(days(60));
+    await fixture.passTime(days(60));
     await service.forgetText();
     expect(await kept(id)).toEqual({ html: true, address: "ada@example.com" });
     await service.sweep();
@@ -418,7 +418,7 @@ describe("the text of a message", () => {
   });
 
   async function kept(id: string) {
-    const [row] = await world.database.sql`
+    const [row] = await fixture.database.sql`
       select html <> '' as html, recipient_address as address from notification where id = ${id}`;
     return row;
   }
@@ -457,8 +457,8 @@ describe("the mail that sets a new password", () => {
     await service.resetMail(resetRequested());
     const mail = only(server.mails);
     expect(mail.text).toMatch(/https:\/\/shop\.example\/reset-password#secret-\d+\n/);
-    expect(mail.text).toContain("until 1 January, 12:30 UTC");
-    const kept = await world.database
+    expect(mail.text).toContain("until January 1, 12:30 UTC");
+    const kept = await fixture.database
       .sql`select row_to_json(n)::text from notification n where kind = 'PASSWORD_RESET'`;
     expect(JSON.stringify(kept)).not.toContain("secret-");
   });
@@ -466,13 +466,13 @@ describe("the mail that sets a new password", () => {
   it.each(["https://evil.example/?{{link}}", "{{link}} {{until}}", "$&{{link}}$'", "<a href='https://evil.example'>"])(
     "holds nothing of the name %j that its account was opened under",
     async (name) => {
-      world.asked.user = create(UserSchema, { ...ada, name });
+      fixture.asked.user = create(UserSchema, { ...ada, name });
       const event = resetRequested();
       await service.resetMail(event);
       const { text = "", html, to } = only(server.mails);
       expect(`${text} ${html} ${JSON.stringify(to)}`).not.toMatch(/evil|\{\{|\$|Lovelace/);
       expect(text.match(/secret-\d+/g)).toHaveLength(1);
-      const [kept] = await world.database
+      const [kept] = await fixture.database
         .sql`select row_to_json(n)::text as row from notification n where event_id = ${event.id}`;
       expect(kept?.row).not.toMatch(/evil|Lovelace/);
     },
@@ -483,10 +483,10 @@ describe("the mail that sets a new password", () => {
     server.refuse = { at: "recipient", answer: { code: 451, text: "greylisted" } };
     await expect(service.resetMail(event)).rejects.toSatisfy(isUnavailable);
     server.refuse = undefined;
-    await world.database.sql`
+    await fixture.database.sql`
       update notification set text = 'Hello https://evil.example/?{{link}},', html = '<p>https://evil.example/?{{link}}</p>'
       where event_id = ${event.id}`;
-    await world.passTime(120_000);
+    await fixture.passTime(120_000);
     await service.sweep();
     const { text = "", html } = only(server.mails);
     expect(text).toMatch(/https:\/\/shop\.example\/reset-password#secret-\d+\n/);
@@ -497,7 +497,9 @@ describe("the mail that sets a new password", () => {
     const event = resetRequested();
     await service.resetMail(event);
     const [first] = server.mails;
-    const [row] = await world.database.sql<{ id: string }[]>`select id from notification where event_id = ${event.id}`;
+    const [row] = await fixture.database.sql<
+      { id: string }[]
+    >`select id from notification where event_id = ${event.id}`;
     await service.calls.resendNotification({ id: row?.id ?? "" }, as("ADMIN"));
     await service.sweep();
     const links = server.mails.map(({ text }) => /#(secret-\d+)/.exec(text ?? "")?.[1]);
@@ -510,7 +512,7 @@ describe("the mail that sets a new password", () => {
     const event = resetRequested(usedReset);
     await service.resetMail(event);
     expect(server.mails).toHaveLength(0);
-    const rows = await world.database.sql`select state, last_error from notification where event_id = ${event.id}`;
+    const rows = await fixture.database.sql`select state, last_error from notification where event_id = ${event.id}`;
     expect(rows[0]).toEqual({ state: "FAILED", last_error: "the reset was used, or has ended" });
   });
 });

@@ -144,7 +144,7 @@ describe.skipIf(browser === undefined)(subject, () => {
     await expect.poll(() => statusOf(page)).toMatch(/^Your address is confirmed\./);
     expect((await signIn(moved)).user?.email).toBe(moved);
     const told = async () => (await mailsTo(email)).map((mail) => mail.subject);
-    await expect.poll(told, { timeout: 20_000 }).toContain("Your account has a new e-mail address");
+    await expect.poll(told, { timeout: 20_000 }).toContain("Your e-mail address was changed");
     expect(JSON.stringify(await mailsTo(email))).not.toContain(moved);
   });
 

@@ -12,9 +12,9 @@ import type { NotificationStore } from "../notification/store.ts";
 import {
   confirmationMail,
   emailChangedMail,
+  linkPlaceholder,
   passwordChangedMail,
   passwordResetMail,
-  unlinked,
   welcomeMail,
 } from "../templates/account-mail.ts";
 import type { Delivery } from "./delivery.ts";
@@ -30,8 +30,8 @@ interface Parts {
   now(): Date;
 }
 
-/** What is mailed, and to which address. */
-interface Wanted {
+/** One mail about an account, before it is queued. */
+interface AccountMail {
   readonly kind: NotificationKind;
   readonly address: string;
   readonly content: Content;
@@ -39,7 +39,10 @@ interface Wanted {
   readonly confirmationId?: string;
 }
 
-/** The topics of the subscription "account-mail"; a welcome and a new password have subscriptions of their own, as they had before there were others. */
+/**
+ * The topics of the subscription "account-mail". "welcome-mail" and "reset-mail" are older and keep their own
+ * subscriptions.
+ */
 export const accountMailTopics = [
   "user.email_confirmation_requested",
   "user.email_changed",
@@ -47,22 +50,22 @@ export const accountMailTopics = [
 ] as const;
 
 /**
- * Sends the message that an event of an account calls for. Each is for one address, and holds nothing that a person wrote, no name either: who opens an
- * account or changes its address may write to a stranger. It is written down without its link.
+ * Sends the mail for an account event. Account mails contain no text that a person entered, not even a name: anyone can
+ * sign up with a stranger's address, or change their address to it. The stored copy has no link.
  */
 export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> {
   return {
     async withEffect({ id: eventId, traceparent, payload }, inbox, signal) {
       const known = await app.notifications.byId(notificationIdOf(eventId));
       if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
-      const wanted = await wantedOf(app, payload, workOrigin({ traceparent, signal }));
-      if (wanted === undefined) return;
-      const { address, ...mail } = wanted;
+      const mail = await mailFor(app, payload, workOrigin({ traceparent, signal }));
+      if (mail === undefined) return;
+      const { address, ...rest } = mail;
       const notification = newNotification({
         eventId,
         userId: payload.userId,
         orderId: undefined,
-        ...mail,
+        ...rest,
         recipient: { name: "", address },
         sender: app.config.mailFrom,
         createTime: app.now(),
@@ -72,7 +75,7 @@ export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> 
   };
 }
 
-async function wantedOf(app: Parts, event: UserEvent, origin: Origin): Promise<Wanted | undefined> {
+async function mailFor(app: Parts, event: UserEvent, origin: Origin): Promise<AccountMail | undefined> {
   const { kind, userId, resetId, confirmationId } = event;
   switch (kind) {
     case UserEvent_Kind.CREATED: {
@@ -82,7 +85,7 @@ async function wantedOf(app: Parts, event: UserEvent, origin: Origin): Promise<W
     }
     case UserEvent_Kind.PASSWORD_RESET_REQUESTED: {
       const address = await addressOf(app, userId, origin);
-      return { kind: "PASSWORD_RESET", address, content: passwordResetMail(unlinked), resetId };
+      return { kind: "PASSWORD_RESET", address, content: passwordResetMail(linkPlaceholder), resetId };
     }
     case UserEvent_Kind.PASSWORD_CHANGED:
       return {
@@ -93,7 +96,7 @@ async function wantedOf(app: Parts, event: UserEvent, origin: Origin): Promise<W
     case UserEvent_Kind.EMAIL_CONFIRMATION_REQUESTED: {
       const confirmation = await confirmationOf(app, confirmationId, origin);
       if (confirmation === undefined) return undefined;
-      const content = confirmationMail(unlinked);
+      const content = confirmationMail(linkPlaceholder);
       return { kind: "EMAIL_CONFIRMATION", address: confirmation.email, content, confirmationId };
     }
     case UserEvent_Kind.EMAIL_CHANGED: {
@@ -116,7 +119,7 @@ async function addressOf(app: Parts, userId: string, origin: Origin): Promise<st
   return user.email;
 }
 
-/** Undefined where it is over: the address is to be another by now, and the mail would be about nothing. */
+/** Returns undefined if the confirmation has ended because the account changed its address again. */
 async function confirmationOf(app: Parts, confirmationId: string, origin: Origin) {
   try {
     return await app.calls.auth.getEmailConfirmation({ confirmationId }, origin);

@@ -2,59 +2,60 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
 import { type Client, reasonOf, workOrigin } from "@rialto/rpc";
 import type { Content, Notification } from "../notification/state.ts";
-import { confirmationMail, type MailedLink, passwordResetMail, welcomeMail } from "../templates/account-mail.ts";
+import { confirmationMail, type EmailLink, passwordResetMail, welcomeMail } from "../templates/account-mail.ts";
 import { MailRefused } from "../transport/failure.ts";
 
-/** Makes the tokens of links. */
+/** The methods of the user service that create tokens for links. */
 export type TokenMaker = Pick<Client<typeof AuthService>, "createPasswordResetToken" | "createEmailConfirmationToken">;
 
 /**
- * Makes a mail that has a link at the moment it is sent: the user service makes the token then, and keeps its hash; this service keeps nothing. So a
- * mail that is sent once more has a new link, and the older one is good for nothing. The mail is made of its parts, and nothing is filled into text
- * that was stored. Other mails are complete as they are. Throws MailRefused where the link would be good for nothing.
+ * Renders a mail that contains a link when it is sent. The user service creates the token at that moment and stores its
+ * hash; this service stores neither. A mail that is sent again gets a new link, and the old link stops working. The
+ * mail is rendered from its template again; the link is never inserted into stored text. Mails without a link are
+ * returned as stored. Throws MailRefused if the user service does not issue a token any more.
  */
 export function completeMail(app: {
   readonly calls: { readonly auth: TokenMaker };
   readonly config: { readonly publicUrl: string };
 }): (notification: Notification, signal: AbortSignal) => Promise<Content> {
-  /** Behind a #, which no server and no log of one gets to see. */
-  const linkOf = (page: string, { token, expireTime }: Made): MailedLink => ({
+  /** The token is in the fragment, which browsers send to no server and which therefore appears in no access log. */
+  const linkOf = (page: string, { token, expireTime }: CreatedToken): EmailLink => ({
     link: `${app.config.publicUrl}/${page}#${token}`,
-    until: expireTime === undefined ? "" : momentOf(timestampDate(expireTime)),
+    until: expireTime === undefined ? "" : formatTime(timestampDate(expireTime)),
   });
 
   return async ({ content, kind, resetId, confirmationId }, signal) => {
     if (resetId !== undefined) {
-      const made = await app.calls.auth
+      const token = await app.calls.auth
         .createPasswordResetToken({ resetId }, workOrigin({ signal }))
-        .catch(unless("RESET_TOKEN_INVALID"));
-      if (made === undefined) throw new MailRefused("the reset was used, or has ended");
-      return passwordResetMail(linkOf("reset-password", made));
+        .catch(undefinedIf("RESET_TOKEN_INVALID"));
+      if (token === undefined) throw new MailRefused("the reset was used, or has ended");
+      return passwordResetMail(linkOf("reset-password", token));
     }
     if (confirmationId === undefined || kind === "EMAIL_CHANGED") return content;
-    const made = await app.calls.auth
+    const token = await app.calls.auth
       .createEmailConfirmationToken({ confirmationId }, workOrigin({ signal }))
-      .catch(unless("CONFIRMATION_TOKEN_INVALID"));
-    // A welcome is one without a link, too: the address may have been confirmed in another way.
-    if (made === undefined && kind === "WELCOME") return content;
-    if (made === undefined) throw new MailRefused("the confirmation was used, or has ended");
-    const link = linkOf("confirm-email", made);
+      .catch(undefinedIf("CONFIRMATION_TOKEN_INVALID"));
+    // A welcome mail is sent without a link if the address was confirmed in another way.
+    if (token === undefined && kind === "WELCOME") return content;
+    if (token === undefined) throw new MailRefused("the confirmation was used, or has ended");
+    const link = linkOf("confirm-email", token);
     return kind === "WELCOME" ? welcomeMail(link) : confirmationMail(link);
   };
 }
 
-type Made = Awaited<ReturnType<TokenMaker["createPasswordResetToken" | "createEmailConfirmationToken"]>>;
+type CreatedToken = Awaited<ReturnType<TokenMaker["createPasswordResetToken" | "createEmailConfirmationToken"]>>;
 
-/** Takes this refusal for the answer that there is no token to be had. */
-function unless(reason: string): (error: unknown) => undefined {
+/** Handles an error with this reason as "no token". */
+function undefinedIf(reason: string): (error: unknown) => undefined {
   return (error) => {
     if (reasonOf(error) !== reason) throw error;
     return undefined;
   };
 }
 
-/** "27 November, 12:30 UTC" */
-function momentOf(time: Date): string {
-  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", timeZone: "UTC" }).format(time);
+/** "November 27, 12:30 UTC" */
+function formatTime(time: Date): string {
+  const day = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "long", timeZone: "UTC" }).format(time);
   return `${day}, ${time.toISOString().slice(11, 16)} UTC`;
 }

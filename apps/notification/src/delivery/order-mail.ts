@@ -15,8 +15,8 @@ interface Parts {
 }
 
 /**
- * The subscription "order-mail": a message for each event of an order that its customer wants to know of. The event carries no
- * personal data, so the name and the address are asked of the user service, and the goods of the order service.
+ * The subscription "order-mail": sends a mail for each order event that the customer should know about. Events carry no
+ * personal data, so the name and the address are read from the user service, and the items from the order service.
  */
 export function orderMailHandler(app: Parts): Handler<typeof OrderEventSchema> {
   return {

@@ -2,13 +2,13 @@ import type { Logger } from "@rialto/telemetry";
 import type { NotificationStore } from "./store.ts";
 
 /**
- * The text of a message, and the name and the address that it went to, are kept for so long after it was written down: long enough
- * to be sent once more when somebody asks. After that the row stays, and says what was sent to whom and when, by ids.
+ * How long the text and the recipient of a message are kept, so that it can be resent. After that, only the row
+ * remains: what was sent to whom and when, by id.
  */
 const textRetentionMs = 30 * 24 * 3_600_000;
 const sweptRowsMax = 500;
 
-/** The schedule "forget-mail-text": empties what has been kept long enough, a little at a time. */
+/** The schedule "forget-mail-text": clears text and recipients past their retention, in batches. */
 export function forgetMailText(app: {
   readonly notifications: NotificationStore;
   readonly log: Logger;
@@ -16,10 +16,10 @@ export function forgetMailText(app: {
 }): (signal: AbortSignal) => Promise<void> {
   return async (signal) => {
     const before = new Date(app.now().getTime() - textRetentionMs);
-    let forgotten = 0;
-    for (let rows = sweptRowsMax; rows === sweptRowsMax && !signal.aborted; forgotten += rows) {
+    let removed = 0;
+    for (let rows = sweptRowsMax; rows === sweptRowsMax && !signal.aborted; removed += rows) {
       rows = await app.notifications.forgetText({ before, limit: sweptRowsMax });
     }
-    if (forgotten > 0) app.log.info({ messages: forgotten }, "the text of old messages was removed");
+    if (removed > 0) app.log.info({ messages: removed }, "mail text removed after retention");
   };
 }

@@ -4,18 +4,18 @@ import { OrderEvent_Kind } from "@rialto/contracts";
 /**
  * One message to a person.
  *
- *     (event) --> QUEUED --the mail server took it--> SENT --+
- *                   ^  \--refused it for good--> FAILED --+  |
- *                   +--------------resend----------------+--+
+ *     (event) --> QUEUED --accepted by the mail server--> SENT --+
+ *                   ^  \--rejected, or out of attempts--> FAILED --+
+ *                   +-----------------resend-------------------+--+
  */
 export interface Notification {
   readonly id: string;
   readonly eventId: string;
   readonly userId: string;
   readonly orderId: string | undefined;
-  /** The reset that a mail is for which sets a new password: its link is put in as it is sent. */
+  /** The password reset of a mail whose link is added when it is sent. */
   readonly resetId: string | undefined;
-  /** The confirmation that a mail is about: its link is put in as it is sent. */
+  /** The e-mail confirmation of a mail whose link is added when it is sent. */
   readonly confirmationId: string | undefined;
   readonly kind: NotificationKind;
   readonly state: "QUEUED" | "SENT" | "FAILED";
@@ -23,7 +23,7 @@ export interface Notification {
   readonly content: Content;
   readonly messageId: string;
   readonly lastError: string;
-  /** How often something that was down kept it from being sent, and how often it failed by itself. */
+  /** Counts the tries that failed during an outage, and the attempts that failed without one. */
   readonly delays: number;
   readonly attempts: number;
   readonly resends: number;
@@ -36,7 +36,7 @@ export interface Recipient {
   readonly address: string;
 }
 
-/** What the mail says, twice. */
+/** The subject, and the body as plain text and as HTML. */
 export interface Content {
   readonly subject: string;
   readonly text: string;
@@ -58,7 +58,7 @@ export type OrderNotificationKind =
   | "ORDER_SHIPPED"
   | "ORDER_DELIVERED";
 
-/** Which message an order's event calls for; undefined where people are not told. */
+/** Returns the kind of mail for an order event; undefined if the customer gets none. */
 export function orderNotificationKind(kind: OrderEvent_Kind): OrderNotificationKind | undefined {
   switch (kind) {
     case OrderEvent_Kind.CONFIRMED:
@@ -83,8 +83,8 @@ export function orderNotificationKind(kind: OrderEvent_Kind): OrderNotificationK
 }
 
 /**
- * The id of the one message that an event makes: a UUIDv7 with the event's own time, the rest a hash of its id. So whoever handles
- * the event a second time meets the first one's row.
+ * Derives the id of the message from the id of its event: a UUIDv7 with the event's time, and a hash of the event's id
+ * as the rest. A redelivered event finds the existing row by it.
  */
 export function notificationIdOf(eventId: string): string {
   const time = eventId.replaceAll("-", "").slice(0, 12);
@@ -99,12 +99,12 @@ export function notificationIdOf(eventId: string): string {
   ].join("-");
 }
 
-/** The message that an event makes, ready to be queued. */
+/** Creates the message for an event, ready to be queued. */
 export function newNotification(
   o: Pick<Notification, "eventId" | "userId" | "orderId" | "kind" | "recipient" | "content" | "createTime"> & {
     readonly resetId?: string;
     readonly confirmationId?: string;
-    /** Who the mail is from: the Message-ID is of the sender's host. */
+    /** The From address. Its host is the right side of the Message-ID. */
     readonly sender: string;
   },
 ): Notification {
@@ -126,7 +126,7 @@ export function newNotification(
   };
 }
 
-/** Made from the id, so that a mail that was sent twice around a crash is known as one. */
+/** Derived from the id, so that a mail that was sent twice because of a crash has the same Message-ID. */
 function messageIdOf(id: string, sender: string): string {
   const host = /@([^\s>@]+)>?\s*$/.exec(sender)?.[1] ?? "rialto.example";
   return `<${id}@${host}>`;

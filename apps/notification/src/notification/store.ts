@@ -9,29 +9,35 @@ export interface InboxEntry {
 
 export interface NotificationStore {
   /**
-   * Writes a new message down, QUEUED and held by the caller for `holdMs`, who sends it. Where the event has made one already, nothing
-   * is written and `held` is false.
+   * Stores a new message as QUEUED, with a claim of the caller for `claimMs`. If the event already has a message,
+   * returns that one, with `claimed` false.
    */
   queue(
     notification: Notification,
-    holdMs: number,
-  ): Promise<{ readonly notification: Notification; readonly held: boolean }>;
+    claimMs: number,
+  ): Promise<{ readonly notification: Notification; readonly claimed: boolean }>;
   byId(id: string): Promise<Notification | undefined>;
-  /** Takes a QUEUED message that nobody holds, for `holdMs`, to send it. Undefined where somebody does, or it is not QUEUED any more. */
-  hold(id: string, holdMs: number): Promise<Notification | undefined>;
-  /** QUEUED messages that nobody holds, those that have waited longest first. */
-  waiting(limit: number): Promise<readonly string[]>;
-  /** Records that the mail was taken over or refused for good, together with the event's inbox row where there is one. */
+  /**
+   * Claims a QUEUED message for `claimMs` in order to send it. Returns undefined if it is claimed already or not
+   * QUEUED.
+   */
+  claim(id: string, claimMs: number): Promise<Notification | undefined>;
+  /** Lists QUEUED messages that are not claimed, the one that has been due longest first. */
+  listDue(limit: number): Promise<readonly string[]>;
+  /** Records that the mail was sent or has failed, together with the event's inbox row if there is one. */
   finish(id: string, result: Result, inbox?: InboxEntry): Promise<void>;
   /**
-   * Lets go of a message, which nobody takes for `delayMs`: until the mail server may take it. `isOwn` says that the message failed by itself: that
-   * counts as an attempt, the other as a delay.
+   * Ends the claim and delays the next one by `delayMs`. With `isOwnFailure` the try counts as an attempt; otherwise,
+   * during an outage, as a delay.
    */
   delay(
     id: string,
-    o: { readonly delayMs: number; readonly lastError: string; readonly isOwn: boolean },
+    o: { readonly delayMs: number; readonly lastError: string; readonly isOwnFailure: boolean },
   ): Promise<void>;
-  /** Empties the text and the recipient of messages from before, the oldest first; those that wait to be sent stay whole. Answers how many. */
+  /**
+   * Clears the text and the recipient of messages created before a time, the oldest first. QUEUED messages keep them.
+   * Returns the number of messages cleared.
+   */
   forgetText(o: { readonly before: Date; readonly limit: number }): Promise<number>;
   list(
     filter: NotificationFilter,
@@ -43,7 +49,7 @@ export type Result =
   | { readonly state: "SENT"; readonly time: Date }
   | { readonly state: "FAILED"; readonly lastError: string };
 
-/** Only what is given is filtered by. */
+/** Undefined fields do not filter. */
 export interface NotificationFilter {
   readonly userId: string | undefined;
   readonly orderId: string | undefined;
@@ -51,22 +57,22 @@ export interface NotificationFilter {
 }
 
 /**
- * Opens the store: the SQL of this service. Who holds a message, and for how long, goes by the clock of Postgres alone: those of two
- * processes may be further apart than a hold is long.
+ * Opens the store. Claims use the clock of Postgres alone, because the clocks of two processes can differ by more than
+ * the length of a claim.
  */
 export function createNotificationStore({ sql }: Pick<Database, "sql">): NotificationStore {
   return {
-    async queue(n, holdMs) {
+    async queue(n, claimMs) {
       const [written] = await sql<NotificationRow[]>`
         insert into notification (id, event_id, user_id, order_id, reset_id, confirmation_id, kind, state, recipient_name, recipient_address, subject, text, html,
                                   message_id, held_until, create_time)
         values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.confirmationId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
-                ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, holdMs)}, ${n.createTime})
+                ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, claimMs)}, ${n.createTime})
         on conflict (id) do nothing returning *`;
-      if (written !== undefined) return { notification: notificationOf(written), held: true };
+      if (written !== undefined) return { notification: notificationOf(written), claimed: true };
       const [known] = await sql<NotificationRow[]>`select * from notification where id = ${n.id}`;
       if (known === undefined) throw new Error(`notification ${n.id} was there and is gone`);
-      return { notification: notificationOf(known), held: false };
+      return { notification: notificationOf(known), claimed: false };
     },
 
     async byId(id) {
@@ -74,14 +80,14 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
       return row && notificationOf(row);
     },
 
-    async hold(id, holdMs) {
+    async claim(id, claimMs) {
       const [row] = await sql<NotificationRow[]>`
-        update notification set held_until = ${fromNow(sql, holdMs)}
+        update notification set held_until = ${fromNow(sql, claimMs)}
         where id = ${id} and state = 'QUEUED' and held_until <= now() returning *`;
       return row && notificationOf(row);
     },
 
-    async waiting(limit) {
+    async listDue(limit) {
       const rows = await sql<{ id: string }[]>`
         select id from notification where state = 'QUEUED' and held_until <= now() order by held_until limit ${limit}`;
       return rows.map(({ id }) => id);
@@ -100,10 +106,10 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
         on conflict (subscription, event_id) do nothing`;
     },
 
-    async delay(id, { delayMs, lastError, isOwn }) {
+    async delay(id, { delayMs, lastError, isOwnFailure }) {
       await sql`
         update notification set held_until = ${fromNow(sql, delayMs)}, last_error = ${lastError},
-          delays = ${isOwn ? 0 : sql`delays + 1`}, attempts = attempts + ${isOwn ? 1 : 0}
+          delays = ${isOwnFailure ? 0 : sql`delays + 1`}, attempts = attempts + ${isOwnFailure ? 1 : 0}
         where id = ${id} and state = 'QUEUED'`;
     },
 
@@ -135,7 +141,10 @@ function fromNow(sql: Sql, ms: number) {
   return sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
 }
 
-/** Queues a message again that was sent or refused. Undefined where there is none, its text is gone, or it is queued already. */
+/**
+ * Queues a SENT or FAILED message again. Returns undefined if there is none, its text was removed, or it is queued
+ * already.
+ */
 export async function requeue(tx: Transaction, id: string): Promise<Notification | undefined> {
   const [row] = await tx<NotificationRow[]>`
     update notification set state = 'QUEUED', held_until = now(), resends = resends + 1, attempts = 0

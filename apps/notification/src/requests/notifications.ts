@@ -1,16 +1,10 @@
-import { create, fromJson, toJson } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import {
-  Notification_Kind,
-  Notification_State,
-  type Notification as NotificationMessage,
-  NotificationSchema,
-  type NotificationService,
-} from "@rialto/contracts";
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { Notification_State, NotificationSchema, type NotificationService } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
 import { auditOf, callErrors, type Handlers, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { errors } from "../errors.ts";
+import { messageOf } from "../notification/message.ts";
 import type { Notification } from "../notification/state.ts";
 import { type NotificationStore, requeue } from "../notification/store.ts";
 
@@ -40,7 +34,7 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
       return { notifications: page.messages, nextPageToken: page.nextPageToken };
     },
 
-    /** Only queues: the sweeper sends it, now or when the mail server is back. */
+    /** Only queues the message: the schedule "send-queued-mail" sends it. */
     async resendNotification({ id }, ctx) {
       const known = await app.notifications.byId(id);
       if (known === undefined) throw refuse(errors.NOTIFICATION_NOT_FOUND);
@@ -57,7 +51,7 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
   };
 }
 
-/** The state that a list is narrowed down to; undefined for all. */
+/** The state to filter by; undefined for all. */
 function stateOf(state: Notification_State): Notification["state"] | undefined {
   switch (state) {
     case Notification_State.QUEUED:
@@ -69,21 +63,4 @@ function stateOf(state: Notification_State): Notification["state"] | undefined {
     case Notification_State.STATE_UNSPECIFIED:
       return undefined;
   }
-}
-
-/** The message as callers see it: neither its text nor the address. */
-function messageOf(notification: Notification): NotificationMessage {
-  const { id, userId, orderId, kind, state, content, messageId, lastError, createTime, sendTime } = notification;
-  return create(NotificationSchema, {
-    id,
-    userId,
-    kind: Notification_Kind[kind],
-    state: Notification_State[state],
-    orderId: orderId ?? "",
-    subject: content.subject,
-    messageId,
-    lastError,
-    createTime: timestampFromDate(createTime),
-    ...(sendTime === undefined ? {} : { sendTime: timestampFromDate(sendTime) }),
-  });
 }

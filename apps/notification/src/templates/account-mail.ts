@@ -1,95 +1,100 @@
 import type { Content } from "../notification/state.ts";
-import { write } from "./template.ts";
+import { render } from "./template.ts";
 
-/** A link that is good for a while: it is in the mail, and nowhere else. */
-export interface MailedLink {
+/** A link with an expiry. It appears in the sent mail only. */
+export interface EmailLink {
   readonly link: string;
-  /** The moment, as people read it. */
+  /** The expiry, formatted for people. */
   readonly until: string;
 }
 
 /**
- * What stands in the stored copy of a mail in place of its link. This version makes such a mail anew as it is sent. A replica of 0.1.0, which may
- * send it during a roll-out, fills these in: so no text that a person wrote may stand beside them.
+ * Takes the place of the link in the stored copy of a mail. This version renders such a mail again when it sends it. A
+ * replica of 0.1.0, which may send it during a rollout, replaces these placeholders, so text that a person entered must
+ * never be next to them.
  */
-export const unlinked: MailedLink = { link: "{{link}}", until: "{{until}}" };
+export const linkPlaceholder: EmailLink = { link: "{{link}}", until: "{{until}}" };
 
 const greeting = "Hello,";
 
-/** The mail that welcomes a new customer. With a link it asks to confirm the address, too. */
-export function welcomeMail(confirmation: MailedLink | undefined): Content {
+/** The mail that welcomes a new customer. With a link, it also asks the customer to confirm the address. */
+export function welcomeMail(confirmation: EmailLink | undefined): Content {
   const confirming =
     confirmation === undefined
       ? []
       : [
-          "Please confirm that this is your address. Open this link and press the button:",
+          "Please confirm your e-mail address. Open this link and click the button:",
           confirmation.link,
-          `It is good until ${confirmation.until}.`,
+          `The link is valid until ${confirmation.until}.`,
         ];
-  return write({
+  return render({
     subject: "Welcome to Rialto",
     greeting,
     paragraphs: [
-      "your account is open. You can place orders with it from now on, and we will write to this address when something happens to one.",
+      "Your account is ready. You can place orders now, and we will send updates about them to this address.",
       ...confirming,
-      "If it was not you who opened it, reply to this message and we will close it.",
+      "If you did not create this account, reply to this message and we will close it.",
     ],
-    footer: "You receive this message because an account was opened with this address.",
+    footer: "You are receiving this message because an account was created with this address.",
   });
 }
 
 /** The mail that asks to confirm an address. */
-export function confirmationMail({ link, until }: MailedLink): Content {
-  return write({
+export function confirmationMail({ link, until }: EmailLink): Content {
+  return render({
     subject: "Confirm your e-mail address",
     greeting,
     paragraphs: [
-      "please confirm that this is your address. Open this link and press the button:",
+      "Please confirm your e-mail address. Open this link and click the button:",
       link,
-      `It is good until ${until}.`,
-      "If you have no account with us, do nothing: without the link nothing changes.",
+      `The link is valid until ${until}.`,
+      "If you do not have an account with us, you can ignore this message: nothing changes without the link.",
     ],
-    footer: "You receive this message because an account is to have this address.",
+    footer: "You are receiving this message because this address was entered for an account.",
   });
 }
 
-/** The mail that sets a new password. */
-export function passwordResetMail({ link, until }: MailedLink): Content {
-  return write({
-    subject: "Set a new password",
+/** The mail with the link that resets a password. */
+export function passwordResetMail({ link, until }: EmailLink): Content {
+  return render({
+    subject: "Reset your password",
     greeting,
     paragraphs: [
-      "somebody, most likely you, asked to set a new password for your account. Open this link to do so:",
+      "We received a request to reset the password of your account. Open this link to set a new password:",
       link,
-      `It can be used once, until ${until}. Whoever is signed in with the old password is signed out by it.`,
-      "If it was not you, do nothing: without the link nothing changes. Give it to nobody, not even to us.",
+      `The link works once and is valid until ${until}. Setting a new password signs you out on all devices.`,
+      "If you did not request this, you can ignore this message: your password stays the same.",
+      "Do not share the link with anyone. We will never ask you for it.",
     ],
-    footer: "You receive this message because a new password was asked for with this address.",
+    footer: "You are receiving this message because a password reset was requested for this address.",
   });
 }
 
-/** The mail that says that a new password was set. */
+/** The mail that reports a changed password. */
 export function passwordChangedMail(): Content {
-  return write({
+  return render({
     subject: "Your password was changed",
     greeting,
     paragraphs: [
-      "the password of your account was changed, and all other sessions were signed out.",
-      "If it was not you, set a new password with a mail to this address, and reply to this message.",
+      "The password of your account was changed, and your other devices were signed out.",
+      "If this was not you, reset your password now and reply to this message.",
     ],
-    footer: "You receive this message because your account has this address.",
+    footer: "You are receiving this message because this is the e-mail address of your account.",
   });
 }
 
-/** The mail to the address that an account had before. It does not say what the new one is: who reads this mailbox may not be its owner. */
+/**
+ * The mail to the previous address of an account. It does not contain the new address, because the reader of this mailbox may
+ * no longer be the owner of the account.
+ */
 export function emailChangedMail(): Content {
-  return write({
-    subject: "Your account has a new e-mail address",
+  return render({
+    subject: "Your e-mail address was changed",
     greeting,
     paragraphs: [
-      "the e-mail address of your account was changed. From now on we write to the new one, and you sign in with it.",
-      "If it was not you, reply to this message: we can give the account back to you.",
+      "The e-mail address of your account was changed. From now on, you sign in with the new address, and we write to it.",
+      "If this was not you, reply to this message and we will help you recover your account.",
     ],
-    footer: "You receive this message because your account had this address until now.",
+    footer: "You are receiving this message because this was the e-mail address of your account.",
   });
 }

@@ -1,11 +1,12 @@
 import { type Money, type Order, Order_RejectionReason, type OrderEvent } from "@rialto/contracts";
 import type { Content, OrderNotificationKind } from "../notification/state.ts";
 import { priceOf } from "./price.ts";
-import { type Letter, write } from "./template.ts";
+import { type EmailTemplate, render } from "./template.ts";
 
 /**
- * The mail about what happened to an order: its goods are read from the order, what happened from the event. Without a name it is for an address that
- * nobody has confirmed, which may be a stranger's: it holds nothing that the customer wrote then, neither a name nor where the goods go.
+ * Renders the mail about an order event. The items are read from the order. Without a name, the address is unconfirmed
+ * and may be a stranger's: the mail then contains no text that the customer entered, neither a name nor the shipping
+ * address.
  */
 export function orderMail(
   kind: OrderNotificationKind,
@@ -13,13 +14,13 @@ export function orderMail(
 ): Content {
   const { name, order, event } = o;
   const number = orderNumber(order.id);
-  const { subject, paragraphs, withAddress } = letters[kind](number, event);
+  const { subject, paragraphs, withAddress } = orderCopy[kind](number, event);
   const address = withAddress && name !== undefined ? addressOf(order) : undefined;
-  return write({
+  return render({
     subject,
     greeting: name === undefined ? "Hello," : `Hello ${name},`,
     paragraphs,
-    bill: {
+    summary: {
       lines: order.items.map(({ name, quantity, unitPrice, total }) => ({
         name,
         quantity,
@@ -29,80 +30,77 @@ export function orderMail(
       total: money(order.total),
     },
     ...(address === undefined ? {} : { address }),
-    footer: `Order ${order.id}. You receive this message because you placed it.`,
+    footer: `Order ${order.id}. You are receiving this message because you placed this order.`,
   });
 }
 
-/** What people call an order by: the end of its id, which is the random part. */
+/** The order number that people use: the end of the id, which is its random part. */
 function orderNumber(id: string): string {
   return id.slice(-8).toUpperCase();
 }
 
-interface Wording {
+interface Copy {
   readonly subject: string;
-  readonly paragraphs: Letter["paragraphs"];
+  readonly paragraphs: EmailTemplate["paragraphs"];
   readonly withAddress: boolean;
 }
 
-const letters: Readonly<Record<OrderNotificationKind, (number: string, event: OrderEvent) => Wording>> = {
+const orderCopy: Readonly<Record<OrderNotificationKind, (number: string, event: OrderEvent) => Copy>> = {
   ORDER_CONFIRMED: (number) => ({
     subject: `Your order ${number} is confirmed`,
     paragraphs: [
-      `thank you for your order ${number}. Everything is in stock and set aside for you.`,
-      "The amount is reserved on your card. It is taken when the order leaves our house.",
+      `Thank you for your order ${number}. All items are in stock and reserved for you.`,
+      "The amount is authorized on your card. We charge it when your order ships.",
     ],
     withAddress: true,
   }),
   ORDER_REJECTED: (number, event) => ({
     subject: `We could not accept your order ${number}`,
-    paragraphs: [`we are sorry: your order ${number} could not be accepted.`, ...rejectionOf(event)],
+    paragraphs: [`We are sorry: we could not accept your order ${number}.`, rejectionCopy(event)],
     withAddress: false,
   }),
   ORDER_CANCELLED: (number, event) => ({
-    subject: `Your order ${number} is cancelled`,
-    paragraphs: [`your order ${number} is cancelled.`, givenBackOf(event)],
+    subject: `Your order ${number} was canceled`,
+    paragraphs: [`Your order ${number} was canceled.`, refundCopy(event)],
     withAddress: false,
   }),
   ORDER_SHIPPED: (number, event) => ({
-    subject: `Your order ${number} is on its way`,
+    subject: `Your order ${number} has shipped`,
     paragraphs: [
-      `your order ${number} has left our house.`,
-      `We have taken ${money(event.captured ?? event.total)} from your card.`,
+      `Your order ${number} has shipped.`,
+      `We charged ${money(event.captured ?? event.total)} to your card.`,
     ],
     withAddress: true,
   }),
   ORDER_DELIVERED: (number) => ({
-    subject: `Your order ${number} has arrived`,
+    subject: `Your order ${number} was delivered`,
     paragraphs: [
-      `your order ${number} has been delivered. We hope you enjoy it.`,
-      "If something is not as it should be, reply to this message.",
+      `Your order ${number} was delivered. We hope you enjoy it.`,
+      "If anything is wrong with your order, reply to this message.",
     ],
     withAddress: false,
   }),
 };
 
-/** What became of the money of a cancelled order. It was taken where the shipping had begun and a person refunded it. */
-function givenBackOf({ captured, refunded }: OrderEvent): string {
-  const [taken, back] = [captured?.minorUnits ?? 0n, refunded?.minorUnits ?? 0n];
-  if (taken === 0n) return "No money was taken. What was reserved on your card has been let go.";
-  if (back < taken)
-    return `We have given back ${money(refunded)} so far of the ${money(captured)} that we had taken from your card.`;
-  return `We have given back the ${money(captured)} that we had taken from your card.`;
+/** The refund of a canceled order. Its card was charged only if shipping had begun. */
+function refundCopy({ captured, refunded }: OrderEvent): string {
+  const [charged, back] = [captured?.minorUnits ?? 0n, refunded?.minorUnits ?? 0n];
+  if (charged === 0n) return "Your card was not charged. We released the authorized amount.";
+  if (back < charged) return `We charged ${money(captured)} to your card and have refunded ${money(refunded)} so far.`;
+  return `We refunded the ${money(captured)} that we charged to your card.`;
 }
 
-function rejectionOf(event: OrderEvent): readonly string[] {
-  switch (event.rejectionReason) {
+function rejectionCopy({ rejectionReason }: OrderEvent): string {
+  switch (rejectionReason) {
     case Order_RejectionReason.OUT_OF_STOCK:
-      return ["We have less in stock than you ordered. Nothing was taken from your card."];
+      return "We do not have enough items in stock. Your card was not charged.";
     case Order_RejectionReason.QUANTITY_LIMIT:
-      return [
-        "Together with your orders that are not shipped yet it is more of one product than an account may order. Nothing was taken from your card.",
-      ];
+      return "Together with your orders that have not shipped yet, it exceeds the quantity of one product that a customer can order. Your card was not charged.";
     case Order_RejectionReason.PAYMENT_DECLINED:
-      return ["Your card was refused, so nothing was taken from it. You are welcome to try again with another card."];
+      return "Your card was declined and was not charged. You are welcome to order again with another card.";
     case Order_RejectionReason.REJECTION_REASON_UNSPECIFIED:
     case undefined:
-      return ["Nothing was taken from your card."];
+      return "Your card was not charged.";
   }
 }
 

@@ -1,23 +1,23 @@
 import type { Content } from "../notification/state.ts";
 
-/** What a mail says, before it is text and HTML. */
-export interface Letter {
+/** The content of an e-mail, before it is rendered. */
+export interface EmailTemplate {
   readonly subject: string;
   readonly greeting: string;
   readonly paragraphs: readonly string[];
-  /** The goods, one line each, and what they come to. */
-  readonly bill?: Bill;
+  /** The items of the order and their total. */
+  readonly summary?: OrderSummary;
   readonly address?: readonly string[];
-  /** In small print at the end. */
+  /** The small print at the end. */
   readonly footer: string;
 }
 
-interface Bill {
-  readonly lines: readonly BillLine[];
+interface OrderSummary {
+  readonly lines: readonly OrderLine[];
   readonly total: string;
 }
 
-export interface BillLine {
+export interface OrderLine {
   readonly name: string;
   readonly quantity: number;
   readonly unitPrice: string;
@@ -27,27 +27,28 @@ export interface BillLine {
 const closing = ["Kind regards,", "Rialto"] as const;
 
 /**
- * Writes the letter as plain text and as HTML. Each value stands on one line of its own and is inserted once, escaped: what was written is
- * never looked through for places to fill. So a value that looks like such a place, like markup or like a line break is read as it is.
+ * Renders the template as plain text and as HTML. Each value is put on its own line, escaped, exactly once. Rendered
+ * text is never searched for placeholders, so a value that looks like a placeholder, markup, or a line break is shown
+ * literally.
  */
-export function write(given: Letter): Content {
-  const letter = onOneLineEach(given);
-  return { subject: letter.subject, text: textOf(letter), html: htmlOf(letter) };
+export function render(given: EmailTemplate): Content {
+  const template = onOneLineEach(given);
+  return { subject: template.subject, text: textOf(template), html: htmlOf(template) };
 }
 
-/** The contract lets none of these characters in. Names and addresses that were given before it did so may have them still. */
-function onOneLineEach({ bill, address, ...letter }: Letter): Letter {
+/** Names and addresses stored before the contract refused these characters can still contain them. */
+function onOneLineEach({ summary, address, ...template }: EmailTemplate): EmailTemplate {
   return {
-    subject: oneLine(letter.subject),
-    greeting: oneLine(letter.greeting),
-    paragraphs: letter.paragraphs.map(oneLine),
-    ...(bill === undefined ? {} : { bill: billOnOneLineEach(bill) }),
+    subject: oneLine(template.subject),
+    greeting: oneLine(template.greeting),
+    paragraphs: template.paragraphs.map(oneLine),
+    ...(summary === undefined ? {} : { summary: summaryOnOneLineEach(summary) }),
     ...(address === undefined ? {} : { address: address.map(oneLine) }),
-    footer: oneLine(letter.footer),
+    footer: oneLine(template.footer),
   };
 }
 
-function billOnOneLineEach({ lines, total }: Bill): Bill {
+function summaryOnOneLineEach({ lines, total }: OrderSummary): OrderSummary {
   return {
     lines: lines.map((line) => ({
       name: oneLine(line.name),
@@ -59,26 +60,26 @@ function billOnOneLineEach({ lines, total }: Bill): Bill {
   };
 }
 
-/** The text with a space in place of line breaks, control characters and marks that change the direction of what stands around them. */
+/** Replaces line breaks, control characters and bidirectional control characters by a space. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " ");
 }
 
-function textOf({ greeting, paragraphs, bill, address, footer }: Letter): string {
+function textOf({ greeting, paragraphs, summary, address, footer }: EmailTemplate): string {
   const blocks = [greeting, ...paragraphs];
-  if (bill !== undefined) {
-    const lines = bill.lines.map((line) => `  ${line.quantity} x ${line.name} at ${line.unitPrice}: ${line.total}`);
-    blocks.push([...lines, `  Total: ${bill.total}`].join("\n"));
+  if (summary !== undefined) {
+    const lines = summary.lines.map((line) => `  ${line.quantity} x ${line.name} at ${line.unitPrice}: ${line.total}`);
+    blocks.push([...lines, `  Order total: ${summary.total}`].join("\n"));
   }
-  if (address !== undefined) blocks.push(["It goes to:", ...address.map((line) => `  ${line}`)].join("\n"));
+  if (address !== undefined) blocks.push(["Shipping address:", ...address.map((line) => `  ${line}`)].join("\n"));
   blocks.push(closing.join("\n"), `-- \n${footer}`);
   return `${blocks.join("\n\n")}\n`;
 }
 
-function htmlOf({ subject, greeting, paragraphs, bill, address, footer }: Letter): string {
+function htmlOf({ subject, greeting, paragraphs, summary, address, footer }: EmailTemplate): string {
   const blocks = [greeting, ...paragraphs].map((paragraph) => `<p>${escapeHtml(paragraph)}</p>`);
-  if (bill !== undefined) blocks.push(tableOf(bill));
-  if (address !== undefined) blocks.push(`<p>It goes to:<br>${address.map(escapeHtml).join("<br>")}</p>`);
+  if (summary !== undefined) blocks.push(tableOf(summary));
+  if (address !== undefined) blocks.push(`<p>Shipping address:<br>${address.map(escapeHtml).join("<br>")}</p>`);
   blocks.push(`<p>${closing.join("<br>")}</p>`);
   blocks.push(`<p style="color:#666;font-size:12px">${escapeHtml(footer)}</p>`);
   return [
@@ -91,7 +92,7 @@ function htmlOf({ subject, greeting, paragraphs, bill, address, footer }: Letter
   ].join("\n");
 }
 
-function tableOf({ lines, total }: Bill): string {
+function tableOf({ lines, total }: OrderSummary): string {
   const right = 'style="text-align:right;padding:4px 0 4px 16px"';
   const left = 'style="text-align:left;padding:4px 0"';
   const rows = lines.map(
@@ -101,9 +102,9 @@ function tableOf({ lines, total }: Bill): string {
   );
   return [
     '<table style="border-collapse:collapse">',
-    `<tr><th ${left}>Item</th><th ${right}>Quantity</th><th ${right}>Price</th><th ${right}>Sum</th></tr>`,
+    `<tr><th ${left}>Item</th><th ${right}>Quantity</th><th ${right}>Unit price</th><th ${right}>Total</th></tr>`,
     ...rows,
-    `<tr><th ${left} colspan="3">Total</th><th ${right}>${escapeHtml(total)}</th></tr>`,
+    `<tr><th ${left} colspan="3">Order total</th><th ${right}>${escapeHtml(total)}</th></tr>`,
     "</table>",
   ].join("\n");
 }
@@ -116,7 +117,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Names come from people: none of them may become markup. */
+/** Escapes text that people entered, so that it cannot become markup. */
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }

@@ -1,16 +1,37 @@
+import type { SendMailOptions } from "nodemailer";
 import type { Content, Recipient } from "../notification/state.ts";
 
-/** A mail that is ready to go. */
+/** A mail that is ready to be sent. */
 export interface Mail extends Content {
-  /** The name of the file that it becomes where there is no mail server: the same mail, the same name. */
+  /** The file name in the folder of .eml files. The same mail always has the same name. */
   readonly name: string;
   readonly messageId: string;
   readonly to: Recipient;
 }
 
-/** The road that mail takes out of the house. */
+/** Sends mail: over SMTP, or to a folder of .eml files. */
 export interface MailTransport {
-  /** Resolves when the mail was taken over. Throws MailRefused where it never will be, anything else where it may be later. */
+  /**
+   * Resolves once the mail was accepted. Throws MailRefused if it was rejected permanently, any other error if a retry
+   * may succeed.
+   */
   send(mail: Mail, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * The mail as nodemailer expects it, with a text part and an HTML part. nodemailer may fetch neither files nor URLs.
+ */
+export function mimeMessage(mail: Mail, from: string): SendMailOptions {
+  return {
+    from,
+    to: mail.to,
+    subject: mail.subject,
+    text: mail.text,
+    html: mail.html,
+    messageId: mail.messageId,
+    headers: { "Auto-Submitted": "auto-generated" },
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  };
 }

@@ -37,14 +37,14 @@ export const mailFrom = "Rialto <shop@rialto.example>";
 
 type Run = (event: Event<unknown>) => Promise<void>;
 
-/** The notification service on a database of its own. The user and order services behind it know Ada and her order. */
-export async function openWorld() {
+/** The notification service on its own database. Stubs of the user and order services know Ada and her order. */
+export async function openFixture() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("notification");
   let passedMs = 0;
   const asked = { users: 0, tokens: 0, user: ada, previousEmail: "" };
 
-  /** Starts a process of the service. `between` lets a test stand between the handlers and the store. Its clock may be a wrong one. */
+  /** Starts a process of the service. `between` wraps the store, and `clockAheadMs` offsets the clock. */
   function start(
     transport: MailTransport,
     between: (store: NotificationStore) => NotificationStore = (store) => store,
@@ -79,7 +79,7 @@ export async function openWorld() {
     start,
     database,
     asked,
-    /** Lets time pass for the processes, and for what is held by Postgres' clock. */
+    /** Advances the clocks of the processes and ages the claims in Postgres. */
     async passTime(ms: number): Promise<void> {
       passedMs += ms;
       await database.sql`update notification set held_until = held_until - ${ms} * interval '1 millisecond'`;
@@ -191,7 +191,7 @@ export function orderEvent(
   };
 }
 
-/** A confirmation that was used before its mail could be sent, and one that ended with its address. */
+/** A confirmation that was used before its mail was sent, and one that ended with its address. */
 export const usedConfirmation = uuidv7();
 export const goneConfirmation = uuidv7();
 
@@ -212,7 +212,7 @@ export function userCreated(confirmationId = ""): Event<MessageShape<typeof User
   return { ...envelope(), topic: "user.created", subject: ada.id, version: 1, payload };
 }
 
-/** A reset that was used before its mail could be sent. */
+/** A reset that was used before its mail was sent. */
 export const usedReset = uuidv7();
 
 export function resetRequested(resetId: string = uuidv7()): Event<MessageShape<typeof UserEventSchema>> {
