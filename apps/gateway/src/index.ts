@@ -1,3 +1,3 @@
-export { eventKeepers } from "./admin/backends.ts";
-export { type Gateway, type GatewayOptions, startGateway } from "./gateway.ts";
-export { doorOptions } from "./options.ts";
+export { createAdminBackends } from "./admin/backends.ts";
+export { type Gateway, startGateway } from "./gateway.ts";
+export { type GatewayOptions, gatewayOptions } from "./options.ts";

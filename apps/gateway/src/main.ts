@@ -11,9 +11,9 @@ import {
   requireRedis,
   runMain,
 } from "@rialto/service";
-import { eventKeepers } from "./admin/backends.ts";
+import { createAdminBackends } from "./admin/backends.ts";
 import { startGateway } from "./gateway.ts";
-import { doorOptions } from "./options.ts";
+import { gatewayOptions } from "./options.ts";
 
 await runMain({
   name: "gateway",
@@ -41,11 +41,11 @@ await runMain({
         serviceKeys: identity.serviceKeys,
         revocations,
       }),
-      ...doorOptions(config, rateLimits),
+      ...gatewayOptions(config, rateLimits),
       tokens: identity.tokensOf("gateway"),
       persons: identity.personTokens(),
       passesAccessTokens: () => !areGatewayTokensTaken,
-      keepers: eventKeepers(clients),
+      adminBackends: createAdminBackends(clients),
       log,
     });
     log.info({ port: gateway.port, host: config.host ?? "all addresses" }, "listening");

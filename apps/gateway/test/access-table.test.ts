@@ -2,12 +2,13 @@ import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { access, Role } from "@rialto/contracts";
 import { clientAddressHeader, serviceTokenHeader } from "@rialto/rpc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { contractServices, procedureOf, upstreamNameOf } from "../src/exchange/contract.ts";
+import { contractServices, procedureOf, upstreamNameOf } from "../src/contract.ts";
 import { envelope, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 /**
- * Every method of the contract, called by everybody, through the gateway and at the service itself. What is expected is written from the
- * words of the contract, not with the code that decides. Whose a thing is, the services know: apps/rialto/test/ownership.e2e.test.ts.
+ * Every method of the contract, called by everybody, through the gateway and at the service itself. What is expected is
+ * written from the words of the contract, not with the code that decides. Whose a thing is, the services know:
+ * apps/rialto/test/ownership.e2e.test.ts.
  */
 let system: StubSystem;
 let customer: string;

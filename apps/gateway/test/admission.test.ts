@@ -57,7 +57,7 @@ const statusOf = (stream: ClientHttp2Stream) =>
 
 describe("bodies that do not end", () => {
   it("keep no place: 14 accounts with 99 each over HTTP/2 keep nobody else out", async () => {
-    system = await startStubSystem({}, { door: behindProxy });
+    system = await startStubSystem({}, { gateway: behindProxy });
     for (let count = 0; count < 14; count += 1) {
       const authorization = `Bearer ${await tokenOf(count)}`;
       const http2 = session();
@@ -73,7 +73,7 @@ describe("bodies that do not end", () => {
   });
 
   it("are answered 408 over HTTP/1.1 and HTTP/2 where they drip, and their connection is not kept", async () => {
-    system = await startStubSystem({}, { door: { bodyPace: { ms: 200, bytesPerSecond: 100, msMax: 2_000 } } });
+    system = await startStubSystem({}, { gateway: { bodyPace: { ms: 200, bytesPerSecond: 100, msMax: 2_000 } } });
     const socket = connect(Number(new URL(system.url).port), "127.0.0.1");
     sockets.push(socket);
     socket.on("error", () => undefined);
@@ -99,7 +99,7 @@ describe("bodies that do not end", () => {
   });
 
   it("are given up by the address and the caller that hold too much, while others send theirs", async () => {
-    system = await startStubSystem({}, { door: { ...behindProxy, inFlightMax: 100 } });
+    system = await startStubSystem({}, { gateway: { ...behindProxy, inFlightMax: 100 } });
     const large = Buffer.alloc(120_000, " ");
     const http2 = session();
     const headers = { ":path": login, "x-forwarded-for": attacker, "content-length": "130000" };
@@ -119,7 +119,7 @@ describe("one address with many accounts at work", () => {
       await go.promise;
       return {};
     };
-    system = await startStubSystem({ getOrder }, { door: { ...behindProxy, callsPerServiceMax } });
+    system = await startStubSystem({ getOrder }, { gateway: { ...behindProxy, callsPerServiceMax } });
     return { state, go: go.resolve };
   }
 
@@ -147,7 +147,7 @@ describe("one address with many accounts at work", () => {
       await new Promise<void>((resolve) => steps.push(resolve));
       return {};
     };
-    system = await startStubSystem({ getOrder }, { door: { ...behindProxy, callsPerServiceMax: 2 } });
+    system = await startStubSystem({ getOrder }, { gateway: { ...behindProxy, callsPerServiceMax: 2 } });
     const [mallory, ada] = [await tokenOf(1), await tokenOf(2)];
     const http2 = session();
     const attacks = Array.from({ length: 50 }, () => read(http2, mallory, attacker));

@@ -2,7 +2,7 @@ import type { DescMessage, DescMethod, JsonObject } from "@bufbuild/protobuf";
 import { accessOf } from "@rialto/rpc";
 import { readRefusal, rpcRequests, type WireRequest } from "@rialto/testing/requests";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { contractServices, isPublished } from "../src/exchange/contract.ts";
+import { contractServices, isPublished } from "../src/contract.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem;

@@ -84,10 +84,10 @@ describe.each(clients)(
 
       const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
       open.push(() => store.close());
-      const limited = await start({}, { door: { requestLimits: { store, requests: 1, windowSeconds: 60 } } });
+      const limited = await start({}, { gateway: { requestLimits: { store, requests: 1, windowSeconds: 60 } } });
       await ask(limited, listOrders, {}, "CUSTOMER");
       expect(await codes(limited, listOrders, {}, "CUSTOMER")).toBe(8);
-      const full = await start({}, { door: { inFlightMax: 0 } });
+      const full = await start({}, { gateway: { inFlightMax: 0 } });
       expect(await codes(full, listOrders, {}, "CUSTOMER")).toBe(14);
     });
 

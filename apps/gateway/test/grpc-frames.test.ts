@@ -115,11 +115,11 @@ describe("a gRPC answer", () => {
   it("that is refused by a limit, or by a gateway at its capacity, is one frame too", async () => {
     const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
     open.push(() => store.close());
-    const limited = await start({}, { door: { requestLimits: { store, requests: 1, windowSeconds: 60 } } });
+    const limited = await start({}, { gateway: { requestLimits: { store, requests: 1, windowSeconds: 60 } } });
     await call(limited.url, list);
     const refused = await call(limited.url, list);
     expect([refused.frames, refused.head["grpc-status"]]).toEqual([trailersOnly, "8"]);
-    const full = await start({}, { door: { inFlightMax: 0 } });
+    const full = await start({}, { gateway: { inFlightMax: 0 } });
     const busy = await call(full.url, list);
     expect([busy.frames, busy.head["grpc-status"]]).toEqual([trailersOnly, "14"]);
   });

@@ -62,7 +62,7 @@ describe("the gateway's health", () => {
 describe("how each service stands", () => {
   it("is for admins and for who asks on the gateway's own machine; a stranger is told the sum of it", async () => {
     const trusted = { trustedProxies: ["127.0.0.1"] };
-    system = await startStubSystem({}, { overNetwork: true, door: trusted });
+    system = await startStubSystem({}, { overNetwork: true, gateway: trusted });
     const outside = { "x-forwarded-for": "203.0.113.9" };
     const told = async (headers: Record<string, string>) =>
       Object.keys(Object(await (await fetch(`${system.url}/health/services`, { headers })).json()));
@@ -102,7 +102,7 @@ describe("a gateway that has just started", () => {
     ["waits for a service that is not there", undefined, 503],
     ["waits no longer once its time to start is over", 0, 200],
   ])("%s", async (_what, startMsMax, status) => {
-    system = await startStubSystem({}, { overNetwork: true, door: startMsMax === undefined ? {} : { startMsMax } });
+    system = await startStubSystem({}, { overNetwork: true, gateway: startMsMax === undefined ? {} : { startMsMax } });
     await system.stopServices("notification");
     expect((await health("/ready")).status).toBe(status);
   });

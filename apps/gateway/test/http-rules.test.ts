@@ -69,7 +69,7 @@ describe("what is only read", () => {
 describe("a refusal by HTTP's rules", () => {
   it("is counted like a call", async () => {
     const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
-    system = await startStubSystem({}, { door: { requestLimits: { store, requests: 4, windowSeconds: 900 } } });
+    system = await startStubSystem({}, { gateway: { requestLimits: { store, requests: 4, windowSeconds: 900 } } });
     const statuses = [
       (await ask("PUT", `${procedure}/GetOrder`)).status,
       (await ask("POST", `${procedure}/GetOrder`, { headers: { "content-type": "text/plain" } })).status,

@@ -93,7 +93,7 @@ describe("watches without number", () => {
       },
     };
     await system.close();
-    system = await startStubSystem(handlers, { overNetwork: true, door: unlimited });
+    system = await startStubSystem(handlers, { overNetwork: true, gateway: unlimited });
     authorization = `Bearer ${await system.token("CUSTOMER")}`;
     const sessions = Array.from({ length: 3 }, () => connectHttp2(system.url));
     const head = { ":method": "POST", ":path": "/rialto.order.v1.OrderService/WatchOrder", authorization };

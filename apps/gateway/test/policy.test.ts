@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { contractServices, procedureOf } from "../src/exchange/contract.ts";
+import { contractServices, procedureOf } from "../src/contract.ts";
 import { envelope, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem;

@@ -3,8 +3,8 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { type DescField, type DescMessage, type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { http } from "@rialto/contracts";
 import { afterEach, describe, expect, it } from "vitest";
-import { encodingFor } from "../src/exchange/compression.ts";
-import { contractServices, isPublished, procedureOf } from "../src/exchange/contract.ts";
+import { contractServices, isPublished, procedureOf } from "../src/contract.ts";
+import { encodingFor } from "../src/rest/compression.ts";
 import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem;
@@ -114,7 +114,8 @@ describe("what does not exist", () => {
     ["POST", `/api/orders/${orderId}:`, 404],
     ["POST", `/api/orders/${orderId}:nothing`, 405],
     ["POST", `/api/orders/${orderId}:cancel`, 200],
-    // An encoded colon belongs to the value, where something takes one; else it is the verb's of a client that encodes too much.
+    // An encoded colon belongs to the value, where something takes one; else it is the verb's of a client that encodes
+    // too much.
     ["POST", `/api/orders/${orderId}%3Acancel`, 200],
     ["POST", `/api/orders/${orderId}%3acancel`, 200],
     ["GET", `/api/orders/${orderId}%3Acancel`, 400],

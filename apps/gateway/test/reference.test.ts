@@ -1,7 +1,7 @@
 import { OrderService } from "@rialto/contracts";
 import { accessOf } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
-import { contractServices, isPublished } from "../src/exchange/contract.ts";
+import { contractServices, isPublished } from "../src/contract.ts";
 import { describeRoutes } from "../src/pages/openapi/document.ts";
 import { compileRoutes } from "../src/rest/routes.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";

@@ -19,13 +19,13 @@ async function limited(
   const limits = openRateLimits({ redisUrl, redisPrefix: "rialto-test" });
   while (redisUrl === redis?.url && redisUrl !== undefined && limits.state() !== "shared")
     await new Promise((resolve) => setTimeout(resolve, 5));
-  const door = {
+  const gateway = {
     rateLimits: limits,
     requestLimits: { store: limits, requests, windowSeconds: 900 },
     trustedProxies: ["127.0.0.1"],
     backendAddresses,
   };
-  const system = await startStubSystem({}, { door });
+  const system = await startStubSystem({}, { gateway });
   open.push(() => system.close(), limits.close);
   return { system, limits };
 }

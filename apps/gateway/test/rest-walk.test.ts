@@ -1,7 +1,7 @@
 import { accessOf } from "@rialto/rpc";
 import { readRefusal, restRequests, type WireRequest } from "@rialto/testing/requests";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { contractServices, isPublished } from "../src/exchange/contract.ts";
+import { contractServices, isPublished } from "../src/contract.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
 const methods = contractServices

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { OrderService, ProductService, UserService } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
-import { contractServices, isPublished, procedureOf } from "../src/exchange/contract.ts";
+import { contractServices, isPublished, procedureOf } from "../src/contract.ts";
 import { parsePathTemplate } from "../src/rest/path-template.ts";
 import { compileRoutes } from "../src/rest/routes.ts";
 
@@ -12,7 +12,10 @@ function target(httpMethod: string, path: string): unknown {
   return match.kind === "found" ? [match.route.method.name, ...match.values] : match;
 }
 
-/** The fields that must not be shown, in a message and in those inside it; each with the field of the message that leads to it. */
+/**
+ * The fields that must not be shown, in a message and in those inside it; each with the field of the message that leads
+ * to it.
+ */
 function secretsOf(message: DescMessage, depth = 0): [first: DescField, name: string][] {
   return message.fields.flatMap((field): [DescField, string][] => {
     if (field.proto.options?.debugRedact === true) return [[field, field.name]];

@@ -16,8 +16,9 @@ import {
 } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { contractServices } from "../src/exchange/contract.ts";
-import { type GatewayOptions, startGateway } from "../src/gateway.ts";
+import { contractServices } from "../src/contract.ts";
+import { startGateway } from "../src/gateway.ts";
+import type { GatewayOptions } from "../src/options.ts";
 
 const serviceNames = ["user", "product", "order", "payment", "notification"];
 
@@ -53,22 +54,25 @@ export async function startStubSystem(
   o: {
     readonly overNetwork?: boolean;
     readonly reflection?: boolean;
-    readonly door?: Partial<GatewayOptions>;
+    readonly gateway?: Partial<GatewayOptions>;
     /** Services that say that they are not ready, for as long as they are in it. */
     readonly unready?: ReadonlySet<string>;
     /** Services that take access tokens of people only, as version 0.1.0 does. */
     readonly old?: ReadonlySet<string>;
-    /** The gateway asks the services for what they keep of events and audit entries; it has none to ask, where it is not given. */
+    /**
+     * The gateway asks the services for what they keep of events and audit entries; it has none to ask, where it is not
+     * given.
+     */
     readonly asksServices?: boolean;
   } = {},
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
-  const door = await newKey("gateway");
+  const gatewayKey = await newKey("gateway");
   const serviceKeys = new Map<string, Awaited<ReturnType<typeof newKey>>>();
   for (const name of serviceNames) serviceKeys.set(name, await newKey(name));
   const verifier = createTokenVerifier({
     accessKeys: async () => ({ keys: [access.publicKey] }),
-    serviceKeys: { keys: [door, ...serviceKeys.values()].map(({ publicKey }) => publicKey) },
+    serviceKeys: { keys: [gatewayKey, ...serviceKeys.values()].map(({ publicKey }) => publicKey) },
   });
   const lines: Record<string, unknown>[] = [];
   const log = createLogger({ service: "gateway", destination: { write: (line) => void lines.push(JSON.parse(line)) } });
@@ -145,9 +149,9 @@ export async function startStubSystem(
       },
     };
   };
-  const tokens = createServiceTokens({ name: "gateway", privateKey: door.privateKey });
-  const persons = createPersonTokens({ name: "gateway", privateKey: door.privateKey });
-  const keepers = (o.asksServices ? serviceNames : []).map((service) => {
+  const tokens = createServiceTokens({ name: "gateway", privateKey: gatewayKey.privateKey });
+  const persons = createPersonTokens({ name: "gateway", privateKey: gatewayKey.privateKey });
+  const backends = (o.asksServices ? serviceNames : []).map((service) => {
     const target = { kind: "remote", upstream: upstreamOf(service) } as const;
     const names = { caller: "gateway", target: service, tokens, persons };
     return {
@@ -166,8 +170,8 @@ export async function startStubSystem(
     tokens,
     persons,
     log,
-    keepers,
-    ...o.door,
+    adminBackends: backends,
+    ...o.gateway,
     upstream: upstreamOf,
   });
   return {
@@ -209,7 +213,7 @@ export async function startStubSystem(
       };
     },
     serviceToken: async (caller, target) => {
-      const key = caller === "gateway" ? door : serviceKeys.get(caller);
+      const key = caller === "gateway" ? gatewayKey : serviceKeys.get(caller);
       if (key === undefined) throw new Error(`no key of ${caller}`);
       return createServiceTokens({ name: caller, privateKey: key.privateKey }).for(target);
     },

@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { InventoryService, OrderService, ProductService, UserService } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
+import { contractServices } from "../src/contract.ts";
 import { Refused } from "../src/errors/refused.ts";
-import { contractServices } from "../src/exchange/contract.ts";
 import { compileRoutes, type RestRoute } from "../src/rest/routes.ts";
 import { connectRequestOf, restAnswerOf } from "../src/rest/transcode.ts";
 

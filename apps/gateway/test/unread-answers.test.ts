@@ -1,7 +1,7 @@
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { openRateLimits, type RateLimits } from "@rialto/service";
 import { afterEach, describe, expect, it } from "vitest";
-import type { GatewayOptions } from "../src/gateway.ts";
+import type { GatewayOptions } from "../src/options.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem;
@@ -13,9 +13,12 @@ afterEach(async () => {
   await store?.close();
 });
 
-/** A gateway with room for ten requests at once, and its client that asks for each path so often and has no room for a byte of the answers. */
-async function askInVain(paths: readonly string[], door: Partial<GatewayOptions>) {
-  system = await startStubSystem({}, { door: { inFlightMax: 10, ...door } });
+/**
+ * A gateway with room for ten requests at once, and its client that asks for each path so often and has no room for a
+ * byte of the answers.
+ */
+async function askInVain(paths: readonly string[], gateway: Partial<GatewayOptions>) {
+  system = await startStubSystem({}, { gateway: { inFlightMax: 10, ...gateway } });
   for (const path of paths) {
     const session = connectHttp2(system.url, { settings: { initialWindowSize: 0 } });
     session.on("error", () => undefined);
@@ -33,18 +36,18 @@ const others = async () => (await fetch(`${system.url}/api/products`)).status;
 describe("a client that reads no answer", () => {
   it("keeps others out for a moment at the most", async () => {
     // For as long as its answers may wait to be read, they take the places of others.
-    await askInVain(["/api/products"], { taking: { ms: 600_000, bytesPerSecond: 1 } });
+    await askInVain(["/api/products"], { writeTimeout: { ms: 600_000, bytesPerSecond: 1 } });
     expect(await others()).toBe(503);
     for (const session of sessions.splice(0)) session.destroy();
     await system.close();
-    await askInVain(["/api/products"], { taking: { ms: 300, bytesPerSecond: 10_000 } });
+    await askInVain(["/api/products"], { writeTimeout: { ms: 300, bytesPerSecond: 10_000 } });
     await expect.poll(others).toBe(200);
     await expect.poll(() => system.lines.filter(({ code }) => code === "canceled").length).toBe(20);
   });
 
   it("keeps nobody out with pages and refusals, which hold nothing that others need", async () => {
     await askInVain(["/docs", "/openapi.json", "/nothing", "/api/orders", "/health"], {
-      taking: { ms: 60_000, bytesPerSecond: 1 },
+      writeTimeout: { ms: 60_000, bytesPerSecond: 1 },
     });
     expect(await others()).toBe(200);
   });

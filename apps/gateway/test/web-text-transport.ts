@@ -36,7 +36,10 @@ function inBase64(fetch: UniversalClientFn): UniversalClientFn {
   };
 }
 
-/** Each part of a message is a run of its own, with its padding, and is sent in pieces that know nothing of groups of four. */
+/**
+ * Each part of a message is a run of its own, with its padding, and is sent in pieces that know nothing of groups of
+ * four.
+ */
 async function* encoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   for await (const chunk of body) {
     const base64 = Buffer.from(Buffer.from(chunk).toString("base64"));
@@ -44,7 +47,9 @@ async function* encoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   }
 }
 
-/** Reads groups of four as soon as they are there, as a browser's client does; what is left over at the end is an error. */
+/**
+ * Reads groups of four as soon as they are there, as a browser's client does; what is left over at the end is an error.
+ */
 async function* decoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   let text = "";
   for await (const chunk of body) {

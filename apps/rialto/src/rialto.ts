@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
-import { doorOptions, eventKeepers, startGateway } from "@rialto/gateway";
+import { createAdminBackends, gatewayOptions, startGateway } from "@rialto/gateway";
 import {
   type Announcement,
   type Config,
@@ -53,12 +53,12 @@ export async function startRialto(o: {
       tls,
       reflection: config.reflection,
       verifier: running.verifier,
-      ...doorOptions(config, rateLimits),
+      ...gatewayOptions(config, rateLimits),
       tokens: running.identity.tokensOf("gateway"),
       persons: running.identity.personTokens(),
       upstream: running.clients.upstream,
       revocations: running.revocations,
-      keepers: eventKeepers(running.clients),
+      adminBackends: createAdminBackends(running.clients),
       log: logOf("gateway"),
     });
     const { announcements } = running;

@@ -1,35 +1,29 @@
 import { AuditService } from "@rialto/contracts";
-import { type Client, createEndpoint, type Endpoint, pageFrom, pageOf, serve, type TokenVerifier } from "@rialto/rpc";
+import { createEndpoint, type Endpoint, pageFrom, pageOf, serve, type TokenVerifier } from "@rialto/rpc";
 import { auditEntryBytes, auditFilterOf, auditKeys } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
-import { askAll, onBehalfOf } from "./ask-services.ts";
-import { mergePages } from "./merge-pages.ts";
+import type { AuditBackend } from "./backends.ts";
+import { callAll, mergePages, onBehalfOf } from "./fan-out.ts";
 
-/** The domain whose one method the gateway answers itself, named as services are. */
-export const auditDoorName = "audit";
-
-/** One service behind, which keeps the audit entries of its own changes. */
-export interface AuditKeeper {
-  readonly service: string;
-  readonly audit: Client<typeof AuditService>;
-}
+/** The service name of the audit API: its domain in the contract, and the audience of tokens for it. */
+export const auditApiName = "audit";
 
 /**
- * Shows the audit logs of all services as one, newest first. All order theirs by id, so a page token is good with each. A service that is down is named
- * in the answer, which has what the others keep.
+ * Serves the audit logs of all services as one list, newest first. All services order by id, so one page token is valid
+ * with each of them. The response names the services that did not respond, and has the entries of the others.
  */
-export function createAuditDoor(o: {
-  readonly keepers: readonly AuditKeeper[];
+export function createAuditApi(o: {
+  readonly backends: readonly AuditBackend[];
   readonly verifier: TokenVerifier;
   readonly log: Logger;
 }): Endpoint {
-  const { keepers, verifier, log } = o;
+  const { backends, verifier, log } = o;
   const route = serve(AuditService, {
     async listAuditEntries(request, ctx) {
       const filter = auditFilterOf(request);
       const { limit } = pageOf(request, filter, auditKeys);
-      const asked = await askAll(keepers, ({ audit }) => audit.listAuditEntries(request, onBehalfOf(ctx)));
-      const pages = asked.answers.map(({ entries: rows, nextPageToken }) => ({ rows, nextPageToken }));
+      const responses = await callAll(backends, ({ audit }) => audit.listAuditEntries(request, onBehalfOf(ctx)));
+      const pages = responses.all.map(({ entries: rows, nextPageToken }) => ({ rows, nextPageToken }));
       const { rows, hasMore } = mergePages(pages, newestFirst);
       const page = pageFrom(rows, {
         ...{ limit, filter, hasMore, bytesOf: auditEntryBytes },
@@ -39,12 +33,12 @@ export function createAuditDoor(o: {
       return {
         entries: page.messages,
         nextPageToken: page.nextPageToken,
-        unreachableServices: [...asked.unreachable],
+        unreachableServices: [...responses.unreachable],
       };
     },
   });
-  // The gateway itself keeps no keys; the fingerprint that is made here is never stored.
-  return createEndpoint({ service: auditDoorName, routes: [route], verifier, fingerprintKey: auditDoorName, log });
+  // The gateway stores no idempotency keys, so the key of their fingerprint does not matter.
+  return createEndpoint({ service: auditApiName, routes: [route], verifier, fingerprintKey: auditApiName, log });
 }
 
 function newestFirst(one: { readonly id: string }, other: { readonly id: string }): number {

@@ -1,13 +1,25 @@
 import { AuditService, DeadLetterService, SubscriptionService } from "@rialto/contracts";
+import type { Client } from "@rialto/rpc";
 import { type ClientFactory, serviceNames } from "@rialto/service";
-import type { AuditKeeper } from "./audit-api.ts";
-import type { EventKeeper } from "./event-admin-api.ts";
 
-/** What one service keeps of events and of audit entries, which the gateway shows as one with what the others keep. */
-export type Keeper = EventKeeper & AuditKeeper;
+/** One service's subscriptions and dead letters. */
+export interface EventBackend {
+  readonly service: string;
+  readonly deadLetters: Client<typeof DeadLetterService>;
+  readonly subscriptions: Client<typeof SubscriptionService>;
+}
 
-/** Every service as a keeper of events and of audit entries, called by the gateway. */
-export function eventKeepers(clients: ClientFactory): readonly Keeper[] {
+/** One service's audit log. */
+export interface AuditBackend {
+  readonly service: string;
+  readonly audit: Client<typeof AuditService>;
+}
+
+/** One service, as the gateway's event admin API and audit API call it. */
+export type AdminBackend = EventBackend & AuditBackend;
+
+/** Makes a backend of every service. Calls are made as the gateway. */
+export function createAdminBackends(clients: ClientFactory): readonly AdminBackend[] {
   return serviceNames.map((service) => ({
     service,
     deadLetters: clients.of(DeadLetterService, "gateway", service),

@@ -11,10 +11,12 @@ export type AddressOf = (request: IncomingMessage) => string;
 export type ForwardedHeader = "forwarded" | "x-forwarded-for";
 
 /**
- * Makes it from the proxies that are trusted, as addresses or CIDR blocks, and the one header that they write. The other is not heard, because a proxy
- * that does not write it passes on what the client says in it. What the header says counts only as far as trusted proxies have said it: the list is
- * read from its end, where the nearest has written, up to the first address that is no trusted proxy. Without trusted proxies it is the address of the
- * connection, and nothing else is heard. The first such header from an address that is no trusted proxy is reported, once: it may be a proxy that nobody has named.
+ * Makes it from the proxies that are trusted, as addresses or CIDR blocks, and the one header that they write. The
+ * other is not heard, because a proxy that does not write it passes on what the client says in it. What the header says
+ * counts only as far as trusted proxies have said it: the list is read from its end, where the nearest has written, up
+ * to the first address that is no trusted proxy. Without trusted proxies it is the address of the connection, and
+ * nothing else is heard. The first such header from an address that is no trusted proxy is reported, once: it may be a
+ * proxy that nobody has named.
  */
 export function createAddressOf(
   trustedProxies: readonly string[],

@@ -22,8 +22,9 @@ export function isOfHealth(url = ""): boolean {
 export type RefuseEarly = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * Makes the refusal that costs least: its answers are made once, nothing else is made for the request, and a line in the log says how many there were
- * in a second. It is for addresses that ask too much: whatever is spent on them is taken from others.
+ * Makes the refusal that costs least: its answers are made once, nothing else is made for the request, and a line in
+ * the log says how many there were in a second. It is for addresses that ask too much: whatever is spent on them is
+ * taken from others.
  */
 export function createEarlyRefusal(o: {
   readonly headers: Readonly<Record<string, string>>;

@@ -5,7 +5,10 @@ const lookMs = 500;
 const resolutionMs = 20;
 /** The event loop is this late on average: what comes now would wait longer than it is worth. */
 const delayMsMax = 400;
-/** Requests of one asker between two looks that are no reason to refuse any of them. A page of a shop makes as many at once. */
+/**
+ * Requests of one asker between two looks that are no reason to refuse any of them. A page of a shop makes as many at
+ * once.
+ */
 const lightRequestsMax = 5;
 
 /** How late the event loop is, and how many requests came lately. */
@@ -19,8 +22,9 @@ export interface Pressure {
 }
 
 /**
- * Whether a request is refused for the lateness of the event loop: where it is late, of those who ask more than the mean, and where it is so late that nobody
- * would get an answer in time, of everybody. Who is alone is never above the mean: there is nobody to make room for.
+ * Whether a request is refused for the lateness of the event loop: where it is late, of those who ask more than the
+ * mean, and where it is so late that nobody would get an answer in time, of everybody. Who is alone is never above the
+ * mean: there is nobody to make room for.
  */
 export function isShed({ delayMs, byAsker, byAll, askers }: Pressure): boolean {
   if (delayMs <= delayMsMax) return false;

@@ -3,16 +3,17 @@ import { accessOf, type Caller, callErrors, decideAccess, identifyPerson, type T
 import { refused } from "../errors/refused.ts";
 
 /**
- * Tells who calls, by their access token and nothing else: whatever else claims an identity outside is not heard. Throws UNAUTHENTICATED for a
- * token that does not hold, also where none is needed.
+ * Tells who calls, by their access token and nothing else: whatever else claims an identity outside is not heard.
+ * Throws UNAUTHENTICATED for a token that does not hold, also where none is needed.
  */
 export async function identifyCaller(authorization: string | undefined, verifier: TokenVerifier): Promise<Caller> {
   return await identifyPerson(authorization ?? null, verifier);
 }
 
 /**
- * Decides by the method's policy, or throws: UNIMPLEMENTED where no role may call the method, UNAUTHENTICATED without a token where one is
- * needed, PERMISSION_DENIED for a role that the policy does not list. The service behind decides again, from the same descriptor.
+ * Decides by the method's policy, or throws: UNIMPLEMENTED where no role may call the method, UNAUTHENTICATED without a
+ * token where one is needed, PERMISSION_DENIED for a role that the policy does not list. The service behind decides
+ * again, from the same descriptor.
  */
 export function requireAccess(method: DescMethod, caller: Caller): void {
   switch (decideAccess(accessOf(method), caller)) {

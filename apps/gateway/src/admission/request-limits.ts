@@ -2,8 +2,8 @@ import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { limit, Role } from "@rialto/contracts";
 import { type Caller, callErrors, limitKeyOf } from "@rialto/rpc";
 import type { RateLimiter, RateLimits } from "@rialto/service";
+import { contractServices, isPublished } from "../contract.ts";
 import { refused } from "../errors/refused.ts";
-import { contractServices, isPublished } from "../exchange/contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 
 /** How many requests one caller may make in a window. */
@@ -32,9 +32,10 @@ interface Policy {
 }
 
 /**
- * Makes the limits: one for all requests of a caller together, and one of its own for each method that the contract gives figures. A caller is a user,
- * or the address that an anonymous request comes from (of IPv6, its /64); whoever shows a token that does not hold counts as anonymous. What was counted is told in the
- * headers of draft-ietf-httpapi-ratelimit-headers, and a refusal says in Retry-After when the next request is heard.
+ * Makes the limits: one for all requests of a caller together, and one of its own for each method that the contract
+ * gives figures. A caller is a user, or the address that an anonymous request comes from (of IPv6, its /64); whoever
+ * shows a token that does not hold counts as anonymous. What was counted is told in the headers of
+ * draft-ietf-httpapi-ratelimit-headers, and a refusal says in Retry-After when the next request is heard.
  */
 export function createRequestLimits(o: RequestLimitOptions): CountRequest {
   if (o.requests === 0) return async () => undefined;

@@ -4,7 +4,10 @@ import { StatusSchema } from "@rialto/contracts";
 import { codes } from "./codes.ts";
 import type { ErrorAnswer } from "./refused.ts";
 
-/** An error as gRPC says it, in the head of an answer without a body or in its trailers: number, text, google.rpc.Status. */
+/**
+ * An error as gRPC says it, in the head of an answer without a body or in its trailers: number, text,
+ * google.rpc.Status.
+ */
 export function grpcStatus(answer: ErrorAnswer): Record<string, string> {
   const code = codes[answer.code].number;
   const details = answer.details.map(({ type, value }) => ({

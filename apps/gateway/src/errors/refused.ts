@@ -75,7 +75,9 @@ function answerFrom(o: Pick<Refusal, "code" | "reason" | "message" | "fields" | 
   return { code: o.code, message, details };
 }
 
-/** Reads the JSON of a failed unary Connect call. What does not look like one stays unread: it says nothing to a client. */
+/**
+ * Reads the JSON of a failed unary Connect call. What does not look like one stays unread: it says nothing to a client.
+ */
 export function errorAnswerOf(json: JsonValue | undefined, httpStatus: number): ErrorAnswer {
   if (isJsonObject(json) && isCode(json.code)) {
     const details = Array.isArray(json.details) ? json.details.flatMap(detailOf) : [];

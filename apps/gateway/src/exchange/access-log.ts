@@ -2,8 +2,8 @@ import type { Logger } from "@rialto/telemetry";
 import type { Exchange } from "./exchange.ts";
 
 /**
- * Writes one line when the answer is out, or the client gone. No path values, no query, no header, no body: what a line holds can
- * be kept for long and shown to anybody who runs the shop.
+ * Writes one line when the response is complete or the client has disconnected. The line has no path values, query,
+ * headers or body, so that it can be kept for long and shown to everyone who operates the shop.
  */
 export function logWhenDone(exchange: Exchange, log: Logger, startedAt: number): void {
   const { request, response, record } = exchange;
@@ -25,8 +25,10 @@ export function logWhenDone(exchange: Exchange, log: Logger, startedAt: number):
   });
 }
 
-/** Writes one line for an answer to what could not be read as HTTP. */
-export function logUnreadable(log: Logger): (told: { readonly requestId: string; readonly status: number }) => void {
+/** Makes what logs the response to a request that could not be read as HTTP. */
+export function logUnreadable(
+  log: Logger,
+): (answered: { readonly requestId: string; readonly status: number }) => void {
   return ({ requestId, status }) =>
     log.info({ requestId, route: "unknown", status, code: "invalid_argument", caller: "anonymous" }, "request");
 }

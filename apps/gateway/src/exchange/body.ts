@@ -2,26 +2,24 @@ import type { IncomingMessage } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { callErrors, requestSizeOf } from "@rialto/rpc";
 import { type Refused, refused } from "../errors/refused.ts";
-import { isWebText } from "./web-text.ts";
 
-/** The most that a body to gRPC's own services may hold. */
+/** Largest body of a request to gRPC's own services. */
 const bodyBytesMax = 1024 * 1024;
 
-/** Room for what a protocol puts around a message: the heads of its envelopes. */
+/** What a protocol adds around a message: the heads of its envelopes. */
 const envelopeBytesMax = 64;
 
-/** The most that a request's body may hold, as it travels: what its method takes, and a third more where that is in base64. */
-export function bodyBytesMaxOf(method: DescMethod, contentType: string | undefined): number {
-  const bytes = requestSizeOf(method).bytes + envelopeBytesMax;
-  return isWebText(contentType) ? 4 * Math.ceil(bytes / 3) : bytes;
+/** Returns the largest body that a request to a method may have, in bytes: its message and the envelope around it. */
+export function bodyBytesMaxOf(method: DescMethod): number {
+  return requestSizeOf(method).bytes + envelopeBytesMax;
 }
 
-/** The body as it comes in, for what is answered while it is asked; refused as soon as it is known to be too large. */
+/** Yields the body as it arrives. Throws INVALID_REQUEST (413) as soon as the body is known to be too large. */
 export async function* limitedBody(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   if (Number(request.headers["content-length"] ?? 0) > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
   let bytes = 0;
   for await (const chunk of request) {
-    // Node gives Buffers: no encoding was set on the request.
+    // Node yields Buffers: no encoding was set on the request.
     const buffer = chunk as Buffer;
     bytes += buffer.length;
     if (bytes > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
@@ -29,7 +27,7 @@ export async function* limitedBody(request: IncomingMessage): AsyncGenerator<Uin
   }
 }
 
-/** A body that was read, as text. */
+/** Decodes a whole body. Throws INVALID_REQUEST if it is not UTF-8. */
 export function textOfBody(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -38,11 +36,12 @@ export function textOfBody(bytes: Uint8Array): string {
   }
 }
 
+/** Makes the error for a body that is too large: INVALID_REQUEST (413). It closes an HTTP/1.1 connection. */
 export function bodyTooLarge(bytesMax: number): Refused {
   return refused(callErrors.INVALID_REQUEST, {
     message: `The body is larger than ${bytesMax} bytes.`,
     httpStatus: 413,
-    // What is left of the body is not read: the connection cannot carry another request.
+    // The rest of the body is not read, so the connection cannot carry another request.
     headers: { connection: "close" },
   });
 }

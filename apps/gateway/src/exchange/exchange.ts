@@ -1,38 +1,70 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Caller, ErrorCode, TakingTime } from "@rialto/rpc";
-import type { Trace } from "@rialto/telemetry";
+import { type Caller, type ErrorCode, requestIdHeader, requestIdOf, type TakingTime } from "@rialto/rpc";
+import { continueTrace, type Trace } from "@rialto/telemetry";
 
-/** One request on its way through the gateway, and what will be said of it in the access log. */
+/** One request, its response, and what the access log will say of it. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** The path without the query, which may hold page tokens. */
   readonly path: string;
-  /** With its question mark; empty where there is none. */
+  /** Starts with its question mark; empty if there is none. */
   readonly query: string;
   readonly requestId: string;
-  /** Where the request comes from, as far as it can be trusted. */
+  /** The client's address, as far as it can be trusted. */
   readonly clientAddress: string;
   readonly trace: Trace;
-  /** How long the client may take to take its answer. */
-  readonly taking: TakingTime;
-  /** Aborts when the client goes away before the answer is complete. */
+  /** How long the response may wait for its client to read. */
+  readonly writeTimeout: TakingTime;
+  /** Aborts when the client disconnects before the response is complete. */
   readonly signal: AbortSignal;
-  /** Aborts when the gateway is told to close: what could go on for minutes ends then. */
+  /** Aborts when the gateway closes. Ends streams, which could go on for minutes. */
   readonly closing: AbortSignal;
   readonly record: AccessRecord;
 }
 
-/** A request that was let in, and who makes it. */
+/** An exchange whose caller is identified and may call its method. */
 export interface AdmittedExchange extends Exchange {
   readonly caller: Caller;
 }
 
 /** What becomes known of a request while it is answered. */
 export interface AccessRecord {
-  /** A procedure or a path template: never the path itself, so that lines can be grouped. */
+  /** A procedure or a path template, never the path itself, so that lines can be grouped. */
   route: string | undefined;
   code: ErrorCode | "ok" | undefined;
   /** anonymous, customer, admin. */
   caller: string | undefined;
+}
+
+/**
+ * Makes the exchange of a request. Sets the request id on the response: the client's own if it is well formed, else a
+ * new one.
+ */
+export function createExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  o: Pick<Exchange, "clientAddress" | "writeTimeout" | "closing">,
+): Exchange {
+  const given = request.headers[requestIdHeader];
+  const requestId = requestIdOf(new Headers(typeof given === "string" ? { [requestIdHeader]: given } : {}));
+  response.setHeader(requestIdHeader, requestId);
+  const disconnected = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) disconnected.abort();
+  });
+  const url = request.url ?? "/";
+  const mark = url.indexOf("?");
+  const traceparent = request.headers.traceparent;
+  return {
+    request,
+    response,
+    path: mark === -1 ? url : url.slice(0, mark),
+    query: mark === -1 ? "" : url.slice(mark),
+    requestId,
+    trace: continueTrace(typeof traceparent === "string" ? traceparent : undefined),
+    signal: disconnected.signal,
+    ...o,
+    record: { route: undefined, code: undefined, caller: undefined },
+  };
 }

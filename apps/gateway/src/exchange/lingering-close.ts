@@ -7,9 +7,10 @@ const lingerMsMax = 1_000;
 const lingerBytesMax = 4 * 1024 * 1024;
 
 /**
- * Ends an answer. Where it closes an HTTP/1.1 connection whose client still sends its body, the whole answer goes out at once, but the connection closes
- * only after the body has ended, or after a second, or 4 MiB: a socket that is closed over unread bytes is reset, and a reset takes back an answer that
- * the client has not read yet (RFC 9112, section 9.6). Needs a content-length among the headers.
+ * Ends an answer. Where it closes an HTTP/1.1 connection whose client still sends its body, the whole answer goes out
+ * at once, but the connection closes only after the body has ended, or after a second, or 4 MiB: a socket that is
+ * closed over unread bytes is reset, and a reset takes back an answer that the client has not read yet (RFC 9112,
+ * section 9.6). Needs a content-length among the headers.
  */
 export function endLingering(
   request: IncomingMessage,

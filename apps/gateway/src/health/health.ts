@@ -1,11 +1,11 @@
 import { createHealthPages, isFromHere, type Readiness, type Revocations, type TokenVerifier } from "@rialto/rpc";
 import type { RateLimitState } from "@rialto/service";
-import { auditDoorName } from "../admin/audit-api.ts";
-import { eventsDoorName } from "../admin/event-admin-api.ts";
+import { auditApiName } from "../admin/audit-api.ts";
+import { eventAdminApiName } from "../admin/event-admin-api.ts";
 import { identifyCaller } from "../admission/policy.ts";
-import { contractServices, isPublished, upstreamNameOf } from "../exchange/contract.ts";
+import { contractServices, isPublished, upstreamNameOf } from "../contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import type { Behind } from "../upstream/upstream.ts";
+import type { Upstreams } from "../upstream/upstream.ts";
 import { createReadiness } from "./readiness.ts";
 
 /** What the gateway's health is made of, beside the services. */
@@ -23,9 +23,11 @@ export interface Health {
   answer(exchange: Exchange): Promise<void> | undefined;
 }
 
-/** Watches the services behind, as far as calls show how they are, and tells of them and of where requests are counted. */
+/**
+ * Watches the services behind, as far as calls show how they are, and tells of them and of where requests are counted.
+ */
 export function createHealth(
-  behind: Pick<Behind, "upstream">,
+  upstreams: Pick<Upstreams, "upstream">,
   sources: HealthSources & { readonly verifier: TokenVerifier },
   stopping: AbortSignal,
 ): Health {
@@ -35,10 +37,10 @@ export function createHealth(
     const caller = await identifyCaller(authorization, sources.verifier).catch(() => undefined);
     return caller?.kind === "user" && caller.role === "ADMIN";
   };
-  const readiness = createReadiness({ behind, services, stopping, startMsMax: sources.startMsMax });
+  const readiness = createReadiness({ upstreams, services, stopping, startMsMax: sources.startMsMax });
   const answer = createHealthPages({
     readiness,
-    services: () => services.map((service) => ({ service, replicas: behind.upstream(service).status() })),
+    services: () => services.map((service) => ({ service, replicas: upstreams.upstream(service).status() })),
     revocations: sources.revocations,
     others() {
       const rateLimits = sources.rateLimits?.state();
@@ -57,10 +59,13 @@ export function createHealth(
   };
 }
 
-/** Those that serve what the contract publishes. What services keep of events is put together by the gateway itself, which is no service behind. */
+/**
+ * Those that serve what the contract publishes. What services keep of events is put together by the gateway itself,
+ * which is no service behind.
+ */
 function servicesBehind(): readonly string[] {
   const published = contractServices.flatMap((service) => service.methods).filter(isPublished);
   return [...new Set(published.map(upstreamNameOf))].filter(
-    (name) => name !== eventsDoorName && name !== auditDoorName,
+    (name) => name !== eventAdminApiName && name !== auditApiName,
   );
 }

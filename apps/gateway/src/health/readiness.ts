@@ -1,39 +1,43 @@
 import type { Readiness } from "@rialto/rpc";
-import { isServing } from "../upstream/serving.ts";
-import type { Behind } from "../upstream/upstream.ts";
+import { isServing } from "../upstream/health-check.ts";
+import type { Upstreams } from "../upstream/upstream.ts";
 
-/** How long a gateway that starts waits for services that are not ready: one that is down for longer keeps nobody from the others. */
+/**
+ * How long a gateway that starts waits for services that are not ready: one that is down for longer keeps nobody from
+ * the others.
+ */
 const startMsMaxDefault = 60_000;
 
 /**
- * When the gateway takes requests. At first it waits until each service has once said that it is ready, so that what the first order sets in motion
- * finds all who are to hear of it. From then on, or a minute later, it is enough that one service can be reached: one that is down is no
- * reason to take the door away. Who is awaited is asked when the gateway is asked, once for all who ask at the same time.
+ * When the gateway takes requests. At first it waits until each service has once said that it is ready, so that what
+ * the first order sets in motion finds all who are to hear of it. From then on, or a minute later, it is enough that
+ * one service can be reached: one that is down is no reason to take the door away. Who is awaited is asked when the
+ * gateway is asked, once for all who ask at the same time.
  */
 export function createReadiness(o: {
-  readonly behind: Pick<Behind, "upstream">;
+  readonly upstreams: Pick<Upstreams, "upstream">;
   readonly services: readonly string[];
   readonly stopping: AbortSignal;
   readonly startMsMax?: number | undefined;
 }): Readiness {
-  const { behind, services, stopping } = o;
+  const { upstreams, services, stopping } = o;
   const startsUntil = performance.now() + (o.startMsMax ?? startMsMaxDefault);
   const awaited = new Set(services);
   const isReachable = (service: string) =>
-    behind
+    upstreams
       .upstream(service)
       .status()
       .some(({ breaker }) => breaker !== "open");
 
-  async function askAll(asked: Iterable<string>): Promise<void> {
+  async function callAll(asked: Iterable<string>): Promise<void> {
     const asking = [...asked].map(async (service) => {
-      if (await isServing(behind.upstream(service), "")) awaited.delete(service);
+      if (await isServing(upstreams.upstream(service), "")) awaited.delete(service);
     });
     await Promise.all(asking);
   }
   let asking: Promise<void> | undefined;
   const ask = (asked: Iterable<string>) =>
-    (asking ??= askAll(asked).finally(() => {
+    (asking ??= callAll(asked).finally(() => {
       asking = undefined;
     }));
 

@@ -6,18 +6,24 @@ import type { RestRoute } from "../rest/routes.ts";
 /** A page behind the link of a mail. */
 export interface LinkPage {
   readonly html: string;
-  /** The page's own style and script, calls to where it came from, and nothing else: not framed, and no form that a browser sends by itself. */
+  /**
+   * The page's own style and script, calls to where it came from, and nothing else: not framed, and no form that a
+   * browser sends by itself.
+   */
   readonly policy: string;
 }
 
 /**
- * Makes a page of its parts: complete as it stands, but for one call of the API it was loaded from. The token of the link stays behind the #, so that no
- * server gets to see it before it is spent. `script` runs in the browser; `form` is what stands in the form that it finds there.
+ * Makes a page of its parts: complete as it stands, but for one call of the API it was loaded from. The token of the
+ * link stays behind the #, so that no server gets to see it before it is spent. `script` runs in the browser; `form` is
+ * what stands in the form that it finds there.
  */
 export function createLinkPage(o: {
   readonly title: string;
   readonly script: string;
-  /** The path of the API that the form's action names. It is relative: behind a proxy all of this may stand in a folder. */
+  /**
+   * The path of the API that the form's action names. It is relative: behind a proxy all of this may stand in a folder.
+   */
   readonly action: string;
   readonly form: string;
 }): LinkPage {
@@ -45,7 +51,10 @@ ${o.form}
   return { html, policy: policy.join("; ") };
 }
 
-/** A script that runs in the browser: a file of its own, which is checked as what it is. With the line ends that a browser sees, and hashes. */
+/**
+ * A script that runs in the browser: a file of its own, which is checked as what it is. With the line ends that a
+ * browser sees, and hashes.
+ */
 export function readScript(file: URL): string {
   return readFileSync(file, "utf8").replaceAll("\r\n", "\n");
 }

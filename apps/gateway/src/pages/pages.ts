@@ -1,12 +1,15 @@
 import type { Exchange } from "../exchange/exchange.ts";
 import type { RestRoute } from "../rest/routes.ts";
-import { wrongMethod } from "../rest/unrouted.ts";
+import { wrongMethod } from "../rest/routes.ts";
 import { createConfirmEmailPage } from "./confirm-email/page.ts";
 import { describeRoutes } from "./openapi/document.ts";
 import { pagePolicy, renderPage } from "./openapi/page.ts";
 import { createResetPasswordPage } from "./reset-password/page.ts";
 
-/** What people and their tools may read without calling a method, made once: what there is to call, and the pages behind the links of mails. */
+/**
+ * What people and their tools may read without calling a method, made once: what there is to call, and the pages behind
+ * the links of mails.
+ */
 export interface Pages {
   /** True for /openapi.json, /docs, /reset-password and /confirm-email. */
   has(path: string): boolean;

@@ -12,7 +12,10 @@ const textMessages: ReadonlySet<string> = new Set([
   "google.protobuf.FieldMask",
 ]);
 
-/** The parameters of a query, which begins with its question mark or is empty. Refuses, by name, one whose bytes are not well encoded. */
+/**
+ * The parameters of a query, which begins with its question mark or is empty. Refuses, by name, one whose bytes are not
+ * well encoded.
+ */
 export function parseQuery(query: string): URLSearchParams {
   for (const part of query.slice(1).split("&")) {
     const [name = ""] = part.split("=", 1);
@@ -32,9 +35,9 @@ function isWellEncoded(text: string): boolean {
 }
 
 /**
- * Puts query parameters into the JSON of a request: scalars, enums by name, repeated ones as often as they are given, nested
- * fields with dots ("price.currency_code"). Refuses, by name, what is no field, what the path or the body already gives, a
- * single value that is given twice, and a field that is given in both its spellings.
+ * Puts query parameters into the JSON of a request: scalars, enums by name, repeated ones as often as they are given,
+ * nested fields with dots ("price.currency_code"). Refuses, by name, what is no field, what the path or the body
+ * already gives, a single value that is given twice, and a field that is given in both its spellings.
  */
 export function addQuery(
   request: JsonObject,
@@ -81,8 +84,8 @@ export function setField(request: JsonObject, path: FieldPath, value: JsonValue)
 }
 
 /**
- * The JSON of a value that came as text under a name. Whole numbers are those of proto3's JSON mapping, and another text is refused by that name; any
- * other text that does not fit stays text: reading the message then refuses it.
+ * The JSON of a value that came as text under a name. Whole numbers are those of proto3's JSON mapping, and another
+ * text is refused by that name; any other text that does not fit stays text: reading the message then refuses it.
  */
 export function jsonOf(name: string, field: DescField, text: string): JsonValue {
   if (field.fieldKind === "enum" || (field.fieldKind === "list" && field.listKind === "enum"))
@@ -125,7 +128,9 @@ function fieldPath(message: DescMessage, name: string): FieldPath | undefined {
   return isOneValue(path.at(-1)) ? path : undefined;
 }
 
-/** True where one parameter can hold a field: a scalar, an enum, a list of either, a message whose JSON is one string. */
+/**
+ * True where one parameter can hold a field: a scalar, an enum, a list of either, a message whose JSON is one string.
+ */
 export function isOneValue(field: DescField | undefined): boolean {
   if (field === undefined || field.fieldKind === "map") return false;
   if (field.fieldKind === "list") return field.listKind !== "message";

@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
 import type { ServerResponse } from "node:http";
 import { callErrors } from "@rialto/rpc";
-import type { Work } from "../admission/load.ts";
+import type { InFlightRequest } from "../admission/load-shedding.ts";
+import { upstreamNameOf } from "../contract.ts";
 import { errorAnswerOf, Refused, refused } from "../errors/refused.ts";
 import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
-import { compressed } from "../exchange/compression.ts";
-import { upstreamNameOf } from "../exchange/contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
-import { type Behind, callBehind } from "../upstream/upstream.ts";
+import { callUpstream, type Upstreams } from "../upstream/upstream.ts";
+import { compressed } from "./compression.ts";
 import { parseQuery } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 import { connectRequestOf, restAnswerOf } from "./transcode.ts";
@@ -17,18 +17,18 @@ export async function answerRest(
   exchange: AdmittedExchange,
   route: RestRoute,
   values: readonly string[],
-  behind: Behind,
-  work: Work,
+  upstreams: Upstreams,
+  inFlight: InFlightRequest,
 ): Promise<void> {
   const { request, response } = exchange;
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
   const to = { service: upstreamNameOf(route.method), isStream: false };
-  const text = textOfBody(await work.receive(bodyBytesMaxOf(route.method, undefined), to));
+  const text = textOfBody(await inFlight.receive(bodyBytesMaxOf(route.method), to));
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
   const body = connectRequestOf(route, values, parseQuery(exchange.query), text);
 
-  const answer = await callBehind(exchange, route.method, behind, {
+  const answer = await callUpstream(exchange, route.method, upstreams, {
     httpMethod: "POST",
     query: "",
     body: once(body),

@@ -1,7 +1,9 @@
 import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { type HttpRule, http } from "@rialto/contracts";
-import { isPublished, procedureOf } from "../exchange/contract.ts";
+import { callErrors } from "@rialto/rpc";
+import { isPublished, procedureOf } from "../contract.ts";
+import { type Refused, refused } from "../errors/refused.ts";
 import { parsePathTemplate } from "./path-template.ts";
 
 /** A field of a message, or of a message inside it: the way there. */
@@ -31,7 +33,10 @@ export type RouteMatch =
 
 export interface RouteTable {
   readonly routes: readonly RestRoute[];
-  /** Finds the route of a path, without its query. A literal segment wins over a variable, a custom verb over a value with a colon. */
+  /**
+   * Finds the route of a path, without its query. A literal segment wins over a variable, a custom verb over a value
+   * with a colon.
+   */
   match(httpMethod: string, path: string): RouteMatch;
 }
 
@@ -43,8 +48,8 @@ interface Node {
 }
 
 /**
- * Compiles the google.api.http rules of every published method into one table. Throws, naming the methods, where two routes clash
- * or a rule names a field that is not there: a gateway with such a contract does not start.
+ * Compiles the google.api.http rules of every published method into one table. Throws, naming the methods, where two
+ * routes clash or a rule names a field that is not there: a gateway with such a contract does not start.
  */
 export function compileRoutes(services: readonly DescService[]): RouteTable {
   const root = newNode();
@@ -142,7 +147,8 @@ function match(root: Node, httpMethod: string, path: string): RouteMatch {
   const readings: { segments: readonly string[]; verb: string }[] = [{ segments, verb: "" }];
   const colon = last.lastIndexOf(":");
   if (colon > 0) readings.unshift({ segments: [...rest, last.slice(0, colon)], verb: last.slice(colon + 1) });
-  // Encoded, a colon belongs to the value. Where nothing takes such a value it came of a client that encodes what needs it not.
+  // Encoded, a colon belongs to the value. Where nothing takes such a value it came of a client that encodes what needs
+  // it not.
   const encoded = last.toUpperCase().lastIndexOf("%3A");
   if (encoded > 0) readings.push({ segments: [...rest, last.slice(0, encoded)], verb: last.slice(encoded + 3) });
 
@@ -179,4 +185,23 @@ function* walk(
   const literal = node.literals.get(segment);
   if (literal !== undefined) yield* walk(literal, rest, values);
   if (node.variable !== undefined && segment !== "") yield* walk(node.variable, rest, [...values, segment]);
+}
+
+/** Makes the error for a path that accepts other HTTP methods: 405, with the header `allow`. */
+export function wrongMethod(methods: readonly string[]): Refused {
+  const allow = methods.join(", ");
+  const message = `This path takes ${allow}.`;
+  return refused(callErrors.METHOD_UNKNOWN, { message, httpStatus: 405, headers: { allow } });
+}
+
+/** Makes the error for a request that matches no route. A path that accepts GET accepts HEAD too. */
+export function unrouted(match: Exclude<RouteMatch, { readonly kind: "found" }>): Refused {
+  switch (match.kind) {
+    case "malformed":
+      return refused(callErrors.INVALID_REQUEST, { message: "The path is not well encoded." });
+    case "wrong-method":
+      return wrongMethod(match.allow.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])));
+    case "unknown":
+      return refused({ ...callErrors.METHOD_UNKNOWN, code: "not_found", message: "There is nothing at this path." });
+  }
 }

@@ -7,9 +7,9 @@ import { addQuery, jsonOf, setField } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 
 /**
- * Makes the Connect JSON of a REST request out of its path, its query and its body, by the method's descriptor. The path wins over
- * the body where both name a field. Reading it into the message and writing it again settles spelling and types, and refuses what
- * does not fit, by name, before a service is troubled.
+ * Makes the Connect JSON of a REST request out of its path, its query and its body, by the method's descriptor. The
+ * path wins over the body where both name a field. Reading it into the message and writing it again settles spelling
+ * and types, and refuses what does not fit, by name, before a service is troubled.
  */
 export function connectRequestOf(
   route: RestRoute,
@@ -57,7 +57,10 @@ function bodyOf(route: RestRoute, text: string, size: RequestSize): JsonObject {
   return json;
 }
 
-/** The JSON of a body, which is looked at before anything is made of it. What is wrong with it is said without quoting it. */
+/**
+ * The JSON of a body, which is looked at before anything is made of it. What is wrong with it is said without quoting
+ * it.
+ */
 function parse(route: RestRoute, text: string, size: RequestSize): JsonValue {
   const bytes = Buffer.from(text);
   if (bytes.length > size.bytes) throw bad(`The body is larger than ${size.bytes} bytes.`, 413);

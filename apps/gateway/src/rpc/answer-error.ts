@@ -11,7 +11,7 @@ import {
 } from "../errors/refused.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { endLingering } from "../exchange/lingering-close.ts";
-import { isGrpc, isProcedurePath, protocolAt } from "./connect.ts";
+import { isGrpc, isProcedurePath, protocolAt } from "./procedures.ts";
 
 /** Says what went wrong in the protocol that the client speaks, or cuts the connection where half an answer is out. */
 export function answerError(exchange: Exchange, error: unknown, log: Logger): void {

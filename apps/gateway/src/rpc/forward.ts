@@ -1,33 +1,37 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ByteResponse, callErrors, type ErrorCode, saysItsEnd, writeNodeResponse } from "@rialto/rpc";
-import type { Work } from "../admission/load.ts";
+import type { InFlightRequest } from "../admission/load-shedding.ts";
+import { upstreamNameOf } from "../contract.ts";
 import { codeOfNumber, isCode } from "../errors/codes.ts";
 import { grpcStatus, grpcWebTrailers, isTrailerFrame } from "../errors/grpc-error.ts";
 import { connectEndOfStream, refused } from "../errors/refused.ts";
 import { bodyBytesMaxOf } from "../exchange/body.ts";
-import { upstreamNameOf } from "../exchange/contract.ts";
 import type { AccessRecord, AdmittedExchange, Exchange } from "../exchange/exchange.ts";
-import { inBinary, inText, isWebText } from "../exchange/web-text.ts";
 import { headersOutward } from "../upstream/request-headers.ts";
-import { type Behind, callBehind } from "../upstream/upstream.ts";
-import { protocolAt } from "./connect.ts";
+import { callUpstream, type Upstreams } from "../upstream/upstream.ts";
+import { protocolAt } from "./procedures.ts";
+import { inBinary, inText, isWebText, textBytesOf } from "./web-text.ts";
 
 /**
- * Passes a call on as bytes, whatever protocol and encoding they are in, and its answer back as they come, no faster than the client
- * takes them; gRPC-Web's text mode alone is turned into binary and back. A client that goes away cancels the call behind; a gateway that closes
- * ends its streams.
+ * Passes a call on as bytes, whatever protocol and encoding they are in, and its answer back as they come, no faster
+ * than the client takes them; gRPC-Web's text mode alone is turned into binary and back. A client that goes away
+ * cancels the call behind; a gateway that closes ends its streams.
  */
 export async function forward(
   exchange: AdmittedExchange,
   method: DescMethod,
-  behind: Behind,
-  work: Work,
+  upstreams: Upstreams,
+  inFlight: InFlightRequest,
 ): Promise<void> {
   const { request, response, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
-  const asked = bodyOf(work, bodyBytesMaxOf(method, type), { service: upstreamNameOf(method), isStream });
-  const answer = await callBehind(exchange, method, behind, {
+  const bytesMax = bodyBytesMaxOf(method);
+  const asked = bodyOf(inFlight, isWebText(type) ? textBytesOf(bytesMax) : bytesMax, {
+    service: upstreamNameOf(method),
+    isStream,
+  });
+  const answer = await callUpstream(exchange, method, upstreams, {
     httpMethod: request.method ?? "POST",
     query: exchange.query,
     ...(isWebText(type) ? await inBinary(type, asked) : { body: asked }),
@@ -37,16 +41,19 @@ export async function forward(
   const body = isStream ? endedStream(exchange, answer, trailer) : recorded(exchange, answer, trailer);
   const header = new Headers(headersOutward(answer.header));
   const whole = { ...answer, header, body, trailer };
-  await writeNodeResponse(isWebText(type) ? inText(whole) : whole, response, exchange.taking);
+  await writeNodeResponse(isWebText(type) ? inText(whole) : whole, response, exchange.writeTimeout);
 }
 
-/** The body, which is received when it is first asked for: inside the deadline of the call. A place is taken with its end. */
+/**
+ * The body, which is received when it is first asked for: inside the deadline of the call. A place is taken with its
+ * end.
+ */
 async function* bodyOf(
-  work: Work,
+  inFlight: InFlightRequest,
   bytesMax: number,
-  to: Parameters<Work["receive"]>[1],
+  to: Parameters<InFlightRequest["receive"]>[1],
 ): AsyncGenerator<Uint8Array, void> {
-  const bytes = await work.receive(bytesMax, to);
+  const bytes = await inFlight.receive(bytesMax, to);
   if (bytes.byteLength > 0) yield bytes;
 }
 
@@ -82,7 +89,10 @@ async function* endedStream(
   }
 }
 
-/** The answer to a unary call. The code that a failed one begins with goes to the log; a compressed one keeps it to itself. */
+/**
+ * The answer to a unary call. The code that a failed one begins with goes to the log; a compressed one keeps it to
+ * itself.
+ */
 async function* recorded(
   { record }: Exchange,
   { status, header, body, trailer: end }: ByteResponse,
@@ -101,7 +111,10 @@ async function* recorded(
 /** How far into an answer its code is looked for. */
 const codeBytesMax = 1024;
 
-/** The code that an answer begins with: Connect's error in JSON, or gRPC-Web's trailers where no message comes before them. */
+/**
+ * The code that an answer begins with: Connect's error in JSON, or gRPC-Web's trailers where no message comes before
+ * them.
+ */
 function codeIn(chunk: Uint8Array, status: number, header: Headers): ErrorCode | undefined {
   const text = Buffer.from(chunk).toString("latin1", 0, codeBytesMax);
   if (status !== 200) {

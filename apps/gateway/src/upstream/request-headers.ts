@@ -8,8 +8,8 @@ import {
 import type { Exchange } from "../exchange/exchange.ts";
 
 /**
- * What a client may say to a service. A list of what passes, not of what does not: hop-by-hop headers, cookies, access tokens, and the headers
- * that claim an identity inside (rialto-*) stay outside without being named.
+ * What a client may say to a service. A list of what passes, not of what does not: hop-by-hop headers, cookies, access
+ * tokens, and the headers that claim an identity inside (rialto-*) stay outside without being named.
  */
 const passed = [
   "accept",
@@ -42,7 +42,10 @@ const withheld: ReadonlySet<string> = new Set([
   "x-request-id",
 ]);
 
-/** The headers of the call behind: what passes, and what the gateway says of the request itself: who passes it on, and for whom. */
+/**
+ * The headers of the call behind: what passes, and what the gateway says of the request itself: who passes it on, and
+ * for whom.
+ */
 export function headersInward(
   { request, requestId, trace, clientAddress }: Exchange,
   o: { readonly serviceToken: string; readonly authorization: string | undefined },

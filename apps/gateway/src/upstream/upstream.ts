@@ -6,12 +6,12 @@ import {
   type PersonTokens,
   type ServiceTokens,
 } from "@rialto/rpc";
-import { procedureOf, upstreamNameOf } from "../exchange/contract.ts";
+import { procedureOf, upstreamNameOf } from "../contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { headersInward } from "./request-headers.ts";
 
 /** The services behind the gateway. */
-export interface Behind {
+export interface Upstreams {
   /** The way to a service by its name, "order": its handlers in this process, or its replicas behind the network. */
   upstream(service: string): ByteUpstream;
   /** The gateway's own tokens, which tell a service who passes the call on. */
@@ -23,10 +23,10 @@ export interface Behind {
 }
 
 /** Passes a call on to the service that serves its method. Where that is, the upstream knows. */
-export async function callBehind(
+export async function callUpstream(
   exchange: AdmittedExchange,
   method: DescMethod,
-  behind: Behind,
+  upstreams: Upstreams,
   o: {
     readonly httpMethod: string;
     readonly query: string;
@@ -38,8 +38,8 @@ export async function callBehind(
 ): Promise<ByteResponse> {
   const service = upstreamNameOf(method);
   const [serviceToken, authorization] = await Promise.all([
-    behind.tokens.for(service),
-    authorizationOf(exchange, service, behind),
+    upstreams.tokens.for(service),
+    authorizationOf(exchange, service, upstreams),
   ]);
   const header = headersInward(exchange, { serviceToken, authorization });
   for (const [name, value] of Object.entries(o.headers ?? {})) header.set(name, value);
@@ -50,7 +50,7 @@ export async function callBehind(
     body: o.body,
     signal: o.signal,
   };
-  return behind.upstream(service).fetch(request, {
+  return upstreams.upstream(service).fetch(request, {
     isSafe: isSafeToRepeat(method, header),
     isStream: method.methodKind !== "unary",
     takesStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
@@ -61,7 +61,7 @@ export async function callBehind(
 async function authorizationOf(
   { request, caller }: AdmittedExchange,
   service: string,
-  { persons, passesAccessTokens }: Behind,
+  { persons, passesAccessTokens }: Upstreams,
 ): Promise<string | undefined> {
   if (caller.kind !== "user") return undefined;
   if (passesAccessTokens?.() === true) return request.headers.authorization;

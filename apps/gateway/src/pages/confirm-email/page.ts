@@ -5,8 +5,9 @@ import { actionFor, createLinkPage, type LinkPage, readScript } from "../link-pa
 const script = readScript(new URL("form.js", import.meta.url));
 
 /**
- * The page behind the link of the mail that confirms an address. Nothing is confirmed before its button is pressed: programs that look for harm in mails
- * open their links, and some run what they find there. Throws where the contract has no route for the call.
+ * The page behind the link of the mail that confirms an address. Nothing is confirmed before its button is pressed:
+ * programs that look for harm in mails open their links, and some run what they find there. Throws where the contract
+ * has no route for the call.
  */
 export function createConfirmEmailPage(routes: readonly RestRoute[]): LinkPage {
   return createLinkPage({

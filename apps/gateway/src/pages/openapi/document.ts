@@ -37,7 +37,9 @@ interface Content {
   readonly content: { readonly "application/json": { readonly schema: JsonSchema } };
 }
 
-/** Describes routes by the descriptors of their methods: comments, validation rules and access policies of the contract. */
+/**
+ * Describes routes by the descriptors of their methods: comments, validation rules and access policies of the contract.
+ */
 export function describeRoutes(routes: readonly RestRoute[]): OpenApiDocument {
   const schemas = createSchemas();
   const paths: Record<string, Record<string, Operation>> = {};

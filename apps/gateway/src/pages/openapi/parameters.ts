@@ -16,7 +16,10 @@ export interface Parameter {
 /** How deep a nested field may stand to be described as a parameter. */
 const depthMax = 4;
 
-/** A template as OpenAPI writes it: {user.id} is {id}, as tools take a dot for something else. So two methods of one path share it. */
+/**
+ * A template as OpenAPI writes it: {user.id} is {id}, as tools take a dot for something else. So two methods of one
+ * path share it.
+ */
 export function documentedPath(route: RestRoute): string {
   return route.template.replaceAll(/\{([^}=]+)(?:=[^}]*)?\}/g, (_all, variable: string) => `{${lastOf(variable)}}`);
 }
@@ -38,7 +41,10 @@ export function pathParameters(route: RestRoute, schemas: Schemas): Parameter[] 
   });
 }
 
-/** The fields that neither path nor body give: scalars, enums, lists of them, and what stands inside messages, with dots. */
+/**
+ * The fields that neither path nor body give: scalars, enums, lists of them, and what stands inside messages, with
+ * dots.
+ */
 export function queryParameters(route: RestRoute, schemas: Schemas): Parameter[] {
   if (route.body === "*") return [];
   const taken = new Set(route.variables.map((path) => path.at(-1)));

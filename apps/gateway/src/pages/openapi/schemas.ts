@@ -3,7 +3,10 @@ import { commentOf, withNotes } from "./comment.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { constraintsOf, messageNotes } from "./rules.ts";
 
-/** A request is checked by the rules of the contract; an answer has every field that can be without a value only where it has one. */
+/**
+ * A request is checked by the rules of the contract; an answer has every field that can be without a value only where
+ * it has one.
+ */
 export type Direction = "request" | "answer";
 
 /** The schemas of messages and enums, as proto3 writes them in JSON, made as they are asked for. */

@@ -86,7 +86,8 @@
 
   /**
    * @param {Response} response
-   * @param {{ details?: { reason?: string, fieldViolations?: { field: string, description: string }[] }[] }} error A google.rpc.Status.
+   * @param {{ details?: { reason?: string, fieldViolations?: { field: string, description: string }[] }[] }} error A
+   * google.rpc.Status.
    * @returns {Outcome}
    */
   function outcomeOf(response, { details = [] }) {

@@ -6,8 +6,8 @@ import { constraintsOf } from "../openapi/rules.ts";
 const script = readScript(new URL("form.js", import.meta.url));
 
 /**
- * The page behind the link of the mail that sets a new password. Where the call goes and what a password must be is taken from the contract; throws
- * where that has no route for it.
+ * The page behind the link of the mail that sets a new password. Where the call goes and what a password must be is
+ * taken from the contract; throws where that has no route for it.
  */
 export function createResetPasswordPage(routes: readonly RestRoute[]): LinkPage {
   const method = AuthService.method.resetPassword;

@@ -59,7 +59,7 @@ describe("health that many watch", () => {
   }
 
   it("takes no place that calls need, but one of its caller's streams", async () => {
-    system = await startStubSystem({}, { door: { inFlightMax: 60 } });
+    system = await startStubSystem({}, { gateway: { inFlightMax: 60 } });
     expect(new Set(await watch(50))).toEqual(new Set([ServingStatus.SERVING]));
     const calls = Array.from({ length: 30 }, () => fetch(`${system.url}/api/products`));
     expect(new Set((await Promise.all(calls)).map(({ status }) => status))).toEqual(new Set([200]));
@@ -85,7 +85,7 @@ describe("a gateway at its capacity", () => {
       await go.promise;
       return {};
     };
-    system = await startStubSystem({ getOrder: slow }, { door: { inFlightMax: 1 } });
+    system = await startStubSystem({ getOrder: slow }, { gateway: { inFlightMax: 1 } });
     const headers = { authorization: `Bearer ${await system.token("CUSTOMER")}` };
     const atWork = fetch(`${system.url}/api/orders/${orderId}`, { headers });
     await begun.promise;
@@ -189,7 +189,7 @@ describe("a stream of reflection", () => {
 
   it("counts each of its questions as a request of its caller", async () => {
     const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
-    system = await startStubSystem({}, { door: { requestLimits: { store, requests: 10, windowSeconds: 900 } } });
+    system = await startStubSystem({}, { gateway: { requestLimits: { store, requests: 10, windowSeconds: 900 } } });
     const { files, code } = await ask(50);
     expect([files.length, code]).toEqual([10, Code.ResourceExhausted]);
     expect((await fetch(`${system.url}/api/products`)).status).toBe(429);

@@ -1,10 +1,10 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { callErrors, httpMethodsOf, protocolOf, type WireProtocol } from "@rialto/rpc";
+import { isPublished, procedureOf } from "../contract.ts";
 import { refused } from "../errors/refused.ts";
-import { isPublished, procedureOf } from "../exchange/contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import { binaryTypeOf } from "../exchange/web-text.ts";
-import { wrongMethod } from "../rest/unrouted.ts";
+import { wrongMethod } from "../rest/routes.ts";
+import { binaryTypeOf } from "./web-text.ts";
 
 /** The methods that exist at the gateway, by their path. */
 export function publishedMethods(services: readonly DescService[]): ReadonlyMap<string, DescMethod> {
@@ -27,7 +27,10 @@ export function protocolAt({ request }: Exchange): WireProtocol {
   return protocolOf(new Headers({ "content-type": binaryTypeOf(request.headers["content-type"] ?? "") }));
 }
 
-/** Refuses what is neither Connect nor gRPC, before anything is asked of a service. Which encoding a method takes, its service says. */
+/**
+ * Refuses what is neither Connect nor gRPC, before anything is asked of a service. Which encoding a method takes, its
+ * service says.
+ */
 export function requireRpc({ request }: Exchange, method: DescMethod): void {
   const methods = httpMethodsOf(method);
   if (!methods.includes(request.method ?? "")) throw wrongMethod(methods);

@@ -1,7 +1,7 @@
 import { answerBytesMax, pageFrom, pageOf } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { mergePages } from "../src/admin/merge-pages.ts";
+import { mergePages } from "../src/admin/fan-out.ts";
 
 interface Row {
   readonly id: number;

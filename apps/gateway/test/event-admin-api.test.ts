@@ -11,7 +11,8 @@ import {
 import { CallError, createClient, nextPageToken, reasonOf, type UserId, workOrigin } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
 import { describe, expect, it } from "vitest";
-import { createEventsDoor, type EventKeeper } from "../src/admin/event-admin-api.ts";
+import type { EventBackend } from "../src/admin/backends.ts";
+import { createEventAdminApi } from "../src/admin/event-admin-api.ts";
 
 const log = createLogger({ service: "gateway", level: "silent" });
 const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins" };
@@ -23,20 +24,20 @@ const unknown = failing("SUBSCRIPTION_NOT_FOUND", "not_found");
 const down = failing("TEMPORARILY_UNAVAILABLE", "unavailable");
 
 /** A service behind, of which a test says what it answers; to all else it knows no such subscription. */
-function keeper(
+function backend(
   service: string,
   answers: Readonly<
     Record<string, (request: { name?: string; pageToken?: string; pageSize?: number }) => Promise<unknown>>
   >,
-): EventKeeper {
+): EventBackend {
   const client = new Proxy({}, { get: (_target, method) => answers[String(method)] ?? answers.any ?? unknown });
-  // Every method that the door calls is there: the proxy answers any name.
-  return { service, deadLetters: client, subscriptions: client } as EventKeeper;
+  // Every method that the event admin API calls is there: the proxy answers any name.
+  return { service, deadLetters: client, subscriptions: client } as EventBackend;
 }
 
-function door(...keepers: EventKeeper[]) {
-  const endpoint = createEventsDoor({
-    keepers,
+function clientsOf(...backends: EventBackend[]) {
+  const endpoint = createEventAdminApi({
+    backends,
     verifier: {
       user: async () => ({ userId: "01900000-0000-7000-8000-000000000001" as UserId, role: "ADMIN", sessionId: "s" }),
       service: async (name) => ({ name }),
@@ -54,7 +55,7 @@ const reasonWhy = (call: Promise<unknown>) => call.then(() => undefined, reasonO
 const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
 
 /** A service's page of dead letters with these numbers, paged as each service pages. */
-function lettersOf(subscription: string, numbers: readonly number[]) {
+function deadLettersOf(subscription: string, numbers: readonly number[]) {
   return async ({ pageToken = "", pageSize = 0 }) => {
     const filter = { subscription: undefined };
     const all = numbers.map((n) => ({ subscription, eventId: idAt(n) }));
@@ -64,7 +65,7 @@ function lettersOf(subscription: string, numbers: readonly number[]) {
       ).flat(),
     );
     const after = tokens.get(pageToken) ?? "";
-    const rest = all.filter((letter) => `${letter.eventId} ${letter.subscription}` > after);
+    const rest = all.filter((one) => `${one.eventId} ${one.subscription}` > after);
     const page = rest.slice(0, pageSize);
     const last = page.at(-1);
     const more = rest.length > page.length && last !== undefined;
@@ -75,10 +76,10 @@ function lettersOf(subscription: string, numbers: readonly number[]) {
 
 describe("dead letters of several services", () => {
   it.each([1, 2, 3, 10])("are one list in the order of the events, %i a page", async (pageSize) => {
-    const { deadLetters } = door(
-      keeper("left", { listDeadLetters: lettersOf("left", [1, 4, 5, 6]) }),
-      keeper("right", { listDeadLetters: lettersOf("right", [2, 3, 5, 8]) }),
-      keeper("none", { any: failing("METHOD_UNKNOWN", "unimplemented") }),
+    const { deadLetters } = clientsOf(
+      backend("left", { listDeadLetters: deadLettersOf("left", [1, 4, 5, 6]) }),
+      backend("right", { listDeadLetters: deadLettersOf("right", [2, 3, 5, 8]) }),
+      backend("none", { any: failing("METHOD_UNKNOWN", "unimplemented") }),
     );
     const seen: string[] = [];
     for (let pageToken = ""; ; ) {
@@ -96,16 +97,16 @@ describe("dead letters of several services", () => {
   it.each([[["made up", "left"]], [[idAt(1), "left\0"]], [[idAt(1)]]])(
     "are not listed after a row that there cannot be: %j",
     async (keys) => {
-      const { deadLetters } = door(keeper("left", { listDeadLetters: lettersOf("left", [1]) }));
+      const { deadLetters } = clientsOf(backend("left", { listDeadLetters: deadLettersOf("left", [1]) }));
       const pageToken = nextPageToken(keys, { subscription: undefined });
       expect(await reasonWhy(deadLetters.listDeadLetters({ pageToken }, origin))).toBe("PAGE_TOKEN_INVALID");
     },
   );
 
   it("are shown without those of a service that is down, which is named", async () => {
-    const { deadLetters } = door(
-      keeper("left", { listDeadLetters: lettersOf("left", [1]) }),
-      keeper("right", { any: down }),
+    const { deadLetters } = clientsOf(
+      backend("left", { listDeadLetters: deadLettersOf("left", [1]) }),
+      backend("right", { any: down }),
     );
     const page = await deadLetters.listDeadLetters({ pageSize: 5 }, origin);
     expect(page).toMatchObject({ deadLetters: [{ subscription: "left" }], unreachableServices: ["right"] });
@@ -114,17 +115,17 @@ describe("dead letters of several services", () => {
   it("are retried where they are kept; a name that nobody knows is told from one that nobody could be asked about", async () => {
     const retried = async () => create(RetryAllDeadLettersResponseSchema, { retried: 3 });
     const mail = { subscription: "order-mail" };
-    const kept = door(keeper("left", { retryAllDeadLetters: retried }), keeper("right", { any: down }));
+    const kept = clientsOf(backend("left", { retryAllDeadLetters: retried }), backend("right", { any: down }));
     expect(await kept.deadLetters.retryAllDeadLetters(mail, origin)).toMatchObject({ retried: 3 });
-    const nobody = door(keeper("left", {}), keeper("right", {}));
+    const nobody = clientsOf(backend("left", {}), backend("right", {}));
     expect(await reasonWhy(nobody.deadLetters.retryAllDeadLetters(mail, origin))).toBe("SUBSCRIPTION_NOT_FOUND");
-    const maybe = door(keeper("left", {}), keeper("right", { any: down }));
+    const maybe = clientsOf(backend("left", {}), backend("right", { any: down }));
     expect(await reasonWhy(maybe.deadLetters.retryAllDeadLetters(mail, origin))).toBe("TEMPORARILY_UNAVAILABLE");
   });
 
   it("hands a service's own refusal on", async () => {
     const missing = failing("DEAD_LETTER_NOT_FOUND", "not_found");
-    const { deadLetters } = door(keeper("left", { any: missing }), keeper("right", {}));
+    const { deadLetters } = clientsOf(backend("left", { any: missing }), backend("right", {}));
     const key = { subscription: "order-mail", eventId: idAt(1) };
     const error = await deadLetters.getDeadLetter(key, origin).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "not_found", reason: "DEAD_LETTER_NOT_FOUND" });
@@ -136,25 +137,25 @@ describe("a subscription that several services know of", () => {
     create(ListSubscriptionsResponseSchema, subscriptions);
 
   it("is shown as one: figures summed, the oldest of all", async () => {
-    const { subscriptions } = door(
-      keeper("order", {
+    const { subscriptions } = clientsOf(
+      backend("order", {
         any: listed({
           subscriptions: [{ name: "mail", topics: ["order.*"], lag: 5n, oldestTime: timestampFromMs(2_000) }],
         }),
       }),
-      keeper("user", {
+      backend("user", {
         any: listed({
           subscriptions: [{ name: "mail", topics: ["user.created"], lag: 1n, oldestTime: timestampFromMs(1_000) }],
         }),
       }),
-      keeper("notification", {
+      backend("notification", {
         any: listed({
           subscriptions: [
             { name: "mail", subscriber: "notification", paused: true, lag: 2n, waiting: 2n, deadLetters: 4n },
           ],
         }),
       }),
-      keeper("payment", { any: down }),
+      backend("payment", { any: down }),
     );
     const answer = await subscriptions.listSubscriptions({}, origin);
     expect(answer.unreachableServices).toEqual(["payment"]);
@@ -175,22 +176,22 @@ describe("a subscription that several services know of", () => {
   it("is removed by its publishers first and by whoever runs it last, and not at all while it is not paused", async () => {
     const removed: string[] = [];
     const system = (paused: boolean) =>
-      door(
-        keeper("notification", {
+      clientsOf(
+        backend("notification", {
           listSubscriptions: listed({ subscriptions: [{ name: "mail", subscriber: "notification", paused }] }),
           removeSubscription: async () => {
             removed.push("notification");
             return create(RemoveSubscriptionResponseSchema);
           },
         }),
-        keeper("order", {
+        backend("order", {
           listSubscriptions: listed({ subscriptions: [{ name: "mail", lag: 5n }] }),
           removeSubscription: async () => {
             removed.push("order");
             return create(RemoveSubscriptionResponseSchema);
           },
         }),
-        keeper("payment", { any: down }),
+        backend("payment", { any: down }),
       );
     const running = system(false).subscriptions.removeSubscription({ name: "mail" }, origin);
     expect(await reasonWhy(running)).toBe("SUBSCRIPTION_IN_USE");

@@ -3,7 +3,10 @@ import type { ByteUpstream } from "@rialto/rpc";
 /** How long a service may take to say that it is well. */
 const healthAnswerMsMax = 1_000;
 
-/** Asks what is behind for the health of one of its services by gRPC's name, or of all of it by "". False where no answer comes. */
+/**
+ * Asks what is behind for the health of one of its services by gRPC's name, or of all of it by "". False where no
+ * answer comes.
+ */
 export async function isServing(upstream: ByteUpstream, service: string): Promise<boolean> {
   try {
     const header = { "content-type": "application/json", "connect-timeout-ms": `${healthAnswerMsMax}` };

@@ -1,7 +1,7 @@
 import { clientAddressHeader, serviceTokenHeader } from "@rialto/rpc";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { contractServices, isPublished, procedureOf, upstreamNameOf } from "../src/exchange/contract.ts";
+import { contractServices, isPublished, procedureOf, upstreamNameOf } from "../src/contract.ts";
 import { customerId, envelope, orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 /** What a service is told of the person whose call it gets, and what somebody who took it over can do with that. */
@@ -138,7 +138,7 @@ describe("a roll-out", () => {
   it("with new gateways before services of 0.1 serves people, at old and new replicas, until the user service says that it is over", async () => {
     let isOver = false;
     const old = new Set(["order"]);
-    const system = await start({}, { overNetwork: true, old, door: { passesAccessTokens: () => !isOver } });
+    const system = await start({}, { overNetwork: true, old, gateway: { passesAccessTokens: () => !isOver } });
     const [customer, admin] = [await system.token("CUSTOMER"), await system.token("ADMIN")];
     const served = async () => [
       (await call(system.url, order, bearer(customer))).status,
@@ -159,8 +159,8 @@ describe.each([
   ["access tokens, while services of 0.1 may run", true],
 ] as const)("a gateway that passes on %s", (_, passesAccessTokens) => {
   it("names the admin who asks it to every service that it asks for them", async () => {
-    const door = { passesAccessTokens: () => passesAccessTokens };
-    const system = await startStubSystem({}, { overNetwork: true, asksServices: true, door });
+    const gateway = { passesAccessTokens: () => passesAccessTokens };
+    const system = await startStubSystem({}, { overNetwork: true, asksServices: true, gateway });
     try {
       const admin = await system.token("ADMIN");
       const lists = ["events.v1.DeadLetterService/ListDeadLetters", "audit.v1.AuditService/ListAuditEntries"];

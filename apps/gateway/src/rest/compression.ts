@@ -12,7 +12,10 @@ export interface Encoded {
   readonly encoding: "br" | "gzip" | undefined;
 }
 
-/** Compresses an answer by what its client accepts (RFC 9110, section 12.5.3), within the sizes that are worth it. It runs off the event loop. */
+/**
+ * Compresses an answer by what its client accepts (RFC 9110, section 12.5.3), within the sizes that are worth it. It
+ * runs off the event loop.
+ */
 export async function compressed(bytes: Uint8Array, acceptEncoding: string | undefined): Promise<Encoded> {
   const encoding =
     bytes.byteLength < bytesMin || bytes.byteLength > bytesMax ? undefined : encodingFor(acceptEncoding ?? "");
@@ -29,7 +32,9 @@ export async function compressed(bytes: Uint8Array, acceptEncoding: string | und
 /** Brotli at its best takes a hundred times as long for a tenth less. */
 const quick = { [constants.BROTLI_PARAM_QUALITY]: 4 };
 
-/** The encoding that a client likes best of ours, brotli where it likes both the same; undefined where it takes neither. */
+/**
+ * The encoding that a client likes best of ours, brotli where it likes both the same; undefined where it takes neither.
+ */
 export function encodingFor(acceptEncoding: string): "br" | "gzip" | undefined {
   const weights = new Map<string, number>();
   for (const part of acceptEncoding.toLowerCase().split(",")) {

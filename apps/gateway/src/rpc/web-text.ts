@@ -2,7 +2,10 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { type ByteRequest, type ByteResponse, callErrors } from "@rialto/rpc";
 import { refused } from "../errors/refused.ts";
 
-/** True for a call in gRPC-Web's text mode, which is the binary protocol in base64: what Google's client speaks where it is told nothing else. */
+/**
+ * True for a call in gRPC-Web's text mode, which is the binary protocol in base64: what Google's client speaks where it
+ * is told nothing else.
+ */
 export function isWebText(contentType: string | undefined): contentType is string {
   return contentType !== undefined && /^application\/grpc-web-text([+;]|$)/i.test(contentType);
 }
@@ -12,9 +15,15 @@ export function binaryTypeOf(contentType: string): string {
   return isWebText(contentType) ? contentType.replace(/-text/i, "") : contentType;
 }
 
+/** Returns the size of so many bytes in base64. */
+export function textBytesOf(bytes: number): number {
+  return 4 * Math.ceil(bytes / 3);
+}
+
 /**
- * A call in text mode as a service takes it, in binary. Its base64 may be one run or several, each with its padding, cut into chunks anywhere. It is read to
- * its end, for gRPC-Web has one message in a request; the bound on a body counts the base64. Throws INVALID_ARGUMENT for what is none.
+ * A call in text mode as a service takes it, in binary. Its base64 may be one run or several, each with its padding,
+ * cut into chunks anywhere. It is read to its end, for gRPC-Web has one message in a request; the bound on a body
+ * counts the base64. Throws INVALID_ARGUMENT for what is none.
  */
 export async function inBinary(
   contentType: string,
@@ -27,8 +36,8 @@ export async function inBinary(
 }
 
 /**
- * An answer in binary as text mode says it. Each chunk is a run of base64 of its own, with its padding: nothing of a stream waits for what
- * comes after it. What is no answer of gRPC-Web, a refusal in HTTP alone, stays as it is.
+ * An answer in binary as text mode says it. Each chunk is a run of base64 of its own, with its padding: nothing of a
+ * stream waits for what comes after it. What is no answer of gRPC-Web, a refusal in HTTP alone, stays as it is.
  */
 export function inText(answer: ByteResponse): ByteResponse {
   const type = answer.header.get("content-type") ?? "";

@@ -21,65 +21,79 @@ import { bodyTooLarge } from "../exchange/body.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { createPressureGauge } from "./event-loop-pressure.ts";
 
-/** Share of the capacity that is kept for admins when everybody else is turned away. */
+/** Share of the capacity that is reserved for admins. */
 const adminReserve = 0.1;
-/** Streams that one caller may have open at once, where nothing else is said. */
+/** Open streams of one caller. */
 const streamsPerCallerMaxDefault = 50;
 /**
- * Unary calls that one service has at once from this gateway. What a service is given it works on side by side, in no order of callers, so a call takes as long as
- * all of them together: few enough that this is a fraction of a second, and more than it takes to keep a service busy.
+ * Unary calls in flight to one service. A service works on all of them concurrently, in no order of callers, so one
+ * call takes as long as all of them together. 64 is few enough that this stays a fraction of a second, and more than it
+ * takes to keep a service busy.
  */
 const callsPerServiceMaxDefault = 64;
-/** How long a call may wait for that. */
+/** How long a call may wait for its service. */
 const waitingMsMax = 5_000;
-/** Memory of requests, for each place among those at work; and at least, so that a small gateway takes the largest body too. */
+/**
+ * Memory for request bodies: per request in flight, and at least, so that a small gateway accepts the largest body too.
+ */
 const bytesPerPlace = 16 * requestBytesMin;
 const bytesMin = 32 * 1024 * 1024;
-/** The part of it that one address may have, and one caller: enough for a place in all of them where bodies are small. */
+/** The part of that memory that one address and one caller may hold. */
 const addressPart = 1 / 4;
 const callerPart = 1 / 16;
 
-/** How much is at work, and who is turned away when it is too much. */
-export interface Load {
-  /** Asked first of each request, by its address alone: true where the address holds too much, or asks too much while the event loop is late. */
+/** Decides which requests are refused under load. */
+export interface LoadShedding {
+  /**
+   * Returns true if requests of this address are refused now: it holds too much memory, or sends too much while the
+   * event loop is late. To be called once per request, first.
+   */
   refuses(clientAddress: string): boolean;
-  /** Counts a request from its head on. */
-  begin(exchange: Exchange): Work;
+  /** Tracks a request from its head on. Throws TEMPORARILY_UNAVAILABLE if there is no memory for its body. */
+  begin(exchange: Exchange): InFlightRequest;
   close(): void;
 }
 
-/** One request. It takes a place among those at work when its body is whole, and holds it until its answer is taken. */
-export interface Work {
-  /** Asked once it is known who calls: refused early where there is no place for this caller. */
+/**
+ * One request. It takes a place among the requests in flight when its body is complete, and releases it when its
+ * response is sent.
+ */
+export interface InFlightRequest {
+  /** To be called when the caller is known. Throws TEMPORARILY_UNAVAILABLE if there is no place for this caller. */
   identified(caller: Caller): void;
   /**
-   * Receives the whole body, of so many bytes at the most, then takes a place: of the streams to its service where it is one, else among the requests at
-   * work, of which a few at once are passed on to each service. Others wait here, and their addresses take turns.
+   * Receives the whole body, then takes a place: among the streams to its service, or among the requests in flight. Of
+   * those, `callsPerServiceMax` are forwarded to one service; more wait here, in a fair queue of addresses. Throws for
+   * a body that is too large, too slow, or has no room in memory.
    */
   receive(bytesMax: number, to: { readonly service: string; readonly isStream: boolean }): Promise<Uint8Array>;
-  /** From here on it is a stream, which costs little and may last for minutes: it counts among the streams instead. */
+  /** Counts the request as a stream from now on. A stream costs little and may last for minutes. */
   stream(streamsTo: string): void;
-  /** It is answered by what is at hand anyway, a page or a refusal: what its client does not take yet holds nothing that others need. */
+  /**
+   * Releases the place before the response is sent. For pages and errors: while their client reads, they hold nothing
+   * that others need.
+   */
   answered(): void;
 }
 
-export interface LoadOptions {
+export interface LoadSheddingOptions {
   readonly inFlightMax: number;
   readonly streamsPerCallerMax?: number | undefined;
-  /** Streams to one service, or to gRPC's own where it is "grpc". */
+  /** Streams to one service; "grpc" stands for gRPC's own services. */
   readonly streamsMaxOf?: (service: string) => number;
   readonly callsPerServiceMax?: number;
-  /** Whether callers at an address are counted by account only. */
+  /** Whether callers at this address are counted by account only. */
   readonly isBackend?: (address: string) => boolean;
   readonly bodyPace?: BodyPace;
   readonly eventLoopDelayMs?: () => number;
 }
 
 /**
- * Sheds load early, by the requests at work, by what unfinished ones hold and by the delay of the event loop: a refusal that costs nothing now is better than
- * an answer that comes too late for everybody. Who is refused first is the same everywhere: the address with the most, then its account with the most.
+ * Sheds load by three measures: requests in flight, memory held by incomplete bodies, and event loop delay. Refusing
+ * early is cheap; accepting everything would answer everyone too late. The order of refusal is always the same: the
+ * address with the most, then its account with the most.
  */
-export function createLoad(o: LoadOptions): Load {
+export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
   const { streamsPerCallerMax = streamsPerCallerMaxDefault, isBackend = () => false, bodyPace = bodyPaceMin } = o;
   const { streamsMaxOf = () => upstreamStreamsMax, callsPerServiceMax = callsPerServiceMaxDefault } = o;
   const gauge = createPressureGauge(o.eventLoopDelayMs);
@@ -98,14 +112,14 @@ export function createLoad(o: LoadOptions): Load {
   };
   const calls = new Map<string, Room>();
   const callsTo = (service: string) => {
-    // Whoever waits has a place already: there are never more than places.
+    // A call that waits has a place among those in flight, so no more wait than there are places.
     const known = calls.get(service) ?? createRoom({ max: callsPerServiceMax, waitingMax: 2 * o.inFlightMax });
     calls.set(service, known);
     return known;
   };
   const ofCallers = new Map<string, number>();
 
-  /** Counts a stream among its caller's; undefined where the caller has as many as it may have. */
+  /** Acquires a stream for its caller. Returns undefined if the caller has as many as it may have. */
   function acquireStream(service: string, holder: Holder): (() => void) | undefined {
     const release = streamsTo(service).acquire(holder);
     if (release === undefined) throw tooBusy();
@@ -134,45 +148,50 @@ export function createLoad(o: LoadOptions): Load {
     },
     begin({ request, response, clientAddress, signal }) {
       const address = isBackend(clientAddress) ? undefined : limitKeyOf(clientAddress);
-      const givenUp = new AbortController();
-      const held = memory.open({ address, account: undefined }, () => givenUp.abort());
+      const evicted = new AbortController();
+      const held = memory.open({ address, account: undefined }, () => evicted.abort());
       if (held === undefined) throw tooBusy();
 
       let holder: Holder = { address, account: undefined };
       let isAdmin = false;
       let release: () => void = () => undefined;
-      const over = new AbortController();
-      const leave = () => {
-        over.abort();
+      const ended = new AbortController();
+      const end = () => {
+        ended.abort();
         held.release();
         release();
       };
-      response.once("close", leave);
+      response.once("close", end);
 
-      /** A place that is taken when the request is over already, by its deadline or its client, is given back at once. */
-      const keep = (taken: () => void) => {
-        release = taken;
-        if (over.signal.aborted) taken();
+      /**
+       * Keeps a place until the request ends. If it has ended already, by its deadline or its client, the place is
+       * released at once.
+       */
+      const keep = (releasePlace: () => void) => {
+        release = releasePlace;
+        if (ended.signal.aborted) releasePlace();
       };
       const acquire = () => {
-        const taken = isAdmin ? places.acquireUpTo(o.inFlightMax * (1 + adminReserve), holder) : places.acquire(holder);
-        if (taken === undefined) throw tooBusy();
-        keep(taken);
-        return taken;
+        const acquired = isAdmin
+          ? places.acquireUpTo(o.inFlightMax * (1 + adminReserve), holder)
+          : places.acquire(holder);
+        if (acquired === undefined) throw tooBusy();
+        keep(acquired);
+        return acquired;
       };
       const openStream = (service: string) => {
-        const taken = acquireStream(service, holder);
-        if (taken === undefined)
+        const acquired = acquireStream(service, holder);
+        if (acquired === undefined)
           throw refused(callErrors.RATE_LIMITED, {
             message: `One caller may have ${streamsPerCallerMax} streams open at once.`,
             headers: { "retry-after": "1" },
           });
         held.release();
         release();
-        keep(taken);
+        keep(acquired);
       };
       return {
-        answered: leave,
+        answered: end,
         identified(caller) {
           if (caller.kind === "user") {
             holder = { address, account: caller.userId };
@@ -184,21 +203,21 @@ export function createLoad(o: LoadOptions): Load {
           if (gauge.sheds(address ?? holder.account ?? "") || !places.isFreeFor(holder)) throw tooBusy();
         },
         async receive(bytesMax, { service, isStream }) {
-          const options = { bytesMax, pace: bodyPace, held, gone: signal, givenUp: givenUp.signal };
+          const options = { bytesMax, pace: bodyPace, held, gone: signal, givenUp: evicted.signal };
           const bytes = bytesOf(await receiveBody(request, options), held, bytesMax);
           if (isStream) {
             openStream(service);
             return bytes;
           }
-          const giveBack = acquire();
-          const end = await callsTo(service)
-            .enter(AbortSignal.any([over.signal, AbortSignal.timeout(waitingMsMax)]), address ?? holder.account)
+          const releasePlace = acquire();
+          const releaseCall = await callsTo(service)
+            .enter(AbortSignal.any([ended.signal, AbortSignal.timeout(waitingMsMax)]), address ?? holder.account)
             .catch(() => {
               throw tooBusy();
             });
           keep(() => {
-            giveBack();
-            end();
+            releasePlace();
+            releaseCall();
           });
           return bytes;
         },
@@ -228,7 +247,7 @@ function bytesOf(received: Received, held: HeldRequest, bytesMax: number): Uint8
         headers: { "retry-after": "1", connection: "close" },
       });
     case "gone":
-      // Nobody reads it.
+      // The client is gone: the error is not sent.
       throw tooBusy();
   }
 }

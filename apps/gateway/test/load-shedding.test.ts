@@ -3,66 +3,27 @@ import { connect } from "node:net";
 import { Readable } from "node:stream";
 import type { Caller, UserId } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
-import { createLoad, type Load } from "../src/admission/load.ts";
+import { createLoadShedding, type LoadShedding } from "../src/admission/load-shedding.ts";
 import type { Exchange } from "../src/exchange/exchange.ts";
-import type { GatewayOptions } from "../src/gateway.ts";
+import type { GatewayOptions } from "../src/options.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
 let system: StubSystem | undefined;
 afterEach(() => system?.close());
-async function openDoor(door: Partial<GatewayOptions>): Promise<string> {
-  system = await startStubSystem({}, { door });
+async function startWith(gateway: Partial<GatewayOptions>): Promise<string> {
+  system = await startStubSystem({}, { gateway });
   return system.url;
 }
 
-describe("a web page", () => {
-  const page = { origin: "https://shop.example" };
-  const preflight = { ...page, "access-control-request-method": "POST" };
-  const ask = (url: string, headers: Record<string, string>, method = "GET") =>
-    fetch(`${url}/api/products`, { method, headers });
-
-  it("of another origin may not call where none is named", async () => {
-    const url = await openDoor({});
-    const answer = await ask(url, page);
-    expect(answer.headers.get("access-control-allow-origin")).toBeNull();
-    expect((await ask(url, preflight, "OPTIONS")).status).toBe(405);
-  });
-
-  it("of a named origin may, and of no other", async () => {
-    const url = await openDoor({ corsOrigins: ["https://shop.example"] });
-    const told = await ask(url, preflight, "OPTIONS");
-    expect([told.status, told.headers.get("access-control-allow-origin")]).toEqual([204, "https://shop.example"]);
-    expect(told.headers.get("access-control-allow-credentials")).toBeNull();
-    const answer = await ask(url, page);
-    expect(answer.headers.get("access-control-allow-origin")).toBe("https://shop.example");
-    expect(answer.headers.get("vary")).toMatch(/^origin\b/);
-    const other = await ask(url, { origin: "https://shop.example.evil" });
-    expect(other.headers.get("access-control-allow-origin")).toBeNull();
-    expect((await ask(url, { ...preflight, origin: "null" }, "OPTIONS")).status).toBe(405);
-  });
-
-  it("cannot frame, sniff or keep what is answered, errors as well", async () => {
-    const url = await openDoor({});
-    for (const path of ["/api/products", "/api/orders", "/nothing", "/health"]) {
-      const { headers } = await fetch(url + path);
-      expect(headers.get("x-content-type-options")).toBe("nosniff");
-      expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
-      expect(headers.get("cache-control")).toBe("no-store");
-    }
-    const docs = await fetch(`${url}/docs`);
-    expect(docs.headers.get("content-security-policy")).not.toBe("default-src 'none'; frame-ancestors 'none'");
-  });
-});
-
 describe("a client that takes too much", () => {
   it("is refused a URL that is too long, and headers that are too large", async () => {
-    const url = await openDoor({});
+    const url = await startWith({});
     expect((await fetch(`${url}/api/products?pageToken=${"a".repeat(8_200)}`)).status).toBe(414);
     expect((await fetch(`${url}/api/products`, { headers: { "x-much": "a".repeat(17_000) } })).status).toBe(431);
   });
 
   it("has so many connections and no more, until one is closed", async () => {
-    const url = await openDoor({ clientConnectionsMax: 3 });
+    const url = await startWith({ clientConnectionsMax: 3 });
     const port = Number(new URL(url).port);
     const opened = await Promise.all(
       Array.from({ length: 3 }, () => {
@@ -104,11 +65,11 @@ describe("a gateway at its capacity", () => {
     }
   };
   /** Begins a request and takes its place. */
-  async function take(load: Load, caller: Caller, address?: string) {
+  async function take(load: LoadShedding, caller: Caller, address?: string) {
     const one = exchange(address);
-    const work = load.begin(one);
-    work.identified(caller);
-    await work.receive(1_024, { service: "order", isStream: false });
+    const inFlight = load.begin(one);
+    inFlight.identified(caller);
+    await inFlight.receive(1_024, { service: "order", isStream: false });
     return one;
   }
   const isRefused = (taken: Promise<unknown>) =>
@@ -118,7 +79,7 @@ describe("a gateway at its capacity", () => {
     );
 
   it("turns customers away and keeps a reserve for admins", async () => {
-    const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
+    const load = createLoadShedding({ inFlightMax: 10, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const taken = [];
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
     for (let count = 0; count < 10; count += 1) taken.push(await take(load, account(count), `203.0.113.${count}`));
@@ -130,7 +91,7 @@ describe("a gateway at its capacity", () => {
   });
 
   it("turns away the address with the most first, and serves the others", async () => {
-    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
+    const load = createLoadShedding({ inFlightMax: 100, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
     const results: boolean[] = [];
     for (let count = 0; count < 200; count += 1) results.push(await isRefused(take(load, account(count % 50))));
@@ -141,7 +102,12 @@ describe("a gateway at its capacity", () => {
 
   it("counts a shop's own server by the accounts that it acts for, and not by its address", async () => {
     const isBackend = (address: string) => address === "10.0.0.9";
-    const load = createLoad({ inFlightMax: 100, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000, isBackend });
+    const load = createLoadShedding({
+      inFlightMax: 100,
+      eventLoopDelayMs: () => 0,
+      callsPerServiceMax: 1_000,
+      isBackend,
+    });
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
     for (let count = 0; count < 95; count += 1)
       expect(await isRefused(take(load, account(count), "10.0.0.9"))).toBe(false);
@@ -154,7 +120,7 @@ describe("a gateway at its capacity", () => {
 
   it("does so too where the event loop is late, and lets those through who ask little", () => {
     let delayMs = 0;
-    const load = createLoad({ inFlightMax: 1_000, eventLoopDelayMs: () => delayMs });
+    const load = createLoadShedding({ inFlightMax: 1_000, eventLoopDelayMs: () => delayMs });
     for (let count = 0; count < 100; count += 1) expect(load.refuses("203.0.113.1")).toBe(false);
     expect(load.refuses("198.51.100.1")).toBe(false);
     const heavy = load.begin(exchange("203.0.113.1"));
@@ -169,12 +135,12 @@ describe("a gateway at its capacity", () => {
   });
 
   it("counts streams by their caller, who may have so many", () => {
-    const load = createLoad({ inFlightMax: 10, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
+    const load = createLoadShedding({ inFlightMax: 10, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const open = () => {
       const one = exchange();
-      const work = load.begin(one);
-      work.identified(customer);
-      work.stream("order");
+      const inFlight = load.begin(one);
+      inFlight.identified(customer);
+      inFlight.stream("order");
       return one;
     };
     const streams = Array.from({ length: 50 }, open);
@@ -184,11 +150,11 @@ describe("a gateway at its capacity", () => {
   });
 
   it("turns streams away by address before the service has none left for others", () => {
-    const load = createLoad({ inFlightMax: 10, streamsMaxOf: () => 100, eventLoopDelayMs: () => 0 });
+    const load = createLoadShedding({ inFlightMax: 10, streamsMaxOf: () => 100, eventLoopDelayMs: () => 0 });
     const open = (count: number, address: string) => {
-      const work = load.begin(exchange(address));
-      work.identified({ ...customer, userId: `account ${count}` as UserId });
-      work.stream("order");
+      const inFlight = load.begin(exchange(address));
+      inFlight.identified({ ...customer, userId: `account ${count}` as UserId });
+      inFlight.stream("order");
     };
     for (let count = 0; count < 70; count += 1) open(count, "203.0.113.1");
     expect(isBusy(() => open(70, "203.0.113.1"))).toBe(true);
@@ -196,7 +162,7 @@ describe("a gateway at its capacity", () => {
   });
 
   it("counts the streams of one IPv6 network together, where nobody is signed in", () => {
-    const load = createLoad({ inFlightMax: 10, streamsPerCallerMax: 2, eventLoopDelayMs: () => 0 });
+    const load = createLoadShedding({ inFlightMax: 10, streamsPerCallerMax: 2, eventLoopDelayMs: () => 0 });
     const open = (address: string) => load.begin(exchange(address)).stream("grpc");
     open("2001:db8:1:2::1");
     open("2001:db8:1:2::2");
@@ -205,7 +171,7 @@ describe("a gateway at its capacity", () => {
   });
 
   it("refuses in each protocol, before anything else is made of a request", async () => {
-    const url = await openDoor({ eventLoopDelayMs: () => 2_000 });
+    const url = await startWith({ eventLoopDelayMs: () => 2_000 });
     const path = "/rialto.order.v1.OrderService/GetOrder";
     const post = (type: string) => fetch(url + path, { method: "POST", headers: { "content-type": type }, body: "{}" });
     const connected = await post("application/json");
@@ -222,7 +188,7 @@ describe("a gateway at its capacity", () => {
   });
 
   it("says 503 and when to come again, and health is answered all the same", async () => {
-    const url = await openDoor({ inFlightMax: 0 });
+    const url = await startWith({ inFlightMax: 0 });
     const answer = await fetch(`${url}/api/products`);
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
     expect((await fetch(`${url}/health`)).status).toBe(200);

@@ -10,36 +10,36 @@ import {
   refuse,
   writeNodeResponse,
 } from "@rialto/rpc";
-import type { Work } from "../admission/load.ts";
+import type { InFlightRequest } from "../admission/load-shedding.ts";
 import type { CountRequest } from "../admission/request-limits.ts";
+import { isPublished, upstreamNameOf } from "../contract.ts";
 import { Refused } from "../errors/refused.ts";
 import { limitedBody } from "../exchange/body.ts";
-import { isPublished, upstreamNameOf } from "../exchange/contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import { takingWebText } from "../exchange/web-text.ts";
-import { isServing } from "../upstream/serving.ts";
-import type { Behind } from "../upstream/upstream.ts";
+import { isServing } from "../upstream/health-check.ts";
+import type { Upstreams } from "../upstream/upstream.ts";
+import { takingWebText } from "./web-text.ts";
 
 /** How long a service's word on its health is good for: however many ask, it is asked once in that time. */
 const healthKeptMs = 1_000;
 
 /**
- * Answers gRPC's own services for all that is behind the gateway: it tells of what is published, asks each service for its health, and is itself as
- * `/ready` says. Their streams are among those of the address that they come from.
+ * Answers gRPC's own services for all that is behind the gateway: it tells of what is published, asks each service for
+ * its health, and is itself as `/ready` says. Their streams are among those of the address that they come from.
  */
-export function createStandard(o: {
+export function createStandardServicesHandler(o: {
   readonly services: readonly DescService[];
   readonly reflection: boolean;
-  readonly behind: Pick<Behind, "upstream">;
+  readonly upstreams: Pick<Upstreams, "upstream">;
   readonly readiness: Readiness;
   readonly closing: AbortSignal;
   readonly count: CountRequest;
-}): (exchange: Exchange, work: Work) => Promise<void> {
+}): (exchange: Exchange, inFlight: InFlightRequest) => Promise<void> {
   const methods = new Map<string, DescMethod>();
   for (const method of o.services.flatMap((service) => service.methods)) {
     if (isPublished(method)) methods.set(method.parent.typeName, method);
   }
-  const isWell = keptFor(healthKeptMs, (name, method) => isServing(o.behind.upstream(upstreamNameOf(method)), name));
+  const isWell = keptFor(healthKeptMs, (name, method) => isServing(o.upstreams.upstream(upstreamNameOf(method)), name));
   const answer = createStandardServices({
     services: o.services,
     isListed: isPublished,
@@ -57,16 +57,16 @@ export function createStandard(o: {
     o.count(exchange, undefined, undefined).catch((error) => {
       throw error instanceof Refused ? refuse(callErrors.RATE_LIMITED) : error;
     });
-  return async (exchange, work) => {
-    const { request, response, path, record, taking } = exchange;
+  return async (exchange, inFlight) => {
+    const { request, response, path, record, writeTimeout } = exchange;
     record.route = "gRPC health or reflection";
     await o.count(exchange, undefined, undefined);
     // Health is told as long as anything is. Nobody signs in for either.
-    if (!isHealthPath(path)) work.identified({ kind: "anonymous" });
-    if (isStandardStream(path)) work.stream("grpc");
+    if (!isHealthPath(path)) inFlight.identified({ kind: "anonymous" });
+    if (isStandardStream(path)) inFlight.stream("grpc");
     const asked = { ...readNodeRequest(request, response), body: limitedBody(request) };
     const answerAll = takingWebText((request) => answer(request, () => countQuestion(exchange)));
-    await writeNodeResponse(await answerAll(asked), response, taking);
+    await writeNodeResponse(await answerAll(asked), response, writeTimeout);
   };
 }
 

@@ -4,14 +4,15 @@ import { CallError, createClient, nextPageToken, type Origin, type UserId, workO
 import { auditFilterOf } from "@rialto/service";
 import { createLogger } from "@rialto/telemetry";
 import { describe, expect, it } from "vitest";
-import { type AuditKeeper, createAuditDoor } from "../src/admin/audit-api.ts";
+import { createAuditApi } from "../src/admin/audit-api.ts";
+import type { AuditBackend } from "../src/admin/backends.ts";
 
 const log = createLogger({ service: "gateway", level: "silent" });
 const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
 const heard: Origin[] = [];
 
 /** A service that keeps the entries with these numbers, paged as each service pages. */
-function keeper(service: string, numbers: readonly number[]): AuditKeeper {
+function backend(service: string, numbers: readonly number[]): AuditBackend {
   const all = [...numbers].sort((one, other) => other - one);
   return keeping(service, async ({ pageToken = "", pageSize = 0 }, origin) => {
     heard.push(origin);
@@ -34,18 +35,18 @@ function keeping(
     request: Partial<ListAuditEntriesRequest>,
     origin: Origin,
   ) => Promise<MessageInitShape<typeof ListAuditEntriesResponseSchema>>,
-): AuditKeeper {
+): AuditBackend {
   const audit = {
     listAuditEntries: async (request: Partial<ListAuditEntriesRequest>, origin: Origin) =>
       create(ListAuditEntriesResponseSchema, await list(request, origin)),
   };
-  // The door calls this one method.
-  return { service, audit: audit as AuditKeeper["audit"] };
+  // The audit API calls this one method.
+  return { service, audit: audit as AuditBackend["audit"] };
 }
 
-function door(...keepers: AuditKeeper[]) {
-  const endpoint = createAuditDoor({
-    keepers,
+function clientOf(...backends: AuditBackend[]) {
+  const endpoint = createAuditApi({
+    backends,
     verifier: {
       user: async () => ({ userId: idAt(1) as UserId, role: "ADMIN", sessionId: "s" }),
       service: async (name) => ({ name }),
@@ -60,7 +61,7 @@ const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins", cl
 
 describe("the audit logs of several services", () => {
   it.each([1, 2, 3, 10])("are one list, newest first, %i a page", async (pageSize) => {
-    const audit = door(keeper("left", [1, 4, 5, 8]), keeper("right", [2, 3, 7]), keeper("empty", []));
+    const audit = clientOf(backend("left", [1, 4, 5, 8]), backend("right", [2, 3, 7]), backend("empty", []));
     const seen: string[] = [];
     for (let pageToken = ""; ; ) {
       const page = await audit.listAuditEntries({ pageSize, pageToken }, origin);
@@ -75,14 +76,14 @@ describe("the audit logs of several services", () => {
     const down = keeping("down", () =>
       Promise.reject(new CallError({ message: "down", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" })),
     );
-    const answer = await door(keeper("left", [1, 4]), down).listAuditEntries({ pageSize: 10 }, origin);
+    const answer = await clientOf(backend("left", [1, 4]), down).listAuditEntries({ pageSize: 10 }, origin);
     expect(answer.unreachableServices).toEqual(["down"]);
     expect(answer.entries.map(({ id }) => id)).toEqual([4, 1].map(idAt));
   });
 
   it("are asked in the name of the admin, from the admin's address", async () => {
     heard.splice(0);
-    await door(keeper("left", [1])).listAuditEntries({ pageSize: 10 }, origin);
+    await clientOf(backend("left", [1])).listAuditEntries({ pageSize: 10 }, origin);
     expect(heard).toMatchObject([{ userToken: "an-admins", clientAddress: "192.0.2.7" }]);
   });
 });
