@@ -26,7 +26,7 @@ export const notification = defineService({
   migrations: new URL("../migrations", import.meta.url),
   rights: { audit_entry: "append-only" },
   calls: { users: UserService, auth: AuthService, orders: OrderService },
-  own: ({ calls, database, config, log, now }) => {
+  setup: ({ calls, database, config, log, now }) => {
     const store = createNotificationStore(database);
     const transport = createTransport(config);
     return {

@@ -23,7 +23,7 @@ export const order = defineService({
   migrations: new URL("../migrations", import.meta.url),
   rights: { audit_entry: "append-only", order_event: "append-only", orders: "kept" },
   calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
-  own: ({ database, wakeRelay, calls, now }) => {
+  setup: ({ database, wakeRelay, calls, now }) => {
     const store = createOrderStore({ database, onCommitted: wakeRelay });
     return {
       orders: store,

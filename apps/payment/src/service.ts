@@ -21,7 +21,7 @@ export const payment = defineService({
     },
   ],
   calls: {},
-  own: ({ database, extra, log, now, wakeRelay }) => {
+  setup: ({ database, extra, log, now, wakeRelay }) => {
     const provider = createSimulatedProvider({ sql: extra("card_network").sql, log });
     const store = createPaymentStore({ database, wakeRelay });
     const operations = createOperations({ store, provider, now, log });

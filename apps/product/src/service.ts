@@ -24,7 +24,7 @@ export const product = defineService({
     },
   ],
   calls: {},
-  own: ({ database, config: { unshippedQuantityMax } }) => ({
+  setup: ({ database, config: { unshippedQuantityMax } }) => ({
     products: createProductStore(database),
     search: createProductSearch(database),
     stock: createStockStore(database, {

@@ -31,7 +31,7 @@ export async function openWorld() {
       derivedKey: (purpose) => purpose,
       now: () => new Date(),
       wakeRelay: () => undefined,
-      announce: () => undefined,
+      addStartupNotice: () => undefined,
     };
     const open = await service.open(app);
     closing.push(() => open.stop());

@@ -4,9 +4,10 @@ import { Command, InvalidArgumentError } from "commander";
 import { services } from "./services.ts";
 import { withTaskData } from "./task-data.ts";
 
-// After a Postgres was restored from a backup, and before the services start on it: the queue tells of a time that never was.
+// Run it after Postgres was restored from a backup and before the services start: the queue is ahead of the restored
+// data.
 const command = new Command("jobs:reset")
-  .description("Empty every queue, and have every delivery that is not settled sent anew from the outboxes.")
+  .description("Empty every queue, and send every unsettled delivery again from the outboxes.")
   .option(
     "--since <time>",
     "send again also what was settled since then (ISO 8601): for a subscriber's Postgres that was restored to an earlier time than its publisher's",
@@ -14,7 +15,7 @@ const command = new Command("jobs:reset")
   )
   .option(
     "--take-over",
-    "empty also what another installation, whose database is gone, has left in Redis under this one's prefix",
+    "also claim and empty what another installation, whose database is gone, left in Redis under this one's prefix",
   )
   .action(async (o: { since?: Date; takeOver?: true }) => {
     await runTask("jobs:reset", async (task) => {
@@ -23,7 +24,7 @@ const command = new Command("jobs:reset")
   });
 await command.parseAsync();
 
-/** The queues first: what a relay sends while this runs is not lost with them, because its delivery is marked after. */
+/** Empties the queues first. A job that a relay sends meanwhile is not lost: its delivery is restarted after that. */
 async function reset(
   access: TaskAccess,
   { since: settledSince, takeOver = false }: { readonly since?: Date; readonly takeOver?: boolean },

@@ -9,8 +9,8 @@ await runMain({
   openLog: (config) => openLog(config, process.stdout.isTTY),
   async start({ config, logOf, logFile }) {
     const rialto = await startRialto({ config, logOf });
-    const { port, announcements } = rialto;
-    process.stdout.write(`${readyText({ port, config, announcements, logFile })}\n`);
+    const { port, startupNotices } = rialto;
+    process.stdout.write(`${readyText({ port, config, startupNotices, logFile })}\n`);
     return rialto;
   },
 });

@@ -1,16 +1,16 @@
-import { type Announcement, announcementText, type Config } from "@rialto/service";
+import { type Config, type StartupNotice, startupNoticeText } from "@rialto/service";
 
-/** What the person at the terminal reads when everything runs: where it is, who the admin is, and the way to a first order. */
+/** Returns the text at the terminal once everything runs: URL, admin account, and the commands of a first order. */
 export function readyText(o: {
   readonly port: number;
   readonly config: Config;
-  readonly announcements: readonly Announcement[];
-  /** Where the log goes, where that is a file. */
+  readonly startupNotices: readonly StartupNotice[];
+  /** The path of the log, if it goes to a file. */
   readonly logFile: string | undefined;
 }): string {
   const url = `${o.config.tlsCertFile === undefined ? "http" : "https"}://localhost:${o.port}`;
   const facts: readonly (readonly [name: string, value: string])[] = [
-    ["Admin", adminOf(o.announcements)],
+    ["Admin", adminOf(o.startupNotices)],
     [
       "Mail",
       o.config.smtpUrl === undefined ? `${o.config.mailOutboxDir} (a file for each message)` : "goes out by SMTP_URL",
@@ -32,7 +32,7 @@ export function readyText(o: {
   ].join("\n");
 }
 
-/** Who can reach it. */
+/** Says who can reach the system. */
 function openTo(host: string | undefined): string {
   if (host === "127.0.0.1" || host === "::1") return "to this machine only (RIALTO_HOST=0.0.0.0 opens it to others)";
   return host === undefined || host === "0.0.0.0" || host === "::"
@@ -40,12 +40,14 @@ function openTo(host: string | undefined): string {
     : `to all who can reach ${host}`;
 }
 
-/** Nothing is announced where the admin has another address than the configuration's, or where another process opens the account meanwhile. */
-function adminOf([announcement]: readonly Announcement[]): string {
-  return announcement === undefined ? "an account that another start has made" : announcementText(announcement);
+/**
+ * Without a notice, the admin has another address than the configured one, or another process is creating the account.
+ */
+function adminOf([notice]: readonly StartupNotice[]): string {
+  return notice === undefined ? "an account that another start created" : startupNoticeText(notice);
 }
 
-/** The way to a first order, to be pasted as it stands: plain curl, grep and cut, as they are on every machine, a command a line. */
+/** The commands of a first order, one per line, with curl, grep and cut only. */
 function firstOrder(url: string, config: Config): readonly string[] {
   const json = "-H 'content-type: application/json'";
   const bearer = '-H "authorization: Bearer $TOKEN"';
@@ -64,7 +66,7 @@ function firstOrder(url: string, config: Config): readonly string[] {
   ];
 }
 
-/** A path as one word of a shell's line. */
+/** Quotes a path for a shell. */
 function shellWord(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

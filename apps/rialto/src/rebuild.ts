@@ -3,7 +3,7 @@ import { runTask } from "@rialto/service";
 import { Argument, Command } from "commander";
 import { withTaskData } from "./task-data.ts";
 
-// Compares what a service has stored with what its log says, while the system runs. Exit code 1 where something is not as it should be.
+// Compares stored rows with their event log, while the system runs. Exits with 1 if rows differ and were not repaired.
 const command = new Command("rebuild")
   .description("Fold the log of every order and compare it with the order's row.")
   .addArgument(new Argument("<what>", "whose rows are compared with their log").choices(["order"]))

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/database";
 import { createAdminBackends, gatewayOptions, startGateway } from "@rialto/gateway";
 import {
-  type Announcement,
   type Config,
   defaultPorts,
   type LogOutput,
@@ -12,28 +11,31 @@ import {
   readTls,
   runServices,
   type ServiceDefinition,
+  type StartupNotice,
 } from "@rialto/service";
 import { services } from "./services.ts";
 
 /** The whole of Rialto, running in this process. */
 export interface Rialto {
   readonly port: number;
-  readonly announcements: readonly Announcement[];
-  /** Closes the door, lets what runs end, then stops the services, and last the Postgres that was started for them. */
+  readonly startupNotices: readonly StartupNotice[];
+  /** Closes the gateway and finishes its requests, then stops the services, and last the embedded Postgres. */
   stop(): Promise<void>;
 }
 
-/** Starts all services and the gateway in this process, on DATABASE_URL or on a Postgres of its own in the data folder. */
+/**
+ * Starts all services and the gateway in this process, on DATABASE_URL or on an embedded Postgres in the data folder.
+ */
 export async function startRialto(o: {
   readonly config: Config;
   readonly logOf: LogOutput["logOf"];
-  /** What to run; all services where it is not given. */
+  /** The services to run; all by default. */
   readonly definitions?: readonly ServiceDefinition[];
 }): Promise<Rialto> {
   const { config, logOf, definitions = services } = o;
   const tls = await readTls(config);
   const port = config.port ?? defaultPorts.gateway;
-  // Said before anything is started: everything else takes a second or more to come up, and as long to go down again.
+  // Checked first: everything else takes a second or more to start, and as long to stop again.
   await requireFreePort(port, config.host);
   const postgres =
     config.databaseUrl === undefined && Object.keys(config.databaseUrls).length === 0
@@ -61,11 +63,11 @@ export async function startRialto(o: {
       adminBackends: createAdminBackends(running.clients),
       log: logOf("gateway"),
     });
-    const { announcements } = running;
+    const { startupNotices } = running;
     const stopServices = running.stop;
     return {
       port: gateway.port,
-      announcements,
+      startupNotices,
       async stop() {
         await gateway.close();
         await rateLimits.close();
@@ -80,7 +82,7 @@ export async function startRialto(o: {
   }
 }
 
-/** Throws the error of a port that is taken, as listening on it will. */
+/** Throws the error of a port in use, as listening on it would. */
 async function requireFreePort(port: number, host: string | undefined): Promise<void> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {

@@ -5,5 +5,5 @@ import { product } from "@rialto/product";
 import type { ServiceDefinition } from "@rialto/service";
 import { user } from "@rialto/user";
 
-/** Everything that Rialto is, but for its door. */
+/** All services of Rialto. The gateway is not among them. */
 export const services: readonly ServiceDefinition[] = [user, product, order, payment, notification];

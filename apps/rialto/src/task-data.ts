@@ -4,8 +4,8 @@ import { type Config, openTaskAccess, type TaskAccess } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 
 /**
- * Lends a command the data of the system that this configuration is of: in the Postgres that it names, or in the data folder's own, which may be
- * that of a system that runs at this moment; where none runs, it is started for as long as the command takes.
+ * Runs `work` with access to the data of the configured system: in the Postgres that it names, or in the embedded one
+ * of the data folder. If no system runs on that one at the moment, it is started for the duration of the command.
  */
 export async function withTaskData<T>(
   { config, log }: { readonly config: Config; readonly log: Logger },

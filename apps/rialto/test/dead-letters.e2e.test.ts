@@ -17,7 +17,10 @@ const bad = "always-throws";
 const attemptsMax = 3;
 const ordersPlaced = 4;
 
-/** What becomes of an event in the subscription under test. Held, a try waits before it fails: the subscription still retries. */
+/**
+ * What becomes of an event in the subscription under test. Held, a try waits before it fails: the subscription still
+ * retries.
+ */
 const course = { mended: false, held: Promise.withResolvers<void>(), tries: new Map<string, number>() };
 
 async function alwaysThrows({ id }: Event<unknown>): Promise<void> {
@@ -201,7 +204,8 @@ describe("a subscriber that always throws", () => {
     expect(reasonOf(inUse.body)).toBe("SUBSCRIPTION_IN_USE");
     expect(await asAdmin("POST", `/api/subscriptions/${bad}:pause`)).toEqual({ status: 200, body: {} });
     expect((await subscription(bad)).paused).toBe(true);
-    // Every process looks whether it is paused before it takes what stands aside: an order is confirmed meanwhile, and so are its mails.
+    // Every process looks whether it is paused before it takes what stands aside: an order is confirmed meanwhile, and
+    // so are its mails.
     await until("it takes nothing any more", async () => {
       course.tries.clear();
       const order = await shop.order(token, product);

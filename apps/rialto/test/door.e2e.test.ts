@@ -55,7 +55,10 @@ async function read(token: string): Promise<number> {
   return response.status;
 }
 
-/** Reads the order from the order service itself, as a gateway would that has not heard of the end of the token's session. */
+/**
+ * Reads the order from the order service itself, as a gateway would that has not heard of the end of the token's
+ * session.
+ */
 async function readAt(service: string, token: string): Promise<number> {
   const privateKey = JSON.parse(await readFile(join(topology.dataDir, "keys", "gateway.jwk"), "utf8"));
   const { sub: userId, sid: sessionId, role } = decodeJwt<{ sub: UserId; sid: string; role: "CUSTOMER" }>(token);
@@ -74,8 +77,8 @@ async function readAt(service: string, token: string): Promise<number> {
 }
 
 /**
- * Reads an order up to 200 times a second until it is told to stop; how often each status came, and the rate that was reached. Few at a time, so that a
- * busy machine makes it slower and not late; what is late all the same is read again.
+ * Reads an order up to 200 times a second until it is told to stop; how often each status came, and the rate that was
+ * reached. Few at a time, so that a busy machine makes it slower and not late; what is late all the same is read again.
  */
 function load(tokens: () => readonly string[]) {
   const perMs = 200 / 1_000;

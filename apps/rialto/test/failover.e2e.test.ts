@@ -137,7 +137,10 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
     });
   }
 
-  /** Sends an order with its key until it is accepted, as a client would; its id. The test's own time-out ends what is in vain. */
+  /**
+   * Sends an order with its key until it is accepted, as a client would; its id. The test's own time-out ends what is
+   * in vain.
+   */
   async function untilAccepted(key: string): Promise<string> {
     for (;;) {
       const answer = await place(key).catch(() => undefined);

@@ -6,8 +6,8 @@ import { type Json, openShop, type Shop } from "./shop.ts";
 import { oneProcess, type Topology } from "./topology.ts";
 
 /**
- * Every method that the contract says reaches a customer's own things only, tried by one customer on another's. A method that is added to the
- * contract with `owned: true` has no row here, and the first test says so.
+ * Every method that the contract says reaches a customer's own things only, tried by one customer on another's. A
+ * method that is added to the contract with `owned: true` has no row here, and the first test says so.
  */
 interface Row {
   /** Calls the method for the things of a customer, as whoever has the token. */

@@ -162,7 +162,9 @@ async function curlRest(place: Place, path: string, body?: object): Promise<Json
   return JSON.parse((await curl(place, ...data, `${place.url}${path}`)).toString());
 }
 
-/** Streams have no REST route: curl speaks Connect's envelopes, a byte of flags and four of length before each message. */
+/**
+ * Streams have no REST route: curl speaks Connect's envelopes, a byte of flags and four of length before each message.
+ */
 async function curlWatch(place: Place, id: string): Promise<string[]> {
   const message = Buffer.from(JSON.stringify({ id }));
   const envelope = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);

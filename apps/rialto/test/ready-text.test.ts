@@ -1,12 +1,12 @@
-import { type Announcement, readConfig } from "@rialto/service";
+import { readConfig, type StartupNotice } from "@rialto/service";
 import { describe, expect, it } from "vitest";
 import { readyText } from "../src/ready-text.ts";
 
 const email = "admin@rialto.example";
 
 /** What the text says of the admin. */
-function adminIn(announcements: readonly Announcement[]): string | undefined {
-  const text = readyText({ port: 8080, config: readConfig({}), announcements, logFile: undefined });
+function adminIn(startupNotices: readonly StartupNotice[]): string | undefined {
+  const text = readyText({ port: 8080, config: readConfig({}), startupNotices, logFile: undefined });
   return /^ {2}Admin +(.*)$/m.exec(text)?.[1];
 }
 
@@ -16,11 +16,11 @@ describe("what is said of the admin's account when everything runs", () => {
     expect(told).toBe(`${email}, password made-up (shown only this once)`);
   });
 
-  it.each<Announcement>([
+  it.each<StartupNotice>([
     { kind: "admin-created", email, password: undefined },
     { kind: "admin-kept", email, hasConfiguredPassword: true },
-  ])("is that it has the password of RIALTO_ADMIN_PASSWORD where it has ($kind)", (announcement) => {
-    expect(adminIn([announcement])).toBe(`${email}, password as in RIALTO_ADMIN_PASSWORD`);
+  ])("is that it has the password of RIALTO_ADMIN_PASSWORD where it has ($kind)", (notice) => {
+    expect(adminIn([notice])).toBe(`${email}, password as in RIALTO_ADMIN_PASSWORD`);
   });
 
   it("is that it keeps the password that it had where RIALTO_ADMIN_PASSWORD came later, and how that is changed", () => {
@@ -32,7 +32,7 @@ describe("what is said of the admin's account when everything runs", () => {
   it("is that it is from an earlier start where no password is configured", () => {
     const told = adminIn([{ kind: "admin-kept", email, hasConfiguredPassword: undefined }]);
     expect(told).toContain(`${email}, from an earlier start`);
-    expect(adminIn([])).toBe("an account that another start has made");
+    expect(adminIn([])).toBe("an account that another start created");
   });
 
   it("is that there is none where a customer has the address, and what to do", () => {
@@ -44,7 +44,7 @@ describe("what is said of the admin's account when everything runs", () => {
 describe("what is said of who can reach it", () => {
   const openIn = (env: Record<string, string>) =>
     /^ {2}Open +(.*)$/m.exec(
-      readyText({ port: 8080, config: readConfig(env), announcements: [], logFile: undefined }),
+      readyText({ port: 8080, config: readConfig(env), startupNotices: [], logFile: undefined }),
     )?.[1];
 
   it("is this machine only where nothing else was asked for, and how to change that", () => {

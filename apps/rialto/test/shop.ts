@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { admin, type Topology } from "./topology.ts";
 
 /** What the tests read of an answer: JSON of any shape, looked into by name. */
-// biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests are about; they assert each field they read
+// biome-ignore lint/suspicious/noExplicitAny: an answer has any shape; tests assert each field that they read
 export type Json = any;
 
 export interface Answer {
@@ -14,8 +14,8 @@ export interface Answer {
 /** A shop seen through the gateway by plain HTTP, as a client sees it that knows when to ask again. */
 export interface Shop {
   /**
-   * Calls, and repeats as a client does what is safe to repeat, a read or what has a key, while the shop is too busy to answer it. It ends with
-   * the test.
+   * Calls, and repeats as a client does what is safe to repeat, a read or what has a key, while the shop is too busy to
+   * answer it. It ends with the test.
    */
   call(method: string, path: string, o?: { token?: string; body?: unknown; key?: string }): Promise<Answer>;
   /** Posts with a key of its own, and so repeats it until it is answered. */
@@ -120,13 +120,16 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
 
 const repeatPauseMs = 200;
 
-/** gRPC's ABORTED (somebody else is at work on it), UNAVAILABLE and DEADLINE_EXCEEDED. A login has no key to repeat it by, and opens one more session. */
+/**
+ * gRPC's ABORTED (somebody else is at work on it), UNAVAILABLE and DEADLINE_EXCEEDED. A login has no key to repeat it
+ * by, and opens one more session.
+ */
 const asksToRepeat = ({ status, body }: Answer) => status === 503 || status === 504 || body?.code === 10;
 const endsToRepeat = new Set(["aborted", "unavailable", "deadline_exceeded"]);
 
 /**
- * The order as the last message of its stream has it, or undefined where the stream was cut off before the order came to rest.
- * Connect's JSON: each message after a byte of flags and four of length; the last one is the trailer.
+ * The order as the last message of its stream has it, or undefined where the stream was cut off before the order came
+ * to rest. Connect's JSON: each message after a byte of flags and four of length; the last one is the trailer.
  */
 async function watchToTheEnd(url: string, token: string, orderId: string): Promise<Json> {
   const message = new TextEncoder().encode(JSON.stringify({ id: orderId }));

@@ -134,7 +134,7 @@ describe("what keeps it from starting is one clear line, and the exit code is 1:
   it("a data folder that cannot be written", async () => {
     await writeFile(join(folder, "a-file"), "");
     const said = await failure({ RIALTO_DATA_DIR: join(folder, "a-file", "data") });
-    expect(said).toMatch(/^rialto: \S+a-file\S* cannot be made or written \(ENOTDIR\): set RIALTO_DATA_DIR .*\n$/);
+    expect(said).toMatch(/^rialto: \S+a-file\S* cannot be created or written \(ENOTDIR\): set RIALTO_DATA_DIR .*\n$/);
   });
 
   it("an address that this machine does not have", async () => {

@@ -20,7 +20,7 @@ export const user = defineService({
   migrations: new URL("../migrations", import.meta.url),
   rights: { audit_entry: "append-only", gateway_token: "read-only" },
   calls: {},
-  own: async ({ database, config, signingKeys, derivedKey }) => {
+  setup: async ({ database, config, signingKeys, derivedKey }) => {
     const limits = openRateLimits(config);
     const refreshTokens = createRefreshTokens(derivedKey("refresh tokens"));
     return {

@@ -13,10 +13,10 @@ const email = "admin@rialto.example";
 describe("the admin's account", () => {
   it("is opened at the first start with a random password, which is told once and is in no log", async () => {
     await world.seed();
-    const [announcement, ...more] = world.announcements;
+    const [notice, ...more] = world.startupNotices;
     expect(more).toEqual([]);
-    expect(announcement).toMatchObject({ kind: "admin-created", email });
-    const given = (announcement?.kind === "admin-created" && announcement.password) || "";
+    expect(notice).toMatchObject({ kind: "admin-created", email });
+    const given = (notice?.kind === "admin-created" && notice.password) || "";
     expect(given.length).toBeGreaterThanOrEqual(16);
     const { user } = await world.auth.login({ email, password: given }, nobody());
     expect(user?.role).toBe(Role.ADMIN);
@@ -28,8 +28,8 @@ describe("the admin's account", () => {
     await Promise.all([world.seed(), ...others.map((process) => process.seed())]);
     await world.seed();
     const announced = [world, ...others]
-      .flatMap((process) => process.announcements)
-      .filter((announcement) => announcement.kind === "admin-created");
+      .flatMap((process) => process.startupNotices)
+      .filter((notice) => notice.kind === "admin-created");
     expect(announced.length).toBe(1);
     expect(await refusal(world.auth.login({ email, password: announced[0]?.password ?? "" }, nobody()))).toBe("none");
     const rows = await world.database.sql`select 1 from account`;
@@ -39,7 +39,7 @@ describe("the admin's account", () => {
   it("has the address and the password of the configuration, which is not told again", async () => {
     const process = await world.start({ RIALTO_ADMIN_EMAIL: "boss@example.com", RIALTO_ADMIN_PASSWORD: password });
     await process.seed();
-    expect(process.announcements).toEqual([{ kind: "admin-created", email: "boss@example.com", password: undefined }]);
+    expect(process.startupNotices).toEqual([{ kind: "admin-created", email: "boss@example.com", password: undefined }]);
     expect(await refusal(world.auth.login({ email: "boss@example.com", password }, nobody()))).toBe("none");
   });
 
@@ -59,7 +59,7 @@ describe("the admin's account", () => {
     const first = await world.start({ ...production, RIALTO_ADMIN_PASSWORD: password });
     await first.seed();
     await without.seed();
-    expect([...first.announcements, ...without.announcements]).toEqual([
+    expect([...first.startupNotices, ...without.startupNotices]).toEqual([
       { kind: "admin-created", email, password: undefined },
       { kind: "admin-kept", email, hasConfiguredPassword: undefined },
     ]);
@@ -70,7 +70,7 @@ describe("the admin's account", () => {
     await world.seed();
     const process = await world.start({ RIALTO_ADMIN_PASSWORD: password });
     await process.seed();
-    expect(process.announcements).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: false }]);
+    expect(process.startupNotices).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: false }]);
     expect(await refusal(world.auth.login({ email, password }, nobody()))).toBe("CREDENTIALS_INVALID");
   });
 
@@ -78,7 +78,7 @@ describe("the admin's account", () => {
     const started = async (password: string) => {
       const process = await world.start({ RIALTO_ADMIN_PASSWORD: password });
       await process.seed();
-      return process.announcements;
+      return process.startupNotices;
     };
     await started(password);
     expect(await started(password)).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: true }]);
@@ -93,7 +93,7 @@ describe("the admin's account", () => {
     await world.seed();
     const process = await world.start();
     await process.seed();
-    expect(process.announcements).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: undefined }]);
+    expect(process.startupNotices).toEqual([{ kind: "admin-kept", email, hasConfiguredPassword: undefined }]);
   });
 
   it("is not made of a customer who was there before under that address", async () => {
@@ -101,7 +101,7 @@ describe("the admin's account", () => {
     await world.seed();
     const { user } = await world.auth.login({ email, password }, nobody());
     expect(user?.role).toBe(Role.CUSTOMER);
-    expect(world.announcements).toEqual([{ kind: "admin-address-taken", email }]);
+    expect(world.startupNotices).toEqual([{ kind: "admin-address-taken", email }]);
     expect(world.logged.join("")).toContain("the admin's address belongs to a customer");
   });
 });

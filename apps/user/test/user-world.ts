@@ -8,7 +8,7 @@ import {
   reasonOf,
   workOrigin,
 } from "@rialto/rpc";
-import { type Announcement, type App, readConfig } from "@rialto/service";
+import { type App, readConfig, type StartupNotice } from "@rialto/service";
 import { createLogger, type Logger } from "@rialto/telemetry";
 import { testDatabase } from "@rialto/testing";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
@@ -40,7 +40,7 @@ export async function openWorld() {
 
   /** Starts a process of the service under an environment. */
   async function start(env: Readonly<Record<string, string>> = {}) {
-    const announcements: Announcement[] = [];
+    const startupNotices: StartupNotice[] = [];
     const config = readConfig({ RIALTO_ARGON2_COST: "test", ...env });
     const app: App = {
       ...{ name: "user", calls: {}, database, config, log: log as Logger },
@@ -51,7 +51,7 @@ export async function openWorld() {
       wakeRelay: () => {
         wakes += 1;
       },
-      announce: (announcement) => announcements.push(announcement),
+      addStartupNotice: (notice) => startupNotices.push(notice),
     };
     const open = await service.open(app);
     const verifier = createTokenVerifier({
@@ -76,7 +76,7 @@ export async function openWorld() {
       const target = { kind: "local", endpoint: () => endpoint } as const;
       return { users: createClient(UserService, target, names), auth: createClient(AuthService, target, names) };
     };
-    return { ...clients("gateway"), as: clients, open, verifier, seed: open.seed, announcements };
+    return { ...clients("gateway"), as: clients, open, verifier, seed: open.seed, startupNotices };
   }
 
   const first = await start();

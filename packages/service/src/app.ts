@@ -2,18 +2,20 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Database } from "@rialto/database";
 import type { Client } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
+import type { ClientFactory } from "./clients.ts";
 import type { Config } from "./config/config.ts";
+import type { Identity } from "./identity/identity.ts";
 import type { SigningKeys } from "./identity/signing-keys.ts";
 import type { ServiceName } from "./service-name.ts";
-import type { Announcement } from "./startup-notice.ts";
+import type { StartupNotice } from "./startup-notice.ts";
 
 /** The services that a service calls, by the name it calls them by: `{ users: UserService }`. */
 export type Calls = Readonly<Record<string, DescService>>;
 
-/** Typed clients for `Calls`: a function call where the service runs in this process, the network where it does not. */
+/** Typed clients for `Calls`: in-process where the service runs in this process, over HTTP otherwise. */
 export type Clients<C extends Calls> = { readonly [K in keyof C]: Client<C[K]> };
 
-/** What a service is given: its data, those it calls, and the process around it. */
+/** The dependencies of a service: its data, the services that it calls, and the process around it. */
 export interface App<C extends Calls = Calls> {
   readonly name: ServiceName;
   /** The service's own schema. */
@@ -23,13 +25,52 @@ export interface App<C extends Calls = Calls> {
   readonly calls: Clients<C>;
   readonly log: Logger;
   readonly config: Config;
-  /** The keys of access tokens as they are now. Only the user service asks for them, each time anew. */
+  /** Returns the current keys of access tokens. Only the user service needs them. Do not keep them: they rotate. */
   signingKeys(): Promise<SigningKeys>;
-  /** A key for one purpose, derived from the process' secret: to hash or to sign what this service alone checks again. */
+  /**
+   * Derives a key for one purpose from the installation's secret, for hashes and signatures that only this service
+   * checks.
+   */
   derivedKey(purpose: string): string;
   now(): Date;
-  /** Tells the relay that a commit left something in the outbox. */
+  /** Wakes the relay after a commit that wrote to the outbox. */
   wakeRelay(): void;
-  /** Tells the person who started the process something at this start, outside the logs: the password of the account just made. */
-  announce(announcement: Announcement): void;
+  /**
+   * Adds a notice for the person who started the process. It is printed and never logged: it may hold a generated
+   * password.
+   */
+  addStartupNotice(notice: StartupNotice): void;
+}
+
+/** Creates the `App` of one service. */
+export function createApp(o: {
+  readonly definition: { readonly name: ServiceName; readonly calls: Calls };
+  readonly database: Database;
+  readonly extras: ReadonlyMap<string, Database>;
+  readonly clients: ClientFactory;
+  readonly config: Config;
+  readonly identity: Identity;
+  readonly log: Logger;
+  readonly wakeRelay: () => void;
+  readonly addStartupNotice: (notice: StartupNotice) => void;
+}): App {
+  const { name, calls } = o.definition;
+  const clients = Object.entries(calls).map(([key, service]) => [key, o.clients.of(service, name)] as const);
+  return {
+    name,
+    database: o.database,
+    extra(schema) {
+      const database = o.extras.get(schema);
+      if (database === undefined) throw new Error(`${name} did not declare the schema "${schema}"`);
+      return database;
+    },
+    calls: Object.fromEntries(clients),
+    log: o.log,
+    config: o.config,
+    signingKeys: o.identity.signingKeys,
+    derivedKey: (purpose) => o.identity.derivedKey(`${name} ${purpose}`),
+    now: () => new Date(),
+    wakeRelay: o.wakeRelay,
+    addStartupNotice: o.addStartupNotice,
+  };
 }

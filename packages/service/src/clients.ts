@@ -17,14 +17,16 @@ import { ConfigurationError } from "./config/configuration-error.ts";
 import type { Identity } from "./identity/identity.ts";
 import { type CallerName, defaultPorts, ownerOf, type ServiceName, serviceNames } from "./service-name.ts";
 
-/** Makes the clients of a process: a function call for what runs in it, the network for the rest. */
+/** Creates the clients of a process: in-process for the services that it runs, over HTTP for the others. */
 export interface ClientFactory {
-  /** A client of a proto service, or of what another service serves under the same contract (`at`). */
+  /** Returns a client of a proto service. `at` names the service to ask where several serve the same contract. */
   of<S extends DescService>(service: S, caller: CallerName, at?: ServiceName): Client<S>;
-  /** The way to a service for whoever passes bytes on. All clients of a service share it, and what it knows of its replicas. */
+  /**
+   * Returns the upstream of a service, for a proxy. All clients of the service share it and its view of the replicas.
+   */
   upstream(name: string): ByteUpstream;
-  /** How the replicas of each service that is called over the network stand. */
-  standing(): readonly ServiceStanding[];
+  /** Returns the status of the replicas of each service that is called over HTTP. */
+  status(): readonly ServiceStanding[];
   /** Closes the connections. */
   close(): void;
 }
@@ -32,7 +34,10 @@ export interface ClientFactory {
 export function createClientFactory(o: {
   readonly config: Config;
   readonly identity: Identity;
-  /** Those that run here. They may open after the client was made: it asks at the first call. */
+  /**
+   * The services of this process. An entry may be added after its client was created: it is looked up at the first
+   * call.
+   */
   readonly endpoints: ReadonlyMap<ServiceName, Endpoint>;
   readonly runsHere: readonly ServiceName[];
 }): ClientFactory {
@@ -63,14 +68,16 @@ export function createClientFactory(o: {
       return createClient(service, target, { caller, target: at, tokens: o.identity.tokensOf(caller), ...persons });
     },
     upstream,
-    standing: () => [...upstreams].map(([service, made]) => ({ service, replicas: made.status() })),
+    status: () => [...upstreams].map(([service, made]) => ({ service, replicas: made.status() })),
     close: () => {
       for (const made of upstreams.values()) made.close();
     },
   };
 }
 
-/** Where the replicas of a service are. A developer's processes find each other on the default ports of this machine. */
+/**
+ * Returns the URLs of a service's replicas. In development the default ports of this machine stand in for missing ones.
+ */
 function urlsOf(config: Config, name: ServiceName): readonly string[] {
   const urls = config.serviceUrls[name];
   if (urls !== undefined) return urls;
@@ -82,12 +89,13 @@ function urlsOf(config: Config, name: ServiceName): readonly string[] {
 }
 
 /**
- * Asks the user service for the public keys of access tokens: what a token verifier calls when it meets a key it does not know. `onGatewayTokens` is
- * called with whether all services take the gateway's own tokens for people, each time that the user service has said so.
+ * Returns a function that fetches the public keys of access tokens from the user service. A token verifier calls it
+ * when it meets an unknown key. Each answer also says whether all services accept the gateway's tokens for people:
+ * `onGatewayTokens` receives it.
  */
 export function accessKeysFrom(
   client: Client<typeof AuthService>,
-  onGatewayTokens: (areTaken: boolean) => void = () => undefined,
+  onGatewayTokens: (areAccepted: boolean) => void = () => undefined,
 ): () => Promise<JSONWebKeySet> {
   return async () => {
     const { keys, gatewayTokens } = await client.getJsonWebKeySet({}, workOrigin({}));
@@ -96,7 +104,10 @@ export function accessKeysFrom(
   };
 }
 
-/** Asks the user service for the sessions that have ended, all pages: what `watchRevocations` calls every few seconds. */
+/**
+ * Returns a function that fetches all pages of the ended sessions from the user service. `watchRevocations` calls it
+ * every few seconds.
+ */
 export function endedSessionsFrom(
   client: Client<typeof AuthService>,
 ): (since: Date | undefined, signal: AbortSignal) => Promise<readonly EndedSession[]> {

@@ -5,33 +5,36 @@ import type { App, Calls } from "./app.ts";
 import type { Schedule } from "./schedules/schedule.ts";
 import type { ServiceName } from "./service-name.ts";
 
-/** What a service says of itself: its table of contents. */
-export interface ServiceOptions<C extends Calls, Own extends object> {
+/** The declaration of a service: its table of contents. */
+export interface ServiceOptions<C extends Calls, Resources extends object> {
   readonly name: ServiceName;
   /** The folder of the SQL files that drizzle-kit wrote. */
   readonly migrations: URL;
   /**
-   * What the service may do with a table of its own where that is less than everything: `{ order_event: "append-only" }`. It is applied at
-   * every start, after the migrations.
+   * Restricts the service's rights on a table of its own: `{ order_event: "append-only" }`. Applied at every start,
+   * after the migrations.
    */
   readonly rights?: Readonly<Record<string, TableRights>>;
-  /** Indexes of its schema that an extension of Postgres makes possible. Nothing may need them: a server may not have it. */
+  /** Indexes that need an extension of Postgres. They are optional: a server may not have the extension. */
   readonly indexes?: readonly ExtensionIndex[];
-  /** Schemas beside its own, which no other service may see either: the simulated card network's ledger. */
+  /** Further schemas that only this service sees: the simulated card network's ledger. */
   readonly extraSchemas?: readonly SchemaSpec[];
   readonly calls: C;
-  /** What the service keeps for its life: stores, combiners, transports. It is merged into `app` for all that follows. */
-  readonly own?: (app: App<C>) => Own | Promise<Own>;
-  readonly rpc: (app: App<C> & Own) => readonly Route[];
-  readonly subscriptions?: (app: App<C> & Own) => readonly Subscription[];
-  readonly schedules?: (app: App<C> & Own) => readonly Schedule[];
-  /** Fills a new database. It runs at every start, perhaps in two replicas at once: it must find what is there already. */
-  readonly seed?: (app: App<C> & Own) => Promise<void>;
-  /** Closes what `own` opened. Requests, workers and schedules have ended by then; the database is still open. */
-  readonly stop?: (app: App<C> & Own) => Promise<void>;
+  /**
+   * Creates what the service keeps while it runs: stores, batchers, transports. It is merged into `app` for the members
+   * below.
+   */
+  readonly setup?: (app: App<C>) => Resources | Promise<Resources>;
+  readonly rpc: (app: App<C> & Resources) => readonly Route[];
+  readonly subscriptions?: (app: App<C> & Resources) => readonly Subscription[];
+  readonly schedules?: (app: App<C> & Resources) => readonly Schedule[];
+  /** Fills a new database. Runs at every start, perhaps in two replicas at once, so it must be idempotent. */
+  readonly seed?: (app: App<C> & Resources) => Promise<void>;
+  /** Closes what `setup` opened. Requests, workers and schedules have ended by then; the database is still open. */
+  readonly stop?: (app: App<C> & Resources) => Promise<void>;
 }
 
-/** A service that `runServices` can run, its types closed over. */
+/** A service that `runServices` can run. Its type parameters are closed over. */
 export interface ServiceDefinition {
   readonly name: ServiceName;
   /** Its own schema first, then the extra ones. */
@@ -40,7 +43,7 @@ export interface ServiceDefinition {
   open(app: App): Promise<OpenService>;
 }
 
-/** A service brought to life for one process. */
+/** A service that was opened in one process. */
 export interface OpenService {
   readonly routes: readonly Route[];
   readonly subscriptions: readonly Subscription[];
@@ -50,19 +53,19 @@ export interface OpenService {
 }
 
 /**
- * Defines a service. What `own` returns is merged into `app`, typed, for `rpc`, `subscriptions`, `schedules`, `seed` and
- * `stop`; write `own` before them, because TypeScript reads the literal from top to bottom.
+ * Defines a service. The result of `setup` is merged into `app`, typed, for `rpc`, `subscriptions`, `schedules`, `seed`
+ * and `stop`. Write `setup` before them: TypeScript infers the literal from top to bottom.
  *
  *     export const order = defineService({
  *       name: "order",
  *       migrations: new URL("../migrations", import.meta.url),
  *       calls: { users: UserService },
- *       own: (app) => ({ orders: createOrderStore(app) }),
+ *       setup: (app) => ({ orders: createOrderStore(app) }),
  *       rpc: (app) => [serve(OrderService, orders(app))],
  *     });
  */
-export function defineService<const C extends Calls, Own extends object = object>(
-  o: ServiceOptions<C, Own>,
+export function defineService<const C extends Calls, Resources extends object = object>(
+  o: ServiceOptions<C, Resources>,
 ): ServiceDefinition {
   return {
     name: o.name,
@@ -72,11 +75,11 @@ export function defineService<const C extends Calls, Own extends object = object
     ],
     calls: o.calls,
     async open(untyped) {
-      // The runner makes exactly one client for each entry of `calls`, which is what App<C> says.
+      // `createApp` makes one client for each entry of `calls`, which is what App<C> states.
       const base = untyped as App<C>;
-      // A service without `own` has Own = object, which every App is.
-      const own = (await o.own?.(base)) ?? ({} as Own);
-      const app = Object.assign(base, own);
+      // A service without `setup` has Resources = object, which every App is.
+      const resources = (await o.setup?.(base)) ?? ({} as Resources);
+      const app = Object.assign(base, resources);
       return {
         routes: o.rpc(app),
         subscriptions: o.subscriptions?.(app) ?? [],

@@ -1,14 +1,14 @@
-/** The five services, in the order in which they are started and named in texts. */
+/** The five services, in start order. */
 export const serviceNames = ["user", "product", "order", "payment", "notification"] as const;
 
 export type ServiceName = (typeof serviceNames)[number];
 
-/** Who holds a key of its own and can be named as the caller of a service: the services and the gateway. */
+/** The possible callers of a service, each with a key of its own: the gateway and the services. */
 export const callerNames = ["gateway", ...serviceNames] as const;
 
 export type CallerName = (typeof callerNames)[number];
 
-/** Where each listens when it is a process of its own and PORT does not say otherwise. */
+/** The port of each as a process of its own, if PORT is not set. */
 export const defaultPorts: Readonly<Record<CallerName, number>> = {
   gateway: 8080,
   user: 8081,
@@ -18,7 +18,7 @@ export const defaultPorts: Readonly<Record<CallerName, number>> = {
   notification: 8085,
 };
 
-/** Which service serves a proto service, by the domain in its full name: "rialto.order.v1.OrderService" is of "order". */
+/** Returns the service that owns a proto service: "order" for "rialto.order.v1.OrderService". */
 export function ownerOf(service: { readonly typeName: string }): ServiceName {
   const domain = service.typeName.split(".")[1];
   const name = serviceNames.find((candidate) => candidate === domain);

@@ -87,16 +87,16 @@ describe("readConfig", () => {
 
 describe("stopping and reflection", () => {
   it("drain for a while and tell nothing in production, and the reverse in development, unless the environment says so", () => {
-    const told = (env: Record<string, string>) => {
+    const read = (env: Record<string, string>) => {
       const { drainSeconds, reflection } = readConfig(env);
       return [drainSeconds, reflection];
     };
-    expect([told({}), told({ NODE_ENV: "production" })]).toEqual([
+    expect([read({}), read({ NODE_ENV: "production" })]).toEqual([
       [0, true],
       [5, false],
     ]);
     const given = { RIALTO_DRAIN_SECONDS: "0", RIALTO_REFLECTION: "on" };
-    expect(told({ ...given, NODE_ENV: "production" })).toEqual([0, true]);
+    expect(read({ ...given, NODE_ENV: "production" })).toEqual([0, true]);
     expect(linesOf({ RIALTO_DRAIN_SECONDS: "soon" })).toEqual([
       "RIALTO_DRAIN_SECONDS must be a whole number from 0 to 600",
     ]);

@@ -15,7 +15,7 @@ describe("defineService", () => {
       migrations,
       extraSchemas: [{ name: "ledger", migrations }],
       calls: { users: UserService, orders: OrderService },
-      own: async (app) => {
+      setup: async (app) => {
         expectTypeOf(app.calls.users).toEqualTypeOf<Client<typeof UserService>>();
         return { store: { size: 3 } };
       },

@@ -100,15 +100,15 @@ describe("a service that runs alone", () => {
   it("says that the list of ended sessions is stale when the user service is gone, and stays ready", async () => {
     const user = await startUserService();
     const one = await start(product, { RIALTO_USER_URL: `http://127.0.0.1:${user.port}` });
-    const told = async () => (await ask(one, "/health/services")).body;
-    await expect.poll(told, patience).toEqual({
+    const read = async () => (await ask(one, "/health/services")).body;
+    await expect.poll(read, patience).toEqual({
       status: "ok",
       services: [{ service: "user", replicas: [{ replica: 1, breaker: "closed", lastError: null }] }],
       endedSessions: { fresh: true, ageSeconds: expect.any(Number) },
     });
     await user.close();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 });
-    expect(await told()).toMatchObject({
+    expect(await read()).toMatchObject({
       status: "degraded",
       endedSessions: { fresh: false, ageSeconds: sixtyOrMore },
     });

@@ -34,7 +34,7 @@ describe("a service's readiness", () => {
     expect(await readiness()).toEqual(ready);
     wire.cut();
     await expect.poll(readiness, patience).toEqual(unanswered);
-    wire.mend();
+    wire.restore();
     await expect.poll(readiness, patience).toEqual(ready);
   });
 
@@ -43,7 +43,7 @@ describe("a service's readiness", () => {
     expect(await readiness()).toEqual(ready);
     wire.silence();
     await expect.poll(readiness, patience).toEqual(unanswered);
-    wire.mend();
+    wire.restore();
     await expect.poll(readiness, patience).toEqual(ready);
   });
 
@@ -94,7 +94,7 @@ interface Wire {
   cut(): void;
   /** Keeps every connection, and lets nothing through. */
   silence(): void;
-  mend(): void;
+  restore(): void;
   close(): void;
 }
 
@@ -132,7 +132,7 @@ async function layWire(target: number): Promise<Wire> {
     silence() {
       for (const socket of sockets) socket.pause();
     },
-    mend() {
+    restore() {
       isCut = false;
       for (const socket of sockets) socket.resume();
     },

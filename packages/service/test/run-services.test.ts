@@ -110,18 +110,18 @@ describe("runServices", () => {
     expect(await openSessions()).toEqual([]);
   });
 
-  it("says nothing of a password in its log, and hands announcements to whoever started it", async () => {
+  it("says nothing of a password in its log, and returns startup notices to its caller", async () => {
     const { product } = shop();
-    const announcing = defineService({
+    const withNotice = defineService({
       name: "order",
       migrations: orderMigrations,
       calls: {},
       rpc: () => [],
-      seed: async (app) => app.announce({ kind: "admin-created", email: "a@example.com", password: "secret" }),
+      seed: async (app) => app.addStartupNotice({ kind: "admin-created", email: "a@example.com", password: "secret" }),
     });
-    const one = await runServices([product, announcing], options(false));
+    const one = await runServices([product, withNotice], options(false));
     running.push(one);
-    expect(one.announcements).toEqual([{ kind: "admin-created", email: "a@example.com", password: "secret" }]);
+    expect(one.startupNotices).toEqual([{ kind: "admin-created", email: "a@example.com", password: "secret" }]);
   });
 });
 
@@ -140,7 +140,7 @@ function shop() {
     name: "product",
     migrations: productMigrations,
     calls: {},
-    own: ({ database: publisher, wakeRelay }) => {
+    setup: ({ database: publisher, wakeRelay }) => {
       Object.assign(opened, { publisher, wake: wakeRelay });
       return {};
     },
@@ -160,7 +160,7 @@ function shop() {
     name: "order",
     migrations: orderMigrations,
     calls: { products: ProductService },
-    own: ({ calls }) => {
+    setup: ({ calls }) => {
       opened.products = calls.products;
       return {};
     },

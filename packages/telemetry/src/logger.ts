@@ -2,7 +2,7 @@ import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers
 
 export type Logger = PinoLogger;
 
-/** Fields that never reach a log, at the top of a line and up to three levels into it, whoever logs them. */
+/** Fields that are redacted in every log line, at the top level and up to three levels below. */
 const secretFields = [
   "password",
   "passwordHash",
@@ -20,7 +20,7 @@ const secretFields = [
   '["idempotency-key"]',
 ] as const;
 
-/** Levels of nesting that are searched; each costs time on every line. */
+/** The depth of nesting that is searched. Each level costs time on every line. */
 const redactionDepthMax = 3;
 
 function redactionPaths(): string[] {
@@ -33,16 +33,16 @@ function redactionPaths(): string[] {
   for (let depth = 0; depth <= redactionDepthMax; depth += 1) {
     for (const field of secretFields) paths.push(below(depth, field));
   }
-  // Postgres puts the values of the row that it refused into `detail`: personal data, which logs do not hold.
+  // Postgres puts values of the refused row into `detail`. They may be personal data, which logs must not contain.
   return [...paths, "err.detail", "error.detail", "err.parameters", "error.parameters"];
 }
 
 /**
  * Makes a logger that writes one JSON line per entry to stdout.
  *
- * Each line carries the service's name. Secrets are redacted by field name; errors logged as `err` or `error` keep their stack
- * and their causes. Writing is synchronous, so that the last line before an exit is never lost. A stdout that takes no lines (a full
- * disk) costs the lines and not the process.
+ * Each line has the service's name. Secrets are redacted by field name. Errors logged as `err` or `error` keep their
+ * stack and their causes. Writing is synchronous, so that the last line before an exit is not lost. If stdout does not
+ * accept lines (a full disk), they are lost and the process goes on.
  */
 export function createLogger(o: { service: string; level?: string; destination?: DestinationStream }): Logger {
   const options = {

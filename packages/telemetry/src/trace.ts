@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** Where a piece of work stands in a W3C trace: the trace it belongs to, and what to hand on to whatever it calls. */
+/** The position of a piece of work in a W3C trace: its trace id, and the `traceparent` for the calls that it makes. */
 export interface Trace {
   readonly traceId: string;
   readonly traceparent: string;
@@ -12,8 +12,8 @@ const sampledFlag = 0x01;
 /**
  * Continues the trace of a `traceparent` header with a span of its own, or begins a new trace.
  *
- * What is not well-formed by W3C Trace Context (all-zero ids, version `ff`, extra fields in version `00`) counts as absent: a
- * caller's mistake never fails a request.
+ * A header that is not well-formed by W3C Trace Context (all-zero ids, version `ff`, extra fields in version `00`) is
+ * ignored: it never fails a request.
  */
 export function continueTrace(traceparent?: string): Trace {
   const parent = traceparent === undefined ? undefined : parse(traceparent);
@@ -30,7 +30,7 @@ function parse(traceparent: string): { traceId: string; sampled: boolean } | und
   return { traceId, sampled: (Number.parseInt(flags, 16) & sampledFlag) === sampledFlag };
 }
 
-/** Random bytes as hex, never all zeros, which the standard forbids. */
+/** Returns random bytes as hex. They are never all zeros, which the standard forbids. */
 function randomId(bytes: number): string {
   const id = randomBytes(bytes);
   if (id.every((byte) => byte === 0)) id[0] = 1;

@@ -25,8 +25,8 @@ const password = "a password of some length";
 const examplesMaxPerRun = 60;
 
 /**
- * Starts a Rialto with limits raised and argon2 at test cost, fills it, and lets schemathesis call it until so many requests were made.
- * Undefined where schemathesis cannot be had.
+ * Starts a Rialto with limits raised and argon2 at test cost, fills it, and lets schemathesis call it until so many
+ * requests were made. Undefined where schemathesis cannot be had.
  */
 export async function fuzz(o: { readonly requests: number; readonly seed: number }): Promise<FuzzResult | undefined> {
   const program = await schemathesis();

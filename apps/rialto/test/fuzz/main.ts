@@ -1,7 +1,10 @@
 import { Command, InvalidArgumentError } from "commander";
 import { fuzz } from "./fuzz.ts";
 
-/** `npm run fuzz -- --requests 20000`: the property-based run of the OpenAPI document. Prints what it counted; fails where a check did. */
+/**
+ * `npm run fuzz -- --requests 20000`: the property-based run of the OpenAPI document. Prints what it counted; fails
+ * where a check did.
+ */
 const { requests, seed, verbose } = new Command("fuzz")
   .option("--requests <count>", "how many requests to make", whole, 20_000)
   .option("--seed <number>", "repeat a run", whole, Math.floor(Math.random() * 1_000_000))

@@ -11,7 +11,10 @@ const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "ri
 const hooks = join(import.meta.dirname, "hooks.py");
 const installMsMax = 300_000;
 
-/** schemathesis in a Python of its own, made the first time; undefined, with the reason said by name, where it cannot be had. */
+/**
+ * schemathesis in a Python of its own, made the first time; undefined, with the reason said by name, where it cannot be
+ * had.
+ */
 export async function schemathesis(): Promise<string | undefined> {
   const file = join(folder, "bin", "schemathesis");
   if (existsSync(file)) return file;

@@ -37,9 +37,10 @@ interface Candidate {
 const candidatesMax = 200;
 
 /**
- * Sends every hostile request to every method that a person may call, one after the other, as the caller who may, and gives each answer to `onRow`. Those that cost
- * the most CPU time are sent again until each was sent `runs` times; resolves with them, by the median of their costs. Where the walk is told to, it
- * sends every n-th request only. Only Linux says what a process has used.
+ * Sends every hostile request to every method that a person may call, one after the other, as the caller who may, and
+ * gives each answer to `onRow`. Those that cost the most CPU time are sent again until each was sent `runs` times;
+ * resolves with them, by the median of their costs. Where the walk is told to, it sends every n-th request only. Only
+ * Linux says what a process has used.
  */
 export async function walk(
   topology: Pick<Topology, "url" | "pids">,
@@ -162,7 +163,8 @@ function overHttp1(url: string, agent: Agent, { httpMethod, path, headers, body 
         );
       },
     );
-    // A server that refuses a body by its length closes the connection while it is still being sent: what it said first counts.
+    // A server that refuses a body by its length closes the connection while it is still being sent: what it said first
+    // counts.
     request.on("error", () =>
       setTimeout(() => resolve({ status: chunks.length > 0 ? 200 : 413, headers: [], body: new Uint8Array() }), 50),
     );
@@ -195,7 +197,10 @@ function pairsOf(headers: NodeJS.Dict<unknown>): [string, string][] {
   return Object.entries(headers).map(([name, value]) => [name, `${value}`]);
 }
 
-/** The time that all threads of the processes were on a processor. Read without waiting: nothing else is to run meanwhile. */
+/**
+ * The time that all threads of the processes were on a processor. Read without waiting: nothing else is to run
+ * meanwhile.
+ */
 function cpuMsOf(pids: readonly number[]): number {
   let nanoseconds = 0;
   for (const pid of pids) {

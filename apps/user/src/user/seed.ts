@@ -8,7 +8,7 @@ import { publicationOf } from "./message.ts";
 import { openAccount } from "./state.ts";
 import { insertUser, type UserStore } from "./store.ts";
 
-interface Parts extends Pick<App, "database" | "config" | "log" | "announce" | "wakeRelay" | "now"> {
+interface Parts extends Pick<App, "database" | "config" | "log" | "addStartupNotice" | "wakeRelay" | "now"> {
   readonly users: UserStore;
   readonly passwords: Passwords;
 }
@@ -31,7 +31,7 @@ export async function seedAdmin(app: Parts): Promise<void> {
       adminPassword === undefined
         ? undefined
         : await app.passwords.verify(adminPassword, known.passwordHash, "sign-up", { signal });
-    return app.announce({ kind: "admin-kept", email: known.user.email, hasConfiguredPassword });
+    return app.addStartupNotice({ kind: "admin-kept", email: known.user.email, hasConfiguredPassword });
   }
   if (adminPassword === undefined && (await app.users.hasAdmin())) return;
   if (adminPassword === undefined && app.config.production)
@@ -40,7 +40,7 @@ export async function seedAdmin(app: Parts): Promise<void> {
     ]);
   if (known !== undefined) {
     app.log.warn({ userId: known.user.id }, "the admin's address belongs to a customer");
-    return app.announce({ kind: "admin-address-taken", email });
+    return app.addStartupNotice({ kind: "admin-address-taken", email });
   }
   const password = adminPassword ?? randomBytes(passwordBytes).toString("base64url");
   const passwordHash = await app.passwords.hash(password, "sign-up", { signal });
@@ -52,5 +52,5 @@ export async function seedAdmin(app: Parts): Promise<void> {
   });
   if (!opened) return; // Another replica was first, and announces its own.
   app.wakeRelay();
-  app.announce({ kind: "admin-created", email, password: adminPassword === undefined ? password : undefined });
+  app.addStartupNotice({ kind: "admin-created", email, password: adminPassword === undefined ? password : undefined });
 }

@@ -25,7 +25,10 @@ import {
   wholeNumber,
 } from "./variables.ts";
 
-/** Everything that the environment says, read once. What is undefined was not given; `keys.ts` and `databases.ts` fill the gaps in development. */
+/**
+ * Everything that the environment says, read once. What is undefined was not given; `keys.ts` and `databases.ts` fill
+ * the gaps in development.
+ */
 export interface Config {
   readonly production: boolean;
   /** npm started this process, by one of its scripts. */
@@ -38,7 +41,10 @@ export interface Config {
   readonly dataDir: string;
   /** A role that may create roles and schemas. */
   readonly databaseUrl: string | undefined;
-  /** A runtime role of one schema, by the schema's name ("order", "card_network", "jobs"): with it, the process only connects. */
+  /**
+   * A runtime role of one schema, by the schema's name ("order", "card_network", "jobs"): with it, the process only
+   * connects.
+   */
   readonly databaseUrls: Readonly<Partial<Record<string, string>>>;
   readonly redisUrl: string | undefined;
   /** What every key in Redis begins with: it names the installation, so that two of them can share one Redis. */
@@ -58,7 +64,10 @@ export interface Config {
   readonly serviceKey: JWK | undefined;
   readonly servicePublicKeys: JSONWebKeySet | undefined;
   readonly adminEmail: string;
-  /** Undefined means a made one, told at the start that makes it. Production tells none: its first admin needs a given one. */
+  /**
+   * Undefined means a made one, told at the start that makes it. Production tells none: its first admin needs a given
+   * one.
+   */
   readonly adminPassword: string | undefined;
   /** Where the services of other processes are, one URL a replica. */
   readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
@@ -69,7 +78,10 @@ export interface Config {
   readonly rateLimitWindowSeconds: number;
   /** How many of one product an account may have ordered and not shipped yet; 0 for any number. */
   readonly unshippedQuantityMax: number;
-  /** Requests that the gateway has at work before it sheds load, and connections that one address may have; undefined for its own figures. */
+  /**
+   * Requests that the gateway has at work before it sheds load, and connections that one address may have; undefined
+   * for its own figures.
+   */
   readonly inFlightMax: number | undefined;
   readonly clientConnectionsMax: number | undefined;
   /** How long a process that is told to stop answers on while it says that it is not ready. */
@@ -78,7 +90,10 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Addresses and CIDR blocks of the proxies before the gateway. */
   readonly trustedProxies: readonly string[];
-  /** Addresses and CIDR blocks of callers that act for many people, a shop's own server: they are counted by account only. */
+  /**
+   * Addresses and CIDR blocks of callers that act for many people, a shop's own server: they are counted by account
+   * only.
+   */
   readonly backendAddresses: readonly string[];
   /** The one header that they write the client's address into. */
   readonly forwardedHeader: "forwarded" | "x-forwarded-for";
@@ -104,8 +119,8 @@ type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
 const schemaNames = [...serviceNames, "card_network", "jobs"] as const;
 
 /**
- * Reads the environment. All that is wrong with it is thrown together, as one `ConfigurationError`. With a scope it also says what
- * is missing for what this process runs. An empty variable is one that was not set.
+ * Reads the environment. All that is wrong with it is thrown together, as one `ConfigurationError`. With a scope it
+ * also says what is missing for what this process runs. An empty variable is one that was not set.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, scope?: ConfigScope): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
@@ -113,7 +128,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
   const reporter = ({ errors }: { readonly errors: Readonly<Record<string, Error | undefined>> }) => {
     for (const [name, error] of Object.entries(errors)) lines.push(`${name} ${error?.message ?? "is not valid"}`);
   };
-  // envalid's own accessors throw at the first variable that is wrong, before the others were looked at: the plain values do not.
+  // envalid's own accessors throw at the first variable that is wrong, before the others were looked at: the plain
+  // values do not.
   const read = <S extends object>(specs: S) => customCleanEnv(given, specs, (values) => values, { reporter });
   const e = read(variables);
   const readEach = <N extends string, T>(names: readonly N[], suffix: string, rule: OptionalValidatorSpec<T>) => {
@@ -186,8 +202,8 @@ export function readEnvironment(scope: ConfigScope): Config {
 }
 
 /**
- * The installation's name where none was given: from what all its processes share, and no other installation. A gateway of its own needs no secret,
- * and counts calls only: it may have a prefix of its own.
+ * The installation's name where none was given: from what all its processes share, and no other installation. A gateway
+ * of its own needs no secret, and counts calls only: it may have a prefix of its own.
  */
 function madeName(secret: string | undefined, publicKeys: JSONWebKeySet | undefined, dataDir: string): string {
   const keys = publicKeys?.keys.map(({ x }) => x).sort();
@@ -201,7 +217,10 @@ function standingIn({ INIT_CWD, npm_package_json }: Readonly<Record<string, stri
   return movedByNpm ? (INIT_CWD ?? ".") : ".";
 }
 
-/** As long as a load balancer takes to hear of it: Kubernetes' probe and its routes, with both in the time that Docker gives a process to stop. */
+/**
+ * As long as a load balancer takes to hear of it: Kubernetes' probe and its routes, with both in the time that Docker
+ * gives a process to stop.
+ */
 const drainSecondsDefault = 5;
 
 const postgresUrl = urlOf("postgres:", "postgresql:");

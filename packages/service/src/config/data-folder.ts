@@ -3,13 +3,15 @@ import { chmod, link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Returns the text of a file that is made once and then never changed. Processes that start at the same moment agree: each writes a
- * file of its own and links it to the name, which only the first can do; the others read what the first wrote. Nobody ever sees half a file.
+ * Returns the text of a file that is created once and never changed. Processes that start at the same moment agree:
+ * each writes a draft and links it to the name. Only the first link succeeds, and the others read that file. No reader
+ * sees a partial file.
  */
 export async function makeOnce(path: string, make: () => Promise<string>): Promise<string> {
   const found = await readIfThere(path);
   if (found !== undefined) return found;
-  // Open to all, as the Postgres beside it may run as another user. What is secret is each file of ours.
+  // The folder is readable by all, because the embedded Postgres in it may run as another user. Each file of ours is
+  // private.
   await mkdir(dirname(path), { recursive: true });
   const draft = `${path}.${randomUUID()}`;
   try {
@@ -33,7 +35,7 @@ export async function makeOnce(path: string, make: () => Promise<string>): Promi
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     const text = await readFile(path, "utf8");
-    // A folder copied or unpacked with other rights still keeps its secrets to its owner.
+    // Restores the permissions of a file that was copied or unpacked with other ones.
     await chmod(path, 0o600).catch(() => undefined);
     return text;
   } catch (error) {

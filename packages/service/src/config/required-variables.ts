@@ -9,7 +9,10 @@ export interface ConfigScope {
   readonly extraSchemas?: readonly string[];
 }
 
-/** One line for each variable that is missing: its name and why it must be set. `given` has the names of those that were set. */
+/**
+ * One line for each variable that is missing: its name and why it must be set. `given` has the names of those that were
+ * set.
+ */
 export function missingFor(config: Config, scope: ConfigScope, given: ReadonlySet<string>): readonly string[] {
   return [
     ...missingDatabases(config, scope),

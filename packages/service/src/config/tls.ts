@@ -3,7 +3,9 @@ import type { PortTls } from "@rialto/rpc";
 import type { Config } from "./config.ts";
 import { ConfigurationError } from "./configuration-error.ts";
 
-/** Reads the gateway's certificate and key; undefined where it is to speak cleartext, behind something that ends TLS. */
+/**
+ * Reads the gateway's certificate and key; undefined where it is to speak cleartext, behind something that ends TLS.
+ */
 export async function readTls(config: Config): Promise<PortTls | undefined> {
   const { tlsCertFile, tlsKeyFile } = config;
   if (tlsCertFile === undefined && tlsKeyFile === undefined) return undefined;

@@ -3,7 +3,10 @@ import { isIP } from "node:net";
 import { EnvError, makeValidator } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
 
-/** The kinds of value that an environment variable can have. Each failure is the rule in words, never the value: it may be a secret. */
+/**
+ * The kinds of value that an environment variable can have. Each failure is the rule in words, never the value: it may
+ * be a secret.
+ */
 
 /** A URL with one of these protocols. */
 export const urlOf = (...protocols: readonly string[]) =>

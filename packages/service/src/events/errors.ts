@@ -1,7 +1,7 @@
 import { EventsErrorReason } from "@rialto/contracts";
 import { defineErrors } from "@rialto/rpc";
 
-/** Every reason that a command about subscriptions and dead letters can be refused with. */
+/** The error reasons of commands on subscriptions and dead letters. */
 export const eventErrors = defineErrors(EventsErrorReason, "events", {
   SUBSCRIPTION_NOT_FOUND: {
     code: "not_found",

@@ -1,12 +1,87 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { RegistrationService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { openDeliverySince, registerSubscription, type Subscription } from "@rialto/events";
-import { callErrors, type Route, refuse, serve, workOrigin } from "@rialto/rpc";
+import { callErrors, isUnavailable, type Route, refuse, serve, workOrigin } from "@rialto/rpc";
+import type { Logger } from "@rialto/telemetry";
 import type { ClientFactory } from "../clients.ts";
 import { type ServiceName, serviceNames } from "../service-name.ts";
 
-/** Serves the publisher's side: from the answer on, matching events of this service wait for the subscription. */
+const retryDelayMsMin = 200;
+const retryDelayMsMax = 5_000;
+
+/** Registers the subscriptions of one service with their publishers. */
+export interface Registrar {
+  /** Returns the registrations that no publisher has confirmed yet since this process started. */
+  waiting(): readonly Registration[];
+  /**
+   * Registers with the publishers in this process. Rejects if one refuses: a service without `publishes` does not serve
+   * this call.
+   */
+  registerHere(): Promise<void>;
+  /**
+   * Registers with the publishers in other processes and retries until each one answers: a publisher may start later,
+   * or wait for this process in turn. Until then no event is kept for the subscription, unless an earlier process
+   * registered it. Stops when the signal aborts.
+   */
+  registerElsewhere(signal: AbortSignal): void;
+}
+
+/** Creates the registrar of a service. It registers nothing by itself. */
+export function createRegistrar(o: {
+  readonly service: ServiceName;
+  readonly subscriptions: readonly Subscription[];
+  readonly runsHere: readonly ServiceName[];
+  readonly clients: Pick<ClientFactory, "of">;
+  readonly log: Logger;
+}): Registrar {
+  const { service, runsHere, clients, log } = o;
+  const waiting = new Set(o.subscriptions.flatMap(registrationsOf));
+  const isHere = ({ publisher }: Registration) => runsHere.includes(publisher);
+
+  async function register(registration: Registration, signal?: AbortSignal): Promise<void> {
+    const { subscription, publisher, topics } = registration;
+    const client = clients.of(RegistrationService, service, publisher);
+    await client.registerSubscription(
+      { subscription, topics: [...topics] },
+      workOrigin(signal === undefined ? {} : { signal }),
+    );
+    waiting.delete(registration);
+  }
+
+  async function registerUntilDone(registration: Registration, signal: AbortSignal): Promise<void> {
+    const { subscription, publisher } = registration;
+    for (let delayMsMax = retryDelayMsMin; !signal.aborted; delayMsMax = Math.min(delayMsMax * 2, retryDelayMsMax)) {
+      try {
+        await register(registration, signal);
+        log.info({ subscription, publisher }, "subscription registered");
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        // A publisher that starts a little later is normal.
+        const level = delayMsMax < retryDelayMsMax && isUnavailable(error) ? "debug" : "warn";
+        log[level]({ subscription, publisher, err: error }, "subscription not registered yet, retrying");
+        await sleep(retryDelayMsMin + Math.random() * delayMsMax, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  return {
+    waiting: () => [...waiting],
+    async registerHere() {
+      for (const registration of [...waiting].filter(isHere)) await register(registration);
+    },
+    registerElsewhere(signal) {
+      for (const registration of waiting) if (!isHere(registration)) void registerUntilDone(registration, signal);
+    },
+  };
+}
+
+/**
+ * Serves registration at the publisher. From its answer on, matching events of this service are kept for the
+ * subscription.
+ */
 export function registrationRoute(publisher: ServiceName, database: Database): Route {
   return serve(RegistrationService, {
     async registerSubscription({ subscription, topics }) {
@@ -27,8 +102,8 @@ export function registrationRoute(publisher: ServiceName, database: Database): R
 }
 
 /**
- * Asks every publisher of a subscription since when a delivery to it is open: the earliest of their answers, undefined where none is. Rejects where
- * one cannot be asked.
+ * Returns the creation time of the oldest open delivery to a subscription, over all its publishers; undefined if there
+ * is none. Rejects if a publisher does not answer.
  */
 export async function askOpenSince(
   { clients, service }: { readonly clients: Pick<ClientFactory, "of">; readonly service: ServiceName },
@@ -46,15 +121,15 @@ export async function askOpenSince(
   return times.length === 0 ? undefined : new Date(Math.min(...times));
 }
 
-/** One registration to make: a subscription with those of its topics that one service publishes. */
+/** A subscription and those of its topics that one service publishes. */
 export interface Registration {
   readonly subscription: string;
   readonly publisher: ServiceName;
   readonly topics: readonly string[];
 }
 
-/** Splits a subscription's topics by who publishes them: a topic's first word is its service. */
-export function registrationsOf(subscription: Subscription): readonly Registration[] {
+/** Groups a subscription's topics by their publisher. The first word of a topic names it. */
+function registrationsOf(subscription: Subscription): readonly Registration[] {
   const topicsOf = Map.groupBy(subscription.topics, publisherOf);
   return [...topicsOf].map(([publisher, topics]) => ({ subscription: subscription.name, publisher, topics }));
 }

@@ -7,26 +7,28 @@ import { makeOnce } from "../config/data-folder.ts";
 import { type CallerName, callerNames } from "../service-name.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
-/** What a process proves itself and others with. */
+/** The secrets and keys of a process. */
 export interface Identity {
-  /** Shared by all processes: database passwords and every key for one purpose come from it. */
+  /** Shared by all processes. Database passwords and derived keys come from it. */
   readonly secret: string;
-  /** The public keys of everybody that may call as a service; `kid` is the name. */
+  /** The public keys of all services and the gateway; `kid` is the name. */
   readonly serviceKeys: JSONWebKeySet;
-  /** A key for one purpose. Two purposes never share one, so what leaks through one use is of none in another. */
+  /**
+   * Derives a key for one purpose. Two purposes never share a key, so a leak through one use does not affect another.
+   */
   derivedKey(purpose: string): string;
-  /** The keys of access tokens, as they are now. */
+  /** Returns the current keys of access tokens. */
   signingKeys(): Promise<SigningKeys>;
-  /** What signs the calls of one of those that run here. */
+  /** Returns the signer of calls for a service or gateway in this process. */
   tokensOf(caller: CallerName): ServiceTokens;
-  /** What signs for the people whose calls a gateway that runs here passes on. */
+  /** Returns the signer of the tokens by which a gateway in this process names people to services. */
   personTokens(): PersonTokens;
 }
 
 /**
- * Takes secret and keys from the environment. In development what is not there is made in the data folder, once: processes that share
- * the folder share the keys. Production never gets here without them (`readConfig` refuses), but for the keys of services that all run
- * in this process: those need to last no longer than it does.
+ * Reads secret and keys from the environment. In development, missing ones are created once in the data folder, and
+ * processes that share the folder share the keys. `readConfig` refuses to start production without them. The exception
+ * are service keys where all services run in this process: they are created anew and live as long as it does.
  */
 export async function openIdentity(config: Config): Promise<Identity> {
   const keysDir = join(config.dataDir, "keys");
@@ -37,7 +39,7 @@ export async function openIdentity(config: Config): Promise<Identity> {
     if (key === undefined) throw new Error(`${caller} has no key`);
     return key;
   };
-  // One for each caller, shared by all its clients: what was signed for one call is good for the next.
+  // One signer per caller, shared by all its clients, so that a signed token is reused by the next call.
   const tokens = new Map<CallerName, ServiceTokens>();
   let persons: PersonTokens | undefined;
   return {
@@ -54,7 +56,7 @@ export async function openIdentity(config: Config): Promise<Identity> {
   };
 }
 
-/** The secret alone, for what only makes and migrates schemas. */
+/** Reads or creates the secret alone, for commands that only create and migrate schemas. */
 export async function openSecret(config: Config): Promise<string> {
   if (config.secret !== undefined) return config.secret;
   return await makeOnce(join(config.dataDir, "secret"), async () => randomBytes(32).toString("base64url"));

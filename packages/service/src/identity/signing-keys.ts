@@ -8,17 +8,18 @@ import { isEd25519, isPair, isPrivate } from "../config/variables.ts";
 export interface SigningKeys {
   /** The private key that signs. */
   readonly current: JWK;
-  /** The public parts of all that tokens may be signed with: the current one, the next one, the one before. */
+  /** The public halves of all keys that valid tokens may be signed with: the current, the next and the previous one. */
   readonly published: readonly JWK[];
 }
 
-/** How long what a file said is taken to be so. */
+/** How long the content of the key file is cached. */
 const fileAgeMsMax = 5_000;
 
 /**
- * Opens the keys of access tokens: from RIALTO_SIGNING_KEY, with the public keys beside it; or from a mounted file, which is read again as
- * it changes, so that keys rotate without a restart; or in development from the data folder. A key is published before it signs: it
- * stands in the file behind the first, in every replica, for some minutes, and is then moved to the front.
+ * Opens the keys of access tokens: from RIALTO_SIGNING_KEY and RIALTO_SIGNING_PUBLIC_KEYS; or from a mounted file,
+ * which is read again when it changes, so that keys rotate without a restart; or, in development, from the data folder.
+ * A key must be published before it signs: append it to the file in every replica, and some minutes later move it to
+ * the front.
  */
 export function openSigningKeys(
   config: Pick<Config, "signingKey" | "signingPublicKeys" | "signingKeyFile">,
@@ -35,7 +36,10 @@ export function openSigningKeys(
   };
 }
 
-/** A file that cannot be read or understood for a moment (it is being replaced) changes nothing; at the start it is an error. */
+/**
+ * Keeps the known keys while the file cannot be read or parsed (it may be being replaced). At the start that is an
+ * error.
+ */
 function readAgain(path: string): () => Promise<SigningKeys> {
   let known: { readonly keys: SigningKeys; readonly time: number } | undefined;
   return async () => {
@@ -64,6 +68,6 @@ function parse(text: string): SigningKeys {
 
 function keysOf(current: JWK, all: JSONWebKeySet["keys"]): SigningKeys {
   const published = new Map(all.map(({ kty, crv, x, kid }) => [kid, { kty, crv, x, kid, alg: "EdDSA", use: "sig" }]));
-  // What is undefined of a JWK stays away: `isEd25519` has seen all five.
+  // `isEd25519` has checked these fields of each key.
   return { current, published: [...published.values()] as JWK[] };
 }

@@ -4,6 +4,7 @@ import {
   isOfOlderVersion,
   openDatabase,
   ownerUrl,
+  poolerRefusal,
   provision,
   runtimeUrl,
   type SchemaSpec,
@@ -15,21 +16,24 @@ import { ConfigurationError } from "../config/configuration-error.ts";
 import type { ServiceName } from "../service-name.ts";
 import { type InstallationMark, requireRedis } from "./redis-start.ts";
 
-/** The name of the schema and the role of BullMQ's tables. */
+/** The name of the schema and of the role of the queue's tables. */
 const jobsSchema = "jobs";
 
-/** Of one schema's main pool. Six schemas in one process, or in six, stay below the 100 that a Postgres takes as it comes. */
+/** The size of one schema's main pool. Six schemas stay below the 100 connections that Postgres accepts by default. */
 const connectionsMax = 6;
 
-/** Where a process' schemas are, once that is settled. */
+/** How a process reaches its schemas. */
 export interface DatabaseAccess {
-  /** A role that may create; undefined where the process was given runtime roles only. */
+  /** The URL of a role that may create roles and schemas; undefined if the process was given runtime roles only. */
   readonly adminUrl: string | undefined;
   readonly secret: string;
   readonly config: Config;
 }
 
-/** Makes roles, schemas and tables of what is not reached by a URL of its own. Safe at every start, and in several processes at once. */
+/**
+ * Creates roles, schemas and tables, except for schemas with a URL of their own. Idempotent, and safe in several
+ * processes at once.
+ */
 export async function prepareDatabases(
   access: DatabaseAccess,
   schemas: readonly SchemaSpec[],
@@ -49,8 +53,8 @@ export async function connect(access: DatabaseAccess, schema: string, service: S
 }
 
 /**
- * Connects to where jobs wait: Redis where there is one, else the same Postgres. Redis must let us in, and hold under our prefix what is of the
- * installation of these databases, or `ConfigurationError` is thrown.
+ * Connects to the job queue: Redis if it is configured, else the same Postgres. Throws `ConfigurationError` if Redis
+ * refuses us, or if its keys under our prefix belong to another installation than these databases.
  */
 export async function connectJobs(access: DatabaseAccess, databases: readonly Database[]): Promise<Jobs> {
   const { redisUrl, redisPrefix } = access.config;
@@ -71,4 +75,51 @@ async function urlOf({ adminUrl, secret, config }: DatabaseAccess, schema: strin
   if (given !== undefined) return given;
   if (adminUrl !== undefined) return await runtimeUrl(adminUrl, schema, secret);
   throw new ConfigurationError([`RIALTO_${schema.toUpperCase()}_DATABASE_URL must be set, or DATABASE_URL`]);
+}
+
+/** Connections that the start opens beside the pools: the administrator, an owner, and probes. */
+const startConnections = 3;
+/** The queue's pool for queries. Each subscription adds a connection on which it listens. */
+const jobsConnections = 4;
+
+/** Returns the maximum number of connections that this process opens. */
+export function connectionsNeeded(o: {
+  readonly databases: readonly Pick<Database, "connectionsMax">[];
+  /** The number of subscriptions with a queue on Postgres; undefined if the queue is on Redis. */
+  readonly subscriptionsOnPostgres: number | undefined;
+}): number {
+  const pools = o.databases.reduce((sum, { connectionsMax }) => sum + connectionsMax, 0);
+  const jobs = o.subscriptionsOnPostgres === undefined ? 0 : jobsConnections + o.subscriptionsOnPostgres;
+  return pools + jobs + startConnections;
+}
+
+/**
+ * Checks that the servers accept as many connections as this process opens, and that session settings survive. Throws
+ * `ConfigurationError` otherwise: the last connections would be refused forever, and a pooler that drops settings would
+ * run our statements in another schema.
+ */
+export async function requireConnections(
+  databases: readonly Database[],
+  subscriptionsOnPostgres: number | undefined,
+): Promise<void> {
+  const servers = new Map<string, { databases: Database[]; available: number }>();
+  for (const database of databases) {
+    const [row] = await database.sql<{ server: string; available: number; path: string }[]>`
+      select pg_postmaster_start_time()::text as server, current_setting('search_path') as path, least(
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+          - current_setting('reserved_connections', true)::int,
+        (select nullif(datconnlimit, -1) from pg_database where datname = current_database())) as available`;
+    if (row === undefined) continue;
+    if (row.path !== `"${database.schema}"`) throw new ConfigurationError([poolerRefusal]);
+    const server = servers.get(row.server) ?? { databases: [], available: row.available };
+    server.databases.push(database);
+    servers.set(row.server, server);
+  }
+  for (const server of servers.values()) {
+    const needed = connectionsNeeded({ databases: server.databases, subscriptionsOnPostgres });
+    if (needed > server.available)
+      throw new ConfigurationError([
+        `Postgres takes ${server.available} connections of Rialto's roles, and this process may open ${needed}: set max_connections to ${needed + 10} or more for each such process, or run the services as processes on servers of their own`,
+      ]);
+  }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "@rialto/telemetry";
-import { auditCommand } from "../audit/command.ts";
+import { auditCommand } from "../audit.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigurationError } from "../config/configuration-error.ts";
 import type { ServiceDefinition } from "../define-service.ts";
@@ -8,8 +8,8 @@ import type { ServiceName } from "../service-name.ts";
 import { connect, type DatabaseAccess, prepareDatabases } from "./databases.ts";
 
 /**
- * Makes the roles, schemas and tables of all these services in the Postgres of DATABASE_URL, so that their processes need no role
- * that may create. Does nothing to what is there already.
+ * Creates the roles, schemas and tables of all these services in the Postgres of DATABASE_URL, so that their processes
+ * need no role that may create. Idempotent.
  */
 export async function migrateAll(
   definitions: readonly ServiceDefinition[],
@@ -29,10 +29,10 @@ export async function migrateAll(
     log,
   );
   for (const { name } of definitions) if (config.databaseUrls[name] === undefined) await audit(access, name);
-  log.info({ schemas: definitions.flatMap(({ schemas }) => schemas.map(({ name }) => name)) }, "the schemas are ready");
+  log.info({ schemas: definitions.flatMap(({ schemas }) => schemas.map(({ name }) => name)) }, "schemas migrated");
 }
 
-/** Says in the audit log of a service that its schema was migrated, and how many migrations it has now. */
+/** Writes to the audit log of a service that its schema was migrated, with the number of applied migrations. */
 async function audit(access: DatabaseAccess, service: ServiceName): Promise<void> {
   const database = await connect(access, service, service);
   try {

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 const pollMs = 250;
 
 /**
- * Calls back once when the npm that started this process is gone. npm hands a SIGTERM to the shell between it and us, which dies of it
- * and tells nobody; killed with -9 it tells nobody either. Without this the process would live on, unseen, on its port.
+ * Calls back once when the npm that started this process is gone. npm forwards SIGTERM to the shell between it and this
+ * process, and the shell ends without forwarding it; a SIGKILL is never forwarded. Without this check the process would
+ * go on running, on its port.
  */
 export function onNpmGone(callBack: () => void): void {
   const parent = process.ppid;
@@ -17,7 +18,7 @@ export function onNpmGone(callBack: () => void): void {
   timer.unref();
 }
 
-/** npm's pid where a shell stands between: dash stays, other shells become the command. Only Linux lets us look. */
+/** Returns npm's pid if a shell is between: dash stays, other shells exec the command. Works on Linux only. */
 function parentOfShell(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -33,7 +34,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Of another user, and alive.
+    // The process is alive and belongs to another user.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -3,27 +3,30 @@ import { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import type { Config } from "../config/config.ts";
 
-/** What counting one more came to. */
+/** The result of counting one request. */
 export interface Verdict {
   readonly isAllowed: boolean;
-  /** How many a window has. */
+  /** The number of requests that a window allows. */
   readonly limit: number;
   readonly remaining: number;
-  /** When the window ends and counting begins anew. */
+  /** Milliseconds until the window ends. */
   readonly resetMs: number;
 }
 
-/** A number of things in a window of time, counted for each key. The window begins with the first of them. */
+/** Counts requests per key in a window of time. The window begins with the first request. */
 export interface RateLimiter {
-  /** Counts one more, refused ones too. */
+  /** Counts one request. Refused ones count too. */
   count(key: string): Promise<Verdict>;
-  /** Takes one back that should not have counted. */
+  /** Takes back one request that should not have counted. */
   giveBack(key: string): Promise<void>;
-  /** Begins anew for a key. */
+  /** Resets a key. */
   forget(key: string): Promise<void>;
 }
 
-/** How counting goes on: "shared" over all replicas, "process" without Redis, "local-fallback" while Redis cannot be reached. */
+/**
+ * Where requests are counted: "shared" by all replicas, "process" without Redis, "local-fallback" while Redis is
+ * unavailable.
+ */
 export type RateLimitState = "shared" | "process" | "local-fallback";
 
 export interface RateLimits {
@@ -32,14 +35,14 @@ export interface RateLimits {
   close(): Promise<void>;
 }
 
-/** Nobody waits longer for a count: it would be better not to count. */
+/** The time limit of one command. Beyond it the request is counted locally. */
 const commandMsMax = 250;
 const connectMsMax = 2_000;
 const reconnectMsMax = 1_000;
 
 /**
- * Opens the counters: in Redis, exactly one count over all replicas; without Redis in this process. While Redis cannot be reached each
- * process counts for itself, and `state` says so: neither does the door close nor is it left open.
+ * Opens the counters: in Redis, one count over all replicas; without Redis, in this process. While Redis is unavailable
+ * each process counts for itself and `state` reports it, so requests are neither all refused nor unlimited.
  */
 export function openRateLimits({ redisUrl, redisPrefix }: Pick<Config, "redisUrl" | "redisPrefix">): RateLimits {
   const redis = redisUrl === undefined ? undefined : connect(redisUrl);
@@ -51,7 +54,7 @@ export function openRateLimits({ redisUrl, redisPrefix }: Pick<Config, "redisUrl
       if (redis === undefined) return limiterOf((work) => work(local), requests);
       const shared = new RateLimiterRedis({ ...window, storeClient: redis });
       return limiterOf(async (work) => {
-        // A connection that is known to be down is not asked: nobody waits for it.
+        // Skips a connection that is known to be down, so that no request waits for it.
         if (redis.status !== "ready") {
           hasFailed = true;
           return work(local);
@@ -82,7 +85,7 @@ function connect(url: string): Redis {
     reconnectOnError: needsOtherConnection,
     retryStrategy: (times) => Math.min(reconnectMsMax, 50 * 2 ** times),
   });
-  // `state` tells it.
+  // `state` reports it.
   redis.on("error", () => undefined);
   return redis;
 }

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { codeOf, type Database, meaningOf } from "@rialto/database";
 import type { Readiness } from "@rialto/rpc";
-import type { Registrar } from "../events/registrar.ts";
+import type { Registrar } from "../events/registration.ts";
 
-/** How long a database may take to answer. */
+/** The time limit of a database check. */
 const databaseAnswerMsMax = 1_000;
-/** How long its answer holds: probes, however many, ask it once a second. */
+/** How long an answer is cached: any number of probes cause one check per second. */
 const databaseAnswerKeptMs = 1_000;
-/** Questions that a database may have open. One may hang on a dead connection for minutes while others are answered. */
+/** Concurrent checks of one database. One may hang on a dead connection for minutes while others succeed. */
 const databaseQuestionsMax = 3;
 
 /**
- * When a service takes work: once each of its subscriptions has been registered with its publisher since this process started, because what is
- * published before is not for it, and while its databases answer, can be written to, and take what is written: not while the server is read-only or a
- * standby, nor while every write of the last 10 s failed as an outage. No longer as soon as it stops. Other services, the queue and
- * the list of ended sessions may be away: it goes on without them.
+ * Decides whether a service is ready. It is ready once each of its subscriptions has been registered with its publisher
+ * since this process started, because earlier events are not kept for it, and while its databases answer and accept
+ * writes: not while a server is read-only or a standby, nor while every write of the last 10 s failed because of an
+ * outage. It is not ready once it stops. Other services, the queue and the revocation list are not required.
  */
 export function createReadiness(o: {
   readonly databases: readonly ReadyDatabase[];
@@ -43,13 +43,13 @@ type ReadyDatabase = Pick<Database, "schema" | "sql" | "writes" | "renew">;
 
 type Answer = "writable" | "read-only" | "none";
 
-/** Asks a database whether it is there and can be written to, by a question that writes nothing. */
+/** Checks that a database answers and accepts writes, without writing. */
 function createDatabaseCheck({ sql, renew }: ReadyDatabase): () => Promise<Answer> {
   let last: { readonly time: number; readonly answer: Promise<Answer> } | undefined;
   let open = 0;
   const question = async (): Promise<Answer> => {
     try {
-      // On in a standby too, and wherever an administrator made transactions read-only.
+      // Also on in a standby, and where an administrator made transactions read-only.
       const [row] = await sql<
         { isReadOnly: boolean }[]
       >`select current_setting('transaction_read_only')::bool as "isReadOnly"`;
@@ -57,7 +57,7 @@ function createDatabaseCheck({ sql, renew }: ReadyDatabase): () => Promise<Answe
       renew();
       return "read-only";
     } catch (error) {
-      // What says that the server lives and is at its limits is for the writes to tell.
+      // The server runs but is at a limit. The watch on writes decides that case.
       return meaningOf(codeOf(error))?.server === "ready" ? "writable" : "none";
     }
   };

@@ -2,30 +2,30 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { ConfigurationError } from "../config/configuration-error.ts";
 
-/** A schema and the installation that it is of, which its database remembers. */
+/** A schema and its installation, which the database stores. */
 export interface InstallationMark {
   readonly schema: string;
   readonly installation: string;
 }
 
-/** A Redis that is about to start is waited for; one that answers wrongly is not. */
+/** How long the start waits for a Redis that does not answer yet. One that answers wrongly fails at once. */
 const reachMsMax = 30_000;
 const retryMs = 500;
 const connectMsMax = 5_000;
-/** Where it is written down which installation the keys of older versions belong to. */
+/** The key that stores which installation owns the keys of older versions. */
 const oldPrefixMark = "rialto-old-prefix:installation";
 
 /**
- * Makes sure that Redis can be used before anything is said to be ready: it is reached, lets us in, and what is under the prefix is this
- * installation's. Each schema's installation is written down there by the first start; another one's is refused. Throws
- * `ConfigurationError` with one line that says what to change. Answers whether the keys under the prefix of older versions are this
- * installation's to drain.
+ * Checks that Redis can be used: it answers, accepts our credentials, and its keys under the prefix belong to this
+ * installation. The first start stores the installation of each schema there; another installation is refused. Throws
+ * `ConfigurationError` with one line that says what to change. Returns whether this installation owns the keys under
+ * the prefix of older versions and has to drain them.
  */
 export async function requireRedis(o: {
   readonly redisUrl: string;
   readonly redisPrefix: string;
   readonly marks?: readonly InstallationMark[];
-  /** An older version made the schemas, so it may have left jobs under the old prefix. */
+  /** An older version created the schemas, so it may have left jobs under the old prefix. */
   readonly ofOlderVersion?: boolean;
   readonly reachMs?: number;
 }): Promise<{ readonly ownsOldPrefix: boolean }> {
@@ -44,7 +44,7 @@ export async function requireRedis(o: {
   }
 }
 
-/** Writes down that what is under the prefix is this installation's from now on, whoever's it was. */
+/** Removes the stored installation of the prefix, so that the next start can claim its keys. */
 export async function takeOverRedis(o: { readonly redisUrl: string; readonly redisPrefix: string }): Promise<void> {
   const redis = await reach(o.redisUrl, reachMsMax);
   try {
@@ -54,7 +54,10 @@ export async function takeOverRedis(o: { readonly redisUrl: string; readonly red
   }
 }
 
-/** The first schema that the key says another installation has; where there is none, all are written down. In one step: a start that is refused leaves no mark. */
+/**
+ * Returns the first schema that the key assigns to another installation. If there is none, stores all marks, in the
+ * same atomic step.
+ */
 async function firstForeign(
   redis: Redis,
   key: string,
@@ -69,7 +72,7 @@ async function firstForeign(
   return typeof foreign === "string" ? foreign : undefined;
 }
 
-/** Takes pairs of schema and installation. Answers the first schema that is another's. */
+/** Takes pairs of schema and installation. Returns the first schema of another installation. */
 const markUnlessForeign = `
 for i = 1, #ARGV, 2 do
   local found = redis.call("HGET", KEYS[1], ARGV[i])
@@ -97,7 +100,7 @@ async function tryOnce(url: string): Promise<{ redis?: Redis; failure?: unknown 
     retryStrategy: () => null,
   });
   let said: unknown;
-  // The first one says why: what follows is that the connection is closed.
+  // The first error has the reason. The following ones only say that the connection was closed.
   redis.on("error", (error) => {
     said ??= error;
   });

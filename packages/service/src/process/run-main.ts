@@ -2,19 +2,22 @@ import { createLogger, type Logger } from "@rialto/telemetry";
 import { type Config, readEnvironment } from "../config/config.ts";
 import type { ConfigScope } from "../config/required-variables.ts";
 import type { ServiceDefinition } from "../define-service.ts";
-import { announcementText } from "../startup-notice.ts";
+import { startupNoticeText } from "../startup-notice.ts";
 import { onNpmGone } from "./npm-watch.ts";
 import { runServices } from "./run-services.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
-/** How long stopping may take behind the drain. An orchestrator kills what has not ended by then; better to say so ourselves, and exit. */
+/**
+ * How long stopping may take after the drain. An orchestrator kills a process that takes longer; we log it and exit
+ * before that.
+ */
 const stopMsMax = 4_800;
 
-/** A process: what it is called, what it runs, and how it starts. */
+/** A process: its name, what it runs, and how it starts. */
 export interface Main {
   readonly name: string;
   readonly scope: ConfigScope;
-  /** Where the log goes; to standard output, a JSON object a line, where it is not given. */
+  /** Opens the log. By default it goes to standard output, one JSON object per line. */
   readonly openLog?: (config: Config) => LogOutput;
   readonly start: (o: {
     readonly config: Config;
@@ -24,20 +27,22 @@ export interface Main {
   }) => Promise<{ stop(): Promise<void> }>;
 }
 
-/** Where a process logs to: the file if it is one, and a way to end it with nothing lost. */
+/** The log of a process. */
 export interface LogOutput {
-  /** The log of one of those that run in the process, by whose name its lines are found. */
+  /** Returns the logger of a service or gateway in the process. Its name is a field of each line. */
   logOf(name: string): Logger;
+  /** The path, if the log goes to a file. */
   readonly file: string | undefined;
+  /** Writes what is buffered. */
   flush(): Promise<void>;
 }
 
 /**
- * Runs a process from its environment to its end. It reads the configuration, starts, and stops in order on SIGINT and SIGTERM, also
- * on one that comes while it starts. What keeps it from starting is said on standard error, a line each, and it exits with 1.
+ * Runs a process: reads the configuration, starts, and stops in order on SIGINT and SIGTERM, also if the signal arrives
+ * during the start. If it cannot start, it writes the reasons to standard error, one per line, and exits with 1.
  */
 export async function runMain(main: Main): Promise<void> {
-  // Whoever gives up on standard output (a closed pipe) must not take the process down with an error nobody can read.
+  // A reader that closes the pipe of standard output must not crash the process.
   process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
   const stopping = Promise.withResolvers<StopReason>();
@@ -55,7 +60,7 @@ export async function runMain(main: Main): Promise<void> {
     log.info({ reason }, "stopping");
     const stopMs = config.drainSeconds * 1_000 + stopMsMax;
     const timer = setTimeout(() => {
-      log.error({ stopMs }, "did not stop in time");
+      log.error({ stopMs }, "stop timed out");
       process.exit(1);
     }, stopMs);
     await running.stop();
@@ -70,7 +75,7 @@ export async function runMain(main: Main): Promise<void> {
   }
 }
 
-/** Runs one service as a process of its own: all that an `apps/<service>/src/main.ts` has to say. */
+/** Runs one service as a process of its own. Every `apps/<service>/src/main.ts` calls it. */
 export async function runProcess(service: ServiceDefinition): Promise<void> {
   const extraSchemas = service.schemas.map((schema) => schema.name).filter((name) => name !== service.name);
   await runMain({
@@ -79,14 +84,14 @@ export async function runProcess(service: ServiceDefinition): Promise<void> {
     async start({ config, log, logOf }) {
       const running = await runServices([service], { config, logOf, listens: true });
       log.info({ port: running.port }, "listening");
-      for (const announcement of running.announcements)
-        process.stderr.write(`Admin account: ${announcementText(announcement)}\n`);
+      for (const notice of running.startupNotices)
+        process.stderr.write(`Admin account: ${startupNoticeText(notice)}\n`);
       return running;
     },
   });
 }
 
-/** Runs work that ends by itself, with the same configuration and the same way to say what is wrong. */
+/** Runs a command to its end, with the same configuration and error reporting as a process. */
 export async function runTask(
   name: string,
   work: (o: { readonly config: Config; readonly log: Logger }) => Promise<void>,
@@ -110,11 +115,11 @@ interface StopReason {
   readonly code: number;
 }
 
-/** Ctrl-C comes twice under npm, from the terminal and from npm: the first reason counts, later ones change nothing. */
+/** Under npm, Ctrl-C arrives twice, from the terminal and from npm. The first reason counts; later ones are ignored. */
 function listenForSignals(stop: (reason: StopReason) => void): void {
   process.on("SIGINT", () => stop({ reason: "SIGINT", code: 0 }));
   process.on("SIGTERM", () => stop({ reason: "SIGTERM", code: 0 }));
-  // A defect. What it left half done nobody knows, so the process ends, in order, for another to take over.
+  // A defect, in an unknown state: the process stops in order, and another one takes over.
   process.on("unhandledRejection", (error) => {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     stop({ reason: "unhandledRejection", code: 1 });

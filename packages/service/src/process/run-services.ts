@@ -18,23 +18,20 @@ import {
   watchRevocations,
 } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import { auditRoute } from "../audit/route.ts";
+import { createApp } from "../app.ts";
+import { auditRoute } from "../audit.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "../clients.ts";
 import type { Config } from "../config/config.ts";
 import type { OpenService, ServiceDefinition } from "../define-service.ts";
-import { deadLetterRoute } from "../events/dead-letter-route.ts";
-import { createRegistrar, type Registrar } from "../events/registrar.ts";
-import { askOpenSince, registrationRoute } from "../events/registration.ts";
-import { subscriptionRoute } from "../events/subscription-route.ts";
+import { deadLetterRoute } from "../events/dead-letter-admin.ts";
+import { askOpenSince, createRegistrar, type Registrar, registrationRoute } from "../events/registration.ts";
+import { subscriptionRoute } from "../events/subscription-admin.ts";
 import { type Identity, openIdentity } from "../identity/identity.ts";
-import { sweepAuditLog } from "../schedules/audit-retention.ts";
-import { sweepIdempotencyKeys } from "../schedules/idempotency-retention.ts";
-import { runSchedule } from "../schedules/run-schedule.ts";
+import { sweepAuditLog, sweepIdempotencyKeys } from "../schedules/retention.ts";
+import { runSchedule } from "../schedules/schedule.ts";
 import { defaultPorts, type ServiceName } from "../service-name.ts";
-import type { Announcement } from "../startup-notice.ts";
-import { requireConnections } from "./connection-need.ts";
-import { createApp } from "./create-app.ts";
-import { connect, connectJobs, type DatabaseAccess, prepareDatabases } from "./databases.ts";
+import type { StartupNotice } from "../startup-notice.ts";
+import { connect, connectJobs, type DatabaseAccess, prepareDatabases, requireConnections } from "./databases.ts";
 import { createReadiness } from "./readiness.ts";
 import { createTeardown, type Teardown } from "./teardown.ts";
 
@@ -44,32 +41,35 @@ export interface RunOptions {
   readonly logOf: (service: ServiceName) => Logger;
   /** A role that may create roles and schemas, where it is not DATABASE_URL's: the embedded Postgres'. */
   readonly adminUrl?: string;
-  /** Take requests from the network. One service alone does; where all run in one process the gateway is the only door. */
+  /** Accept requests from the network. One service alone does; if all run in one process, only the gateway listens. */
   readonly listens: boolean;
 }
 
 /** Services that run in this process. */
 export interface Running {
-  /** To be called without a network: what the gateway forwards to in one process. */
+  /** The services' endpoints, to be called in-process. */
   readonly endpoints: ReadonlyMap<ServiceName, Endpoint>;
-  /** For whoever else in this process calls them: the gateway's door to what they keep of events. */
+  /** Clients for other callers in this process: the gateway. */
   readonly clients: ClientFactory;
   readonly verifier: TokenVerifier;
-  /** The list of ended sessions that the verifier goes by. */
+  /** The list of ended sessions that the verifier checks. */
   readonly revocations: Revocations;
   readonly identity: Identity;
-  /** Where it listens, if it does. */
+  /** The port that it listens on, if it listens. */
   readonly port: number | undefined;
-  /** What the seeds of this start have to say. */
-  readonly announcements: readonly Announcement[];
-  /** Is not ready from now on, answers on for as long as it drains, stops taking requests, finishes what runs, stops schedules, subscriptions and relays, and closes what is open, in this order. */
+  /** The notices of this start's seeds. */
+  readonly startupNotices: readonly StartupNotice[];
+  /**
+   * Stops, in this order: reports not ready, drains, stops accepting requests and finishes those that run, stops
+   * schedules, subscriptions and relays, closes all connections.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Runs one service or many in this process: prepares their databases, opens them, fills new ones, registers their subscriptions and
- * starts their work. What is called and runs here too is called as a function; the rest over the network. When a part does not
- * start, everything that did is stopped again before the error is thrown.
+ * Runs one or more services in this process: prepares their databases, opens the services, seeds new databases,
+ * registers subscriptions and starts relays, subscriptions and schedules. Services of this process call each other
+ * in-process, others over HTTP. If a part does not start, everything that did is stopped before the error is thrown.
  */
 export async function runServices(definitions: readonly ServiceDefinition[], o: RunOptions): Promise<Running> {
   const first = definitions[0];
@@ -84,7 +84,7 @@ export async function runServices(definitions: readonly ServiceDefinition[], o: 
   }
 }
 
-/** One service on its way up. */
+/** A service whose connections are open. */
 interface Part {
   readonly definition: ServiceDefinition;
   readonly name: ServiceName;
@@ -100,7 +100,7 @@ interface Part {
   readonly audits: boolean;
 }
 
-/** One service that is open: it can be called, and has not begun its own work. */
+/** A service that can be called. Its relay, subscriptions and schedules do not run yet. */
 interface Opened {
   readonly part: Part;
   readonly open: OpenService;
@@ -144,14 +144,16 @@ async function start(
     revocations,
   });
 
-  const announcements: Announcement[] = [];
-  const announce = (announcement: Announcement) => announcements.push(announcement);
+  const startupNotices: StartupNotice[] = [];
+  const addStartupNotice = (notice: StartupNotice) => startupNotices.push(notice);
   const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, o.logOf(part.name))));
   const stopping = new AbortController();
   const opened: Opened[] = [];
   for (const part of parts) {
     const wakeRelay = () => part.relay?.wake();
-    const open = await part.definition.open(createApp({ ...part, clients, config, identity, wakeRelay, announce }));
+    const open = await part.definition.open(
+      createApp({ ...part, clients, config, identity, wakeRelay, addStartupNotice }),
+    );
     teardown.add("services", () => open.stop());
     const { name: service, database, extras } = part;
     const registrar = createRegistrar({ service, subscriptions: open.subscriptions, runsHere, clients, log: part.log });
@@ -174,7 +176,8 @@ async function start(
   const subscriptions = opened.reduce((sum, { open }) => sum + open.subscriptions.length, 0);
   const databases = parts.flatMap(({ database, extras }) => [database, ...extras.values()]);
   await requireConnections(databases, onPostgres ? subscriptions : undefined);
-  // What is published here is registered before anything can happen. The others' publishers may wait for this process in turn.
+  // Registers with publishers of this process before the first event. Publishers elsewhere may wait for this process in
+  // turn.
   for (const { registrar } of opened) await registrar.registerHere();
   for (const { open } of opened) await open.seed();
 
@@ -185,7 +188,7 @@ async function start(
   for (const { registrar } of opened) registrar.registerElsewhere(stopping.signal);
 
   const stop = async () => {
-    // First of all, whoever asks is told to go elsewhere while what runs ends.
+    // Readiness reports stopping first, so that load balancers send new requests elsewhere.
     stopping.abort();
     if (server !== undefined && config.drainSeconds > 0) {
       server.drain();
@@ -195,7 +198,7 @@ async function start(
   };
   let stopped: Promise<void> | undefined;
   return {
-    ...{ endpoints, clients, verifier, revocations, identity, announcements },
+    ...{ endpoints, clients, verifier, revocations, identity, startupNotices },
     port: server?.port,
     stop: () => (stopped ??= stop()),
   };
@@ -225,7 +228,7 @@ async function withRelay(part: Awaited<ReturnType<typeof openConnections>>, jobs
   return { ...part, log, relay, subscribes, keepsKeys, audits };
 }
 
-/** What every service serves beside its own: registrations where it publishes, dead letters where it subscribes, its audit log where it keeps one. */
+/** The routes that every service has beside its own: registration, dead letters, audit log, subscriptions. */
 function eventRoutes(part: Part, { subscriptions }: OpenService, jobs: Jobs): readonly Route[] {
   const { name: service, database, subscribes, audits } = part;
   const publishes = part.relay !== undefined;
@@ -264,7 +267,7 @@ function runSubscriptions(
   }
 }
 
-/** What a handler needs can be down in two ways: its own database, or a service that it calls. */
+/** Whether a handler failed because of an outage of its database or of a service that it calls. */
 function isSomethingDown(error: unknown): boolean {
   return isOutage(error) || isUnavailable(error);
 }
@@ -295,7 +298,7 @@ async function listenAlone(
   const [only, ...others] = opened;
   if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
   const { endpoint, readiness } = only;
-  const answerHealth = createHealthPages({ readiness, services: clients.standing, revocations });
+  const answerHealth = createHealthPages({ readiness, services: clients.status, revocations });
   const server = await listen({
     endpoint,
     port: config.port ?? defaultPorts[only.part.name],

@@ -14,7 +14,7 @@ import {
 import { ConfigurationError } from "../config/configuration-error.ts";
 
 /** Errors whose message is written for the person who starts the process. */
-const saidPlainly = [
+const userFacingErrors = [
   TooOldPostgres,
   TooOldCode,
   MigrationsDiffer,
@@ -25,23 +25,23 @@ const saidPlainly = [
   ProvisioningBlocked,
 ];
 
-/** Why a file or folder could not be made. */
+/** Error codes of a file or folder that cannot be created. */
 const unwritable: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "ENOSPC", "EEXIST"]);
 
 /**
- * Says why a process could not start, a line for each thing to put right. What we know how to put right is said in words; anything else
- * is a defect of ours, and its stack is what will find it.
+ * Explains why a process could not start, one line for each thing to correct. An error that we do not expect is a
+ * defect: its stack is returned.
  */
 export function explainStartFailure(error: unknown): readonly string[] {
   if (error instanceof ConfigurationError) return error.lines;
   if (error instanceof DatabaseUnreachable) return [`DATABASE_URL: ${error.message}`];
   if (!(error instanceof Error)) return [String(error)];
-  if (saidPlainly.some((kind) => error instanceof kind)) return [error.message];
+  if (userFacingErrors.some((kind) => error instanceof kind)) return [error.message];
   const reason = whyUnreachable(error);
   if (reason !== undefined) return [`A database cannot be used: ${reason}`];
   if ("code" in error && "path" in error && unwritable.has(String(error.code)))
     return [
-      `${error.path} cannot be made or written (${error.code}): set RIALTO_DATA_DIR to a folder that this user may write`,
+      `${error.path} cannot be created or written (${error.code}): set RIALTO_DATA_DIR to a folder that this user may write`,
     ];
   if ("code" in error && isOutage(error))
     return [`A database or Redis cannot be used (${error.code}): check the URLs that the environment names.`];

@@ -6,16 +6,16 @@ import { type ServiceName, serviceNames } from "../service-name.ts";
 import { connect, connectJobs } from "./databases.ts";
 import { takeOverRedis } from "./redis-start.ts";
 
-/** A command's way to what the services keep, beside the processes that run them. */
+/** A command's access to the services' data, beside the processes that run them. */
 export interface TaskAccess {
-  /** The schema of one service, as its runtime role. It must have been migrated. */
+  /** Connects to the schema of one service as its runtime role. The schema must have been migrated. */
   database(service: ServiceName): Promise<Database>;
-  /** The queues of this installation. `takeOver` where what Redis has under its prefix was of one that is gone. */
+  /** Connects to the queues of this installation. `takeOver` claims keys in Redis of an installation that is gone. */
   jobs(o?: { readonly takeOver: boolean }): Promise<Jobs>;
   close(): Promise<void>;
 }
 
-/** Opens the way by the same configuration as the services'. `adminUrl` is the embedded Postgres', where that is what they use. */
+/** Opens access by the services' configuration. `adminUrl` is the embedded Postgres', if that is in use. */
 export async function openTaskAccess(o: {
   readonly config: Config;
   readonly adminUrl: string | undefined;

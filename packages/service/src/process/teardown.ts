@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@rialto/telemetry";
 
-/** How long one step of stopping may take before the next begins without it. */
+/** The time limit of one step. After it the next one begins. */
 const stepMsMax = 2_700;
 
-/** What was started, to be stopped in the opposite order. */
+/** Stops what was started, in the opposite order. */
 export interface Teardown {
-  /** Remembers how to stop what was just started. */
+  /** Adds a step. */
   add(what: string, stop: () => Promise<void> | void): void;
-  /** Stops everything, the last started first. Steps added under one name are stopped together. Can be called twice. */
+  /** Runs all steps, the last added first. Consecutive steps of one name run together. Can be called twice. */
   run(): Promise<void>;
 }
 
 /**
- * Keeps what was started. A step that fails or hangs is logged and left behind: one broken pool must not keep the others, or the
- * process, from ending in time.
+ * Creates a teardown. A step that fails or hangs is logged and skipped: one broken pool must not keep the others, or
+ * the process, from ending in time.
  */
 export function createTeardown(log: Logger): Teardown {
   const steps: { readonly what: string; readonly stops: (() => Promise<void> | void)[] }[] = [];
@@ -27,11 +27,10 @@ export function createTeardown(log: Logger): Teardown {
       const late = sleep(stepMsMax, "late" as const, { signal: timer.signal, ref: false }).catch(() => "late" as const);
       const results = await Promise.race([ended, late]);
       timer.abort();
-      if (results === "late")
-        log.warn({ step: what, stepMsMax }, "a step of stopping takes too long and is left behind");
+      if (results === "late") log.warn({ step: what, stepMsMax }, "teardown step timed out, skipped");
       else
         for (const result of results)
-          if (result.status === "rejected") log.warn({ step: what, err: result.reason }, "a step of stopping failed");
+          if (result.status === "rejected") log.warn({ step: what, err: result.reason }, "teardown step failed");
     }
   };
   return {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { connectionsNeeded } from "../src/process/connection-need.ts";
+import { connectionsNeeded } from "../src/process/databases.ts";
 
 const table = readFileSync(new URL("../../../docs/requirements.md", import.meta.url), "utf8");
 

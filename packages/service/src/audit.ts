@@ -1,16 +1,25 @@
+import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { AuditEntrySchema, AuditService } from "@rialto/contracts";
-import { type AuditEntry, type AuditFilter, type Database, listAudit } from "@rialto/database";
+import {
+  type AuditChange,
+  type AuditEntry,
+  type AuditFilter,
+  type Database,
+  listAudit,
+  recordAudit,
+  type Transaction,
+} from "@rialto/database";
 import { messageSize, pageFrom, pageOf, type Route, serve } from "@rialto/rpc";
-import type { ServiceName } from "../service-name.ts";
+import type { ServiceName } from "./service-name.ts";
 
-/** What audit entries are listed by, newest first: their ids, which are UUIDv7. */
+/** The sort key of audit entries in a list, newest first: the id, a UUIDv7. */
 export const auditKeys = [(text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)] as const;
 
 export const auditEntryBytes = messageSize(AuditEntrySchema);
 
-/** Serves the audit entries that this service keeps. */
+/** Serves the audit entries of this service. */
 export function auditRoute(service: ServiceName, { sql }: Pick<Database, "sql">): Route {
   return serve(AuditService, {
     async listAuditEntries(request) {
@@ -48,7 +57,7 @@ function messageOf(service: ServiceName, entry: AuditEntry): MessageInitShape<ty
   };
 }
 
-/** What a request filters by, in one form for the page tokens of all services. */
+/** Returns the filter of a request, in the form that the page tokens of all services share. */
 export function auditFilterOf(request: {
   readonly actor: string;
   readonly subject: string;
@@ -64,4 +73,23 @@ export function auditFilterOf(request: {
     from: request.startTime && timestampDate(request.startTime),
     before: request.endTime && timestampDate(request.endTime),
   };
+}
+
+/** The actor in the audit log of a command on the machine. */
+const operator = "operator";
+
+/**
+ * Writes an operator's command to the audit log of the schema of `tx`, in the same commit. Does nothing if the schema
+ * has none.
+ */
+export async function auditCommand(
+  tx: Transaction,
+  {
+    command,
+    ...what
+  }: { readonly command: string; readonly subject: string; readonly changes: readonly AuditChange[] },
+): Promise<void> {
+  const [found] = await tx<{ audits: boolean }[]>`select to_regclass('audit_entry') is not null as audits`;
+  if (found?.audits === true)
+    await recordAudit(tx, { ...what, actor: operator, method: command, requestId: randomUUID() });
 }

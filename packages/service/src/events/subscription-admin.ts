@@ -1,9 +1,10 @@
-import { fromJson } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { fromJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, type Timestamp, timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   PauseSubscriptionResponseSchema,
   RemoveSubscriptionResponseSchema,
   ResumeSubscriptionResponseSchema,
+  type SubscriptionSchema,
   SubscriptionService,
 } from "@rialto/contracts";
 import { type AuditChange, type Database, once, recordAudit, type Transaction } from "@rialto/database";
@@ -23,9 +24,8 @@ import {
 import { auditOf, type CallContext, callerName, type Route, refuse, serve } from "@rialto/rpc";
 import type { ServiceName } from "../service-name.ts";
 import { eventErrors } from "./errors.ts";
-import { mergeSubscriptions, type SubscriptionPart } from "./merge-subscriptions.ts";
 
-/** What a service keeps of subscriptions: those that are registered with it, and those that it runs itself. */
+/** What `subscriptionRoute` needs: the service's data, and the subscriptions that it runs. */
 export interface SubscriptionParts {
   readonly service: ServiceName;
   readonly database: Database;
@@ -38,7 +38,7 @@ export interface SubscriptionParts {
   readonly audits?: boolean;
 }
 
-/** Serves what this service knows of subscriptions; the gateway puts the answers of all services together. */
+/** Serves this service's part of the subscriptions. The gateway merges the answers of all services. */
 export function subscriptionRoute(parts: SubscriptionParts): Route {
   const { service, database, jobs, subscriptions, publishes, subscribes, audits = false } = parts;
   const { sql } = database;
@@ -53,7 +53,7 @@ export function subscriptionRoute(parts: SubscriptionParts): Route {
     if (audits) await recordAudit(tx, auditOf(ctx, { subject: `subscription:${name}`, changes }));
   }
 
-  /** Does one thing to a subscription that this service runs, once for a key. */
+  /** Changes a subscription that this service runs, once for an idempotency key. */
   async function change(
     ctx: CallContext,
     o: { readonly name: string; readonly what: string; readonly paused: boolean; work(tx: Transaction): Promise<void> },
@@ -83,13 +83,13 @@ export function subscriptionRoute(parts: SubscriptionParts): Route {
     },
 
     async pauseSubscription({ name }, ctx) {
-      const what = "a subscription was paused";
+      const what = "subscription paused";
       const answer = await change(ctx, { name, what, paused: true, work: (tx) => pauseSubscription(tx, name) });
       return fromJson(PauseSubscriptionResponseSchema, answer);
     },
 
     async resumeSubscription({ name }, ctx) {
-      const what = "a subscription goes on";
+      const what = "subscription resumed";
       const answer = await change(ctx, { name, what, paused: false, work: (tx) => resumeSubscription(tx, name) });
       return fromJson(ResumeSubscriptionResponseSchema, answer);
     },
@@ -108,11 +108,11 @@ export function subscriptionRoute(parts: SubscriptionParts): Route {
           name,
           removed.map((field) => ({ field, after: "REMOVED" })),
         );
-        // Before the commit: while the queue is down nothing is removed, and the call is repeated.
+        // Before the commit: while the queue is unavailable nothing is removed, and the caller repeats the call.
         if (unregistered) await jobs.empty(name);
         return {};
       });
-      log.warn({ subscription: name, actor: callerName(caller) }, "a subscription was removed");
+      log.warn({ subscription: name, actor: callerName(caller) }, "subscription removed");
       return fromJson(RemoveSubscriptionResponseSchema, answer);
     },
   });
@@ -129,4 +129,50 @@ function ofSubscriber({ subscription, paused, waiting, dead, oldestTime }: Subsc
 
 function oldest(time: Date | null) {
   return time === null ? {} : { oldestTime: timestampFromDate(time) };
+}
+
+/**
+ * One service's part of a subscription, as its publisher, its subscriber or both. Fields that it does not know are
+ * absent.
+ */
+export interface SubscriptionPart {
+  readonly name: string;
+  readonly subscriber?: string;
+  readonly topics?: readonly string[];
+  readonly paused?: boolean;
+  readonly lag?: bigint;
+  readonly waiting?: bigint;
+  readonly deadLetters?: bigint;
+  readonly oldestTime?: Timestamp | undefined;
+}
+
+/** Merges the parts of each subscription: counts are summed, the oldest time is the minimum. Sorted by name. */
+export function mergeSubscriptions(
+  parts: readonly SubscriptionPart[],
+  now: Date,
+): MessageInitShape<typeof SubscriptionSchema>[] {
+  const byName = Map.groupBy(parts, ({ name }) => name);
+  return [...byName]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, of]) => ({
+      name,
+      subscriber: of.map(({ subscriber }) => subscriber ?? "").find((subscriber) => subscriber !== "") ?? "",
+      topics: [...new Set(of.flatMap(({ topics }) => topics ?? []))].sort(),
+      paused: of.some(({ paused }) => paused === true),
+      lag: sum(of.map(({ lag }) => lag)),
+      waiting: sum(of.map(({ waiting }) => waiting)),
+      deadLetters: sum(of.map(({ deadLetters }) => deadLetters)),
+      ...oldestOf(of, now),
+    }));
+}
+
+function sum(figures: readonly (bigint | undefined)[]): bigint {
+  return figures.reduce<bigint>((total, figure) => total + (figure ?? 0n), 0n);
+}
+
+function oldestOf(parts: readonly SubscriptionPart[], now: Date) {
+  const times = parts.flatMap(({ oldestTime }) => (oldestTime === undefined ? [] : [oldestTime]));
+  const [oldestTime] = times.sort((one, other) => timestampMs(one) - timestampMs(other));
+  if (oldestTime === undefined) return {};
+  return { oldestTime, oldestAge: durationFromMs(Math.max(0, now.getTime() - timestampMs(oldestTime))) };
 }

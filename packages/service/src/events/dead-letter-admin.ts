@@ -29,7 +29,7 @@ import {
 } from "@rialto/rpc";
 import { eventErrors } from "./errors.ts";
 
-/** What dead letters are listed by: the event's id, then the subscription's name. */
+/** The sort keys of dead letters in a list: the event's id, then the subscription's name. */
 export const deadLetterKeys = [
   (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text),
   (text: string) => /^[a-z][a-z0-9-]{0,49}$/.test(text),
@@ -37,7 +37,7 @@ export const deadLetterKeys = [
 
 export const deadLetterBytes = messageSize(DeadLetterSchema);
 
-/** Serves what the subscriptions of this service have given up. */
+/** Serves the dead letters of this service's subscriptions. */
 export function deadLetterRoute({
   database: { sql },
   subscriptions,
@@ -48,7 +48,7 @@ export function deadLetterRoute({
   /** Whether the schema has an audit log. */
   readonly audits?: boolean;
 }): Route {
-  /** Says in the audit log what became of dead letters. */
+  /** Writes the new state of dead letters to the audit log. */
   async function audit(tx: Transaction, ctx: CallContext, subject: string, after: string): Promise<void> {
     if (!audits) return;
     await recordAudit(tx, auditOf(ctx, { subject, changes: [{ field: "state", before: "DEAD", after }] }));
@@ -88,7 +88,7 @@ export function deadLetterRoute({
         await audit(tx, ctx, `dead-letter:${subscription}/${eventId}`, "RETRY");
         return {};
       });
-      ctx.log.info({ subscription, event: eventId, actor: callerName(ctx.caller) }, "a dead letter is tried again");
+      ctx.log.info({ subscription, event: eventId, actor: callerName(ctx.caller) }, "dead letter retried");
       return fromJson(RetryDeadLetterResponseSchema, answer);
     },
 
@@ -101,7 +101,7 @@ export function deadLetterRoute({
       });
       const response = fromJson(RetryAllDeadLettersResponseSchema, answer);
       const actor = callerName(ctx.caller);
-      ctx.log.info({ subscription, retried: response.retried, actor }, "all dead letters are tried again");
+      ctx.log.info({ subscription, retried: response.retried, actor }, "all dead letters of a subscription retried");
       return response;
     },
 
@@ -115,13 +115,13 @@ export function deadLetterRoute({
         return {};
       });
       const actor = callerName(ctx.caller);
-      ctx.log.warn({ subscription, event: eventId, reason, actor }, "a dead letter was discarded");
+      ctx.log.warn({ subscription, event: eventId, reason, actor }, "dead letter discarded");
       return fromJson(DiscardDeadLetterResponseSchema, answer);
     },
   });
 }
 
-/** A subscription is known here where this process runs it, or where something of it is left from a time when one did. */
+/** Refuses a name that this process does not run as a subscription and has no pending events of. */
 async function requireKnown(sql: Sql, subscriptions: readonly Subscription[], name: string): Promise<void> {
   if (subscriptions.some((subscription) => subscription.name === name)) return;
   const [kept] = await sql`select 1 as kept from inbox_pending where subscription = ${name} limit 1`;

@@ -3,7 +3,7 @@ import { DeadLetterService } from "@rialto/contracts";
 import { createClient, createEndpoint, nextPageToken, reasonOf, type UserId, workOrigin } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { deadLetterRoute } from "../src/events/dead-letter-route.ts";
+import { deadLetterRoute } from "../src/events/dead-letter-admin.ts";
 
 const eventId = "01900000-0000-7000-8000-000000000001";
 

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runSchedule } from "../src/schedules/run-schedule.ts";
-import { every } from "../src/schedules/schedule.ts";
+import { every, runSchedule } from "../src/schedules/schedule.ts";
 
 let database: TestDatabase;
 
