@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import { auditColumns, type Database } from "@rialto/database";
 import { asc, gt, inArray, sql } from "drizzle-orm";
 import { v7 as uuid } from "uuid";
+import { fold, type LoggedOrderEvent } from "./order/events.ts";
 import { eventFromJson } from "./order/json.ts";
 import { orderOf, rowColumns, rowOf } from "./order/row.ts";
-import { fold, type LoggedEvent, type Order } from "./order/state.ts";
+import type { Order } from "./order/state.ts";
 import { auditEntry, orderEvent, orders } from "./schema.ts";
 
 /** Orders whose rows are locked in one transaction. Few: whoever wants to commit to one of them waits for as long as the page takes. */
@@ -118,8 +119,8 @@ function fieldsThatDiffer(row: Row | undefined, folded: Order): string[] {
     .map(([field]) => field);
 }
 
-function loggedEvent({ subjectId, version, time, type, payload }: LogRow): LoggedEvent {
-  return { orderId: subjectId, version, time, event: eventFromJson(type, payload) };
+function loggedEvent({ subjectId, version, time, type, payload }: LogRow): LoggedOrderEvent {
+  return { subjectId, version, time, event: eventFromJson(type, payload) };
 }
 
 /** Writes an order's row as it should be, whether there is one or not. */

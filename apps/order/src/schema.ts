@@ -1,13 +1,25 @@
-import { attemptColumns, attemptDue, auditTable, eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
+import {
+  attemptColumns,
+  attemptDue,
+  auditTable,
+  eventColumns,
+  idempotencyTable,
+  leaseTable,
+  oneOf,
+} from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { bigint, check, index, integer, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { activeStatuses, attentionReasons, orderStatuses, pendingActions, rejectionReasons } from "./statuses.ts";
 
 const schema = pgSchema("order");
 
+/** In SQL: the order is in a state in which the checkout has work (`isAtRest` of order/state.ts says the opposite) and does not wait for a person. */
+export const hasCheckoutWork = `attention_reason is null and (${oneOf("status", activeStatuses)} or pending_action is not null)`;
+
 /**
- * The orders as they stand: each row is its order's log folded, and its version the number of events. Amounts are minor units of
- * `currency`. The checks repeat what the domain promises, so that no defect of the code can store an order that cannot be.
+ * The current orders: each row is its order's log, folded, and its version is the number of events. Amounts are minor units of `currency`. The checks
+ * repeat what the domain promises, so that no defect of the code can store an impossible order.
  */
 export const orders = schema.table(
   "orders",
@@ -15,9 +27,7 @@ export const orders = schema.table(
     id: uuid("id").primaryKey(),
     version: integer("version").notNull(),
     userId: uuid("user_id").notNull(),
-    status: text("status", {
-      enum: ["PENDING", "STOCK_RESERVED", "CONFIRMED", "SHIPPED", "DELIVERED", "REJECTED", "CANCELLED"],
-    }).notNull(),
+    status: text("status", { enum: orderStatuses }).notNull(),
     items: jsonb("items").$type<readonly LineJson[]>().notNull(),
     currency: text("currency").notNull(),
     total: bigint("total", { mode: "bigint" }).notNull(),
@@ -25,11 +35,9 @@ export const orders = schema.table(
     refunded: bigint("refunded", { mode: "bigint" }).notNull(),
     paymentMethod: text("payment_method").notNull(),
     shippingAddress: jsonb("shipping_address").$type<AddressJson>(),
-    rejectionReason: text("rejection_reason", { enum: ["OUT_OF_STOCK", "PAYMENT_DECLINED", "QUANTITY_LIMIT"] }),
-    pendingAction: text("pending_action", { enum: ["SHIP", "CANCEL"] }),
-    attentionReason: text("attention_reason", {
-      enum: ["CAPTURE_REFUSED", "AUTHORIZATION_EXPIRED", "STOCK_LOST", "COMPENSATION_FAILED"],
-    }),
+    rejectionReason: text("rejection_reason", { enum: rejectionReasons }),
+    pendingAction: text("pending_action", { enum: pendingActions }),
+    attentionReason: text("attention_reason", { enum: attentionReasons }),
     attentionDetail: text("attention_detail"),
     attentionSince: timestamp("attention_since", { withTimezone: true }),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
@@ -38,15 +46,12 @@ export const orders = schema.table(
   },
   (table) => [
     check("orders_version", sql`version >= 1`),
-    check(
-      "orders_status",
-      sql`status in ('PENDING', 'STOCK_RESERVED', 'CONFIRMED', 'SHIPPED', 'DELIVERED', 'REJECTED', 'CANCELLED')`,
-    ),
+    check("orders_status", sql.raw(oneOf("status", orderStatuses))),
     check("orders_money", sql`total > 0 and 0 <= refunded and refunded <= captured and captured <= total`),
     check("orders_captured", sql`status not in ('SHIPPED', 'DELIVERED') or captured = total`),
     check(
       "orders_rejection",
-      sql`(status = 'REJECTED') = (rejection_reason is not null) and rejection_reason in ('OUT_OF_STOCK', 'PAYMENT_DECLINED', 'QUANTITY_LIMIT')`,
+      sql`(status = 'REJECTED') = (rejection_reason is not null) and ${sql.raw(oneOf("rejection_reason", rejectionReasons))}`,
     ),
     check(
       "orders_pending",
@@ -54,21 +59,19 @@ export const orders = schema.table(
     ),
     check(
       "orders_attention",
-      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and attention_reason in ('CAPTURE_REFUSED', 'AUTHORIZATION_EXPIRED', 'STOCK_LOST', 'COMPENSATION_FAILED')`,
+      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and ${sql.raw(oneOf("attention_reason", attentionReasons))}`,
     ),
-    // The two lists, newest first: the ids are UUIDv7, so they are in the order of the times.
+    // The two lists, newest first: the ids are UUIDv7, so they ascend with time.
     index("orders_user").on(table.userId, table.id),
     index("orders_status").on(table.status, table.id),
-    // What waits for a person, newest first. Few rows, one hopes.
+    // Orders that wait for a person, newest first. They are few.
     index("orders_attention").on(table.id).where(sql`attention_reason is not null`),
-    // What the sweeper looks for: orders that are not at rest, those first whose turn came first. It is `moving` of order/state.ts, in SQL.
-    index("orders_stalled")
-      .on(attemptDue, table.id)
-      .where(sql`attention_reason is null and (status in ('PENDING', 'STOCK_RESERVED') or pending_action is not null)`),
+    // What resume-stalled-checkouts looks for, those first whose next attempt is due first.
+    index("orders_stalled").on(attemptDue, table.id).where(sql.raw(hasCheckoutWork)),
   ],
 );
 
-/** The log: what happened to each order, in the order of its versions. Rows are only ever added. */
+/** The log: the events of each order, by version. Rows are only added. */
 export const orderEvent = schema.table("order_event", eventColumns(), (table) => [
   primaryKey({ columns: [table.subjectId, table.version] }),
 ]);
@@ -79,7 +82,7 @@ export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
 export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
 
-/** A line as jsonb keeps it: int64 as text, because JSON's numbers end at 2^53. */
+/** A line in jsonb: int64 as text, because a JSON number is exact only up to 2^53. */
 export type LineJson = {
   readonly productId: string;
   readonly name: string;
@@ -88,7 +91,7 @@ export type LineJson = {
   readonly total: string;
 };
 
-/** An address as jsonb keeps it. */
+/** An address in jsonb. */
 export type AddressJson = {
   readonly name: string;
   readonly lines: readonly string[];

@@ -1,12 +1,5 @@
-import {
-  apply,
-  fold,
-  type LoggedEvent,
-  type Order,
-  type OrderEvent,
-  type OrderState,
-  type Placed,
-} from "../src/order/state.ts";
+import { apply, fold, type LoggedOrderEvent, type OrderEvent, type PlacedEvent } from "../src/order/events.ts";
+import type { Order, OrderState } from "../src/order/state.ts";
 import type { Command } from "../src/order/transitions.ts";
 
 export const orderId = "01990000-0000-7000-8000-000000000001";
@@ -14,7 +7,7 @@ export const userId = "01990000-0000-7000-8000-0000000000aa";
 export const productId = "01990000-0000-7000-8000-0000000000bb";
 const begin = Date.UTC(2026, 0, 1);
 
-export const placed: Placed = {
+export const placed: PlacedEvent = {
   kind: "PLACED",
   userId,
   items: [{ productId, name: "Teapot", unitPrice: 1250n, quantity: 2, total: 2500n }],
@@ -25,20 +18,20 @@ export const placed: Placed = {
 };
 
 /** A log of these events, a second apart. */
-export function logOf(...events: readonly OrderEvent[]): LoggedEvent[] {
+export function logOf(...events: readonly OrderEvent[]): LoggedOrderEvent[] {
   return events.map((event, index) => ({
-    orderId,
+    subjectId: orderId,
     version: index + 1,
     time: new Date(begin + index * 1000),
     event,
   }));
 }
 
-export function appended(log: readonly LoggedEvent[], event: OrderEvent): LoggedEvent[] {
-  return [...log, { orderId, version: log.length + 1, time: new Date(begin + log.length * 1000), event }];
+export function appended(log: readonly LoggedOrderEvent[], event: OrderEvent): LoggedOrderEvent[] {
+  return [...log, { subjectId: orderId, version: log.length + 1, time: new Date(begin + log.length * 1000), event }];
 }
 
-export function orderFrom(log: readonly LoggedEvent[]): Order {
+export function orderFrom(log: readonly LoggedOrderEvent[]): Order {
   const order = fold(log);
   if (order === undefined) throw new Error("an empty log is no order");
   return order;
@@ -56,7 +49,7 @@ const attention = (reason: "CAPTURE_REFUSED" | "COMPENSATION_FAILED"): OrderEven
 });
 
 /** A log that leads to each state. */
-export const logTo: Readonly<Record<OrderState, readonly LoggedEvent[]>> = {
+export const logTo: Readonly<Record<OrderState, readonly LoggedOrderEvent[]>> = {
   PENDING: logOf(placed),
   STOCK_RESERVED: logOf(placed, reserved),
   REJECTING_WAITS: logOf(placed, reserved, attention("COMPENSATION_FAILED")),
@@ -98,5 +91,5 @@ export const commands = {
 /** The order after one more event, a second later. */
 export function afterEvent(order: Order, event: OrderEvent): Order {
   const time = new Date(order.updateTime.getTime() + 1000);
-  return apply(order, { orderId: order.id, version: order.version + 1, time, event });
+  return apply(order, { subjectId: order.id, version: order.version + 1, time, event });
 }

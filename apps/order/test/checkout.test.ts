@@ -114,7 +114,7 @@ describe("the checkout", () => {
   });
 
   it("says so when there is no such order", async () => {
-    await expect(advance()).rejects.toThrow("is not there");
+    await expect(advance()).rejects.toThrow("does not exist");
   });
 });
 

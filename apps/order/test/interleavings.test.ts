@@ -1,8 +1,8 @@
 import type { CallContext } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { LoggedEvent } from "../src/order/state.ts";
-import type { Change, OrderStore } from "../src/order/store.ts";
+import type { LoggedOrderEvent } from "../src/order/events.ts";
+import type { OrderChange, OrderStore } from "../src/order/store.ts";
 import type { Command } from "../src/order/transitions.ts";
 import { changeOrder } from "../src/requests/change-order.ts";
 import { logTo, orderId, userId } from "./builders.ts";
@@ -27,7 +27,7 @@ type Writer = () => Promise<string>;
 
 /** Two people's commands about one order, each by the loop of the handlers; reads and commits happen when `schedule` lets them. */
 function shop(
-  log: readonly LoggedEvent[],
+  log: readonly LoggedOrderEvent[],
   commands: readonly Command[],
   schedule: <T>(work: () => Promise<T>) => Promise<T>,
 ) {
@@ -35,7 +35,7 @@ function shop(
   store.seed(log);
   const orders = {
     read: (id: string) => schedule(() => store.read(id)),
-    commit: (change: Change) => schedule(() => store.commit(change)),
+    commit: (change: OrderChange) => schedule(() => store.commit(change)),
   } as unknown as OrderStore; // changeOrder reads and commits, and does no more
   const app = { orders, database: { sql: undefined as never } }; // without a key nothing is asked of it
   const ctx = {
@@ -66,7 +66,7 @@ const atOnce = <T>(work: () => Promise<T>) => work();
 
 /** One writer after the other, the first or the second first. */
 async function serially(
-  log: readonly LoggedEvent[],
+  log: readonly LoggedOrderEvent[],
   commands: readonly Command[],
   secondFirst: boolean,
 ): Promise<Result> {

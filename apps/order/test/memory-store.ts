@@ -1,23 +1,25 @@
-import { apply, fold, type LoggedEvent, type Order } from "../src/order/state.ts";
-import type { Change, Committed, InboxEntry } from "../src/order/store.ts";
+import type { InboxEntry } from "@rialto/database";
+import { apply, fold, type LoggedOrderEvent } from "../src/order/events.ts";
+import type { Order } from "../src/order/state.ts";
+import type { OrderChange, OrderCommitted } from "../src/order/store.ts";
 import { type Command, decide } from "../src/order/transitions.ts";
 
 /** Orders in memory, committed at the version they were decided on, as the real store does. */
 export interface MemoryStore {
   read(id: string): Promise<Order | undefined>;
-  commit(change: Change): Promise<Committed>;
+  commit(change: OrderChange): Promise<OrderCommitted>;
   /** Set by tests to get in the way of commits. */
-  beforeCommit: (change: Change) => void;
+  beforeCommit: (change: OrderChange) => void;
   readonly inbox: readonly InboxEntry[];
-  log(id: string): readonly LoggedEvent[];
-  seed(log: readonly LoggedEvent[]): void;
+  log(id: string): readonly LoggedOrderEvent[];
+  seed(log: readonly LoggedOrderEvent[]): void;
   /** Commits what a person, or a payment, says about an order. */
   tell(id: string, command: Command): Promise<void>;
   must(id: string): Order;
 }
 
 export function memoryStore(): MemoryStore {
-  const logs = new Map<string, LoggedEvent[]>();
+  const logs = new Map<string, LoggedOrderEvent[]>();
   const inbox: InboxEntry[] = [];
   const logOf = (id: string) => logs.get(id) ?? [];
   const store: MemoryStore = {
@@ -25,24 +27,24 @@ export function memoryStore(): MemoryStore {
     beforeCommit: () => undefined,
     read: async (id) => fold(logOf(id)),
     async commit(change) {
-      const { orderId, before, event, time } = change;
+      const { id, before, event, time } = change;
       store.beforeCommit(change);
-      const current = fold(logOf(orderId));
+      const current = fold(logOf(id));
       if (current?.version !== before?.version) return { kind: "CONFLICT" };
-      const logged = { orderId, version: (before?.version ?? 0) + 1, time, event };
+      const logged = { subjectId: id, version: (before?.version ?? 0) + 1, time, event };
       const order = apply(before, logged);
-      logs.set(orderId, [...logOf(orderId), logged]);
+      logs.set(id, [...logOf(id), logged]);
       if (change.inbox !== undefined) inbox.push(change.inbox);
-      return { kind: "COMMITTED", order };
+      return { kind: "COMMITTED", after: order };
     },
     log: logOf,
-    seed: (log) => void logs.set(log[0]?.orderId ?? "", [...log]),
+    seed: (log) => void logs.set(log[0]?.subjectId ?? "", [...log]),
     async tell(id, command) {
       const before = store.must(id);
-      const answer = decide(before, command);
-      if (answer.kind !== "EVENT") throw new Error(`${command.kind} came to ${JSON.stringify(answer)}`);
+      const decision = decide(before, command);
+      if (decision.kind !== "EVENT") throw new Error(`${command.kind} came to ${JSON.stringify(decision)}`);
       const time = new Date(before.updateTime.getTime() + 1000);
-      logs.set(id, [...logOf(id), { orderId: id, version: before.version + 1, time, event: answer.event }]);
+      logs.set(id, [...logOf(id), { subjectId: id, version: before.version + 1, time, event: decision.event }]);
     },
     must(id) {
       const order = fold(logOf(id));

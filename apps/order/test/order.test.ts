@@ -1,18 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkoutTopics } from "../src/checkout/advance.ts";
+import { apply, fold, type LoggedOrderEvent, type OrderEvent } from "../src/order/events.ts";
 import { eventFromJson, eventToJson } from "../src/order/json.ts";
 import { topicOf } from "../src/order/message.ts";
 import { orderOf, rowOf } from "../src/order/row.ts";
-import {
-  apply,
-  fold,
-  isAtRest,
-  type LoggedEvent,
-  type Order,
-  type OrderEvent,
-  type OrderState,
-} from "../src/order/state.ts";
+import { isAtRest, type Order, type OrderState } from "../src/order/state.ts";
 import { type Command, decide } from "../src/order/transitions.ts";
 import { appended, logOf, logTo, orderFrom, placed } from "./builders.ts";
 
@@ -31,7 +24,7 @@ describe("an order's log", () => {
     expect(eventFromJson("PLACED", payload)).toEqual({ ...placed, shippingAddress });
   });
 
-  const broken: readonly { readonly log: LoggedEvent[]; readonly why: string }[] = [
+  const broken: readonly { readonly log: LoggedOrderEvent[]; readonly why: string }[] = [
     { log: logOf({ kind: "STOCK_RESERVED" }), why: "begins with STOCK_RESERVED" },
     { log: logOf(placed, placed), why: "PLACED cannot follow PENDING" },
     { log: logOf(placed, { kind: "CONFIRMED" }), why: "CONFIRMED cannot follow PENDING" },

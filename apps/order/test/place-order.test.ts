@@ -1,7 +1,7 @@
 import { Refusal } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CatalogItem, placeOrder, type RequestedItem, type Total } from "../src/requests/place-order.ts";
+import { type CatalogItem, newOrder, type RequestedItem, type Total } from "../src/requests/place-order.ts";
 import { userId } from "./builders.ts";
 
 const [teapot, cup, lamp] = ["a1", "b2", "c3"].map((end) => `01990000-0000-7000-8000-0000000000${end}`) as [
@@ -17,7 +17,7 @@ const catalog: readonly CatalogItem[] = [
 
 function place(requested: readonly RequestedItem[], from = catalog, expectedTotal: Total | undefined = undefined) {
   const paid = { paymentMethod: "pm_test_approved", shippingAddress: undefined };
-  return placeOrder({ userId, requested, catalog: from, ...paid, expectedTotal });
+  return newOrder({ userId, requested, catalog: from, ...paid, expectedTotal });
 }
 
 function refusal(work: () => unknown): Pick<Refusal, "reason" | "fields" | "metadata"> {

@@ -33,6 +33,15 @@ export { poolerRefusal, readServerAddress, whyUnreachable } from "./connection/s
 export { type EmbeddedPostgres, runningEmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 export { type Combiner, createCombiner } from "./group-commit/batcher.ts";
 export type { Decision, Outcome } from "./group-commit/decision.ts";
+export {
+  type Change,
+  type Committed,
+  createEventStore,
+  type EventStore,
+  type InboxEntry,
+  type LoggedEvent,
+  type SubjectMapping,
+} from "./group-commit/event-store.ts";
 export { type CombinedCommit, createCombinedCommit } from "./group-commit/group-commit.ts";
 export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
@@ -42,4 +51,4 @@ export { installationOf, type SchemaSpec } from "./provisioning/migrations.ts";
 export { provision } from "./provisioning/provision.ts";
 export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./provisioning/roles.ts";
 export type { TableRights } from "./provisioning/table-rights.ts";
-export { eventColumns, idempotencyTable, leaseTable } from "./tables.ts";
+export { eventColumns, idempotencyTable, leaseTable, oneOf } from "./tables.ts";

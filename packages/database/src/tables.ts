@@ -63,3 +63,8 @@ export function eventColumns() {
     time: time("time").notNull(),
   };
 }
+
+/** SQL that holds where the column has one of these values, for a check or an index: `status in ('PENDING', 'CLOSED')`. */
+export function oneOf(column: string, values: readonly string[]): string {
+  return `${column} in (${values.map((value) => `'${value.replaceAll("'", "''")}'`).join(", ")})`;
+}

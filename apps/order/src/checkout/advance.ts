@@ -1,16 +1,17 @@
 import type { MessageShape } from "@bufbuild/protobuf";
 import type { OrderEventSchema } from "@rialto/contracts";
+import type { InboxEntry } from "@rialto/database";
 import type { Event } from "@rialto/events";
 import { isUnavailable, type Origin, reasonOf, workOrigin } from "@rialto/rpc";
 import { isAtRest, type Order, stateOf } from "../order/state.ts";
-import type { InboxEntry, OrderStore } from "../order/store.ts";
+import type { OrderStore } from "../order/store.ts";
 import { type Command, decide } from "../order/transitions.ts";
 import { type CheckoutCalls, checkout, type Step, undoRefused } from "./steps.ts";
 
-/** An order's whole life has fewer transitions. More rounds than this mean that a decision changes nothing. */
+/** No order has so many transitions. More rounds mean that a decision changes nothing. */
 const roundsMax = 30;
 
-/** Who the history names for what the saga decides. */
+/** The actor in the log of what the checkout decides. */
 const actor = "service:order";
 
 export interface CheckoutParts {
@@ -19,20 +20,20 @@ export interface CheckoutParts {
   readonly now: () => Date;
 }
 
-/** Why an order is advanced: on whose behalf, and the event that is consumed by it. */
+/** Why an order is advanced: the call context of its calls, and the event that the first commit consumes. */
 export interface Cause {
   readonly origin: Origin;
   readonly inbox?: InboxEntry | undefined;
 }
 
 export interface Checkout {
-  /** Brings the order to rest, step by step. Throws where a step cannot go on for now: call again later. */
+  /** Runs the steps that are due until the order is at rest. Throws where a step cannot go on for now: call it again later. */
   advance(orderId: string, cause: Cause): Promise<void>;
 }
 
 /**
- * Runs the checkout. Within the process one worker at a time runs an order: the events of its own steps come while it is still at
- * work, and would only do the same again. Between processes nothing is locked: the commit decides.
+ * Creates the checkout. In a process one worker at a time advances an order: the events of its own steps arrive while it still runs, and would only
+ * repeat them. Between processes nothing is locked: the commit decides.
  */
 export function createCheckout(parts: CheckoutParts): Checkout {
   const running = new Map<string, Promise<void>>();
@@ -51,7 +52,7 @@ export function createCheckout(parts: CheckoutParts): Checkout {
   };
 }
 
-/** The topics after which the saga has work. After all others an order is at rest. */
+/** The topics after which the checkout has work. After all others an order is at rest. */
 export const checkoutTopics = [
   "order.placed",
   "order.stock_reserved",
@@ -70,26 +71,28 @@ export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
 }
 
 async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }: Cause): Promise<void> {
-  // The first commit consumes the event. What comes after it has events of its own, should this process die now.
+  // The first commit consumes the event. Should this process die after it, the committed change has an event of its own.
   let consumes = inbox;
   for (let round = 0; round < roundsMax; round += 1) {
     origin.signal.throwIfAborted();
     const order = await parts.orders.read(orderId);
-    if (order === undefined) throw new Error(`order ${orderId} is not there`);
+    if (order === undefined) throw new Error(`order ${orderId} does not exist`);
     if (isAtRest(order)) return;
     const command = await nextCommand(parts.calls, order, origin).catch(async (error: unknown) => {
       if (await isOvertaken(parts, order, error)) return undefined;
       throw error;
     });
     if (command === undefined) continue;
-    const answer = decide(order, command);
-    if (answer.kind !== "EVENT")
-      throw new Error(`order ${orderId}: ${command.kind} came to ${JSON.stringify(answer)} in ${stateOf(order)}`);
+    const decision = decide(order, command);
+    if (decision.kind !== "EVENT")
+      throw new Error(
+        `order ${orderId}: ${command.kind} was decided as ${JSON.stringify(decision)} in ${stateOf(order)}`,
+      );
     const outcome = await parts.orders.commit(
       {
-        orderId,
+        id: orderId,
         before: order,
-        event: answer.event,
+        event: decision.event,
         time: parts.now(),
         actor,
         reason: "",
@@ -103,7 +106,7 @@ async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }:
   throw new Error(`order ${orderId} is not at rest after ${roundsMax} rounds`);
 }
 
-/** Runs what is due and says what to decide. */
+/** Runs the step that is due and returns the command to decide. */
 async function nextCommand(calls: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
   const state = stateOf(order);
   if (state === "CANCELLING") return compensate(checkout, { kind: "cancelled" }, calls, order, origin);
@@ -120,7 +123,7 @@ async function nextCommand(calls: CheckoutCalls, order: Order, origin: Origin): 
   throw new Error(`order ${order.id}: nothing is due in ${state}`);
 }
 
-/** Undoes the steps, the last one first, and then decides `command`, or what an undo that is refused for good comes to. */
+/** Undoes the steps, the last one first, and returns `command`, or the command of an undo that is refused permanently. */
 async function compensate(
   steps: readonly Step[],
   command: Command,
@@ -140,7 +143,7 @@ async function compensate(
   return command;
 }
 
-/** Whether a step failed because the order has moved on since it was read. An outage is one wherever the order stands. */
+/** Whether a step failed because the order has changed since it was read. An outage is one whatever the order's state. */
 async function isOvertaken(parts: CheckoutParts, order: Order, error: unknown): Promise<boolean> {
   if (isUnavailable(error)) return false;
   const fresh = await parts.orders.read(order.id);

@@ -1,35 +1,36 @@
 import type { MessageShape } from "@bufbuild/protobuf";
 import type { PaymentEventSchema } from "@rialto/contracts";
+import type { InboxEntry } from "@rialto/database";
 import type { Event } from "@rialto/events";
-import type { InboxEntry, OrderStore } from "../order/store.ts";
+import type { OrderStore } from "../order/store.ts";
 import { decide } from "../order/transitions.ts";
 
-/** Each round lost to another writer of the same order. An order has not so many at a time. */
-const roundsMax = 10;
+/** Attempts that may lose to other writers of the same order. An order never has so many at a time. */
+const attemptsMax = 10;
 
 /**
- * The handler of the subscription "order-refunds": what a payment gave back is recorded on its order. Reports that are late or come
- * twice change nothing, because they carry totals.
+ * The handler of the subscription "order-refunds": records the refunds of a payment on its order. Events that are late or come twice change nothing,
+ * because they carry totals.
  */
 export function recordRefund(app: { readonly orders: Pick<OrderStore, "read" | "commit">; now(): Date }) {
   return {
     async withEffect(event: Event<MessageShape<typeof PaymentEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
       const { orderId, captured, refunded } = event.payload;
-      for (let round = 0; round < roundsMax; round += 1) {
+      for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
         const before = await app.orders.read(orderId);
-        if (before === undefined) throw new Error(`order ${orderId} is not there`);
-        const answer = decide(before, {
+        if (before === undefined) throw new Error(`order ${orderId} does not exist`);
+        const decision = decide(before, {
           kind: "recordRefund",
           captured: captured?.minorUnits ?? 0n,
           refunded: refunded?.minorUnits ?? 0n,
         });
-        if (answer.kind === "NOTHING") return;
-        if (answer.kind === "REFUSED") throw new Error(`order ${orderId}: its refund is refused: ${answer.reason}`);
+        if (decision.kind === "NOTHING") return;
+        if (decision.kind === "REFUSED") throw new Error(`order ${orderId}: the refund is refused: ${decision.reason}`);
         const outcome = await app.orders.commit(
           {
-            orderId,
+            id: orderId,
             before,
-            event: answer.event,
+            event: decision.event,
             time: app.now(),
             actor: "service:payment",
             reason: "",
@@ -40,7 +41,7 @@ export function recordRefund(app: { readonly orders: Pick<OrderStore, "read" | "
         );
         if (outcome.kind === "COMMITTED") return;
       }
-      throw new Error(`order ${orderId}: other changes came first ${roundsMax} times`);
+      throw new Error(`order ${orderId}: lost to other changes ${attemptsMax} times`);
     },
   };
 }

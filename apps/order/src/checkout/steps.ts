@@ -1,10 +1,11 @@
 import { type InventoryService, Payment_Status, type PaymentService } from "@rialto/contracts";
 import { type Client, callErrors, type Origin, refuse } from "@rialto/rpc";
-import type { AttentionReason, Order, RejectionReason } from "../order/state.ts";
+import type { Order } from "../order/state.ts";
 import type { Command } from "../order/transitions.ts";
+import type { AttentionReason, RejectionReason } from "../statuses.ts";
 
 /**
- * The checkout: what brings an order from where it stands to where it rests. `advance.ts` runs this table.
+ * The checkout: the steps that bring an order to a state in which it rests. `advance.ts` runs this table.
  *
  *     PENDING --reserve-stock--> STOCK_RESERVED --authorize-payment--> CONFIRMED (at rest)
  *        |                            |
@@ -23,27 +24,25 @@ import type { Command } from "../order/transitions.ts";
  *        v
  *     waits for a person: COMPENSATION_FAILED --CancelOrder by an admin--> CANCELLING
  *
- * **Who owns what.** The order row and its log belong to this service and change only by a commit at the version that was read.
- * The reservation belongs to the product service, the payment to the payment service; each keeps one per order, by the order's id.
+ * **Who owns what.** The order's row and log belong to this service and change only by a commit at the version that was read. The reservation belongs
+ * to the product service, the payment to the payment service. Each keeps one per order, by the order's id.
  *
- * **Theory of operation.** What is about to be done is stored before it is done: the state names the steps that may run, so
- * whoever finds the order knows what to do. A step's effect is keyed by the order's id, so running it twice is running it once.
- * Then the decision is committed at the version that the step began with. Only reserve-stock may lead to STOCK_RESERVED, only
- * authorize-payment to CONFIRMED, only the SHIPPING steps to SHIPPED, only the undos to CANCELLED.
+ * **Theory of operation.** A step's effect is announced before it happens: the order's state names the steps that may run, so any worker that reads the
+ * order knows what to do. The effect is keyed by the order's id: running a step twice has one effect. Then the decision is committed at the version that
+ * the step began with. Only reserve-stock may lead to STOCK_RESERVED, only authorize-payment to CONFIRMED, only the SHIPPING steps to SHIPPED, only
+ * the undos to CANCELLED.
  *
- * **What may run at the same time.** Any number of workers on one order: the event, its repetition, the sweeper, another replica. All
- * but one lose the commit, read again and decide again. A person's request is such a commit too: a cancel that comes while a step is
- * in flight makes that step's commit fail, and the next round undoes the step. A worker that was frozen meanwhile may act late: every
- * undo leaves a tombstone where there was nothing to undo, so the late action is refused, and its commit fails. SHIP and CANCEL
- * exclude each other in the log, so no capture is begun for an order that is being cancelled.
+ * **What may run at the same time.** Any number of workers on one order: the event, its redelivery, the schedule, another replica. All but one lose the
+ * commit, read again and decide again. A person's request is such a commit too: a cancellation during a step makes that step's commit fail, and the next
+ * round undoes the step. A worker that was frozen may act late: an undo that finds nothing to undo leaves a tombstone, so the late action is refused, and
+ * its commit fails. SHIP and CANCEL exclude each other in the log, so no capture begins for an order that is being cancelled.
  *
- * **A refusal for good is one for ever.** That there is too little in stock is true for a moment only, so both services keep their "no" with
- * the order and give it again, whatever has become of stock or card. A capture may be tried again by a person: its "no" is kept with the
- * version that asked. Hence what is decided on a refusal, and undone for it before the commit, cannot be contradicted by a worker that
- * asks later.
+ * **A permanent refusal stays one.** Stock can be too low for a moment only, so both services store their refusal with the order and repeat it, whatever
+ * happens to the stock or the card. A person may have a capture tried again: its refusal is stored with the version that asked. Hence a decision on a
+ * refusal, and the undos before its commit, cannot be contradicted by a worker that asks later.
  *
- * **What fails.** When a service is down the step throws and is tried again later, forever; nothing is decided. What is refused for
- * good is decided at once by `onRefused`; a rejection first undoes the steps before it. An undo that is refused for good leaves the order to a person.
+ * **What fails.** When a service is down the step throws and is tried again later, without end; nothing is decided. A permanent refusal is decided at once
+ * by `onRefused`; a rejection first undoes the steps before it. An undo that is refused permanently leaves the order to a person.
  */
 export const checkout: readonly Step[] = [
   { name: "reserve-stock", at: "PENDING", run: reserveStock, undo: releaseStock, onRefused: reservationRefused },
@@ -58,7 +57,7 @@ export const checkout: readonly Step[] = [
   { name: "commit-stock", at: "SHIPPING", run: commitStock, onRefused: stockLost },
 ];
 
-/** The services that the saga acts on, by what it asks of them. */
+/** The calls to other services that the steps make. */
 export interface CheckoutCalls {
   readonly stock: Pick<Client<typeof InventoryService>, "reserveStock" | "releaseStock" | "commitStock">;
   readonly payments: Pick<Client<typeof PaymentService>, "authorizePayment" | "capturePayment" | "voidPayment">;
@@ -66,13 +65,13 @@ export interface CheckoutCalls {
 
 export interface Step {
   readonly name: string;
-  /** The state that says that this step is due. Steps of one state run one after the other. */
+  /** The state in which this step runs. Steps of one state run in the table's order. */
   readonly at: "PENDING" | "STOCK_RESERVED" | "SHIPPING";
-  /** The effect, and what to decide once it is there; undefined where the next step of the state decides. */
+  /** Has the effect, and returns the command to decide then; undefined where the next step of the state decides. */
   readonly run: (calls: CheckoutCalls, order: Order, origin: Origin) => Promise<Command | undefined>;
-  /** Takes the effect back, or sees to it that it never comes. A step without one is past the point of no return. */
+  /** Reverts the effect, or prevents it. A step without one is past the point of no return. */
   readonly undo?: (calls: CheckoutCalls, order: Order, origin: Origin) => Promise<void>;
-  /** What to decide when the step is refused for this reason; undefined where the reason is no answer but a defect. */
+  /** The command to decide when the step is refused for this reason; undefined where the reason is a defect. */
   readonly onRefused: (reason: string, order: Order) => Command | undefined;
 }
 
@@ -88,7 +87,7 @@ async function releaseStock({ stock }: CheckoutCalls, order: Order, origin: Orig
 
 function reservationRefused(reason: string): Command | undefined {
   if (reason === "QUANTITY_LIMIT") return { kind: "reject", reason };
-  // RESERVATION_RELEASED: this worker is late and the order has moved on. Its commit will tell.
+  // RESERVATION_RELEASED: this worker is late and the order has changed. Its commit will conflict.
   return rejectFor(reason, ["OUT_OF_STOCK", "PRODUCT_NOT_FOUND", "RESERVATION_RELEASED"], "OUT_OF_STOCK");
 }
 
@@ -111,9 +110,9 @@ async function voidPayment({ payments }: CheckoutCalls, order: Order, origin: Or
 }
 
 function paymentRefused(reason: string): Command | undefined {
-  // There is a payment with other figures, which may hold or have taken money: neither a retry nor a rejection makes that good.
+  // A payment with other figures exists, which may hold or have captured money. Neither a retry nor a rejection repairs that.
   if (reason === "PAYMENT_MISMATCH") return raise("COMPENSATION_FAILED", reason);
-  // PAYMENT_VOIDED: as RESERVATION_RELEASED above.
+  // PAYMENT_VOIDED: like RESERVATION_RELEASED above.
   return rejectFor(reason, ["PAYMENT_DECLINED", "PAYMENT_VOIDED"], "PAYMENT_DECLINED");
 }
 
@@ -136,11 +135,11 @@ async function commitStock({ stock }: CheckoutCalls, order: Order, origin: Origi
 
 function stockLost(reason: string, order: Order): Command | undefined {
   if (reason !== "RESERVATION_NOT_FOUND" && reason !== "RESERVATION_RELEASED") return undefined;
-  // The step before has captured. The order says so, so that the money can be found and given back.
+  // The step before has captured. The order records it, so that the money can be found and refunded.
   return { ...raise("STOCK_LOST", reason), captured: order.total };
 }
 
-/** What to decide when an undo is refused for this reason; undefined where the reason is no answer but a defect. */
+/** The command to decide when an undo is refused for this reason; undefined where the reason is a defect. */
 export function undoRefused(reason: string): Command | undefined {
   const refused = ["RESERVATION_COMMITTED", "PAYMENT_CAPTURED", "VOID_REFUSED"].includes(reason);
   return refused ? raise("COMPENSATION_FAILED", reason) : undefined;

@@ -1,15 +1,19 @@
-import { create, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { create, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   Attention_Reason,
+  CreateOrderResponseSchema,
   Order_PendingAction,
   Order_RejectionReason,
   Order_Status,
   OrderEvent_Kind,
   OrderEventSchema,
+  type Order as OrderMessage,
   type OrderSchema,
 } from "@rialto/contracts";
-import type { Order, OrderEvent } from "./state.ts";
+import type { JsonValue } from "@rialto/database";
+import type { OrderEvent } from "./events.ts";
+import type { Order } from "./state.ts";
 
 /** The order as the contract shows it. */
 export function orderMessage(order: Order): MessageInitShape<typeof OrderSchema> {
@@ -46,10 +50,10 @@ export function orderMessage(order: Order): MessageInitShape<typeof OrderSchema>
   };
 }
 
-/** What is published of an event: ids, amounts and states, no personal data. `order` is the order after it. */
-export function orderEventMessage(order: Order, kind: OrderEvent["kind"]): MessageShape<typeof OrderEventSchema> {
+/** What is published of an event: ids, amounts and statuses, no personal data. `order` is the order after it. */
+export function orderEventMessage(order: Order, { kind }: OrderEvent) {
   const money = (minorUnits: bigint) => ({ currencyCode: order.currency, minorUnits });
-  return create(OrderEventSchema, {
+  const message = create(OrderEventSchema, {
     orderId: order.id,
     userId: order.userId,
     version: order.version,
@@ -60,9 +64,29 @@ export function orderEventMessage(order: Order, kind: OrderEvent["kind"]): Messa
     refunded: money(order.refunded),
     ...(order.rejectionReason && { rejectionReason: Order_RejectionReason[order.rejectionReason] }),
   });
+  return { topic: topicOf(kind), payload: toJson(OrderEventSchema, message) };
 }
 
 /** The topic of an event, as the contract names it: "order.stock_reserved". */
 export function topicOf(kind: OrderEvent["kind"]): string {
   return `order.${kind.toLowerCase()}`;
+}
+
+/** The response of a call that placed or changed an order. */
+export type OrderResponse = { order?: MessageInitShape<typeof OrderSchema> | OrderMessage };
+
+// CreateOrder, CancelOrder, ShipOrder and DeliverOrder answer the same one field, so one schema writes and reads the responses of all of them.
+
+/** The response with this order in proto3 JSON, to be stored with an idempotency key. */
+export function responseToJson(order: Order): JsonValue {
+  return toJson(CreateOrderResponseSchema, create(CreateOrderResponseSchema, { order: orderMessage(order) }));
+}
+
+/** Reads a stored response. A newer version may have written it while this one still runs: fields that this one does not know are left out. */
+export function responseFromJson(json: JsonValue): OrderResponse {
+  // Both types mean JSON; protobuf's allows its arrays to be changed, which fromJson does not do.
+  const { order } = fromJson(CreateOrderResponseSchema, json as Parameters<typeof fromJson>[1], {
+    ignoreUnknownFields: true,
+  });
+  return order === undefined ? {} : { order };
 }

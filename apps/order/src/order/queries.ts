@@ -1,25 +1,27 @@
 import { claimAttempts, type Database } from "@rialto/database";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
-import { orderEvent, orders } from "../schema.ts";
+import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
+import type { OrderStatus } from "../statuses.ts";
+import type { LoggedOrderEvent } from "./events.ts";
 import { eventFromJson } from "./json.ts";
 import { orderOf } from "./row.ts";
-import type { LoggedEvent, Order, OrderStatus } from "./state.ts";
+import type { Order } from "./state.ts";
 
-/** Above every UUID that an order can have: where a list that goes downwards begins. */
+/** Above every UUID that an order can have: where a descending list begins. */
 const aboveAll = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Pauses between two tries to bring a stalled order to rest. */
+/** Pauses between two attempts to resume an order. */
 const stalledDelayMsMin = 10_000;
 const stalledDelayMsMax = 60_000;
 
-/** One entry of an order's log, with who did it. */
-export interface HistoryEntry extends LoggedEvent {
+/** An event of an order's log, with who caused it and why. */
+export interface HistoryEntry extends LoggedOrderEvent {
   readonly actor: string;
   readonly reason: string;
   readonly traceparent: string;
 }
 
-/** Which orders a list is about. */
+/** Narrows a list of orders. Undefined fields do not. */
 export interface OrderFilter {
   readonly userId: string | undefined;
   readonly status: OrderStatus | undefined;
@@ -27,26 +29,26 @@ export interface OrderFilter {
   readonly attention: boolean;
 }
 
-/** What is asked of the orders that are stored. */
+/** The reads of the order store. */
 export interface OrderQueries {
   read(id: string): Promise<Order | undefined>;
-  /** Newest first, from after the order with that id. */
+  /** Returns orders, newest first, that come after the order with that id. */
   list(filter: OrderFilter, page: { readonly after: string | undefined; readonly limit: number }): Promise<Order[]>;
-  /** Oldest first, from after that version. */
+  /** Returns an order's log, oldest event first, after that version. */
   history(orderId: string, page: { readonly after: number; readonly limit: number }): Promise<HistoryEntry[]>;
-  /** Those of these orders that have moved past the version that is known of them. */
+  /** Returns those of these orders that have a newer version than the known one. */
   changed(known: ReadonlyMap<string, number>): Promise<Order[]>;
   /**
-   * Takes orders that are not at rest and were not touched since, to bring them to rest: those first whose turn came first. Each is taken again only
-   * after a pause that grows as long as nothing moves it, so one that always fails does not stand before the others.
+   * Claims orders that the checkout has work for and that did not change since then. Those whose next attempt is due first come first. Each claim
+   * postpones the order's next attempt, longer each time until the order changes, so that orders that always fail do not block the others.
    */
   claimStalled(o: { readonly untouchedSince: Date; readonly limit: number }): Promise<readonly string[]>;
 }
 
-/** What a list of orders can be narrowed down by. */
+/** The parts of a filter. */
 type ListPart = "user" | "status" | "attention";
 
-/** The queries of the order service, each prepared once. */
+/** Prepares the queries. */
 export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "sql">): OrderQueries {
   const param = sql.placeholder;
   const byId = orm
@@ -102,7 +104,7 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
       return row && orderOf(row);
     },
     async list({ userId, status, attention }, { after = aboveAll, limit }) {
-      // Each filter that is set is a bit: the lists stand in the order of these numbers, so there is one for each.
+      // Each filter that is set is a bit of the index.
       const which = (userId === undefined ? 0 : 1) + (status === undefined ? 0 : 2) + (attention ? 4 : 0);
       const rows = (await lists[which]?.execute({ after, limit, userId, status })) ?? [];
       return rows.map(orderOf);
@@ -110,7 +112,7 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
     async history(orderId, page) {
       const rows = await log.execute({ orderId, ...page });
       return rows.map((row) => ({
-        orderId: row.subjectId,
+        subjectId: row.subjectId,
         version: row.version,
         time: row.time,
         event: eventFromJson(row.type, row.payload),
@@ -127,8 +129,7 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
       const claimed = await claimAttempts<{ id: string }>(text, {
         ...o,
         table: "orders",
-        // The predicate of the index orders_stalled, word for word.
-        among: text`attention_reason is null and (status in ('PENDING', 'STOCK_RESERVED') or pending_action is not null)`,
+        among: text.unsafe(hasCheckoutWork),
         delayMsMin: stalledDelayMsMin,
         delayMsMax: stalledDelayMsMax,
       });

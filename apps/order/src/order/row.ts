@@ -1,9 +1,9 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import type { JsonValue } from "@rialto/database";
 import type { orders } from "../schema.ts";
 import { addressToJson, linesFromJson, linesToJson } from "./json.ts";
 import type { Attention, Order } from "./state.ts";
 
-/** The columns that the combined commit writes beside id and version, with their Postgres types. */
+/** The columns that the event store writes, without id and version, with their Postgres types. */
 export const rowColumns = {
   user_id: "uuid",
   status: "text",
@@ -23,8 +23,8 @@ export const rowColumns = {
   update_time: "timestamptz",
 } as const;
 
-/** The order as the row that the combined commit writes. */
-export function rowOf(order: Order): JsonObject & Record<keyof typeof rowColumns, unknown> {
+/** The order as the row that the event store writes. */
+export function rowOf(order: Order): Record<keyof typeof rowColumns, JsonValue> {
   const { attention, shippingAddress } = order;
   return {
     user_id: order.userId,
@@ -46,10 +46,10 @@ export function rowOf(order: Order): JsonObject & Record<keyof typeof rowColumns
   };
 }
 
-/** The order that a row holds. */
+/** Reads an order from its row. */
 export function orderOf(row: typeof orders.$inferSelect): Order {
   const { attentionReason, attentionDetail, attentionSince, ...others } = row;
-  // How often the sweeper has tried it is none of the order's.
+  // The attempts to resume it are not part of the order.
   const { attempts: _attempts, attemptVersion: _version, nextAttemptTime: _time, ...rest } = others;
   return {
     ...rest,
@@ -66,6 +66,6 @@ function attentionOf(
   detail: string | null,
   since: Date | null,
 ): Attention | undefined {
-  // The row's check sees to it that all three are there, or none.
+  // The row's check ensures that all three are set, or none.
   return reason === null || detail === null || since === null ? undefined : { reason, detail, since };
 }

@@ -1,18 +1,11 @@
-import {
-  type AttentionReason,
-  type Order,
-  type OrderEvent,
-  type OrderState,
-  type OrderStatus,
-  type PendingAction,
-  type RejectionReason,
-  stateOf,
-} from "./state.ts";
+import type { AttentionReason, OrderStatus, PendingAction, RejectionReason } from "../statuses.ts";
+import type { OrderEvent } from "./events.ts";
+import { type Order, type OrderState, orderStates, stateOf } from "./state.ts";
 
-/** What can be asked of an order: the first four by people, the rest by the saga and by what payments report. */
+/** The commands: the first four come from people, the others from the checkout and from payment events. */
 export type Command =
   | { readonly kind: "requestShip" }
-  /** A customer's request leaves an order that waits for a person to that person; an admin's settles it. */
+  /** From a customer, who cannot cancel an order that waits for a person. An admin can: `settleByCancel`. */
   | { readonly kind: "requestCancel" }
   | { readonly kind: "settleByCancel" }
   | { readonly kind: "deliver" }
@@ -25,13 +18,13 @@ export type Command =
       readonly kind: "raiseAttention";
       readonly reason: AttentionReason;
       readonly detail: string;
-      /** What is known to have been taken. Without it, what the order says. */
+      /** The amount that is known to be captured; without it, the order's own. */
       readonly captured?: bigint;
     }
-  /** The payment's totals. Money that moved is recorded wherever the order stands. */
+  /** The payment's totals. Allowed in every state: the money has moved already. */
   | { readonly kind: "recordRefund"; readonly captured: bigint; readonly refunded: bigint };
 
-/** Why people are refused: reasons of the contract. */
+/** Why a person's command is refused: reasons of the contract. */
 export type RefusalReason =
   | "ORDER_CLOSED"
   | "ORDER_SHIPPED"
@@ -40,11 +33,11 @@ export type RefusalReason =
   | "SHIPPING_REQUESTED"
   | "CANCELLATION_REQUESTED";
 
-/** Why the saga and reports are refused. No person can cause these: they are for the logs. */
+/** Why a command of the checkout or of a payment event is refused. No person can cause these: they are for the log. */
 export type StepRefusalReason = "OUT_OF_TURN" | "AMOUNT_IMPOSSIBLE";
 
-/** What a command comes to: an event to commit, nothing because it is so already, or a refusal. */
-export type Answer =
+/** The result of a command: an event to commit, nothing because it is done already, or a refusal. */
+export type Decision =
   | { readonly kind: "EVENT"; readonly event: OrderEvent }
   | { readonly kind: "NOTHING" }
   | { readonly kind: "REFUSED"; readonly reason: RefusalReason | StepRefusalReason };
@@ -52,25 +45,14 @@ export type Answer =
 type Rule = "ALLOW" | "NOTHING" | RefusalReason | "OUT_OF_TURN";
 type Row = Readonly<Record<OrderState, Rule>>;
 
-const everywhere = (rule: Rule): Row => ({
-  PENDING: rule,
-  STOCK_RESERVED: rule,
-  REJECTING_WAITS: rule,
-  CONFIRMED: rule,
-  SHIPPING: rule,
-  SHIPPING_WAITS: rule,
-  CANCELLING: rule,
-  CANCELLING_WAITS: rule,
-  SHIPPED: rule,
-  DELIVERED: rule,
-  REJECTED: rule,
-  CANCELLED: rule,
-});
+const everywhere = (rule: Rule): Row =>
+  // Object.fromEntries does not say which keys it returns: they are all states.
+  Object.fromEntries(orderStates.map((state) => [state, rule])) as Record<OrderState, Rule>;
 
 const closed = { DELIVERED: "ORDER_CLOSED", REJECTED: "ORDER_CLOSED", CANCELLED: "ORDER_CLOSED" } as const;
 const cancelling = { CANCELLING: "CANCELLATION_REQUESTED", CANCELLING_WAITS: "CANCELLATION_REQUESTED" } as const;
 const shipping = { SHIPPING: "SHIPPING_REQUESTED", SHIPPING_WAITS: "SHIPPING_REQUESTED" } as const;
-/** A saga step that was overtaken: what it asked for was refused by a person's request, or the order has ended. */
+/** For a step of the checkout that was overtaken by a person's request, or by the end of the order. */
 const overtaken: Row = { ...everywhere("OUT_OF_TURN"), ...cancelling, ...closed };
 const past = { CONFIRMED: "NOTHING", SHIPPING: "NOTHING", SHIPPING_WAITS: "NOTHING", SHIPPED: "NOTHING" } as const;
 
@@ -115,15 +97,15 @@ const transitions: Readonly<Record<Command["kind"], Row>> = {
   recordRefund: everywhere("ALLOW"),
 };
 
-/** What the command comes to for the order as it stands. Total: it never throws and never leaves a pair out. */
-export function decide(order: Order, command: Command): Answer {
+/** Decides a command on an order. Total: it never throws, and every pair of command and state has a rule. */
+export function decide(order: Order, command: Command): Decision {
   const rule = transitions[command.kind][stateOf(order)];
-  if (rule === "ALLOW") return answer(order, command);
+  if (rule === "ALLOW") return eventFor(order, command);
   if (rule === "NOTHING") return { kind: "NOTHING" };
   return refused(rule);
 }
 
-function answer(order: Order, command: Command): Answer {
+function eventFor(order: Order, command: Command): Decision {
   switch (command.kind) {
     case "requestShip":
       return event({ kind: "SHIP_REQUESTED" });
@@ -153,14 +135,14 @@ function answer(order: Order, command: Command): Answer {
   }
 }
 
-/** Where each rejection comes from: a declined card cannot reject what is not reserved yet. */
+/** The status that each rejection follows: a declined card cannot reject an order whose stock is not reserved yet. */
 const rejectedAt = {
   OUT_OF_STOCK: "PENDING",
   QUANTITY_LIMIT: "PENDING",
   PAYMENT_DECLINED: "STOCK_RESERVED",
 } as const satisfies Readonly<Record<RejectionReason, OrderStatus>>;
 
-/** What was being done when each kind of attention is raised. */
+/** The pending action during which each kind of attention is raised. */
 const raisedBy: Readonly<Record<AttentionReason, PendingAction | undefined>> = {
   CAPTURE_REFUSED: "SHIP",
   AUTHORIZATION_EXPIRED: "SHIP",
@@ -168,9 +150,9 @@ const raisedBy: Readonly<Record<AttentionReason, PendingAction | undefined>> = {
   COMPENSATION_FAILED: "CANCEL",
 };
 
-function raise(order: Order, command: Extract<Command, { kind: "raiseAttention" }>): Answer {
+function raise(order: Order, command: Extract<Command, { kind: "raiseAttention" }>): Decision {
   const { reason, detail, captured = order.captured } = command;
-  // A rejection that could not give the stock back has no pending action.
+  // A rejection whose stock could not be released has no pending action.
   const fits =
     order.pendingAction === undefined ? reason === "COMPENSATION_FAILED" : order.pendingAction === raisedBy[reason];
   if (!fits) return refused("OUT_OF_TURN");
@@ -178,17 +160,17 @@ function raise(order: Order, command: Extract<Command, { kind: "raiseAttention" 
   return event({ kind: "ATTENTION_RAISED", reason, detail, captured });
 }
 
-function refund(order: Order, { captured, refunded }: Extract<Command, { kind: "recordRefund" }>): Answer {
-  // Reports can arrive late and out of order. What was given back only grows, so the larger total is the newer.
+function refund(order: Order, { captured, refunded }: Extract<Command, { kind: "recordRefund" }>): Decision {
+  // Payment events can arrive late and out of order. The refunded total only grows, so the larger one is the newer.
   if (refunded <= order.refunded) return { kind: "NOTHING" };
   if (captured < order.captured || captured > order.total || refunded > captured) return refused("AMOUNT_IMPOSSIBLE");
   return event({ kind: "REFUNDED", captured, refunded });
 }
 
-function event(what: OrderEvent): Answer {
-  return { kind: "EVENT", event: what };
+function event(decided: OrderEvent): Decision {
+  return { kind: "EVENT", event: decided };
 }
 
-function refused(reason: RefusalReason | StepRefusalReason): Answer {
+function refused(reason: RefusalReason | StepRefusalReason): Decision {
   return { kind: "REFUSED", reason };
 }

@@ -13,13 +13,14 @@ import {
 import { type CallContext, callErrors, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { orderMessage } from "../order/message.ts";
-import type { Order, OrderStatus } from "../order/state.ts";
+import type { Order } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
+import type { OrderStatus } from "../statuses.ts";
 
 const orderBytes = messageSize(OrderSchema);
 const entryBytes = messageSize(OrderHistoryEntrySchema);
 
-/** Lists orders, newest first. A customer's list is their own; naming another account is refused, whether it exists or not. */
+/** Lists orders, newest first. A customer sees their own; naming another account is refused, whether it exists or not. */
 export async function listOrders(
   orders: Pick<OrderStore, "list">,
   request: ListOrdersRequest,
@@ -33,7 +34,7 @@ export async function listOrders(
   return { orders: page.messages, nextPageToken: page.nextPageToken };
 }
 
-/** Lists what happened to an order, oldest first. */
+/** Lists the events of an order, oldest first. */
 export async function listHistory(
   orders: Pick<OrderStore, "history">,
   order: Order,
@@ -69,11 +70,11 @@ function userOf({ userId }: ListOrdersRequest, { caller }: CallContext): string 
 
 function statusOf(status: Order_Status): OrderStatus | undefined {
   if (status === Order_Status.STATUS_UNSPECIFIED) return undefined;
-  // The enum's other names are the domain's, and the contract lets no number through that is not among them.
+  // The enum's other names are `orderStatuses`, and the contract's validation accepts no other number.
   return Order_Status[status] as OrderStatus;
 }
 
-/** Nine digits: more events than any order has, and still an int4. */
+/** At most nine digits: more events than any order has, and still an int4. */
 function isVersion(text: string): boolean {
   return /^\d{1,9}$/.test(text);
 }

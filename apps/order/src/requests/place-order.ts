@@ -1,17 +1,92 @@
-import { callErrors, refuse } from "@rialto/rpc";
+import type { CreateOrderRequest, ProductService, UserService } from "@rialto/contracts";
+import { type Database, replay } from "@rialto/database";
+import { type CallContext, type Client, callErrors, reasonOf, refuse } from "@rialto/rpc";
+import type { Config } from "@rialto/service";
+import { v7 as newId } from "uuid";
 import { errors } from "../errors.ts";
-import type { Address, OrderLine, Placed } from "../order/state.ts";
+import type { PlacedEvent } from "../order/events.ts";
+import { type OrderResponse, responseFromJson } from "../order/message.ts";
+import type { Address, OrderLine } from "../order/state.ts";
+import type { OrderStore } from "../order/store.ts";
+import { commitForCall } from "./change-order.ts";
 
-/** The most that one order may cost, in minor units: a thousand million of a currency with cents. */
+/** The largest total of an order, in minor units: a thousand million of a currency with cents. */
 const orderTotalMinorUnitsMax = 100_000_000_000n;
 
-/** One line of what is asked for. */
+export interface PlaceOrderApp {
+  readonly orders: OrderStore;
+  readonly database: Pick<Database, "sql">;
+  readonly config: Pick<Config, "requireConfirmedEmail">;
+  readonly calls: {
+    readonly users: Pick<Client<typeof UserService>, "getUser">;
+    readonly products: Pick<Client<typeof ProductService>, "batchGetProducts">;
+  };
+}
+
+/** Places an order at the catalog's current names and prices. */
+export async function placeOrder(
+  app: PlaceOrderApp,
+  request: CreateOrderRequest,
+  ctx: CallContext,
+): Promise<OrderResponse> {
+  const earlier = await replay(app.database.sql, ctx.idempotencyKey);
+  if (earlier !== undefined) return responseFromJson(earlier);
+  requireConfirmedEmail(app, ctx);
+  const productIds = request.items.map((item) => item.productId);
+  const [userId, catalog] = await Promise.all([customerOf(app, ctx), catalogItems(app, productIds, ctx)]);
+  const event = newOrder({
+    userId,
+    requested: request.items,
+    catalog,
+    paymentMethod: request.paymentMethod,
+    shippingAddress: request.shippingAddress,
+    expectedTotal: request.expectedTotal && {
+      currency: request.expectedTotal.currencyCode,
+      minorUnits: request.expectedTotal.minorUnits,
+    },
+  });
+  const response = await commitForCall(app.orders, { id: newId(), before: undefined, event, reason: "" }, ctx);
+  if (response === undefined) throw refuse(callErrors.CHANGED_MEANWHILE);
+  return response;
+}
+
+/** Refuses an account without a confirmed e-mail address, where the shop requires one. The access token says so; a refresh updates it. */
+function requireConfirmedEmail({ config }: PlaceOrderApp, { caller }: CallContext): void {
+  if (config.requireConfirmedEmail && caller.kind === "user" && caller.emailConfirmed === false)
+    throw refuse(errors.EMAIL_UNCONFIRMED);
+}
+
+/** The customer of the new order: the caller, whose account must still exist. */
+async function customerOf(app: PlaceOrderApp, ctx: CallContext): Promise<string> {
+  if (ctx.caller.kind !== "user") throw refuse(callErrors.CALLER_REQUIRED);
+  try {
+    const { user } = await app.calls.users.getUser({ id: ctx.caller.userId }, ctx);
+    return user?.id ?? ctx.caller.userId;
+  } catch (error) {
+    if (reasonOf(error) === "USER_NOT_FOUND") throw refuse(errors.CUSTOMER_UNKNOWN, { cause: error });
+    throw error;
+  }
+}
+
+/** Reads these products from the catalog, also those that are not on sale. Unknown ones are left out. */
+async function catalogItems(app: PlaceOrderApp, ids: readonly string[], ctx: CallContext): Promise<CatalogItem[]> {
+  const { products } = await app.calls.products.batchGetProducts({ ids: [...ids] }, ctx);
+  return products.map(({ id, name, active, price }) => ({
+    id,
+    name,
+    active,
+    currency: price?.currencyCode ?? "",
+    price: price?.minorUnits ?? 0n,
+  }));
+}
+
+/** A product and how many of it. */
 export interface RequestedItem {
   readonly productId: string;
   readonly quantity: number;
 }
 
-/** What the catalog says of a product. */
+/** A product of the catalog. */
 export interface CatalogItem {
   readonly id: string;
   readonly name: string;
@@ -27,18 +102,18 @@ export interface Total {
 }
 
 /**
- * Makes a new order's first event: names and prices copied from the catalog, totals summed. Refuses, naming the items, what is not on
- * sale, prices in more than one currency, a total that is too large, and one that is not what the customer was shown.
+ * Makes a new order's first event: copies names and prices from the catalog and sums the total. Refuses, naming the items: products that are not on
+ * sale, prices in more than one currency, a total that is too large, and a total other than the customer was shown.
  */
-export function placeOrder(o: {
+export function newOrder(o: {
   readonly userId: string;
   readonly requested: readonly RequestedItem[];
   readonly catalog: readonly CatalogItem[];
   readonly paymentMethod: string;
   readonly shippingAddress: Address | undefined;
-  /** What the customer was shown; undefined takes whatever it costs now. */
+  /** The total that the customer was shown; undefined accepts any. */
   readonly expectedTotal: Total | undefined;
-}): Placed {
+}): PlacedEvent {
   const priced = price(o.requested, o.catalog);
   const currency = oneCurrency(priced);
   const items = priced.map(({ line }) => line);
@@ -105,7 +180,7 @@ function price(requested: readonly RequestedItem[], catalog: readonly CatalogIte
   return priced;
 }
 
-/** The contract compares the ids as they were written; Postgres, and so the catalog, takes capital letters for the same id. */
+/** The contract compares ids as text. Postgres, and so the catalog, ignores the case of a UUID's letters. */
 function assertNoneTwice(requested: readonly RequestedItem[]): void {
   const ids = requested.map(({ productId }) => productId.toLowerCase());
   const fields = ids.flatMap((id, index) =>
