@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createAddressCheck, createByteUpstream, type Endpoint, openPort, upstreamStreamsMax } from "@rialto/rpc";
+import { listenHttp } from "@rialto/http";
+import {
+  createAddressCheck,
+  createByteUpstream,
+  type Endpoint,
+  renderClientErrors,
+  upstreamStreamsMax,
+} from "@rialto/rpc";
 import { auditApiName, createAuditApi } from "./admin/audit-api.ts";
 import { createEventAdminApi, eventAdminApiName } from "./admin/event-admin-api.ts";
 import { createLoadShedding } from "./admission/load-shedding.ts";
@@ -50,7 +57,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   });
   const isProxy = createAddressCheck(o.trustedProxies ?? []);
   const { port, host, tls } = o;
-  const opened = await openPort({
+  const opened = await listenHttp({
     port,
     ...(host === undefined ? {} : { host }),
     tls,
@@ -59,7 +66,10 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
       isProxy(address) || isBackend(address)
         ? Number.POSITIVE_INFINITY
         : (o.clientConnectionsMax ?? clientConnectionsMaxDefault),
-    unreadable: { headers: securityHeaders(tls !== undefined), onAnswered: logUnreadable(o.log) },
+    renderClientError: renderClientErrors({
+      headers: securityHeaders(tls !== undefined),
+      onRendered: logUnreadable(o.log),
+    }),
     onRequest: (request, response) => void handle(request, response),
   });
   async function close(): Promise<void> {

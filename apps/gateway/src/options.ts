@@ -1,4 +1,5 @@
-import type { BodyPace, PortTls, TakingTime, TokenVerifier } from "@rialto/rpc";
+import type { BodyPace, TlsCredentials, WriteTimeout } from "@rialto/http";
+import type { TokenVerifier } from "@rialto/rpc";
 import type { Config, RateLimits } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 import type { AdminBackend } from "./admin/backends.ts";
@@ -12,7 +13,7 @@ export interface GatewayOptions extends Upstreams, HealthSources {
   readonly port: number;
   readonly host?: string;
   /** Certificate and key. With them the port speaks TLS and negotiates HTTP/2 by ALPN; without them it is cleartext. */
-  readonly tls?: PortTls | undefined;
+  readonly tls?: TlsCredentials | undefined;
   /** The services whose subscriptions, dead letters and audit entries the gateway shows as one list. */
   readonly adminBackends: readonly AdminBackend[];
   /** Checks access tokens. */
@@ -29,7 +30,7 @@ export interface GatewayOptions extends Upstreams, HealthSources {
   /** Connections from one address. Trusted proxies and backend addresses have no such bound. */
   readonly clientConnectionsMax?: number;
   /** How long a response may wait for its client to read. */
-  readonly writeTimeout?: TakingTime;
+  readonly writeTimeout?: WriteTimeout;
   /** The slowest pace at which a request body may arrive. */
   readonly bodyPace?: BodyPace;
   /** Event loop delay in milliseconds. Measured if left out. */

@@ -1,14 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import {
-  answerTakingMax,
-  type Caller,
-  callErrors,
-  createAddressCheck,
-  isStandardPath,
-  limitKeyOf,
-  requireTaken,
-} from "@rialto/rpc";
+import { limitKeyOf, limitWriteTime } from "@rialto/http";
+import { type Caller, callErrors, createAddressCheck, isStandardPath, responseWriteTimeout } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { createAddressOf, type ForwardedHeader } from "./admission/client-address.ts";
 import { createCors } from "./admission/cors.ts";
@@ -60,7 +53,7 @@ export function createRequestHandler(
     closing,
     count,
   });
-  const { writeTimeout = answerTakingMax } = o;
+  const { writeTimeout = responseWriteTimeout } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
@@ -144,7 +137,7 @@ export function createRequestHandler(
     if (place?.kind === "waiting" && !(await place.started)) return;
     if (place?.kind === "full" || (!isOfHealth(request.url) && load.refuses(clientAddress))) {
       refuseEarly(request, response);
-      requireTaken(response, writeTimeout);
+      limitWriteTime(response, writeTimeout);
       return;
     }
     const exchange = createExchange(request, response, { clientAddress, writeTimeout, closing });
@@ -154,7 +147,7 @@ export function createRequestHandler(
     } catch (error) {
       answerError(exchange, error, o.log);
     }
-    requireTaken(response, writeTimeout);
+    limitWriteTime(response, writeTimeout);
   };
 }
 

@@ -18,13 +18,6 @@ export {
 } from "./errors/errors.ts";
 export { withinRefusalSize } from "./errors/refusal-size.ts";
 export { createHealthPages, isFromHere, type ServiceStanding } from "./health/pages.ts";
-export { createSharedPlaces, type Holder, type SharedPlaces } from "./http/fair-share.ts";
-export { limitKeyOf } from "./http/limit-key.ts";
-export { endWithHead, readNodeRequest, writeNodeResponse } from "./http/node-http.ts";
-export { openPort, type PortTls } from "./http/port.ts";
-export { type BodyPace, type Received, receiveBody } from "./http/receive-body.ts";
-export { createRequestMemory, type HeldRequest, requestBytesMin } from "./http/request-memory.ts";
-export { requireTaken, type TakingTime } from "./http/write-timeout.ts";
 export { type AccessPolicy, accessOf, decideAccess } from "./identity/access.ts";
 export { createAddressCheck, plainAddress } from "./identity/address-check.ts";
 export { type Caller, callerName, requireOwner, type UserId } from "./identity/caller.ts";
@@ -33,12 +26,20 @@ export { createPersonTokens, type PersonTokens } from "./identity/person-tokens.
 export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./identity/revocations.ts";
 export { createServiceTokens, type ServiceTokens } from "./identity/service-tokens.ts";
 export { createTokenVerifier, type TokenVerifier } from "./identity/token-verifier.ts";
-export { accessTokenSecondsMax, answerBytesMax, answerTakingMax, bodyPaceMin, upstreamStreamsMax } from "./limits.ts";
+export {
+  accessTokenSecondsMax,
+  answerBytesMax,
+  bodyPaceMin,
+  responseWriteTimeout,
+  upstreamStreamsMax,
+} from "./limits.ts";
 export { auditChanges, auditOf } from "./server/audit.ts";
+export { renderClientErrors } from "./server/client-error.ts";
 export { type CallContext, type Origin, workOrigin } from "./server/context.ts";
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
 export { idempotencyKeyHeader, isSafeToRepeat } from "./server/idempotency.ts";
 export { type Listening, listen } from "./server/listen.ts";
+export { endWithHead, readNodeRequest, writeNodeResponse } from "./server/node-http.ts";
 export { nextPageToken, pageFrom, pageOf } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
 export { type Handlers, type Route, serve } from "./server/route.ts";

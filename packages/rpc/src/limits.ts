@@ -1,3 +1,5 @@
+import { requestHeadBytesMax, requestReadMsMax } from "@rialto/http";
+
 /** Time-out of a unary call that names none. */
 export const unaryTimeoutMsDefault = 5_000;
 
@@ -101,20 +103,11 @@ export const upstreamIdleSocketsMax = 64;
 /** Streams that one process has open at one replica; and calls at work on one HTTP/2 connection to a service, as the gateway sends everybody's over one. */
 export const upstreamStreamsMax = 1_000;
 
-/** How long a server keeps an idle connection. Clients give theirs up a second earlier. */
-export const keepAliveMsMax = 65_000;
-
-/** How long a client may take to send the head of a request. */
-export const requestHeadMsMax = 10_000;
-
-/** How long a client may take to send a whole request. */
-export const requestReadMsMax = 30_000;
-
 /**
- * How long a client may take to take an answer: so long however small it is, and what it needs for each byte at 32 kbit/s, half of what the slowest
- * lines have that people still shop over.
+ * How long a client may take to receive a response: this long however small it is, and what it needs at the minimum drain rate of 32 kbit/s, half of what
+ * the slowest lines have that people still shop over.
  */
-export const answerTakingMax = { ms: 10_000, bytesPerSecond: 4 * 1024 } as const;
+export const responseWriteTimeout = { ms: 10_000, bytesPerSecond: 4 * 1024 } as const;
 
 /**
  * How fast a body has to arrive: within this time however small it is, and at this pace where it is large. The clock ends a little before the port's own,
@@ -127,12 +120,6 @@ export const bodyPaceMin = { ms: 10_000, bytesPerSecond: 4 * 1024, msMax: reques
  */
 export const serviceRequestBytesMax = 128 * 1024 * 1024;
 
-/** How long a client may go on sending over HTTP/2 what nobody reads, after its answer is whole. */
-export const lingerMsMax = 1_000;
-
-/** All headers of one request together. */
-export const requestHeadBytesMax = 16 * 1024;
-
 /** What a gateway adds to the head of a request: who passes it on, for whom, in which trace. */
 const addedHeadBytesMax = 4 * 1024;
 
@@ -143,22 +130,10 @@ export const serviceHeadBytesMax = requestHeadBytesMax + addedHeadBytesMax;
 export const grpcStatusBytesMax = 6 * 1024;
 
 /**
- * Streams of one HTTP/2 connection that its client may open and reset at once, and how many a second for long: beyond that it is told to go away, with all
- * that are at work on the connection.
+ * Streams of one HTTP/2 connection between our processes that its client may reset at once, and each second over time. The connection carries the calls of
+ * many callers: a few that cancel again and again must not end it for the others.
  */
-export const clientResets = { burst: 200, perSecond: 50 } as const;
-
-/** The same of a gateway or a service, whose connection carries everybody's calls: a few who hang up time and again end it for nobody. */
-export const peerResets = { burst: 20_000, perSecond: 5_000 } as const;
-
-/** Connections that one server holds at once. */
-export const serverConnectionsMax = 10_000;
-
-/** Connections that clients share, each address its part. What is left of all is for proxies, which have no bound of their own. */
-export const sharedConnectionsMax = 9_000;
-
-/** How long a server that is told to close waits for the calls at work. */
-export const closeGraceMsMax = 3_000;
+export const peerStreamResets = { burst: 20_000, perSecond: 5_000 } as const;
 
 /** Signing keys are asked for again after this time, and at once where a token names an unknown one: how long a key that was taken out is still accepted. */
 export const keySetAgeMsMax = 30_000;

@@ -84,6 +84,21 @@ describe("a server", () => {
     await server.close();
   });
 
+  it("says what is wrong with a request that it cannot read, as REST says it", async () => {
+    const { endpoint } = createShop(people);
+    const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
+    const socket = connect(server.port, "127.0.0.1");
+    socket.write(`GET /${"a".repeat(30_000)} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    let answer = "";
+    for await (const chunk of socket) answer += chunk;
+    expect(answer).toMatch(/^HTTP\/1\.1 431 .*\r\nx-request-id: [\w-]{36}\r\n/s);
+    expect(JSON.parse(answer.slice(answer.indexOf("{")))).toMatchObject({
+      code: 3,
+      details: [{ reason: "INVALID_REQUEST" }],
+    });
+    await server.close();
+  });
+
   it("lives on after what is no HTTP", async () => {
     const { endpoint } = createShop(people);
     const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });

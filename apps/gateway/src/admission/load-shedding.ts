@@ -1,21 +1,16 @@
 import {
   type BodyPace,
-  bodyPaceMin,
-  type Caller,
-  callErrors,
   createRequestMemory,
-  createRoom,
   createSharedPlaces,
   type HeldRequest,
   type Holder,
   limitKeyOf,
   type Received,
-  type Room,
   receiveBody,
   requestBytesMin,
   type SharedPlaces,
-  upstreamStreamsMax,
-} from "@rialto/rpc";
+} from "@rialto/http";
+import { bodyPaceMin, type Caller, callErrors, createRoom, type Room, upstreamStreamsMax } from "@rialto/rpc";
 import { refused } from "../errors/refused.ts";
 import { bodyTooLarge } from "../exchange/body.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -144,7 +139,7 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
       if (isBackend(clientAddress)) return gauge.sheds("");
       const address = limitKeyOf(clientAddress);
       gauge.count(address);
-      return gauge.sheds(address) || !memory.hasRoomFor(address);
+      return gauge.sheds(address) || !memory.hasMemoryFor(address);
     },
     begin({ request, response, clientAddress, signal }) {
       const address = isBackend(clientAddress) ? undefined : limitKeyOf(clientAddress);
@@ -196,14 +191,14 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
           if (caller.kind === "user") {
             holder = { address, account: caller.userId };
             isAdmin = caller.role === "ADMIN";
-            if (!held.isOf(caller.userId)) throw tooBusy();
+            if (!held.assignTo(caller.userId)) throw tooBusy();
             if (address === undefined) gauge.count(caller.userId);
           }
           if (isAdmin) return;
           if (gauge.sheds(address ?? holder.account ?? "") || !places.isFreeFor(holder)) throw tooBusy();
         },
         async receive(bytesMax, { service, isStream }) {
-          const options = { bytesMax, pace: bodyPace, held, gone: signal, givenUp: evicted.signal };
+          const options = { bytesMax, pace: bodyPace, held, gone: signal, evicted: evicted.signal };
           const bytes = bytesOf(await receiveBody(request, options), held, bytesMax);
           if (isStream) {
             openStream(service);
@@ -241,7 +236,7 @@ function bytesOf(received: Received, held: HeldRequest, bytesMax: number): Uint8
         httpStatus: 408,
         headers: { connection: "close" },
       });
-    case "no-room":
+    case "no-memory":
       throw refused(callErrors.TEMPORARILY_UNAVAILABLE, {
         message: "Too busy for now: unfinished requests hold too much.",
         headers: { "retry-after": "1", connection: "close" },

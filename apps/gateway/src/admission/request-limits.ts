@@ -1,6 +1,7 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { limit, Role } from "@rialto/contracts";
-import { type Caller, callErrors, limitKeyOf } from "@rialto/rpc";
+import { limitKeyOf } from "@rialto/http";
+import { type Caller, callErrors } from "@rialto/rpc";
 import type { RateLimiter, RateLimits } from "@rialto/service";
 import { contractServices, isPublished } from "../contract.ts";
 import { refused } from "../errors/refused.ts";

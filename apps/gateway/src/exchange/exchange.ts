@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Caller, type ErrorCode, requestIdHeader, requestIdOf, type TakingTime } from "@rialto/rpc";
+import type { WriteTimeout } from "@rialto/http";
+import { type Caller, type ErrorCode, requestIdHeader, requestIdOf } from "@rialto/rpc";
 import { continueTrace, type Trace } from "@rialto/telemetry";
 
 /** One request, its response, and what the access log will say of it. */
@@ -15,7 +16,7 @@ export interface Exchange {
   readonly clientAddress: string;
   readonly trace: Trace;
   /** How long the response may wait for its client to read. */
-  readonly writeTimeout: TakingTime;
+  readonly writeTimeout: WriteTimeout;
   /** Aborts when the client disconnects before the response is complete. */
   readonly signal: AbortSignal;
   /** Aborts when the gateway closes. Ends streams, which could go on for minutes. */

@@ -1,5 +1,6 @@
 import type { Database } from "@rialto/database";
-import { callErrors, createRoom, limitKeyOf, NoRoom, refuse } from "@rialto/rpc";
+import { limitKeyOf } from "@rialto/http";
+import { callErrors, createRoom, NoRoom, refuse } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import type { Product } from "./state.ts";
 import { listProducts, type ProductFilter, type ProductPage } from "./store.ts";

@@ -1,4 +1,5 @@
-import { callErrors, createSharedPlaces, limitKeyOf, refuse, type SharedPlaces } from "@rialto/rpc";
+import { createSharedPlaces, limitKeyOf, type SharedPlaces } from "@rialto/http";
+import { callErrors, refuse } from "@rialto/rpc";
 
 /** What a password is hashed for. Each has a queue of its own. */
 export type HashingKind = keyof typeof hashingQueues;

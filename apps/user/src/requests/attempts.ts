@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
-import { limitKeyOf, refuse } from "@rialto/rpc";
+import { limitKeyOf } from "@rialto/http";
+import { refuse } from "@rialto/rpc";
 import type { RateLimits } from "@rialto/service";
 import { errors } from "../errors.ts";
 

@@ -4,9 +4,9 @@ import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { AuthService } from "@rialto/contracts";
 import type { IdempotencyKey } from "@rialto/database";
+import { limitKeyOf } from "@rialto/http";
 import { callErrors } from "../errors/call-errors.ts";
 import { refuse } from "../errors/errors.ts";
-import { limitKeyOf } from "../http/limit-key.ts";
 import { type Caller, callerName } from "../identity/caller.ts";
 import { idempotencyKeyCharsMax } from "../limits.ts";
 

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { listenHttp } from "@rialto/http";
 import { callErrors } from "../errors/call-errors.ts";
 import { Refusal, refuse } from "../errors/errors.ts";
-import { readNodeRequest, writeNodeResponse } from "../http/node-http.ts";
-import { openPort } from "../http/port.ts";
-import { upstreamStreamsMax } from "../limits.ts";
+import { peerStreamResets, serviceHeadBytesMax, upstreamStreamsMax } from "../limits.ts";
 import { type ByteRequest, byteErrorResponse, callProtocolOf } from "../wire/http-message.ts";
+import { renderClientErrors } from "./client-error.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
 
 /** A server that runs. */
@@ -39,19 +40,21 @@ export async function listen(o: {
     answerRequest(endpoint, req, res, { closing: closing.signal, streams, receive }).catch(() => res.destroy());
   };
   const { port, host } = o;
-  const opened = await openPort({
+  const listener = await listenHttp({
     port,
     ...(host === undefined ? {} : { host }),
     streamsMax: upstreamStreamsMax,
-    isForPeers: true,
+    headBytesMax: serviceHeadBytesMax,
+    streamResets: peerStreamResets,
+    renderClientError: renderClientErrors({}),
     onRequest,
   });
   return {
-    port: opened.port,
-    drain: opened.drain,
+    port: listener.port,
+    drain: listener.drain,
     close: () => {
       endpoint.closing();
-      const closed = opened.close();
+      const closed = listener.close();
       closing.abort(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
       return closed;
     },

@@ -1,10 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { ConnectError } from "@connectrpc/connect";
+import { type BodyPace, createRequestMemory, limitKeyOf, type Received, receiveBody } from "@rialto/http";
 import { callErrors } from "../errors/call-errors.ts";
 import { type ErrorDefinition, refuse } from "../errors/errors.ts";
-import { limitKeyOf } from "../http/limit-key.ts";
-import { type BodyPace, type Received, receiveBody } from "../http/receive-body.ts";
-import { createRequestMemory } from "../http/request-memory.ts";
 import { bodyPaceMin, replayBufferBytesMax, serviceRequestBytesMax } from "../limits.ts";
 import { isStandardPath } from "../standard/standard-services.ts";
 import { connectErrorOf } from "../wire/connect-error.ts";
@@ -32,17 +30,17 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
     // gRPC's own services answer while they are asked, small messages each.
     if (request.body === undefined || isStandardPath(new URL(request.url).pathname)) return request;
     async function* body(): AsyncGenerator<Uint8Array, void> {
-      const givenUp = new AbortController();
+      const evicted = new AbortController();
       const address = limitKeyOf(req.socket.remoteAddress ?? "unknown");
-      const held = memory.open({ address, account: undefined }, () => givenUp.abort());
-      if (held === undefined) throw connectErrorFor("no-room");
+      const held = memory.open({ address, account: undefined }, () => evicted.abort());
+      if (held === undefined) throw connectErrorFor("no-memory");
       try {
         const received = await receiveBody(req, {
           bytesMax: replayBufferBytesMax,
           pace,
           held,
           gone: request.signal ?? new AbortController().signal,
-          givenUp: givenUp.signal,
+          evicted: evicted.signal,
         });
         if (received.kind !== "whole") throw connectErrorFor(received.kind);
         if (received.bytes.byteLength > 0) yield received.bytes;
@@ -63,7 +61,7 @@ function connectErrorFor(kind: Exclude<Received["kind"], "whole">): ConnectError
       return say(callErrors.INVALID_REQUEST, `The body is larger than ${replayBufferBytesMax} bytes.`);
     case "too-slow":
       return say(callErrors.DEADLINE_PASSED, "The body arrived too slowly.");
-    case "no-room":
+    case "no-memory":
     case "gone":
       return say(callErrors.TEMPORARILY_UNAVAILABLE);
   }

@@ -1,4 +1,4 @@
-import { createSharedPlaces } from "../http/fair-share.ts";
+import { createSharedPlaces } from "@rialto/http";
 
 /** Room for so many at once. */
 export interface Room {

@@ -1,7 +1,8 @@
 import type { ClientHttp2Stream, Http2Session } from "node:http2";
 import { setImmediate as turn } from "node:timers/promises";
 import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
-import { keepAliveMsMax, upstreamSessionsMax } from "../limits.ts";
+import { keepAliveMsMax } from "@rialto/http";
+import { upstreamSessionsMax } from "../limits.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
 import { BrokenAnswer, LostWithSession, StreamRefused } from "./response-failure.ts";
 

@@ -1,7 +1,8 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
-import { keepAliveMsMax, upstreamIdleSocketsMax } from "../limits.ts";
+import { keepAliveMsMax } from "@rialto/http";
+import { upstreamIdleSocketsMax } from "../limits.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 import { createRoom, type Room } from "./bulkhead.ts";

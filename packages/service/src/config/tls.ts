@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
-import type { PortTls } from "@rialto/rpc";
+import type { TlsCredentials } from "@rialto/http";
 import type { Config } from "./config.ts";
 import { ConfigurationError } from "./configuration-error.ts";
 
 /**
  * Reads the gateway's certificate and key; undefined where it is to speak cleartext, behind something that ends TLS.
  */
-export async function readTls(config: Config): Promise<PortTls | undefined> {
+export async function readTls(config: Config): Promise<TlsCredentials | undefined> {
   const { tlsCertFile, tlsKeyFile } = config;
   if (tlsCertFile === undefined && tlsKeyFile === undefined) return undefined;
   const cert = await readPem("RIALTO_TLS_CERT", tlsCertFile);

@@ -1,76 +1,76 @@
 import type { Holder } from "./fair-share.ts";
 
-/** What each request holds before its body: its head, its objects, its stream. */
+/** Memory of a request without its body: its head, its objects, its stream. */
 export const requestBytesMin = 8 * 1024;
 
-/** What each unfinished one is counted with beside: its timers and signals, and the work of giving it up. It is what bounds their number. */
-const unfinishedBytes = 24 * 1024;
+/** Counted for an incomplete request in addition: its timers and signals, and the work of evicting it. It bounds the number of incomplete requests. */
+const incompleteBytes = 24 * 1024;
 
-/** Bytes that requests may hold. */
+/** Bytes that requests may hold in memory. */
 export interface RequestMemoryBounds {
-  /** All together. Where it is passed, the party with the most loses its largest unfinished request. */
+  /** All together. Above it, the party with the most loses its largest incomplete request. */
   readonly bytesMax: number;
   /** One address. */
   readonly addressBytesMax: number;
-  /** One account. Those who are not signed in have the bound of their address. */
+  /** One account. Callers that are not signed in have the bound of their address. */
   readonly callerBytesMax: number;
 }
 
-/** What is held with the bytes that are asked for. `address` and `caller` are undefined where they do not count. */
+/** Bytes that are held, the requested ones included. `byAddress` and `byCaller` are undefined where they are not counted. */
 export interface MemoryHeld {
   readonly byAll: number;
   readonly byAddress: number | undefined;
   readonly byCaller: number | undefined;
 }
 
-/** Whether so much may be held: by whom it is too much where it may not, the narrowest bound first. */
+/** Returns "hold" where the bytes are within all bounds, else the bound that they exceed, the narrowest first. */
 export function decideMemory(held: MemoryHeld, bounds: RequestMemoryBounds): "hold" | "caller" | "address" | "all" {
   if ((held.byCaller ?? 0) > bounds.callerBytesMax) return "caller";
   if ((held.byAddress ?? 0) > bounds.addressBytesMax) return "address";
   return held.byAll > bounds.bytesMax ? "all" : "hold";
 }
 
-/** One request as it is counted. */
+/** A request that is counted. */
 interface Entry {
   readonly holder: Holder;
   bytes: number;
-  /** Its body is still arriving, so it can be given up: nothing was done for it yet. */
-  isUnfinished: boolean;
-  readonly giveUp: () => void;
+  /** Its body is still arriving: it can be evicted, as no work was done for it. */
+  isIncomplete: boolean;
+  readonly evict: () => void;
 }
 
 /** The memory that one request holds. */
 export interface HeldRequest {
-  /** Says which account it is of, once that is known. False where the account holds too much already. */
-  isOf(account: string): boolean;
-  /** Counts more bytes of its body. False where they are too many; the caller then releases the request. */
-  hold(bytes: number): boolean;
-  /** Its body is whole: from now on it is not given up for others. */
-  finished(): void;
+  /** Counts the request for an account, once that is known. Returns false where the account holds too much. */
+  assignTo(account: string): boolean;
+  /** Counts more bytes of its body. Returns false where they are too many; the caller then releases the request. */
+  grow(bytes: number): boolean;
+  /** Marks the body as complete: from now on the request is not evicted. */
+  complete(): void;
   release(): void;
 }
 
-/** Counts what requests hold until they are answered. */
+/** Counts the memory that requests hold until they are answered. */
 export interface RequestMemory {
-  /** Counts a new request. `giveUp` is called where it loses its memory to others. Undefined where there is no room for it. */
-  open(holder: Holder, giveUp: () => void): HeldRequest | undefined;
-  /** Whether an address may have another request. It costs nothing to ask. */
-  hasRoomFor(address: string): boolean;
+  /** Counts a new request. `evict` is called when it loses its memory to others. Returns undefined where the request is over a bound. */
+  open(holder: Holder, evict: () => void): HeldRequest | undefined;
+  /** Whether an address may have another request. Counts nothing. */
+  hasMemoryFor(address: string): boolean;
 }
 
-/** A party that requests are grouped by when somebody has to lose one, and what it holds. */
+/** An address or an account, and its requests. */
 interface Party {
   bytes: number;
   readonly entries: Set<Entry>;
 }
 
-/** Makes the count. It keeps no body: who holds bytes says so. */
+/** Creates the count. It stores no body: its caller reports the bytes that it stores. */
 export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory {
   const addresses = new Map<string, Party>();
   const callers = new Map<string, Party>();
   let byAll = 0;
 
-  function enter(entry: Entry): void {
+  function add(entry: Entry): void {
     byAll += entry.bytes;
     for (const [parties, key] of keysOf(entry.holder)) {
       const party = parties.get(key) ?? { bytes: 0, entries: new Set() };
@@ -80,7 +80,7 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
     }
   }
 
-  function leave(entry: Entry): void {
+  function remove(entry: Entry): void {
     byAll -= entry.bytes;
     for (const [parties, key] of keysOf(entry.holder)) {
       const party = parties.get(key);
@@ -107,7 +107,7 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
     ];
   };
 
-  /** Whether what an entry now holds stays within bounds; where all hold too much, the largest party gives something up. */
+  /** Whether an entry is within bounds. Where all together exceed theirs, incomplete requests of the largest party are evicted first. */
   function fits(entry: Entry): boolean {
     const { address } = entry.holder;
     const caller = entry.holder.account;
@@ -122,57 +122,57 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
       );
     let decision = decide();
     while (decision === "all") {
-      const loser = largestUnfinished(addresses, callers);
-      if (loser === undefined || loser === entry) return false;
-      leave(loser);
-      loser.isUnfinished = false;
-      loser.giveUp();
+      const victim = largestIncomplete(addresses, callers);
+      if (victim === undefined || victim === entry) return false;
+      remove(victim);
+      victim.isIncomplete = false;
+      victim.evict();
       decision = decide();
     }
     return decision === "hold";
   }
 
   return {
-    hasRoomFor: (address) =>
-      (addresses.get(address)?.bytes ?? 0) + requestBytesMin + unfinishedBytes <= bounds.addressBytesMax,
-    open(holder, giveUp) {
+    hasMemoryFor: (address) =>
+      (addresses.get(address)?.bytes ?? 0) + requestBytesMin + incompleteBytes <= bounds.addressBytesMax,
+    open(holder, evict) {
       let isOpen = true;
       const close = (entry: Entry) => {
-        if (isOpen) leave(entry);
+        if (isOpen) remove(entry);
         isOpen = false;
       };
-      const made = (of: Holder, before?: Entry): Entry => ({
+      const entryOf = (of: Holder, before?: Entry): Entry => ({
         holder: of,
-        bytes: before?.bytes ?? requestBytesMin + unfinishedBytes,
-        isUnfinished: before?.isUnfinished ?? true,
-        giveUp: () => {
+        bytes: before?.bytes ?? requestBytesMin + incompleteBytes,
+        isIncomplete: before?.isIncomplete ?? true,
+        evict: () => {
           isOpen = false;
-          giveUp();
+          evict();
         },
       });
-      let entry = made(holder);
-      enter(entry);
+      let entry = entryOf(holder);
+      add(entry);
       if (!fits(entry)) {
         close(entry);
         return undefined;
       }
       return {
-        isOf(account) {
+        assignTo(account) {
           if (!isOpen) return false;
-          leave(entry);
-          entry = made({ ...holder, account }, entry);
-          enter(entry);
+          remove(entry);
+          entry = entryOf({ ...holder, account }, entry);
+          add(entry);
           return fits(entry);
         },
-        hold(bytes) {
+        grow(bytes) {
           if (!isOpen) return false;
           grow(entry, bytes);
           return fits(entry);
         },
-        finished() {
-          if (!isOpen || !entry.isUnfinished) return;
-          entry.isUnfinished = false;
-          grow(entry, -unfinishedBytes);
+        complete() {
+          if (!isOpen || !entry.isIncomplete) return;
+          entry.isIncomplete = false;
+          grow(entry, -incompleteBytes);
         },
         release: () => close(entry),
       };
@@ -180,15 +180,16 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
   };
 }
 
-/** The largest unfinished request of the largest caller at the largest address that has one. */
-function largestUnfinished(
+/** Returns the largest incomplete request of the largest caller at the largest address that has one. */
+function largestIncomplete(
   addresses: ReadonlyMap<string, Party>,
   callers: ReadonlyMap<string, Party>,
 ): Entry | undefined {
   const address = largest(addresses, () => true);
-  // Callers that are counted by account only have no address: they are weighed against the addresses, each for itself.
-  const alone = largest(callers, ({ holder }) => holder.address === undefined);
-  if (address === undefined || (alone !== undefined && alone.bytes > address.bytes)) return largestOf(alone);
+  // Callers that are counted by account only have no address: each of them is compared with the addresses.
+  const unaddressed = largest(callers, ({ holder }) => holder.address === undefined);
+  if (address === undefined || (unaddressed !== undefined && unaddressed.bytes > address.bytes))
+    return largestOf(unaddressed);
   const caller = largest(groupedByCaller(address), () => true);
   return largestOf(caller);
 }
@@ -210,7 +211,7 @@ function largest(parties: ReadonlyMap<string, Party>, counts: (entry: Entry) => 
   for (const party of parties.values()) {
     if (found !== undefined && party.bytes <= found.bytes) continue;
     for (const entry of party.entries) {
-      if (!entry.isUnfinished || !counts(entry)) continue;
+      if (!entry.isIncomplete || !counts(entry)) continue;
       found = party;
       break;
     }
@@ -221,7 +222,7 @@ function largest(parties: ReadonlyMap<string, Party>, counts: (entry: Entry) => 
 function largestOf(party: Party | undefined): Entry | undefined {
   let found: Entry | undefined;
   for (const entry of party?.entries ?? []) {
-    if (entry.isUnfinished && (found === undefined || entry.bytes > found.bytes)) found = entry;
+    if (entry.isIncomplete && (found === undefined || entry.bytes > found.bytes)) found = entry;
   }
   return found;
 }

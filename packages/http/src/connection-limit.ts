@@ -1,24 +1,24 @@
 import { createSharedPlaces } from "./fair-share.ts";
 import { limitKeyOf } from "./limit-key.ts";
 
-/** Counts the connections of each client. */
-export interface ConnectionCount {
-  /** Takes a place for a connection from an address. Answers how to give it back; undefined where the client has as many as it may have. */
-  take(address: string): (() => void) | undefined;
+/** Limits the connections of each client. */
+export interface ConnectionLimit {
+  /** Counts a connection from an address. Returns the function that ends it; undefined where the client has as many as it may have. */
+  acquire(address: string): (() => void) | undefined;
 }
 
 /**
- * Makes the count. Where an address may have any number, its connections take nobody's place, not even in its own network. Of the others, those with
- * the most are refused first where all together come near the total.
+ * Creates the limit. Connections from an address that may have any number are not counted, not even for its network. Of the others, the clients with
+ * the most are refused first when all together come near the total.
  */
-export function countConnections(
+export function createConnectionLimit(
   maxOf: (address: string) => number,
   totalMax = Number.POSITIVE_INFINITY,
-): ConnectionCount {
+): ConnectionLimit {
   const open = new Map<string, number>();
   const places = createSharedPlaces(() => totalMax);
   return {
-    take(address) {
+    acquire(address) {
       const max = maxOf(address);
       if (max === Number.POSITIVE_INFINITY) return () => undefined;
       const key = limitKeyOf(address);

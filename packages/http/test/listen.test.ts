@@ -7,7 +7,7 @@ import { connect, Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { openPort } from "../src/index.ts";
+import { listenHttp } from "../src/index.ts";
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -15,8 +15,8 @@ afterEach(async () => {
 });
 
 /** A port that says which HTTP and what it was asked. */
-async function echo(o: Partial<Parameters<typeof openPort>[0]> = {}) {
-  const port = await openPort({
+async function echo(o: Partial<Parameters<typeof listenHttp>[0]> = {}) {
+  const port = await listenHttp({
     port: 0,
     host: "127.0.0.1",
     streamsMax: 10,
@@ -100,16 +100,28 @@ describe("one port", () => {
     expect(await closed).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  it("says what is wrong with a request that it cannot read, as REST says it", async () => {
-    const port = await echo();
+  it("answers a request that it cannot read with what it was given to say", async () => {
+    const port = await echo({
+      renderClientError: ({ status, message }) => ({
+        headers: { "content-type": "application/json", "x-request-id": "1" },
+        body: JSON.stringify({ status, message }),
+      }),
+    });
     const { socket, closed } = tap(port);
     socket.write(`GET /${"a".repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`);
     const answer = await closed;
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
-    expect(JSON.parse(answer.slice(answer.indexOf("{")))).toMatchObject({
-      code: 3,
-      details: [{ reason: "INVALID_REQUEST" }],
+    expect(answer).toMatch(/\r\nx-request-id: 1\r\n/);
+    expect(JSON.parse(answer.slice(answer.indexOf("{")))).toEqual({
+      status: 431,
+      message: "The URL and the headers are too long together.",
     });
+  });
+
+  it("answers it in plain text where it was given nothing to say", async () => {
+    const { socket, closed } = tap(await echo());
+    socket.write("GET /a HTTP/1.1\r\n\r\n");
+    expect(await closed).toMatch(/^HTTP\/1\.1 400 .*content-type: text\/plain.*The request names no host\.$/s);
   });
 
   it("answers a client that says all and closes its side at once", async () => {
@@ -138,7 +150,7 @@ describe("a port that is told to close", () => {
 });
 
 describe("a slow client loses its connection", () => {
-  const times = { headMs: 100, readMs: 300, idleMs: 200 };
+  const timeouts = { headMs: 100, readMs: 300, idleMs: 200 };
 
   it.each([
     ["says nothing", ""],
@@ -148,13 +160,13 @@ describe("a slow client loses its connection", () => {
     ["asks once and then nothing", "GET /a HTTP/1.1\r\nhost: x\r\n\r\n"],
     ["opens HTTP/2 and asks nothing", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"],
   ])("that %s", async (_what, text) => {
-    const { socket, closed } = tap(await echo({ times }));
+    const { socket, closed } = tap(await echo({ timeouts }));
     socket.write(Buffer.from(text, "latin1"));
     await closed;
   });
 
   it("that trickles one letter of a head after the other", async () => {
-    const { socket, closed } = tap(await echo({ times }));
+    const { socket, closed } = tap(await echo({ timeouts }));
     socket.write("GET /a HTTP/1.1\r\nhost: x\r\nx-slow: ");
     const drip = setInterval(() => socket.writable && socket.write("x"), 10);
     expect(await closed).toMatch(/^HTTP\/1\.1 408 /);
@@ -162,7 +174,7 @@ describe("a slow client loses its connection", () => {
   });
 
   it("or its call, where it sends half a body over HTTP/2, while others on the same connection go on", async () => {
-    const session = connectHttp2(`http://127.0.0.1:${await echo({ times })}`);
+    const session = connectHttp2(`http://127.0.0.1:${await echo({ timeouts })}`);
     const slow = session.request({ ":path": "/slow", ":method": "POST" });
     slow.on("error", () => undefined);
     slow.write("half");

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { bodyMsLeft, type ReceiveOptions, receiveBody } from "../src/http/receive-body.ts";
+import { bodyMsLeft, type ReceiveOptions, receiveBody } from "../src/receive-body.ts";
 
 const pace = { ms: 10_000, bytesPerSecond: 4_096, msMax: 28_000 };
 
@@ -30,16 +30,16 @@ function options(
 ): ReceiveOptions & { readonly counted: { bytes: number; isWhole: boolean } } {
   const counted = { bytes: 0, isWhole: false };
   const held = {
-    hold(bytes: number) {
+    grow(bytes: number) {
       counted.bytes += bytes;
       return counted.bytes <= 100;
     },
-    finished() {
+    complete() {
       counted.isWhole = true;
     },
   };
   const { signal } = new AbortController();
-  return { bytesMax: 1_000, pace, held, gone: signal, givenUp: signal, counted, ...o };
+  return { bytesMax: 1_000, pace, held, gone: signal, evicted: signal, counted, ...o };
 }
 
 describe("a body", () => {
@@ -58,7 +58,7 @@ describe("a body", () => {
   it("is refused where it is too large, by its word or by what arrives", async () => {
     expect(await receiveBody(request({ "content-length": "1001" }).message, options())).toEqual({ kind: "too-large" });
     const { stream, message } = request();
-    const held = { hold: () => true, finished: () => undefined };
+    const held = { grow: () => true, complete: () => undefined };
     const received = receiveBody(message, options({ held }));
     stream.write(Buffer.alloc(1_001));
     expect(await received).toEqual({ kind: "too-large" });
@@ -68,7 +68,7 @@ describe("a body", () => {
     const { stream, message } = request();
     const received = receiveBody(message, options());
     stream.write(Buffer.alloc(101));
-    expect(await received).toEqual({ kind: "no-room" });
+    expect(await received).toEqual({ kind: "no-memory" });
   });
 
   it("is refused where it drips, and where it has to give way", async () => {
@@ -77,10 +77,10 @@ describe("a body", () => {
     const drip = setInterval(() => stream.write("."), 10);
     expect(await received).toEqual({ kind: "too-slow" });
     clearInterval(drip);
-    const givenUp = new AbortController();
-    const other = receiveBody(request().message, options({ givenUp: givenUp.signal }));
-    givenUp.abort();
-    expect(await other).toEqual({ kind: "no-room" });
+    const evicted = new AbortController();
+    const other = receiveBody(request().message, options({ evicted: evicted.signal }));
+    evicted.abort();
+    expect(await other).toEqual({ kind: "no-memory" });
   });
 
   it("is nobody's where its client goes away", async () => {

@@ -1,21 +1,21 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import { limitWriteTime, type WriteTimeout } from "@rialto/http";
 import { callErrors } from "../errors/call-errors.ts";
 import { refuse } from "../errors/errors.ts";
 import { boundedStatus } from "../wire/grpc-status.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
-import { limitTaking, type TakingTime } from "./write-timeout.ts";
 
 /**
- * A request that Node's server received, as bytes. Its signal aborts when the client goes away. Throws INVALID_REQUEST
- * where the request names no host or no path.
+ * Reads the head of a request that Node's server received. Its signal aborts when the client goes away. Throws INVALID_REQUEST where the request names
+ * no host or no path.
  */
 export function readNodeRequest(req: IncomingMessage, res: ServerResponse): ByteRequest {
   try {
     const { url, method, header, body, signal } = universalRequestFromNodeRequest(req, res, undefined, undefined);
-    // Nothing was parsed before, so the body is the stream itself.
+    // No parser ran before, so the body is the stream itself.
     return { url, method, header, body: body as AsyncIterable<Uint8Array>, signal };
   } catch (cause) {
     throw refuse(callErrors.INVALID_REQUEST, { cause });
@@ -23,28 +23,27 @@ export function readNodeRequest(req: IncomingMessage, res: ServerResponse): Byte
 }
 
 /**
- * Writes an answer to Node's response, as fast as the client reads. Resolves when all is handed to the socket or the
- * client is gone; rejects, and breaks the connection off, where the answer itself breaks off. Where a time is given, a client that takes longer
- * for what is written is gone as well.
+ * Writes a response to Node's, as fast as the client reads. Resolves when all bytes are passed to the socket, or the client is gone. Rejects, and closes
+ * the connection, where reading the response's body fails. Where `timeout` is given, a client that exceeds it counts as gone.
  */
 export async function writeNodeResponse(
   response: ByteResponse,
   res: ServerResponse,
-  taking?: TakingTime,
+  timeout?: WriteTimeout,
 ): Promise<void> {
-  const chunks = filled(response.body);
+  const chunks = nonEmpty(response.body);
   try {
-    // The head waits for the first bytes: until then the answer may still become an error.
+    // The head waits for the first bytes: until then the response can still become an error.
     let chunk = await chunks.next();
     if (res.destroyed) return;
-    // gRPC's trailers are known once its body is: where that is empty they are the head.
+    // gRPC's trailers are complete when the body has ended. An empty body is a trailers-only response: they are the head.
     if (chunk.done === true && protocolOf(response.header) === "grpc") {
       endWithHead(res, response.status, [...response.header, ...boundedStatus(response.trailer)]);
       return;
     }
     res.writeHead(response.status, Object.fromEntries(response.header));
     for (; chunk.done !== true && !res.destroyed; chunk = await chunks.next()) {
-      if (!res.write(chunk.value)) await drained(res, taking);
+      if (!res.write(chunk.value)) await drained(res, timeout);
     }
     const trailers = Object.fromEntries(boundedStatus(response.trailer));
     if (Object.keys(trailers).length > 0) res.addTrailers(trailers);
@@ -57,12 +56,12 @@ export async function writeNodeResponse(
   }
 }
 
-/** What is empty goes out as nothing, and not as a frame without bytes. */
-async function* filled(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+/** Leaves empty chunks out, which HTTP/2 would send as empty frames. */
+async function* nonEmpty(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   for await (const chunk of body) if (chunk.byteLength > 0) yield chunk;
 }
 
-/** Ends an answer that has no body with its head: over HTTP/2 in one frame, without an empty one behind it, as gRPC asks of an answer without a message. */
+/** Ends a response without a body. Over HTTP/2 it is one frame with END_STREAM, as gRPC requires of a trailers-only response. */
 export function endWithHead(
   res: ServerResponse,
   status: number,
@@ -73,14 +72,14 @@ export function endWithHead(
   res.end();
 }
 
-async function drained(res: ServerResponse, taking: TakingTime | undefined): Promise<void> {
+async function drained(res: ServerResponse, timeout: WriteTimeout | undefined): Promise<void> {
   const done = new AbortController();
   const { signal } = done;
-  const stop = taking === undefined ? undefined : limitTaking(res, taking);
+  const lift = timeout === undefined ? undefined : limitWriteTime(res, timeout);
   try {
     await Promise.race([once(res, "drain", { signal }), once(res, "close", { signal })]);
   } finally {
-    stop?.();
+    lift?.();
     done.abort();
   }
 }

@@ -1,19 +1,19 @@
 import type { IncomingMessage } from "node:http";
 import type { HeldRequest } from "./request-memory.ts";
 
-/** How fast a body has to arrive. */
+/** How fast a body must arrive. */
 export interface BodyPace {
-  /** However small it is. */
+  /** The time that every body has. */
   readonly ms: number;
-  /** And as long as it takes at this pace, for what has arrived. */
+  /** The minimum rate: the bytes that have arrived add the time that they need at this rate. */
   readonly bytesPerSecond: number;
-  /** However large it is. */
+  /** The time that no body may exceed. */
   readonly msMax: number;
 }
 
 /**
- * How much longer a body may take, of which so much has arrived after so long; zero or less where it is too slow. It is a bound on the whole and not on
- * each pause, or one byte every few seconds would be enough to stay.
+ * Returns how much longer a body may take, of which `bytes` have arrived after `elapsedMs`; zero or less where it is too slow. The bound is for the whole
+ * body and not for each pause, or one byte every few seconds would keep the request open.
  */
 export function bodyMsLeft(
   { elapsedMs, bytes }: { readonly elapsedMs: number; readonly bytes: number },
@@ -22,32 +22,31 @@ export function bodyMsLeft(
   return Math.min(ms + (bytes / bytesPerSecond) * 1_000, msMax) - elapsedMs;
 }
 
-/** What came of receiving a body. */
+/** The result of receiving a body. */
 export type Received =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
   /** More bytes than one body may have. */
   | { readonly kind: "too-large" }
   | { readonly kind: "too-slow" }
-  /** Its caller, or its address, holds too much, or it had to give way to others. */
-  | { readonly kind: "no-room" }
+  /** Its account or its address holds too much memory, or the request was evicted for others. */
+  | { readonly kind: "no-memory" }
   /** The client went away. */
   | { readonly kind: "gone" };
 
-/** A body that is about to be received. */
 export interface ReceiveOptions {
   readonly bytesMax: number;
   readonly pace: BodyPace;
-  /** Where its bytes are counted. */
-  readonly held: Pick<HeldRequest, "hold" | "finished">;
+  /** Counts its bytes. */
+  readonly held: Pick<HeldRequest, "grow" | "complete">;
   /** Aborts when the client goes away. */
   readonly gone: AbortSignal;
-  /** Aborts when the request loses its memory to others. */
-  readonly givenUp: AbortSignal;
+  /** Aborts when the request is evicted from memory. */
+  readonly evicted: AbortSignal;
 }
 
-/** Receives a whole body within its bounds. What is refused is dropped at once; what still arrives of it is not kept. Never rejects. */
+/** Receives a whole body within its bounds. The bytes of a refused body are dropped at once, and those that still arrive are not kept. Never rejects. */
 export function receiveBody(request: IncomingMessage, o: ReceiveOptions): Promise<Received> {
-  const { bytesMax, pace, held, gone, givenUp } = o;
+  const { bytesMax, pace, held, gone, evicted } = o;
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) return Promise.resolve({ kind: "too-large" });
   return new Promise((resolve) => {
     const startedAt = performance.now();
@@ -58,37 +57,37 @@ export function receiveBody(request: IncomingMessage, o: ReceiveOptions): Promis
       request.off("data", onData);
       request.off("end", onEnd);
       gone.removeEventListener("abort", onGone);
-      givenUp.removeEventListener("abort", onGivenUp);
+      evicted.removeEventListener("abort", onEvicted);
       chunks = [];
       resolve(received);
     };
     const onData = (chunk: Uint8Array) => {
       bytes += chunk.byteLength;
       if (bytes > bytesMax) settle({ kind: "too-large" });
-      else if (!held.hold(chunk.byteLength)) settle({ kind: "no-room" });
+      else if (!held.grow(chunk.byteLength)) settle({ kind: "no-memory" });
       else chunks.push(chunk);
     };
     const onEnd = () => {
-      held.finished();
+      held.complete();
       const [only] = chunks;
       settle({ kind: "whole", bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks) });
     };
     const onGone = () => settle({ kind: "gone" });
-    const onGivenUp = () => settle({ kind: "no-room" });
-    const look = () => {
+    const onEvicted = () => settle({ kind: "no-memory" });
+    const check = () => {
       const left = bodyMsLeft({ elapsedMs: performance.now() - startedAt, bytes }, pace);
-      if (left > 0) timer = setTimeout(look, Math.ceil(left));
+      if (left > 0) timer = setTimeout(check, Math.ceil(left));
       else settle({ kind: "too-slow" });
     };
-    let timer = setTimeout(look, Math.min(pace.ms, pace.msMax));
-    // What breaks off is told by `gone`.
+    let timer = setTimeout(check, Math.min(pace.ms, pace.msMax));
+    // An aborted request is reported by `gone`.
     request.on("error", () => undefined);
     request.on("data", onData);
     request.once("end", onEnd);
     gone.addEventListener("abort", onGone, { once: true });
-    givenUp.addEventListener("abort", onGivenUp, { once: true });
+    evicted.addEventListener("abort", onEvicted, { once: true });
     if (gone.aborted) onGone();
-    else if (givenUp.aborted) onGivenUp();
+    else if (evicted.aborted) onEvicted();
     else if (request.readableEnded) onEnd();
   });
 }

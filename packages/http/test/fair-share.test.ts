@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createSharedPlaces, type Holder, mayTakePlace } from "../src/http/fair-share.ts";
+import { createSharedPlaces, type Holder, mayTakePlace } from "../src/fair-share.ts";
 
 const of = (address: string | undefined, account?: string): Holder => ({ address, account });
 

@@ -3,7 +3,7 @@ import { Agent, get, type IncomingMessage, type ServerResponse } from "node:http
 import { type ClientHttp2Session, connect } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { openPort } from "../src/http/port.ts";
+import { listenHttp } from "../src/listen.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -13,7 +13,7 @@ afterEach(async () => {
 async function port(
   onRequest: (req: IncomingMessage, res: ServerResponse) => void = (_req, res) => void res.end("ok"),
 ) {
-  const opened = await openPort({ port: 0, host: "127.0.0.1", streamsMax: 100, onRequest });
+  const opened = await listenHttp({ port: 0, host: "127.0.0.1", streamsMax: 100, onRequest });
   open.push(opened.close);
   return { ...opened, url: `http://127.0.0.1:${opened.port}` };
 }

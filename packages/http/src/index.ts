@@ -1,0 +1,8 @@
+export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
+export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
+export { limitKeyOf } from "./limit-key.ts";
+export { keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
+export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";
+export { type BodyPace, type Received, receiveBody } from "./receive-body.ts";
+export { createRequestMemory, type HeldRequest, requestBytesMin } from "./request-memory.ts";
+export { limitWriteTime, type WriteTimeout } from "./write-timeout.ts";

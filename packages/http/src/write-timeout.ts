@@ -1,0 +1,32 @@
+import type { ServerResponse } from "node:http";
+
+/** How long a client may take to receive a response. */
+export interface WriteTimeout {
+  /** However small the response is. */
+  readonly ms: number;
+  /** The minimum drain rate: a large response may take as long as it needs at this rate. */
+  readonly bytesPerSecond: number;
+}
+
+/**
+ * Closes a response whose client takes too long to receive what is written and not sent yet: a client that does not read would hold the memory of its
+ * response for as long as it likes. The timeout is for all of it and not for each pause, or one byte every few seconds would keep the response open.
+ * It starts when earlier responses of the connection are sent. Call it when the whole response is written, or whenever a write has to wait. Returns a
+ * function that lifts the timeout.
+ */
+export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: WriteTimeout): () => void {
+  if (res.destroyed) return () => undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const start = () => {
+    timer = setTimeout(() => res.destroy(), ms + (res.writableLength / bytesPerSecond) * 1_000);
+  };
+  const lift = () => {
+    res.off("socket", start);
+    res.off("close", lift);
+    clearTimeout(timer);
+  };
+  if (res.socket === null) res.once("socket", start);
+  else start();
+  res.once("close", lift);
+  return lift;
+}
