@@ -2,22 +2,27 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import * as contracts from "@rialto/contracts";
 import { accessOf } from "@rialto/rpc";
 
-/** Every service of the contract, as it was generated: one that is added to proto/ is here without being named. */
+/**
+ * Every service of the contract. Read from the generated code, so that a new service is included without being named.
+ */
 export const contractServices: readonly DescService[] = Object.values<unknown>(contracts).filter(isService);
 
-/** The path of a method in the Connect protocol. */
+/** Returns the path of a method in the Connect protocol. */
 export function procedureOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** Which process serves a method, by the domain in its package: "rialto.order.v1.OrderService" is served by "order". */
+/**
+ * Returns the name of the upstream that serves a method, from its package: "rialto.order.v1.OrderService" is served by
+ * "order".
+ */
 export function upstreamNameOf(method: DescMethod): string {
   const domain = method.parent.typeName.split(".")[1];
   if (domain === undefined) throw new Error(`${method.parent.typeName} is not in a package of the contract`);
   return domain;
 }
 
-/** True where some role may call the method. What none may call does not exist at the gateway. */
+/** Returns true if some role may call the method. Other methods do not exist at the gateway. */
 export function isPublished(method: DescMethod): boolean {
   return (accessOf(method)?.roles.length ?? 0) > 0;
 }

@@ -26,8 +26,9 @@ await runMain({
     const { redisUrl, redisPrefix } = config;
     if (redisUrl !== undefined) await requireRedis({ redisUrl, redisPrefix });
     const rateLimits = openRateLimits(config);
-    // The user service alone says it: another service that was taken over must not be able to ask for access tokens.
-    let areGatewayTokensTaken = false;
+    // Only the user service decides this. Another service that is compromised must not be able to ask for access
+    // tokens.
+    let areGatewayTokensAccepted = false;
     const gateway = await startGateway({
       port: config.port ?? defaultPorts.gateway,
       tls: await readTls(config),
@@ -35,8 +36,8 @@ await runMain({
       upstream: clients.upstream,
       revocations,
       verifier: createTokenVerifier({
-        accessKeys: accessKeysFrom(sessions, (areTaken) => {
-          areGatewayTokensTaken = areTaken;
+        accessKeys: accessKeysFrom(sessions, (areAccepted) => {
+          areGatewayTokensAccepted = areAccepted;
         }),
         serviceKeys: identity.serviceKeys,
         revocations,
@@ -44,7 +45,7 @@ await runMain({
       ...gatewayOptions(config, rateLimits),
       tokens: identity.tokensOf("gateway"),
       persons: identity.personTokens(),
-      passesAccessTokens: () => !areGatewayTokensTaken,
+      passesAccessTokens: () => !areGatewayTokensAccepted,
       adminBackends: createAdminBackends(clients),
       log,
     });

@@ -138,7 +138,7 @@ describe.skipIf(browser === undefined)(subject, () => {
     expect((await shop.call("PATCH", `/api/users/${id}`, { token: accessToken, body: change })).status).toBe(200);
     const { page } = await open(link);
     await press(page);
-    await expect.poll(() => alertOf(page)).toMatch(/^This link is not good any more/);
+    await expect.poll(() => alertOf(page)).toMatch(/^This link is no longer valid/);
     await page.goto(await linkFor(moved));
     await press(page);
     await expect.poll(() => statusOf(page)).toMatch(/^Your address is confirmed\./);
@@ -151,12 +151,12 @@ describe.skipIf(browser === undefined)(subject, () => {
   it("says that the link is not whole where there is no token, and that no answer came where none did", async () => {
     const { link } = await newcomer();
     const { page } = await open(new URL("/confirm-email", link).href);
-    expect(await alertOf(page)).toMatch(/^This is not the whole link/);
+    expect(await alertOf(page)).toMatch(/^This link is incomplete/);
     expect(await page.getByRole("button").isVisible()).toBe(false);
     await page.goto(link);
     await page.route("**/api/**", (route) => route.abort());
     await press(page);
-    await expect.poll(() => alertOf(page)).toMatch(/^No answer came\./);
+    await expect.poll(() => alertOf(page)).toMatch(/^No response\./);
     await page.unroute("**/api/**");
     await page.keyboard.press("Enter");
     await expect.poll(() => statusOf(page)).toMatch(/^Your address is confirmed\./);

@@ -97,7 +97,7 @@ describe.skipIf(browser === undefined)(subject, () => {
 
     const again = await open(link);
     await submit(again.page, "a password that is newer");
-    await expect.poll(() => alertOf(again.page)).toMatch(/^This link is not good any more: .* Ask for a new one/);
+    await expect.poll(() => alertOf(again.page)).toMatch(/^This link is no longer valid: .* Request a new link/);
     expect(await passwordOf(again.page).isVisible()).toBe(false);
     expect(await signIn(email, "a password that is new")).toBe(200);
     expect([...troubles, ...again.troubles]).toEqual([]);
@@ -138,7 +138,7 @@ describe.skipIf(browser === undefined)(subject, () => {
   it("says that the link is not whole where there is no token, and takes the next one in the same tab", async () => {
     const { email, link } = await forgetful();
     const { page } = await open(new URL("/reset-password", link).href);
-    expect(await alertOf(page)).toMatch(/^This is not the whole link/);
+    expect(await alertOf(page)).toMatch(/^This link is incomplete/);
     expect(await passwordOf(page).isVisible()).toBe(false);
     await page.goto(link);
     await submit(page, "a password that is new");
@@ -152,11 +152,11 @@ describe.skipIf(browser === undefined)(subject, () => {
     const { page } = await open(link);
     await page.route("**/api/**", (route) => route.fulfill({ status: 429, headers: { "retry-after": "150" } }));
     await submit(page, "a password that is new");
-    await expect.poll(() => alertOf(page)).toBe("Too many tries. Try again in 3 minutes.");
+    await expect.poll(() => alertOf(page)).toBe("Too many attempts. Try again in 3 minutes.");
     await page.unroute("**/api/**");
     await page.route("**/api/**", (route) => route.abort());
     await submit(page, "a password that is new");
-    await expect.poll(() => alertOf(page)).toMatch(/^No answer came\./);
+    await expect.poll(() => alertOf(page)).toMatch(/^No response\./);
     await page.unroute("**/api/**");
     await submit(page, "a password that is new");
     await expect.poll(() => statusOf(page)).toMatch(/^Your password is set\./);

@@ -1,22 +1,21 @@
 import type { IncomingMessage } from "node:http";
 import { createAddressCheck, plainAddress } from "@rialto/rpc";
 
-/** Forwarded addresses that are looked at. A longer list is made up. */
+/** Forwarded addresses that are read. A longer list is not honest. */
 const hopsMax = 20;
 
-/** Tells the address that a request comes from. */
+/** Returns the client address of a request. */
 export type AddressOf = (request: IncomingMessage) => string;
 
-/** The header that the proxies write addresses into: RFC 7239's, or the one that most write. */
+/** The header that proxies write client addresses into: RFC 7239's, or the one in common use. */
 export type ForwardedHeader = "forwarded" | "x-forwarded-for";
 
 /**
- * Makes it from the proxies that are trusted, as addresses or CIDR blocks, and the one header that they write. The
- * other is not heard, because a proxy that does not write it passes on what the client says in it. What the header says
- * counts only as far as trusted proxies have said it: the list is read from its end, where the nearest has written, up
- * to the first address that is no trusted proxy. Without trusted proxies it is the address of the connection, and
- * nothing else is heard. The first such header from an address that is no trusted proxy is reported, once: it may be a
- * proxy that nobody has named.
+ * Makes a function that returns the client address, given the trusted proxies (addresses or CIDR blocks) and the one
+ * header that they write. The other header is ignored, because a proxy that does not write it passes on what the client
+ * put there. The header is read from its end, where the nearest proxy wrote, up to the first address that is not a
+ * trusted proxy. Without trusted proxies it is the address of the connection. The first forwarding header from an
+ * untrusted address is reported once: the sender may be a proxy that is missing from the configuration.
  */
 export function createAddressOf(
   trustedProxies: readonly string[],
@@ -24,22 +23,22 @@ export function createAddressOf(
   onUntrusted: (address: string, header: ForwardedHeader) => void = () => undefined,
 ): AddressOf {
   const isTrusted = createAddressCheck(trustedProxies);
-  let isTold = false;
+  let isReported = false;
   return (request) => {
     let address = plainAddress(request.socket.remoteAddress ?? "") ?? "unknown";
     if (address === "unknown" || trustedProxies.length === 0 || !isTrusted(address)) {
-      const found = isTold ? undefined : forwardedHeaders.find((name) => request.headers[name] !== undefined);
+      const found = isReported ? undefined : forwardedHeaders.find((name) => request.headers[name] !== undefined);
       if (found !== undefined) {
-        isTold = true;
+        isReported = true;
         onUntrusted(address, found);
       }
       return address;
     }
     for (const hop of hopsOf(request, header).reverse().slice(0, hopsMax)) {
-      const said = plainAddress(hop);
-      // What is no address ("unknown", "_hidden") leads no further: the proxy that wrote it is the last that is known.
-      if (said === undefined) return address;
-      address = said;
+      const forwarded = plainAddress(hop);
+      // A hop that is not an address ("unknown", "_hidden") ends the walk: the proxy that wrote it is the last known sender.
+      if (forwarded === undefined) return address;
+      address = forwarded;
       if (!isTrusted(address)) return address;
     }
     return address;
@@ -48,7 +47,7 @@ export function createAddressOf(
 
 const forwardedHeaders: readonly ForwardedHeader[] = ["x-forwarded-for", "forwarded"];
 
-/** What each proxy has written, the nearest last. */
+/** Returns what each proxy wrote, the nearest proxy last. */
 function hopsOf({ headers }: IncomingMessage, header: ForwardedHeader): string[] {
   const value = headers[header];
   const hops = typeof value === "string" ? value.split(",") : [];

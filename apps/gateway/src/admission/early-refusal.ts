@@ -4,7 +4,7 @@ import type { Logger } from "@rialto/telemetry";
 import { grpcStatus } from "../errors/grpc-error.ts";
 import { connectEndOfStream, connectError, refused, restError } from "../errors/refused.ts";
 
-/** How often it is logged how many were refused. */
+/** Interval of the log line that counts refusals. */
 const logMs = 1_000;
 
 const { answer } = refused(callErrors.TEMPORARILY_UNAVAILABLE, { message: "Too busy for now." });
@@ -13,18 +13,17 @@ const restBody = Buffer.from(JSON.stringify(restError(answer)));
 const streamEnd = connectEndOfStream(answer);
 const grpcHeaders = Object.entries(grpcStatus(answer));
 
-/** True for what is answered as long as anything is: the pages of health, and gRPC's. */
+/** Returns true for health: the HTTP pages and gRPC's service. They are answered under any load. */
 export function isOfHealth(url = ""): boolean {
   return /^\/(health|health\/services|ready)(\?|$)/.test(url) || isHealthPath(url);
 }
 
-/** Refuses a request by its head, with 503 in its protocol. */
+/** Refuses a request without reading its body: 503, in its protocol. */
 export type RefuseEarly = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * Makes the refusal that costs least: its answers are made once, nothing else is made for the request, and a line in
- * the log says how many there were in a second. It is for addresses that ask too much: whatever is spent on them is
- * taken from others.
+ * Makes the cheapest refusal. Its responses are built once, no exchange is made, and one log line per second counts
+ * them. It is for addresses that send too much: whatever is spent on them is taken from others.
  */
 export function createEarlyRefusal(o: {
   readonly headers: Readonly<Record<string, string>>;

@@ -1,73 +1,73 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-/** How often the delay of the event loop is looked at, and how finely it is measured. */
-const lookMs = 500;
+/** How often the event loop delay is read, and its resolution. */
+const intervalMs = 500;
 const resolutionMs = 20;
-/** The event loop is this late on average: what comes now would wait longer than it is worth. */
+/** Mean event loop delay above which load is shed. */
 const delayMsMax = 400;
 /**
- * Requests of one asker between two looks that are no reason to refuse any of them. A page of a shop makes as many at
- * once.
+ * Requests of one client per interval that are not refused while the delay is moderate. One page of a shop sends as
+ * many at once.
  */
 const lightRequestsMax = 5;
 
-/** How late the event loop is, and how many requests came lately. */
+/** Event loop delay, and requests in the current or the last interval, whichever had more. */
 export interface Pressure {
   readonly delayMs: number;
-  /** From the asker. */
-  readonly byAsker: number;
+  /** Requests of this client. */
+  readonly byClient: number;
   readonly byAll: number;
-  /** Askers that they came from, at least one. */
-  readonly askers: number;
+  /** Clients that sent requests, at least one. */
+  readonly clients: number;
 }
 
 /**
- * Whether a request is refused for the lateness of the event loop: where it is late, of those who ask more than the
- * mean, and where it is so late that nobody would get an answer in time, of everybody. Who is alone is never above the
- * mean: there is nobody to make room for.
+ * Returns true if a request is to be refused. At a moderate delay, those of clients that send more than the mean; at a
+ * delay of more than four times the limit, all. A single client is never above the mean: there is no other to make room
+ * for.
  */
-export function isShed({ delayMs, byAsker, byAll, askers }: Pressure): boolean {
+export function isShed({ delayMs, byClient, byAll, clients }: Pressure): boolean {
   if (delayMs <= delayMsMax) return false;
   if (delayMs > 4 * delayMsMax) return true;
-  return byAsker > lightRequestsMax && byAsker > byAll / askers;
+  return byClient > lightRequestsMax && byClient > byAll / clients;
 }
 
-/** Counts requests by their asker, and tells who is refused while the event loop is late. */
+/** Counts requests per client, and decides which clients are refused while the event loop is late. */
 export interface PressureGauge {
-  count(asker: string): void;
-  /** Whether this asker is refused now. */
-  sheds(asker: string): boolean;
+  count(client: string): void;
+  /** Returns true if requests of this client are refused now. */
+  sheds(client: string): boolean;
   close(): void;
 }
 
-/** Starts the gauge. The delay is measured where none is given. */
+/** Starts a gauge, which measures the delay itself unless `measured` is given. To be closed. */
 export function createPressureGauge(measured?: () => number): PressureGauge {
   const meter = measured === undefined ? startMeter() : { delayMs: measured, stop: () => undefined };
   let counts = new Map<string, number>();
   let earlier = counts;
   let byAll = 0;
   let byAllEarlier = 0;
-  const turn = setInterval(() => {
+  const rotation = setInterval(() => {
     earlier = counts;
     byAllEarlier = byAll;
     counts = new Map();
     byAll = 0;
-  }, lookMs);
-  turn.unref();
+  }, intervalMs);
+  rotation.unref();
   return {
-    count(asker) {
-      counts.set(asker, (counts.get(asker) ?? 0) + 1);
+    count(client) {
+      counts.set(client, (counts.get(client) ?? 0) + 1);
       byAll += 1;
     },
-    sheds: (asker) =>
+    sheds: (client) =>
       isShed({
         delayMs: meter.delayMs(),
-        byAsker: Math.max(counts.get(asker) ?? 0, earlier.get(asker) ?? 0),
+        byClient: Math.max(counts.get(client) ?? 0, earlier.get(client) ?? 0),
         byAll: Math.max(byAll, byAllEarlier),
-        askers: Math.max(1, counts.size, earlier.size),
+        clients: Math.max(1, counts.size, earlier.size),
       }),
     close() {
-      clearInterval(turn);
+      clearInterval(rotation);
       meter.stop();
     },
   };
@@ -78,10 +78,10 @@ function startMeter(): { delayMs(): number; stop(): void } {
   histogram.enable();
   let delayMs = 0;
   const timer = setInterval(() => {
-    // Without a sample in all that time the loop stood still for as long.
-    delayMs = histogram.count === 0 ? lookMs : Math.max(0, histogram.mean / 1e6 - resolutionMs);
+    // No sample in the interval: the loop was blocked for all of it.
+    delayMs = histogram.count === 0 ? intervalMs : Math.max(0, histogram.mean / 1e6 - resolutionMs);
     histogram.reset();
-  }, lookMs);
+  }, intervalMs);
   timer.unref();
   return {
     delayMs: () => delayMs,

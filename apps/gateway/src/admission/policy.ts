@@ -3,16 +3,16 @@ import { accessOf, type Caller, callErrors, decideAccess, identifyPerson, type T
 import { refused } from "../errors/refused.ts";
 
 /**
- * Tells who calls, by their access token and nothing else: whatever else claims an identity outside is not heard.
- * Throws UNAUTHENTICATED for a token that does not hold, also where none is needed.
+ * Identifies the caller by the access token alone; other headers that claim an identity are ignored. Throws
+ * UNAUTHENTICATED for an invalid token, also if the method needs none.
  */
 export async function identifyCaller(authorization: string | undefined, verifier: TokenVerifier): Promise<Caller> {
   return await identifyPerson(authorization ?? null, verifier);
 }
 
 /**
- * Decides by the method's policy, or throws: UNIMPLEMENTED where no role may call the method, UNAUTHENTICATED without a
- * token where one is needed, PERMISSION_DENIED for a role that the policy does not list. The service behind decides
+ * Applies the method's access policy. Throws UNIMPLEMENTED if no role may call the method, UNAUTHENTICATED if it needs
+ * a token and there is none, PERMISSION_DENIED for a role that the policy does not list. The upstream service checks
  * again, from the same descriptor.
  */
 export function requireAccess(method: DescMethod, caller: Caller): void {
@@ -28,7 +28,7 @@ export function requireAccess(method: DescMethod, caller: Caller): void {
   }
 }
 
-/** The same answer for a method that is internal and for one that is not there. */
+/** Makes the error for a method that is internal or does not exist. The two are not distinguishable. */
 export function unknownMethod() {
   return refused(callErrors.METHOD_UNKNOWN);
 }

@@ -7,17 +7,17 @@ import { contractServices, isPublished } from "../contract.ts";
 import { refused } from "../errors/refused.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 
-/** How many requests one caller may make in a window. */
+/** How many requests one caller may make per window, and where they are counted. */
 export interface RequestLimitOptions {
   readonly store: Pick<RateLimits, "limiter">;
   /** 0 lifts every limit. */
   readonly requests: number;
   readonly windowSeconds: number;
-  /** Whether callers at an address are counted by account only. */
+  /** Whether callers at this address are counted by account only. */
   readonly isBackend?: (address: string) => boolean;
 }
 
-/** Counts a request, or refuses it with RATE_LIMITED. */
+/** Counts a request. Throws RATE_LIMITED if its caller has none left. */
 export type CountRequest = (
   exchange: Exchange,
   method: DescMethod | undefined,
@@ -25,7 +25,7 @@ export type CountRequest = (
 ) => Promise<void>;
 
 interface Policy {
-  /** The roles that it holds for; every caller where there are none. */
+  /** The roles that it applies to; all callers if empty. */
   readonly roles: readonly Role[];
   readonly name: string;
   readonly windowSeconds: number;
@@ -33,10 +33,10 @@ interface Policy {
 }
 
 /**
- * Makes the limits: one for all requests of a caller together, and one of its own for each method that the contract
- * gives figures. A caller is a user, or the address that an anonymous request comes from (of IPv6, its /64); whoever
- * shows a token that does not hold counts as anonymous. What was counted is told in the headers of
- * draft-ietf-httpapi-ratelimit-headers, and a refusal says in Retry-After when the next request is heard.
+ * Makes the limits: one for all requests of a caller, and a separate one for each method that has the `limit` option in
+ * the contract. A caller is a user, or the client address of an anonymous request (for IPv6 its /64); a request with an
+ * invalid token counts as anonymous. Responses carry the headers of draft-ietf-httpapi-ratelimit-headers; a refusal
+ * says in Retry-After when to try again.
  */
 export function createRequestLimits(o: RequestLimitOptions): CountRequest {
   if (o.requests === 0) return async () => undefined;
@@ -59,7 +59,7 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
     const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${limitKeyOf(clientAddress)}`;
     const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
     const seconds = Math.max(1, Math.ceil(resetMs / 1000));
-    // A question within a stream is counted when the head of its answer is long out.
+    // Requests within a stream are counted after the response's headers were sent.
     if (!response.headersSent) {
       response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
       response.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** How long a client may go on sending a body that is already refused. It is read and dropped. */
+/** How long the rest of a refused request body is read and dropped. */
 const lingerMsMax = 1_000;
 
-/** How much of it. */
+/** How much of it is read. */
 const lingerBytesMax = 4 * 1024 * 1024;
 
 /**
- * Ends an answer. Where it closes an HTTP/1.1 connection whose client still sends its body, the whole answer goes out
- * at once, but the connection closes only after the body has ended, or after a second, or 4 MiB: a socket that is
- * closed over unread bytes is reset, and a reset takes back an answer that the client has not read yet (RFC 9112,
- * section 9.6). Needs a content-length among the headers.
+ * Ends a response. If it closes an HTTP/1.1 connection whose client is still sending its body, the whole response is
+ * sent at once, but the connection closes only after the body has ended, or after one second, or 4 MiB. A socket that
+ * is closed over unread bytes is reset, and a reset discards a response that the client has not read yet (RFC 9112,
+ * section 9.6). Needs a content-length header.
  */
 export function endLingering(
   request: IncomingMessage,

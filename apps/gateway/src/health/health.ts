@@ -8,30 +8,28 @@ import type { Exchange } from "../exchange/exchange.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
 import { createReadiness } from "./readiness.ts";
 
-/** What the gateway's health is made of, beside the services. */
+/** What the gateway's health depends on, beside the services. */
 export interface HealthSources {
   readonly revocations?: Pick<Revocations, "state"> | undefined;
   readonly rateLimits?: { state(): RateLimitState } | undefined;
-  /** How long a gateway that starts waits for services that are not ready; a minute, where it is not given. */
+  /** How long a starting gateway waits for services that are not ready. One minute if left out. */
   readonly startMsMax?: number;
 }
 
-/** How the gateway is. */
+/** The health of the gateway. */
 export interface Health {
   readonly readiness: Readiness;
-  /** Answers the paths of health; undefined for any other. */
+  /** Answers the health pages. Returns undefined for any other path. */
   answer(exchange: Exchange): Promise<void> | undefined;
 }
 
-/**
- * Watches the services behind, as far as calls show how they are, and tells of them and of where requests are counted.
- */
+/** Watches the services, as far as calls show their state, and reports on them, on revocations and on rate limits. */
 export function createHealth(
   upstreams: Pick<Upstreams, "upstream">,
   sources: HealthSources & { readonly verifier: TokenVerifier },
   stopping: AbortSignal,
 ): Health {
-  const services = servicesBehind();
+  const services = upstreamServices();
   const isAdmin = async (authorization: string | undefined) => {
     if (authorization === undefined) return false;
     const caller = await identifyCaller(authorization, sources.verifier).catch(() => undefined);
@@ -50,20 +48,17 @@ export function createHealth(
   return {
     readiness,
     answer({ request, response, record, path }) {
-      // How the replicas stand helps whoever wants to bring them down: it is for the operator and for admins.
+      // The status of replicas would help an attacker: only requests from this machine and admins see it.
       const seesDetail = async () => isFromHere(request) || (await isAdmin(request.headers.authorization));
-      const told = answer(request, response, seesDetail);
-      if (told !== undefined) record.route = path;
-      return told;
+      const answered = answer(request, response, seesDetail);
+      if (answered !== undefined) record.route = path;
+      return answered;
     },
   };
 }
 
-/**
- * Those that serve what the contract publishes. What services keep of events is put together by the gateway itself,
- * which is no service behind.
- */
-function servicesBehind(): readonly string[] {
+/** Returns the services that the contract publishes, without the two that the gateway serves itself. */
+function upstreamServices(): readonly string[] {
   const published = contractServices.flatMap((service) => service.methods).filter(isPublished);
   return [...new Set(published.map(upstreamNameOf))].filter(
     (name) => name !== eventAdminApiName && name !== auditApiName,

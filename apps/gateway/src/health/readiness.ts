@@ -3,16 +3,16 @@ import { isServing } from "../upstream/health-check.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
 
 /**
- * How long a gateway that starts waits for services that are not ready: one that is down for longer keeps nobody from
- * the others.
+ * How long a starting gateway waits for services that are not ready. One that stays down longer must not keep clients
+ * from the others.
  */
 const startMsMaxDefault = 60_000;
 
 /**
- * When the gateway takes requests. At first it waits until each service has once said that it is ready, so that what
- * the first order sets in motion finds all who are to hear of it. From then on, or a minute later, it is enough that
- * one service can be reached: one that is down is no reason to take the door away. Who is awaited is asked when the
- * gateway is asked, once for all who ask at the same time.
+ * Decides when the gateway is ready. At the start it waits until each service has reported ready once, so that every
+ * subscriber of the first order's events is there. From then on, or after one minute, one reachable service is enough:
+ * a service that is down is no reason to take the gateway out of rotation. Services are checked when readiness is read,
+ * once for all concurrent reads.
  */
 export function createReadiness(o: {
   readonly upstreams: Pick<Upstreams, "upstream">;
@@ -29,27 +29,27 @@ export function createReadiness(o: {
       .status()
       .some(({ breaker }) => breaker !== "open");
 
-  async function callAll(asked: Iterable<string>): Promise<void> {
-    const asking = [...asked].map(async (service) => {
+  async function checkAll(names: Iterable<string>): Promise<void> {
+    const checking = [...names].map(async (service) => {
       if (await isServing(upstreams.upstream(service), "")) awaited.delete(service);
     });
-    await Promise.all(asking);
+    await Promise.all(checking);
   }
-  let asking: Promise<void> | undefined;
-  const ask = (asked: Iterable<string>) =>
-    (asking ??= callAll(asked).finally(() => {
-      asking = undefined;
+  let checking: Promise<void> | undefined;
+  const check = (names: Iterable<string>) =>
+    (checking ??= checkAll(names).finally(() => {
+      checking = undefined;
     }));
 
   return async () => {
     if (stopping.aborted) return { isStopping: true, waiting: [] };
     const isStarting = () => awaited.size > 0 && performance.now() < startsUntil;
     if (isStarting()) {
-      await ask(awaited);
+      await check(awaited);
       if (isStarting()) return { isStopping: stopping.aborted, waiting: [...awaited].map((name) => `service ${name}`) };
     }
-    // Where none can be reached no request may come any more to find out that one is back.
-    if (!services.some(isReachable)) await ask(services);
+    // While no service is reachable no request may arrive that would find one back, so they are checked here.
+    if (!services.some(isReachable)) await check(services);
     return { isStopping: stopping.aborted, waiting: services.some(isReachable) ? [] : ["any service"] };
   };
 }

@@ -3,27 +3,25 @@ import { readFileSync } from "node:fs";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { RestRoute } from "../rest/routes.ts";
 
-/** A page behind the link of a mail. */
+/** A page that a link in an e-mail opens. */
 export interface LinkPage {
   readonly html: string;
   /**
-   * The page's own style and script, calls to where it came from, and nothing else: not framed, and no form that a
-   * browser sends by itself.
+   * The Content-Security-Policy: the page's own style and script, and calls to its own origin. It cannot be framed, and
+   * its form cannot be submitted without the script.
    */
   readonly policy: string;
 }
 
 /**
- * Makes a page of its parts: complete as it stands, but for one call of the API it was loaded from. The token of the
- * link stays behind the #, so that no server gets to see it before it is spent. `script` runs in the browser; `form` is
- * what stands in the form that it finds there.
+ * Makes a page that is complete in itself, except for one call to the API that served it. The link's token follows the
+ * #, so that no server sees it before it is redeemed. `script` runs in the browser; `form` is the content of the form
+ * that the script finds.
  */
 export function createLinkPage(o: {
   readonly title: string;
   readonly script: string;
-  /**
-   * The path of the API that the form's action names. It is relative: behind a proxy all of this may stand in a folder.
-   */
+  /** The API path of the form's action. Relative, because a proxy may serve everything under a path prefix. */
   readonly action: string;
   readonly form: string;
 }): LinkPage {
@@ -52,14 +50,14 @@ ${o.form}
 }
 
 /**
- * A script that runs in the browser: a file of its own, which is checked as what it is. With the line ends that a
- * browser sees, and hashes.
+ * Reads a script that runs in the browser. It is a file of its own, so that it is type-checked for the browser. Line
+ * ends are normalized as a browser does before it hashes.
  */
 export function readScript(file: URL): string {
   return readFileSync(file, "utf8").replaceAll("\r\n", "\n");
 }
 
-/** Where the contract has a method in the API. Throws where it has no route for the page that calls it. */
+/** Returns the API path of a method. Throws if it has no REST route. */
 export function actionFor(method: DescMethod, routes: readonly RestRoute[]): string {
   const route = routes.find((candidate) => candidate.method === method);
   if (route === undefined) throw new Error(`${method.name} has no REST route for the page that calls it`);

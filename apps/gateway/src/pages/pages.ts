@@ -7,17 +7,16 @@ import { pagePolicy, renderPage } from "./openapi/page.ts";
 import { createResetPasswordPage } from "./reset-password/page.ts";
 
 /**
- * What people and their tools may read without calling a method, made once: what there is to call, and the pages behind
- * the links of mails.
+ * The pages that need no call: the API's description, and the pages that links in e-mails open. They are rendered once.
  */
 export interface Pages {
-  /** True for /openapi.json, /docs, /reset-password and /confirm-email. */
+  /** Returns true for /openapi.json, /docs, /reset-password and /confirm-email. */
   has(path: string): boolean;
-  /** Answers a request for one of them. Throws where it is to do anything but read it. */
+  /** Answers a request for one of them. Throws 405 for methods other than GET and HEAD. */
   answer(exchange: Exchange): void;
 }
 
-/** Makes the pages of what the routes offer. Throws where the contract has no route for what a page does. */
+/** Renders the pages from the routes. Throws if the contract has no route for the call that a page makes. */
 export function createPages(routes: readonly RestRoute[]): Pages {
   const document = describeRoutes(routes);
   const reset = createResetPasswordPage(routes);

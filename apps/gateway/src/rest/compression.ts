@@ -1,20 +1,20 @@
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 
-/** An answer smaller than this fits into a packet or two: compressing it gains nobody anything. */
+/** A smaller response fits into a packet or two, so that compressing it gains nothing. */
 const bytesMin = 1_024;
-/** Larger ones than any page holds are sent as they are: compressing them would take the time of others. */
+/** Larger than any page. A larger response is sent as it is, because compressing it would delay other requests. */
 const bytesMax = 1024 * 1024;
 
-/** An answer's body, and how it is encoded; as it is where no encoding is given. */
+/** A response body and its content encoding; undefined if it is not compressed. */
 export interface Encoded {
   readonly bytes: Uint8Array;
   readonly encoding: "br" | "gzip" | undefined;
 }
 
 /**
- * Compresses an answer by what its client accepts (RFC 9110, section 12.5.3), within the sizes that are worth it. It
- * runs off the event loop.
+ * Compresses a response by what its client accepts (RFC 9110, section 12.5.3), within the sizes that are worth it. Runs
+ * off the event loop.
  */
 export async function compressed(bytes: Uint8Array, acceptEncoding: string | undefined): Promise<Encoded> {
   const encoding =
@@ -29,11 +29,11 @@ export async function compressed(bytes: Uint8Array, acceptEncoding: string | und
   }
 }
 
-/** Brotli at its best takes a hundred times as long for a tenth less. */
+/** The best quality takes a hundred times as long, for a tenth less. */
 const quick = { [constants.BROTLI_PARAM_QUALITY]: 4 };
 
 /**
- * The encoding that a client likes best of ours, brotli where it likes both the same; undefined where it takes neither.
+ * Returns the encoding that a client prefers of ours, brotli if it has no preference; undefined if it accepts neither.
  */
 export function encodingFor(acceptEncoding: string): "br" | "gzip" | undefined {
   const weights = new Map<string, number>();

@@ -1,16 +1,16 @@
-/** A path of google.api.http, taken apart. */
+/** A parsed path of google.api.http. */
 export interface PathTemplate {
-  /** Text for a literal segment, null for a variable. */
+  /** The text of a literal segment, null for a variable. */
   readonly segments: readonly (string | null)[];
-  /** The field path of each variable, in the order of their segments: "id", "user.id". */
+  /** The field path of each variable, in the order of segments: "id", "user.id". */
   readonly variables: readonly string[];
-  /** What follows the last colon, "cancel"; empty where there is none. */
+  /** The text after the last colon, "cancel"; empty if there is none. */
   readonly verb: string;
 }
 
 /**
- * Reads the template of one route. The contract uses literal segments, variables of one segment and custom verbs; what
- * google.api.http has beyond that ("*", "**", "{name=shelves/*}") is refused, so that it cannot be half understood.
+ * Parses the path of one route: literal segments, variables of one segment, and custom verbs. Throws for the rest of
+ * google.api.http ("*", "**", "{name=shelves/*}"), so that no template is half understood.
  */
 export function parsePathTemplate(template: string): PathTemplate {
   const [, path, verb = ""] = /^\/(.*?)(?::([A-Za-z][A-Za-z0-9_]*))?$/.exec(template) ?? [];

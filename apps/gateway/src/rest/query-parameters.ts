@@ -13,8 +13,8 @@ const textMessages: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The parameters of a query, which begins with its question mark or is empty. Refuses, by name, one whose bytes are not
- * well encoded.
+ * Parses a query, which starts with its question mark or is empty. Throws INVALID_REQUEST, naming the parameter, if its
+ * percent-encoding is broken.
  */
 export function parseQuery(query: string): URLSearchParams {
   for (const part of query.slice(1).split("&")) {
@@ -36,14 +36,15 @@ function isWellEncoded(text: string): boolean {
 
 /**
  * Puts query parameters into the JSON of a request: scalars, enums by name, repeated ones as often as they are given,
- * nested fields with dots ("price.currency_code"). Refuses, by name, what is no field, what the path or the body
- * already gives, a single value that is given twice, and a field that is given in both its spellings.
+ * nested fields with dots ("price.currency_code"). Throws INVALID_REQUEST, naming the parameter, for one that is not a
+ * field, a field that the path or the body already sets, a single value that is given twice, and a field that is given
+ * in both spellings.
  */
 export function addQuery(
   request: JsonObject,
   message: DescMessage,
   query: URLSearchParams,
-  taken: ReadonlySet<DescField>,
+  assigned: ReadonlySet<DescField>,
   size: RequestSize,
 ): void {
   if (query.size > size.fields)
@@ -55,7 +56,7 @@ export function addQuery(
     const spelling = path.map(({ jsonName }) => jsonName).join(".");
     if (given.has(spelling)) throw badParameter(name, "is given more than once");
     given.add(spelling);
-    if (path.some((field) => taken.has(field))) throw badParameter(name, "is given by the path or the body");
+    if (path.some((field) => assigned.has(field))) throw badParameter(name, "is given by the path or the body");
     const field = path.at(-1);
     const values = query.getAll(name);
     const [first] = values;
@@ -67,7 +68,7 @@ export function addQuery(
   }
 }
 
-/** Sets a field of a message's JSON, making the messages on the way there, and takes out the field's other spelling. */
+/** Sets a field of a message's JSON. Creates the messages on its path, and removes the field's other spelling. */
 export function setField(request: JsonObject, path: FieldPath, value: JsonValue): void {
   let at = request;
   for (const [index, field] of path.entries()) {
@@ -84,8 +85,8 @@ export function setField(request: JsonObject, path: FieldPath, value: JsonValue)
 }
 
 /**
- * The JSON of a value that came as text under a name. Whole numbers are those of proto3's JSON mapping, and another
- * text is refused by that name; any other text that does not fit stays text: reading the message then refuses it.
+ * Converts a text to the JSON value of a field. Integers follow proto3's JSON mapping; another text is refused with the
+ * parameter's name. Other text that does not fit stays text, and is refused when the message is parsed.
  */
 export function jsonOf(name: string, field: DescField, text: string): JsonValue {
   if (field.fieldKind === "enum" || (field.fieldKind === "list" && field.listKind === "enum"))
@@ -102,7 +103,7 @@ export function jsonOf(name: string, field: DescField, text: string): JsonValue 
   return text;
 }
 
-/** By name, or by number where the text is one that the enum has. */
+/** Returns the enum value's name, or its number if the text is one that the enum has. */
 function enumOf(desc: DescEnum, text: string): JsonValue {
   const number = /^\d{1,9}$/.test(text) ? Number(text) : undefined;
   return number !== undefined && desc.value[number] !== undefined ? number : text;
@@ -129,7 +130,8 @@ function fieldPath(message: DescMessage, name: string): FieldPath | undefined {
 }
 
 /**
- * True where one parameter can hold a field: a scalar, an enum, a list of either, a message whose JSON is one string.
+ * Returns true if one parameter can hold the field: a scalar, an enum, a list of either, or a message whose JSON is one
+ * string.
  */
 export function isOneValue(field: DescField | undefined): boolean {
   if (field === undefined || field.fieldKind === "map") return false;

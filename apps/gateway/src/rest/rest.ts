@@ -12,7 +12,7 @@ import { parseQuery } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 import { connectRequestOf, restAnswerOf } from "./transcode.ts";
 
-/** Answers a REST request by one unary Connect call in JSON. */
+/** Answers a REST request with one unary Connect call in JSON. */
 export async function answerRest(
   exchange: AdmittedExchange,
   route: RestRoute,
@@ -43,7 +43,8 @@ export async function answerRest(
     throw new Refused({ ...errorAnswerOf(parseOrUndefined(json), answer.status), headers });
   }
   const out = Buffer.from(restAnswerOf(route, json));
-  // What is compressed together with a secret tells of it by its size: https://www.breachattack.com.
+  // Compressing a secret together with text that an attacker chooses reveals it by its size:
+  // https://www.breachattack.com.
   const accepted = route.answersSecrets ? undefined : request.headers["accept-encoding"];
   const { bytes, encoding } = await compressed(out, accepted);
   if (!route.answersSecrets) response.setHeader("vary", varyOf(response));
@@ -58,7 +59,7 @@ function varyOf(response: ServerResponse): string {
 }
 
 function requireJson(contentType: string | undefined): void {
-  // curl -d without a header says that it is a form; a body that is sent without any type is taken to be JSON.
+  // `curl -d` without a header claims to send a form. A body without any type is read as JSON.
   if (contentType === undefined || /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType)) return;
   throw unsupported("The body must be application/json.");
 }

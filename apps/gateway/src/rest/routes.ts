@@ -6,22 +6,22 @@ import { isPublished, procedureOf } from "../contract.ts";
 import { type Refused, refused } from "../errors/refused.ts";
 import { parsePathTemplate } from "./path-template.ts";
 
-/** A field of a message, or of a message inside it: the way there. */
+/** The path to a field: of a message, or of a message inside it. */
 export type FieldPath = readonly DescField[];
 
-/** One line of the REST surface: a google.api.http rule, its names resolved to fields. */
+/** One google.api.http rule, its names resolved to fields. */
 export interface RestRoute {
   readonly httpMethod: string;
-  /** As the contract writes it, "/api/orders/{id}": what the access log says instead of the path. */
+  /** As in the contract, "/api/orders/{id}". The access log has it instead of the path. */
   readonly template: string;
   readonly method: DescMethod;
-  /** Where the values of the path's variables go, in their order. */
+  /** The fields that the path's variables set, in their order. */
   readonly variables: readonly FieldPath[];
-  /** "*" for the whole request, a field of it, or undefined where the route takes no body. */
+  /** "*" for the whole request, a field of it, or undefined if the route takes no body. */
   readonly body: "*" | DescField | undefined;
-  /** The field of the answer that is answered as itself. */
+  /** The field that is the whole response body. */
   readonly responseBody: DescField | undefined;
-  /** The answer has a field that is marked `debug_redact`. */
+  /** True if the response has a field that is marked `debug_redact`. */
   readonly answersSecrets: boolean;
 }
 
@@ -34,7 +34,7 @@ export type RouteMatch =
 export interface RouteTable {
   readonly routes: readonly RestRoute[];
   /**
-   * Finds the route of a path, without its query. A literal segment wins over a variable, a custom verb over a value
+   * Finds the route of a path, which has no query. A literal segment wins over a variable, a custom verb over a value
    * with a colon.
    */
   match(httpMethod: string, path: string): RouteMatch;
@@ -48,8 +48,8 @@ interface Node {
 }
 
 /**
- * Compiles the google.api.http rules of every published method into one table. Throws, naming the methods, where two
- * routes clash or a rule names a field that is not there: a gateway with such a contract does not start.
+ * Compiles the google.api.http rules of every published method into one table. Throws, naming the methods, if two
+ * routes clash or a rule names a field that does not exist: the gateway does not start with such a contract.
  */
 export function compileRoutes(services: readonly DescService[]): RouteTable {
   const root = newNode();
@@ -98,14 +98,14 @@ function variablePath(method: DescMethod, variable: string): FieldPath {
   let message: DescMessage | undefined = method.input;
   for (const name of variable.split(".")) {
     if (message === undefined)
-      throw new Error(`${procedureOf(method)}: {${variable}} goes on behind a field that holds no message`);
+      throw new Error(`${procedureOf(method)}: {${variable}} continues after a field that is not a message`);
     const field: DescField = fieldOf(message, name, procedureOf(method));
     path.push(field);
     message = field.fieldKind === "message" ? field.message : undefined;
   }
   const last = path.at(-1);
   if (last?.fieldKind !== "scalar" && last?.fieldKind !== "enum")
-    throw new Error(`${procedureOf(method)}: {${variable}} is no single value`);
+    throw new Error(`${procedureOf(method)}: {${variable}} is not a single value`);
   return path;
 }
 
@@ -141,14 +141,14 @@ function insert(root: Node, route: RestRoute): void {
 function match(root: Node, httpMethod: string, path: string): RouteMatch {
   const segments = path.split("/").slice(1);
   const last = segments.at(-1) ?? "";
-  // A colon announces a verb. One that announces none is in no template.
+  // A trailing colon has no verb after it, so no template matches.
   if (last.endsWith(":")) return { kind: "unknown" };
   const rest = segments.slice(0, -1);
   const readings: { segments: readonly string[]; verb: string }[] = [{ segments, verb: "" }];
   const colon = last.lastIndexOf(":");
   if (colon > 0) readings.unshift({ segments: [...rest, last.slice(0, colon)], verb: last.slice(colon + 1) });
-  // Encoded, a colon belongs to the value. Where nothing takes such a value it came of a client that encodes what needs
-  // it not.
+  // An encoded colon belongs to the value. If no route takes such a value, the client encoded a verb's colon without
+  // need.
   const encoded = last.toUpperCase().lastIndexOf("%3A");
   if (encoded > 0) readings.push({ segments: [...rest, last.slice(0, encoded)], verb: last.slice(encoded + 3) });
 

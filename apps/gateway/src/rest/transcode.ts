@@ -7,9 +7,9 @@ import { addQuery, jsonOf, setField } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 
 /**
- * Makes the Connect JSON of a REST request out of its path, its query and its body, by the method's descriptor. The
- * path wins over the body where both name a field. Reading it into the message and writing it again settles spelling
- * and types, and refuses what does not fit, by name, before a service is troubled.
+ * Makes the Connect JSON of a REST request from its path, query and body, by the method's descriptor. The path wins
+ * over the body if both set a field. Parsing into the message and serializing it again normalizes spelling and types,
+ * and refuses by name what does not fit, before a service is called.
  */
 export function connectRequestOf(
   route: RestRoute,
@@ -20,15 +20,15 @@ export function connectRequestOf(
   const { input } = route.method;
   const size = requestSizeOf(route.method);
   const request = bodyOf(route, body, size);
-  const taken = new Set(route.body === "*" ? input.fields : route.body === undefined ? [] : [route.body]);
+  const assigned = new Set(route.body === "*" ? input.fields : route.body === undefined ? [] : [route.body]);
   for (const [index, path] of route.variables.entries()) {
     const field = path.at(-1);
     const value = values[index];
     if (field === undefined || value === undefined) continue;
     setField(request, path, jsonOf(field.name, field, value));
-    taken.add(field);
+    assigned.add(field);
   }
-  addQuery(request, input, query, taken, size);
+  addQuery(request, input, query, assigned, size);
   try {
     return Buffer.from(JSON.stringify(toJson(input, fromJson(input, request))));
   } catch (error) {
@@ -36,7 +36,7 @@ export function connectRequestOf(
   }
 }
 
-/** The REST answer out of a Connect JSON answer: the whole, or the one field that `response_body` names. */
+/** Makes the REST response from a Connect JSON response: all of it, or the one field that `response_body` names. */
 export function restAnswerOf(route: RestRoute, answer: string): string {
   const field = route.responseBody;
   if (field === undefined) return answer;
@@ -50,17 +50,14 @@ function bodyOf(route: RestRoute, text: string, size: RequestSize): JsonObject {
     if (text.trim() !== "") throw bad("This method takes no body.");
     return {};
   }
-  // A POST that says nothing (curl -X POST .../orders/1:cancel) says {}.
+  // A POST without a body (curl -X POST .../orders/1:cancel) is read as {}.
   const json = text.trim() === "" ? {} : parse(route, text, size);
   if (route.body !== "*") return { [route.body.jsonName]: json };
   if (!isJsonObject(json)) throw bad("The body must be a JSON object.");
   return json;
 }
 
-/**
- * The JSON of a body, which is looked at before anything is made of it. What is wrong with it is said without quoting
- * it.
- */
+/** Parses a body. It is scanned first, and an error describes it without quoting it. */
 function parse(route: RestRoute, text: string, size: RequestSize): JsonValue {
   const bytes = Buffer.from(text);
   if (bytes.length > size.bytes) throw bad(`The body is larger than ${size.bytes} bytes.`, 413);

@@ -13,9 +13,9 @@ import { protocolAt } from "./procedures.ts";
 import { inBinary, inText, isWebText, textBytesOf } from "./web-text.ts";
 
 /**
- * Passes a call on as bytes, whatever protocol and encoding they are in, and its answer back as they come, no faster
- * than the client takes them; gRPC-Web's text mode alone is turned into binary and back. A client that goes away
- * cancels the call behind; a gateway that closes ends its streams.
+ * Forwards a call as bytes, in its own protocol and encoding, and its response as it arrives, no faster than the client
+ * reads. Only gRPC-Web's text mode is converted, to binary and back. A client that disconnects cancels the call to the
+ * service; a gateway that closes ends its streams.
  */
 export async function forward(
   exchange: AdmittedExchange,
@@ -27,14 +27,14 @@ export async function forward(
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
   const bytesMax = bodyBytesMaxOf(method);
-  const asked = bodyOf(inFlight, isWebText(type) ? textBytesOf(bytesMax) : bytesMax, {
+  const requestBody = bodyOf(inFlight, isWebText(type) ? textBytesOf(bytesMax) : bytesMax, {
     service: upstreamNameOf(method),
     isStream,
   });
   const answer = await callUpstream(exchange, method, upstreams, {
     httpMethod: request.method ?? "POST",
     query: exchange.query,
-    ...(isWebText(type) ? await inBinary(type, asked) : { body: asked }),
+    ...(isWebText(type) ? await inBinary(type, requestBody) : { body: requestBody }),
     signal: isStream ? AbortSignal.any([signal, closing]) : signal,
   });
   const trailer = new Headers();
@@ -45,8 +45,8 @@ export async function forward(
 }
 
 /**
- * The body, which is received when it is first asked for: inside the deadline of the call. A place is taken with its
- * end.
+ * Yields the body, which is received when it is first read: within the deadline of the call. Takes a place when the
+ * body is complete.
  */
 async function* bodyOf(
   inFlight: InFlightRequest,
@@ -57,7 +57,7 @@ async function* bodyOf(
   if (bytes.byteLength > 0) yield bytes;
 }
 
-/** The stream, with an end that its reader understands where it breaks off on the way here. */
+/** Yields the stream. If it breaks off, ends it with an error that the client's protocol can carry. */
 async function* endedStream(
   exchange: Exchange,
   { body, header, trailer: end }: ByteResponse,
@@ -90,8 +90,8 @@ async function* endedStream(
 }
 
 /**
- * The answer to a unary call. The code that a failed one begins with goes to the log; a compressed one keeps it to
- * itself.
+ * Yields the response to a unary call, and records the code of a failed one for the access log. The code of a
+ * compressed response cannot be read.
  */
 async function* recorded(
   { record }: Exchange,
@@ -108,12 +108,12 @@ async function* recorded(
   recordGrpc(record, header, trailer);
 }
 
-/** How far into an answer its code is looked for. */
+/** How many bytes of a response are searched for its code. */
 const codeBytesMax = 1024;
 
 /**
- * The code that an answer begins with: Connect's error in JSON, or gRPC-Web's trailers where no message comes before
- * them.
+ * Returns the code at the start of a response: in Connect's JSON error, or in gRPC-Web's trailers if no message
+ * precedes them.
  */
 function codeIn(chunk: Uint8Array, status: number, header: Headers): ErrorCode | undefined {
   const text = Buffer.from(chunk).toString("latin1", 0, codeBytesMax);
@@ -127,12 +127,12 @@ function codeIn(chunk: Uint8Array, status: number, header: Headers): ErrorCode |
   return number === undefined || number === "0" ? undefined : codeOfNumber(Number(number));
 }
 
-/** What a service says after its answer is whole, of which a client may see as much as of the headers before it. */
+/** Copies a service's trailers. The client sees the same names as of its headers. */
 function passTrailers(from: Headers, to: Headers): void {
   for (const [name, value] of Object.entries(headersOutward(from))) to.set(name, value);
 }
 
-/** gRPC says how a call ended in the trailers, or in the head where there is no message. */
+/** Records gRPC's status, which is in the trailers, or in the headers if there is no message. */
 function recordGrpc(record: AccessRecord, header: Headers, trailer: Headers): void {
   const status = trailer.get("grpc-status") ?? header.get("grpc-status");
   if (status !== null && status !== "0") record.code = codeOfNumber(Number(status));

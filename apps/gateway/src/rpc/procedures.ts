@@ -6,30 +6,33 @@ import type { Exchange } from "../exchange/exchange.ts";
 import { wrongMethod } from "../rest/routes.ts";
 import { binaryTypeOf } from "./web-text.ts";
 
-/** The methods that exist at the gateway, by their path. */
+/** Returns the published methods by their path. */
 export function publishedMethods(services: readonly DescService[]): ReadonlyMap<string, DescMethod> {
   const methods = services.flatMap((service) => service.methods).filter(isPublished);
   return new Map(methods.map((method) => [procedureOf(method), method]));
 }
 
-/** True for a path that has the shape of a procedure, of the contract or of gRPC's own, whether there is one or not. */
+/**
+ * Returns true for a path of the shape of a procedure, of the contract or of gRPC's own services, whether it exists or
+ * not.
+ */
 export function isProcedurePath(path: string): boolean {
   return /^\/(rialto|grpc)\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
 }
 
-/** True for a call of gRPC or gRPC-Web, wherever it goes: its client understands no other answer. */
+/** Returns true for a call in gRPC or gRPC-Web, at any path. Its client understands no other kind of response. */
 export function isGrpc({ request }: Exchange): boolean {
   return request.method === "POST" && /^application\/grpc([+;-]|\s*$)/i.test(request.headers["content-type"] ?? "");
 }
 
-/** How the client speaks at the path of a procedure; text mode is gRPC-Web too. */
+/** Returns the protocol of a request to a procedure. gRPC-Web's text mode counts as gRPC-Web. */
 export function protocolAt({ request }: Exchange): WireProtocol {
   return protocolOf(new Headers({ "content-type": binaryTypeOf(request.headers["content-type"] ?? "") }));
 }
 
 /**
- * Refuses what is neither Connect nor gRPC, before anything is asked of a service. Which encoding a method takes, its
- * service says.
+ * Throws 405 or 415 for a request that is neither Connect nor gRPC, before a service is called. Which encodings a
+ * method accepts is up to its service.
  */
 export function requireRpc({ request }: Exchange, method: DescMethod): void {
   const methods = httpMethodsOf(method);

@@ -18,14 +18,15 @@ import { limitedBody } from "../exchange/body.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { isServing } from "../upstream/health-check.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
-import { takingWebText } from "./web-text.ts";
+import { acceptingWebText } from "./web-text.ts";
 
-/** How long a service's word on its health is good for: however many ask, it is asked once in that time. */
-const healthKeptMs = 1_000;
+/** How long the health of a service is cached, so that many checks cost one call. */
+const healthCachedMs = 1_000;
 
 /**
- * Answers gRPC's own services for all that is behind the gateway: it tells of what is published, asks each service for
- * its health, and is itself as `/ready` says. Their streams are among those of the address that they come from.
+ * Serves gRPC's own services for everything behind the gateway. Reflection lists what is published; health asks each
+ * service, and for the gateway itself says the same as `/ready`. Their streams count among those of the client's
+ * address.
  */
 export function createStandardServicesHandler(o: {
   readonly services: readonly DescService[];
@@ -39,7 +40,9 @@ export function createStandardServicesHandler(o: {
   for (const method of o.services.flatMap((service) => service.methods)) {
     if (isPublished(method)) methods.set(method.parent.typeName, method);
   }
-  const isWell = keptFor(healthKeptMs, (name, method) => isServing(o.upstreams.upstream(upstreamNameOf(method)), name));
+  const isHealthy = cachedFor(healthCachedMs, (name, method) =>
+    isServing(o.upstreams.upstream(upstreamNameOf(method)), name),
+  );
   const answer = createStandardServices({
     services: o.services,
     isListed: isPublished,
@@ -49,11 +52,11 @@ export function createStandardServicesHandler(o: {
       if (name === "") return isReady(await o.readiness()) ? "SERVING" : "NOT_SERVING";
       const method = methods.get(name);
       if (method === undefined) return undefined;
-      return (await isWell(name, method)) ? "SERVING" : "NOT_SERVING";
+      return (await isHealthy(name, method)) ? "SERVING" : "NOT_SERVING";
     },
   });
-  // It is asked within an answer, so what it is refused with is said as a service says it.
-  const countQuestion = (exchange: Exchange) =>
+  // The limit is counted while the response is written, so its error is one that a service would throw.
+  const countRequest = (exchange: Exchange) =>
     o.count(exchange, undefined, undefined).catch((error) => {
       throw error instanceof Refused ? refuse(callErrors.RATE_LIMITED) : error;
     });
@@ -61,24 +64,24 @@ export function createStandardServicesHandler(o: {
     const { request, response, path, record, writeTimeout } = exchange;
     record.route = "gRPC health or reflection";
     await o.count(exchange, undefined, undefined);
-    // Health is told as long as anything is. Nobody signs in for either.
+    // Health is answered under any load. Neither service needs a caller.
     if (!isHealthPath(path)) inFlight.identified({ kind: "anonymous" });
     if (isStandardStream(path)) inFlight.stream("grpc");
-    const asked = { ...readNodeRequest(request, response), body: limitedBody(request) };
-    const answerAll = takingWebText((request) => answer(request, () => countQuestion(exchange)));
-    await writeNodeResponse(await answerAll(asked), response, writeTimeout);
+    const incoming = { ...readNodeRequest(request, response), body: limitedBody(request) };
+    const answerAll = acceptingWebText((request) => answer(request, () => countRequest(exchange)));
+    await writeNodeResponse(await answerAll(incoming), response, writeTimeout);
   };
 }
 
-type AskHealth = (service: string, method: DescMethod) => Promise<boolean>;
+type CheckHealth = (service: string, method: DescMethod) => Promise<boolean>;
 
-function keptFor(ms: number, ask: AskHealth): AskHealth {
-  const kept = new Map<string, { readonly at: number; readonly answer: Promise<boolean> }>();
+function cachedFor(ms: number, check: CheckHealth): CheckHealth {
+  const cached = new Map<string, { readonly at: number; readonly answer: Promise<boolean> }>();
   return (service, method) => {
-    const last = kept.get(service);
+    const last = cached.get(service);
     if (last !== undefined && performance.now() - last.at < ms) return last.answer;
-    const answer = ask(service, method);
-    kept.set(service, { at: performance.now(), answer });
+    const answer = check(service, method);
+    cached.set(service, { at: performance.now(), answer });
     return answer;
   };
 }

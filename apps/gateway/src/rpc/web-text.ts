@@ -3,14 +3,14 @@ import { type ByteRequest, type ByteResponse, callErrors } from "@rialto/rpc";
 import { refused } from "../errors/refused.ts";
 
 /**
- * True for a call in gRPC-Web's text mode, which is the binary protocol in base64: what Google's client speaks where it
- * is told nothing else.
+ * Returns true for a call in gRPC-Web's text mode: the binary protocol in base64, which is the default of Google's
+ * client.
  */
 export function isWebText(contentType: string | undefined): contentType is string {
   return contentType !== undefined && /^application\/grpc-web-text([+;]|$)/i.test(contentType);
 }
 
-/** The content type of the same call in binary; any other as it is. */
+/** Returns the content type of the same call in binary. Other content types are returned as they are. */
 export function binaryTypeOf(contentType: string): string {
   return isWebText(contentType) ? contentType.replace(/-text/i, "") : contentType;
 }
@@ -21,9 +21,9 @@ export function textBytesOf(bytes: number): number {
 }
 
 /**
- * A call in text mode as a service takes it, in binary. Its base64 may be one run or several, each with its padding,
- * cut into chunks anywhere. It is read to its end, for gRPC-Web has one message in a request; the bound on a body
- * counts the base64. Throws INVALID_ARGUMENT for what is none.
+ * Converts a call in text mode to binary. Its base64 may be one run or several, each with its own padding, in chunks of
+ * any size. The whole body is read first, because a gRPC-Web request has one message; its size limit counts the base64.
+ * Throws INVALID_REQUEST if it is not base64.
  */
 export async function inBinary(
   contentType: string,
@@ -36,8 +36,8 @@ export async function inBinary(
 }
 
 /**
- * An answer in binary as text mode says it. Each chunk is a run of base64 of its own, with its padding: nothing of a
- * stream waits for what comes after it. What is no answer of gRPC-Web, a refusal in HTTP alone, stays as it is.
+ * Converts a binary response to text mode. Each chunk becomes a run of base64 with its own padding, so that no part of
+ * a stream waits for the next. A response that is not gRPC-Web, such as a refusal in plain HTTP, stays as it is.
  */
 export function inText(answer: ByteResponse): ByteResponse {
   const type = answer.header.get("content-type") ?? "";
@@ -48,8 +48,8 @@ export function inText(answer: ByteResponse): ByteResponse {
   return { ...answer, header, body: encoded(answer.body) };
 }
 
-/** Makes a handler of bytes take text mode too. */
-export function takingWebText(
+/** Makes a handler accept text mode too. */
+export function acceptingWebText(
   answer: (request: ByteRequest) => Promise<ByteResponse>,
 ): (request: ByteRequest) => Promise<ByteResponse> {
   return async (request) => {

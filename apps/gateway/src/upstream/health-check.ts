@@ -1,11 +1,11 @@
 import type { ByteUpstream } from "@rialto/rpc";
 
-/** How long a service may take to say that it is well. */
+/** How long a service may take to respond. */
 const healthAnswerMsMax = 1_000;
 
 /**
- * Asks what is behind for the health of one of its services by gRPC's name, or of all of it by "". False where no
- * answer comes.
+ * Calls grpc.health.v1.Health/Check for one of an upstream's services by its gRPC name, or for all of them by "".
+ * Returns false if no response arrives.
  */
 export async function isServing(upstream: ByteUpstream, service: string): Promise<boolean> {
   try {

@@ -8,8 +8,8 @@ import {
 import type { Exchange } from "../exchange/exchange.ts";
 
 /**
- * What a client may say to a service. A list of what passes, not of what does not: hop-by-hop headers, cookies, access
- * tokens, and the headers that claim an identity inside (rialto-*) stay outside without being named.
+ * Request headers that pass to a service. It is a list of what passes, not of what does not: hop-by-hop headers,
+ * cookies, access tokens, and headers that claim an internal identity (rialto-*) are dropped without being named.
  */
 const passed = [
   "accept",
@@ -30,7 +30,7 @@ const passed = [
   "x-user-agent",
 ] as const;
 
-/** The headers that a service answers with and a client may not see, beside the hop-by-hop ones. */
+/** Response headers that do not pass to the client, beside those that start with "rialto-". */
 const withheld: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -43,8 +43,8 @@ const withheld: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The headers of the call behind: what passes, and what the gateway says of the request itself: who passes it on, and
- * for whom.
+ * Returns the headers of the call to a service: the client's that pass, and the gateway's own: request id, trace, the
+ * token that identifies the gateway, the token of the person, and the client's address.
  */
 export function headersInward(
   { request, requestId, trace, clientAddress }: Exchange,
@@ -63,7 +63,7 @@ export function headersInward(
   return headers;
 }
 
-/** The headers of an answer that go on to the client. */
+/** Returns the response headers that pass to the client. */
 export function headersOutward(headers: Headers): Record<string, string> {
   const outward: Record<string, string> = {};
   for (const [name, value] of headers) {

@@ -10,19 +10,19 @@ import { procedureOf, upstreamNameOf } from "../contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { headersInward } from "./request-headers.ts";
 
-/** The services behind the gateway. */
+/** The services that the gateway calls. */
 export interface Upstreams {
-  /** The way to a service by its name, "order": its handlers in this process, or its replicas behind the network. */
+  /** Returns the upstream of a service by its name, "order": handlers in this process, or replicas over the network. */
   upstream(service: string): ByteUpstream;
-  /** The gateway's own tokens, which tell a service who passes the call on. */
+  /** Makes the tokens that identify the gateway to a service. */
   readonly tokens: ServiceTokens;
-  /** What tells a service for whom it is passed on. */
+  /** Makes the tokens that name a person to one service. */
   readonly persons: PersonTokens;
-  /** Whether services of version 0.1.0 may be behind, which take access tokens only: never, where it is not given. */
+  /** Returns true while services of version 0.1.0 may run, which accept only access tokens. Never, if left out. */
   readonly passesAccessTokens?: () => boolean;
 }
 
-/** Passes a call on to the service that serves its method. Where that is, the upstream knows. */
+/** Calls the service of a method. The upstream chooses the replica. */
 export async function callUpstream(
   exchange: AdmittedExchange,
   method: DescMethod,
@@ -32,7 +32,7 @@ export async function callUpstream(
     readonly query: string;
     readonly body: AsyncIterable<Uint8Array>;
     readonly signal: AbortSignal;
-    /** Headers of the call that are not the client's own. */
+    /** Headers of the call beside the client's own. */
     readonly headers?: Readonly<Record<string, string>>;
   },
 ): Promise<ByteResponse> {
@@ -57,7 +57,7 @@ export async function callUpstream(
   });
 }
 
-/** What names the person who calls to one service, and is of no use anywhere else. Their access token ends here. */
+/** Returns what names the caller to this one service. The client's access token goes no further than the gateway. */
 async function authorizationOf(
   { request, caller }: AdmittedExchange,
   service: string,

@@ -1,13 +1,13 @@
-// Runs in the browser, as it stands here, inside the page that page.ts makes.
+// Runs in the browser, unchanged, inside the page that page.ts makes.
 (() => {
   const timeoutMs = 30_000;
   const lost =
-    "This is not the whole link: its last part is missing. Open the link from the mail itself. If it was opened before, open it once more from there.";
-  const over =
-    "This link is not good any more: it is too old, a newer one was sent, or your account is to have another address. Ask for a new one where you sign in, and open the one of the newest mail.";
-  const taken = "Another account has this address by now. Sign in and give your account another one.";
+    "This link is incomplete: its last part is missing. Open the link from the e-mail itself. If you opened it before, open it again from there.";
+  const invalid =
+    "This link is no longer valid: it has expired, was replaced by a newer one, or your account's address was changed. Request a new link on the sign-in page, and open the one in the newest e-mail.";
+  const taken = "Another account uses this address now. Sign in and choose another address for your account.";
   const done = "Your address is confirmed. You can close this page.";
-  const failed = "This did not work, and it is not your mistake. Try again later.";
+  const failed = "Something went wrong on our side. Try again later.";
 
   const form = element("form", HTMLFormElement);
   const button = element("confirm", HTMLButtonElement);
@@ -17,14 +17,14 @@
   let isSending = false;
 
   begin();
-  // A link that is opened while the page is there already changes nothing but what stands behind the #.
+  // A link that is opened while the page is shown changes only the part after the #.
   addEventListener("hashchange", begin);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!isSending) void send();
   });
 
-  /** Takes the token out of the address, where it would stay in the history and could be read over a shoulder. */
+  /** Removes the token from the address bar, where it would stay in the history and be visible to others. */
   function begin() {
     const given = location.hash.slice(1);
     if (given === "" && token !== "") return;
@@ -41,10 +41,10 @@
     say({ status: "One moment." });
     const outcome = await call(sent);
     isSending = false;
-    // Another link was opened meanwhile: this answer is not about it.
+    // Another link was opened meanwhile: this response does not belong to it.
     if (sent !== token) return;
     say(outcome);
-    if (!outcome.isOver) return;
+    if (!outcome.isFinal) return;
     token = "";
     form.hidden = true;
     (outcome.problem === undefined ? status : problem).focus();
@@ -52,9 +52,9 @@
 
   /**
    * @typedef {object} Outcome
-   * @property {string} [problem] What went wrong.
-   * @property {string} [status] What went well.
-   * @property {boolean} [isOver] Trying again is of no use.
+   * @property {string} [problem] The error to show.
+   * @property {string} [status] The success to show.
+   * @property {boolean} [isFinal] Trying again cannot help.
    */
 
   /**
@@ -72,10 +72,10 @@
         redirect: "error",
         signal: AbortSignal.timeout(timeoutMs),
       });
-      if (response.ok) return { status: done, isOver: true };
+      if (response.ok) return { status: done, isFinal: true };
       return outcomeOf(response, await response.json().catch(() => ({})));
     } catch {
-      return { problem: "No answer came. Look at your connection and try again." };
+      return { problem: "No response. Check your connection and try again." };
     }
   }
 
@@ -86,13 +86,13 @@
    */
   function outcomeOf(response, { details = [] }) {
     const has = (/** @type {string} */ wanted) => details.some(({ reason }) => reason === wanted);
-    if (has("CONFIRMATION_TOKEN_INVALID")) return { problem: over, isOver: true };
-    if (has("EMAIL_TAKEN")) return { problem: taken, isOver: true };
+    if (has("CONFIRMATION_TOKEN_INVALID")) return { problem: invalid, isFinal: true };
+    if (has("EMAIL_TAKEN")) return { problem: taken, isFinal: true };
     if (details.some(({ fieldViolations = [] }) => fieldViolations.some(({ field }) => field === "token")))
-      return { problem: lost, isOver: true };
+      return { problem: lost, isFinal: true };
     const wait = waitText(Number(response.headers.get("retry-after")));
-    if (response.status === 429) return { problem: `Too many tries. Try again ${wait}.` };
-    if (response.status === 503) return { problem: `This cannot be done right now. Try again ${wait}.` };
+    if (response.status === 429) return { problem: `Too many attempts. Try again ${wait}.` };
+    if (response.status === 503) return { problem: `This is not possible right now. Try again ${wait}.` };
     return { problem: failed };
   }
 

@@ -5,16 +5,15 @@ import { actionFor, createLinkPage, type LinkPage, readScript } from "../link-pa
 const script = readScript(new URL("form.js", import.meta.url));
 
 /**
- * The page behind the link of the mail that confirms an address. Nothing is confirmed before its button is pressed:
- * programs that look for harm in mails open their links, and some run what they find there. Throws where the contract
- * has no route for the call.
+ * Makes the page that confirms an e-mail address. It needs a click on its button, because mail scanners open links, and
+ * some run the scripts of the page. Throws if the contract has no route for the call.
  */
 export function createConfirmEmailPage(routes: readonly RestRoute[]): LinkPage {
   return createLinkPage({
     title: "Confirm your e-mail address",
     script,
     action: actionFor(AuthService.method.confirmEmail, routes),
-    form: `<p>Press the button to confirm that the mail with this link reached you.</p>
+    form: `<p>Press the button to confirm that you received the e-mail with this link.</p>
 <button id="confirm">Confirm the address</button>`,
   });
 }

@@ -1,7 +1,7 @@
 import type { DescEnum, DescEnumValue, DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import { comments } from "@rialto/contracts/comments";
 
-/** What the contract says above a name; empty where that is nothing. */
+/** Returns the contract's comment on a descriptor; empty if there is none. */
 export function commentOf(desc: DescService | DescMethod | DescMessage | DescField | DescEnum | DescEnumValue): string {
   return comments[nameOf(desc)] ?? "";
 }
@@ -19,12 +19,12 @@ function nameOf(desc: Parameters<typeof commentOf>[0]): string {
   }
 }
 
-/** A text with a line for each note below it. */
+/** Appends a line for each note. */
 export function withNotes(text: string, notes: readonly string[]): string {
   return [text, ...notes.map((note) => `- ${note}`)].filter((line) => line !== "").join("\n");
 }
 
-/** The first sentence of a comment. */
+/** Returns the first sentence of a comment. */
 export function summaryOf(text: string): string {
   return /^.*?[.:](?=\s|$)/s.exec(text)?.[0].replaceAll("\n", " ").replace(/[.:]$/, "") ?? text;
 }

@@ -7,7 +7,7 @@ import type { JsonSchema } from "./json-schema.ts";
 import { documentedPath, type Parameter, pathParameters, queryParameters } from "./parameters.ts";
 import { createSchemas, type Schemas } from "./schemas.ts";
 
-/** The description of the REST surface, OpenAPI 3.1. */
+/** The description of the REST API, OpenAPI 3.1. */
 export interface OpenApiDocument {
   readonly openapi: "3.1.0";
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
@@ -21,7 +21,7 @@ export interface OpenApiDocument {
   };
 }
 
-/** One method at one path. */
+/** One HTTP method of a path. */
 export interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];
@@ -94,8 +94,8 @@ function operationOf(route: RestRoute, schemas: Schemas, operationId: string): O
 }
 
 function accessText(policy: ReturnType<typeof accessOf>): string {
-  if (policy === undefined || policy.roles.includes("PUBLIC")) return "Anybody may call it.";
-  const roles = policy.roles.map((role) => (role === "CUSTOMER" && policy.owned ? "CUSTOMER (what is theirs)" : role));
+  if (policy === undefined || policy.roles.includes("PUBLIC")) return "Needs no access token.";
+  const roles = policy.roles.map((role) => (role === "CUSTOMER" && policy.owned ? "CUSTOMER (their own only)" : role));
   return `Needs an access token of: ${roles.join(", ")}.`;
 }
 
@@ -130,7 +130,8 @@ const idempotencyKey: Parameter = {
   name: "Idempotency-Key",
   in: "header",
   required: false,
-  description: "Makes the call safe to repeat: the work of one key is done once, and answered the same again.",
+  description:
+    "Makes the call safe to repeat: the work of one key is done once, and a repeated call gets the same response.",
   schema: { type: "string", pattern: "^[!-~]{1,255}$" },
 };
 
@@ -140,7 +141,7 @@ const statusSchema: JsonSchema = {
     "Why a call was refused or failed. Among the details is google.rpc.ErrorInfo, whose reason is for programs.",
   properties: {
     code: { type: "integer", description: "The number of the code in gRPC.", minimum: 1, maximum: 16 },
-    message: { type: "string", description: "For people. It may change." },
+    message: { type: "string", description: "For people. May change." },
     details: {
       type: "array",
       items: { type: "object", properties: { "@type": { type: "string" } }, required: ["@type"] },
@@ -150,6 +151,6 @@ const statusSchema: JsonSchema = {
 };
 
 const introduction = [
-  "Orders, from the catalog to the door. The same methods can be called as RPC, by Connect, gRPC and gRPC-Web, on the same port.",
-  "Amounts are in the smallest unit of their currency, and strings, as 64-bit numbers are. Lists come in pages, newest first.",
+  "Orders, from the catalog to delivery. The same methods can be called by Connect, gRPC and gRPC-Web, on the same port.",
+  "Amounts are in the smallest unit of their currency, and strings, because they are 64-bit integers. Lists are paged, newest first.",
 ].join(" ");

@@ -1,10 +1,10 @@
 import type { OpenApiDocument, Operation } from "./document.ts";
 import type { JsonSchema } from "./json-schema.ts";
 
-/** The page's own style and nothing else may be loaded, run or framed. */
+/** Allows the page's own style. No script, no other resource, no frame. */
 export const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
-/** The description as a page to read: complete as it stands, without a script and without anything from elsewhere. */
+/** Renders the description as a page that is complete in itself, without a script or external resources. */
 export function renderPage(document: OpenApiDocument): string {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
@@ -58,7 +58,7 @@ function isContent(value: unknown): value is { content: { "application/json": { 
   return typeof value === "object" && value !== null && "content" in value;
 }
 
-/** A message that has a name is linked to, any other shown. */
+/** Links to a named message, and shows any other in place. */
 function inPlace(schema: JsonSchema): string {
   return schema.properties === undefined ? `<p>${typeText(schema)}</p>` : fieldTable(schema);
 }

@@ -13,12 +13,12 @@ export interface Parameter {
   readonly schema: JsonSchema;
 }
 
-/** How deep a nested field may stand to be described as a parameter. */
+/** Depth up to which nested fields are described as parameters. */
 const depthMax = 4;
 
 /**
- * A template as OpenAPI writes it: {user.id} is {id}, as tools take a dot for something else. So two methods of one
- * path share it.
+ * Returns a path template for OpenAPI: {user.id} becomes {id}, because tools give the dot another meaning. Two methods
+ * of one path therefore share it.
  */
 export function documentedPath(route: RestRoute): string {
   return route.template.replaceAll(/\{([^}=]+)(?:=[^}]*)?\}/g, (_all, variable: string) => `{${lastOf(variable)}}`);
@@ -28,28 +28,25 @@ function lastOf(variable: string): string {
   return variable.slice(variable.lastIndexOf(".") + 1);
 }
 
-/** The variables of a path. */
+/** Returns the variables of a path. */
 export function pathParameters(route: RestRoute, schemas: Schemas): Parameter[] {
   return route.variables.flatMap((path) => {
     const field = path.at(-1);
     if (field === undefined) return [];
     const { schema } = schemas.field(field, "request");
-    // An empty segment is another path, and a slash ends one.
+    // An empty segment makes a different path, and a slash ends the segment.
     const rules =
       schema.type === "string" ? { minLength: 1, ...(schema.pattern === undefined ? { pattern: "^[^/]+$" } : {}) } : {};
     return [parameter("path", field.name, true, { ...rules, ...schema })];
   });
 }
 
-/**
- * The fields that neither path nor body give: scalars, enums, lists of them, and what stands inside messages, with
- * dots.
- */
+/** Returns the fields that neither path nor body set: scalars, enums, lists of them, and nested fields, with dots. */
 export function queryParameters(route: RestRoute, schemas: Schemas): Parameter[] {
   if (route.body === "*") return [];
-  const taken = new Set(route.variables.map((path) => path.at(-1)));
-  if (route.body !== undefined) taken.add(route.body);
-  return [...leaves(route.method.input, [], taken)].map((path) => {
+  const assigned = new Set(route.variables.map((path) => path.at(-1)));
+  if (route.body !== undefined) assigned.add(route.body);
+  return [...leaves(route.method.input, [], assigned)].map((path) => {
     const required = path.map((field) => schemas.field(field, "request").required);
     const field = path.at(-1);
     const { schema } = field === undefined ? { schema: {} } : schemas.field(field, "request");
@@ -60,13 +57,13 @@ export function queryParameters(route: RestRoute, schemas: Schemas): Parameter[]
 function* leaves(
   message: DescMessage,
   path: FieldPath,
-  taken: ReadonlySet<DescField | undefined>,
+  assigned: ReadonlySet<DescField | undefined>,
 ): Generator<FieldPath> {
   for (const field of message.fields) {
-    if (taken.has(field)) continue;
+    if (assigned.has(field)) continue;
     const here = [...path, field];
     if (isOneValue(field)) yield here;
-    else if (field.fieldKind === "message" && here.length < depthMax) yield* leaves(field.message, here, taken);
+    else if (field.fieldKind === "message" && here.length < depthMax) yield* leaves(field.message, here, assigned);
   }
 }
 

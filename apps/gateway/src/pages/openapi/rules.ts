@@ -19,16 +19,16 @@ import {
 import { currency_code, one_line, plain_text } from "@rialto/contracts";
 import type { JsonSchema } from "./json-schema.ts";
 
-/** What the contract's validation rules say of one field, in the words of JSON Schema. */
+/** A field's validation rules of the contract, as JSON Schema. */
 export interface Constraints {
   readonly schema: JsonSchema;
-  /** A request without it is refused. */
+  /** A request without the field is refused. */
   readonly required: boolean;
-  /** What JSON Schema cannot say. */
+  /** Rules that JSON Schema cannot express, as text. */
   readonly notes: readonly string[];
 }
 
-/** The rules of a field of a request. */
+/** Returns the rules of a request field. */
 export function constraintsOf(field: DescField): Constraints {
   if (!hasOption(field, fieldRules)) return { schema: {}, required: false, notes: [] };
   const rules = getOption(field, fieldRules);
@@ -38,12 +38,13 @@ export function constraintsOf(field: DescField): Constraints {
     const isText = rules.type.case === "string";
     return { schema: isText ? { anyOf: [{ maxLength: 0 }, schema] } : schema, required: false, notes };
   }
-  // What has presence may be left out; what has none is then its zero value, which must stand the rules too.
+  // A field with presence may be left out. One without presence then has its zero value, which has to satisfy the
+  // rules.
   const isExplicit = field.presence === FeatureSet_FieldPresence.EXPLICIT;
   return { schema, required: rules.required || (!isExplicit && refusesEmpty(schema)), notes };
 }
 
-/** The rules of a message as a whole, in words. */
+/** Returns the rules of a whole message, as text. */
 export function messageNotes(message: DescMessage): readonly string[] {
   if (!hasOption(message, messageRules)) return [];
   const { cel } = getOption(message, messageRules);
@@ -91,7 +92,7 @@ function schemaOf({ type }: FieldRules): JsonSchema {
   }
 }
 
-/** The contract's own rules of a string, read off their expressions: which characters it may have, or which values. */
+/** Converts the contract's own string rules, which are CEL expressions: allowed characters, or allowed values. */
 function ownRulesOf(rules: StringRules): JsonSchema {
   const has = (rule: DescExtension) => hasExtension(rules, rule) && getExtension(rules, rule) === true;
   if (has(currency_code))

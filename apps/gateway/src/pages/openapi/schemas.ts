@@ -3,19 +3,16 @@ import { commentOf, withNotes } from "./comment.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { constraintsOf, messageNotes } from "./rules.ts";
 
-/**
- * A request is checked by the rules of the contract; an answer has every field that can be without a value only where
- * it has one.
- */
+/** In a request, the contract's validation rules apply. In a response, a field with presence may be missing. */
 export type Direction = "request" | "answer";
 
-/** The schemas of messages and enums, as proto3 writes them in JSON, made as they are asked for. */
+/** JSON schemas of messages and enums, by proto3's JSON mapping. Made when they are first needed. */
 export interface Schemas {
-  /** A field with its rules, and whether it must be there. */
+  /** The schema of a field with its rules, and whether the field is required. */
   field(field: DescField, direction: Direction): { readonly schema: JsonSchema; readonly required: boolean };
-  /** A message without some of its fields, in place; with all of them, by reference. */
+  /** The schema of a message: a reference, or in place if fields are left out. */
   message(message: DescMessage, direction: Direction, without?: ReadonlySet<DescField>): JsonSchema;
-  /** What was referred to, by name. */
+  /** The schemas that were referred to, by name. */
   readonly components: Readonly<Record<string, JsonSchema>>;
 }
 
@@ -65,7 +62,7 @@ export function createSchemas(): Schemas {
     const value = typeOf(field, direction);
     const description = commentOf(field);
     if (direction === "answer") {
-      // What has no presence is always written.
+      // A field without presence is always written.
       const required = field.oneof === undefined && !hasPresence(field);
       return { schema: { ...value, description }, required };
     }
@@ -84,7 +81,7 @@ export function createSchemas(): Schemas {
       description: withNotes(commentOf(message), direction === "request" ? messageNotes(message) : []),
       properties: Object.fromEntries(fields.map(({ name, schema }) => [name, schema])),
       ...(required.length > 0 ? { required } : {}),
-      // A request with a field that the contract does not have is refused; an answer may have new ones.
+      // A request with an unknown field is refused; a response may get new fields.
       ...(direction === "request" ? { additionalProperties: false } : {}),
     };
   };
@@ -132,7 +129,7 @@ function scalarSchema(scalar: ScalarType): JsonSchema {
     case ScalarType.INT64:
     case ScalarType.SINT64:
     case ScalarType.SFIXED64:
-      // A string, as JavaScript's numbers end at 2^53; eighteen digits always fit.
+      // A string, because JavaScript's integers are exact only up to 2^53. Eighteen digits always fit.
       return { type: "string", format: "int64", pattern: "^-?[0-9]{1,18}$" };
     case ScalarType.UINT64:
     case ScalarType.FIXED64:
@@ -140,7 +137,7 @@ function scalarSchema(scalar: ScalarType): JsonSchema {
   }
 }
 
-/** Messages that proto3 writes in a way of their own. */
+/** Messages with their own JSON mapping in proto3. */
 const wellKnown: Readonly<Record<string, JsonSchema>> = {
   "google.protobuf.Timestamp": {
     type: "string",

@@ -1,12 +1,12 @@
-// Runs in the browser, as it stands here, inside the page that page.ts makes.
+// Runs in the browser, unchanged, inside the page that page.ts makes.
 (() => {
   const timeoutMs = 30_000;
   const lost =
-    "This is not the whole link: its last part is missing. Open the link from the mail itself. If it was opened before, open it once more from there.";
-  const spent =
-    "This link is not good any more: it was used, is too old, or a newer one was sent. Ask for a new one where you sign in, and open the one of the newest mail.";
-  const done = "Your password is set. Sign in with it; whoever was signed in with the old one has been signed out.";
-  const failed = "This did not work, and it is not your mistake. Try again later.";
+    "This link is incomplete: its last part is missing. Open the link from the e-mail itself. If you opened it before, open it again from there.";
+  const invalid =
+    "This link is no longer valid: it was used, has expired, or was replaced by a newer one. Request a new link on the sign-in page, and open the one in the newest e-mail.";
+  const done = "Your password is set. Sign in with it. All earlier sessions were signed out.";
+  const failed = "Something went wrong on our side. Try again later.";
 
   const form = element("form", HTMLFormElement);
   const password = element("password", HTMLInputElement);
@@ -17,7 +17,7 @@
   let isSending = false;
 
   begin();
-  // A link that is opened while the page is there already changes nothing but what stands behind the #.
+  // A link that is opened while the page is shown changes only the part after the #.
   addEventListener("hashchange", begin);
   shown.addEventListener("change", () => {
     password.type = shown.checked ? "text" : "password";
@@ -27,7 +27,7 @@
     if (!isSending) void send();
   });
 
-  /** Takes the token out of the address, where it would stay in the history and could be read over a shoulder. */
+  /** Removes the token from the address bar, where it would stay in the history and be visible to others. */
   function begin() {
     const given = location.hash.slice(1);
     if (given === "" && token !== "") return;
@@ -46,7 +46,7 @@
     const outcome = await call();
     isSending = false;
     say(outcome);
-    if (outcome.isOver) {
+    if (outcome.isFinal) {
       token = "";
       form.reset();
       form.hidden = true;
@@ -59,10 +59,10 @@
 
   /**
    * @typedef {object} Outcome
-   * @property {string} [problem] What went wrong.
-   * @property {string} [status] What went well.
-   * @property {boolean} [isInvalid] The password is what has to change.
-   * @property {boolean} [isOver] Trying again is of no use.
+   * @property {string} [problem] The error to show.
+   * @property {string} [status] The success to show.
+   * @property {boolean} [isInvalid] The password has to change.
+   * @property {boolean} [isFinal] Trying again cannot help.
    */
 
   /** @returns {Promise<Outcome>} */
@@ -77,10 +77,10 @@
         redirect: "error",
         signal: AbortSignal.timeout(timeoutMs),
       });
-      if (response.ok) return { status: done, isOver: true };
+      if (response.ok) return { status: done, isFinal: true };
       return outcomeOf(response, await response.json().catch(() => ({})));
     } catch {
-      return { problem: "No answer came. Look at your connection and try again." };
+      return { problem: "No response. Check your connection and try again." };
     }
   }
 
@@ -91,16 +91,16 @@
    * @returns {Outcome}
    */
   function outcomeOf(response, { details = [] }) {
-    if (details.some(({ reason }) => reason === "RESET_TOKEN_INVALID")) return { problem: spent, isOver: true };
+    if (details.some(({ reason }) => reason === "RESET_TOKEN_INVALID")) return { problem: invalid, isFinal: true };
     const violations = details.flatMap(({ fieldViolations = [] }) => fieldViolations);
     const rule = violations.find(({ field }) => field === "new_password" || field === "newPassword");
-    // The rule's name stands behind its words, in brackets, for programs.
+    // The description ends with the rule's name in brackets, which is for programs.
     if (rule !== undefined)
       return { problem: `The new password ${rule.description.replace(/ \[[^\]]*\]$/, "")}.`, isInvalid: true };
-    if (violations.some(({ field }) => field === "token")) return { problem: lost, isOver: true };
+    if (violations.some(({ field }) => field === "token")) return { problem: lost, isFinal: true };
     const wait = waitText(Number(response.headers.get("retry-after")));
-    if (response.status === 429) return { problem: `Too many tries. Try again ${wait}.` };
-    if (response.status === 503) return { problem: `This cannot be done right now. Try again ${wait}.` };
+    if (response.status === 429) return { problem: `Too many attempts. Try again ${wait}.` };
+    if (response.status === 503) return { problem: `This is not possible right now. Try again ${wait}.` };
     return { problem: failed };
   }
 

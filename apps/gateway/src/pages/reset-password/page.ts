@@ -6,8 +6,8 @@ import { constraintsOf } from "../openapi/rules.ts";
 const script = readScript(new URL("form.js", import.meta.url));
 
 /**
- * The page behind the link of the mail that sets a new password. Where the call goes and what a password must be is
- * taken from the contract; throws where that has no route for it.
+ * Makes the page on which a forgotten password is replaced. The path of its call and the rules of a password come from
+ * the contract. Throws if the contract has no route for the call.
  */
 export function createResetPasswordPage(routes: readonly RestRoute[]): LinkPage {
   const method = AuthService.method.resetPassword;
