@@ -19,12 +19,12 @@ const schema = pgSchema("user");
 const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
-/** A person or an admin. The hash of the password leaves this table for its comparison only. */
+/** A customer's or admin's account. The password hash leaves this table only to be compared. */
 export const account = schema.table(
   "account",
   {
     id: uuid("id").primaryKey(),
-    /** Counts the changes; it is the version of the account's events. */
+    /** The number of changes, which is the version of the account's events. */
     version: integer("version").notNull(),
     email: text("email").notNull(),
     name: text("name").notNull(),
@@ -32,23 +32,23 @@ export const account = schema.table(
     passwordHash: text("password_hash").notNull(),
     createTime: time("create_time").notNull(),
     updateTime: time("update_time").notNull(),
-    /** Since when nobody can sign in; null where somebody can. */
+    /** When the account was disabled; null if it is enabled. */
     disableTime: time("disable_time"),
-    /** Since when it is known that the address reaches its owner; null until then. */
+    /** When the address was confirmed; null if it was not. */
     emailConfirmTime: time("email_confirm_time"),
-    /** The address that the account gets when that is confirmed; null where it is to get none. */
+    /** The address that takes effect once it is confirmed; null if there is none. */
     pendingEmail: text("pending_email"),
   },
   (table) => [
     index("account_pending_email").on(sql`lower(pending_email)`).where(sql`pending_email is not null`),
-    // An address is ASCII (the contract's rule), so this is what "without regard to case" means in every locale.
+    // Addresses are ASCII by the contract's rule, so lower() is the same in every locale.
     uniqueIndex("account_email").on(sql`lower(email)`),
     index("account_admin").on(table.id).where(sql`role = 'ADMIN'`),
     check("account_role", sql`role in ('CUSTOMER', 'ADMIN')`),
   ],
 );
 
-/** What a login opened. Its refresh tokens are a family: they end together. */
+/** A session, opened by a login. Its refresh tokens are one family and end together. */
 export const session = schema.table(
   "session",
   {
@@ -57,7 +57,7 @@ export const session = schema.table(
       .notNull()
       .references(() => account.id),
     createTime: time("create_time").notNull(),
-    /** When its newest refresh token expires. */
+    /** The expiry of the newest refresh token. */
     expireTime: time("expire_time").notNull(),
     endTime: time("end_time"),
     endReason: text("end_reason"),
@@ -65,7 +65,7 @@ export const session = schema.table(
   (table) => [
     index("session_account").on(table.accountId),
     index("session_expire").on(table.expireTime),
-    // In the order in which the list of ended sessions is read.
+    // In the order of the list of ended sessions.
     index("session_ended").on(table.endTime, table.id).where(sql`end_time is not null`),
     check(
       "session_end",
@@ -74,7 +74,7 @@ export const session = schema.table(
   ],
 );
 
-/** Refresh tokens by their SHA-256: who reads this table can refresh nothing. */
+/** Refresh tokens by their SHA-256, so that a reader of this table cannot use them. */
 export const refreshToken = schema.table(
   "refresh_token",
   {
@@ -85,9 +85,12 @@ export const refreshToken = schema.table(
     createTime: time("create_time").notNull(),
     expireTime: time("expire_time").notNull(),
     spendTime: time("spend_time"),
-    /** The token that was given for this one. */
+    /** The token that was issued for this one. */
     successor: bytea("successor"),
-    /** It is known as ours without this row (refresh-tokens.ts), so the row can go soon after it was spent. Not so for those of version 0.1.0. */
+    /**
+     * Signed tokens are recognized without their row (refresh-tokens.ts), so the row can be deleted soon after the
+     * token was redeemed. Tokens of version 0.1.0 are not signed.
+     */
     isSigned: boolean("is_signed").notNull().default(false),
   },
   (table) => [
@@ -97,7 +100,10 @@ export const refreshToken = schema.table(
   ],
 );
 
-/** Requests to set a new password. The token of the mail is kept as its SHA-256, from when the mail is sent until it is used. */
+/**
+ * Password resets. The SHA-256 of the token in the mail is stored from the time the mail is sent until the token is
+ * redeemed.
+ */
 export const passwordReset = schema.table(
   "password_reset",
   {
@@ -117,7 +123,7 @@ export const passwordReset = schema.table(
   ],
 );
 
-/** Wishes to have an address confirmed. The token of the mail is kept as its SHA-256, from when the mail is sent. */
+/** E-mail confirmations. The SHA-256 of the token in the mail is stored from the time the mail is sent. */
 export const emailConfirmation = schema.table(
   "email_confirmation",
   {
@@ -125,9 +131,9 @@ export const emailConfirmation = schema.table(
     accountId: uuid("account_id")
       .notNull()
       .references(() => account.id),
-    /** The address that the mail goes to, and that the token confirms. */
+    /** The address that the mail is sent to and that the token confirms. */
     email: text("email").notNull(),
-    /** The address that the account had before this one took effect. */
+    /** The address of the account before this one took effect. */
     previousEmail: text("previous_email"),
     tokenHash: bytea("token_hash"),
     createTime: time("create_time").notNull(),
@@ -144,8 +150,8 @@ export const emailConfirmation = schema.table(
 export const auditEntry = auditTable(schema);
 
 /**
- * From when on gateways name people to services by tokens of their own and pass no access token on. One row, which the migration writes: at once in
- * a new database, and a day after the migration where accounts were there before, while services of version 0.1.0 may still run.
+ * From when gateways send their own tokens to services instead of passing access tokens on. The migration writes the
+ * only row: now in a new database, and a day later in one with accounts, while services of version 0.1.0 may still run.
  */
 export const gatewayToken = schema.table(
   "gateway_token",

@@ -4,17 +4,16 @@ import { defineService, every, openRateLimits } from "@rialto/service";
 import { createConfirmationStore } from "./one-time-tokens/confirmation-store.ts";
 import { createResetStore } from "./one-time-tokens/reset-store.ts";
 import { createPasswords } from "./passwords/passwords.ts";
-import { createAttempts } from "./requests/attempts.ts";
+import { createAttemptLimits } from "./requests/attempt-limits.ts";
 import { auth } from "./requests/auth.ts";
 import { users } from "./requests/users.ts";
-import { openGatewayTokens } from "./sessions/gateway-tokens.ts";
 import { createRefreshTokens } from "./sessions/refresh-tokens.ts";
 import { createSessionStore } from "./sessions/store.ts";
-import { createAccessTokens } from "./sessions/tokens.ts";
+import { createAccessTokens, openGatewayTokens } from "./sessions/tokens.ts";
 import { seedAdmin } from "./user/seed.ts";
 import { createUserStore } from "./user/store.ts";
 
-/** People: accounts, credentials and sessions. */
+/** The user service: accounts, credentials and sessions. */
 export const user = defineService({
   name: "user",
   migrations: new URL("../migrations", import.meta.url),
@@ -29,9 +28,9 @@ export const user = defineService({
       resets: createResetStore(database),
       confirmations: createConfirmationStore(database),
       passwords: await createPasswords(config),
-      attempts: createAttempts(limits, derivedKey("failed attempts"), createAddressCheck(config.backendAddresses)),
+      attempts: createAttemptLimits(limits, derivedKey("failed attempts"), createAddressCheck(config.backendAddresses)),
       accessTokens: await createAccessTokens(signingKeys),
-      areGatewayTokensTaken: await openGatewayTokens(database),
+      useGatewayTokens: await openGatewayTokens(database),
       refreshTokens,
       limits,
     };

@@ -1,34 +1,34 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { nobody, openWorld, type World } from "./user-world.ts";
+import { anonymous, type Fixture, openFixture } from "./fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
-/** Migrates anew what is there, as the first replica of this version does. */
+/** Runs the migration again on existing data, as the first replica of this version does. */
 async function migrate(): Promise<void> {
   const file = new URL("../migrations/0006_gateway_tokens.sql", import.meta.url);
-  await world.sql`drop table "user".gateway_token`;
-  await world.sql.unsafe(await readFile(file, "utf8"));
-  await world.sql.unsafe(`grant select on "user".gateway_token to public`);
+  await fixture.sql`drop table "user".gateway_token`;
+  await fixture.sql.unsafe(await readFile(file, "utf8"));
+  await fixture.sql.unsafe(`grant select on "user".gateway_token to public`);
 }
 
-/** What a process that is started now tells gateways. */
-async function told(): Promise<() => Promise<boolean>> {
-  const { auth } = await world.start();
-  return async () => (await auth.getJsonWebKeySet({}, nobody())).gatewayTokens;
+/** Returns what a newly started process tells gateways. */
+async function gatewayTokensOf(): Promise<() => Promise<boolean>> {
+  const { auth } = await fixture.start();
+  return async () => (await auth.getJsonWebKeySet({}, anonymous())).gatewayTokens;
 }
 
 describe("that gateways are to pass no access token on", () => {
   it("is said from the start in a new installation", async () => {
-    expect(await (await told())()).toBe(true);
+    expect(await (await gatewayTokensOf())()).toBe(true);
   });
 
   it("may not be changed by the service itself", async () => {
-    const { sql } = world.database;
+    const { sql } = fixture.database;
     await expect(sql`update gateway_token set start_time = now() + interval '1 day'`).rejects.toThrow(
       "permission denied",
     );
@@ -36,19 +36,19 @@ describe("that gateways are to pass no access token on", () => {
   });
 
   it("is said a day after the upgrade of one that has accounts, by replicas that run and by those that start then", async () => {
-    await world.person();
+    await fixture.person();
     await migrate();
-    const running = await told();
+    const running = await gatewayTokensOf();
     expect(await running()).toBe(false);
-    const [row] = await world.sql`
+    const [row] = await fixture.sql`
       select start_time > now() + interval '23 hours' as late, start_time < now() + interval '25 hours' as soon
       from "user".gateway_token`;
     expect(row).toEqual({ late: true, soon: true });
 
-    await world.sql`update "user".gateway_token set start_time = now() + interval '1 second'`;
-    const soon = await told();
+    await fixture.sql`update "user".gateway_token set start_time = now() + interval '1 second'`;
+    const soon = await gatewayTokensOf();
     await vi.waitFor(async () => expect(await soon()).toBe(true), { timeout: 20_000, interval: 50 });
-    expect(await (await told())()).toBe(true);
+    expect(await (await gatewayTokensOf())()).toBe(true);
     expect(await running()).toBe(false);
   });
 });

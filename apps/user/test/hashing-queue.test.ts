@@ -10,7 +10,7 @@ import {
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 const at = (clientAddress: string, signal = new AbortController().signal) => ({ signal, clientAddress });
 
-/** A queue of one worker, what it did in the order in which it began, and how to end the task at work. */
+/** A queue with one worker, the order in which its tasks began, and a way to end the running task. */
 function observed() {
   const queue = createHashingQueue({ workersMax: 1 });
   const begun: string[] = [];
@@ -27,7 +27,7 @@ function observed() {
         () => "done",
         (error) => error.reason ?? error.message,
       );
-  /** Ends the task at work, so that the next begins. */
+  /** Ends the running task, so that the next one begins. */
   async function next(times = 1) {
     for (let turn = 0; turn < times; turn += 1) {
       end();
@@ -38,12 +38,12 @@ function observed() {
 }
 
 describe("the turns of kinds", () => {
-  /** The kinds of so many turns in a row while these wait. */
+  /** The kinds of `count` turns in a row while these kinds wait. */
   function turns(count: number, waiting: readonly HashingKind[]): HashingKind[] {
     let credits: Credits = noCredits;
     return Array.from({ length: count }, () => {
       const turn = nextTurn(credits, (kind) => waiting.includes(kind));
-      if (turn === undefined) throw new Error("nobody's turn");
+      if (turn === undefined) throw new Error("no turn");
       credits = turn.credits;
       return turn.kind;
     });
@@ -91,7 +91,7 @@ describe("a hashing queue", () => {
     expect(begun).toContain("customer");
     expect([await mine, await login]).toEqual(["done", "done"]);
     const all = await Promise.all(outcomes);
-    // One works, and 70 % of 60 wait.
+    // One runs, and 70 % of 60 wait.
     expect(all.filter((outcome) => outcome === "done")).toHaveLength(43);
     expect(all.filter((outcome) => outcome === "TEMPORARILY_UNAVAILABLE")).toHaveLength(17);
   });
@@ -105,7 +105,7 @@ describe("a hashing queue", () => {
     expect(begun).toEqual(["attacker", "attacker", "customer"]);
   });
 
-  it("gives the place of a caller who leaves to another at once", async () => {
+  it("frees the place of a caller who cancels at once", async () => {
     const { begun, run, next } = observed();
     void run("first", "login");
     const leaving = new AbortController();

@@ -1,46 +1,46 @@
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createResetStore } from "../src/one-time-tokens/reset-store.ts";
-import { bearer, nobody, openWorld, password, refusal, type World } from "./user-world.ts";
+import { anonymous, bearer, type Fixture, openFixture, password, refusal } from "./fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
 const next = "a new password of some length";
-const login = (email: string, given: string) => world.auth.login({ email, password: given }, nobody());
-const refresh = (refreshToken: string) => world.auth.refreshToken({ refreshToken }, nobody());
+const login = (email: string, given: string) => fixture.auth.login({ email, password: given }, anonymous());
+const refresh = (refreshToken: string) => fixture.auth.refreshToken({ refreshToken }, anonymous());
 
-/** The resets that were asked for, as the notification service is told of them. */
+/** The requested resets, as the notification service receives them. */
 async function resetsOf(userId: string): Promise<string[]> {
-  const rows = await world.database.sql<{ payload: { resetId: string } }[]>`
+  const rows = await fixture.database.sql<{ payload: { resetId: string } }[]>`
     select payload from outbox where topic = 'user.password_reset_requested' and payload->>'userId' = ${userId} order by id`;
   return rows.map(({ payload }) => payload.resetId);
 }
 const tokenFor = async (resetId: string) =>
-  (await world.as("notification").auth.createPasswordResetToken({ resetId }, nobody())).token;
+  (await fixture.as("notification").auth.createPasswordResetToken({ resetId }, anonymous())).token;
 
-/** Lets further requests be more than a repetition of the last one. */
+/** Ages the last request, so that further ones are not coalesced with it. */
 async function passFiveMinutes(): Promise<void> {
-  await world.database.sql`update password_reset set create_time = create_time - interval '5 minutes'`;
+  await fixture.database.sql`update password_reset set create_time = create_time - interval '5 minutes'`;
 }
 
-type Person = Awaited<ReturnType<World["person"]>>;
+type Person = Awaited<ReturnType<Fixture["person"]>>;
 
 async function askedReset() {
-  const ada = await world.person();
-  await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+  const ada = await fixture.person();
+  await fixture.auth.requestPasswordReset({ email: ada.email }, anonymous());
   const [resetId = ""] = await resetsOf(ada.id);
   return { ada, resetId };
 }
 
 describe("a changed password", () => {
   it("replaces the old one and ends every session but the one that changed it", async () => {
-    const ada = await world.person();
+    const ada = await fixture.person();
     const other = await login(ada.email, password);
-    await world.auth.changePassword({ currentPassword: password, newPassword: next }, ada.origin);
+    await fixture.auth.changePassword({ currentPassword: password, newPassword: next }, ada.origin);
     expect(await refusal(login(ada.email, password))).toBe("CREDENTIALS_INVALID");
     expect(await refusal(login(ada.email, next))).toBe("none");
     expect(await refusal(refresh(other.refreshToken))).toBe("REFRESH_TOKEN_INVALID");
@@ -48,10 +48,10 @@ describe("a changed password", () => {
   });
 
   it("needs the current one, and a caller", async () => {
-    const ada = await world.person();
+    const ada = await fixture.person();
     const guess = { currentPassword: "not the password", newPassword: next };
-    expect(await refusal(world.auth.changePassword(guess, ada.origin))).toBe("CREDENTIALS_INVALID");
-    expect(await refusal(world.auth.changePassword(guess, nobody()))).toBe("CALLER_REQUIRED");
+    expect(await refusal(fixture.auth.changePassword(guess, ada.origin))).toBe("CREDENTIALS_INVALID");
+    expect(await refusal(fixture.auth.changePassword(guess, anonymous()))).toBe("CALLER_REQUIRED");
     expect(await refusal(login(ada.email, password))).toBe("none");
   });
 });
@@ -59,19 +59,19 @@ describe("a changed password", () => {
 describe("a link that was asked for before", () => {
   const changes = {
     "the address was changed": async ({ id, origin }: Person) => {
-      await world.users.updateUser(
+      await fixture.users.updateUser(
         { user: { id, email: `${uuidv7()}@example.com`, currentPassword: password } },
         origin,
       );
-      await world.confirm(id);
+      await fixture.confirm(id);
     },
     "the password was changed": async ({ origin }: Person) => {
-      await world.auth.changePassword({ currentPassword: password, newPassword: next }, origin);
+      await fixture.auth.changePassword({ currentPassword: password, newPassword: next }, origin);
     },
     "the account was disabled, also when it is open again": async ({ id }: Person) => {
-      const { origin } = await world.admin();
-      await world.users.disableUser({ id }, origin);
-      await world.users.enableUser({ id }, origin);
+      const { origin } = await fixture.admin();
+      await fixture.users.disableUser({ id }, origin);
+      await fixture.users.enableUser({ id }, origin);
     },
   };
 
@@ -79,10 +79,10 @@ describe("a link that was asked for before", () => {
     const { ada, resetId } = await askedReset();
     const token = await tokenFor(resetId);
     await passFiveMinutes();
-    await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+    await fixture.auth.requestPasswordReset({ email: ada.email }, anonymous());
     const [, queued = ""] = await resetsOf(ada.id);
     await change(ada);
-    const spent = world.auth.resetPassword({ token, newPassword: "the password of a thief" }, nobody());
+    const spent = fixture.auth.resetPassword({ token, newPassword: "the password of a thief" }, anonymous());
     expect(await refusal(spent)).toBe("RESET_TOKEN_INVALID");
     for (const id of [resetId, queued]) expect(await refusal(tokenFor(id))).toBe("RESET_TOKEN_INVALID");
   });
@@ -90,23 +90,25 @@ describe("a link that was asked for before", () => {
   it("is good once the name was changed", async () => {
     const { ada, resetId } = await askedReset();
     const token = await tokenFor(resetId);
-    await world.users.updateUser({ user: { id: ada.id, name: "Ada King" } }, ada.origin);
-    expect(await refusal(world.auth.resetPassword({ token, newPassword: next }, nobody()))).toBe("none");
+    await fixture.users.updateUser({ user: { id: ada.id, name: "Ada King" } }, ada.origin);
+    expect(await refusal(fixture.auth.resetPassword({ token, newPassword: next }, anonymous()))).toBe("none");
   });
 
   it("sets no password of an account that is disabled, as an older version may have left one", async () => {
     const { ada, resetId } = await askedReset();
     const token = await tokenFor(resetId);
-    await world.database.sql`update account set disable_time = now() where id = ${ada.id}`;
-    expect(await refusal(world.auth.resetPassword({ token, newPassword: next }, nobody()))).toBe("RESET_TOKEN_INVALID");
+    await fixture.database.sql`update account set disable_time = now() where id = ${ada.id}`;
+    expect(await refusal(fixture.auth.resetPassword({ token, newPassword: next }, anonymous()))).toBe(
+      "RESET_TOKEN_INVALID",
+    );
   });
 
   it("is none where it was asked for as the account was being disabled", async () => {
-    const ada = await world.person();
-    const { sql } = world.database;
+    const ada = await fixture.person();
+    const { sql } = fixture.database;
     const asked = await sql.begin(async (tx) => {
       await tx`update account set disable_time = now() where id = ${ada.id}`;
-      // Sees the account as it was, until the lock tells.
+      // Sees the account as it was, until it gets the lock.
       const request = createResetStore({ sql }).request({ userId: ada.id, traceparent: "" });
       const waits = () => sql`
         select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
@@ -123,11 +125,11 @@ describe("a password that was forgotten", () => {
   it("is set anew by the mail's token, once, and every session ends", async () => {
     const { ada, resetId } = await askedReset();
     const token = await tokenFor(resetId);
-    await world.auth.resetPassword({ token, newPassword: next }, nobody());
+    await fixture.auth.resetPassword({ token, newPassword: next }, anonymous());
     expect(await refusal(login(ada.email, next))).toBe("none");
     expect(await refusal(login(ada.email, password))).toBe("CREDENTIALS_INVALID");
     expect(await refusal(refresh(ada.session.refreshToken))).toBe("REFRESH_TOKEN_INVALID");
-    const again = world.auth.resetPassword({ token, newPassword: password }, nobody());
+    const again = fixture.auth.resetPassword({ token, newPassword: password }, anonymous());
     expect(await refusal(again)).toBe("RESET_TOKEN_INVALID");
     expect(await refusal(tokenFor(resetId))).toBe("RESET_TOKEN_INVALID");
   });
@@ -136,19 +138,21 @@ describe("a password that was forgotten", () => {
     for (let round = 0; round < 5; round += 1) {
       const { ada, resetId } = await askedReset();
       await passFiveMinutes();
-      await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+      await fixture.auth.requestPasswordReset({ email: ada.email }, anonymous());
       const [, otherId = ""] = await resetsOf(ada.id);
       const tokens = [await tokenFor(resetId), await tokenFor(otherId)];
-      const uses = tokens.map((token) => refusal(world.auth.resetPassword({ token, newPassword: next }, nobody())));
+      const uses = tokens.map((token) =>
+        refusal(fixture.auth.resetPassword({ token, newPassword: next }, anonymous())),
+      );
       expect((await Promise.all(uses)).sort()).toEqual(["RESET_TOKEN_INVALID", "none"]);
     }
   });
 
-  it("is answered the same, and by the clock too, where there is no such account", async () => {
-    const ada = await world.person();
+  it("is answered the same, and after the same time, if there is no such account", async () => {
+    const ada = await fixture.person();
     const timed = async (email: string) => {
       const started = performance.now();
-      const answer = await world.auth.requestPasswordReset({ email }, nobody());
+      const answer = await fixture.auth.requestPasswordReset({ email }, anonymous());
       return { answer: Object.keys(answer), slow: performance.now() - started >= 145 };
     };
     const [known, unknown] = await Promise.all([timed(ada.email), timed(`${uuidv7()}@example.com`)]);
@@ -156,9 +160,9 @@ describe("a password that was forgotten", () => {
     expect(known.slow).toBe(true);
   });
 
-  it("is told of without a token, an address or a name", async () => {
+  it("is published without a token, an address or a name", async () => {
     const { ada, resetId } = await askedReset();
-    const [event] = await world.database.sql<
+    const [event] = await fixture.database.sql<
       { payload: unknown }[]
     >`select payload from outbox where subject = ${resetId}`;
     expect(event?.payload).toEqual({ userId: ada.id, kind: "PASSWORD_RESET_REQUESTED", resetId });
@@ -167,38 +171,41 @@ describe("a password that was forgotten", () => {
   it("keeps a token as a hash only, and the newest only", async () => {
     const { resetId } = await askedReset();
     const [first, second] = [await tokenFor(resetId), await tokenFor(resetId)];
-    const rows = await world.database.sql`select row_to_json(r)::text as text from password_reset r`;
+    const rows = await fixture.database.sql`select row_to_json(r)::text as text from password_reset r`;
     expect(JSON.stringify(rows)).not.toContain(second);
-    expect(world.logged.join()).not.toContain(second);
-    expect(await refusal(world.auth.resetPassword({ token: first, newPassword: next }, nobody()))).toBe(
+    expect(fixture.logged.join()).not.toContain(second);
+    expect(await refusal(fixture.auth.resetPassword({ token: first, newPassword: next }, anonymous()))).toBe(
       "RESET_TOKEN_INVALID",
     );
-    expect(await refusal(world.auth.resetPassword({ token: second, newPassword: next }, nobody()))).toBe("none");
+    expect(await refusal(fixture.auth.resetPassword({ token: second, newPassword: next }, anonymous()))).toBe("none");
   });
 
   it("has a link that expires", async () => {
     const { resetId } = await askedReset();
     const token = await tokenFor(resetId);
-    await world.database.sql`update password_reset set expire_time = now() - interval '1 second' where id = ${resetId}`;
-    const late = world.auth.resetPassword({ token, newPassword: next }, nobody());
+    await fixture.database
+      .sql`update password_reset set expire_time = now() - interval '1 second' where id = ${resetId}`;
+    const late = fixture.auth.resetPassword({ token, newPassword: next }, anonymous());
     expect(await refusal(late)).toBe("RESET_TOKEN_INVALID");
-    await world.open.schedules.find(({ name }) => name === "sweep-password-resets")?.run(new AbortController().signal);
-    const left = await world.database.sql`select 1 from password_reset where id = ${resetId}`;
+    await fixture.open.schedules
+      .find(({ name }) => name === "sweep-password-resets")
+      ?.run(new AbortController().signal);
+    const left = await fixture.database.sql`select 1 from password_reset where id = ${resetId}`;
     expect(left).toHaveLength(0);
   });
 
   it("is mailed about three times an hour at the most for one who asks", async () => {
-    const ada = await world.person();
+    const ada = await fixture.person();
     for (let mail = 0; mail < 5; mail += 1) {
-      await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+      await fixture.auth.requestPasswordReset({ email: ada.email }, anonymous());
       await passFiveMinutes();
     }
     expect(await resetsOf(ada.id)).toHaveLength(3);
   });
 
   it("is mailed about once in five minutes, however many ask at once", async () => {
-    const ada = await world.person();
-    const { sql } = world.database;
+    const ada = await fixture.person();
+    const { sql } = fixture.database;
     const { request } = createResetStore({ sql });
     const ask = () => Promise.all(Array.from({ length: 8 }, () => request({ userId: ada.id, traceparent: "" })));
     await ask();
@@ -210,16 +217,16 @@ describe("a password that was forgotten", () => {
 
   it("is mailed about again at once where the last link was used", async () => {
     const { ada, resetId } = await askedReset();
-    await world.auth.resetPassword({ token: await tokenFor(resetId), newPassword: next }, nobody());
-    await world.auth.requestPasswordReset({ email: ada.email }, nobody());
+    await fixture.auth.resetPassword({ token: await tokenFor(resetId), newPassword: next }, anonymous());
+    await fixture.auth.requestPasswordReset({ email: ada.email }, anonymous());
     expect(await resetsOf(ada.id)).toHaveLength(2);
   });
 
   it("is mailed about no more often under another spelling of the address", async () => {
-    const ada = await world.person({ email: `indigo.${uuidv7()}@example.com` });
+    const ada = await fixture.person({ email: `indigo.${uuidv7()}@example.com` });
     const [plain, upper, dotted] = [ada.email, ada.email.toUpperCase(), ada.email.replace("i", "\u0130")];
     for (const email of [dotted, plain, upper, plain, dotted, upper]) {
-      await world.auth.requestPasswordReset({ email }, nobody());
+      await fixture.auth.requestPasswordReset({ email }, anonymous());
       await passFiveMinutes();
     }
     expect(await resetsOf(ada.id)).toHaveLength(3);
@@ -230,7 +237,7 @@ describe("a password that was forgotten", () => {
     const token = await tokenFor(resetId);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
     try {
-      expect(await refusal(world.auth.resetPassword({ token, newPassword: next }, nobody()))).toBe("none");
+      expect(await refusal(fixture.auth.resetPassword({ token, newPassword: next }, anonymous()))).toBe("none");
     } finally {
       vi.useRealTimers();
     }
@@ -238,10 +245,10 @@ describe("a password that was forgotten", () => {
 
   it("has a token for the notification service alone", async () => {
     const { ada, resetId } = await askedReset();
-    const admin = await world.admin();
-    for (const origin of [nobody(), ada.origin, admin.origin])
-      expect(await refusal(world.auth.createPasswordResetToken({ resetId }, origin))).toBe("METHOD_UNKNOWN");
-    const order = world.as("order").auth.createPasswordResetToken({ resetId }, bearer(ada.session.accessToken));
+    const admin = await fixture.admin();
+    for (const origin of [anonymous(), ada.origin, admin.origin])
+      expect(await refusal(fixture.auth.createPasswordResetToken({ resetId }, origin))).toBe("METHOD_UNKNOWN");
+    const order = fixture.as("order").auth.createPasswordResetToken({ resetId }, bearer(ada.session.accessToken));
     expect(await refusal(order)).toBe("ACCESS_DENIED");
   });
 });

@@ -1,7 +1,7 @@
 import { hash } from "@node-rs/argon2";
 import { describe, expect, it, vi } from "vitest";
 import { createPasswords } from "../src/passwords/passwords.ts";
-import { nobody, openWorld, password, refusal } from "./user-world.ts";
+import { anonymous, openFixture, password, refusal } from "./fixture.ts";
 
 const argon2 = vi.hoisted(() => ({ verified: [] as string[] }));
 vi.mock("@node-rs/argon2", async (original) => {
@@ -55,9 +55,9 @@ describe("Passwords", () => {
 
 describe("Login", () => {
   it("compares exactly one hash: for a right and a wrong password, and where there is no account", async () => {
-    const world = await openWorld();
+    const fixture = await openFixture();
     try {
-      const { email } = await world.person();
+      const { email } = await fixture.person();
       const attempts = [
         { email, password },
         { email, password: "wrong" },
@@ -65,34 +65,34 @@ describe("Login", () => {
       ];
       for (const attempt of attempts) {
         argon2.verified.length = 0;
-        await refusal(world.auth.login(attempt, nobody()));
+        await refusal(fixture.auth.login(attempt, anonymous()));
         expect(argon2.verified.length).toBe(1);
       }
     } finally {
-      await world.close();
+      await fixture.close();
     }
   });
 });
 
 describe("260 sign-ups at once", () => {
-  it("keep no login waiting until they are done, and are done or told to come again", async () => {
-    const world = await openWorld();
+  it("do not delay a login until they are done, and are done or refused with a retry", async () => {
+    const fixture = await openFixture();
     try {
-      const { email } = await world.person();
+      const { email } = await fixture.person();
       let open = 0;
       const signUps = Array.from({ length: 260 }, async (_, count) => {
         open += 1;
         const reason = await refusal(
-          world.users.createUser({ email: `${count}@example.com`, name: "Ada", password }, nobody()),
+          fixture.users.createUser({ email: `${count}@example.com`, name: "Ada", password }, anonymous()),
         );
         open -= 1;
         return reason;
       });
-      const reason = await refusal(world.auth.login({ email, password }, nobody()));
+      const reason = await refusal(fixture.auth.login({ email, password }, anonymous()));
       expect([reason, open > 0]).toEqual(["none", true]);
       expect([...new Set(await Promise.all(signUps))].sort()).toEqual(["TEMPORARILY_UNAVAILABLE", "none"]);
     } finally {
-      await world.close();
+      await fixture.close();
     }
   });
 });

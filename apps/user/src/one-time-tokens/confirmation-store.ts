@@ -3,44 +3,48 @@ import { publish } from "@rialto/events";
 import { v7 as uuidv7 } from "uuid";
 import { confirmationPublicationOf } from "../user/message.ts";
 
-/** How long the link of a mail is good for. */
+/** How long the link in a mail is valid. */
 const tokenMsMax = 3 * 24 * 3_600_000;
-/** How long after it was asked for the mail may be sent: a mail server may be down. */
+/** How long after the request the mail may still be sent: the mail server may be down. */
 const mailMsMax = 24 * 3_600_000;
-/** How long one is kept after it is over: the mail to the address that an account had before may wait as long as others. */
-const keptMs = 7 * 24 * 3_600_000;
-/** A mail that was asked for so short a time ago is the answer to further requests. */
-const coalescedMs = 5 * 60_000;
+/** How long an ended confirmation is kept: the mail to the previous address may be delayed like any other. */
+const retentionMs = 7 * 24 * 3_600_000;
+/** Further requests within this time after a mail was requested send no other mail. */
+const coalesceMs = 5 * 60_000;
 const sweepRowsMax = 500;
 
-/** A wish to have an address of an account confirmed by who reads what is sent to it. */
+/** A request to confirm an e-mail address of an account, by a link that is sent to it. */
 export interface Confirmation {
   readonly userId: string;
   readonly email: string;
-  /** The address that the account had before this one took effect. */
+  /** The address of the account before this one took effect. */
   readonly previousEmail: string | undefined;
 }
 
-/** Keeps confirmations. All times are of Postgres' clock. */
+/** Stores confirmations. All times are by the clock of Postgres. */
 export interface ConfirmationStore {
   /**
-   * Writes down that a mail is wanted, and tells who sends it. Neither where the address has nothing to be confirmed for the account by then, nor where a
-   * mail to it was asked for just before.
+   * Requests a mail and publishes the event for it. Does nothing if the account has nothing to confirm at this address
+   * any more, or if a mail to it was just requested.
    */
   request(o: { readonly userId: string; readonly email: string; readonly traceparent: string }): Promise<void>;
   byId(id: string): Promise<Confirmation | undefined>;
-  /** Gives a confirmation its token, in place of an earlier one. Answers until when it is good; undefined where it is over. */
-  arm(id: string, tokenHash: Buffer): Promise<Date | undefined>;
-  /** Removes those that are long over, a little at a time. */
+  /**
+   * Issues the token of a confirmation, in place of an earlier one. Returns its expiry; undefined if the confirmation
+   * has ended.
+   */
+  issueToken(id: string, tokenHash: Buffer): Promise<Date | undefined>;
+  /** Deletes confirmations past their retention, in batches. */
   sweep(signal: AbortSignal): Promise<void>;
 }
 
-/** Opens the store: the SQL of confirmations. */
+/** Opens the store. */
 export function createConfirmationStore({ sql }: Pick<Database, "sql">): ConfirmationStore {
   return {
     async request({ userId, email, traceparent }) {
       await sql.begin(async (tx) => {
-        // The lock makes it wait for somebody who is changing the account, and see it as it is then; and of two requests at once one is the first.
+        // The lock waits for a concurrent change of the account and then sees its result. It also serializes concurrent
+        // requests.
         const waiting = await tx`
           select 1 from account
           where id = ${userId} and disable_time is null
@@ -50,8 +54,8 @@ export function createConfirmationStore({ sql }: Pick<Database, "sql">): Confirm
         const recent = await tx`
           select 1 from email_confirmation
           where account_id = ${userId} and lower(email) = lower(${email}) and use_time is null
-            and create_time > clock_timestamp() - ${coalescedMs} * interval '1 millisecond' limit 1`;
-        if (recent.count === 0) await wantConfirmation(tx, { userId, email, traceparent });
+            and create_time > clock_timestamp() - ${coalesceMs} * interval '1 millisecond' limit 1`;
+        if (recent.count === 0) await requestConfirmation(tx, { userId, email, traceparent });
       });
     },
 
@@ -61,7 +65,7 @@ export function createConfirmationStore({ sql }: Pick<Database, "sql">): Confirm
       return row && { userId: row.account_id, email: row.email, previousEmail: row.previous_email ?? undefined };
     },
 
-    async arm(id, tokenHash) {
+    async issueToken(id, tokenHash) {
       const [row] = await sql<{ expire_time: Date }[]>`
         update email_confirmation set token_hash = ${tokenHash}, expire_time = now() + ${tokenMsMax} * interval '1 millisecond'
         where id = ${id} and use_time is null and expire_time > now()
@@ -74,7 +78,7 @@ export function createConfirmationStore({ sql }: Pick<Database, "sql">): Confirm
       for (let rows = sweepRowsMax; rows === sweepRowsMax && !signal.aborted; ) {
         const swept = await sql`
           delete from email_confirmation where id in (
-            select id from email_confirmation where expire_time < now() - ${keptMs} * interval '1 millisecond'
+            select id from email_confirmation where expire_time < now() - ${retentionMs} * interval '1 millisecond'
             order by expire_time limit ${sweepRowsMax} for update skip locked)`;
         rows = swept.count;
       }
@@ -82,7 +86,7 @@ export function createConfirmationStore({ sql }: Pick<Database, "sql">): Confirm
   };
 }
 
-/** Writes a new confirmation. Whoever calls it holds the account's lock, or has just made the account. */
+/** Inserts a confirmation. The caller holds the lock on the account, or has just created it. */
 export async function insertConfirmation(
   tx: Transaction,
   { userId, email }: Pick<Confirmation, "userId" | "email">,
@@ -96,8 +100,8 @@ export async function insertConfirmation(
   return { id, time: row.create_time };
 }
 
-/** Writes a new confirmation and tells who sends its mail. */
-export async function wantConfirmation(
+/** Inserts a confirmation and publishes the event for its mail. */
+export async function requestConfirmation(
   tx: Transaction,
   o: Pick<Confirmation, "userId" | "email"> & { readonly traceparent: string },
 ): Promise<void> {
@@ -106,12 +110,15 @@ export async function wantConfirmation(
   await publish(tx, confirmationPublicationOf("EMAIL_CONFIRMATION_REQUESTED", { id, userId, time }, traceparent));
 }
 
-/** What a token of a mail is for; the account is locked with it. Undefined where there is none, it has expired, or the account is disabled. */
+/**
+ * Locks the account of a token and returns its confirmation; undefined if the token is unknown or expired, or the
+ * account is disabled.
+ */
 export async function lockConfirmation(
   tx: Transaction,
   tokenHash: Buffer,
 ): Promise<(Confirmation & { readonly id: string; readonly isUsed: boolean }) | undefined> {
-  // The account before its confirmations, as by all who end them.
+  // Locks the account before its confirmations, in the same order as everything that ends them.
   const [account] = await tx<{ id: string }[]>`
     select id from account
     where id = (select account_id from email_confirmation where token_hash = ${tokenHash}) and disable_time is null
@@ -123,8 +130,10 @@ export async function lockConfirmation(
   return row && { id: row.id, userId: account.id, email: row.email, previousEmail: undefined, isUsed: row.is_used };
 }
 
-/** Spends a confirmation: the account's others are over with it. With the address that the account had before, where it has another now. */
-export async function spendConfirmation(
+/**
+ * Redeems a confirmation and ends the account's other ones. Stores the previous address if the account has a new one.
+ */
+export async function redeemConfirmation(
   tx: Transaction,
   { id, userId }: { readonly id: string; readonly userId: string },
   previousEmail: string | undefined,
@@ -134,8 +143,9 @@ export async function spendConfirmation(
 }
 
 /**
- * Ends a change of address that waits, with its confirmations, when the password is replaced or the account disabled. Somebody who knew the password
- * before may have asked for it: the link in their mailbox would give them the account back. Whoever calls it holds the account's lock.
+ * Ends a pending change of address and its confirmations, when the password is replaced or the account is disabled.
+ * Someone who knew the old password may have requested the change, and the link in their mailbox would return the
+ * account to them. The caller holds the lock on the account.
  */
 export async function endAddressChange(tx: Transaction, userId: string): Promise<void> {
   await tx`update account set pending_email = null where id = ${userId} and pending_email is not null`;
@@ -145,7 +155,9 @@ export async function endAddressChange(tx: Transaction, userId: string): Promise
       and lower(email_confirmation.email) <> lower(account.email)`;
 }
 
-/** Ends an account's confirmations, whether their mail was sent or not; whoever calls it holds the account's lock. */
+/**
+ * Ends an account's open confirmations, whether their mail was sent or not. The caller holds the lock on the account.
+ */
 export async function endConfirmations(tx: Transaction, userId: string): Promise<void> {
   await tx`delete from email_confirmation where account_id = ${userId} and use_time is null`;
 }

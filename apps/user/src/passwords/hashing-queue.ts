@@ -1,12 +1,13 @@
 import { createSharedPlaces, limitKeyOf, type SharedPlaces } from "@rialto/http";
 import { callErrors, refuse } from "@rialto/rpc";
 
-/** What a password is hashed for. Each has a queue of its own. */
+/** The purpose of a hash. Each has its own queue. */
 export type HashingKind = keyof typeof hashingQueues;
 
 /**
- * How the queues share the workers while all of them have somebody waiting, and how many may wait in each: what is at the end of a full queue is done within
- * the five seconds of a call, at 30 ms a hash and two at once. A login is what a customer waits for; sign-ups and changes are rarer, and easily made up in numbers.
+ * The share of the workers that each queue gets while all are in use, and the bound of each queue. The last entry of a
+ * full queue starts within the five seconds of a call, at 30 ms per hash and two at once. Customers wait for logins;
+ * sign-ups and password changes are rarer, and easy to fake in large numbers.
  */
 export const hashingQueues = {
   login: { weight: 4, waitingMax: 160 },
@@ -14,23 +15,24 @@ export const hashingQueues = {
   "password-change": { weight: 1, waitingMax: 60 },
 } as const;
 
-/** Who waits for a worker, and for how long. */
+/** A caller that waits for a worker. */
 export interface HashingCaller {
   readonly signal: AbortSignal;
-  /** Where the call comes from; those that come from inside are one. */
+  /** The client's address. Calls from inside share one. */
   readonly clientAddress?: string;
 }
 
-/** A bounded number of workers, and a bounded queue of each kind before them. */
+/** A bounded number of workers, with a bounded queue for each kind. */
 export interface HashingQueue {
   /**
-   * Runs a task when its turn comes. Rejects with TEMPORARILY_UNAVAILABLE where too many wait already, those from the address with the most first, and with the
-   * signal's reason where that comes before the turn: the place in the queue is free at once.
+   * Runs a task when its turn comes. Rejects with TEMPORARILY_UNAVAILABLE if too many callers wait, refusing the
+   * address with the most first. Rejects with the signal's reason if it aborts before the turn; the place in the queue
+   * is then free at once.
    */
   run<T>(kind: HashingKind, caller: HashingCaller, task: () => Promise<T>): Promise<T>;
 }
 
-/** Makes the queue. Kinds take turns by their weight, and addresses within a kind one after the other. */
+/** Creates the queue. Kinds take turns by weight, and the addresses within a kind take turns equally. */
 export function createHashingQueue({ workersMax }: { readonly workersMax: number }): HashingQueue {
   const queues: Readonly<Record<HashingKind, KindQueue>> = {
     login: createKindQueue(hashingQueues.login.waitingMax),
@@ -38,13 +40,13 @@ export function createHashingQueue({ workersMax }: { readonly workersMax: number
     "password-change": createKindQueue(hashingQueues["password-change"].waitingMax),
   };
   let credits = noCredits;
-  let atWork = 0;
+  let running = 0;
 
-  /** Hands a worker to the next in turn, or keeps it for who comes. */
+  /** Gives the worker to the next waiting task, or makes it idle. */
   function release(): void {
     const turn = nextTurn(credits, (kind) => queues[kind].isWaiting());
     if (turn === undefined) {
-      atWork -= 1;
+      running -= 1;
       return;
     }
     credits = turn.credits;
@@ -53,15 +55,15 @@ export function createHashingQueue({ workersMax }: { readonly workersMax: number
 
   async function acquire(kind: HashingKind, caller: HashingCaller): Promise<void> {
     caller.signal.throwIfAborted();
-    if (atWork >= workersMax) return queues[kind].wait(caller);
-    atWork += 1;
+    if (running >= workersMax) return queues[kind].wait(caller);
+    running += 1;
   }
 
   return {
     async run(kind, caller, task) {
       await acquire(kind, caller);
       try {
-        // Its caller may have left in the moment in which the turn came.
+        // The caller may have canceled just before its turn.
         caller.signal.throwIfAborted();
         return await task();
       } finally {
@@ -71,7 +73,7 @@ export function createHashingQueue({ workersMax }: { readonly workersMax: number
   };
 }
 
-/** What each kind has coming, in turns. */
+/** The credit of each kind in the weighted round robin. */
 export type Credits = Readonly<Record<HashingKind, number>>;
 
 export const noCredits: Credits = { login: 0, "sign-up": 0, "password-change": 0 };
@@ -79,9 +81,10 @@ export const noCredits: Credits = { login: 0, "sign-up": 0, "password-change": 0
 const kinds: readonly HashingKind[] = ["login", "sign-up", "password-change"];
 
 /**
- * Whose turn it is among the kinds that have somebody waiting, and the credits after it; undefined where nobody waits. Each turn earns every waiting kind its weight,
- * and costs the one that has most what all earned (smooth weighted round robin, as nginx balances): turns of a kind are spread and not in a row. A kind that nobody
- * waits in earns nothing, so it has nothing to catch up.
+ * Returns the next kind among those with waiting tasks, and the credits after its turn; undefined if nothing waits. In
+ * each turn, every waiting kind earns its weight, and the one with the most credit pays the sum (smooth weighted round
+ * robin, as in nginx). This spreads the turns of a kind. A kind without waiting tasks earns nothing, so it cannot build
+ * up credit.
  */
 export function nextTurn(
   credits: Credits,
@@ -106,21 +109,21 @@ interface KindQueue {
   isWaiting(): boolean;
   /** Resolves when it is the caller's turn. */
   wait(caller: HashingCaller): Promise<void>;
-  /** Gives the turn to the address that had its last one longest ago. */
+  /** Gives the turn to the address whose last turn was the longest ago. */
   next(): void;
 }
 
 function createKindQueue(waitingMax: number): KindQueue {
   const places: SharedPlaces = createSharedPlaces(() => waitingMax);
-  /** Those who wait, by address. The address whose turn is next stands first. */
+  /** Waiting callers by address. The first address is the next in turn. */
   const addresses = new Map<string, Set<() => void>>();
 
   return {
     isWaiting: () => addresses.size > 0,
     async wait({ signal, clientAddress = "inside" }) {
       const address = limitKeyOf(clientAddress);
-      const leavePlace = places.acquire({ address, account: undefined });
-      if (leavePlace === undefined) throw refuse(callErrors.TEMPORARILY_UNAVAILABLE);
+      const releasePlace = places.acquire({ address, account: undefined });
+      if (releasePlace === undefined) throw refuse(callErrors.TEMPORARILY_UNAVAILABLE);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const waiting = addresses.get(address) ?? new Set();
       waiting.add(resolve);
@@ -128,7 +131,7 @@ function createKindQueue(waitingMax: number): KindQueue {
       const leave = () => {
         if (!waiting.delete(resolve)) return;
         if (waiting.size === 0) addresses.delete(address);
-        leavePlace();
+        releasePlace();
         reject(signal.reason);
       };
       signal.addEventListener("abort", leave, { once: true });
@@ -136,7 +139,7 @@ function createKindQueue(waitingMax: number): KindQueue {
         await promise;
       } finally {
         signal.removeEventListener("abort", leave);
-        leavePlace();
+        releasePlace();
       }
     },
     next() {

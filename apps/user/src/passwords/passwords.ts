@@ -4,12 +4,12 @@ import type { Config } from "@rialto/service";
 import { createHashingQueue, type HashingCaller, type HashingKind } from "./hashing-queue.ts";
 
 /**
- * How many hashes are at work at once. Each holds one of libuv's four threads for some 30 ms: the other two are left to DNS and files,
- * which logins would starve otherwise.
+ * The number of concurrent hashes. Each occupies one of libuv's four threads for about 30 ms; the other two remain for
+ * DNS and files, which logins would starve otherwise.
  */
 const hashesAtOnceMax = 2;
 
-/** argon2id, by OWASP's first choice for small machines; for tests, as cheap as it goes. */
+/** argon2id with OWASP's first choice of parameters for small machines; the lowest cost in tests. */
 const costs = {
   default: { memoryCost: 19_456, timeCost: 2, parallelism: 1 },
   test: { memoryCost: 64, timeCost: 1, parallelism: 1 },
@@ -17,11 +17,14 @@ const costs = {
 
 export interface Passwords {
   hash(password: string, kind: HashingKind, caller: HashingCaller): Promise<string>;
-  /** Compares a password with a hash, or with a decoy where there is no account: the same work, and never right. */
+  /** Compares a password with a hash. Without a hash (no such account), does the same work and returns false. */
   verify(password: string, against: string | undefined, kind: HashingKind, caller: HashingCaller): Promise<boolean>;
 }
 
-/** Makes the one place that hashes passwords and compares them. Each kind of work waits in a queue of its own, so that no number of one keeps the others waiting. */
+/**
+ * Creates the only component that hashes and compares passwords. Each kind of work has its own queue, so that a flood
+ * of one kind does not delay the others.
+ */
 export async function createPasswords({ argon2Cost }: Pick<Config, "argon2Cost">): Promise<Passwords> {
   const cost = costs[argon2Cost];
   const queue = createHashingQueue({ workersMax: hashesAtOnceMax });
@@ -35,7 +38,7 @@ export async function createPasswords({ argon2Cost }: Pick<Config, "argon2Cost">
   };
 }
 
-/** Keyboards write one letter in more than one way; it is one password. */
+/** Keyboards produce several encodings of the same letter. */
 function normalized(password: string): string {
   return password.normalize("NFKC");
 }

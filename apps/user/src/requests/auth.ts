@@ -13,7 +13,7 @@ import { type AccessTokens, hashOf } from "../sessions/tokens.ts";
 import { messageOf } from "../user/message.ts";
 import type { User } from "../user/state.ts";
 import type { UserStore } from "../user/store.ts";
-import type { Attempts } from "./attempts.ts";
+import type { AttemptLimits } from "./attempt-limits.ts";
 import { emailConfirmations } from "./email-confirmations.ts";
 import { passwordChanges } from "./password-changes.ts";
 
@@ -24,21 +24,21 @@ interface Parts {
   readonly resets: ResetStore;
   readonly confirmations: ConfirmationStore;
   readonly passwords: Passwords;
-  readonly attempts: Attempts;
+  readonly attempts: AttemptLimits;
   readonly accessTokens: AccessTokens;
-  /** Whether gateways are to pass no access token on. */
-  areGatewayTokensTaken(): boolean;
+  /** Whether gateways use gateway tokens instead of passing access tokens on. */
+  useGatewayTokens(): boolean;
   readonly refreshTokens: RefreshTokens;
   wakeRelay(): void;
 }
 
-/** How long after its end a session is listed: as long as its access tokens live, and then some for the clocks. */
+/** How long an ended session is listed: the lifetime of its access tokens, and a margin for clock skew. */
 const endedMsMax = (accessTokenSecondsMax + 60) * 1000;
-/** Sessions on a page of those that have ended. */
+/** Ended sessions per page. */
 const endedRowsMax = 2_000;
 const revocationBytes = messageSize(RevocationSchema);
 
-/** The RPC handlers of sessions. No token is stored, and none is in a log. */
+/** The RPC handlers of sessions. Tokens are neither stored nor logged. */
 export function auth(app: Parts): Handlers<typeof AuthService> {
   const answer = async (user: User, { sessionId }: SessionHolder, refreshToken: string, now: Date) => ({
     accessToken: await app.accessTokens.sign({
@@ -53,7 +53,7 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
     ...passwordChanges(app),
     ...emailConfirmations(app),
 
-    /** Unknown address or wrong password: the same answer after the same work. */
+    /** An unknown address and a wrong password get the same answer after the same work. */
     async login({ email, password }, ctx) {
       const attempt = await app.attempts.begin(email, ctx.clientAddress);
       const found = await app.users.credentialsOf(email);
@@ -63,20 +63,20 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
       const { token, hash } = app.refreshTokens.first(holder.sessionId);
       const { passwordHash } = found;
       const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash });
-      // It was changed while the old one was compared: who knows that one only knows none.
+      // The password changed while the old one was compared, so the caller does not know the current one.
       if (opened === "PASSWORD_CHANGED") throw refuse(errors.CREDENTIALS_INVALID);
       await attempt.succeeded();
-      // Told only to whoever knows the password.
+      // Revealed only to callers who know the password.
       if (opened === "DISABLED") throw refuse(errors.ACCOUNT_DISABLED);
       return await answer({ ...found.user, role: opened.role }, holder, token, opened.now);
     },
 
     async refreshToken({ refreshToken }) {
-      const spent = await app.sessions.spend({ token: refreshToken, hash: hashOf(refreshToken) });
-      // The account is read again: the next access token says what it is now.
-      const user = spent && (await app.users.byId(spent.userId));
-      if (spent === undefined || user === undefined) throw refuse(errors.REFRESH_TOKEN_INVALID);
-      return await answer(user, spent, spent.next, spent.now);
+      const redeemed = await app.sessions.redeem({ token: refreshToken, hash: hashOf(refreshToken) });
+      // Reads the account again, so that the new access token has its current state.
+      const user = redeemed && (await app.users.byId(redeemed.userId));
+      if (redeemed === undefined || user === undefined) throw refuse(errors.REFRESH_TOKEN_INVALID);
+      return await answer(user, redeemed, redeemed.next, redeemed.now);
     },
 
     async logout(_request, { caller }) {
@@ -111,12 +111,12 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
     },
 
     async getJsonWebKeySet() {
-      return { keys: [...(await app.accessTokens.publicKeys())], gatewayTokens: app.areGatewayTokensTaken() };
+      return { keys: [...(await app.accessTokens.publicKeys())], gatewayTokens: app.useGatewayTokens() };
     },
   };
 }
 
-/** A time as page tokens have it, in a year that Postgres knows too. */
+/** Whether the text is a time as in page tokens, within the years that Postgres supports. */
 function isTime(text: string): boolean {
   return /^2\d{3}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/.test(text) && !Number.isNaN(Date.parse(text));
 }

@@ -5,32 +5,36 @@ import type { Database } from "@rialto/database";
 import { publish } from "@rialto/events";
 import { type Handlers, refuse } from "@rialto/rpc";
 import { errors } from "../errors.ts";
-import { type ConfirmationStore, lockConfirmation, spendConfirmation } from "../one-time-tokens/confirmation-store.ts";
+import { type ConfirmationStore, lockConfirmation, redeemConfirmation } from "../one-time-tokens/confirmation-store.ts";
 import { endResets } from "../one-time-tokens/reset-store.ts";
 import { hashOf, newSecretToken } from "../sessions/tokens.ts";
 import { confirmationPublicationOf, publicationOf } from "../user/message.ts";
 import { confirmEmail, emailTaken } from "../user/state.ts";
 import { lockUser, type UserStore, updateUser } from "../user/store.ts";
-import type { Attempts } from "./attempts.ts";
+import type { AttemptLimits } from "./attempt-limits.ts";
 
 interface Parts {
   readonly database: Pick<Database, "sql">;
   readonly users: UserStore;
   readonly confirmations: ConfirmationStore;
-  readonly attempts: Attempts;
+  readonly attempts: AttemptLimits;
   wakeRelay(): void;
 }
 
-/** A request for a mail is answered after this time, whether there is such an account or not: the clock tells nothing either. */
+/**
+ * Requests for a mail are answered after this time whether the account exists or not, so that timing does not reveal
+ * it.
+ */
 const requestAnswerMs = 150;
 
 /**
- * The RPC handlers that confirm addresses. What is secret is in the mail, and nowhere else, as with a new password:
+ * The RPC handlers that confirm e-mail addresses. As with password resets, only the mail contains the secret:
  *
- *     CreateUser, UpdateUser, RequestEmailConfirmation -> email_confirmation row and event (its id) -> notification asks for the address, sends the mail
- *     to it, and asks at that moment for the token (CreateEmailConfirmationToken; its hash is stored) -> the link -> ConfirmEmail
+ *     CreateUser, UpdateUser, RequestEmailConfirmation -> email_confirmation row and event with its id
+ *     -> notification reads the address, and when it sends the mail, requests the token
+ *        (CreateEmailConfirmationToken; its hash is stored) -> link -> ConfirmEmail
  *
- * A link is for one address of one account: it ends when the account is to have another.
+ * A link is for one address of one account. It ends when another address is entered for the account.
  */
 export function emailConfirmations(
   app: Parts,
@@ -44,7 +48,7 @@ export function emailConfirmations(
       const answered = sleep(requestAnswerMs, undefined, { signal });
       answered.catch(() => undefined);
       const userId = await app.users.unconfirmedOf(email);
-      if ((await app.attempts.mayConfirm(email, clientAddress)) && userId !== undefined) {
+      if ((await app.attempts.allowConfirmationMail(email, clientAddress)) && userId !== undefined) {
         await app.confirmations.request({ userId, email, traceparent });
         app.wakeRelay();
       }
@@ -62,10 +66,10 @@ export function emailConfirmations(
         if (confirmed === user) return;
         const isNew = confirmed.email !== user.email;
         if (!(await updateUser(tx, confirmed))) throw emailTaken(undefined);
-        await spendConfirmation(tx, confirmation, isNew ? user.email : undefined);
+        await redeemConfirmation(tx, confirmation, isNew ? user.email : undefined);
         await publish(tx, publicationOf(confirmed, "UPDATED", traceparent));
         if (!isNew) return;
-        // The link of a reset may lie in the mailbox of the address that was given up.
+        // A reset link may be in the mailbox of the previous address.
         await endResets(tx, user.id);
         const changed = { id: confirmation.id, userId: user.id, time: now };
         await publish(tx, confirmationPublicationOf("EMAIL_CHANGED", changed, traceparent));
@@ -83,7 +87,7 @@ export function emailConfirmations(
 
     async createEmailConfirmationToken({ confirmationId }) {
       const { token, hash } = newSecretToken();
-      const expireTime = await app.confirmations.arm(confirmationId, hash);
+      const expireTime = await app.confirmations.issueToken(confirmationId, hash);
       if (expireTime === undefined) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
       return { token, expireTime: timestampFromDate(expireTime) };
     },

@@ -3,38 +3,42 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { publish } from "@rialto/events";
-import { callErrors, type Handlers, refuse } from "@rialto/rpc";
+import { type CallContext, callErrors, type Handlers, refuse } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import { endAddressChange } from "../one-time-tokens/confirmation-store.ts";
-import { endResets, type ResetStore, useReset } from "../one-time-tokens/reset-store.ts";
+import { consumeReset, endResets, type ResetStore } from "../one-time-tokens/reset-store.ts";
 import type { Passwords } from "../passwords/passwords.ts";
 import { endAllSessions } from "../sessions/store.ts";
 import { hashOf, newSecretToken } from "../sessions/tokens.ts";
 import { passwordPublicationOf } from "../user/message.ts";
-import { replacePassword, setPasswordByMail, type UserStore } from "../user/store.ts";
-import type { Attempts } from "./attempts.ts";
-import { requirePassword } from "./current-password.ts";
+import { type Credentials, replacePassword, setPasswordByMail, type UserStore } from "../user/store.ts";
+import type { AttemptLimits } from "./attempt-limits.ts";
 
 interface Parts {
   readonly database: Pick<Database, "sql">;
   readonly users: UserStore;
   readonly resets: ResetStore;
   readonly passwords: Passwords;
-  readonly attempts: Attempts;
+  readonly attempts: AttemptLimits;
   wakeRelay(): void;
 }
 
-/** A request for a mail is answered after this time, whether there is such an account or not: the clock tells nothing either. */
+/**
+ * Requests for a mail are answered after this time whether the account exists or not, so that timing does not reveal
+ * it.
+ */
 const resetAnswerMs = 150;
 
 /**
- * The RPC handlers that change a password. By mail it goes like this; what is secret is in the mail, and nowhere else:
+ * The RPC handlers that change a password. For a reset by mail, only the mail contains the secret:
  *
- *     RequestPasswordReset -> password_reset row and event (the reset's id) -> notification sends the mail, and asks at that moment for the
- *     token (CreatePasswordResetToken; its hash is stored) -> the link -> ResetPassword spends it, and ends every session
+ *     RequestPasswordReset -> password_reset row and event with its id
+ *     -> notification sends the mail, and for it requests the token
+ *        (CreatePasswordResetToken; its hash is stored) -> link -> ResetPassword redeems it and ends all sessions
  *
- * A link is for whoever had the mailbox when it was asked for. So it ends, sent or not, when the account gets another address or another
- * password, or is disabled. A change of address that waits ends with the password, too: who knew the old one may have asked for it.
+ * A link is for the owner of the mailbox at the time of the request. It therefore ends, sent or not, when the account's
+ * address or password changes or the account is disabled. A pending change of address ends with the old password as
+ * well, because someone who knew that password may have requested it.
  */
 export function passwordChanges(
   app: Parts,
@@ -50,15 +54,15 @@ export function passwordChanges(
       if (caller.kind !== "user" || found === undefined) throw refuse(callErrors.CALLER_REQUIRED);
       await requirePassword(app, found, currentPassword, ctx);
       const passwordHash = await app.passwords.hash(newPassword, "password-change", ctx);
-      const { userId, sessionId: butFor } = caller;
+      const { userId, sessionId: except } = caller;
       await sql.begin(async (tx) => {
-        // Another change may have come first: who has the password before that one must not undo it.
+        // Fails if another change came first: a caller who knows only the older password must not undo it.
         if (!(await replacePassword(tx, userId, { from: found.passwordHash, to: passwordHash, now })))
           throw refuse(errors.CREDENTIALS_INVALID);
         await endResets(tx, userId);
         await endAddressChange(tx, userId);
         await publish(tx, passwordPublicationOf(userId, now, traceparent));
-        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", butFor });
+        await endAllSessions(tx, { userId, reason: "PASSWORD_CHANGED", except });
       });
       app.wakeRelay();
       return {};
@@ -68,7 +72,7 @@ export function passwordChanges(
       const answered = sleep(resetAnswerMs, undefined, { signal });
       answered.catch(() => undefined);
       const found = await app.users.credentialsOf(email);
-      const mayAsk = await app.attempts.mayMail(email, clientAddress);
+      const mayAsk = await app.attempts.allowResetMail(email, clientAddress);
       if (mayAsk && found !== undefined && found.user.disableTime === undefined) {
         await app.resets.request({ userId: found.user.id, traceparent });
         app.wakeRelay();
@@ -79,7 +83,7 @@ export function passwordChanges(
 
     async createPasswordResetToken({ resetId }) {
       const { token, hash } = newSecretToken();
-      const expireTime = await app.resets.arm(resetId, hash);
+      const expireTime = await app.resets.issueToken(resetId, hash);
       if (expireTime === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
       return { token, expireTime: timestampFromDate(expireTime) };
     },
@@ -87,11 +91,11 @@ export function passwordChanges(
     async resetPassword({ token, newPassword }, ctx) {
       const { now, traceparent } = ctx;
       const tokenHash = hashOf(token);
-      // Looked at before the expensive part; the update alone decides between two who come at once.
-      if (!(await app.resets.isGood(tokenHash))) throw refuse(errors.RESET_TOKEN_INVALID);
+      // Checked before the expensive part. Between concurrent requests, only the update decides.
+      if (!(await app.resets.isValid(tokenHash))) throw refuse(errors.RESET_TOKEN_INVALID);
       const passwordHash = await app.passwords.hash(newPassword, "password-change", ctx);
       await sql.begin(async (tx) => {
-        const userId = await useReset(tx, tokenHash);
+        const userId = await consumeReset(tx, tokenHash);
         if (userId === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
         await setPasswordByMail(tx, userId, passwordHash, now);
         await endAddressChange(tx, userId);
@@ -102,4 +106,20 @@ export function passwordChanges(
       return {};
     },
   };
+}
+
+/**
+ * Requires the current password of an account from its owner, because a session can be stolen. Counts as a login
+ * attempt and fails like one, with CREDENTIALS_INVALID or TOO_MANY_ATTEMPTS.
+ */
+export async function requirePassword(
+  app: { readonly attempts: AttemptLimits; readonly passwords: Passwords },
+  { user, passwordHash }: Credentials,
+  given: string,
+  ctx: Pick<CallContext, "clientAddress" | "signal">,
+): Promise<void> {
+  const attempt = await app.attempts.begin(user.email, ctx.clientAddress);
+  if (!(await app.passwords.verify(given, passwordHash, "password-change", ctx)))
+    throw refuse(errors.CREDENTIALS_INVALID);
+  await attempt.succeeded();
 }

@@ -19,7 +19,7 @@ import {
   endAddressChange,
   endConfirmations,
   insertConfirmation,
-  wantConfirmation,
+  requestConfirmation,
 } from "../one-time-tokens/confirmation-store.ts";
 import { endResets } from "../one-time-tokens/reset-store.ts";
 import type { Passwords } from "../passwords/passwords.ts";
@@ -28,25 +28,25 @@ import { messageOf, publicationOf, storedAnswerOf, storedMessageOf } from "../us
 import {
   changeOf,
   changeUser,
+  currentPasswordRequired,
   disableUser,
   emailTaken,
   enableUser,
   isOwner,
   needsPassword,
   openAccount,
-  passwordMissing,
   type User,
   type UserRole,
 } from "../user/state.ts";
 import { hasPasswordHash, insertUser, isTakenByAnother, lockUser, type UserStore, updateUser } from "../user/store.ts";
-import type { Attempts } from "./attempts.ts";
-import { requirePassword } from "./current-password.ts";
+import type { AttemptLimits } from "./attempt-limits.ts";
+import { requirePassword } from "./password-changes.ts";
 
 interface Parts {
   readonly database: Pick<Database, "sql">;
   readonly users: UserStore;
   readonly passwords: Passwords;
-  readonly attempts: Attempts;
+  readonly attempts: AttemptLimits;
   wakeRelay(): void;
 }
 
@@ -56,7 +56,7 @@ const bytesOf = messageSize(UserSchema);
 export function users(app: Parts): Handlers<typeof UserService> {
   const { sql } = app.database;
 
-  /** Closes or opens an account. What ends with it ends in the same commit. */
+  /** Disables or enables an account. Sessions and links of a disabled account end in the same commit. */
   async function change(ctx: CallContext, id: string, kind: "DISABLED" | "ENABLED", decide: (user: User) => User) {
     const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
       const user = await lockUser(tx, id);
@@ -77,8 +77,11 @@ export function users(app: Parts): Handlers<typeof UserService> {
     return answer;
   }
 
-  /** The hash of the password that the account's owner has shown to know; undefined where it is another's account, or none was shown. */
-  async function shownPassword(ctx: CallContext, { id, currentPassword }: UserChangeMessage) {
+  /**
+   * Verifies the current password if the owner sent one, and returns its hash. Returns undefined if it is another
+   * account or no password was sent.
+   */
+  async function verifyCurrentPassword(ctx: CallContext, { id, currentPassword }: UserChangeMessage) {
     if (currentPassword === undefined || !isOwner(id.toLowerCase(), ctx.caller)) return undefined;
     const found = await app.users.credentialsById(id);
     if (found === undefined) throw refuse(errors.USER_NOT_FOUND);
@@ -88,9 +91,9 @@ export function users(app: Parts): Handlers<typeof UserService> {
 
   return {
     async createUser({ email, name, password }, ctx) {
-      // Looked at before the expensive part, and again by the insert, which alone decides between two who come at once.
+      // Checked before the expensive part. Between concurrent requests, only the insert decides.
       const isTaken = (await app.users.credentialsOf(email)) !== undefined;
-      // The key after the address: it may be this request, sent twice, that has just opened the account.
+      // Looks up the key after the address: a retry of this request may have just created the account.
       const earlier = await replay(sql, ctx.idempotencyKey);
       if (earlier !== undefined) return { user: storedMessageOf(earlier) };
       if (isTaken) throw emailTaken("email");
@@ -130,14 +133,14 @@ export function users(app: Parts): Handlers<typeof UserService> {
       const change = changeOf({ email, name, role: roleOf(values.role) }, updateMask?.paths ?? []);
       const earlier = await replay(sql, ctx.idempotencyKey);
       if (earlier !== undefined) return { user: storedMessageOf(earlier) };
-      const shown = change.email === undefined ? undefined : await shownPassword(ctx, values);
+      const verifiedHash = change.email === undefined ? undefined : await verifyCurrentPassword(ctx, values);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const user = await lockUser(tx, values.id);
         if (user === undefined) throw notFound;
         if (needsPassword(user, change, ctx.caller)) {
-          if (shown === undefined) throw passwordMissing();
-          // It may have been changed since it was compared.
-          if (!(await hasPasswordHash(tx, user.id, shown))) throw refuse(errors.CREDENTIALS_INVALID);
+          if (verifiedHash === undefined) throw currentPasswordRequired();
+          // The password may have changed since it was verified.
+          if (!(await hasPasswordHash(tx, user.id, verifiedHash))) throw refuse(errors.CREDENTIALS_INVALID);
         }
         const changed = changeUser(user, change, ctx.caller, ctx.now);
         if (changed !== user) {
@@ -145,15 +148,16 @@ export function users(app: Parts): Handlers<typeof UserService> {
           const isNew = pendingEmail !== undefined && pendingEmail !== user.pendingEmail;
           if (isNew) {
             if (await isTakenByAnother(tx, pendingEmail, user.id)) throw emailTaken("user.email");
-            await app.attempts.changeAddress(user.id);
+            await app.attempts.countAddressChange(user.id);
           }
           if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
           await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
-          // A link is for one address: that of the one before it is worth nothing.
+          // A link is for one address: a link to an earlier one ends.
           if (pendingEmail !== user.pendingEmail) await endConfirmations(tx, user.id);
-          if (isNew) await wantConfirmation(tx, { userId: user.id, email: pendingEmail, traceparent: ctx.traceparent });
-          // Access tokens carry the role: those of an admin who is none any more must end. And who becomes one signs in for it: a session that
-          // somebody got hold of while it could do little does not grow with its account.
+          if (isNew)
+            await requestConfirmation(tx, { userId: user.id, email: pendingEmail, traceparent: ctx.traceparent });
+          // Access tokens contain the role, so the tokens of a demoted admin must end. A promoted account must sign in
+          // again, so that a stolen session does not gain the new role.
           if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });
           await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
         }
@@ -179,11 +183,11 @@ function subjectOf({ id }: User): string {
   return `user:${id}`;
 }
 
-/** What the audit log says of a change, with what the service does in the same commit because of it. */
+/** The changes for the audit log, including what the service does in the same commit because of them. */
 function changesOf(before: User, after: User): readonly AuditChange[] {
   const isDisabled = ({ disableTime }: User) => disableTime !== undefined;
   const changes = auditChanges(before, after, {
-    // One that is asked for takes effect once it is confirmed.
+    // A requested address takes effect once it is confirmed.
     email: { personal: ({ email, pendingEmail }) => `${email} ${pendingEmail ?? ""}` },
     name: { personal: ({ name }) => name },
     role: ({ role }) => role,
@@ -193,7 +197,7 @@ function changesOf(before: User, after: User): readonly AuditChange[] {
   return endsSessions ? [...changes, { field: "sessions", after: "ENDED" }] : changes;
 }
 
-/** A role that an account can have. The contract lets no other through. */
+/** Maps to a role that an account can have. The contract accepts no other. */
 function roleOf(role: Role | undefined): UserRole | undefined {
   if (role === Role.ADMIN) return "ADMIN";
   return role === Role.CUSTOMER ? "CUSTOMER" : undefined;

@@ -7,15 +7,16 @@ const seedBytes = 16;
 const macBytes = 32;
 
 /**
- * Makes refresh tokens, and knows its own. A token is base64url of session id, seed and an HMAC over both. The seed of a session's first token is
- * random, that of each next one follows from the token before: so a token that is shown twice leads to one successor, which nobody else can
- * work out, and of which only the hash is stored. A token that was made here is known as such without a row of its own.
+ * Creates refresh tokens and recognizes its own. A token is base64url of the session id, a seed, and an HMAC over both.
+ * The seed of a session's first token is random, and each further seed is derived from the token before. A token that
+ * is presented twice therefore has one successor, which only this service can compute although only its hash is stored.
+ * A token is recognized without a row of its own.
  */
 export interface RefreshTokens {
   first(sessionId: string): SecretToken;
-  /** The one token that is given for this one, in its session. */
+  /** The only successor of a token in its session. */
   successorOf(token: string, sessionId: string): SecretToken;
-  /** The session that a token was made for; undefined where it was not made with this key (by version 0.1.0, by somebody else). */
+  /** The session of a token; undefined if the token was not created with this key: by version 0.1.0, or forged. */
   sessionOf(token: string): string | undefined;
 }
 
@@ -32,7 +33,7 @@ export function createRefreshTokens(key: string): RefreshTokens {
     successorOf: (token, sessionId) => tokenOf(sessionId, macOf("successor", token).subarray(0, seedBytes)),
     sessionOf(token) {
       const bytes = Buffer.from(token, "base64url");
-      // Base64 has more than one spelling of the same bytes; one of them is ours.
+      // Base64 has several encodings of the same bytes; only the canonical one is valid.
       if (bytes.length !== sessionBytes + seedBytes + macBytes || bytes.toString("base64url") !== token)
         return undefined;
       const body = bytes.subarray(0, sessionBytes + seedBytes);

@@ -1,70 +1,73 @@
 import type { Database, Transaction } from "@rialto/database";
 import type { UserRole } from "../user/state.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
-import { judgeRefresh, refreshExpiry } from "./session.ts";
+import { decideRefresh, refreshExpiry } from "./state.ts";
 import type { SecretToken } from "./tokens.ts";
 
-/** A session, and whose it is. */
+/** A session and its user. */
 export interface SessionHolder {
   readonly sessionId: string;
   readonly userId: string;
 }
 
 /**
- * Keeps sessions and the hashes of their refresh tokens. All times are of Postgres' clock: a session that a process with another clock had ended
- * would be missed by those who ask for what ended since they last asked.
+ * Stores sessions and the hashes of their refresh tokens. All times are by the clock of Postgres: with a process's own
+ * clock, a poll for newly ended sessions could miss one.
  */
 export interface SessionStore {
   /**
-   * Opens a session with its first refresh token, for whoever has shown that they know the password of this hash. Answers the account's role as it is
-   * then, or why none was opened: both may have changed since the hash was read.
+   * Opens a session with its first refresh token after a login with the password of this hash. Returns the current role
+   * of the account, or why no session was opened: both may have changed since the hash was read.
    */
-  open(holder: SessionHolder, o: { readonly passwordHash: string; readonly tokenHash: Buffer }): Promise<Opening>;
-  /** Gives the next refresh token for one that is shown. Undefined where that one is refused, which may end its session. */
-  spend(token: SecretToken): Promise<Spent | undefined>;
-  /** Ends a session; to end it twice is to end it once. */
+  open(holder: SessionHolder, o: { readonly passwordHash: string; readonly tokenHash: Buffer }): Promise<OpenResult>;
+  /** Redeems a refresh token for the next one. Returns undefined if the token is refused, which can end its session. */
+  redeem(token: SecretToken): Promise<Redeemed | undefined>;
+  /** Ends a session. Idempotent. */
   end(sessionId: string): Promise<void>;
-  /** Those that ended after a time and not longer ago than `withinMs`, in the order in which they did. */
+  /** Lists sessions that ended after `since` and within the last `withinMs`, in the order of their end. */
   ended(o: {
     readonly since: Date | undefined;
     readonly withinMs: number;
     readonly after: EndedSession | undefined;
     readonly limit: number;
   }): Promise<readonly EndedSession[]>;
-  /** Removes what nobody needs any more, a little at a time until there is none left: sessions that are over, and spent refresh tokens. */
+  /** Deletes expired and ended sessions and redeemed refresh tokens, in batches, until none is left. */
   sweep(signal: AbortSignal): Promise<void>;
 }
 
-/** What came of opening a session. */
-export type Opening = { readonly role: UserRole; readonly now: Date } | "PASSWORD_CHANGED" | "DISABLED";
+/** The result of opening a session. */
+export type OpenResult = { readonly role: UserRole; readonly now: Date } | "PASSWORD_CHANGED" | "DISABLED";
 
-/** The session of a token that was spent, the next token, and when. */
-export interface Spent extends SessionHolder {
+/** The session of a redeemed token, its successor, and the time. */
+export interface Redeemed extends SessionHolder {
   readonly next: string;
   readonly now: Date;
 }
 
-/** A session that has ended, and when. */
+/** An ended session and the time of its end. */
 export interface EndedSession {
   readonly id: string;
   readonly time: Date;
 }
 
-/** Why all sessions of an account end at once. */
-export type EndOfAll = "LOGOUT_ALL" | "PASSWORD_CHANGED" | "DISABLED" | "ROLE_CHANGED";
+/** Why all sessions of an account end. */
+export type EndAllReason = "LOGOUT_ALL" | "PASSWORD_CHANGED" | "DISABLED" | "ROLE_CHANGED";
 
 const sweepRowsMax = 500;
-/** A session that has ended is kept for who looks into it; its access tokens are over long before. */
+/** How long an ended session is kept for support. Its access tokens expire long before. */
 const endedHours = 24;
-/** A spent token that is shown later than this is known by its signature. The grace for a lost answer is over long before. */
-const spentHours = 1;
+/**
+ * How long the row of a redeemed token is kept. Later, the token is recognized by its signature. The grace period for a
+ * lost answer is much shorter.
+ */
+const redeemedHours = 1;
 
-/** Opens the store: the SQL of sessions. */
+/** Opens the store. */
 export function createSessionStore({ sql }: Pick<Database, "sql">, tokens: RefreshTokens): SessionStore {
   return {
     async open({ sessionId, userId }, { passwordHash, tokenHash }) {
       return await sql.begin(async (tx) => {
-        // The lock makes it wait for somebody who is changing the account, and see it as it is then.
+        // The lock waits for a concurrent change of the account and then sees its result.
         const [holder] = await tx<{ role: UserRole; isKnown: boolean; isDisabled: boolean; now: Date }[]>`
           select role, password_hash = ${passwordHash} as "isKnown", disable_time is not null as "isDisabled",
                  clock_timestamp() as now
@@ -82,17 +85,17 @@ export function createSessionStore({ sql }: Pick<Database, "sql">, tokens: Refre
       });
     },
 
-    async spend(shown) {
+    async redeem(presented) {
       return await sql.begin(async (tx) => {
-        const family = await lockFamily(tx, shown.hash);
+        const family = await lockFamily(tx, presented.hash);
         if (family === undefined) {
-          // Spent so long ago that its row is gone: somebody holds a token of this family that they should not have.
-          const sessionId = tokens.sessionOf(shown.token);
+          // Redeemed so long ago that its row is gone: the token was stolen or leaked.
+          const sessionId = tokens.sessionOf(presented.token);
           if (sessionId !== undefined) await endReused(tx, sessionId);
           return undefined;
         }
         const { sessionId, userId, now } = family;
-        switch (judgeRefresh(family)) {
+        switch (decideRefresh(family)) {
           case "REFUSE":
             return undefined;
           case "REUSED":
@@ -100,10 +103,10 @@ export function createSessionStore({ sql }: Pick<Database, "sql">, tokens: Refre
             return undefined;
           case "ROTATE":
           case "REPEAT": {
-            const next = tokens.successorOf(shown.token, sessionId);
-            await giveSuccessor(tx, {
+            const next = tokens.successorOf(presented.token, sessionId);
+            await storeSuccessor(tx, {
               sessionId,
-              tokenHash: shown.hash,
+              tokenHash: presented.hash,
               nextHash: next.hash,
               now,
               expireTime: family.nextExpireTime,
@@ -139,7 +142,7 @@ export function createSessionStore({ sql }: Pick<Database, "sql">, tokens: Refre
             order by end_time, id limit ${sweepRowsMax} for update skip locked)`,
         () => sql`
           delete from refresh_token where hash in (
-            select hash from refresh_token where is_signed and spend_time < now() - ${spentHours} * interval '1 hour'
+            select hash from refresh_token where is_signed and spend_time < now() - ${redeemedHours} * interval '1 hour'
             order by spend_time limit ${sweepRowsMax} for update skip locked)`,
       ];
       for (const removeSome of sweeps) while (!signal.aborted && (await removeSome()).count === sweepRowsMax);
@@ -147,14 +150,14 @@ export function createSessionStore({ sql }: Pick<Database, "sql">, tokens: Refre
   };
 }
 
-/** Ends the sessions of an account, but for one where there is one to keep. They are locked in the order of their ids. */
+/** Ends the sessions of an account, except `except`. Locks them in the order of their ids. */
 export async function endAllSessions(
   tx: Transaction,
-  o: { readonly userId: string; readonly reason: EndOfAll; readonly butFor?: string },
+  o: { readonly userId: string; readonly reason: EndAllReason; readonly except?: string },
 ): Promise<void> {
   await tx`
     with open as materialized (
-      select id from session where account_id = ${o.userId} and end_time is null and id is distinct from ${o.butFor ?? null}
+      select id from session where account_id = ${o.userId} and end_time is null and id is distinct from ${o.except ?? null}
       order by id for update)
     update session set end_time = clock_timestamp(), end_reason = ${o.reason} where id in (select id from open)`;
 }
@@ -165,8 +168,8 @@ async function endReused(tx: Transaction, sessionId: string): Promise<void> {
 }
 
 /**
- * Locks the session of a token, then reads the token: in this order, and in statements of their own, so that two who show tokens of
- * one family at the same moment are judged one after the other, the second by what the first has left.
+ * Locks the session of a token, then reads the token, in separate statements. Concurrent refreshes of one family are
+ * thereby decided one after the other, each by the result of the one before.
  */
 async function lockFamily(tx: Transaction, tokenHash: Buffer) {
   const [session] = await tx<{ id: string; account_id: string; create_time: Date; ended: boolean }[]>`
@@ -191,8 +194,11 @@ async function lockFamily(tx: Transaction, tokenHash: Buffer) {
   };
 }
 
-/** Spends a token for its successor; a second time changes nothing. A successor that version 0.1.0 gave for the token stays the first. */
-async function giveSuccessor(
+/**
+ * Redeems a token for its successor. Idempotent. A successor that version 0.1.0 issued for the token remains its
+ * successor.
+ */
+async function storeSuccessor(
   tx: Transaction,
   o: {
     readonly sessionId: string;

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import type { Database } from "@rialto/database";
 import { accessTokenSecondsMax } from "@rialto/rpc";
 import type { SigningKeys } from "@rialto/service";
 import { importJWK, type JWK, SignJWT } from "jose";
@@ -7,7 +8,7 @@ import type { UserRole } from "../user/state.ts";
 const party = "rialto";
 const secretTokenBytes = 32;
 
-/** Signs access tokens, and tells the keys that they are checked with. */
+/** Signs access tokens and publishes the keys that verify them. */
 export interface AccessTokens {
   sign(o: {
     readonly userId: string;
@@ -28,7 +29,9 @@ interface PublicKey {
   readonly use: string;
 }
 
-/** Makes the signer of access tokens. The keys are asked for each time: they change while the process runs. */
+/**
+ * Creates the signer of access tokens. Reads the signing keys each time, because they rotate while the process runs.
+ */
 export async function createAccessTokens(signingKeys: () => Promise<SigningKeys>): Promise<AccessTokens> {
   let imported: { readonly jwk: JWK; readonly key: ReturnType<typeof importJWK> } | undefined;
   const signingKey = async () => {
@@ -36,7 +39,7 @@ export async function createAccessTokens(signingKeys: () => Promise<SigningKeys>
     if (imported?.jwk !== current) imported = { jwk: current, key: importJWK(current, "EdDSA") };
     return { kid: current.kid ?? "", key: await imported.key };
   };
-  await signingKey(); // A key that is none is said at the start.
+  await signingKey(); // Fails at startup if the key is invalid.
   return {
     async publicKeys() {
       const { published } = await signingKeys();
@@ -61,19 +64,35 @@ export async function createAccessTokens(signingKeys: () => Promise<SigningKeys>
   };
 }
 
-/** A token that is given once, and the hash that it is stored under. */
+/**
+ * Returns whether gateways send their own tokens to services. Until then, they pass access tokens on, because services
+ * of version 0.1.0 accept nothing else.
+ *
+ * The user service decides this for all services: a compromised service could otherwise claim to be old and collect
+ * access tokens. The user service gains nothing that way, because it signs them. The time is in its database, so all
+ * replicas agree, and a restart cannot reset it.
+ */
+export async function openGatewayTokens({ sql }: Pick<Database, "sql">): Promise<() => boolean> {
+  const [row] = await sql<{ waitMs: number }[]>`
+    select extract(epoch from start_time - now())::float8 * 1000 as "waitMs" from gateway_token`;
+  if (row === undefined) throw new Error("the table gateway_token has no row");
+  const start = performance.now() + row.waitMs;
+  return () => performance.now() >= start;
+}
+
+/** A one-time token and the hash that is stored. */
 export interface SecretToken {
   readonly token: string;
   readonly hash: Buffer;
 }
 
-/** A new token for a mail: random, so its plain SHA-256 is all that needs to be kept. */
+/** Creates a token for a mail. It is random, so a plain SHA-256 of it is safe to store. */
 export function newSecretToken(): SecretToken {
   const token = randomBytes(secretTokenBytes).toString("base64url");
   return { token, hash: hashOf(token) };
 }
 
-/** The hash that such a token is stored under. */
+/** The hash that a token is stored as. */
 export function hashOf(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }

@@ -22,23 +22,23 @@ export function messageOf(user: User): UserMessage {
   });
 }
 
-/** The answer that is stored with an idempotency key. */
+/** The response that is stored with an idempotency key. */
 export function storedAnswerOf(user: User): JsonValue {
   return toJson(UserSchema, messageOf(user));
 }
 
-/** Reads a stored answer. */
+/** Reads a stored response. */
 export function storedMessageOf(answer: StoredJson): UserMessage {
-  // What `storedAnswerOf` wrote. The two types differ in that ours is read-only.
+  // Written by `storedAnswerOf`. The two types differ only in that ours is read-only.
   return fromJson(UserSchema, answer as JsonValue);
 }
 
-/** What subscribers are told of an account: what happened, by its id. Whoever needs a name or an address asks. */
+/** The event about an account. It carries only ids; subscribers read names and addresses from this service. */
 export function publicationOf(
   user: User,
   kind: "CREATED" | "UPDATED" | "DISABLED" | "ENABLED",
   traceparent: string,
-  /** The confirmation of the address that a new account was opened with. */
+  /** The confirmation of the address of a new account. */
   confirmationId = "",
 ): Publication {
   return {
@@ -55,7 +55,7 @@ export function publicationOf(
   };
 }
 
-/** That a mail was asked for which sets a new password. No token is in it: that is made when the mail is sent. */
+/** The event that requests a reset mail. It has no token: that is issued when the mail is sent. */
 export function resetPublicationOf(
   reset: { readonly id: string; readonly userId: string; readonly time: Date },
   traceparent: string,
@@ -72,7 +72,10 @@ export function resetPublicationOf(
   };
 }
 
-/** That an address is to be confirmed, or that a new one took effect. Which address it is, who sends the mail asks for. */
+/**
+ * The event that an address must be confirmed, or that a new one took effect. The sender of the mail reads the address
+ * from this service.
+ */
 export function confirmationPublicationOf(
   kind: "EMAIL_CONFIRMATION_REQUESTED" | "EMAIL_CHANGED",
   { id, userId, time }: { readonly id: string; readonly userId: string; readonly time: Date },
@@ -84,7 +87,7 @@ export function confirmationPublicationOf(
   return { id: uuidv7(), topic, subject: id, version, time, traceparent, payload: toJson(UserEventSchema, payload) };
 }
 
-/** That a new password was set. */
+/** The event that a password was changed. */
 export function passwordPublicationOf(userId: string, time: Date, traceparent: string): Publication {
   const id = uuidv7();
   const payload = toJson(UserEventSchema, create(UserEventSchema, { userId, kind: UserEvent_Kind.PASSWORD_CHANGED }));

@@ -16,11 +16,11 @@ interface Parts extends Pick<App, "database" | "config" | "log" | "addStartupNot
 const passwordBytes = 15;
 
 /**
- * Opens the admin's account where there is none. With RIALTO_ADMIN_PASSWORD it sees to it that the account of RIALTO_ADMIN_EMAIL is
- * there, which is the way back in where the first password was lost. An account that exists is never changed: neither its password,
- * which its owner may have changed, nor its role, because anybody can open an account under that address before. What it found is
- * announced, and whether the password of the configuration is the account's. Throws in production where there is no admin and no
- * password was given.
+ * Creates an admin account if there is none. With RIALTO_ADMIN_PASSWORD, makes sure that the account of
+ * RIALTO_ADMIN_EMAIL exists, which restores access if the first password was lost. Never changes an existing account:
+ * not its password, which its owner may have changed, and not its role, because anyone can sign up with that address
+ * first. Reports what it found, and whether the configured password is the account's. Throws in production if there is
+ * no admin and no password is configured.
  */
 export async function seedAdmin(app: Parts): Promise<void> {
   const { adminEmail: email, adminPassword } = app.config;
@@ -36,10 +36,10 @@ export async function seedAdmin(app: Parts): Promise<void> {
   if (adminPassword === undefined && (await app.users.hasAdmin())) return;
   if (adminPassword === undefined && app.config.production)
     throw new ConfigurationError([
-      "RIALTO_ADMIN_PASSWORD must be set until there is an admin: a made one would be in the log (NODE_ENV is production)",
+      "RIALTO_ADMIN_PASSWORD must be set until there is an admin: a generated one would be in the log (NODE_ENV is production)",
     ]);
   if (known !== undefined) {
-    app.log.warn({ userId: known.user.id }, "the admin's address belongs to a customer");
+    app.log.warn({ userId: known.user.id }, "admin address belongs to a customer account");
     return app.addStartupNotice({ kind: "admin-address-taken", email });
   }
   const password = adminPassword ?? randomBytes(passwordBytes).toString("base64url");
@@ -50,7 +50,7 @@ export async function seedAdmin(app: Parts): Promise<void> {
     if (isNew) await publish(tx, publicationOf(admin, "CREATED", continueTrace().traceparent));
     return isNew;
   });
-  if (!opened) return; // Another replica was first, and announces its own.
+  if (!opened) return; // Another replica was first and reports it.
   app.wakeRelay();
   app.addStartupNotice({ kind: "admin-created", email, password: adminPassword === undefined ? password : undefined });
 }

@@ -6,30 +6,30 @@ export type UserRole = "CUSTOMER" | "ADMIN";
 /** An account, without its password. */
 export interface User {
   readonly id: string;
-  /** How often it was written: 1 when it was opened. */
+  /** The number of times it was written; 1 for a new account. */
   readonly version: number;
-  /** As it was given; unique without regard to case. */
+  /** As the user entered it; unique regardless of case. */
   readonly email: string;
   readonly name: string;
   readonly role: UserRole;
   readonly createTime: Date;
   readonly updateTime: Date;
-  /** Since when nobody can sign in. */
+  /** When the account was disabled. */
   readonly disableTime: Date | undefined;
-  /** Since when it is known that the address reaches its owner. */
+  /** When the address was confirmed. */
   readonly emailConfirmTime: Date | undefined;
-  /** The address that the account gets when that is confirmed. */
+  /** The address that takes effect once it is confirmed. */
   readonly pendingEmail: string | undefined;
 }
 
-/** New values for an account. What is undefined stays as it is. */
+/** New values for an account. Undefined fields stay unchanged. */
 export interface UserChange {
   readonly email?: string | undefined;
   readonly name?: string | undefined;
   readonly role?: UserRole | undefined;
 }
 
-/** Makes a new account. Nobody has confirmed its address yet, but for the one that the operator gave. */
+/** Creates an account. Its address is unconfirmed, except for the one that the operator configured. */
 export function openAccount(o: {
   readonly id: string;
   readonly email: string;
@@ -45,8 +45,8 @@ export function openAccount(o: {
 }
 
 /**
- * Reads a change off a request: the fields that the mask names, or those that are set where there is no mask. A field that is named
- * but has no value is refused, because an account has no empty ones.
+ * Reads the change from a request: the fields in the mask, or the ones that are set if there is no mask. Throws
+ * INVALID_REQUEST if the mask names a field without a value, because accounts have no empty fields.
  */
 export function changeOf(values: UserChange, mask: readonly string[]): UserChange {
   if (mask.length === 0) return values;
@@ -64,9 +64,10 @@ export function changeOf(values: UserChange, mask: readonly string[]): UserChang
 }
 
 /**
- * The account after a change. It is the same object where nothing differs. A new address waits until it is confirmed; one that differs by case only is
- * the same mailbox, and the one that the account has takes a waiting one back. Roles are changed by admins, and by nobody for
- * themselves: the last admin cannot lock everybody out, and a stolen session cannot raise itself.
+ * Returns the account after a change; the same object if nothing differs. A new address is pending until it is
+ * confirmed. An address that differs only by case is the same mailbox and takes effect at once, and entering the
+ * current address cancels a pending one. Only admins change roles, and not their own: the last admin cannot lock
+ * everyone out, and a stolen session cannot promote itself.
  */
 export function changeUser(user: User, change: UserChange, by: Caller, at: Date): User {
   const { name = user.name, role = user.role } = change;
@@ -75,20 +76,20 @@ export function changeUser(user: User, change: UserChange, by: Caller, at: Date)
       fields: [{ field: "user.role", description: errors.ROLE_CHANGE_DENIED.message }],
     });
   }
-  const addresses = change.email === undefined ? user : addressesAfter(user, change.email);
+  const addresses = change.email === undefined ? user : changedAddresses(user, change.email);
   const changed = { ...user, email: addresses.email, pendingEmail: addresses.pendingEmail, name, role };
   const isSame = (["email", "pendingEmail", "name", "role"] as const).every((field) => changed[field] === user[field]);
   return isSame ? user : { ...changed, version: user.version + 1, updateTime: at };
 }
 
-function addressesAfter(user: User, email: string): Pick<User, "email" | "pendingEmail"> {
+function changedAddresses(user: User, email: string): Pick<User, "email" | "pendingEmail"> {
   const isSameMailbox = email.toLowerCase() === user.email.toLowerCase();
   return isSameMailbox ? { email, pendingEmail: undefined } : { email: user.email, pendingEmail: email };
 }
 
 /**
- * The account after an address of it was confirmed: the same object where it was already. Throws CONFIRMATION_TOKEN_INVALID where the address is none of
- * the account's any more, or where it was used for another.
+ * Returns the account after an address was confirmed; the same object if it already was. Throws
+ * CONFIRMATION_TOKEN_INVALID if the address is no longer the account's, or the token was redeemed for another one.
  */
 export function confirmEmail(
   user: User,
@@ -105,40 +106,40 @@ export function confirmEmail(
 }
 
 /**
- * Whether a change has to be confirmed by the account's password: where its owner changes the address that a new password can be mailed to. A session
- * that was stolen would take the account with it for good.
+ * Whether a change requires the current password: the owner changes the address that reset mails are sent to.
+ * Otherwise, a stolen session could take over the account.
  */
 export function needsPassword(user: User, { email = user.email }: UserChange, by: Caller): boolean {
   return isOwner(user.id, by) && email !== user.email;
 }
 
-/** Whether an account is the caller's own. */
+/** Whether the caller owns the account. */
 export function isOwner(userId: string, by: Caller): boolean {
   return by.kind === "user" && by.userId === userId;
 }
 
-/** The account after it was disabled: the same object where it was already. A new address that waits is given up. */
+/** Returns the disabled account; the same object if it already was. Discards a pending address. */
 export function disableUser(user: User, by: Caller, at: Date): User {
   if (by.kind === "user" && by.userId === user.id) throw refuse(errors.SELF_DISABLE_DENIED);
   if (user.disableTime !== undefined) return user;
   return { ...user, disableTime: at, pendingEmail: undefined, version: user.version + 1, updateTime: at };
 }
 
-/** The account after it was opened again: the same object where it was never closed. */
+/** Returns the enabled account; the same object if it already was. */
 export function enableUser(user: User, at: Date): User {
   if (user.disableTime === undefined) return user;
   return { ...user, disableTime: undefined, version: user.version + 1, updateTime: at };
 }
 
-/** The refusal of a change that its owner has to confirm by the password, and did not. */
-export function passwordMissing() {
+/** The error for a change that requires the current password. */
+export function currentPasswordRequired() {
   const fields = [
     { field: "user.current_password", description: "is needed where the owner changes the e-mail address" },
   ];
   return refuse(callErrors.INVALID_REQUEST, { fields });
 }
 
-/** The refusal of an address that another account has. */
+/** The error for an address that another account has. */
 export function emailTaken(field: "email" | "user.email" | undefined) {
   const fields = field === undefined ? [] : [{ field, description: "belongs to another account" }];
   return refuse(errors.EMAIL_TAKEN, { fields });

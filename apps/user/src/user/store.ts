@@ -1,32 +1,35 @@
 import type { Database, JsonValue, Sql, Transaction } from "@rialto/database";
 import type { User } from "./state.ts";
 
-/** An account with the hash of its password, for whoever compares it. */
+/** An account with its password hash. */
 export interface Credentials {
   readonly user: User;
   readonly passwordHash: string;
 }
 
-/** Reads accounts. What changes them does so in a transaction with its event and its key: the functions below. */
+/**
+ * Reads accounts. Changes are made by the functions below, in one transaction with the event and the idempotency key.
+ */
 export interface UserStore {
   byId(id: string): Promise<User | undefined>;
-  /** Without regard to case. None for an address that is not ASCII: no account has one. */
+  /** Ignores case. Returns undefined for an address that is not ASCII: no account has one. */
   credentialsOf(email: string): Promise<Credentials | undefined>;
   credentialsById(id: string): Promise<Credentials | undefined>;
   hasAdmin(): Promise<boolean>;
-  /** The account that has an address which nobody has confirmed; where there is none, the one that asked last to get this address. */
+  /** The account with this address unconfirmed, or else the one that last requested to change to it. */
   unconfirmedOf(email: string): Promise<string | undefined>;
   /** Newest first. */
   list(page: { readonly limit: number; readonly after: string | undefined }): Promise<readonly User[]>;
 }
 
-/** Opens the store: the SQL of accounts. */
+/** Opens the store. */
 export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
   return {
     byId: (id) => readUser(sql, id),
 
     async credentialsOf(email) {
-      // Postgres takes "İ" for an "i", JavaScript does not: spelled so, one account would be counted as many where logins and mails are limited.
+      // Postgres lowercases "İ" to "i", JavaScript does not. With such spellings, one account would count as many in
+      // the limits of logins and mails.
       if (!isAscii(email)) return undefined;
       return await readCredentials(sql, sql`lower(email) = lower(${email})`);
     },
@@ -58,7 +61,7 @@ export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
   };
 }
 
-/** Writes a new account; false where another has the address, waited for if it is only just being opened. */
+/** Inserts an account. Returns false if another account has the address; waits for one that is just being inserted. */
 export async function insertUser(tx: Transaction, user: User, passwordHash: string): Promise<boolean> {
   const { id, version, email, name, role, createTime, updateTime, emailConfirmTime = null } = user;
   const rows = await tx`
@@ -68,12 +71,12 @@ export async function insertUser(tx: Transaction, user: User, passwordHash: stri
   return rows.length === 1;
 }
 
-/** Reads an account and keeps others from changing it until the transaction ends. */
+/** Reads an account and locks it until the transaction ends. */
 export function lockUser(tx: Transaction, id: string): Promise<User | undefined> {
   return readUser(tx, id, tx`for no key update`);
 }
 
-/** Writes a changed account; false where another has the address. */
+/** Updates an account. Returns false if another account has the address. */
 export async function updateUser(tx: Transaction, user: User): Promise<boolean> {
   const {
     id,
@@ -100,7 +103,7 @@ export async function updateUser(tx: Transaction, user: User): Promise<boolean> 
   }
 }
 
-/** Writes the new password of an account whose owner has shown that they read what is sent to its address: that is confirmed by it. */
+/** Sets the password after a reset by mail, which also confirms the address. */
 export async function setPasswordByMail(tx: Transaction, id: string, passwordHash: string, now: Date): Promise<void> {
   await tx`
     update account
@@ -108,19 +111,19 @@ export async function setPasswordByMail(tx: Transaction, id: string, passwordHas
     where id = ${id}`;
 }
 
-/** Whether another account than this one has an address. */
+/** Whether another account has the address. */
 export async function isTakenByAnother(tx: Transaction, email: string, id: string): Promise<boolean> {
   const rows = await tx`select 1 from account where lower(email) = lower(${email}) and id <> ${id}`;
   return rows.length > 0;
 }
 
-/** Whether the hash of an account's password is this one still; nobody changes it while the account is locked. */
+/** Whether the account still has this password hash. The caller holds the lock on the account. */
 export async function hasPasswordHash(tx: Transaction, id: string, passwordHash: string): Promise<boolean> {
   const rows = await tx`select 1 from account where id = ${id} and password_hash = ${passwordHash}`;
   return rows.length === 1;
 }
 
-/** Writes a new password in place of the one of this hash; false where that is not the account's any more. */
+/** Replaces the password hash `from`. Returns false if the account has another one by now. */
 export async function replacePassword(
   tx: Transaction,
   id: string,
@@ -136,7 +139,7 @@ function isAscii(text: string): boolean {
 }
 
 function isEmailTaken(error: unknown): boolean {
-  const { code, constraint_name } = Object(error) as Readonly<Record<string, JsonValue | undefined>>; // looked into by name only
+  const { code, constraint_name } = Object(error) as Readonly<Record<string, JsonValue | undefined>>; // read by name only
   return code === "23505" && constraint_name === "account_email";
 }
 
@@ -164,7 +167,7 @@ interface UserRow {
   readonly pending_email: string | null;
 }
 
-/** All but the password's hash. */
+/** All columns except the password hash. */
 function columns(sql: Sql | Transaction) {
   return sql`id, version, email, name, role, create_time, update_time, disable_time, email_confirm_time, pending_email`;
 }

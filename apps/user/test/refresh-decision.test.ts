@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { judgeRefresh, refreshExpiry } from "../src/sessions/session.ts";
+import { decideRefresh, refreshExpiry } from "../src/sessions/state.ts";
 
 const now = new Date("2026-01-01T12:00:00Z");
 const ago = (ms: number) => new Date(now.getTime() - ms);
 const expireTime = new Date("2026-01-31T00:00:00Z");
 
-// Session, the token shown, its direct successor; "spent 9999" is so many milliseconds ago.
+// Session, presented token, its successor; "spent 9999" was redeemed that many milliseconds ago.
 const table = `
   open  | unspent    | none       | ROTATE
   open  | expired    | none       | REFUSE
@@ -25,22 +25,22 @@ const dayMs = 24 * 3_600_000;
 /** How many days ago a session was opened. */
 const ages: Readonly<Record<string, number>> = { old: 90, aging: 89 };
 
-describe("judgeRefresh", () => {
+describe("decideRefresh", () => {
   const rows = table
     .trim()
     .split("\n")
     .map((row) => row.split("|").map((cell) => cell.trim()));
   it.each(rows)(
     "in a session that is %s, a token that is %s with a successor that is %s: %s",
-    (session, token, successor, judgement) => {
-      const judged = judgeRefresh({
+    (session, token, successor, decision) => {
+      const decided = decideRefresh({
         sessionEnded: session === "ended",
         sessionCreateTime: ago((ages[session ?? ""] ?? 1) * dayMs),
         token: tokenFrom(token ?? ""),
         successor: successor === "none" ? undefined : tokenFrom(successor ?? ""),
         now,
       });
-      expect(judged).toBe(judgement);
+      expect(decided).toBe(decision);
     },
   );
 });

@@ -15,12 +15,12 @@ import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { v7 as uuidv7 } from "uuid";
 import { user as service } from "../src/service.ts";
 
-/** The user service on a database of its own, called through its endpoint by people (the gateway's door) and by services. */
-export type World = Awaited<ReturnType<typeof openWorld>>;
+/** The user service on its own database, called through its endpoint by users (via the gateway) and by services. */
+export type Fixture = Awaited<ReturnType<typeof openFixture>>;
 
 export const password = "correct horse battery staple";
 
-export async function openWorld() {
+export async function openFixture() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("user");
   const signingKey = await newKey("access-1");
@@ -38,7 +38,7 @@ export async function openWorld() {
   });
   let wakes = 0;
 
-  /** Starts a process of the service under an environment. */
+  /** Starts a process of the service with an environment. */
   async function start(env: Readonly<Record<string, string>> = {}) {
     const startupNotices: StartupNotice[] = [];
     const config = readConfig({ RIALTO_ARGON2_COST: "test", ...env });
@@ -56,7 +56,7 @@ export async function openWorld() {
     const open = await service.open(app);
     const verifier = createTokenVerifier({
       accessKeys: async () => ({
-        keys: (await clients("gateway").auth.getJsonWebKeySet({}, nobody())).keys.map(plain),
+        keys: (await clients("gateway").auth.getJsonWebKeySet({}, anonymous())).keys.map(plain),
       }),
       serviceKeys: { keys: Object.values(serviceKeys).map(({ d: _private, ...key }) => key) },
     });
@@ -81,15 +81,15 @@ export async function openWorld() {
 
   const first = await start();
 
-  /** Opens an account under an address that nobody else has. */
+  /** Creates an account with a unique address. */
   async function person(o: { email?: string } = {}) {
     const email = o.email ?? `${uuidv7()}@example.com`;
-    const { user } = await first.users.createUser({ email, name: "Ada", password }, nobody());
-    const session = await first.auth.login({ email, password }, nobody());
+    const { user } = await first.users.createUser({ email, name: "Ada", password }, anonymous());
+    const session = await first.auth.login({ email, password }, anonymous());
     return { id: user?.id ?? "", email, session, origin: bearer(session.accessToken) };
   }
 
-  /** The confirmations that mails were wanted for, oldest first. */
+  /** The confirmations that mails were requested for, oldest first. */
   async function confirmationsOf(userId: string): Promise<string[]> {
     const rows = await database.sql<{ id: string }[]>`
       select payload->>'confirmationId' as id from outbox
@@ -97,9 +97,9 @@ export async function openWorld() {
     return rows.map(({ id }) => id);
   }
 
-  /** What the link of a mail ends with. */
+  /** The token in the link of a mail. */
   async function confirmationToken(confirmationId: string): Promise<string> {
-    return (await first.as("notification").auth.createEmailConfirmationToken({ confirmationId }, nobody())).token;
+    return (await first.as("notification").auth.createEmailConfirmationToken({ confirmationId }, anonymous())).token;
   }
 
   return {
@@ -108,21 +108,21 @@ export async function openWorld() {
     person,
     confirmationsOf,
     confirmationToken,
-    /** Confirms the address that an account was last sent a link for. */
+    /** Confirms the address of the last link that was sent for an account. */
     async confirm(userId: string): Promise<void> {
       const ids = await confirmationsOf(userId);
-      await first.auth.confirmEmail({ token: await confirmationToken(ids.at(-1) ?? "") }, nobody());
+      await first.auth.confirmEmail({ token: await confirmationToken(ids.at(-1) ?? "") }, anonymous());
     },
     database,
     sql: db.sql,
     logged,
     wakes: () => wakes,
-    /** An admin's own calls. */
+    /** Creates an admin, with the call context of their requests. */
     async admin() {
       const email = `${uuidv7()}@example.com`;
       const process = await start({ RIALTO_ADMIN_EMAIL: email, RIALTO_ADMIN_PASSWORD: password });
       await process.seed();
-      const { accessToken, user } = await first.auth.login({ email, password }, nobody());
+      const { accessToken, user } = await first.auth.login({ email, password }, anonymous());
       return { id: user?.id ?? "", origin: bearer(accessToken) };
     },
     events: (subject: string) =>
@@ -132,15 +132,15 @@ export async function openWorld() {
   };
 }
 
-export function nobody(): Origin {
+export function anonymous(): Origin {
   return workOrigin({ timeoutMs: 20_000 });
 }
 
 export function bearer(userToken: string): Origin {
-  return { ...nobody(), userToken };
+  return { ...anonymous(), userToken };
 }
 
-/** The reason that a call is refused with; "none" where it is not. */
+/** The reason that a call is refused with; "none" if it succeeds. */
 export function refusal(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => "none",

@@ -1,8 +1,8 @@
 import { openRateLimits } from "@rialto/service";
 import { redisForTests } from "@rialto/testing";
 import { describe, expect, it } from "vitest";
-import { createAttempts } from "../src/requests/attempts.ts";
-import { refusal } from "./user-world.ts";
+import { createAttemptLimits } from "../src/requests/attempt-limits.ts";
+import { refusal } from "./fixture.ts";
 
 const redis = await redisForTests();
 const stores = [
@@ -13,14 +13,14 @@ const stores = [
 describe.each(stores.filter(([name]) => name === "this process" || redis !== undefined))(
   "failed attempts, counted in %s",
   (_name, url) => {
-    // One Redis for all tests: each has a network of its own.
+    // All tests share one Redis, so each uses its own network.
     let network = 0;
     const counters = async () => {
       network += 1;
       const limits = openRateLimits({ redisUrl: url, redisPrefix: "rialto-test" });
-      // A connection takes a moment; until then each process would count for itself.
+      // Until it is connected, each process would count for itself.
       while (url !== undefined && limits.state() !== "shared") await new Promise((resolve) => setTimeout(resolve, 5));
-      return { attempts: createAttempts(limits, crypto.randomUUID()), limits };
+      return { attempts: createAttemptLimits(limits, crypto.randomUUID()), limits };
     };
     const failing = async (work: () => Promise<unknown>, times: number) => {
       let refused = 0;
@@ -29,7 +29,7 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       return refused;
     };
 
-    it("hold off who guesses one account's password from one address, and nobody else", async () => {
+    it("stop guesses of one account's password from one address, and no other logins", async () => {
       const { attempts, limits } = await counters();
       expect(await failing(() => attempts.begin("Ada@example.com", `10.${network}.0.1`), 15)).toBe(5);
       expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 1)).toBe(1);
@@ -38,19 +38,19 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       await limits.close();
     });
 
-    it("keep nobody from a mail of their own account that a stranger asked for often enough", async () => {
+    it("let owners request a mail after a stranger has used up the limit for it", async () => {
       const { attempts, limits } = await counters();
       const asked: boolean[] = [];
       for (let mail = 0; mail < 5; mail += 1)
-        asked.push(await attempts.mayMail("ada@example.com", `10.${network}.0.1`));
+        asked.push(await attempts.allowResetMail("ada@example.com", `10.${network}.0.1`));
       expect(asked).toEqual([true, true, true, false, false]);
-      expect(await attempts.mayMail("ADA@example.com", `10.${network}.0.1`)).toBe(false);
-      expect(await attempts.mayMail("ada@example.com", `10.${network}.0.2`)).toBe(true);
-      expect(await attempts.mayMail("bob@example.com", `10.${network}.0.1`)).toBe(true);
+      expect(await attempts.allowResetMail("ADA@example.com", `10.${network}.0.1`)).toBe(false);
+      expect(await attempts.allowResetMail("ada@example.com", `10.${network}.0.2`)).toBe(true);
+      expect(await attempts.allowResetMail("bob@example.com", `10.${network}.0.1`)).toBe(true);
       await limits.close();
     });
 
-    it("hold off who changes their address within one IPv6 network", async () => {
+    it("stop guesses that change their address within one IPv6 network", async () => {
       const { attempts, limits } = await counters();
       let host = 0;
       const guess = () => attempts.begin("ada@example.com", `2001:db8:${network}:2::${(host++).toString(16)}`);
@@ -59,7 +59,7 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       await limits.close();
     });
 
-    it("leave an account to its owner, however long somebody goes on to guess from one address", async () => {
+    it("do not lock an owner out, however long guesses from one address go on", async () => {
       const { attempts, limits } = await counters();
       expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.1`), 250)).toBe(240);
       expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.0.2`), 1)).toBe(0);
@@ -67,7 +67,7 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       await limits.close();
     });
 
-    it("leave an account to its owner, however many accounts somebody goes on to try from one address", async () => {
+    it("do not lock an owner out, however many accounts are tried from one address", async () => {
       const { attempts, limits } = await counters();
       let account = 0;
       const tryAll = () => attempts.begin(`${account++}@example.com`, `10.${network}.0.1`);
@@ -77,14 +77,14 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
       await limits.close();
     });
 
-    it("hold off who guesses it from many addresses", async () => {
+    it("stop guesses from many addresses", async () => {
       const { attempts, limits } = await counters();
       let host = 0;
       expect(await failing(() => attempts.begin("ada@example.com", `10.${network}.1.${host++}`), 110)).toBe(10);
       await limits.close();
     });
 
-    it("hold off who tries many accounts from one address", async () => {
+    it("stop guesses on many accounts from one address", async () => {
       const { attempts, limits } = await counters();
       let account = 0;
       expect(await failing(() => attempts.begin(`${account++}@example.com`, `10.${network}.0.1`), 210)).toBe(10);
@@ -105,7 +105,7 @@ describe.each(stores.filter(([name]) => name === "this process" || redis !== und
 
 it("of one account are counted alone where they come from a shop's own server", async () => {
   const limits = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
-  const attempts = createAttempts(limits, "key", (address) => address === "10.0.0.9");
+  const attempts = createAttemptLimits(limits, "key", (address) => address === "10.0.0.9");
   let account = 0;
   const outcomes = new Set<string>();
   for (let attempt = 0; attempt < 300; attempt += 1)
@@ -119,7 +119,7 @@ it("of one account are counted alone where they come from a shop's own server", 
 
 it.runIf(redis !== undefined)("are counted in each process while Redis is away", async () => {
   const limits = openRateLimits({ redisUrl: "redis://127.0.0.1:1", redisPrefix: "rialto-test" });
-  const attempts = createAttempts(limits, "key");
+  const attempts = createAttemptLimits(limits, "key");
   const outcomes: string[] = [];
   for (let attempt = 0; attempt < 11; attempt += 1)
     outcomes.push(await refusal(attempts.begin("ada@example.com", "10.0.0.1")));
