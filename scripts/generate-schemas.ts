@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { services } from "../apps/rialto/src/services.ts";
-import { openDatabase, ownerUrl, provision, startEmbeddedPostgres } from "../packages/database/src/index.ts";
+import { openDatabase, ownerUrl, provision } from "../packages/database/src/index.ts";
+import { startEmbeddedPostgres } from "../packages/embedded-postgres/src/index.ts";
 import { createLogger } from "../packages/telemetry/src/index.ts";
 import { schemaText } from "./schema-text.ts";
 

@@ -4,7 +4,8 @@ import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startEmbeddedPostgres } from "@rialto/database";
+// biome-ignore lint/style/noRestrictedImports: a harness, which no production process runs
+import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { serviceNames } from "@rialto/service";
 import { createLogger } from "@rialto/telemetry";
 import { takePortBlock } from "../chaos/ports.ts";

@@ -1,6 +1,4 @@
 import { createServer } from "node:net";
-import { join } from "node:path";
-import { startEmbeddedPostgres } from "@rialto/database";
 import { createAdminBackends, gatewayOptions, startGateway } from "@rialto/gateway";
 import {
   type Config,
@@ -13,6 +11,7 @@ import {
   type ServiceDefinition,
   type StartupNotice,
 } from "@rialto/service";
+import { startOwnPostgres } from "./embedded-postgres.ts";
 import { services } from "./services.ts";
 
 /** The whole of Rialto, running in this process. */
@@ -37,10 +36,7 @@ export async function startRialto(o: {
   const port = config.port ?? defaultPorts.gateway;
   // Checked first: everything else takes a second or more to start, and as long to stop again.
   await requireFreePort(port, config.host);
-  const postgres =
-    config.databaseUrl === undefined && Object.keys(config.databaseUrls).length === 0
-      ? await startEmbeddedPostgres({ directory: join(config.dataDir, "postgres"), log: logOf("rialto") })
-      : undefined;
+  const postgres = await startOwnPostgres({ config, log: logOf("rialto") });
   let running: Running | undefined;
   try {
     running = await runServices(definitions, {

@@ -1,7 +1,6 @@
-import { join } from "node:path";
-import { runningEmbeddedPostgres, startEmbeddedPostgres } from "@rialto/database";
 import { type Config, openTaskAccess, type TaskAccess } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
+import { useOwnPostgres } from "./embedded-postgres.ts";
 
 /**
  * Runs `work` with access to the data of the configured system: in the Postgres that it names, or in the embedded one
@@ -11,15 +10,12 @@ export async function withTaskData<T>(
   { config, log }: { readonly config: Config; readonly log: Logger },
   work: (access: TaskAccess) => Promise<T>,
 ): Promise<T> {
-  const directory = join(config.dataDir, "postgres");
-  const isNamed = config.databaseUrl !== undefined || Object.keys(config.databaseUrls).length > 0;
-  const running = isNamed ? undefined : runningEmbeddedPostgres({ directory, log });
-  const started = isNamed || running !== undefined ? undefined : await startEmbeddedPostgres({ directory, log });
-  const access = await openTaskAccess({ config, adminUrl: running ?? started?.url });
+  const postgres = await useOwnPostgres({ config, log });
+  const access = await openTaskAccess({ config, adminUrl: postgres?.url });
   try {
     return await work(access);
   } finally {
     await access.close();
-    await started?.stop();
+    await postgres?.stop();
   }
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import * as contracts from "@rialto/contracts";
-import { startEmbeddedPostgres } from "@rialto/database";
+import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { subscribe } from "@rialto/events";
 import { readConfig, type ServiceDefinition, serviceNames } from "@rialto/service";
 import { quietLogger } from "@rialto/testing";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OrderEventSchema } from "@rialto/contracts";
-import { startEmbeddedPostgres } from "@rialto/database";
+import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { type Event, subscribe } from "@rialto/events";
 import { readConfig, type ServiceDefinition } from "@rialto/service";
 import { quietLogger } from "@rialto/testing";

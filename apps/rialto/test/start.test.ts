@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startEmbeddedPostgres } from "@rialto/database";
+import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { createLogger } from "@rialto/telemetry";
 import { redisForTests } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -106,6 +106,11 @@ describe("what keeps it from starting is one clear line, and the exit code is 1:
     expect(await failure({})).toMatch(/^rialto: The data folder \S+ is in use by a running Rialto.*\n$/);
   });
 
+  it("no DATABASE_URL in an installation without the embedded Postgres", async () => {
+    const said = await failure({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(withoutPackage)}` });
+    expect(said).toMatch(/^rialto: DATABASE_URL must be set: this installation is without the embedded Postgres.*\n$/);
+  });
+
   it("a DATABASE_URL where nobody listens", async () => {
     const url = `postgres://postgres:secret@127.0.0.1:${await freePort()}/postgres`;
     const said = await failure({ DATABASE_URL: url });
@@ -184,6 +189,16 @@ async function startReady(command = process.execPath, args: readonly string[] = 
   const [log, text] = partition(output.out.split("\n"), (line) => line.startsWith("{"));
   return { child, port, text: text.join("\n"), log: log.join("\n") };
 }
+
+/** Makes Node answer as where `npm ci --omit=dev` has not installed the package. */
+const withoutPackage = `
+  import { registerHooks } from "node:module";
+  registerHooks({
+    resolve(name, context, next) {
+      if (name !== "@rialto/embedded-postgres") return next(name, context);
+      throw Object.assign(new Error("Cannot find package '" + name + "'"), { code: "ERR_MODULE_NOT_FOUND" });
+    },
+  });`;
 
 /** Starts it where it cannot start, and returns what it says on standard error. */
 async function failure(env: Readonly<Record<string, string>>): Promise<string> {

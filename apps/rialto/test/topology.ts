@@ -4,7 +4,8 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runtimeUrl, startEmbeddedPostgres } from "@rialto/database";
+import { runtimeUrl } from "@rialto/database";
+import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { quietLogger, redisForTests } from "@rialto/testing";
 
 const apps = new URL("../../", import.meta.url);

@@ -13,9 +13,7 @@ export { auditTable } from "./audit/table.ts";
 export { type Database, openDatabase, type Sql, type Transaction } from "./connection/connection.ts";
 export {
   DatabaseUnreachable,
-  DataFolderInUse,
   DeadlinePassed,
-  EmbeddedPostgresFailed,
   ForeignSchema,
   KeyInUse,
   KeyReused,
@@ -30,7 +28,6 @@ export {
 export { type FailureMeaning, meaningOf } from "./connection/failures.ts";
 export { codeOf, isLockedOut, isOutage, isPassing } from "./connection/outage.ts";
 export { poolerRefusal, readServerAddress, whyUnreachable } from "./connection/server-address.ts";
-export { type EmbeddedPostgres, runningEmbeddedPostgres, startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 export { type Combiner, createCombiner } from "./group-commit/batcher.ts";
 export type { Decision, Outcome } from "./group-commit/decision.ts";
 export {

@@ -2,14 +2,8 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import {
-  type EmbeddedPostgres,
-  openDatabase,
-  ownerUrl,
-  provision,
-  runtimeUrl,
-  startEmbeddedPostgres,
-} from "@rialto/database";
+import { openDatabase, ownerUrl, provision, runtimeUrl } from "@rialto/database";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { quietLogger } from "@rialto/testing";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "@rialto/database";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { createLogger } from "@rialto/telemetry";
 import postgres from "postgres";
 import { type MovingName, movingName } from "./moving-name.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEmbeddedPostgres } from "@rialto/database";
+import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import type { TestProject } from "vitest/node";
 import { quietLogger } from "./quiet-logger.ts";
 

@@ -60,21 +60,6 @@ export class UnknownTable extends Error {
   }
 }
 
-/** A live Rialto process holds the data folder. */
-export class DataFolderInUse extends Error {
-  override readonly name = "DataFolderInUse";
-  constructor(folder: string, pid: number) {
-    super(
-      `The data folder ${folder} is in use by a running Rialto (process ${pid}). Stop it first, or set RIALTO_DATA_DIR.`,
-    );
-  }
-}
-
-/** The embedded Postgres did not come up. */
-export class EmbeddedPostgresFailed extends Error {
-  override readonly name = "EmbeddedPostgresFailed";
-}
-
 /** The idempotency key was used before with another request. */
 export class KeyReused extends Error {
   override readonly name = "KeyReused";

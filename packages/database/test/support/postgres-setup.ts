@@ -1,8 +1,8 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import type { TestProject } from "vitest/node";
-import { startEmbeddedPostgres } from "../../src/index.ts";
 import { quietLog } from "./quiet-log.ts";
 
 declare module "vitest" {

@@ -1,7 +1,5 @@
 import {
   DatabaseUnreachable,
-  DataFolderInUse,
-  EmbeddedPostgresFailed,
   ForeignSchema,
   isOutage,
   MigrationsDiffer,
@@ -18,8 +16,6 @@ const userFacingErrors = [
   TooOldPostgres,
   TooOldCode,
   MigrationsDiffer,
-  DataFolderInUse,
-  EmbeddedPostgresFailed,
   ForeignSchema,
   RoleOfAnother,
   ProvisioningBlocked,

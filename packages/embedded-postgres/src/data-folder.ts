@@ -1,28 +1,30 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { chownSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { EmbeddedPostgresFailed } from "../connection/errors.ts";
+import { EmbeddedPostgresFailed } from "./errors.ts";
 import { isOpenToAll, type ServerUser } from "./server-user.ts";
 
-/** Where the server of one Rialto data folder keeps what it has. */
-export interface Place {
-  /** Holds the cluster, the server's log and the file with the password, and is the server's own. */
+/** The folders of one server. */
+export interface DataFolder {
+  /** Holds the cluster and the server's log. Owned by the user that the server runs as. */
   readonly folder: string;
+  /** The cluster: what Postgres calls PGDATA. */
   readonly data: string;
+  /** Of the superuser. */
   readonly password: string;
 }
 
-/** Root's own folder that every user may enter, for what another user must read. */
+/** A folder of root's that every user may enter, for files that another user must read. */
 export const openFolder = "/var/lib/rialto";
 
 /**
- * Says where the database of a data folder is, the same place at every start.
+ * Returns where the database of a Rialto data folder is. The answer is the same at every start.
  *
- * It is in the data folder itself, but for root: there the server runs as another user, who may not be able to enter (a clone
- * under /root), and then it is under /var/lib/rialto. The choice and the password are kept in `postgres.json` of the data
- * folder, so that they survive a restart, and a data folder that was removed starts afresh.
+ * It is in the data folder itself, except for root: the server then runs as another user, who may not be able to enter
+ * the folder (a clone under /root), and the database is under /var/lib/rialto instead. The choice and the password are
+ * kept in `postgres.json` of the data folder, so they survive a restart, and removing the data folder starts afresh.
  */
-export function placeOf(directory: string, user: ServerUser | undefined): Place {
+export function openDataFolder(directory: string, user: ServerUser | undefined): DataFolder {
   const state = join(directory, "postgres.json");
   const found = read(state);
   const folder = found?.folder ?? choose(directory, user);

@@ -2,15 +2,15 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /**
- * Tells one process from every other, also from a later one that was given the same pid: when it was started, as the system
- * counts. Undefined where no such process is alive (a zombie, which only waits to be reaped, is not).
+ * Returns a text that identifies one process for good, also against a later one with the same pid: its start time, in
+ * the system's own format. Undefined when no such process is alive. A zombie is not alive.
  */
 export function processIdentity(pid: number): string | undefined {
   if (!isAlive(pid)) return undefined;
   if (process.platform === "linux") return linuxIdentity(pid);
   if (process.platform === "win32") return "alive";
   try {
-    // An absolute path and a fixed locale: the answer is compared with what another process was told.
+    // An absolute path and a fixed locale, because another process compares its own output with this.
     const started = execFileSync("/bin/ps", ["-o", "lstart=", "-p", String(pid)], { env: { LC_ALL: "C" } });
     return started.toString().trim() || undefined;
   } catch {
@@ -18,12 +18,23 @@ export function processIdentity(pid: number): string | undefined {
   }
 }
 
+/** Waits until the process has ended. Returns false when it is still alive after `timeoutMs`. */
+export async function isGone(pid: number, timeoutMs: number): Promise<boolean> {
+  const identity = processIdentity(pid);
+  const pollMs = 20;
+  for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += pollMs) {
+    if (identity === undefined || processIdentity(pid) !== identity) return true;
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+  return false;
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it lives, and belongs to another user.
+    // EPERM: it is alive and belongs to another user.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
@@ -31,7 +42,8 @@ function isAlive(pid: number): boolean {
 function linuxIdentity(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The command's name stands in brackets and may hold spaces; fields are counted from behind it: state, then (19 on) start.
+    // The command's name is in brackets and may contain spaces, so fields are counted after it: 0 is the state, 19 the
+    // start time.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     if (fields[0] === "Z" || fields[0] === "X") return undefined;
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

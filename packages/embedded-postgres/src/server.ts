@@ -1,54 +1,65 @@
 import { execFile, spawn } from "node:child_process";
-import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { EmbeddedPostgresFailed } from "../connection/errors.ts";
 import type { Binaries } from "./binaries.ts";
-import type { Place } from "./place.ts";
-import { isGone, livePostmaster } from "./postmaster.ts";
+import type { DataFolder } from "./data-folder.ts";
+import { EmbeddedPostgresFailed } from "./errors.ts";
+import { isGone, processIdentity } from "./process-identity.ts";
 import type { ServerUser } from "./server-user.ts";
 
 const run = promisify(execFile);
 
-/** A start includes the recovery after a crash. */
+/** Includes the recovery after a crash. */
 const startMsMax = 60_000;
 const startTriesMax = 40;
 const startRetryDelayMs = 250;
 const fastShutdownMsMax = 3_500;
 const immediateShutdownMsMax = 1_000;
-/** The server's log is begun anew once it is this long. */
+/** A longer server log is truncated at the next start. */
 const logBytesMax = 10_000_000;
 
-/** The user of the cluster that may do everything. */
+/** The cluster's superuser. */
 export const superuser = "postgres";
 
-/** What the programs see of our environment: nothing that could steer them (PGPORT, LD_PRELOAD, a locale). */
+/** The programs' environment, without variables that would change what they do (PGPORT, LD_PRELOAD, a locale). */
 function environment(): Record<string, string> {
-  // biome-ignore lint/style/noProcessEnv: handed through, not read as configuration
+  // biome-ignore lint/style/noProcessEnv: passed on, not read as configuration
   const { PATH = "/usr/bin:/bin", SystemRoot, TEMP } = process.env;
   return { PATH, LC_ALL: "C", ...(SystemRoot && { SystemRoot }), ...(TEMP && { TEMP }) };
 }
 
-/** Makes the cluster where there is none yet. A folder that a killed initdb left half made is made again. */
-export async function initialise(binaries: Binaries, place: Place, user: ServerUser | undefined): Promise<void> {
-  const complete = join(place.folder, "initialised");
+/** Creates the cluster where there is none. A cluster that a killed initdb left incomplete is created again. */
+export async function initialize(binaries: Binaries, folder: DataFolder, user: ServerUser | undefined): Promise<void> {
+  const complete = join(folder.folder, "initialised");
   if (existsSync(complete)) return;
-  rmSync(place.data, { recursive: true, force: true });
-  const passwordFile = join(place.folder, "initial-password");
-  writeFileSync(passwordFile, `${place.password}\n`, { mode: 0o600 });
+  rmSync(folder.data, { recursive: true, force: true });
+  const passwordFile = join(folder.folder, "initial-password");
+  writeFileSync(passwordFile, `${folder.password}\n`, { mode: 0o600 });
   if (user !== undefined) chownSync(passwordFile, user.uid, user.gid);
   try {
     // The built-in C.UTF-8 locale sorts and folds the same on every machine, whatever ICU or libc it has.
     const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
     const access = ["--auth=scram-sha-256", `--username=${superuser}`, `--pwfile=${passwordFile}`];
-    await run(binaries.initdb, [`--pgdata=${place.data}`, ...locale, ...access], {
+    await run(binaries.initdb, [`--pgdata=${folder.data}`, ...locale, ...access], {
       ...user,
-      cwd: place.folder,
+      cwd: folder.folder,
       env: environment(),
     });
   } catch (cause) {
-    throw new EmbeddedPostgresFailed(`The embedded Postgres could not make its data folder ${place.data}.`, { cause });
+    throw new EmbeddedPostgresFailed(`The embedded Postgres could not make its data folder ${folder.data}.`, { cause });
   } finally {
     rmSync(passwordFile, { force: true });
   }
@@ -56,19 +67,20 @@ export async function initialise(binaries: Binaries, place: Place, user: ServerU
 }
 
 /**
- * Starts the server and returns when it takes connections.
+ * Starts the server and resolves when it accepts connections.
  *
- * It is no child of ours in the terminal's eyes: Ctrl-C reaches us alone, and we stop it after those who use it. A start is
- * tried again while the processes of a killed predecessor still hold its shared memory, or when the port was taken meanwhile.
+ * It runs in a process group of its own: Ctrl-C reaches this process alone, which stops the server after the services
+ * that use it. The start is retried while processes of a killed predecessor still hold its shared memory, or when
+ * another process took the port.
  */
 export async function startServer(o: {
   binaries: Binaries;
-  place: Place;
+  folder: DataFolder;
   user: ServerUser | undefined;
   port: number | undefined;
   settings: Readonly<Record<string, string>>;
 }): Promise<{ pid: number; port: number }> {
-  const logPath = join(o.place.folder, "server.log");
+  const logPath = join(o.folder.folder, "server.log");
   for (let tries = 1; ; tries += 1) {
     const port = o.port ?? (await freePort());
     const failure = await tryStart({ ...o, port, logPath });
@@ -84,10 +96,10 @@ export async function startServer(o: {
   }
 }
 
-/** One attempt: the process, or what it wrote into its log before it ended. */
+/** Tries once. Returns the process, or what it wrote to its log before it ended. */
 async function tryStart(o: {
   binaries: Binaries;
-  place: Place;
+  folder: DataFolder;
   user: ServerUser | undefined;
   port: number;
   logPath: string;
@@ -104,8 +116,8 @@ async function tryStart(o: {
   };
   const child = spawn(
     o.binaries.postgres,
-    ["-D", o.place.data, "-p", String(o.port), ...Object.entries(settings).flatMap(([k, v]) => ["-c", `${k}=${v}`])],
-    { ...o.user, cwd: o.place.folder, env: environment(), detached: true, stdio: ["ignore", log, log] },
+    ["-D", o.folder.data, "-p", String(o.port), ...Object.entries(settings).flatMap(([k, v]) => ["-c", `${k}=${v}`])],
+    { ...o.user, cwd: o.folder.folder, env: environment(), detached: true, stdio: ["ignore", log, log] },
   );
   closeSync(log);
   const ended = new Promise<boolean>((resolve) => {
@@ -117,22 +129,25 @@ async function tryStart(o: {
   for (let waitedMs = 0; waitedMs < startMsMax; waitedMs += pollMs) {
     const pause = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), pollMs));
     if (await Promise.race([ended, pause])) return readFileSync(o.logPath, "utf8").slice(offset);
-    const postmaster = livePostmaster(o.place.data);
+    const postmaster = livePostmaster(o.folder.data);
     if (postmaster?.pid === child.pid && postmaster?.status === "ready") return { pid: postmaster.pid };
   }
-  if (child.pid !== undefined) await stopServer(o.binaries, o.place, o.user, child.pid);
+  if (child.pid !== undefined) await stopServer(o.binaries, o.folder, o.user, child.pid);
   return `error: it was not ready after ${startMsMax / 1000} s`;
 }
 
-/** Stops the server: fast (sessions are cut, everything is written down), at once where that takes too long. */
+/**
+ * Stops the server: a fast shutdown (sessions are cut, everything is written to disk), an immediate one where that
+ * takes too long.
+ */
 export async function stopServer(
   binaries: Binaries,
-  place: Place,
+  folder: DataFolder,
   user: ServerUser | undefined,
   pid: number,
 ): Promise<void> {
   if (process.platform === "win32") {
-    await run(binaries.pgCtl, ["stop", "-D", place.data, "-m", "fast", "-w"], { ...user, env: environment() });
+    await run(binaries.pgCtl, ["stop", "-D", folder.data, "-m", "fast", "-w"], { ...user, env: environment() });
     return;
   }
   for (const [signal, waitMs] of [
@@ -145,6 +160,47 @@ export async function stopServer(
       return;
     }
     if (await isGone(pid, waitMs)) return;
+  }
+}
+
+/** A server process, as its `postmaster.pid` describes it. */
+export interface Postmaster {
+  readonly pid: number;
+  readonly port: number;
+  readonly status: string;
+}
+
+/**
+ * Returns the server that runs on a cluster, whichever process started it; undefined when there is none.
+ *
+ * A pid file whose pid belongs to another program by now is removed: Postgres would take that program for its
+ * predecessor and refuse to start.
+ */
+export function livePostmaster(data: string): Postmaster | undefined {
+  const path = join(data, "postmaster.pid");
+  let lines: string[];
+  try {
+    lines = readFileSync(path, "utf8").split("\n");
+  } catch {
+    return undefined;
+  }
+  // Lines: pid, data folder, start time, port, socket folder, listen address, shared memory, status.
+  const pid = Math.abs(Number(lines[0]));
+  if (!Number.isInteger(pid) || pid === 0 || processIdentity(pid) === undefined) return undefined;
+  if (!runsOn(pid, data)) {
+    rmSync(path, { force: true });
+    return undefined;
+  }
+  return { pid, port: Number(lines[3]), status: (lines[7] ?? "").trim() };
+}
+
+/** Whether the process is a server on this cluster: Postgres makes its data folder its working folder. */
+function runsOn(pid: number, data: string): boolean {
+  if (process.platform !== "linux") return true;
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data);
+  } catch {
+    return false;
   }
 }
 

