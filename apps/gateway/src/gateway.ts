@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "@rialto/async";
 import { listenHttp } from "@rialto/http";
 import {
   createAddressCheck,

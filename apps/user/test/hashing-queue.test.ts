@@ -1,11 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  type Credits,
-  createHashingQueue,
-  type HashingKind,
-  nextTurn,
-  noCredits,
-} from "../src/passwords/hashing-queue.ts";
+import { createHashingQueue, type HashingKind } from "../src/passwords/hashing-queue.ts";
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 const at = (clientAddress: string, signal = new AbortController().signal) => ({ signal, clientAddress });
@@ -36,40 +30,6 @@ function observed() {
   }
   return { begun, run, next };
 }
-
-describe("the turns of kinds", () => {
-  /** The kinds of `count` turns in a row while these kinds wait. */
-  function turns(count: number, waiting: readonly HashingKind[]): HashingKind[] {
-    let credits: Credits = noCredits;
-    return Array.from({ length: count }, () => {
-      const turn = nextTurn(credits, (kind) => waiting.includes(kind));
-      if (turn === undefined) throw new Error("no turn");
-      credits = turn.credits;
-      return turn.kind;
-    });
-  }
-  const countOf = (kind: HashingKind, all: readonly HashingKind[]) => all.filter((one) => one === kind).length;
-
-  it("are four for logins, one for sign-ups and one for password changes, spread", () => {
-    const all = turns(60, ["login", "sign-up", "password-change"]);
-    expect([countOf("login", all), countOf("sign-up", all), countOf("password-change", all)]).toEqual([40, 10, 10]);
-    expect(turns(6, ["login", "sign-up", "password-change"])).toEqual([
-      "login",
-      "login",
-      "sign-up",
-      "login",
-      "password-change",
-      "login",
-    ]);
-  });
-
-  it("are all for the one that is waited in, and nothing is saved up meanwhile", () => {
-    expect(new Set(turns(20, ["sign-up"]))).toEqual(new Set(["sign-up"]));
-    const { credits } = nextTurn(noCredits, (kind) => kind === "sign-up") ?? { credits: noCredits };
-    expect(credits).toEqual(noCredits);
-    expect(nextTurn(noCredits, () => false)).toBeUndefined();
-  });
-});
 
 describe("a hashing queue", () => {
   it("takes a login before the sign-ups that wait, and gives those theirs", async () => {

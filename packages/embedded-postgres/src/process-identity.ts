@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { sleep } from "@rialto/async";
 
 /**
  * Returns a text that identifies one process for good, also against a later one with the same pid: its start time, in
@@ -24,7 +25,7 @@ export async function isGone(pid: number, timeoutMs: number): Promise<boolean> {
   const pollMs = 20;
   for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += pollMs) {
     if (identity === undefined || processIdentity(pid) !== identity) return true;
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    await sleep(pollMs);
   }
   return false;
 }

@@ -14,6 +14,7 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { sleep, withTimeout } from "@rialto/async";
 import type { Binaries } from "./binaries.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { EmbeddedPostgresFailed } from "./errors.ts";
@@ -92,7 +93,7 @@ export async function startServer(o: {
       const said = failure.split("\n").find((line) => /FATAL|PANIC|error/i.test(line)) ?? "it ended at once";
       throw new EmbeddedPostgresFailed(`The embedded Postgres did not start: ${said.trim()} (log: ${logPath})`);
     }
-    await new Promise((resolve) => setTimeout(resolve, startRetryDelayMs));
+    await sleep(startRetryDelayMs);
   }
 }
 
@@ -127,8 +128,7 @@ async function tryStart(o: {
   child.unref();
   const pollMs = 25;
   for (let waitedMs = 0; waitedMs < startMsMax; waitedMs += pollMs) {
-    const pause = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), pollMs));
-    if (await Promise.race([ended, pause])) return readFileSync(o.logPath, "utf8").slice(offset);
+    if (await withTimeout(ended, pollMs, false)) return readFileSync(o.logPath, "utf8").slice(offset);
     const postmaster = livePostmaster(o.folder.data);
     if (postmaster?.pid === child.pid && postmaster?.status === "ready") return { pid: postmaster.pid };
   }

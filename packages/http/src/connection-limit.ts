@@ -1,4 +1,4 @@
-import { createSharedPlaces } from "./fair-share.ts";
+import { createSharedPlaces } from "@rialto/async";
 import { limitKeyOf } from "./limit-key.ts";
 
 /** Limits the connections of each client. */

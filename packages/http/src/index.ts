@@ -1,5 +1,4 @@
 export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
-export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
 export { limitKeyOf } from "./limit-key.ts";
 export { keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";

@@ -1,4 +1,4 @@
-import type { Holder } from "./fair-share.ts";
+import type { Holder } from "@rialto/async";
 
 /** Memory of a request without its body: its head, its objects, its stream. */
 export const requestBytesMin = 8 * 1024;

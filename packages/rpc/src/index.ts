@@ -50,7 +50,6 @@ export {
   isStandardPath,
   isStandardStream,
 } from "./standard/standard-services.ts";
-export { createRoom, NoRoom, type Room } from "./upstream/bulkhead.ts";
 export { type ByteUpstream, createByteUpstream } from "./upstream/upstream.ts";
 export { type ByteRequest, type ByteResponse, byteErrorResponse } from "./wire/http-message.ts";
 export { httpMethodsOf } from "./wire/http-refusal.ts";

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { backoffMs } from "@rialto/async";
 import { OrderService } from "@rialto/contracts";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -14,7 +15,7 @@ import {
   refuse,
   workOrigin,
 } from "../src/index.ts";
-import { retryPauseMs } from "../src/upstream/retry.ts";
+import { retryBackoff } from "../src/upstream/retry.ts";
 import { createPeople, type People } from "./keys.ts";
 import { bytesOf, textOf } from "./roads.ts";
 import { createShop, errors, orderId } from "./shop.ts";
@@ -190,8 +191,11 @@ describe("an upstream with several replicas", () => {
 
 describe("a pause between tries", () => {
   it("is drawn from 0 to a bound that doubles, up to a limit", () => {
-    expect([0, 1, 2, 9].map((attempt) => retryPauseMs(attempt, () => 1))).toEqual([25, 50, 100, 400]);
-    expect(retryPauseMs(3, () => 0)).toBe(0);
+    const bounds = [1, 2, 3, 10].map((failures) => backoffMs(failures, { ...retryBackoff, jitter: "none" }));
+    expect(bounds).toEqual([25, 50, 100, 400]);
+    const drawn = Array.from({ length: 1_000 }, () => backoffMs(4, retryBackoff));
+    expect(Math.min(...drawn)).toBeLessThan(20);
+    expect(Math.max(...drawn)).toBeLessThan(200);
   });
 });
 

@@ -1,16 +1,14 @@
+import { type Bulkhead, createBulkhead, createSharedPlaces, type Holder, type SharedPlaces } from "@rialto/async";
 import {
   type BodyPace,
   createRequestMemory,
-  createSharedPlaces,
   type HeldRequest,
-  type Holder,
   limitKeyOf,
   type Received,
   receiveBody,
   requestBytesMin,
-  type SharedPlaces,
 } from "@rialto/http";
-import { bodyPaceMin, type Caller, callErrors, createRoom, type Room, upstreamStreamsMax } from "@rialto/rpc";
+import { bodyPaceMin, type Caller, callErrors, upstreamStreamsMax } from "@rialto/rpc";
 import { refused } from "../errors/refused.ts";
 import { bodyTooLarge } from "../exchange/body.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -105,10 +103,10 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
     streams.set(service, known);
     return known;
   };
-  const calls = new Map<string, Room>();
+  const calls = new Map<string, Bulkhead>();
   const callsTo = (service: string) => {
     // A call that waits has a place among those in flight, so no more wait than there are places.
-    const known = calls.get(service) ?? createRoom({ max: callsPerServiceMax, waitingMax: 2 * o.inFlightMax });
+    const known = calls.get(service) ?? createBulkhead({ max: callsPerServiceMax, waitingMax: 2 * o.inFlightMax });
     calls.set(service, known);
     return known;
   };
@@ -206,7 +204,10 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
           }
           const releasePlace = acquire();
           const releaseCall = await callsTo(service)
-            .enter(AbortSignal.any([ended.signal, AbortSignal.timeout(waitingMsMax)]), address ?? holder.account)
+            .acquire({
+              signal: AbortSignal.any([ended.signal, AbortSignal.timeout(waitingMsMax)]),
+              party: address ?? holder.account,
+            })
             .catch(() => {
               throw tooBusy();
             });

@@ -1,3 +1,4 @@
+import { backoffMs } from "@rialto/async";
 import { callErrors, refuse } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Content, Notification } from "../notification/state.ts";
@@ -12,8 +13,8 @@ const sendMsMax = 15_000;
  * after a crash.
  */
 const claimMs = 20_000;
-const delayMsMin = 1_000;
-const delayMsMax = 60_000;
+/** Half of a delay is random, so that a recovering mail server does not receive everything at once. */
+const retryBackoff = { delayMsMin: 1_000, delayMsMax: 60_000, jitter: "half" } as const;
 /**
  * Attempts before a message is FAILED: as many as for an event (packages/events/src/inbox/subscription.ts). Outages do
  * not count.
@@ -77,7 +78,11 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
       log.error({ notification: id, attempts: attempts + 1, err: error }, "mail failed, attempts exhausted");
       return store.finish(id, { state: "FAILED", lastError }, inbox);
     }
-    await store.delay(id, { delayMs: delayOf(isOwnFailure ? attempts : delays), lastError, isOwnFailure });
+    await store.delay(id, {
+      delayMs: backoffMs((isOwnFailure ? attempts : delays) + 1, retryBackoff),
+      lastError,
+      isOwnFailure,
+    });
     if (isOwnFailure)
       log.warn({ notification: id, attempts: attempts + 1, err: error }, "mail failed, retry scheduled");
     throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
@@ -112,15 +117,6 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
       await Promise.all(Array.from({ length: sweepConcurrency }, work));
     },
   };
-}
-
-/**
- * Exponential backoff with jitter: half of the delay is random, so that a recovering mail server does not receive
- * everything at once.
- */
-function delayOf(delays: number): number {
-  const bound = Math.min(delayMsMax, delayMsMin * 2 ** Math.min(delays, 10));
-  return Math.round(bound * (0.5 + Math.random() / 2));
 }
 
 /** Starts with the time, so that a folder sorted by name is sorted by age. A resent message gets its own file. */

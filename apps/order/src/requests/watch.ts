@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { sleep } from "@rialto/async";
 import { callErrors, refuse } from "@rialto/rpc";
 import { isAtRest, type Order } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
@@ -41,7 +41,7 @@ export function createOrderWatch({ orders }: { readonly orders: Pick<OrderStore,
     polling = true;
     let failures = 0;
     while (watchers.size > 0 && !closing.signal.aborted) {
-      await delay(pollIntervalMs, undefined, { signal: closing.signal }).catch(() => undefined);
+      await sleep(pollIntervalMs, { signal: closing.signal });
       try {
         await lookAround();
         failures = 0;

@@ -1,3 +1,4 @@
+import { raceSignal, sleep } from "@rialto/async";
 import type { Sql } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 import { type CardNetwork, createCardNetwork, type NetworkEntry, type NetworkRequest } from "./card-network.ts";
@@ -33,8 +34,8 @@ export function createSimulatedProvider(o: { readonly sql: Sql; readonly log: Lo
     }
     const waitMs = entry.answerTime.getTime() - Date.now();
     if (waitMs <= 0) return answerOf(entry);
-    const told = await untilAborted(delay(waitMs), signal);
-    if (told !== undefined) return answerOf(entry);
+    await sleep(waitMs, { signal, ref: false });
+    if (!signal.aborted) return answerOf(entry);
     late.tellAt(entry.answerTime, { key: entry.key, answer: answerOf(entry) });
     return unknown("the network is slow");
   }
@@ -93,19 +94,11 @@ function unknown(cause: string): ProviderOutcome {
   return { kind: "UNKNOWN", cause };
 }
 
-/** The work's result, or undefined where the signal was first. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => resolve(undefined);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
-function delay(ms: number): Promise<true> {
-  return new Promise((resolve) => {
-    setTimeout(() => resolve(true), ms).unref();
+/** Resolves with the work's result, or with undefined where the signal aborts first. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return await raceSignal(work, signal).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
   });
 }
 

@@ -1,6 +1,7 @@
+import { BulkheadFull, createBulkhead } from "@rialto/async";
 import type { Database } from "@rialto/database";
 import { limitKeyOf } from "@rialto/http";
-import { callErrors, createRoom, NoRoom, refuse } from "@rialto/rpc";
+import { callErrors, refuse } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import type { Product } from "./state.ts";
 import { listProducts, type ProductFilter, type ProductPage } from "./store.ts";
@@ -33,19 +34,19 @@ export function createProductSearch(
   o: { readonly msMax: number } = { msMax: searchMsMax },
 ): ProductSearch {
   const sql = database.pool({ connectionsMax: searchesMax, statementMsMax: o.msMax });
-  const room = createRoom({ max: searchesMax, waitingMax: searchesWaitingMax });
+  const bulkhead = createBulkhead({ max: searchesMax, waitingMax: searchesWaitingMax });
   return {
     async find(filter, page, { signal, clientAddress }) {
       const party = clientAddress === undefined ? undefined : limitKeyOf(clientAddress);
-      const leave = await room.enter(signal, party).catch((cause: unknown) => {
-        throw cause instanceof NoRoom ? refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause }) : cause;
+      const release = await bulkhead.acquire({ signal, party }).catch((cause: unknown) => {
+        throw cause instanceof BulkheadFull ? refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause }) : cause;
       });
       try {
         return await listProducts(sql, filter, page);
       } catch (cause) {
         throw isTimeout(cause) ? refuse(errors.SEARCH_TOO_BROAD, { cause }) : cause;
       } finally {
-        leave();
+        release();
       }
     },
   };

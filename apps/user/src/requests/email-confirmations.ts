@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { sleep } from "@rialto/async";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { publish } from "@rialto/events";
@@ -45,8 +45,7 @@ export function emailConfirmations(
   const { sql } = app.database;
   return {
     async requestEmailConfirmation({ email }, { traceparent, signal, clientAddress }) {
-      const answered = sleep(requestAnswerMs, undefined, { signal });
-      answered.catch(() => undefined);
+      const answered = sleep(requestAnswerMs, { signal });
       const userId = await app.users.unconfirmedOf(email);
       if ((await app.attempts.allowConfirmationMail(email, clientAddress)) && userId !== undefined) {
         await app.confirmations.request({ userId, email, traceparent });

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { sleep } from "@rialto/async";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { publish } from "@rialto/events";
@@ -69,8 +69,7 @@ export function passwordChanges(
     },
 
     async requestPasswordReset({ email }, { traceparent, signal, clientAddress }) {
-      const answered = sleep(resetAnswerMs, undefined, { signal });
-      answered.catch(() => undefined);
+      const answered = sleep(resetAnswerMs, { signal });
       const found = await app.users.credentialsOf(email);
       const mayAsk = await app.attempts.allowResetMail(email, clientAddress);
       if (mayAsk && found !== undefined && found.user.disableTime === undefined) {

@@ -1,3 +1,4 @@
+import { backoffMs } from "@rialto/async";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { DatabaseUnreachable } from "./errors.ts";
@@ -45,7 +46,7 @@ const closeTimeoutSeconds = 3;
  */
 const answerMsMaxDefault = 12_000;
 const adminIdleMsMax = 599_000;
-const reconnectDelaySecondsMax = 1;
+const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1_000, jitter: "half" } as const;
 const connectionsMaxDefault = 10;
 const ormConnectionsMax = 5;
 const laneConnectionsMax = 2;
@@ -152,7 +153,7 @@ const unmended =
 const clientOptions = {
   connect_timeout: connectTimeoutSeconds,
   // The driver's own backoff grows to 20 s, which a Postgres that is back would be waited for.
-  backoff: (tries: number) => (0.5 + Math.random() / 2) * Math.min(0.05 * 2 ** tries, reconnectDelaySecondsMax),
+  backoff: (tries: number) => backoffMs(tries + 1, reconnectBackoff) / 1_000,
   onnotice: () => undefined,
 } as const;
 

@@ -1,3 +1,4 @@
+import { sleep } from "@rialto/async";
 import { DeadlinePassed, QueueFull } from "../connection/errors.ts";
 
 /** Commits together what many callers bring at the same moment. */
@@ -111,7 +112,7 @@ export function createCombiner<D, R>(o: {
   async function fail(batch: readonly Waiting<D, R>[], error: unknown, tries: number): Promise<void> {
     const reaction = o.onFailure(error);
     if (reaction === "again" && tries < againTriesMax) {
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * againDelayMsMax));
+      await sleep(Math.random() * againDelayMsMax);
       return run(batch, tries + 1);
     }
     if (reaction === "halve" && batch.length > 1) {

@@ -1,3 +1,4 @@
+import { backoffMs, sleep } from "@rialto/async";
 import { KeyInUse, RowRefused } from "../connection/errors.ts";
 import { codeOf, isOutcomeUnknown } from "../connection/outage.ts";
 import type { JsonValue } from "../json.ts";
@@ -33,8 +34,7 @@ interface LookedUp {
   readonly version: number | null;
 }
 
-const resendDelayMs = 50;
-const resendDelayMsMax = 1_000;
+const resendBackoff = { delayMsMin: 50, delayMsMax: 1_000 } as const;
 
 /**
  * The commit of one batch. It throws only while nothing of the batch is settled (Postgres wrote nothing), so that the combiner
@@ -103,7 +103,7 @@ export function createSender(o: {
       const [only] = rest;
       if (isOutcomeUnknown(error)) {
         for (const attempt of rest) results.set(attempt, againAfter(attempt, error));
-        await delayBefore(Math.max(...rest.map((attempt) => attempt.tries)));
+        await sleep(backoffMs(1 + Math.max(...rest.map((attempt) => attempt.tries)), resendBackoff));
       } else if (batch.length > rest.length) {
         for (const attempt of rest) results.set(attempt, { kind: "AGAIN" });
       } else if (only !== undefined && rest.length === 1 && isRefusal(codeOf(error))) {
@@ -182,9 +182,4 @@ function textOf(error: unknown, field: "table_name" | "constraint_name"): string
   if (typeof error !== "object" || error === null) return undefined;
   const value: unknown = Reflect.get(error, field);
   return typeof value === "string" ? value : undefined;
-}
-
-function delayBefore(tries: number): Promise<void> {
-  const delayMs = Math.min(resendDelayMs * 2 ** tries, resendDelayMsMax) * Math.random();
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }

@@ -1,3 +1,4 @@
+import { withTimeout } from "@rialto/async";
 import type { Sql } from "../connection/connection.ts";
 import { DatabaseUnreachable } from "../connection/errors.ts";
 
@@ -19,19 +20,13 @@ export function createAsk(sql: Sql, answerMsMax: number): Ask {
   return async <T extends object>(text: string, objects: readonly string[]) => {
     if (late >= lateStatementsMax) throw new DatabaseUnreachable("Postgres has not answered for a while.");
     const query = sql.unsafe<T[]>(text, [`[${objects.join(",")}]`], { prepare: true });
-    const overdue = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      late += 1;
-      const ended = () => {
-        late -= 1;
-      };
-      query.then(ended, ended);
-      overdue.reject(new DatabaseUnreachable("Postgres did not answer in time."));
-    }, answerMsMax);
-    try {
-      return await Promise.race([query, overdue.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const rows = await withTimeout(query, answerMsMax, undefined);
+    if (rows !== undefined) return rows;
+    late += 1;
+    const ended = () => {
+      late -= 1;
+    };
+    query.then(ended, ended);
+    throw new DatabaseUnreachable("Postgres did not answer in time.");
   };
 }

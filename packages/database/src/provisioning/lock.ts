@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 import { type Sql, withAdmin } from "../connection/connection.ts";
 import { ProvisioningBlocked } from "../connection/errors.ts";
@@ -34,7 +34,7 @@ async function takeLock({ admin, adminUrl, log }: Parameters<typeof withProvisio
   const watching = withAdmin(adminUrl, async (sql) => {
     while (!waiting.signal.aborted) {
       await endBlockers(sql, log);
-      await sleep(blockerPollMs, undefined, { signal: waiting.signal }).catch(() => undefined);
+      await sleep(blockerPollMs, { signal: waiting.signal });
     }
   });
   await Promise.all([taken, watching]);

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
+import { sleep } from "@rialto/async";
 import { type Sql, withAdmin } from "../connection/connection.ts";
 import { DatabaseUnreachable, ForeignSchema, RoleOfAnother } from "../connection/errors.ts";
 import { codeOf } from "../connection/outage.ts";
@@ -114,7 +115,7 @@ export async function ensureRole(sql: Sql, adminUrl: string, role: string, secre
       // 23505 and 42710: made by another meanwhile; XX000 "tuple concurrently updated": altered by another meanwhile.
       const met = code === "23505" || code === "42710" || code === "XX000";
       if (!met || tries >= roleTriesMax) throw error;
-      await new Promise((resolve) => setTimeout(resolve, roleRetryDelayMs));
+      await sleep(roleRetryDelayMs);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { type Bulkhead, raceSignal } from "@rialto/async";
 import type { Envelope } from "../event/envelope.ts";
 import { type Consumer, setBack } from "./consumer.ts";
 import { isEarly } from "./cursor.ts";
@@ -18,7 +19,7 @@ export type RunWithEffect = (envelope: Envelope, inbox: InboxKey, signal: AbortS
 export interface EffectRunner {
   readonly run: RunWithEffect;
   /** Bounds how many handlers run at a time, over all jobs. */
-  readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly bulkhead: Bulkhead;
   /** Writes down that the effect is there. */
   readonly record: (envelope: Envelope) => Promise<void>;
 }
@@ -38,7 +39,7 @@ export async function consumeWithEffect(
   const ended = await Promise.allSettled(
     [...subjects.values()].map(async (events) => {
       for (const envelope of events) {
-        await runner.limit(async () => await consumeInBatch(consumer, runner, envelope, stop));
+        await runner.bulkhead.run(async () => await consumeInBatch(consumer, runner, envelope, stop));
       }
     }),
   );
@@ -72,7 +73,7 @@ export async function consumeAloneWithEffect(
   const { sql, subscription } = consumer;
   const { envelope, attempts, outages } = event;
   try {
-    if ((await runner.limit(() => runLent(consumer, runner, event, stop))) === "TAKEN") return false;
+    if ((await runner.bulkhead.run(() => runLent(consumer, runner, event, stop))) === "TAKEN") return false;
   } catch (error) {
     if (stop.aborted) await release(sql, subscription.name, [envelope.id]);
     else
@@ -108,20 +109,13 @@ async function runHandler(
   stop: AbortSignal,
 ): Promise<void> {
   if (stop.aborted) throw new HandlerAborted();
-  const over = Promise.withResolvers<never>();
   const controller = new AbortController();
-  const end = (error: Error) => {
-    controller.abort(error);
-    over.reject(error);
-  };
-  const onStop = () => end(new HandlerAborted());
-  const timer = setTimeout(() => end(new HandlerTimedOut(handlerTimeoutMs)), handlerTimeoutMs);
+  const onStop = () => controller.abort(new HandlerAborted());
+  const timer = setTimeout(() => controller.abort(new HandlerTimedOut(handlerTimeoutMs)), handlerTimeoutMs);
   stop.addEventListener("abort", onStop, { once: true });
-  const handled = run(envelope, { subscription: subscription.name, eventId: envelope.id }, controller.signal);
-  // A handler that is late may still fail, when nobody waits for it any more.
-  handled.catch(() => undefined);
   try {
-    await Promise.race([handled, over.promise]);
+    const inbox = { subscription: subscription.name, eventId: envelope.id };
+    await raceSignal(run(envelope, inbox, controller.signal), controller.signal);
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", onStop);

@@ -1,9 +1,8 @@
-import { fullJitterMs } from "../async/backoff.ts";
+import { backoffMs } from "@rialto/async";
 
-const retryDelayMsMin = 250;
-const retryDelayMsMax = 60_000;
+const retryBackoff = { delayMsMin: 250, delayMsMax: 60_000 } as const;
 /** Shorter than for failures of an event's own: what is down comes back without anything having been mended. */
-const outageDelayMsMax = 5_000;
+const outageBackoff = { ...retryBackoff, delayMsMax: 5_000 };
 const errorTextMax = 2_000;
 
 /** How often an event has failed so far. */
@@ -50,13 +49,12 @@ export function afterFailure(
   if (error instanceof HandlerTimedOut || o.isOutage(error)) {
     const outages = before.outages + 1;
     // A handler that hangs holds a place for its whole time: it comes back more slowly than what is refused at once.
-    const delayMsMax = error instanceof HandlerTimedOut ? retryDelayMsMax : outageDelayMsMax;
-    const delayMs = fullJitterMs(outages, retryDelayMsMin, delayMsMax);
+    const delayMs = backoffMs(outages, error instanceof HandlerTimedOut ? retryBackoff : outageBackoff);
     return { state: "RETRY", attempts: before.attempts, outages, delayMs, lastError };
   }
   const attempts = before.attempts + 1;
   const state = attempts >= o.attemptsMax ? "DEAD" : "RETRY";
-  return { state, attempts, outages: 0, delayMs: fullJitterMs(attempts, retryDelayMsMin, retryDelayMsMax), lastError };
+  return { state, attempts, outages: 0, delayMs: backoffMs(attempts, retryBackoff), lastError };
 }
 
 /** What an operator reads beside a dead letter. The stack is in the log. */

@@ -1,10 +1,10 @@
 import type { JsonValue } from "@bufbuild/protobuf";
+import { createBulkhead, createLoop } from "@rialto/async";
 import type { Database } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
-import { createLimiter } from "../async/limiter.ts";
-import { createLoop } from "../async/loop.ts";
 import { type Envelope, openEnvelope } from "../event/envelope.ts";
 import { coversTopic } from "../event/topics.ts";
+import { watchOutage } from "../outage.ts";
 import type { Jobs } from "../queue/jobs.ts";
 import { createEffectRecord } from "./acknowledgement.ts";
 import { consumeAloneWithEffect, consumeWithEffect, type EffectRunner } from "./consume-effect.ts";
@@ -165,7 +165,11 @@ export function runSubscription(o: {
   }
 
   const intake = createIntake(() => jobs.work(name, consumeJob, { concurrency: course.jobsMax, log }));
-  const pending = createLoop({ what: `subscription ${name}`, idleMs: pendingPollMs, log, round: consumePending });
+  const pending = createLoop({
+    idleMs: pendingPollMs,
+    outage: watchOutage(log, `subscription ${name}`),
+    round: consumePending,
+  });
   pending.start();
   return {
     async stop() {
@@ -188,7 +192,7 @@ function courseOf(consumer: Consumer): Course {
   }
   const runner: EffectRunner = {
     run: consume.run,
-    limit: createLimiter(concurrencyMax),
+    bulkhead: createBulkhead({ max: concurrencyMax, waitingMax: Number.POSITIVE_INFINITY }),
     record: createEffectRecord(consumer.sql, consumer.subscription),
   };
   return {

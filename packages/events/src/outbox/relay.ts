@@ -1,6 +1,7 @@
+import { createLoop } from "@rialto/async";
 import type { Database } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
-import { createLoop } from "../async/loop.ts";
+import { watchOutage } from "../outage.ts";
 import type { Jobs } from "../queue/jobs.ts";
 import { sweepOutbox } from "./retention.ts";
 import { addDeliveries, type Claim, claimBatch, relayBatchRowsMax } from "./send.ts";
@@ -81,8 +82,8 @@ export function createRelay(o: { readonly database: Database; readonly jobs: Job
     return asked === deliveriesAskedMax ? "more" : "done";
   }
 
-  const draining = createLoop({ what: "relay", idleMs: pollMs, log, round: drain });
-  const settling = createLoop({ what: "relay, settling", idleMs: settleMs, log, round: settle });
+  const draining = createLoop({ idleMs: pollMs, outage: watchOutage(log, "relay"), round: drain });
+  const settling = createLoop({ idleMs: settleMs, outage: watchOutage(log, "relay, settling"), round: settle });
   return {
     start() {
       draining.start();

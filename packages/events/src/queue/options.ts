@@ -1,10 +1,9 @@
+import { backoffMs } from "@rialto/async";
 import type { JobsOptions, QueueOptions, WorkerOptions } from "bullmq";
-import { fullJitterMs } from "../async/backoff.ts";
 
 /** A job's tries before the queue gives it up. Nothing ends there: the relay adds it again. */
 const jobTriesMax = 10;
-const retryDelayMsMin = 200;
-const retryDelayMsMax = 5_000;
+const retryBackoff = { delayMsMin: 200, delayMsMax: 5_000 } as const;
 
 /** Done jobs are known for so long; the relay asks for each at least every 10 s (`askDelayMsMax`). */
 const keepCompletedSecondsMax = 300;
@@ -38,6 +37,6 @@ export const workerOptions = {
   removeOnComplete: { age: keepCompletedSecondsMax },
   removeOnFail: { age: keepFailedSecondsMax },
   settings: {
-    backoffStrategy: (tries: number) => Math.ceil(fullJitterMs(tries, retryDelayMsMin, retryDelayMsMax)),
+    backoffStrategy: (tries: number) => backoffMs(tries, retryBackoff),
   },
 } satisfies Omit<WorkerOptions, "connection">;

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { backoffMs, sleep } from "@rialto/async";
 import { meaningOf, readServerAddress } from "@rialto/database";
 import {
   type BackendFactory,
@@ -12,7 +12,6 @@ import {
   Worker,
 } from "bullmq";
 import pg from "pg";
-import { fullJitterMs } from "../async/backoff.ts";
 import type { Jobs } from "./jobs.ts";
 import { queueOptions, workerOptions } from "./options.ts";
 import { PgClient } from "./pg-client.ts";
@@ -27,8 +26,7 @@ const lockTimeoutMs = 5_000;
 const statementTimeoutMs = 15_000;
 const idleTransactionTimeoutMs = 15_000;
 const queryTimeoutMs = 20_000;
-const failureDelayMsMin = 50;
-const failureDelayMsMax = 2_000;
+const failureBackoff = { delayMsMin: 50, delayMsMax: 2_000 } as const;
 
 /** BullMQ takes no schema beside a pool that it is given; the pool's search_path says where, and this tells BullMQ the same. */
 class JobsConnection extends PostgresConnection {
@@ -177,7 +175,7 @@ function slowToFail(pool: pg.Pool, onAllDropped: () => void): PgPool {
       if (code === "BM001") throw error;
       if (meaningOf(code)?.connection === "all dropped") onAllDropped();
       failures += 1;
-      await sleep(fullJitterMs(failures, failureDelayMsMin, failureDelayMsMax));
+      await sleep(backoffMs(failures, failureBackoff));
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
+import { backoffMs } from "@rialto/async";
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
-import { fullJitterMs } from "../async/backoff.ts";
 import type { Jobs } from "./jobs.ts";
 import { queueOptions, workerOptions } from "./options.ts";
 import { createQueues } from "./queues.ts";
@@ -13,8 +13,7 @@ const commandTimeoutMs = 5_000;
 const keepAliveMs = 5_000;
 /** Keys that Redis looks at in one step of a scan. */
 const scanKeysMax = 1_000;
-const reconnectDelayMsMin = 50;
-const reconnectDelayMsMax = 1_000;
+const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1_000 } as const;
 
 class RedisUnreachable extends Error {
   override readonly name = "RedisUnreachable";
@@ -34,7 +33,7 @@ export function createRedisJobs(url: string, prefix: string): Jobs {
     keepAlive: keepAliveMs,
     // Where the name has moved and nobody cut the connection, the old primary answers for as long as it is asked.
     reconnectOnError: needsOtherConnection,
-    retryStrategy: (times: number) => Math.ceil(fullJitterMs(times, reconnectDelayMsMin, reconnectDelayMsMax)),
+    retryStrategy: (times: number) => backoffMs(times, reconnectBackoff),
   };
   const producer = new Redis(url, {
     ...shared,

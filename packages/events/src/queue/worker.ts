@@ -1,13 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
+import { backoffMs, sleep, withTimeout } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 import type { Job } from "bullmq";
-import { fullJitterMs } from "../async/backoff.ts";
-import { watchOutage } from "../async/outage.ts";
+import { watchOutage } from "../outage.ts";
 import type { JobWorker } from "./jobs.ts";
 
-const restartDelayMsMin = 100;
-const restartDelayMsMax = 2_000;
+const restartBackoff = { delayMsMin: 100, delayMsMax: 2_000 } as const;
 /** Jobs at work have so long to end by themselves when the worker stops, and so long again when they are aborted. */
 const stopGraceMsMax = 1_500;
 const stopAbortMsMax = 1_000;
@@ -44,7 +42,7 @@ export function keepWorking(o: {
   function create(): BullWorker {
     const made = o.create(async (job) => await o.handle(job.data, aborting.signal));
     made.on("error", (error) => outage.failed(error));
-    made.on("active", () => outage.over());
+    made.on("active", () => outage.recovered());
     made.on("stalled", () => log.info({ queue }, "a job that stalled is taken up again"));
     return made;
   }
@@ -54,16 +52,14 @@ export function keepWorking(o: {
       let failures = 1;
       try {
         await worker.waitUntilReady();
-        outage.over();
+        outage.recovered();
         await worker.run();
       } catch (error) {
         failures = outage.failed(error);
       }
       if (stopping.signal.aborted) return;
       await within(stopAbortMsMax, worker.close());
-      await sleep(fullJitterMs(failures, restartDelayMsMin, restartDelayMsMax), undefined, {
-        signal: stopping.signal,
-      }).catch(() => undefined);
+      await sleep(backoffMs(failures, restartBackoff), { signal: stopping.signal });
       if (!stopping.signal.aborted) worker = create();
     }
   }
@@ -81,15 +77,11 @@ export function keepWorking(o: {
   };
 }
 
-/** Whether it ended in time. How it ended does not matter to who is leaving anyway. */
+/** Returns whether the work settles in time. How it settles does not matter: the worker is stopping anyway. */
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  const over = new AbortController();
-  const ended = work.then(
+  const settled = work.then(
     () => true,
     () => true,
   );
-  const late = sleep(ms, false, { signal: over.signal }).catch(() => false);
-  const inTime = await Promise.race([ended, late]);
-  over.abort();
-  return inTime;
+  return await withTimeout(settled, ms, false);
 }

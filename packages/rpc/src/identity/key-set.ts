@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { withTimeout } from "@rialto/async";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type LocalJWKSet } from "jose";
 import { keySetAgeMsMax, keySetRefetchMsMin, keySetWaitMsMax } from "../limits.ts";
 
@@ -50,8 +50,9 @@ export function createKeySet(fetchKeys: () => Promise<JSONWebKeySet>): KeySet {
     // It was asked for just now, and is not here yet or could not be had.
     if (now - askedAt < (underway === undefined ? keySetRefetchMsMin : 0)) return stale;
     if (underway !== undefined && now - askedAt >= keySetWaitMsMax) return stale;
-    return withinWait(
+    return withTimeout(
       refresh().catch(() => stale),
+      keySetWaitMsMax,
       stale,
     );
   };
@@ -72,14 +73,4 @@ export function createKeySet(fetchKeys: () => Promise<JSONWebKeySet>): KeySet {
 /** A key set that stays as it is. */
 export function fixedKeySet(set: JSONWebKeySet): KeySet {
   return { find: createLocalJWKSet(set), version: async () => "" };
-}
-
-async function withinWait<T>(work: Promise<T>, otherwise: T): Promise<T> {
-  const over = new AbortController();
-  const late = sleep(keySetWaitMsMax, otherwise, { signal: over.signal }).catch(() => otherwise);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    over.abort();
-  }
 }

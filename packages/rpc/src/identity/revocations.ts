@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 import {
   revocationAskMsMax,
@@ -93,7 +93,7 @@ export function watchRevocations(o: {
         o.log.info("the list of ended sessions is had again");
       }
       const waitMs = pollMs * (0.5 + Math.random() / 2);
-      await sleep(waitMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+      await sleep(waitMs, { signal: stopping.signal, ref: false });
     }
   }
   const polling = poll();

@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { raceSignal } from "@rialto/async";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
 import { Refusal, refuse } from "../errors/errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";
@@ -42,28 +43,11 @@ export function startClock(parent: AbortSignal, deadline: Date): CallClock {
   return {
     signal: controller.signal,
     deadline,
-    race: (work) => raceSignal(controller.signal, work),
+    race: (work) => raceSignal(work, controller.signal),
     end: (reason) => controller.abort(reason),
     stop: () => {
       clearTimeout(timer);
       parent.removeEventListener("abort", left);
     },
   };
-}
-
-async function raceSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  // What comes too late is nobody's error any more.
-  work.catch(() => undefined);
-  signal.throwIfAborted();
-  let forget = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    forget = () => signal.removeEventListener("abort", onAbort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    forget();
-  }
 }

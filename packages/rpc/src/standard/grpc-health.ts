@@ -1,4 +1,5 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { sleep } from "@rialto/async";
 import { health } from "@rialto/contracts/grpc";
 import { healthWatchMs } from "../limits.ts";
 
@@ -36,21 +37,8 @@ export function createHealth(
         if (status !== last) yield { status };
         last = status;
         if (ended.aborted) return;
-        await passed(healthWatchMs, ended);
+        await sleep(healthWatchMs, { signal: ended });
       }
     },
   };
-}
-
-/** Waits so long, or until the signal. */
-function passed(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
 }

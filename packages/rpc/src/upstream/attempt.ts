@@ -30,7 +30,7 @@ export async function attemptAt(
     sentAt !== undefined && isDeadline(clock) && Date.now() - sentAt >= silenceMsMin + answerMarginMs;
 
   async function send(): Promise<Outcome> {
-    const leave = await way.room.enter(clock.signal);
+    const leave = await way.bulkhead.acquire({ signal: clock.signal });
     sentAt = Date.now();
     try {
       const response = await way.fetch(withBody(addressed({ ...request, ...marked(request) }, url, clock), body));

@@ -1,3 +1,4 @@
+import { backoffMs } from "@rialto/async";
 import {
   CircuitState,
   ConsecutiveBreaker,
@@ -125,7 +126,7 @@ function saysOf(result: unknown): unknown {
 
 /** How long a breaker stays open that has opened so often in a row. */
 function pauseMs(opened: number): number {
-  const bound = Math.min(breakerPauseMsMax, breakerPauseMsBase * 2 ** (opened - 1));
+  const bound = backoffMs(opened, { delayMsMin: breakerPauseMsBase, delayMsMax: breakerPauseMsMax, jitter: "none" });
   return bound * (0.75 + Math.random() / 4);
 }
 

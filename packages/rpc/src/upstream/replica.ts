@@ -1,11 +1,11 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
+import { type Bulkhead, createBulkhead } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamIdleSocketsMax } from "../limits.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
-import { createRoom, type Room } from "./bulkhead.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 
 /** One process that answers for a service. */
@@ -20,8 +20,8 @@ export interface Replica {
 
 /** A way to a replica. */
 export interface Way {
-  /** How many may be on it at once. It is entered before a request is sent, and left when its answer is whole. */
-  readonly room: Room;
+  /** Bounds the requests in flight. A slot is acquired before a request is sent, and released when its response is complete. */
+  readonly bulkhead: Bulkhead;
   fetch(request: ByteRequest): Promise<ByteResponse>;
   close(): void;
 }
@@ -58,7 +58,7 @@ function createWay(url: string, max: number, waitingMax: number): Way {
   const sessions = createHttp2Sessions(url);
   const overHttp1 = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
-    room: createRoom({ max, waitingMax }),
+    bulkhead: createBulkhead({ max, waitingMax }),
     fetch: (request) => (protocolOf(request.header) === "grpc" ? sessions.fetch(request) : overHttp1(request)),
     close: () => {
       agent.destroy();

@@ -1,12 +1,10 @@
+import { type BackoffOptions, BulkheadFull } from "@rialto/async";
 import { Refusal } from "../errors/errors.ts";
 import { retryDelayMsBase, retryDelayMsMax } from "../limits.ts";
-import { NoRoom } from "./bulkhead.ts";
 import { causesOf, isOwnFailure, LostWithSession, StreamRefused } from "./response-failure.ts";
 
-/** How long to wait after the attempt with this number (from 0): full jitter, so that those who failed together do not return together. */
-export function retryPauseMs(attempt: number, random: () => number = Math.random): number {
-  return random() * Math.min(retryDelayMsMax, retryDelayMsBase * 2 ** attempt);
-}
+/** The delays between the attempts of one call. */
+export const retryBackoff: BackoffOptions = { delayMsMin: retryDelayMsBase, delayMsMax: retryDelayMsMax };
 
 /** Failures of looking for or reaching a host: nothing was sent, so any call may go elsewhere. */
 const neverSentCodes: ReadonlySet<unknown> = new Set([
@@ -19,7 +17,7 @@ const neverSentCodes: ReadonlySet<unknown> = new Set([
 
 /** Whether a request certainly did not leave this process. */
 export function isNeverSent(error: unknown): boolean {
-  if (error instanceof NoRoom || error instanceof StreamRefused) return true;
+  if (error instanceof BulkheadFull || error instanceof StreamRefused) return true;
   return causesOf(error).some((reason) => "code" in reason && neverSentCodes.has(reason.code));
 }
 
@@ -48,7 +46,7 @@ export class Silent extends Error {
 /** How a replica failed; undefined where it is not the replica's doing, or was counted already: a request or an answer that we do not take. */
 export function failureClassOf(error: unknown): FailureClass | undefined {
   if (error instanceof Silent) return "silent";
-  if (error instanceof Refusal || error instanceof NoRoom || error instanceof StreamRefused) return undefined;
+  if (error instanceof Refusal || error instanceof BulkheadFull || error instanceof StreamRefused) return undefined;
   if (isOwnFailure(error)) return undefined;
   if (error instanceof LostWithSession) return error.isFirst ? "reset" : undefined;
   for (const reason of causesOf(error)) {

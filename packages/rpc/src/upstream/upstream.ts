@@ -1,4 +1,4 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { backoffMs, sleep } from "@rialto/async";
 import { callErrors } from "../errors/call-errors.ts";
 import { Refusal, refuse } from "../errors/errors.ts";
 import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
@@ -11,7 +11,7 @@ import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } f
 import { createReplica, type ReplicaRoom } from "./replica.ts";
 import { readBody, withBody } from "./request-body.ts";
 import { brokenBodyIn, isOwnFailure } from "./response-failure.ts";
-import { isNeverSent, retryPauseMs } from "./retry.ts";
+import { isNeverSent, retryBackoff } from "./retry.ts";
 import { createRetryBudget, type RetryBudget } from "./retry-budget.ts";
 
 /** What the caller of an upstream knows of a request that its bytes do not say. */
@@ -144,10 +144,10 @@ async function fetchFrom({ replicas, budget }: Replicas, request: ByteRequest, o
       outcome = await attemptAt(replica, request, body, clock, isStream);
       const isLast = attempt + 1 >= callTriesMax || clock.signal.aborted;
       if (isLast || !mayRepeat(outcome, isSafe) || !budget.spend()) return answerOf(outcome, clock);
-      const pauseMs = retryPauseMs(attempt);
+      const pauseMs = backoffMs(attempt + 1, retryBackoff);
       // A pause that outlasts the deadline gains nothing: what we have is the answer.
       if (Date.now() + pauseMs >= +clock.deadline) return answerOf(outcome, clock);
-      await clock.race(pause(pauseMs));
+      await clock.race(sleep(pauseMs));
     }
   } catch (error) {
     clock.stop();

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { backoffMs, sleep } from "@rialto/async";
 import { RegistrationService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { openDeliverySince, registerSubscription, type Subscription } from "@rialto/events";
@@ -9,7 +9,9 @@ import type { ClientFactory } from "../clients.ts";
 import { type ServiceName, serviceNames } from "../service-name.ts";
 
 const retryDelayMsMin = 200;
-const retryDelayMsMax = 5_000;
+const retryBackoff = { delayMsMin: retryDelayMsMin, delayMsMax: 5_000 } as const;
+/** Failures in a row that are normal, because a publisher may start a little later. From then on the delay is the longest. */
+const quietFailuresMax = 5;
 
 /** Registers the subscriptions of one service with their publishers. */
 export interface Registrar {
@@ -52,17 +54,16 @@ export function createRegistrar(o: {
 
   async function registerUntilDone(registration: Registration, signal: AbortSignal): Promise<void> {
     const { subscription, publisher } = registration;
-    for (let delayMsMax = retryDelayMsMin; !signal.aborted; delayMsMax = Math.min(delayMsMax * 2, retryDelayMsMax)) {
+    for (let failures = 1; !signal.aborted; failures += 1) {
       try {
         await register(registration, signal);
         log.info({ subscription, publisher }, "subscription registered");
         return;
       } catch (error) {
         if (signal.aborted) return;
-        // A publisher that starts a little later is normal.
-        const level = delayMsMax < retryDelayMsMax && isUnavailable(error) ? "debug" : "warn";
+        const level = failures <= quietFailuresMax && isUnavailable(error) ? "debug" : "warn";
         log[level]({ subscription, publisher, err: error }, "subscription not registered yet, retrying");
-        await sleep(retryDelayMsMin + Math.random() * delayMsMax, undefined, { signal }).catch(() => undefined);
+        await sleep(retryDelayMsMin + backoffMs(failures, retryBackoff), { signal });
       }
     }
   }

@@ -1,3 +1,4 @@
+import { backoffMs } from "@rialto/async";
 import { needsOtherConnection } from "@rialto/events";
 import { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
@@ -83,7 +84,7 @@ function connect(url: string): Redis {
     commandTimeout: commandMsMax,
     connectTimeout: connectMsMax,
     reconnectOnError: needsOtherConnection,
-    retryStrategy: (times) => Math.min(reconnectMsMax, 50 * 2 ** times),
+    retryStrategy: (times) => backoffMs(times, { delayMsMin: 100, delayMsMax: reconnectMsMax, jitter: "none" }),
   });
   // `state` reports it.
   redis.on("error", () => undefined);

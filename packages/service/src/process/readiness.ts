@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { withTimeout } from "@rialto/async";
 import { codeOf, type Database, meaningOf } from "@rialto/database";
 import type { Readiness } from "@rialto/rpc";
 import type { Registrar } from "../events/registration.ts";
@@ -67,7 +67,7 @@ function createDatabaseCheck({ sql, renew }: ReadyDatabase): () => Promise<Answe
     const answered = question().finally(() => {
       open -= 1;
     });
-    return await Promise.race([answered, sleep(databaseAnswerMsMax, "none" as const, { ref: false })]);
+    return await withTimeout(answered, databaseAnswerMsMax, "none");
   };
   return () => {
     const now = Date.now();

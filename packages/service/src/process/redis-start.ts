@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "@rialto/async";
 import { Redis } from "ioredis";
 import { ConfigurationError } from "../config/configuration-error.ts";
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "@rialto/async";
 import { AuthService } from "@rialto/contracts";
 import { type Database, isOutage } from "@rialto/database";
 import { createRelay, type Jobs, runSubscription } from "@rialto/events";

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { withTimeout } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 
 /** The time limit of one step. After it the next one begins. */
@@ -23,10 +23,7 @@ export function createTeardown(log: Logger): Teardown {
     for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
       const { what, stops } = step;
       const ended = Promise.allSettled(stops.map(async (stop) => await stop()));
-      const timer = new AbortController();
-      const late = sleep(stepMsMax, "late" as const, { signal: timer.signal, ref: false }).catch(() => "late" as const);
-      const results = await Promise.race([ended, late]);
-      timer.abort();
+      const results = await withTimeout(ended, stepMsMax, "late");
       if (results === "late") log.warn({ step: what, stepMsMax }, "teardown step timed out, skipped");
       else
         for (const result of results)

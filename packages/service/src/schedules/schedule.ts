@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "@rialto/async";
 import { isLockedOut, isOutage, type Sql, withLease } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 
@@ -93,6 +93,5 @@ export function runSchedule(o: {
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   const drift = 1 - jitter + 2 * jitter * Math.random();
-  // Aborting ends the pause early. Callers check the signal.
-  await sleep(ms * drift, undefined, { signal }).catch(() => undefined);
+  await sleep(ms * drift, { signal });
 }

@@ -1,16 +1,11 @@
+import type { OutageWatch } from "@rialto/async";
 import { isLockedOut } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 
 /**
- * Counts failures in a row and says so in the log once when they begin and once when they are over. What goes by itself is a warning; a password that the
- * server does not take any more is an error, as a person must act.
+ * Counts failures in a row, and logs once when they begin and once when they end. An outage that passes by itself is a warning; a password that the
+ * server refuses is an error, as an operator must act.
  */
-export interface OutageWatch {
-  /** Returns how many there were in a row, this one included. */
-  failed(error: unknown): number;
-  over(): void;
-}
-
 export function watchOutage(log: Logger, what: string): OutageWatch {
   let failures = 0;
   let isError = false;
@@ -24,7 +19,7 @@ export function watchOutage(log: Logger, what: string): OutageWatch {
       }
       return failures;
     },
-    over() {
+    recovered() {
       if (failures > 0) log.info({ failures }, `${what}: goes on`);
       failures = 0;
       isError = false;

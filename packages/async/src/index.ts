@@ -1,0 +1,13 @@
+export { type BackoffOptions, backoffMs } from "./backoff.ts";
+export {
+  type Bulkhead,
+  type BulkheadCaller,
+  BulkheadFull,
+  type BulkheadQueue,
+  createBulkhead,
+  createWeightedBulkheads,
+} from "./bulkhead.ts";
+export { raceSignal, withTimeout } from "./deadline.ts";
+export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
+export { createLoop, type Loop, type OutageWatch } from "./loop.ts";
+export { sleep } from "./sleep.ts";
