@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { limitKeyOf, limitWriteTime } from "@rialto/http";
-import { type Caller, callErrors, createAddressCheck, isStandardPath, responseWriteTimeout } from "@rialto/rpc";
+import {
+  CallError,
+  type Caller,
+  callErrors,
+  createAddressCheck,
+  isStandardPath,
+  responseWriteTimeout,
+} from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { createAddressOf, type ForwardedHeader } from "./admission/client-address.ts";
 import { createCors } from "./admission/cors.ts";
@@ -12,7 +19,6 @@ import { identifyCaller, requireAccess, unknownMethod } from "./admission/policy
 import { type CountRequest, createRequestLimits } from "./admission/request-limits.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
 import { contractServices, procedureOf } from "./contract.ts";
-import { refused } from "./errors/refused.ts";
 import { logWhenDone } from "./exchange/access-log.ts";
 import { type AdmittedExchange, createExchange, type Exchange } from "./exchange/exchange.ts";
 import { createHealth } from "./health/health.ts";
@@ -92,9 +98,9 @@ export function createRequestHandler(
   async function dispatch(exchange: Exchange, inFlight: InFlightRequest): Promise<void> {
     const { request, path, record } = exchange;
     if ((request.url?.length ?? 0) > urlCharsMax)
-      throw refused(callErrors.INVALID_REQUEST, {
+      throw new CallError(callErrors.INVALID_REQUEST, {
         message: `The URL is longer than ${urlCharsMax} characters.`,
-        httpStatus: 414,
+        http: { status: 414 },
       });
     if (cors.answerPreflight(exchange)) return inFlight.answered();
     if (pages.has(path)) {

@@ -74,7 +74,9 @@ describe("the audit logs of several services", () => {
 
   it("name those that did not answer, and show what the others keep", async () => {
     const down = keeping("down", () =>
-      Promise.reject(new CallError({ message: "down", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" })),
+      Promise.reject(
+        new CallError({ message: "down", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" }, { remote: true }),
+      ),
     );
     const answer = await clientOf(backend("left", [1, 4]), down).listAuditEntries({ pageSize: 10 }, origin);
     expect(answer.unreachableServices).toEqual(["down"]);

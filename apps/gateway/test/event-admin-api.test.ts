@@ -18,7 +18,7 @@ const log = createLogger({ service: "gateway", level: "silent" });
 const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins" };
 
 function failing(reason: string, code: CallError["code"]): () => Promise<never> {
-  return () => Promise.reject(new CallError({ message: reason, code, reason }));
+  return () => Promise.reject(new CallError({ message: reason, code, reason }, { remote: true }));
 }
 const unknown = failing("SUBSCRIPTION_NOT_FOUND", "not_found");
 const down = failing("TEMPORARILY_UNAVAILABLE", "unavailable");

@@ -1,5 +1,5 @@
 import { Order_Status } from "@rialto/contracts";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { customerId, orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -9,8 +9,8 @@ let customer: string;
 beforeAll(async () => {
   system = await startStubSystem({
     async getOrder({ id }) {
-      if (id.endsWith("bb")) throw refuse(callErrors.RATE_LIMITED, { metadata: { retry_after_seconds: "7" } });
-      if (id !== orderId) throw refuse(callErrors.CHANGED_MEANWHILE, { metadata: { order_id: id } });
+      if (id.endsWith("bb")) throw new CallError(callErrors.RATE_LIMITED, { metadata: { retry_after_seconds: "7" } });
+      if (id !== orderId) throw new CallError(callErrors.CHANGED_MEANWHILE, { metadata: { order_id: id } });
       const total = { currencyCode: "EUR", minorUnits: 9007199254740993n };
       return { order: { id, userId: customerId, status: Order_Status.CONFIRMED, total } };
     },

@@ -2,7 +2,7 @@ import { create, type DescMethod, fromBinary, fromJson, type JsonObject, toBinar
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { InventoryService, OrderService } from "@rialto/contracts";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { openRateLimits } from "@rialto/service";
 import { createBrowserTransport } from "@rialto/testing/browser-transport";
 import { openChromium } from "@rialto/testing/chromium";
@@ -101,10 +101,10 @@ describe.each(clients)(
       ] as const;
       let current: (typeof refusals)[number][0] = callErrors.INTERNAL_ERROR;
       const system = await start({
-        listOrders: async () => Promise.reject(refuse(current)),
+        listOrders: async () => Promise.reject(new CallError(current)),
         async *watchOrder() {
           yield* [];
-          throw refuse(current);
+          throw new CallError(current);
         },
       });
       for (const [definition, code] of refusals) {

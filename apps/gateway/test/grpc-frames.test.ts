@@ -1,5 +1,5 @@
 import { connect, type IncomingHttpHeaders } from "node:http2";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { openRateLimits } from "@rialto/service";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Frame, tapFrames } from "./frame-tap.ts";
@@ -81,7 +81,7 @@ describe.each([
 
     it("where a service refuses", async () => {
       const system = await start(
-        { listOrders: async () => Promise.reject(refuse(callErrors.PAGE_TOKEN_INVALID)) },
+        { listOrders: async () => Promise.reject(new CallError(callErrors.PAGE_TOKEN_INVALID)) },
         { overNetwork },
       );
       const headers = { authorization: `Bearer ${await system.token("CUSTOMER")}` };

@@ -3,7 +3,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema, Order_Status, OrderService } from "@rialto/contracts";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 import { createGrpcWebTextTransport } from "./web-text-transport.ts";
@@ -95,7 +95,7 @@ describe.each(places)("a service %s", (_place, overNetwork) => {
       system = await startStubSystem(
         {
           async getOrder() {
-            throw refuse(callErrors.CHANGED_MEANWHILE);
+            throw new CallError(callErrors.CHANGED_MEANWHILE);
           },
         },
         { overNetwork },

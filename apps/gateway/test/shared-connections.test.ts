@@ -1,7 +1,7 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { OrderService } from "@rialto/contracts";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -30,7 +30,7 @@ describe("the connections between gateway and service, which everybody's calls s
           return { order: { id } };
         },
         listOrders: async () =>
-          Promise.reject(refuse(callErrors.PAGE_TOKEN_INVALID, { metadata: { large: "x".repeat(100_000) } })),
+          Promise.reject(new CallError(callErrors.PAGE_TOKEN_INVALID, { metadata: { large: "x".repeat(100_000) } })),
       },
       { overNetwork: true },
     );

@@ -1,5 +1,5 @@
 import { Order_Status } from "@rialto/contracts";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { envelope, envelopes, orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
@@ -69,7 +69,7 @@ describe("a stream through the gateway", () => {
     system = await startStubSystem({
       // biome-ignore lint/correctness/useYield: it refuses before its first message.
       async *watchOrder() {
-        throw refuse(callErrors.CHANGED_MEANWHILE);
+        throw new CallError(callErrors.CHANGED_MEANWHILE);
       },
     });
     const last = await all(await watch());

@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { InventoryService, OrderService, ProductService, UserService } from "@rialto/contracts";
+import { CallError } from "@rialto/rpc";
 import { describe, expect, it } from "vitest";
 import { contractServices } from "../src/contract.ts";
-import { Refused } from "../src/errors/refused.ts";
 import { compileRoutes, type RestRoute } from "../src/rest/routes.ts";
 import { connectRequestOf, restAnswerOf } from "../src/rest/transcode.ts";
 
@@ -23,7 +23,7 @@ function refusal(work: () => unknown): string {
   try {
     work();
   } catch (error) {
-    if (error instanceof Refused) return error.message;
+    if (error instanceof CallError) return error.message;
     throw error;
   }
   return "not refused";

@@ -12,11 +12,11 @@ import {
 } from "@rialto/contracts";
 import type { Event } from "@rialto/events";
 import {
+  CallError,
   callErrors,
   createClient,
   createEndpoint,
   type Origin,
-  refuse,
   serve,
   type UserId,
   workOrigin,
@@ -142,7 +142,8 @@ function callsFor(asked: { users: number; tokens: number; user: User; previousEm
     },
     auth: {
       createPasswordResetToken: async ({ resetId }: { resetId: string }) => {
-        if (resetId === usedReset) throw refuse({ ...callErrors.INVALID_REQUEST, reason: "RESET_TOKEN_INVALID" });
+        if (resetId === usedReset)
+          throw new CallError({ ...callErrors.INVALID_REQUEST, reason: "RESET_TOKEN_INVALID" });
         asked.tokens += 1;
         return {
           token: `secret-${asked.tokens}`,
@@ -196,7 +197,7 @@ export const usedConfirmation = uuidv7();
 export const goneConfirmation = uuidv7();
 
 function confirmationOver() {
-  return refuse({ ...callErrors.INVALID_REQUEST, reason: "CONFIRMATION_TOKEN_INVALID" });
+  return new CallError({ ...callErrors.INVALID_REQUEST, reason: "CONFIRMATION_TOKEN_INVALID" });
 }
 
 export function accountEvent(
@@ -229,6 +230,6 @@ export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): Origi
 
 async function personOf(token: string) {
   const [role, userId] = token.split(".");
-  if (role !== "CUSTOMER" && role !== "ADMIN") throw refuse(callErrors.TOKEN_INVALID);
+  if (role !== "CUSTOMER" && role !== "ADMIN") throw new CallError(callErrors.TOKEN_INVALID);
   return { role, userId: userId as UserId, sessionId: "s" } as const;
 }

@@ -40,11 +40,11 @@ export interface FakeWorld {
 }
 
 export function down(): CallError {
-  return new CallError({ message: "down", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" });
+  return new CallError({ message: "down", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" }, { remote: true });
 }
 
 export function refusal(reason: string): CallError {
-  return new CallError({ message: reason, code: "failed_precondition", reason });
+  return new CallError({ message: reason, code: "failed_precondition", reason }, { remote: true });
 }
 
 export function fakeWorld(o: { available?: number } = {}): FakeWorld {

@@ -20,7 +20,6 @@ import {
   createEndpoint,
   type Endpoint,
   type Origin,
-  refuse,
   serve,
   type UserId,
   workOrigin,
@@ -55,7 +54,8 @@ export async function openWorld() {
     users: {
       async getUser({ id = "" }: { readonly id?: string }) {
         asked.push("getUser");
-        if (!users.has(id)) throw new CallError({ message: "none", code: "not_found", reason: "USER_NOT_FOUND" });
+        if (!users.has(id))
+          throw new CallError({ message: "none", code: "not_found", reason: "USER_NOT_FOUND" }, { remote: true });
         return create(GetUserResponseSchema, { user: create(UserSchema, { id }) });
       },
     },
@@ -210,7 +210,7 @@ export async function refusalOf(call: Promise<unknown>): Promise<CallError> {
 
 async function personOf(token: string) {
   const [role, userId, unconfirmed] = token.split(".");
-  if ((role !== "CUSTOMER" && role !== "ADMIN") || userId === undefined) throw refuse(callErrors.TOKEN_INVALID);
+  if ((role !== "CUSTOMER" && role !== "ADMIN") || userId === undefined) throw new CallError(callErrors.TOKEN_INVALID);
   // Tests write their own tokens: what stands in them is an account's id.
   const claims = { userId: userId as UserId, role, sessionId: "a session" } as const;
   return unconfirmed === undefined ? claims : { ...claims, emailConfirmed: unconfirmed !== "unconfirmed" };

@@ -1,4 +1,4 @@
-import { Refusal } from "@rialto/rpc";
+import { CallError } from "@rialto/rpc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type CatalogItem, newOrder, type RequestedItem, type Total } from "../src/requests/place-order.ts";
@@ -20,11 +20,11 @@ function place(requested: readonly RequestedItem[], from = catalog, expectedTota
   return newOrder({ userId, requested, catalog: from, ...paid, expectedTotal });
 }
 
-function refusal(work: () => unknown): Pick<Refusal, "reason" | "fields" | "metadata"> {
+function refusal(work: () => unknown): Pick<CallError, "reason" | "fields" | "metadata"> {
   try {
     work();
   } catch (error) {
-    if (error instanceof Refusal) return { reason: error.reason, fields: error.fields, metadata: error.metadata };
+    if (error instanceof CallError) return { reason: error.reason, fields: error.fields, metadata: error.metadata };
     throw error;
   }
   throw new Error("nothing was refused");

@@ -1,5 +1,6 @@
 import { PaymentService } from "@rialto/contracts";
 import {
+  CallError,
   type Client,
   callErrors,
   createClient,
@@ -7,7 +8,6 @@ import {
   type Endpoint,
   type Origin,
   reasonOf,
-  refuse,
   serve,
   type UserId,
   workOrigin,
@@ -135,7 +135,7 @@ export function authorization(o: { orderId?: string; method?: string; minorUnits
 
 async function personOf(token: string) {
   const [role, userId] = token.split(".");
-  if (role !== "CUSTOMER" && role !== "ADMIN") throw refuse(callErrors.TOKEN_INVALID);
+  if (role !== "CUSTOMER" && role !== "ADMIN") throw new CallError(callErrors.TOKEN_INVALID);
   return { role, userId: userId as UserId, sessionId: "s" } as const;
 }
 

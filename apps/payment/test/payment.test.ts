@@ -1,4 +1,4 @@
-import { Refusal } from "@rialto/rpc";
+import { CallError } from "@rialto/rpc";
 import { describe, expect, it } from "vitest";
 import { apply } from "../src/payment/log.ts";
 import {
@@ -57,7 +57,7 @@ function outcome(payment: Payment | undefined, name: string): string {
     const step = commands[name]?.(payment);
     return step?.kind === "START" ? step.event.type : (step?.kind ?? "no such command");
   } catch (error) {
-    if (error instanceof Refusal) return error.reason;
+    if (error instanceof CallError) return error.reason;
     throw error;
   }
 }

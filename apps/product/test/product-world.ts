@@ -1,11 +1,11 @@
 import { InventoryService, ProductService } from "@rialto/contracts";
 import {
+  CallError,
   callErrors,
   createClient,
   createEndpoint,
   type Origin,
   reasonOf,
-  refuse,
   type UserId,
   workOrigin,
 } from "@rialto/rpc";
@@ -123,6 +123,6 @@ export function refusal(call: Promise<unknown>): Promise<string> {
 
 async function personOf(token: string) {
   const [role, userId] = token.split(".");
-  if (role !== "CUSTOMER" && role !== "ADMIN") throw refuse(callErrors.TOKEN_INVALID);
+  if (role !== "CUSTOMER" && role !== "ADMIN") throw new CallError(callErrors.TOKEN_INVALID);
   return { role, userId: userId as UserId, sessionId: "s" } as const;
 }

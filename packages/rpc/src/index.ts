@@ -3,20 +3,17 @@ export { type RequestSize, requestSizeOf } from "./bounds/request-size.ts";
 export { type MessageSize, messageSize, requireAnswerFits } from "./bounds/response-size.ts";
 export { scanJson } from "./bounds/scan-json.ts";
 export { type CallOptions, type Client, type ClientTarget, createClient } from "./client/client.ts";
-export { CallError, isUnavailable, reasonOf } from "./errors/call-error.ts";
+export { CallError, type CallErrorDetails, isUnavailable, reasonOf } from "./errors/call-error.ts";
 export { callErrors } from "./errors/call-errors.ts";
+export { type ErrorCode, errorCodeOf, isErrorCode } from "./errors/codes.ts";
 export { withoutValues } from "./errors/decode-error.ts";
 export {
   defineErrors,
-  type ErrorCode,
   type ErrorDefinition,
   type ErrorTable,
   errorDefinitions,
   type FieldViolation,
-  Refusal,
-  refuse,
-} from "./errors/errors.ts";
-export { withinRefusalSize } from "./errors/refusal-size.ts";
+} from "./errors/error-table.ts";
 export { createHealthPages, isFromHere, type ServiceStanding } from "./health/pages.ts";
 export { type AccessPolicy, accessOf, decideAccess } from "./identity/access.ts";
 export { createAddressCheck, plainAddress } from "./identity/address-check.ts";
@@ -51,7 +48,10 @@ export {
   isStandardStream,
 } from "./standard/standard-services.ts";
 export { type ByteUpstream, createByteUpstream } from "./upstream/upstream.ts";
-export { type ByteRequest, type ByteResponse, byteErrorResponse } from "./wire/http-message.ts";
-export { httpMethodsOf } from "./wire/http-refusal.ts";
+export { fromConnectErrorJson } from "./wire/connect-error.ts";
+export { encodeError, errorResponse } from "./wire/error-response.ts";
+export { isTrailerFrame } from "./wire/grpc-error.ts";
+export { httpMethodsOf } from "./wire/http-errors.ts";
+export type { ByteRequest, ByteResponse } from "./wire/http-message.ts";
 export { requestIdHeader, requestIdOf } from "./wire/request-id.ts";
 export { protocolOf, saysItsEnd, type WireProtocol } from "./wire/wire-protocol.ts";

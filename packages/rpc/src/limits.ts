@@ -41,13 +41,13 @@ export const violationsMax = 20;
  * All details of one refusal, in binary. In Connect's JSON they stand twice, once in base64 and once to be read: with its headers such an answer stays
  * under 8 KiB.
  */
-export const refusalDetailBytesMax = 2_688;
+export const errorDetailBytesMax = 2_688;
 
 /** The message of a refusal; where a name that the client made up stands in it, it is cut. */
-export const refusalMessageBytesMax = 512;
+export const errorMessageBytesMax = 512;
 
 /** One text in a refusal's details: a path, a description, a value of the metadata. */
-export const refusalTextBytesMax = 256;
+export const errorTextBytesMax = 256;
 
 /** Answers smaller than this are not worth compressing between neighbours. */
 export const compressionBytesMin = 16 * 1024;

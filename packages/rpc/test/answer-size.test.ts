@@ -4,7 +4,7 @@ import { AuditEntrySchema, DeadLetterSchema, OrderSchema, ProductSchema, Subscri
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { messageSize, requireAnswerFits } from "../src/bounds/response-size.ts";
-import { Refusal } from "../src/errors/errors.ts";
+import { CallError } from "../src/errors/call-error.ts";
 import { answerBytesMax } from "../src/limits.ts";
 
 function bytesOf<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): number {
@@ -89,7 +89,7 @@ describe("an answer that is no page", () => {
     } catch (error) {
       refusal = error;
     }
-    expect(refusal).toBeInstanceOf(Refusal);
+    expect(refusal).toBeInstanceOf(CallError);
     expect(refusal).toMatchObject({
       reason: "INVALID_REQUEST",
       fields: [{ field: "ids", description: `asks for more than ${answerBytesMax} bytes at once: ask for fewer` }],

@@ -5,14 +5,14 @@ import { OrderService } from "@rialto/contracts";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   type ByteRequest,
-  byteErrorResponse,
+  CallError,
   callErrors,
   createByteUpstream,
   createClient,
+  errorResponse,
   isUnavailable,
   listen,
   reasonOf,
-  refuse,
   workOrigin,
 } from "../src/index.ts";
 import { retryBackoff } from "../src/upstream/retry.ts";
@@ -137,9 +137,9 @@ describe("an upstream with several replicas", () => {
     expect(error).toMatchObject({ reason: "TEMPORARILY_UNAVAILABLE", code: "unavailable" });
     const { port } = new URL(url);
     expect(String(error)).not.toContain(port);
-    expect(await textOf(byteErrorResponse(refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error })))).not.toContain(
-      port,
-    );
+    expect(
+      await textOf(errorResponse(new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error }))),
+    ).not.toContain(port);
   });
 
   it("gives every try what is left of the deadline, and stops at it", async () => {
@@ -224,7 +224,7 @@ describe("a remote client of several replicas", () => {
     const orders = await twoReplicas({
       getOrder: () => {
         calls += 1;
-        return Promise.reject(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
+        return Promise.reject(new CallError(callErrors.TEMPORARILY_UNAVAILABLE));
       },
     });
     for (let call = 0; call < 4; call += 1) {
@@ -238,7 +238,7 @@ describe("a remote client of several replicas", () => {
     const orders = await twoReplicas({
       createOrder: (_request, ctx) => {
         keys.push(ctx.idempotencyKey?.key);
-        return Promise.reject(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
+        return Promise.reject(new CallError(callErrors.TEMPORARILY_UNAVAILABLE));
       },
     });
     expect((await orders.createOrder(newOrder, origin(), { idempotencyKey: "k-1" })).order?.id).toBe(orderId);
@@ -254,7 +254,7 @@ describe("a remote client of several replicas", () => {
     const orders = await twoReplicas({
       getOrder: () => {
         calls += 1;
-        return Promise.reject(refuse(errors.ORDER_NOT_FOUND));
+        return Promise.reject(new CallError(errors.ORDER_NOT_FOUND));
       },
     });
     expect(await reasonOfLoss(orders.getOrder({ id: orderId }, origin()))).toBe("ORDER_NOT_FOUND");

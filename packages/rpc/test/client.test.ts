@@ -11,7 +11,6 @@ import {
   isUnavailable,
   listen,
   reasonOf,
-  refuse,
   workOrigin,
 } from "../src/index.ts";
 import { createPeople, type People } from "./keys.ts";
@@ -169,7 +168,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
   });
 
   it("throws a refusal with its reason, fields and metadata", async () => {
-    const refusal = refuse(errors.PRODUCT_UNAVAILABLE, {
+    const refusal = new CallError(errors.PRODUCT_UNAVAILABLE, {
       fields: [{ field: "items[0].product_id", description: "is not on sale" }],
       metadata: { product_id: "p-1" },
     });
@@ -219,8 +218,11 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
   });
 
   it("hears another service's refusal that the callee did not foresee as the callee's bug", async () => {
-    const behind = new CallError({ message: "m", code: "not_found", reason: "USER_NOT_FOUND" });
-    const down = new CallError({ message: "m", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" });
+    const behind = new CallError({ message: "m", code: "not_found", reason: "USER_NOT_FOUND" }, { remote: true });
+    const down = new CallError(
+      { message: "m", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" },
+      { remote: true },
+    );
     const { orders } = await ordersWith(kind, failing(behind));
     expect(reasonOf(await caught(orders.getOrder({ id: orderId }, workOrigin({}))))).toBe("INTERNAL_ERROR");
     const { orders: others } = await ordersWith(kind, failing(down));
@@ -277,7 +279,7 @@ describe.each(["local", "remote"] as const)("a %s stream", (kind) => {
   it("gives what came before a refusal, then the refusal", async () => {
     const { orders, origin } = await watch(async function* () {
       yield { order: { version: 1 } };
-      throw refuse(errors.ORDER_NOT_FOUND);
+      throw new CallError(errors.ORDER_NOT_FOUND);
     });
     const versions: number[] = [];
     const error = await caught(versionsOf(orders.watchOrder({ id: orderId }, origin), versions));

@@ -1,6 +1,6 @@
 import { OrderErrorReason } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
-import { callErrors, defineErrors, errorDefinitions, isUnavailable, Refusal, reasonOf, refuse } from "../src/index.ts";
+import { CallError, callErrors, defineErrors, errorDefinitions, isUnavailable, reasonOf } from "../src/index.ts";
 import { errors } from "./shop.ts";
 
 describe("a table of errors", () => {
@@ -32,15 +32,15 @@ describe("a table of errors", () => {
 
 describe("a refusal", () => {
   it("is an error with what its table says", () => {
-    const refusal = refuse(errors.ORDER_CLOSED, { metadata: { status: "DELIVERED" }, cause: "why" });
-    expect(refusal).toBeInstanceOf(Refusal);
+    const refusal = new CallError(errors.ORDER_CLOSED, { metadata: { status: "DELIVERED" }, cause: "why" });
+    expect(refusal).toBeInstanceOf(CallError);
     expect(refusal).toMatchObject({ reason: "ORDER_CLOSED", code: "failed_precondition", cause: "why", fields: [] });
     expect(reasonOf(refusal)).toBe("ORDER_CLOSED");
   });
 
   it("says by its code whether trying again can help; any other error says nothing", () => {
-    expect(isUnavailable(refuse(callErrors.CHANGED_MEANWHILE))).toBe(true);
-    expect(isUnavailable(refuse(errors.ORDER_CLOSED))).toBe(false);
+    expect(isUnavailable(new CallError(callErrors.CHANGED_MEANWHILE))).toBe(true);
+    expect(isUnavailable(new CallError(errors.ORDER_CLOSED))).toBe(false);
     expect(isUnavailable(new Error("x"))).toBe(false);
     expect(reasonOf(new Error("x"))).toBeUndefined();
     expect(reasonOf(undefined)).toBeUndefined();

@@ -1,7 +1,7 @@
 import { create, type DescMethod, fromBinary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
-import { type ByteResponse, type Endpoint, listen, Refusal } from "../src/index.ts";
+import { type ByteResponse, CallError, type Endpoint, listen } from "../src/index.ts";
 
 /** What came of a call, told the same for every road. */
 export interface Result {
@@ -35,7 +35,7 @@ export async function openWays(endpoint: Endpoint) {
           answer: toJson(method.output, create(method.output, answer), { alwaysEmitImplicit: true }),
         };
       } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
+        if (!(error instanceof CallError)) throw error;
         const { code, reason, message, metadata, fields } = error;
         return { code, reason, message, metadata, fields: fields.map(({ field, rule }) => `${field} ${rule ?? ""}`) };
       }

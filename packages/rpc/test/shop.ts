@@ -4,13 +4,13 @@ import { AuthService, OrderErrorReason, OrderService, PaymentService, ProductSer
 import { createLogger } from "@rialto/telemetry";
 import {
   type CallContext,
+  CallError,
   clientAddressHeader,
   createEndpoint,
   defineErrors,
   type Endpoint,
   type Handlers,
   type Route,
-  refuse,
   requireOwner,
   serve,
   serviceTokenHeader,
@@ -91,7 +91,7 @@ export function createShop(people: People, orders: Partial<Handlers<typeof Order
       some(OrderService, {
         getOrder: async ({ id }, ctx) => {
           calls.push(ctx);
-          requireOwner(ctx, ownerId, refuse(errors.ORDER_NOT_FOUND));
+          requireOwner(ctx, ownerId, new CallError(errors.ORDER_NOT_FOUND));
           return { order: { id, version: 1 } };
         },
         createOrder: async ({ items }, ctx) => {

@@ -1,14 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateOrderRequestSchema, CreateUserRequestSchema, MoneySchema, NewProductSchema } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
-import { Refusal } from "../src/errors/errors.ts";
+import { CallError } from "../src/errors/call-error.ts";
 import { assertValid } from "../src/server/validation.ts";
 
 function brokenRules(check: () => void): readonly (string | undefined)[] {
   try {
     check();
   } catch (error) {
-    if (error instanceof Refusal) return error.fields.map(({ rule }) => rule);
+    if (error instanceof CallError) return error.fields.map(({ rule }) => rule);
     throw error;
   }
   return [];

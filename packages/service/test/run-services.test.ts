@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { OrderEventSchema, ProductService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { publish, subscribe } from "@rialto/events";
-import { type CallContext, CallError, type Client, callErrors, refuse, serve, workOrigin } from "@rialto/rpc";
+import { type CallContext, CallError, type Client, callErrors, serve, workOrigin } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readConfig } from "../src/config/config.ts";
@@ -177,7 +177,7 @@ function shop() {
 }
 
 async function describeTo(ctx: CallContext, id: string) {
-  if (id === refused) throw refuse(callErrors.CHANGED_MEANWHILE);
+  if (id === refused) throw new CallError(callErrors.CHANGED_MEANWHILE);
   if (id === broken) throw new Error("a defect");
   if (id === slow) await sleep(60_000, undefined, { signal: ctx.signal });
   const name = ctx.caller.kind === "service" ? `service ${ctx.caller.name}` : ctx.caller.kind;

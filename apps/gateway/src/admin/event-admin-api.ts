@@ -1,12 +1,12 @@
 import { DeadLetterService, SubscriptionService } from "@rialto/contracts";
 import {
   type CallContext,
+  CallError,
   type CallOptions,
   createEndpoint,
   type Endpoint,
   pageFrom,
   pageOf,
-  refuse,
   serve,
   type TokenVerifier,
 } from "@rialto/rpc";
@@ -131,7 +131,7 @@ function subscriptions(backends: readonly EventBackend[]): Parameters<typeof ser
       const { all } = await list(ctx);
       const here = all.flatMap((response) => response.subscriptions).filter((part) => part.name === name);
       const subscriber = here.find((part) => part.subscriber !== "");
-      if (subscriber !== undefined && !subscriber.paused) throw refuse(eventErrors.SUBSCRIPTION_IN_USE);
+      if (subscriber !== undefined && !subscriber.paused) throw new CallError(eventErrors.SUBSCRIPTION_IN_USE);
       const runsIt = ({ service }: EventBackend) => service === subscriber?.subscriber;
       const remove = (some: readonly EventBackend[]) =>
         callAll(some, ({ subscriptions }) => subscriptions.removeSubscription({ name }, onBehalfOf(ctx)));

@@ -1,4 +1,4 @@
-import { type CallContext, callErrors, isUnavailable, type Origin, reasonOf, refuse } from "@rialto/rpc";
+import { type CallContext, CallError, callErrors, isUnavailable, type Origin, reasonOf } from "@rialto/rpc";
 import { eventErrors } from "@rialto/service";
 
 /**
@@ -66,7 +66,7 @@ export async function callAll<B extends { readonly service: string }, T>(
 function refusalOf(error: unknown): unknown {
   const reason = reasonOf(error);
   for (const definition of [...eventErrors, ...callErrors]) {
-    if (definition.reason === reason) return refuse(definition, { cause: error });
+    if (definition.reason === reason) return new CallError(definition, { cause: error });
   }
   return error;
 }
@@ -76,7 +76,7 @@ function refusalOf(error: unknown): unknown {
  * SUBSCRIPTION_NOT_FOUND.
  */
 export function notFound(unreachable: readonly string[]): never {
-  throw refuse(unreachable.length > 0 ? callErrors.TEMPORARILY_UNAVAILABLE : eventErrors.SUBSCRIPTION_NOT_FOUND);
+  throw new CallError(unreachable.length > 0 ? callErrors.TEMPORARILY_UNAVAILABLE : eventErrors.SUBSCRIPTION_NOT_FOUND);
 }
 
 /** A page of one service's list, in the list's order. */

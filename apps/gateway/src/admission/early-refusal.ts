@@ -1,17 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { callErrors, endWithHead, isHealthPath, protocolOf } from "@rialto/rpc";
+import { CallError, callErrors, encodeError, endWithHead, isHealthPath, protocolOf } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
-import { grpcStatus } from "../errors/grpc-error.ts";
-import { connectEndOfStream, connectError, refused, restError } from "../errors/refused.ts";
 
-/** Interval of the log line that counts refusals. */
+/** The interval of the log line that counts the refused requests. */
 const logMs = 1_000;
 
-const { answer } = refused(callErrors.TEMPORARILY_UNAVAILABLE, { message: "Too busy for now." });
-const connectBody = Buffer.from(JSON.stringify(connectError(answer)));
-const restBody = Buffer.from(JSON.stringify(restError(answer)));
-const streamEnd = connectEndOfStream(answer);
-const grpcHeaders = Object.entries(grpcStatus(answer));
+const error = new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { message: "Too busy for now." });
+const encode = (protocol: Parameters<typeof encodeError>[1]["protocol"]) =>
+  encodeError(error, { protocol, contentType: "" });
+const encoded = {
+  rest: encode("rest"),
+  connect: encode("connect"),
+  "connect-stream": encode("connect-stream"),
+  grpc: encode("grpc"),
+  "grpc-web": encode("grpc-web"),
+};
 
 /** Returns true for health: the HTTP pages and gRPC's service. They are answered under any load. */
 export function isOfHealth(url = ""): boolean {
@@ -38,38 +41,17 @@ export function createEarlyRefusal(o: {
   return (request, response) => {
     if (count === 0) setTimeout(say, logMs).unref();
     count += 1;
-    const { status, body, headers } = answerFor(request);
+    const { url = "", headers: asked } = request;
+    const contentType = asked["content-type"] ?? "";
+    const isRpc = url.startsWith("/rialto.") || url.startsWith("/grpc.");
+    const protocol = isRpc ? protocolOf(new Headers({ "content-type": contentType })) : "rest";
+    const { status, headers, body } = encoded[protocol];
     for (const [name, value] of headersOfAll) response.setHeader(name, value);
-    if (body === undefined) return endWithHead(response, status, headers);
-    for (const [name, value] of headers) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (protocol !== "rest" && protocol !== "connect") response.setHeader("content-type", contentType);
+    if (body === undefined) return endWithHead(response, status, []);
+    response.setHeader("content-length", body.byteLength);
     response.statusCode = status;
     response.end(request.method === "HEAD" ? undefined : body);
   };
-}
-
-function answerFor({ url = "", headers: { "content-type": type = "" } }: IncomingMessage): {
-  readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body?: Uint8Array;
-} {
-  const isRpc = url.startsWith("/rialto.") || url.startsWith("/grpc.");
-  const protocol = isRpc ? protocolOf(new Headers({ "content-type": type })) : "connect";
-  switch (protocol) {
-    case "grpc":
-    case "grpc-web":
-      return { status: 200, headers: [["content-type", type], ...grpcHeaders] };
-    case "connect-stream":
-      return { status: 200, headers: [["content-type", type]], body: streamEnd };
-    case "connect": {
-      const body = isRpc ? connectBody : restBody;
-      return {
-        status: 503,
-        headers: [
-          ["content-type", "application/json"],
-          ["content-length", `${body.length}`],
-        ],
-        body,
-      };
-    }
-  }
 }

@@ -8,8 +8,7 @@ import {
   receiveBody,
   requestBytesMin,
 } from "@rialto/http";
-import { bodyPaceMin, type Caller, callErrors, upstreamStreamsMax } from "@rialto/rpc";
-import { refused } from "../errors/refused.ts";
+import { bodyPaceMin, CallError, type Caller, callErrors, upstreamStreamsMax } from "@rialto/rpc";
 import { bodyTooLarge } from "../exchange/body.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { createPressureGauge } from "./event-loop-pressure.ts";
@@ -175,9 +174,9 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
       const openStream = (service: string) => {
         const acquired = acquireStream(service, holder);
         if (acquired === undefined)
-          throw refused(callErrors.RATE_LIMITED, {
+          throw new CallError(callErrors.RATE_LIMITED, {
             message: `One caller may have ${streamsPerCallerMax} streams open at once.`,
-            headers: { "retry-after": "1" },
+            http: { headers: { "retry-after": "1" } },
           });
         held.release();
         release();
@@ -232,15 +231,14 @@ function bytesOf(received: Received, held: HeldRequest, bytesMax: number): Uint8
     case "too-large":
       throw bodyTooLarge(bytesMax);
     case "too-slow":
-      throw refused(callErrors.DEADLINE_PASSED, {
+      throw new CallError(callErrors.DEADLINE_PASSED, {
         message: "The body arrived too slowly.",
-        httpStatus: 408,
-        headers: { connection: "close" },
+        http: { status: 408, headers: { connection: "close" } },
       });
     case "no-memory":
-      throw refused(callErrors.TEMPORARILY_UNAVAILABLE, {
+      throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
         message: "Too busy for now: unfinished requests hold too much.",
-        headers: { "retry-after": "1", connection: "close" },
+        http: { headers: { "retry-after": "1", connection: "close" } },
       });
     case "gone":
       // The client is gone: the error is not sent.
@@ -249,5 +247,8 @@ function bytesOf(received: Received, held: HeldRequest, bytesMax: number): Uint8
 }
 
 function tooBusy() {
-  return refused(callErrors.TEMPORARILY_UNAVAILABLE, { message: "Too busy for now.", headers: { "retry-after": "1" } });
+  return new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
+    message: "Too busy for now.",
+    http: { headers: { "retry-after": "1" } },
+  });
 }

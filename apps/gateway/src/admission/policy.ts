@@ -1,6 +1,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { accessOf, type Caller, callErrors, decideAccess, identifyPerson, type TokenVerifier } from "@rialto/rpc";
-import { refused } from "../errors/refused.ts";
+import {
+  accessOf,
+  CallError,
+  type Caller,
+  callErrors,
+  decideAccess,
+  identifyPerson,
+  type TokenVerifier,
+} from "@rialto/rpc";
 
 /**
  * Identifies the caller by the access token alone; other headers that claim an identity are ignored. Throws
@@ -20,9 +27,9 @@ export function requireAccess(method: DescMethod, caller: Caller): void {
     case "allow":
       return;
     case "authenticate":
-      throw refused(callErrors.CALLER_REQUIRED);
+      throw new CallError(callErrors.CALLER_REQUIRED);
     case "deny":
-      throw refused(callErrors.ACCESS_DENIED);
+      throw new CallError(callErrors.ACCESS_DENIED);
     case "unknown":
       throw unknownMethod();
   }
@@ -30,5 +37,5 @@ export function requireAccess(method: DescMethod, caller: Caller): void {
 
 /** Makes the error for a method that is internal or does not exist. The two are not distinguishable. */
 export function unknownMethod() {
-  return refused(callErrors.METHOD_UNKNOWN);
+  return new CallError(callErrors.METHOD_UNKNOWN);
 }

@@ -1,10 +1,9 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { limit, Role } from "@rialto/contracts";
 import { limitKeyOf } from "@rialto/http";
-import { type Caller, callErrors } from "@rialto/rpc";
+import { CallError, type Caller, callErrors } from "@rialto/rpc";
 import type { RateLimiter, RateLimits } from "@rialto/service";
 import { contractServices, isPublished } from "../contract.ts";
-import { refused } from "../errors/refused.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 
 /** How many requests one caller may make per window, and where they are counted. */
@@ -64,7 +63,8 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
       response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
       response.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
     }
-    if (!isAllowed) throw refused(callErrors.RATE_LIMITED, { headers: { "retry-after": `${seconds}` } });
+    if (!isAllowed)
+      throw new CallError(callErrors.RATE_LIMITED, { http: { headers: { "retry-after": `${seconds}` } } });
   };
 }
 

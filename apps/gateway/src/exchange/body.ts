@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { callErrors, requestSizeOf } from "@rialto/rpc";
-import { type Refused, refused } from "../errors/refused.ts";
+import { CallError, callErrors, requestSizeOf } from "@rialto/rpc";
 
 /** Largest body of a request to gRPC's own services. */
 const bodyBytesMax = 1024 * 1024;
@@ -32,16 +31,15 @@ export function textOfBody(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw refused(callErrors.INVALID_REQUEST, { message: "The body is not valid UTF-8." });
+    throw new CallError(callErrors.INVALID_REQUEST, { message: "The body is not valid UTF-8." });
   }
 }
 
 /** Makes the error for a body that is too large: INVALID_REQUEST (413). It closes an HTTP/1.1 connection. */
-export function bodyTooLarge(bytesMax: number): Refused {
-  return refused(callErrors.INVALID_REQUEST, {
+export function bodyTooLarge(bytesMax: number): CallError {
+  return new CallError(callErrors.INVALID_REQUEST, {
     message: `The body is larger than ${bytesMax} bytes.`,
-    httpStatus: 413,
     // The rest of the body is not read, so the connection cannot carry another request.
-    headers: { connection: "close" },
+    http: { status: 413, headers: { connection: "close" } },
   });
 }

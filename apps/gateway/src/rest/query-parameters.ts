@@ -1,8 +1,7 @@
 import type { DescEnum, DescField, DescMessage, JsonObject, JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { ScalarType as Scalar } from "@bufbuild/protobuf";
-import { callErrors, integerIn, integerRangeOf, integerRule, type RequestSize } from "@rialto/rpc";
-import { isJsonObject } from "../errors/json-object.ts";
-import { refused } from "../errors/refused.ts";
+import { CallError, callErrors, integerIn, integerRangeOf, integerRule, type RequestSize } from "@rialto/rpc";
+import { isJsonObject } from "./json-object.ts";
 import type { FieldPath } from "./routes.ts";
 
 /** Messages whose JSON is one string, so that one parameter can hold them. */
@@ -48,7 +47,7 @@ export function addQuery(
   size: RequestSize,
 ): void {
   if (query.size > size.fields)
-    throw refused(callErrors.INVALID_REQUEST, { message: `The query has more than ${size.fields} parameters.` });
+    throw new CallError(callErrors.INVALID_REQUEST, { message: `The query has more than ${size.fields} parameters.` });
   const given = new Set<string>();
   for (const name of new Set(query.keys())) {
     const path = fieldPath(message, name);
@@ -140,7 +139,7 @@ export function isOneValue(field: DescField | undefined): boolean {
 }
 
 function badParameter(name: string, what: string) {
-  return refused(callErrors.INVALID_REQUEST, {
+  return new CallError(callErrors.INVALID_REQUEST, {
     message: `The query parameter ${name} ${what}.`,
     fields: [{ field: name, description: what }],
   });

@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { ServerResponse } from "node:http";
-import { callErrors } from "@rialto/rpc";
+import { CallError, callErrors, fromConnectErrorJson } from "@rialto/rpc";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { upstreamNameOf } from "../contract.ts";
-import { errorAnswerOf, Refused, refused } from "../errors/refused.ts";
 import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { callUpstream, type Upstreams } from "../upstream/upstream.ts";
@@ -40,7 +39,7 @@ export async function answerRest(
   if (answer.status !== 200) {
     const retryAfter = answer.header.get("retry-after");
     const headers = retryAfter === null ? undefined : { "retry-after": retryAfter };
-    throw new Refused({ ...errorAnswerOf(parseOrUndefined(json), answer.status), headers });
+    throw fromConnectErrorJson(parseOrUndefined(json), answer.status, { headers });
   }
   const out = Buffer.from(restAnswerOf(route, json));
   // Compressing a secret together with text that an attacker chooses reveals it by its size:
@@ -65,10 +64,9 @@ function requireJson(contentType: string | undefined): void {
 }
 
 function unsupported(message: string) {
-  return refused(callErrors.INVALID_REQUEST, {
+  return new CallError(callErrors.INVALID_REQUEST, {
     message,
-    httpStatus: 415,
-    headers: { accept: "application/json" },
+    http: { status: 415, headers: { accept: "application/json" } },
   });
 }
 

@@ -1,9 +1,8 @@
 import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { type HttpRule, http } from "@rialto/contracts";
-import { callErrors } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { isPublished, procedureOf } from "../contract.ts";
-import { type Refused, refused } from "../errors/refused.ts";
 import { parsePathTemplate } from "./path-template.ts";
 
 /** The path to a field: of a message, or of a message inside it. */
@@ -188,20 +187,24 @@ function* walk(
 }
 
 /** Makes the error for a path that accepts other HTTP methods: 405, with the header `allow`. */
-export function wrongMethod(methods: readonly string[]): Refused {
+export function wrongMethod(methods: readonly string[]): CallError {
   const allow = methods.join(", ");
   const message = `This path takes ${allow}.`;
-  return refused(callErrors.METHOD_UNKNOWN, { message, httpStatus: 405, headers: { allow } });
+  return new CallError(callErrors.METHOD_UNKNOWN, { message, http: { status: 405, headers: { allow } } });
 }
 
 /** Makes the error for a request that matches no route. A path that accepts GET accepts HEAD too. */
-export function unrouted(match: Exclude<RouteMatch, { readonly kind: "found" }>): Refused {
+export function unrouted(match: Exclude<RouteMatch, { readonly kind: "found" }>): CallError {
   switch (match.kind) {
     case "malformed":
-      return refused(callErrors.INVALID_REQUEST, { message: "The path is not well encoded." });
+      return new CallError(callErrors.INVALID_REQUEST, { message: "The path is not well encoded." });
     case "wrong-method":
       return wrongMethod(match.allow.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])));
     case "unknown":
-      return refused({ ...callErrors.METHOD_UNKNOWN, code: "not_found", message: "There is nothing at this path." });
+      return new CallError({
+        ...callErrors.METHOD_UNKNOWN,
+        code: "not_found",
+        message: "There is nothing at this path.",
+      });
   }
 }

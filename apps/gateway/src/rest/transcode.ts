@@ -1,8 +1,7 @@
 import { fromJson, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
-import { callErrors, type RequestSize, requestSizeOf, scanJson, withoutValues } from "@rialto/rpc";
-import { isJsonObject } from "../errors/json-object.ts";
-import { refused } from "../errors/refused.ts";
+import { CallError, callErrors, type RequestSize, requestSizeOf, scanJson, withoutValues } from "@rialto/rpc";
+import { isJsonObject } from "./json-object.ts";
 import { addQuery, jsonOf, setField } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 
@@ -66,7 +65,7 @@ function parse(route: RestRoute, text: string, size: RequestSize): JsonValue {
   const { field, description } = scan.violation;
   const within = typeof route.body === "object" ? route.body.name : "";
   const path = [within, field].filter((part) => part !== "").join(".");
-  throw refused(callErrors.INVALID_REQUEST, {
+  throw new CallError(callErrors.INVALID_REQUEST, {
     message: `${field === "" ? "The body" : path} ${description}.`,
     fields: [{ field: path, description }],
   });
@@ -78,12 +77,12 @@ function doesNotFit(error: unknown) {
     return bad(error instanceof Error ? withoutValues(error.message) : "The request does not fit.");
   const field = cause.field();
   const description = withoutValues(cause.message);
-  return refused(callErrors.INVALID_REQUEST, {
+  return new CallError(callErrors.INVALID_REQUEST, {
     message: `${field.name}: ${description}`,
     fields: [{ field: field.name, description }],
   });
 }
 
-function bad(message: string, httpStatus?: number) {
-  return refused(callErrors.INVALID_REQUEST, { message, ...(httpStatus === undefined ? {} : { httpStatus }) });
+function bad(message: string, status?: number) {
+  return new CallError(callErrors.INVALID_REQUEST, { message, http: { status } });
 }

@@ -1,10 +1,18 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type ByteResponse, callErrors, type ErrorCode, saysItsEnd, writeNodeResponse } from "@rialto/rpc";
+import {
+  type ByteResponse,
+  CallError,
+  callErrors,
+  type ErrorCode,
+  errorCodeOf,
+  errorResponse,
+  isErrorCode,
+  isTrailerFrame,
+  saysItsEnd,
+  writeNodeResponse,
+} from "@rialto/rpc";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { upstreamNameOf } from "../contract.ts";
-import { codeOfNumber, isCode } from "../errors/codes.ts";
-import { grpcStatus, grpcWebTrailers, isTrailerFrame } from "../errors/grpc-error.ts";
-import { connectEndOfStream, refused } from "../errors/refused.ts";
 import { bodyBytesMaxOf } from "../exchange/body.ts";
 import type { AccessRecord, AdmittedExchange, Exchange } from "../exchange/exchange.ts";
 import { headersOutward } from "../upstream/request-headers.ts";
@@ -72,20 +80,13 @@ async function* endedStream(
   } catch (error) {
     if (signal.aborted) throw error;
     record.code = "unavailable";
-    const { answer } = refused(callErrors.TEMPORARILY_UNAVAILABLE, { message: "The stream was cut off." });
-    switch (protocolAt(exchange)) {
-      case "connect-stream":
-        yield connectEndOfStream(answer);
-        return;
-      case "grpc-web":
-        yield grpcWebTrailers(answer);
-        return;
-      case "grpc":
-        passTrailers(new Headers(grpcStatus(answer)), trailer);
-        return;
-      case "connect":
-        throw error;
-    }
+    const protocol = protocolAt(exchange);
+    // A response of unary Connect has no end to write an error into.
+    if (protocol === "connect") throw error;
+    const cutOff = new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { message: "The stream was cut off." });
+    const end = errorResponse(cutOff, { protocol, contentType: "" });
+    yield* end.body;
+    passTrailers(end.trailer, trailer);
   }
 }
 
@@ -119,12 +120,12 @@ function codeIn(chunk: Uint8Array, status: number, header: Headers): ErrorCode |
   const text = Buffer.from(chunk).toString("latin1", 0, codeBytesMax);
   if (status !== 200) {
     const name = /^\s*\{\s*"code"\s*:\s*"([a-z_]+)"/.exec(text)?.[1];
-    return isCode(name) ? name : "unknown";
+    return isErrorCode(name) ? name : "unknown";
   }
   if (!isTrailerFrame(chunk) || header.get("content-type")?.startsWith("application/grpc-web") !== true)
     return undefined;
   const number = /(?:^.{5}|\n)grpc-status: *(\d+)/s.exec(text)?.[1];
-  return number === undefined || number === "0" ? undefined : codeOfNumber(Number(number));
+  return number === undefined || number === "0" ? undefined : errorCodeOf(Number(number));
 }
 
 /** Copies a service's trailers. The client sees the same names as of its headers. */
@@ -135,5 +136,5 @@ function passTrailers(from: Headers, to: Headers): void {
 /** Records gRPC's status, which is in the trailers, or in the headers if there is no message. */
 function recordGrpc(record: AccessRecord, header: Headers, trailer: Headers): void {
   const status = trailer.get("grpc-status") ?? header.get("grpc-status");
-  if (status !== null && status !== "0") record.code = codeOfNumber(Number(status));
+  if (status !== null && status !== "0") record.code = errorCodeOf(Number(status));
 }

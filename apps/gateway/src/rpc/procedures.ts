@@ -1,7 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { callErrors, httpMethodsOf, protocolOf, type WireProtocol } from "@rialto/rpc";
+import { CallError, callErrors, httpMethodsOf, protocolOf, type WireProtocol } from "@rialto/rpc";
 import { isPublished, procedureOf } from "../contract.ts";
-import { refused } from "../errors/refused.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { wrongMethod } from "../rest/routes.ts";
 import { binaryTypeOf } from "./web-text.ts";
@@ -40,10 +39,9 @@ export function requireRpc({ request }: Exchange, method: DescMethod): void {
   if (request.method === "GET") return;
   const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (/^application\/((connect\+)?(proto|json)|grpc(-web(-text)?)?(\+(proto|json))?)$/.test(type)) return;
-  throw refused(callErrors.INVALID_REQUEST, {
+  throw new CallError(callErrors.INVALID_REQUEST, {
     message: `The content type must be one of ${contentTypes}.`,
-    httpStatus: 415,
-    headers: { "accept-post": contentTypes },
+    http: { status: 415, headers: { "accept-post": contentTypes } },
   });
 }
 

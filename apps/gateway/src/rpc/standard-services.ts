@@ -1,19 +1,16 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
-  callErrors,
   createStandardServices,
   isHealthPath,
   isReady,
   isStandardStream,
   type Readiness,
   readNodeRequest,
-  refuse,
   writeNodeResponse,
 } from "@rialto/rpc";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import type { CountRequest } from "../admission/request-limits.ts";
 import { isPublished, upstreamNameOf } from "../contract.ts";
-import { Refused } from "../errors/refused.ts";
 import { limitedBody } from "../exchange/body.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { isServing } from "../upstream/health-check.ts";
@@ -55,11 +52,6 @@ export function createStandardServicesHandler(o: {
       return (await isHealthy(name, method)) ? "SERVING" : "NOT_SERVING";
     },
   });
-  // The limit is counted while the response is written, so its error is one that a service would throw.
-  const countRequest = (exchange: Exchange) =>
-    o.count(exchange, undefined, undefined).catch((error) => {
-      throw error instanceof Refused ? refuse(callErrors.RATE_LIMITED) : error;
-    });
   return async (exchange, inFlight) => {
     const { request, response, path, record, writeTimeout } = exchange;
     record.route = "gRPC health or reflection";
@@ -68,7 +60,7 @@ export function createStandardServicesHandler(o: {
     if (!isHealthPath(path)) inFlight.identified({ kind: "anonymous" });
     if (isStandardStream(path)) inFlight.stream("grpc");
     const incoming = { ...readNodeRequest(request, response), body: limitedBody(request) };
-    const answerAll = acceptingWebText((request) => answer(request, () => countRequest(exchange)));
+    const answerAll = acceptingWebText((request) => answer(request, () => o.count(exchange, undefined, undefined)));
     await writeNodeResponse(await answerAll(incoming), response, writeTimeout);
   };
 }

@@ -1,6 +1,5 @@
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { type ByteRequest, type ByteResponse, callErrors } from "@rialto/rpc";
-import { refused } from "../errors/refused.ts";
+import { type ByteRequest, type ByteResponse, CallError, callErrors } from "@rialto/rpc";
 
 /**
  * Returns true for a call in gRPC-Web's text mode: the binary protocol in base64, which is the default of Google's
@@ -68,7 +67,7 @@ function decoded(text: string): Uint8Array {
   try {
     return base64Decode(text);
   } catch {
-    throw refused(callErrors.INVALID_REQUEST, { message: "The body is not valid base64." });
+    throw new CallError(callErrors.INVALID_REQUEST, { message: "The body is not valid base64." });
   }
 }
 

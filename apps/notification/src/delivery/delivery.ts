@@ -1,5 +1,5 @@
 import { backoffMs } from "@rialto/async";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Content, Notification } from "../notification/state.ts";
 import type { InboxEntry, NotificationStore } from "../notification/store.ts";
@@ -85,7 +85,7 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
     });
     if (isOwnFailure)
       log.warn({ notification: id, attempts: attempts + 1, err: error }, "mail failed, retry scheduled");
-    throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
+    throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
   }
 
   async function resume(notification: Notification, o: { inbox: InboxEntry; signal: AbortSignal }): Promise<void> {
@@ -93,7 +93,7 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
     const claimed = await store.claim(notification.id, claimMs);
     if (claimed !== undefined) return send(claimed, o.signal, o.inbox);
     // Another sender has claimed it, or it was just sent. The redelivered event finds out which.
-    throw refuse(callErrors.TEMPORARILY_UNAVAILABLE);
+    throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
   }
 
   return {

@@ -1,7 +1,7 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { Notification_State, NotificationSchema, type NotificationService } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
-import { auditOf, callErrors, type Handlers, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
+import { auditOf, CallError, callErrors, type Handlers, messageSize, pageFrom, pageOf } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { errors } from "../errors.ts";
 import { messageOf } from "../notification/message.ts";
@@ -21,7 +21,7 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
     async listNotifications(request, { caller }) {
       const asked = request.userId === "" ? undefined : request.userId;
       const own = caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined;
-      if (own !== undefined && asked !== undefined && asked !== own) throw refuse(callErrors.ACCESS_DENIED);
+      if (own !== undefined && asked !== undefined && asked !== own) throw new CallError(callErrors.ACCESS_DENIED);
       const filter = {
         userId: own ?? asked,
         orderId: request.orderId === "" ? undefined : request.orderId,
@@ -37,11 +37,11 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
     /** Only queues the message: the schedule "send-queued-mail" sends it. */
     async resendNotification({ id }, ctx) {
       const known = await app.notifications.byId(id);
-      if (known === undefined) throw refuse(errors.NOTIFICATION_NOT_FOUND);
-      if (known.content.html === "") throw refuse(errors.NOTIFICATION_TEXT_GONE);
+      if (known === undefined) throw new CallError(errors.NOTIFICATION_NOT_FOUND);
+      if (known.content.html === "") throw new CallError(errors.NOTIFICATION_TEXT_GONE);
       const answer = await once(app.database.sql, ctx.idempotencyKey, async (tx) => {
         const queued = await requeue(tx, id);
-        if (queued === undefined) throw refuse(errors.NOTIFICATION_NOT_SENT_YET);
+        if (queued === undefined) throw new CallError(errors.NOTIFICATION_NOT_SENT_YET);
         const changes = [{ field: "state", before: known.state, after: queued.state }];
         await recordAudit(tx, auditOf(ctx, { subject: `notification:${id}`, changes }));
         return toJson(NotificationSchema, messageOf(queued));

@@ -1,5 +1,5 @@
 import { type InventoryService, Payment_Status, type PaymentService } from "@rialto/contracts";
-import { type Client, callErrors, type Origin, refuse } from "@rialto/rpc";
+import { CallError, type Client, callErrors, type Origin } from "@rialto/rpc";
 import type { Order } from "../order/state.ts";
 import type { Command } from "../order/transitions.ts";
 import type { AttentionReason, RejectionReason } from "../statuses.ts";
@@ -101,7 +101,7 @@ async function authorizePayment({ payments }: CheckoutCalls, order: Order, origi
     },
     origin,
   );
-  if (payment?.status === Payment_Status.PENDING) throw refuse(callErrors.TEMPORARILY_UNAVAILABLE);
+  if (payment?.status === Payment_Status.PENDING) throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
   return { kind: "confirm", authorized: payment?.amount?.minorUnits ?? 0n };
 }
 

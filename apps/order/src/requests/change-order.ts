@@ -1,5 +1,5 @@
 import { type AuditRecord, type Database, once, replay } from "@rialto/database";
-import { auditChanges, auditOf, type CallContext, callErrors, callerName, refuse, requireOwner } from "@rialto/rpc";
+import { auditChanges, auditOf, type CallContext, CallError, callErrors, callerName, requireOwner } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import type { OrderEvent } from "../order/events.ts";
 import { type OrderResponse, orderMessage, responseFromJson, responseToJson } from "../order/message.ts";
@@ -38,14 +38,14 @@ export async function changeOrder(
     const response = await commitForCall(app.orders, { id: before.id, before, event: decision.event, reason }, ctx);
     if (response !== undefined) return response;
   }
-  throw refuse(callErrors.CHANGED_MEANWHILE);
+  throw new CallError(callErrors.CHANGED_MEANWHILE);
 }
 
 /** Reads an order that the caller may see. Another customer's order is not found. */
 export async function readOrder(orders: Pick<OrderStore, "read">, id: string, ctx: CallContext): Promise<Order> {
   const order = await orders.read(id);
-  if (order === undefined) throw refuse(errors.ORDER_NOT_FOUND);
-  requireOwner(ctx, order.userId, refuse(errors.ORDER_NOT_FOUND));
+  if (order === undefined) throw new CallError(errors.ORDER_NOT_FOUND);
+  requireOwner(ctx, order.userId, new CallError(errors.ORDER_NOT_FOUND));
   return order;
 }
 
@@ -106,5 +106,5 @@ async function unchanged(app: ChangeApp, order: Order, { idempotencyKey: key }: 
 function refusalFor({ reason }: Extract<Decision, { kind: "REFUSED" }>): Error {
   // The checkout's and the payment events' refusals. No command of a person meets them.
   if (reason === "OUT_OF_TURN" || reason === "AMOUNT_IMPOSSIBLE") return new Error(`a person's command met ${reason}`);
-  return refuse(errors[reason]);
+  return new CallError(errors[reason]);
 }

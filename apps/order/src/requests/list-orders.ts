@@ -10,7 +10,7 @@ import {
   OrderHistoryEntrySchema,
   OrderSchema,
 } from "@rialto/contracts";
-import { type CallContext, callErrors, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
+import { type CallContext, CallError, callErrors, messageSize, pageFrom, pageOf } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { orderMessage } from "../order/message.ts";
 import type { Order } from "../order/state.ts";
@@ -64,7 +64,7 @@ export async function listHistory(
 function userOf({ userId }: ListOrdersRequest, { caller }: CallContext): string | undefined {
   const named = userId === "" ? undefined : userId.toLowerCase();
   if (caller.kind !== "user" || caller.role === "ADMIN") return named;
-  if (named !== undefined && named !== caller.userId) throw refuse(callErrors.ACCESS_DENIED);
+  if (named !== undefined && named !== caller.userId) throw new CallError(callErrors.ACCESS_DENIED);
   return caller.userId;
 }
 

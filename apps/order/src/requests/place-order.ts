@@ -1,6 +1,6 @@
 import type { CreateOrderRequest, ProductService, UserService } from "@rialto/contracts";
 import { type Database, replay } from "@rialto/database";
-import { type CallContext, type Client, callErrors, reasonOf, refuse } from "@rialto/rpc";
+import { type CallContext, CallError, type Client, callErrors, reasonOf } from "@rialto/rpc";
 import type { Config } from "@rialto/service";
 import { v7 as newId } from "uuid";
 import { errors } from "../errors.ts";
@@ -46,24 +46,24 @@ export async function placeOrder(
     },
   });
   const response = await commitForCall(app.orders, { id: newId(), before: undefined, event, reason: "" }, ctx);
-  if (response === undefined) throw refuse(callErrors.CHANGED_MEANWHILE);
+  if (response === undefined) throw new CallError(callErrors.CHANGED_MEANWHILE);
   return response;
 }
 
 /** Refuses an account without a confirmed e-mail address, where the shop requires one. The access token says so; a refresh updates it. */
 function requireConfirmedEmail({ config }: PlaceOrderApp, { caller }: CallContext): void {
   if (config.requireConfirmedEmail && caller.kind === "user" && caller.emailConfirmed === false)
-    throw refuse(errors.EMAIL_UNCONFIRMED);
+    throw new CallError(errors.EMAIL_UNCONFIRMED);
 }
 
 /** The customer of the new order: the caller, whose account must still exist. */
 async function customerOf(app: PlaceOrderApp, ctx: CallContext): Promise<string> {
-  if (ctx.caller.kind !== "user") throw refuse(callErrors.CALLER_REQUIRED);
+  if (ctx.caller.kind !== "user") throw new CallError(callErrors.CALLER_REQUIRED);
   try {
     const { user } = await app.calls.users.getUser({ id: ctx.caller.userId }, ctx);
     return user?.id ?? ctx.caller.userId;
   } catch (error) {
-    if (reasonOf(error) === "USER_NOT_FOUND") throw refuse(errors.CUSTOMER_UNKNOWN, { cause: error });
+    if (reasonOf(error) === "USER_NOT_FOUND") throw new CallError(errors.CUSTOMER_UNKNOWN, { cause: error });
     throw error;
   }
 }
@@ -119,7 +119,7 @@ export function newOrder(o: {
   const items = priced.map(({ line }) => line);
   const total = items.reduce((sum, line) => sum + line.total, 0n);
   if (total > orderTotalMinorUnitsMax)
-    throw refuse(errors.TOTAL_TOO_LARGE, {
+    throw new CallError(errors.TOTAL_TOO_LARGE, {
       fields: [{ field: "items", description: `must cost at most ${orderTotalMinorUnitsMax} minor units in all` }],
     });
   requireExpected(o.expectedTotal, { currency, minorUnits: total });
@@ -137,7 +137,7 @@ export function newOrder(o: {
 function requireExpected(expected: Total | undefined, total: Total): void {
   if (expected === undefined) return;
   if (expected.currency === total.currency && expected.minorUnits === total.minorUnits) return;
-  throw refuse(errors.TOTAL_CHANGED, {
+  throw new CallError(errors.TOTAL_CHANGED, {
     fields: [
       {
         field: "expected_total",
@@ -174,7 +174,7 @@ function price(requested: readonly RequestedItem[], catalog: readonly CatalogIte
     priced.push({ line, currency: item.currency });
   }
   if (missing.length > 0)
-    throw refuse(errors.PRODUCT_UNAVAILABLE, {
+    throw new CallError(errors.PRODUCT_UNAVAILABLE, {
       fields: missing.map((field) => ({ field, description: "is not on sale" })),
     });
   return priced;
@@ -186,7 +186,7 @@ function assertNoneTwice(requested: readonly RequestedItem[]): void {
   const fields = ids.flatMap((id, index) =>
     ids.indexOf(id) < index ? [{ field: productField(index), description: "must name each product once" }] : [],
   );
-  if (fields.length > 0) throw refuse(callErrors.INVALID_REQUEST, { fields });
+  if (fields.length > 0) throw new CallError(callErrors.INVALID_REQUEST, { fields });
 }
 
 function oneCurrency(priced: readonly Priced[]): string {
@@ -196,7 +196,7 @@ function oneCurrency(priced: readonly Priced[]): string {
       ? []
       : [{ field: productField(index), description: `is priced in ${item.currency}, the first item in ${currency}` }],
   );
-  if (fields.length > 0) throw refuse(errors.CURRENCY_MIXED, { fields });
+  if (fields.length > 0) throw new CallError(errors.CURRENCY_MIXED, { fields });
   return currency;
 }
 

@@ -1,5 +1,5 @@
 import { sleep } from "@rialto/async";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { isAtRest, type Order } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 
@@ -69,7 +69,8 @@ export function createOrderWatch({ orders }: { readonly orders: Pick<OrderStore,
   return {
     async *changes(from, signal) {
       if (isAtRest(from)) return;
-      if (watchers.size >= watchersMax || closing.signal.aborted) throw refuse(callErrors.TEMPORARILY_UNAVAILABLE);
+      if (watchers.size >= watchersMax || closing.signal.aborted)
+        throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
       const watcher: Watcher = {
         orderId: from.id,
         version: from.version,
@@ -94,7 +95,7 @@ export function createOrderWatch({ orders }: { readonly orders: Pick<OrderStore,
     },
     close() {
       closing.abort();
-      for (const watcher of watchers) fail(watcher, refuse(callErrors.TEMPORARILY_UNAVAILABLE));
+      for (const watcher of watchers) fail(watcher, new CallError(callErrors.TEMPORARILY_UNAVAILABLE));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { refuse } from "@rialto/rpc";
+import { CallError } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import type { ProviderAnswer } from "../provider/provider.ts";
 
@@ -112,11 +112,11 @@ export function authorize(payment: Payment | undefined, command: AuthorizeComman
     return { kind: "START", event: { ...command, type: "AUTHORIZATION_STARTED", operation } };
   }
   const tombstone = payment.userId === undefined;
-  if (!tombstone && differs(payment, command)) throw refuse(errors.PAYMENT_MISMATCH);
+  if (!tombstone && differs(payment, command)) throw new CallError(errors.PAYMENT_MISMATCH);
   if (payment.operation !== undefined) return finish;
-  if (payment.status === "VOIDED") throw refuse(errors.PAYMENT_VOIDED);
+  if (payment.status === "VOIDED") throw new CallError(errors.PAYMENT_VOIDED);
   if (payment.status === "DECLINED") throw declined(payment);
-  if (payment.status === "PENDING") throw refuse(errors.VOID_REFUSED);
+  if (payment.status === "PENDING") throw new CallError(errors.VOID_REFUSED);
   return done;
 }
 
@@ -126,7 +126,7 @@ export function capture(
   attempt: { readonly key: string; readonly refusedWith: string | undefined },
   origin: OperationOrigin,
 ): Step {
-  if (payment === undefined) throw refuse(errors.PAYMENT_NOT_FOUND);
+  if (payment === undefined) throw new CallError(errors.PAYMENT_NOT_FOUND);
   if (payment.operation !== undefined) return finish;
   switch (payment.status) {
     case "AUTHORIZED":
@@ -136,14 +136,14 @@ export function capture(
         event: { type: "CAPTURE_STARTED", operation: operationOf("CAPTURE", attempt.key, payment.amount, origin) },
       };
     case "VOIDED":
-      throw refuse(errors.PAYMENT_VOIDED);
+      throw new CallError(errors.PAYMENT_VOIDED);
     case "DECLINED":
       throw declined(payment);
     case "CAPTURED":
     case "REFUNDED":
       return done;
     case "PENDING":
-      throw refuse(errors.VOID_REFUSED);
+      throw new CallError(errors.VOID_REFUSED);
   }
 }
 
@@ -166,7 +166,7 @@ export function voidPayment(payment: Payment | undefined, orderId: string, origi
     case "REFUNDED":
       return done;
     case "CAPTURED":
-      throw refuse(errors.PAYMENT_CAPTURED);
+      throw new CallError(errors.PAYMENT_CAPTURED);
   }
 }
 
@@ -177,11 +177,11 @@ export function refund(
   origin: OperationOrigin,
 ): Step {
   if (payment.operation !== undefined) return finish;
-  if (payment.status !== "CAPTURED" && payment.status !== "REFUNDED") throw refuse(errors.PAYMENT_NOT_CAPTURED);
-  if (amount !== undefined && amount.currency !== payment.currency) throw refuse(errors.PAYMENT_MISMATCH);
+  if (payment.status !== "CAPTURED" && payment.status !== "REFUNDED") throw new CallError(errors.PAYMENT_NOT_CAPTURED);
+  if (amount !== undefined && amount.currency !== payment.currency) throw new CallError(errors.PAYMENT_MISMATCH);
   const left = payment.captured - payment.refunded;
   const asked = amount?.minorUnits ?? left;
-  if (asked > left || asked <= 0n) throw refuse(errors.REFUND_TOO_LARGE);
+  if (asked > left || asked <= 0n) throw new CallError(errors.REFUND_TOO_LARGE);
   return { kind: "START", event: { type: "REFUND_STARTED", operation: followUp("REFUND", payment, asked, origin) } };
 }
 
@@ -221,15 +221,15 @@ export function refusalOf(kind: OperationKind, code: string, status?: PaymentSta
   const metadata = { decline_code: code };
   switch (kind) {
     case "AUTHORIZE":
-      return refuse(errors.PAYMENT_DECLINED, { metadata });
+      return new CallError(errors.PAYMENT_DECLINED, { metadata });
     case "CAPTURE":
-      return refuse(code === "authorization_expired" ? errors.AUTHORIZATION_EXPIRED : errors.CAPTURE_REFUSED, {
+      return new CallError(code === "authorization_expired" ? errors.AUTHORIZATION_EXPIRED : errors.CAPTURE_REFUSED, {
         metadata,
       });
     case "VOID":
-      return refuse(status === "PENDING" ? errors.VOID_REFUSED : errors.PAYMENT_CAPTURED, { metadata });
+      return new CallError(status === "PENDING" ? errors.VOID_REFUSED : errors.PAYMENT_CAPTURED, { metadata });
     case "REFUND":
-      return refuse(errors.REFUND_REFUSED, { metadata });
+      return new CallError(errors.REFUND_REFUSED, { metadata });
   }
 }
 

@@ -1,4 +1,4 @@
-import { refuse } from "@rialto/rpc";
+import { CallError } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { errors } from "../errors.ts";
 import { authorizationKey, illegal, type Operation, type Payment, settle } from "../payment/state.ts";
@@ -74,7 +74,7 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
         { payment: payment.id, operation: operation.kind, cause: outcome.cause },
         "the provider's answer is not known",
       );
-      throw refuse(errors.PROVIDER_UNAVAILABLE);
+      throw new CallError(errors.PROVIDER_UNAVAILABLE);
     }
     return { operation, answer: outcome, payment: await record(payment, operation, outcome, { isTold }) };
   }

@@ -2,12 +2,12 @@ import { PaymentSchema, type PaymentService } from "@rialto/contracts";
 import {
   auditOf,
   type CallContext,
+  CallError,
   callErrors,
   type Handlers,
   messageSize,
   pageFrom,
   pageOf,
-  refuse,
   requireOwner,
 } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
@@ -42,7 +42,7 @@ const bytesOf = messageSize(PaymentSchema);
 export function payments(app: Parts): Handlers<typeof PaymentService> {
   return {
     async authorizePayment({ orderId, userId, amount, paymentMethod }, ctx) {
-      if (amount === undefined) throw refuse(callErrors.INVALID_REQUEST);
+      if (amount === undefined) throw new CallError(callErrors.INVALID_REQUEST);
       const command = { orderId, userId, paymentMethod, amount: amount.minorUnits, currency: amount.currencyCode };
       const payment = await settleBy(app, ctx, orderId, (current, origin) => authorize(current, command, origin));
       return { payment: messageOf(payment) };
@@ -75,7 +75,7 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
 
     async getPayment({ id }, ctx) {
       const payment = await app.payments.byId(id);
-      const notFound = refuse(errors.PAYMENT_NOT_FOUND);
+      const notFound = new CallError(errors.PAYMENT_NOT_FOUND);
       if (payment === undefined) throw notFound;
       requireOwner(ctx, payment.userId ?? "", notFound);
       return { payment: messageOf(payment) };
@@ -102,7 +102,7 @@ async function resolveBy(app: Parts, ctx: CallContext, id: string, reason: strin
   const origin = originOf(ctx, reason);
   for (let decisions = 0; decisions < decisionsMax; decisions++) {
     const before = await app.payments.byId(id);
-    if (before === undefined) throw refuse(errors.PAYMENT_NOT_FOUND);
+    if (before === undefined) throw new CallError(errors.PAYMENT_NOT_FOUND);
     const step = resolveAttention(before);
     if (step.kind !== "START") return before;
     const changes = [{ field: "attention", before: before.attention?.reason }];
@@ -110,7 +110,7 @@ async function resolveBy(app: Parts, ctx: CallContext, id: string, reason: strin
     const committed = await app.payments.commit({ ...origin, before, event: step.event, time: app.now(), audit });
     if (committed.kind === "COMMITTED") return committed.payment;
   }
-  throw refuse(callErrors.CHANGED_MEANWHILE);
+  throw new CallError(callErrors.CHANGED_MEANWHILE);
 }
 
 /**
@@ -142,5 +142,5 @@ async function settleBy(
     if (own && answer.kind === "DECLINED") throw refusalOf(operation.kind, answer.code, payment.status);
     current = payment;
   }
-  throw refuse(callErrors.CHANGED_MEANWHILE);
+  throw new CallError(callErrors.CHANGED_MEANWHILE);
 }

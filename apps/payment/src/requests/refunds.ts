@@ -1,5 +1,5 @@
 import { type AuditChange, type Database, type JsonValue, KeyReused, replay } from "@rialto/database";
-import { auditOf, type CallContext, callErrors, refuse } from "@rialto/rpc";
+import { auditOf, type CallContext, CallError, callErrors } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import { type Operation, type Payment, refund, refusalOf } from "../payment/state.ts";
 import type { PaymentStore } from "../payment/store.ts";
@@ -37,7 +37,7 @@ type Started = { readonly operation: string };
 export function createRefunds({ database, store, operations, now }: Parts): Refunds {
   async function load(id: string): Promise<Payment> {
     const payment = await store.byId(id);
-    if (payment === undefined) throw refuse(errors.PAYMENT_NOT_FOUND);
+    if (payment === undefined) throw new CallError(errors.PAYMENT_NOT_FOUND);
     return payment;
   }
 
@@ -48,7 +48,7 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
     const payment = await load(id);
     if (payment.operation?.key === key) await operations.finish(payment, { fresh: false, isTold: true });
     const settled = await store.settledBy(id, key);
-    if (settled === undefined) throw refuse(errors.PROVIDER_UNAVAILABLE);
+    if (settled === undefined) throw new CallError(errors.PROVIDER_UNAVAILABLE);
     if (settled.event.type === "REFUND_REFUSED") throw refusalOf("REFUND", settled.event.code);
     return settled.payment;
   }
@@ -57,7 +57,7 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
     async refund({ id, amount, reason }, ctx) {
       if (amount !== undefined && ctx.idempotencyKey === undefined) {
         const fields = [{ field: "amount", description: "needs the header Idempotency-Key" }];
-        throw refuse(errors.REFUND_KEY_REQUIRED, { fields });
+        throw new CallError(errors.REFUND_KEY_REQUIRED, { fields });
       }
       const origin = originOf(ctx, reason);
       for (let decisions = 0; decisions < decisionsMax; decisions++) {
@@ -90,7 +90,7 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
         if (finished.payment.version === committed.payment.version + 1) return finished.payment;
         return (await store.settledBy(id, event.operation.key))?.payment ?? finished.payment;
       }
-      throw refuse(callErrors.CHANGED_MEANWHILE);
+      throw new CallError(callErrors.CHANGED_MEANWHILE);
     },
   };
 }

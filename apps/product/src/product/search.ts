@@ -1,7 +1,7 @@
 import { BulkheadFull, createBulkhead } from "@rialto/async";
 import type { Database } from "@rialto/database";
 import { limitKeyOf } from "@rialto/http";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import type { Product } from "./state.ts";
 import { listProducts, type ProductFilter, type ProductPage } from "./store.ts";
@@ -39,12 +39,12 @@ export function createProductSearch(
     async find(filter, page, { signal, clientAddress }) {
       const party = clientAddress === undefined ? undefined : limitKeyOf(clientAddress);
       const release = await bulkhead.acquire({ signal, party }).catch((cause: unknown) => {
-        throw cause instanceof BulkheadFull ? refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause }) : cause;
+        throw cause instanceof BulkheadFull ? new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause }) : cause;
       });
       try {
         return await listProducts(sql, filter, page);
       } catch (cause) {
-        throw isTimeout(cause) ? refuse(errors.SEARCH_TOO_BROAD, { cause }) : cause;
+        throw isTimeout(cause) ? new CallError(errors.SEARCH_TOO_BROAD, { cause }) : cause;
       } finally {
         release();
       }

@@ -1,7 +1,7 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { type InventoryService, StockSchema } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
-import { auditChanges, auditOf, callerName, type Handlers, type Refusal, refuse } from "@rialto/rpc";
+import { auditChanges, auditOf, CallError, callerName, type Handlers } from "@rialto/rpc";
 import { v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
 import { stockMessage } from "../product/message.ts";
@@ -20,7 +20,7 @@ interface Parts {
 export function inventory({ database, products, stock }: Parts): Handlers<typeof InventoryService> {
   return {
     async adjustStock({ productId: givenId, delta, reason }, ctx) {
-      if (ctx.idempotencyKey === undefined) throw refuse(errors.ADJUSTMENT_KEY_REQUIRED);
+      if (ctx.idempotencyKey === undefined) throw new CallError(errors.ADJUSTMENT_KEY_REQUIRED);
       const productId = canonical(givenId);
       const answer = await once(database.sql, ctx.idempotencyKey, async (tx) => {
         const [outcome] = await applyDecisions(tx, [{ kind: "adjust", productId, delta }]);
@@ -28,7 +28,7 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
         const actor = callerName(ctx.caller);
         await insertAdjustment(tx, { id: uuid(), productId, delta, reason, actor, time: ctx.now });
         const [after] = await readStock(tx, [productId]);
-        if (after === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+        if (after === undefined) throw new CallError(errors.PRODUCT_NOT_FOUND);
         const before = { ...after, onHand: after.onHand - delta };
         const changes = auditChanges(before, after, { on_hand: ({ onHand }) => onHand });
         await recordAudit(tx, auditOf(ctx, { subject: `product:${productId}`, changes }));
@@ -58,7 +58,7 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
     async getStock({ productId }, { caller }) {
       const [[product], found] = await Promise.all([products.byIds([productId]), stock.read(productId)]);
       if (product === undefined || found === undefined || !isVisible(product, caller))
-        throw refuse(errors.PRODUCT_NOT_FOUND);
+        throw new CallError(errors.PRODUCT_NOT_FOUND);
       return { stock: stockMessage(found) };
     },
   };
@@ -79,6 +79,6 @@ function requireDone(outcome: StockOutcome | undefined): void {
   if (outcome?.kind === "REFUSED") throw refusalOf(outcome);
 }
 
-function refusalOf({ reason, productId }: Extract<StockOutcome, { kind: "REFUSED" }>): Refusal {
-  return refuse(errors[reason], productId === undefined ? {} : { metadata: { product_id: productId } });
+function refusalOf({ reason, productId }: Extract<StockOutcome, { kind: "REFUSED" }>): CallError {
+  return new CallError(errors[reason], productId === undefined ? {} : { metadata: { product_id: productId } });
 }

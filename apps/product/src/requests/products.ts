@@ -4,12 +4,12 @@ import { type AuditChange, type Database, once, recordAudit } from "@rialto/data
 import {
   auditChanges,
   auditOf,
+  CallError,
   callErrors,
   type Handlers,
   messageSize,
   pageFrom,
   pageOf,
-  refuse,
   requireAnswerFits,
 } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuid } from "uuid";
@@ -33,7 +33,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
   const { sql } = app.database;
   return {
     async createProduct({ product: given }, ctx) {
-      if (given?.price === undefined) throw refuse(callErrors.INVALID_REQUEST);
+      if (given?.price === undefined) throw new CallError(callErrors.INVALID_REQUEST);
       const { name, description, category, price, active } = given;
       const product: Product = {
         id: uuid(),
@@ -59,7 +59,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
 
     async getProduct({ id }, { caller }) {
       const [product] = await app.products.byIds([id]);
-      if (product === undefined || !isVisible(product, caller)) throw refuse(errors.PRODUCT_NOT_FOUND);
+      if (product === undefined || !isVisible(product, caller)) throw new CallError(errors.PRODUCT_NOT_FOUND);
       return { product: productMessage(product) };
     },
 
@@ -75,7 +75,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const words = searchWordsOf(request.query);
       if (words === undefined) {
         const fields = [{ field: "query", description: `must have at most ${searchWordsMax} words` }];
-        throw refuse(callErrors.INVALID_REQUEST, { fields });
+        throw new CallError(callErrors.INVALID_REQUEST, { fields });
       }
       const filter = {
         words,
@@ -99,7 +99,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const change = changeOf(request);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const before = await lockProduct(tx, request.id);
-        if (before === undefined) throw refuse(errors.PRODUCT_NOT_FOUND);
+        if (before === undefined) throw new CallError(errors.PRODUCT_NOT_FOUND);
         const after = changeProduct(before, change, ctx.now);
         await updateProduct(tx, after);
         const changes = changesOf(before, after);
@@ -131,7 +131,7 @@ function changeOf({ product, updateMask }: UpdateProductRequest): ProductChange 
   const missing = needed.filter((path) => named(path) && product?.[path] === undefined);
   if (missing.length > 0) {
     const description = "is named by update_mask and has no value";
-    throw refuse(callErrors.INVALID_REQUEST, {
+    throw new CallError(callErrors.INVALID_REQUEST, {
       fields: missing.map((path) => ({ field: `product.${path}`, description })),
     });
   }

@@ -1,6 +1,6 @@
 import { type Bulkhead, BulkheadFull, createWeightedBulkheads } from "@rialto/async";
 import { limitKeyOf } from "@rialto/http";
-import { callErrors, refuse } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 
 /** The purpose of a hash. Each has its own queue. */
 export type HashingKind = keyof typeof hashingQueues;
@@ -42,7 +42,7 @@ export function createHashingQueue({ workersMax }: { readonly workersMax: number
   return {
     run: (kind, { signal, clientAddress = "inside" }, task) =>
       bulkheads[kind].run(task, { signal, party: limitKeyOf(clientAddress) }).catch((cause: unknown) => {
-        throw cause instanceof BulkheadFull ? refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause }) : cause;
+        throw cause instanceof BulkheadFull ? new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause }) : cause;
       }),
   };
 }

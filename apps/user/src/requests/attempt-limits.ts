@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { limitKeyOf } from "@rialto/http";
-import { refuse } from "@rialto/rpc";
+import { CallError } from "@rialto/rpc";
 import type { RateLimits } from "@rialto/service";
 import { errors } from "../errors.ts";
 
@@ -94,5 +94,5 @@ export function createAttemptLimits(
 }
 
 function tooMany(resetMs: number) {
-  return refuse(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${Math.ceil(resetMs / 1000)}` } });
+  return new CallError(errors.TOO_MANY_ATTEMPTS, { metadata: { retry_after_seconds: `${Math.ceil(resetMs / 1000)}` } });
 }

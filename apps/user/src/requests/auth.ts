@@ -1,7 +1,15 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type AuthService, RevocationSchema } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
-import { accessTokenSecondsMax, callErrors, type Handlers, messageSize, pageFrom, pageOf, refuse } from "@rialto/rpc";
+import {
+  accessTokenSecondsMax,
+  CallError,
+  callErrors,
+  type Handlers,
+  messageSize,
+  pageFrom,
+  pageOf,
+} from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import { errors } from "../errors.ts";
 import type { ConfirmationStore } from "../one-time-tokens/confirmation-store.ts";
@@ -58,16 +66,16 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
       const attempt = await app.attempts.begin(email, ctx.clientAddress);
       const found = await app.users.credentialsOf(email);
       const matches = await app.passwords.verify(password, found?.passwordHash, "login", ctx);
-      if (found === undefined || !matches) throw refuse(errors.CREDENTIALS_INVALID);
+      if (found === undefined || !matches) throw new CallError(errors.CREDENTIALS_INVALID);
       const holder = { sessionId: uuidv7(), userId: found.user.id };
       const { token, hash } = app.refreshTokens.first(holder.sessionId);
       const { passwordHash } = found;
       const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash });
       // The password changed while the old one was compared, so the caller does not know the current one.
-      if (opened === "PASSWORD_CHANGED") throw refuse(errors.CREDENTIALS_INVALID);
+      if (opened === "PASSWORD_CHANGED") throw new CallError(errors.CREDENTIALS_INVALID);
       await attempt.succeeded();
       // Revealed only to callers who know the password.
-      if (opened === "DISABLED") throw refuse(errors.ACCOUNT_DISABLED);
+      if (opened === "DISABLED") throw new CallError(errors.ACCOUNT_DISABLED);
       return await answer({ ...found.user, role: opened.role }, holder, token, opened.now);
     },
 
@@ -75,7 +83,7 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
       const redeemed = await app.sessions.redeem({ token: refreshToken, hash: hashOf(refreshToken) });
       // Reads the account again, so that the new access token has its current state.
       const user = redeemed && (await app.users.byId(redeemed.userId));
-      if (redeemed === undefined || user === undefined) throw refuse(errors.REFRESH_TOKEN_INVALID);
+      if (redeemed === undefined || user === undefined) throw new CallError(errors.REFRESH_TOKEN_INVALID);
       return await answer(user, redeemed, redeemed.next, redeemed.now);
     },
 
@@ -85,7 +93,7 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
     },
 
     async logoutAll(_request, { caller }) {
-      if (caller.kind !== "user") throw refuse(callErrors.CALLER_REQUIRED);
+      if (caller.kind !== "user") throw new CallError(callErrors.CALLER_REQUIRED);
       const { userId } = caller;
       await app.database.sql.begin((tx) => endAllSessions(tx, { userId, reason: "LOGOUT_ALL" }));
       return {};

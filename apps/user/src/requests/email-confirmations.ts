@@ -3,7 +3,7 @@ import { sleep } from "@rialto/async";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { publish } from "@rialto/events";
-import { type Handlers, refuse } from "@rialto/rpc";
+import { CallError, type Handlers } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import { type ConfirmationStore, lockConfirmation, redeemConfirmation } from "../one-time-tokens/confirmation-store.ts";
 import { endResets } from "../one-time-tokens/reset-store.ts";
@@ -60,7 +60,7 @@ export function emailConfirmations(
       await sql.begin(async (tx) => {
         const confirmation = await lockConfirmation(tx, tokenHash);
         const user = confirmation && (await lockUser(tx, confirmation.userId));
-        if (confirmation === undefined || user === undefined) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
+        if (confirmation === undefined || user === undefined) throw new CallError(errors.CONFIRMATION_TOKEN_INVALID);
         const confirmed = confirmEmail(user, confirmation, now);
         if (confirmed === user) return;
         const isNew = confirmed.email !== user.email;
@@ -79,7 +79,7 @@ export function emailConfirmations(
 
     async getEmailConfirmation({ confirmationId }) {
       const found = await app.confirmations.byId(confirmationId);
-      if (found === undefined) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
+      if (found === undefined) throw new CallError(errors.CONFIRMATION_TOKEN_INVALID);
       const { userId, email, previousEmail = "" } = found;
       return { userId, email, previousEmail };
     },
@@ -87,7 +87,7 @@ export function emailConfirmations(
     async createEmailConfirmationToken({ confirmationId }) {
       const { token, hash } = newSecretToken();
       const expireTime = await app.confirmations.issueToken(confirmationId, hash);
-      if (expireTime === undefined) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
+      if (expireTime === undefined) throw new CallError(errors.CONFIRMATION_TOKEN_INVALID);
       return { token, expireTime: timestampFromDate(expireTime) };
     },
   };

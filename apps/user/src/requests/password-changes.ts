@@ -3,7 +3,7 @@ import { sleep } from "@rialto/async";
 import type { AuthService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { publish } from "@rialto/events";
-import { type CallContext, callErrors, type Handlers, refuse } from "@rialto/rpc";
+import { type CallContext, CallError, callErrors, type Handlers } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import { endAddressChange } from "../one-time-tokens/confirmation-store.ts";
 import { consumeReset, endResets, type ResetStore } from "../one-time-tokens/reset-store.ts";
@@ -51,14 +51,14 @@ export function passwordChanges(
     async changePassword({ currentPassword, newPassword }, ctx) {
       const { caller, now, traceparent } = ctx;
       const found = caller.kind === "user" ? await app.users.credentialsById(caller.userId) : undefined;
-      if (caller.kind !== "user" || found === undefined) throw refuse(callErrors.CALLER_REQUIRED);
+      if (caller.kind !== "user" || found === undefined) throw new CallError(callErrors.CALLER_REQUIRED);
       await requirePassword(app, found, currentPassword, ctx);
       const passwordHash = await app.passwords.hash(newPassword, "password-change", ctx);
       const { userId, sessionId: except } = caller;
       await sql.begin(async (tx) => {
         // Fails if another change came first: a caller who knows only the older password must not undo it.
         if (!(await replacePassword(tx, userId, { from: found.passwordHash, to: passwordHash, now })))
-          throw refuse(errors.CREDENTIALS_INVALID);
+          throw new CallError(errors.CREDENTIALS_INVALID);
         await endResets(tx, userId);
         await endAddressChange(tx, userId);
         await publish(tx, passwordPublicationOf(userId, now, traceparent));
@@ -83,7 +83,7 @@ export function passwordChanges(
     async createPasswordResetToken({ resetId }) {
       const { token, hash } = newSecretToken();
       const expireTime = await app.resets.issueToken(resetId, hash);
-      if (expireTime === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
+      if (expireTime === undefined) throw new CallError(errors.RESET_TOKEN_INVALID);
       return { token, expireTime: timestampFromDate(expireTime) };
     },
 
@@ -91,11 +91,11 @@ export function passwordChanges(
       const { now, traceparent } = ctx;
       const tokenHash = hashOf(token);
       // Checked before the expensive part. Between concurrent requests, only the update decides.
-      if (!(await app.resets.isValid(tokenHash))) throw refuse(errors.RESET_TOKEN_INVALID);
+      if (!(await app.resets.isValid(tokenHash))) throw new CallError(errors.RESET_TOKEN_INVALID);
       const passwordHash = await app.passwords.hash(newPassword, "password-change", ctx);
       await sql.begin(async (tx) => {
         const userId = await consumeReset(tx, tokenHash);
-        if (userId === undefined) throw refuse(errors.RESET_TOKEN_INVALID);
+        if (userId === undefined) throw new CallError(errors.RESET_TOKEN_INVALID);
         await setPasswordByMail(tx, userId, passwordHash, now);
         await endAddressChange(tx, userId);
         await publish(tx, passwordPublicationOf(userId, now, traceparent));
@@ -119,6 +119,6 @@ export async function requirePassword(
 ): Promise<void> {
   const attempt = await app.attempts.begin(user.email, ctx.clientAddress);
   if (!(await app.passwords.verify(given, passwordHash, "password-change", ctx)))
-    throw refuse(errors.CREDENTIALS_INVALID);
+    throw new CallError(errors.CREDENTIALS_INVALID);
   await attempt.succeeded();
 }

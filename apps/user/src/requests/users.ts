@@ -5,12 +5,12 @@ import {
   auditChanges,
   auditOf,
   type CallContext,
+  CallError,
   callErrors,
   type Handlers,
   messageSize,
   pageFrom,
   pageOf,
-  refuse,
   requireOwner,
 } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
@@ -60,7 +60,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
   async function change(ctx: CallContext, id: string, kind: "DISABLED" | "ENABLED", decide: (user: User) => User) {
     const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
       const user = await lockUser(tx, id);
-      if (user === undefined) throw refuse(errors.USER_NOT_FOUND);
+      if (user === undefined) throw new CallError(errors.USER_NOT_FOUND);
       const changed = decide(user);
       if (changed === user) return storedAnswerOf(user);
       await updateUser(tx, changed);
@@ -84,7 +84,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
   async function verifyCurrentPassword(ctx: CallContext, { id, currentPassword }: UserChangeMessage) {
     if (currentPassword === undefined || !isOwner(id.toLowerCase(), ctx.caller)) return undefined;
     const found = await app.users.credentialsById(id);
-    if (found === undefined) throw refuse(errors.USER_NOT_FOUND);
+    if (found === undefined) throw new CallError(errors.USER_NOT_FOUND);
     await requirePassword(app, found, currentPassword, ctx);
     return found.passwordHash;
   }
@@ -110,7 +110,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
     },
 
     async getUser({ id }, ctx) {
-      const notFound = refuse(errors.USER_NOT_FOUND);
+      const notFound = new CallError(errors.USER_NOT_FOUND);
       requireOwner(ctx, id.toLowerCase(), notFound);
       const user = await app.users.byId(id);
       if (user === undefined) throw notFound;
@@ -126,8 +126,8 @@ export function users(app: Parts): Handlers<typeof UserService> {
     },
 
     async updateUser({ user: values, updateMask }, ctx) {
-      if (values === undefined) throw refuse(callErrors.INVALID_REQUEST);
-      const notFound = refuse(errors.USER_NOT_FOUND);
+      if (values === undefined) throw new CallError(callErrors.INVALID_REQUEST);
+      const notFound = new CallError(errors.USER_NOT_FOUND);
       requireOwner(ctx, values.id.toLowerCase(), notFound);
       const { email, name } = values;
       const change = changeOf({ email, name, role: roleOf(values.role) }, updateMask?.paths ?? []);
@@ -140,7 +140,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
         if (needsPassword(user, change, ctx.caller)) {
           if (verifiedHash === undefined) throw currentPasswordRequired();
           // The password may have changed since it was verified.
-          if (!(await hasPasswordHash(tx, user.id, verifiedHash))) throw refuse(errors.CREDENTIALS_INVALID);
+          if (!(await hasPasswordHash(tx, user.id, verifiedHash))) throw new CallError(errors.CREDENTIALS_INVALID);
         }
         const changed = changeUser(user, change, ctx.caller, ctx.now);
         if (changed !== user) {

@@ -1,4 +1,4 @@
-import { type Caller, callErrors, type FieldViolation, refuse } from "@rialto/rpc";
+import { CallError, type Caller, callErrors, type FieldViolation } from "@rialto/rpc";
 import { errors } from "../errors.ts";
 
 export type UserRole = "CUSTOMER" | "ADMIN";
@@ -55,7 +55,7 @@ export function changeOf(values: UserChange, mask: readonly string[]): UserChang
   const fields: readonly FieldViolation[] = mask
     .filter((path) => given[path] === undefined)
     .map((path) => ({ field: `user.${path}`, description: "is named by update_mask and has no value" }));
-  if (fields.length > 0) throw refuse(callErrors.INVALID_REQUEST, { fields });
+  if (fields.length > 0) throw new CallError(callErrors.INVALID_REQUEST, { fields });
   return {
     email: mask.includes("email") ? email : undefined,
     name: mask.includes("name") ? name : undefined,
@@ -72,7 +72,7 @@ export function changeOf(values: UserChange, mask: readonly string[]): UserChang
 export function changeUser(user: User, change: UserChange, by: Caller, at: Date): User {
   const { name = user.name, role = user.role } = change;
   if (role !== user.role && !(by.kind === "user" && by.role === "ADMIN" && by.userId !== user.id)) {
-    throw refuse(errors.ROLE_CHANGE_DENIED, {
+    throw new CallError(errors.ROLE_CHANGE_DENIED, {
       fields: [{ field: "user.role", description: errors.ROLE_CHANGE_DENIED.message }],
     });
   }
@@ -98,10 +98,10 @@ export function confirmEmail(
 ): User {
   const isOwn = email.toLowerCase() === user.email.toLowerCase();
   if (isOwn && user.emailConfirmTime !== undefined) return user;
-  if (isUsed) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
+  if (isUsed) throw new CallError(errors.CONFIRMATION_TOKEN_INVALID);
   const confirmed = { ...user, emailConfirmTime: at, version: user.version + 1, updateTime: at };
   if (isOwn) return confirmed;
-  if (email !== user.pendingEmail) throw refuse(errors.CONFIRMATION_TOKEN_INVALID);
+  if (email !== user.pendingEmail) throw new CallError(errors.CONFIRMATION_TOKEN_INVALID);
   return { ...confirmed, email, pendingEmail: undefined };
 }
 
@@ -120,7 +120,7 @@ export function isOwner(userId: string, by: Caller): boolean {
 
 /** Returns the disabled account; the same object if it already was. Discards a pending address. */
 export function disableUser(user: User, by: Caller, at: Date): User {
-  if (by.kind === "user" && by.userId === user.id) throw refuse(errors.SELF_DISABLE_DENIED);
+  if (by.kind === "user" && by.userId === user.id) throw new CallError(errors.SELF_DISABLE_DENIED);
   if (user.disableTime !== undefined) return user;
   return { ...user, disableTime: at, pendingEmail: undefined, version: user.version + 1, updateTime: at };
 }
@@ -136,11 +136,11 @@ export function currentPasswordRequired() {
   const fields = [
     { field: "user.current_password", description: "is needed where the owner changes the e-mail address" },
   ];
-  return refuse(callErrors.INVALID_REQUEST, { fields });
+  return new CallError(callErrors.INVALID_REQUEST, { fields });
 }
 
 /** The error for an address that another account has. */
 export function emailTaken(field: "email" | "user.email" | undefined) {
   const fields = field === undefined ? [] : [{ field, description: "belongs to another account" }];
-  return refuse(errors.EMAIL_TAKEN, { fields });
+  return new CallError(errors.EMAIL_TAKEN, { fields });
 }

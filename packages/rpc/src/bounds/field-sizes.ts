@@ -6,7 +6,7 @@ import {
   type MapRules,
   type RepeatedRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { FieldViolation } from "../errors/errors.ts";
+import type { FieldViolation } from "../errors/error-table.ts";
 import { fieldMaskPathsMax, violationsMax } from "../limits.ts";
 
 /**

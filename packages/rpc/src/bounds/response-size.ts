@@ -7,8 +7,8 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
 import { answerBytesMax } from "../limits.ts";
 import { valueIn } from "./field-sizes.ts";
 
@@ -38,7 +38,7 @@ export function requireAnswerFits<Desc extends DescMessage, M extends MessageIni
   const bytes = messages.reduce((sum, message) => sum + bytesOf(message), 0);
   if (bytes <= answerBytesMax) return [...messages];
   const description = `asks for more than ${answerBytesMax} bytes at once: ask for fewer`;
-  throw refuse(callErrors.INVALID_REQUEST, { fields: [{ field, description, rule: "answer.bytes" }] });
+  throw new CallError(callErrors.INVALID_REQUEST, { fields: [{ field, description, rule: "answer.bytes" }] });
 }
 
 type Size = (value: unknown) => number;

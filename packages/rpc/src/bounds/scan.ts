@@ -1,4 +1,4 @@
-import type { FieldViolation } from "../errors/errors.ts";
+import type { FieldViolation } from "../errors/error-table.ts";
 import type { RequestSize } from "./request-size.ts";
 
 /** What was seen of a message before it was decoded. */

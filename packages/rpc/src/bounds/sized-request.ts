@@ -2,10 +2,11 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { type FieldViolation, type Refusal, refuse } from "../errors/errors.ts";
+import type { FieldViolation } from "../errors/error-table.ts";
+import { httpMethodsOf } from "../wire/http-errors.ts";
 import type { ByteRequest } from "../wire/http-message.ts";
-import { httpMethodsOf } from "../wire/http-refusal.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 import type { RequestSize } from "./request-size.ts";
 import { scanBinary } from "./scan-binary.ts";
@@ -27,13 +28,13 @@ export interface SizedMethod {
 export function sizedRequest(
   request: ByteRequest,
   sized: SizedMethod,
-  onRefused: (refusal: Refusal) => void,
+  onRefused: (refusal: CallError) => void,
 ): ByteRequest {
   const isGrpc = protocolOf(request.header).startsWith("grpc");
   const refused = (violation: FieldViolation): ConnectError => {
     // gRPC has a status of its own for a message that is too large. Connect's would be HTTP's 429, as if it were time that is missing.
     const code = isGrpc && violation.rule === bytesRule ? "resource_exhausted" : callErrors.INVALID_REQUEST.code;
-    const refusal = refuse({ ...callErrors.INVALID_REQUEST, code }, { fields: [violation] });
+    const refusal = new CallError({ ...callErrors.INVALID_REQUEST, code }, { fields: [violation] });
     onRefused(refusal);
     return new ConnectError(refusal.message, Code.InvalidArgument);
   };

@@ -1,5 +1,5 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
-import type { FieldViolation } from "../errors/errors.ts";
+import type { FieldViolation } from "../errors/error-table.ts";
 import { valueIn } from "./field-sizes.ts";
 
 /**

@@ -2,15 +2,14 @@ import type { Message } from "@bufbuild/protobuf";
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
-import { type CallError, callErrorOf } from "../errors/call-error.ts";
+import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { Refusal, refuse } from "../errors/errors.ts";
 import { messageBytesMax } from "../limits.ts";
 import { isSafeToRepeat } from "../server/idempotency.ts";
 import type { CallHead } from "../server/pipeline.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import type { ByteUpstream } from "../upstream/upstream.ts";
-import { callErrorFrom } from "../wire/connect-error.ts";
+import { fromConnectError } from "../wire/connect-error.ts";
 import type { Road } from "./transport.ts";
 
 /** The road to a service at one or more addresses: binary Connect over HTTP. Balancing and repeating are the upstream's. */
@@ -70,12 +69,12 @@ function transportOver(upstream: ByteUpstream, isSafe: boolean): Transport {
 function remainingMs(head: CallHead): number | undefined {
   if (head.deadline === undefined) return undefined;
   const remaining = Math.floor(+head.deadline - Date.now());
-  if (remaining <= 0) throw refuse(callErrors.DEADLINE_PASSED);
+  if (remaining <= 0) throw new CallError(callErrors.DEADLINE_PASSED);
   return remaining;
 }
 
 function wireError(error: unknown): CallError {
   const wire = ConnectError.from(error);
   // Connect wraps what the upstream throws.
-  return wire.cause instanceof Refusal ? callErrorOf(wire.cause) : callErrorFrom(wire);
+  return wire.cause instanceof CallError ? remoteError(wire.cause) : fromConnectError(wire);
 }

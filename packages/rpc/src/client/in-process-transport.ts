@@ -1,6 +1,6 @@
 import { clone, create, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { callErrorOf } from "../errors/call-error.ts";
-import { refusalOf } from "../errors/failure.ts";
+import { remoteError } from "../errors/call-error.ts";
+import { toCallError } from "../errors/to-call-error.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import type { Road } from "./transport.ts";
 
@@ -11,14 +11,14 @@ export function createLocalRoad(endpoint: () => Endpoint): Road {
       try {
         return ownAnswer(head.method, await endpoint().call.unary(head, request));
       } catch (error) {
-        throw callErrorOf(refusalOf(error));
+        throw remoteError(toCallError(error));
       }
     },
     async *stream(head, request) {
       try {
         for await (const message of endpoint().call.stream(head, request)) yield ownAnswer(head.method, message);
       } catch (error) {
-        throw callErrorOf(refusalOf(error));
+        throw remoteError(toCallError(error));
       }
     },
   };

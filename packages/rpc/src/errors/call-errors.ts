@@ -1,5 +1,5 @@
 import { ErrorReason } from "@rialto/contracts";
-import { defineErrors, type ErrorDefinition } from "./errors.ts";
+import { defineErrors, type ErrorDefinition } from "./error-table.ts";
 
 /** The reasons that any method can refuse with. */
 export const callErrors = defineErrors(ErrorReason, "type", {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { Revocations } from "../identity/revocations.ts";
 import { isReady, type Readiness, type ReadyState } from "../standard/readiness.ts";
@@ -114,7 +115,9 @@ function wholeSeconds(ms: number | undefined): number | null {
 
 async function refuseMethod(response: ServerResponse): Promise<void> {
   const allow = "GET, HEAD";
-  const json = restErrorJson(callErrors.METHOD_UNKNOWN, `This path takes ${allow}.`);
+  const json = JSON.stringify(
+    restErrorJson(new CallError(callErrors.METHOD_UNKNOWN, { message: `This path takes ${allow}.` })),
+  );
   response.writeHead(405, { allow, "content-type": "application/json", "content-length": Buffer.byteLength(json) });
   response.end(json);
 }

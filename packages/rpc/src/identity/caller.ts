@@ -1,4 +1,4 @@
-import type { Refusal } from "../errors/errors.ts";
+import type { CallError } from "../errors/call-error.ts";
 
 /** The id of an account, as a verified token gave it. */
 export type UserId = string & { readonly brand: "UserId" };
@@ -32,7 +32,7 @@ export function callerName(caller: Caller): string {
  * Lets a customer reach only what is theirs. Another's looks as if it did not exist, so `notFound` is the refusal that
  * the method gives for an unknown id. Admins and services pass: the access policy has let them in already.
  */
-export function requireOwner(ctx: { readonly caller: Caller }, ownerId: string, notFound: Refusal): void {
+export function requireOwner(ctx: { readonly caller: Caller }, ownerId: string, notFound: CallError): void {
   const { caller } = ctx;
   if (caller.kind === "service") return;
   if (caller.kind === "user" && (caller.role === "ADMIN" || caller.userId === ownerId)) return;

@@ -1,5 +1,5 @@
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
 import type { AccessPolicy } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { isPersonToken } from "./person-tokens.ts";
@@ -31,7 +31,7 @@ interface Identified {
  */
 export async function identify(headers: Headers, service: string, verifier: TokenVerifier): Promise<Identified> {
   const serviceToken = headers.get(serviceTokenHeader);
-  if (serviceToken === null) throw refuse(callErrors.GATEWAY_REQUIRED);
+  if (serviceToken === null) throw new CallError(callErrors.GATEWAY_REQUIRED);
   const { name } = await verifier.service(serviceToken, service);
   if (name !== doorName) return { caller: { kind: "service", name } };
   const address = headers.get(clientAddressHeader);
@@ -67,6 +67,6 @@ export function callerUnder(policy: AccessPolicy | undefined, { caller, isDoorIt
 
 function bearer(header: string): string {
   const token = /^bearer +([\w.~+/=-]+)$/i.exec(header)?.[1];
-  if (token === undefined) throw refuse(callErrors.TOKEN_INVALID);
+  if (token === undefined) throw new CallError(callErrors.TOKEN_INVALID);
   return token;
 }

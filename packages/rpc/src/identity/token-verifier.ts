@@ -1,6 +1,6 @@
 import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
 import { accessTokenSecondsMax, clockSkewSecondsMax, issuerSkewSecondsMax, serviceTokenSecondsMax } from "../limits.ts";
 import type { UserId } from "./caller.ts";
 import { doorName } from "./identity.ts";
@@ -53,9 +53,9 @@ export function createTokenVerifier(o: {
     async user(token, at) {
       const isPassedOn = isPersonToken(token);
       // What a gateway made for a service is good there only, and at no gateway.
-      if (isPassedOn && at === undefined) throw refuse(callErrors.TOKEN_INVALID);
+      if (isPassedOn && at === undefined) throw new CallError(callErrors.TOKEN_INVALID);
       const claims = await (isPassedOn && at !== undefined ? person(token, at) : user(token, accessTokenParty));
-      if (revocations?.has(claims.sessionId) === true) throw refuse(callErrors.SESSION_ENDED);
+      if (revocations?.has(claims.sessionId) === true) throw new CallError(callErrors.SESSION_ENDED);
       return claims;
     },
     service,
@@ -92,7 +92,7 @@ async function verifyPerson(token: string, audience: string, keys: KeyFinder): P
 function claimsOf(payload: JWTPayload): UserClaims {
   const { sub, sid, role, email_verified: emailConfirmed } = payload;
   if (sub === undefined || typeof sid !== "string" || (role !== "CUSTOMER" && role !== "ADMIN")) {
-    throw refuse(callErrors.TOKEN_INVALID);
+    throw new CallError(callErrors.TOKEN_INVALID);
   }
   // The signature makes the subject an account's id.
   const claims: UserClaims = { userId: sub as UserId, role, sessionId: sid };
@@ -113,7 +113,7 @@ async function verifyService(
   assertLifetime(payload, serviceTokenSecondsMax);
   const { iss, sub } = payload;
   // One service's key must not speak for another: the key's name is the service's.
-  if (iss === undefined || iss !== sub || iss !== kid) throw refuse(callErrors.TOKEN_INVALID);
+  if (iss === undefined || iss !== sub || iss !== kid) throw new CallError(callErrors.TOKEN_INVALID);
   return { claims: { name: iss }, expires: expiryOf(payload) };
 }
 
@@ -135,9 +135,9 @@ async function verify(
     });
     return payload;
   } catch (cause) {
-    if (cause instanceof errors.JOSEError) throw refuse(callErrors.TOKEN_INVALID, { cause });
+    if (cause instanceof errors.JOSEError) throw new CallError(callErrors.TOKEN_INVALID, { cause });
     // The keys could not be had: whether the token is good is not known.
-    throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause });
+    throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause });
   }
 }
 
@@ -147,7 +147,7 @@ async function verify(
  */
 function assertLifetime({ iat = 0, exp = 0 }: JWTPayload, secondsMax: number): void {
   const now = Date.now() / 1000;
-  if (exp - iat > secondsMax || iat > now + issuerSkewSecondsMax) throw refuse(callErrors.TOKEN_INVALID);
+  if (exp - iat > secondsMax || iat > now + issuerSkewSecondsMax) throw new CallError(callErrors.TOKEN_INVALID);
 }
 
 /** The moment, in milliseconds, from which a token is not good any more. */

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Logger } from "@rialto/telemetry";
-import type { Refusal } from "../errors/errors.ts";
+import type { CallError } from "../errors/call-error.ts";
 import { type Caller, callerName } from "../identity/caller.ts";
 
 /**
@@ -13,7 +13,7 @@ export function logCall(o: {
   /** Undefined where the call was refused before anybody knew. */
   readonly caller: Caller | undefined;
   readonly started: Date;
-  readonly refusal: Refusal | undefined;
+  readonly refusal: CallError | undefined;
 }): void {
   const line = {
     method: `${o.method.parent.typeName}/${o.method.name}`,

@@ -1,5 +1,6 @@
 import type { RenderClientError } from "@rialto/http";
 import { v7 as uuid } from "uuid";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { requestIdHeader } from "../wire/request-id.ts";
 import { restErrorJson } from "../wire/rest-error.ts";
@@ -19,7 +20,7 @@ export function renderClientErrors(o: {
     o.onRendered?.({ requestId, status });
     return {
       headers: { ...o.headers, [requestIdHeader]: requestId, "content-type": "application/json" },
-      body: restErrorJson(callErrors.INVALID_REQUEST, message),
+      body: JSON.stringify(restErrorJson(new CallError(callErrors.INVALID_REQUEST, { message }))),
     };
   };
 }

@@ -1,18 +1,18 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { raceSignal } from "@rialto/async";
+import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
-import { Refusal, refuse } from "../errors/errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";
 
 /** A call's signal and the bookkeeping that ends with the call. */
 export interface CallClock {
-  /** Aborts, with a Refusal as reason, when the caller leaves the deadline passes or `end` is called; never because the call is done. */
+  /** Aborts, with a CallError as reason, when the caller leaves the deadline passes or `end` is called; never because the call is done. */
   readonly signal: AbortSignal;
   readonly deadline: Date;
   /** Rejects with the signal's reason if that comes before the work is done. The work itself must watch the signal. */
   race<T>(work: Promise<T>): Promise<T>;
   /** Ends the call early, with a reason that its caller is told. */
-  end(reason: Refusal): void;
+  end(reason: CallError): void;
   /** Forgets timer and listeners. */
   stop(): void;
 }
@@ -32,9 +32,11 @@ export function callTimeoutMs(askedMs: number | undefined, isStream: boolean): n
 /** Starts a call's clock. */
 export function startClock(parent: AbortSignal, deadline: Date): CallClock {
   const controller = new AbortController();
-  const passed = () => controller.abort(refuse(callErrors.DEADLINE_PASSED));
+  const passed = () => controller.abort(new CallError(callErrors.DEADLINE_PASSED));
   const left = () =>
-    controller.abort(parent.reason instanceof Refusal ? parent.reason : refuse(callCanceled, { cause: parent.reason }));
+    controller.abort(
+      parent.reason instanceof CallError ? parent.reason : new CallError(callCanceled, { cause: parent.reason }),
+    );
   const timer = setTimeout(passed, Math.max(0, +deadline - Date.now()));
   if (parent.aborted) left();
   else if (+deadline <= Date.now()) passed();

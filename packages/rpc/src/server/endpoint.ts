@@ -1,7 +1,7 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { Logger } from "@rialto/telemetry";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
 import { isReady, type Readiness } from "../standard/readiness.ts";
 import { createStandardServices, isStandardPath } from "../standard/standard-services.ts";
@@ -68,12 +68,12 @@ export function createEndpoint(o: {
     call: {
       async unary(head, request) {
         const handler = unary.get(head.method);
-        if (handler === undefined) throw refuse(callErrors.METHOD_UNKNOWN);
+        if (handler === undefined) throw new CallError(callErrors.METHOD_UNKNOWN);
         return answer(parts, await admit(parts, head), handler, request);
       },
       async *stream(head, request) {
         const handler = streams.get(head.method);
-        if (handler === undefined) throw refuse(callErrors.METHOD_UNKNOWN);
+        if (handler === undefined) throw new CallError(callErrors.METHOD_UNKNOWN);
         yield* answerStream(parts, await admit(parts, head), handler, request);
       },
     },

@@ -5,8 +5,8 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { AuthService } from "@rialto/contracts";
 import type { IdempotencyKey } from "@rialto/database";
 import { limitKeyOf } from "@rialto/http";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
 import { type Caller, callerName } from "../identity/caller.ts";
 import { idempotencyKeyCharsMax } from "../limits.ts";
 
@@ -29,7 +29,7 @@ export function idempotencyKeyOf(o: {
   const key = o.headers.get(idempotencyKeyHeader);
   if (key === null || !takesKey(o.method)) return undefined;
   if (key.length > idempotencyKeyCharsMax || !/^[\x21-\x7e]+$/.test(key))
-    throw refuse(callErrors.IDEMPOTENCY_KEY_INVALID);
+    throw new CallError(callErrors.IDEMPOTENCY_KEY_INVALID);
   const method = `${o.method.parent.typeName}/${o.method.name}`;
   const fingerprintOf = (request: Message) =>
     createHmac("sha256", o.fingerprintKey)

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { listenHttp } from "@rialto/http";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { Refusal, refuse } from "../errors/errors.ts";
 import { peerStreamResets, serviceHeadBytesMax, upstreamStreamsMax } from "../limits.ts";
-import { type ByteRequest, byteErrorResponse, callProtocolOf } from "../wire/http-message.ts";
+import { callProtocolOf, errorResponse } from "../wire/error-response.ts";
+import type { ByteRequest } from "../wire/http-message.ts";
 import { renderClientErrors } from "./client-error.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
@@ -55,7 +56,7 @@ export async function listen(o: {
     close: () => {
       endpoint.closing();
       const closed = listener.close();
-      closing.abort(refuse(callErrors.TEMPORARILY_UNAVAILABLE));
+      closing.abort(new CallError(callErrors.TEMPORARILY_UNAVAILABLE));
       return closed;
     },
   };
@@ -71,8 +72,8 @@ async function answerRequest(
     const request = o.receive(req, readNodeRequest(req, res));
     await writeNodeResponse(await endpoint.fetchBytes(endingWith(request, o.closing, o.streams)), res);
   } catch (error) {
-    if (res.headersSent || !(error instanceof Refusal)) throw error;
-    await writeNodeResponse(byteErrorResponse(error, undefined, callOf(req)), res);
+    if (res.headersSent || !(error instanceof CallError)) throw error;
+    await writeNodeResponse(errorResponse(error, callOf(req)), res);
   }
 }
 

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { limitWriteTime, type WriteTimeout } from "@rialto/http";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
-import { boundedStatus } from "../wire/grpc-status.ts";
+import { boundedTrailers } from "../wire/grpc-error.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 
@@ -18,7 +18,7 @@ export function readNodeRequest(req: IncomingMessage, res: ServerResponse): Byte
     // No parser ran before, so the body is the stream itself.
     return { url, method, header, body: body as AsyncIterable<Uint8Array>, signal };
   } catch (cause) {
-    throw refuse(callErrors.INVALID_REQUEST, { cause });
+    throw new CallError(callErrors.INVALID_REQUEST, { cause });
   }
 }
 
@@ -38,14 +38,14 @@ export async function writeNodeResponse(
     if (res.destroyed) return;
     // gRPC's trailers are complete when the body has ended. An empty body is a trailers-only response: they are the head.
     if (chunk.done === true && protocolOf(response.header) === "grpc") {
-      endWithHead(res, response.status, [...response.header, ...boundedStatus(response.trailer)]);
+      endWithHead(res, response.status, [...response.header, ...boundedTrailers(response.trailer)]);
       return;
     }
     res.writeHead(response.status, Object.fromEntries(response.header));
     for (; chunk.done !== true && !res.destroyed; chunk = await chunks.next()) {
       if (!res.write(chunk.value)) await drained(res, timeout);
     }
-    const trailers = Object.fromEntries(boundedStatus(response.trailer));
+    const trailers = Object.fromEntries(boundedTrailers(response.trailer));
     if (Object.keys(trailers).length > 0) res.addTrailers(trailers);
     res.end();
   } catch (error) {

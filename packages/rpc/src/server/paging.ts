@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { type PageToken, PageTokenSchema } from "@rialto/contracts";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
 import { answerBytesMax, pageRowsDefault, pageRowsMax } from "../limits.ts";
 
 /** Says whether a text can be the sort key of a row. */
@@ -26,7 +26,7 @@ export function pageOf<const SortKeys extends readonly SortKey[]>(
   if (request.pageToken === "") return { limit, after: undefined };
   const token = decode(request.pageToken);
   if (token === undefined || !digest(token.keys, filter).equals(token.filterHash) || !areKeys(token.keys, sortKeys)) {
-    throw refuse(callErrors.PAGE_TOKEN_INVALID);
+    throw new CallError(callErrors.PAGE_TOKEN_INVALID);
   }
   return { limit, after: token.keys };
 }

@@ -1,8 +1,8 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { continueTrace, type Logger } from "@rialto/telemetry";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { type Refusal, refuse } from "../errors/errors.ts";
-import { refusalOf } from "../errors/failure.ts";
+import { toCallError } from "../errors/to-call-error.ts";
 import { accessOf, decideAccess } from "../identity/access.ts";
 import { callerUnder, identify } from "../identity/identity.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
@@ -19,7 +19,7 @@ import { assertValid } from "./validation.ts";
 //   admit:  deadline -> request id and trace -> identity -> access policy          (the head alone; no body is read before)
 //   answer: validation -> idempotency key -> handler
 //
-// Whatever is thrown on the way becomes a Refusal and one log line.
+// Whatever is thrown on the way becomes a CallError and one log line.
 
 export const traceparentHeader = "traceparent";
 
@@ -60,11 +60,11 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
     const caller = callerUnder(policy, identified);
     switch (decideAccess(policy, caller)) {
       case "authenticate":
-        throw refuse(callErrors.CALLER_REQUIRED);
+        throw new CallError(callErrors.CALLER_REQUIRED);
       case "deny":
-        throw refuse(callErrors.ACCESS_DENIED);
+        throw new CallError(callErrors.ACCESS_DENIED);
       case "unknown":
-        throw refuse(callErrors.METHOD_UNKNOWN);
+        throw new CallError(callErrors.METHOD_UNKNOWN);
       case "allow":
     }
     const context = {
@@ -83,7 +83,7 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
     return { head, clock, context };
   } catch (error) {
     clock.stop();
-    const refusal = refusalOf(error);
+    const refusal = toCallError(error);
     logCall({ log, method: head.method, caller: undefined, started: now, refusal });
     throw refusal;
   }
@@ -101,7 +101,7 @@ export async function answer(
     finish(call, undefined);
     return response;
   } catch (error) {
-    throw finish(call, refusalOf(endOf(call, error)));
+    throw finish(call, toCallError(endOf(call, error)));
   }
 }
 
@@ -112,13 +112,13 @@ export async function* answerStream(
   handler: StreamHandler,
   request: Message,
 ): AsyncGenerator<Record<string, unknown>, void> {
-  let refusal: Refusal | undefined;
+  let refusal: CallError | undefined;
   let messages: AsyncIterator<Record<string, unknown>> | undefined;
   const { caller } = call.context;
   // A stream outlasts the check of its caller's token: it ends with their session.
   const unheard =
     caller.kind === "user"
-      ? parts.verifier.onSessionEnd?.(caller.sessionId, () => call.clock.end(refuse(callErrors.SESSION_ENDED)))
+      ? parts.verifier.onSessionEnd?.(caller.sessionId, () => call.clock.end(new CallError(callErrors.SESSION_ENDED)))
       : undefined;
   try {
     messages = handler(request, contextOf(parts, call, request))[Symbol.asyncIterator]();
@@ -128,7 +128,7 @@ export async function* answerStream(
       yield next.value;
     }
   } catch (error) {
-    refusal = refusalOf(endOf(call, error));
+    refusal = toCallError(endOf(call, error));
     throw refusal;
   } finally {
     // A handler that waits for its next change is not waited for: the signal tells it.
@@ -153,7 +153,7 @@ function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): 
 }
 
 /** Ends an admitted call: its clock stops, its line is logged. Gives back what it was refused with. */
-export function finish<R extends Refusal | undefined>(call: AdmittedCall, refusal: R): R {
+export function finish<R extends CallError | undefined>(call: AdmittedCall, refusal: R): R {
   call.clock.stop();
   const { log, caller, now: started } = call.context;
   logCall({ log, method: call.head.method, caller, started, refusal });

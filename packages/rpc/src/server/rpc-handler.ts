@@ -4,23 +4,15 @@ import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { grpcStatusOk, headerGrpcStatus } from "@connectrpc/connect/protocol-grpc";
 import { requestSizeOf } from "../bounds/request-size.ts";
 import { type SizedMethod, sizedRequest } from "../bounds/sized-request.ts";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { type Refusal, refuse } from "../errors/errors.ts";
-import { refusalOf } from "../errors/failure.ts";
+import { toCallError } from "../errors/to-call-error.ts";
 import { compressionBytesMin, messageBytesMax } from "../limits.ts";
-import { connectErrorOf } from "../wire/connect-error.ts";
-import {
-  type ByteRequest,
-  type ByteResponse,
-  byteErrorResponse,
-  type CallProtocol,
-  callProtocolOf,
-  clientResponse,
-  compressions,
-  unwritable,
-  withReason,
-} from "../wire/http-message.ts";
-import { withHttpReason } from "../wire/http-refusal.ts";
+import { toConnectError } from "../wire/connect-error.ts";
+import { type CallProtocol, callProtocolOf, errorResponse } from "../wire/error-response.ts";
+import { withHttpReason } from "../wire/http-errors.ts";
+import { type ByteRequest, type ByteResponse, clientResponse } from "../wire/http-message.ts";
+import { compressions, unwritable, withReason } from "../wire/library-error.ts";
 import { versionRefusal, withPlainContentType } from "../wire/request-head.ts";
 import { requestIdHeader, requestIdOf } from "../wire/request-id.ts";
 import { boundTimeout } from "../wire/wire-protocol.ts";
@@ -32,7 +24,7 @@ interface CallState {
   readonly signal: AbortSignal;
   call: AdmittedCall | undefined;
   /** Why the message was not decoded, where its bytes alone show that it is not to be. */
-  unread: Refusal | undefined;
+  unread: CallError | undefined;
   /** Whether the message was understood, and the pipeline ends the call. */
   isAnswering: boolean;
   /** Whether the handler gave an answer, which is still to be written. */
@@ -75,9 +67,9 @@ export function createByteHandler(
     const asked = withPlainContentType(given);
     const found = handlers.get(new URL(asked.url).pathname);
     const call = callProtocolOf(asked.header);
-    if (found === undefined) return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, call);
+    if (found === undefined) return errorResponse(new CallError(callErrors.METHOD_UNKNOWN), call);
     const unknownVersion = versionRefusal(asked);
-    if (unknownVersion !== undefined) return byteErrorResponse(unknownVersion, undefined, call);
+    if (unknownVersion !== undefined) return errorResponse(unknownVersion, call);
     const { handler, sized } = found;
     const state: CallState = {
       signal: asked.signal ?? new AbortController().signal,
@@ -102,13 +94,13 @@ export function createByteHandler(
     const answered = withHttpReason(clientResponse(response), handler.method);
     if (state.call !== undefined && state.isAnswered && isError(answered, call)) {
       // The handler's answer is no message, or too large a one: its bug, of which Connect has told the caller too much.
-      const { refusal, headers } = await unwritable(answered, call);
-      return byteErrorResponse(finish(state.call, refusal), headers, call);
+      const { error, headers } = await unwritable(answered, call);
+      return errorResponse(finish(state.call, error), call, headers);
     }
     if (state.call === undefined || state.isAnswering) return answered;
     // Let in, but its message could not be read: Connect has answered, without a reason.
-    const { response: told, refusal } = await withReason(answered, call, state.unread);
-    finish(state.call, refusal);
+    const { response: told, error } = await withReason(answered, call, state.unread);
+    finish(state.call, error);
     return told;
   };
 }
@@ -132,7 +124,7 @@ async function letIn(parts: EndpointParts, context: HandlerContext): Promise<voi
       deadline: timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs),
     });
   } catch (error) {
-    throw connectErrorOf(refusalOf(error));
+    throw toConnectError(toCallError(error));
   }
 }
 
@@ -156,7 +148,7 @@ function unaryOf(parts: EndpointParts, handler: UnaryHandler) {
       stateOf(context).isAnswered = true;
       return response;
     } catch (error) {
-      throw connectErrorOf(refusalOf(error));
+      throw toConnectError(toCallError(error));
     }
   };
 }
@@ -166,7 +158,7 @@ function streamOf(parts: EndpointParts, handler: StreamHandler) {
     try {
       yield* answerStream(parts, callOf(context), handler, request);
     } catch (error) {
-      throw connectErrorOf(refusalOf(error));
+      throw toConnectError(toCallError(error));
     }
   };
 }

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { ConnectError } from "@connectrpc/connect";
 import { type BodyPace, createRequestMemory, limitKeyOf, type Received, receiveBody } from "@rialto/http";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { type ErrorDefinition, refuse } from "../errors/errors.ts";
+import type { ErrorDefinition } from "../errors/error-table.ts";
 import { bodyPaceMin, replayBufferBytesMax, serviceRequestBytesMax } from "../limits.ts";
 import { isStandardPath } from "../standard/standard-services.ts";
-import { connectErrorOf } from "../wire/connect-error.ts";
+import { toConnectError } from "../wire/connect-error.ts";
 import type { ByteRequest } from "../wire/http-message.ts";
 
 /** How the bodies of requests to a service may arrive. */
@@ -55,7 +56,7 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
 /** As Connect says it, which reads the body: anything else it would take for a defect. */
 function connectErrorFor(kind: Exclude<Received["kind"], "whole">): ConnectError {
   const say = (definition: ErrorDefinition, message = definition.message) =>
-    connectErrorOf(refuse({ ...definition, message }));
+    toConnectError(new CallError(definition, { message }));
   switch (kind) {
     case "too-large":
       return say(callErrors.INVALID_REQUEST, `The body is larger than ${replayBufferBytesMax} bytes.`);

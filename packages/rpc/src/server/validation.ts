@@ -4,8 +4,9 @@ import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { file_rialto_type_v1_rules } from "@rialto/contracts";
 import { oversizedFields } from "../bounds/field-sizes.ts";
 import { unstorableTexts } from "../bounds/storable-text.ts";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { type FieldViolation, refuse } from "../errors/errors.ts";
+import type { FieldViolation } from "../errors/error-table.ts";
 
 // One for the process: it compiles a message's rules once and keeps them.
 const validator = createValidator({ registry: createRegistry(file_rialto_type_v1_rules) });
@@ -27,5 +28,5 @@ function violationOf({ field, message, ruleId }: Violation): FieldViolation {
 }
 
 function requireNone(fields: readonly FieldViolation[]): void {
-  if (fields.length > 0) throw refuse(callErrors.INVALID_REQUEST, { fields });
+  if (fields.length > 0) throw new CallError(callErrors.INVALID_REQUEST, { fields });
 }

@@ -2,19 +2,14 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { health, reflection, reflectionAlpha } from "@rialto/contracts/grpc";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { refuse } from "../errors/errors.ts";
-import { refusalOf } from "../errors/failure.ts";
+import { toCallError } from "../errors/to-call-error.ts";
 import { reflectionQuestionsMax, standardMessageBytesMax, streamTimeoutMsMax } from "../limits.ts";
-import { connectErrorOf } from "../wire/connect-error.ts";
-import {
-  type ByteRequest,
-  type ByteResponse,
-  byteErrorResponse,
-  callProtocolOf,
-  clientResponse,
-} from "../wire/http-message.ts";
-import { withHttpReason } from "../wire/http-refusal.ts";
+import { toConnectError } from "../wire/connect-error.ts";
+import { callProtocolOf, errorResponse } from "../wire/error-response.ts";
+import { withHttpReason } from "../wire/http-errors.ts";
+import { type ByteRequest, type ByteResponse, clientResponse } from "../wire/http-message.ts";
 import { versionRefusal, withPlainContentType } from "../wire/request-head.ts";
 import { boundTimeout } from "../wire/wire-protocol.ts";
 import { createHealth, type HealthOf } from "./grpc-health.ts";
@@ -70,10 +65,9 @@ export function createStandardServices(o: {
     const request = withPlainContentType(given);
     const handler = handlers.get(new URL(request.url).pathname);
     if (handler === undefined)
-      return byteErrorResponse(refuse(callErrors.METHOD_UNKNOWN), undefined, callProtocolOf(request.header));
+      return errorResponse(new CallError(callErrors.METHOD_UNKNOWN), callProtocolOf(request.header));
     const unknownVersion = versionRefusal(request);
-    if (unknownVersion !== undefined)
-      return byteErrorResponse(unknownVersion, undefined, callProtocolOf(request.header));
+    if (unknownVersion !== undefined) return errorResponse(unknownVersion, callProtocolOf(request.header));
     boundTimeout(request.header);
     const response = await handler({
       // Reflection answers while it is asked. Who asks over HTTP/1.1 asks all first, and is answered as well.
@@ -114,10 +108,10 @@ function addReflection(
 
 async function allowed(asked: number, countQuestion: () => Promise<void>): Promise<void> {
   try {
-    if (asked > reflectionQuestionsMax) throw refuse(callErrors.RATE_LIMITED);
+    if (asked > reflectionQuestionsMax) throw new CallError(callErrors.RATE_LIMITED);
     await countQuestion();
   } catch (error) {
-    throw connectErrorOf(refusalOf(error));
+    throw toConnectError(toCallError(error));
   }
 }
 

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { Refusal } from "../errors/errors.ts";
 import { answerMarginMs, silenceMsMin } from "../limits.ts";
 import type { CallClock } from "../server/deadline.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
@@ -83,7 +83,7 @@ function isTooLarge(error: unknown): boolean {
 }
 
 function isDeadline({ signal }: CallClock): boolean {
-  return signal.reason instanceof Refusal && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
+  return signal.reason instanceof CallError && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
 }
 
 /** The request as it is sent to a replica: to its address, with what is left of the time. */

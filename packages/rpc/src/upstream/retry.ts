@@ -1,5 +1,5 @@
 import { type BackoffOptions, BulkheadFull } from "@rialto/async";
-import { Refusal } from "../errors/errors.ts";
+import { CallError } from "../errors/call-error.ts";
 import { retryDelayMsBase, retryDelayMsMax } from "../limits.ts";
 import { causesOf, isOwnFailure, LostWithSession, StreamRefused } from "./response-failure.ts";
 
@@ -46,7 +46,7 @@ export class Silent extends Error {
 /** How a replica failed; undefined where it is not the replica's doing, or was counted already: a request or an answer that we do not take. */
 export function failureClassOf(error: unknown): FailureClass | undefined {
   if (error instanceof Silent) return "silent";
-  if (error instanceof Refusal || error instanceof BulkheadFull || error instanceof StreamRefused) return undefined;
+  if (error instanceof CallError || error instanceof BulkheadFull || error instanceof StreamRefused) return undefined;
   if (isOwnFailure(error)) return undefined;
   if (error instanceof LostWithSession) return error.isFirst ? "reset" : undefined;
   for (const reason of causesOf(error)) {

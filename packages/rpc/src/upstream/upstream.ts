@@ -1,6 +1,6 @@
 import { backoffMs, sleep } from "@rialto/async";
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { Refusal, refuse } from "../errors/errors.ts";
 import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
 import { type CallClock, callTimeoutMs, startClock } from "../server/deadline.ts";
 import type { Endpoint } from "../server/endpoint.ts";
@@ -28,7 +28,7 @@ export interface FetchOptions {
 export interface ByteUpstream {
   /**
    * Passes a request on, in whichever protocol it is, and gives the answer, whatever its status. Its body is read first, inside the deadline: who
-   * sends theirs slowly, or only half of it, takes up nothing behind, and what that reading throws is thrown as it is. Throws a `Refusal` where
+   * sends theirs slowly, or only half of it, takes up nothing behind, and what that reading throws is thrown as it is. Throws a `CallError` where
    * there is no answer: no replica could be reached, or the deadline of the request's time-out header passed.
    */
   fetch(request: ByteRequest, o: FetchOptions): Promise<ByteResponse>;
@@ -107,7 +107,7 @@ function nextOf(
 /** How long the caller waits, by its header. */
 function timeoutOf(header: Headers, isStream: boolean): number {
   const asked = askedTimeoutMs(header);
-  if (Number.isNaN(asked)) throw refuse(callErrors.INVALID_REQUEST);
+  if (Number.isNaN(asked)) throw new CallError(callErrors.INVALID_REQUEST);
   return callTimeoutMs(asked, isStream);
 }
 
@@ -165,10 +165,10 @@ function mayRepeat(outcome: Outcome, isSafe: boolean): boolean {
 function answerOf(outcome: Outcome, clock: CallClock): ByteResponse {
   if (outcome.kind === "ANSWER") return outcome.response;
   if (clock.signal.aborted) throw clock.signal.reason;
-  if (outcome.cause instanceof Refusal) throw outcome.cause;
+  if (outcome.cause instanceof CallError) throw outcome.cause;
   const body = brokenBodyIn(outcome.cause);
   if (body !== undefined) throw body.cause;
   // Whoever asks again would break it again, so it is no outage.
-  if (isOwnFailure(outcome.cause)) throw refuse(callErrors.INTERNAL_ERROR, { cause: outcome.cause });
-  throw refuse(callErrors.TEMPORARILY_UNAVAILABLE, { cause: outcome.cause });
+  if (isOwnFailure(outcome.cause)) throw new CallError(callErrors.INTERNAL_ERROR, { cause: outcome.cause });
+  throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause: outcome.cause });
 }

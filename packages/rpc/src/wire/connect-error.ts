@@ -1,58 +1,90 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { codeFromString, codeToString } from "@connectrpc/connect/protocol-connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import {
+  codeFromString,
+  codeToString,
+  endStreamFlag,
+  endStreamToJson,
+  errorFromJson,
+  errorToJson,
+} from "@connectrpc/connect/protocol-connect";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
-import { CallError } from "../errors/call-error.ts";
+import { CallError, type HttpErrorDetails } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
-import type { ErrorCode, ErrorDefinition, FieldViolation, Refusal } from "../errors/errors.ts";
+import { type ErrorCode, isErrorCode } from "../errors/codes.ts";
+import type { ErrorDefinition } from "../errors/error-table.ts";
+import { errorDetails, errorDomain, fieldViolationOf } from "./error-details.ts";
 
-/** Stands in ErrorInfo.domain of every error. */
-const errorDomain = "rialto";
+/** The error of Connect's library, which writes it in the protocol of the call. */
+export function toConnectError(error: CallError): ConnectError {
+  const connectError = new ConnectError(error.message, codeFromString(error.code) ?? Code.Internal);
+  for (const { desc, value } of errorDetails(error)) connectError.details.push({ desc, value });
+  const seconds = error.metadata.retry_after_seconds;
+  // HTTP has a header for it, which clients and proxies heed without knowing our reasons.
+  if (seconds !== undefined) connectError.metadata.set("retry-after", seconds);
+  return connectError;
+}
 
-/** A refusal as it goes over the wire: its code, with ErrorInfo and, where fields are named, BadRequest. */
-export function connectErrorOf(refusal: Refusal): ConnectError {
-  const error = new ConnectError(refusal.message, codeFromString(refusal.code) ?? Code.Internal);
-  if (refusal.reason !== "") {
-    const { reason, metadata } = refusal;
-    error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: errorDomain, metadata } });
-    // HTTP has a header for it, which clients and proxies heed without knowing our reasons.
-    if (metadata.retry_after_seconds !== undefined) error.metadata.set("retry-after", metadata.retry_after_seconds);
+/** The JSON of a failed unary call: https://connectrpc.com/docs/protocol#error-end-stream. */
+export function connectErrorJson(error: CallError): JsonObject {
+  return errorToJson(toConnectError(error), undefined);
+}
+
+/** The last envelope of a stream that failed. */
+export function connectEndOfStream(error: CallError): Uint8Array {
+  const end = endStreamToJson(new Headers(), toConnectError(error), undefined);
+  return encodeEnvelope(endStreamFlag, Buffer.from(JSON.stringify(end)));
+}
+
+/** The error that a client throws. Texts of the transport do not get into its message. */
+export function fromConnectError(error: ConnectError): CallError {
+  const code = codeToString(error.code) as ErrorCode; // Connect's own names of its codes.
+  const known = knownDetails(error);
+  if (known === undefined) return transportError(code, error);
+  return new CallError({ code, message: error.rawMessage, reason: known.reason }, { ...known, remote: true });
+}
+
+/**
+ * Reads the JSON of a failed unary call, to say the same in another protocol. JSON that is not an error's becomes TEMPORARILY_UNAVAILABLE where the
+ * status is 503, else INTERNAL_ERROR.
+ */
+export function fromConnectErrorJson(json: JsonValue | undefined, status: number, http: HttpErrorDetails): CallError {
+  if (typeof json === "object" && json !== null && "code" in json && isErrorCode(json.code)) {
+    const { code } = json;
+    const error = errorOrUndefined(json);
+    if (error !== undefined) {
+      const { reason = "", ...details } = knownDetails(error) ?? {};
+      return new CallError({ code, message: error.rawMessage, reason }, { ...details, http, remote: true });
+    }
   }
-  if (refusal.fields.length > 0) {
-    const fieldViolations = refusal.fields.map(({ field, description, rule = "" }) => ({
-      field,
-      description: rule === "" ? description : `${description} [${rule}]`,
-      reason: rule.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_"),
-    }));
-    error.details.push({ desc: BadRequestSchema, value: { fieldViolations } });
+  const definition = status === 503 ? callErrors.TEMPORARILY_UNAVAILABLE : callErrors.INTERNAL_ERROR;
+  return new CallError(definition, { http });
+}
+
+function errorOrUndefined(json: JsonValue): ConnectError | undefined {
+  try {
+    return errorFromJson(json, undefined, new ConnectError("not the JSON of an error"));
+  } catch {
+    return undefined;
   }
-  return error;
 }
 
-/** What came over the wire, as a client throws it. Nothing of the transport stays in the text. */
-export function callErrorFrom(error: ConnectError): CallError {
-  const info = error.findDetails(ErrorInfoSchema).find((detail) => detail.domain === errorDomain);
-  const code: ErrorCode = codeToString(error.code) as ErrorCode; // Connect's own names of its codes.
-  if (info === undefined) return callErrorOfRoad(code, error);
-  const fields = error.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations.map(fieldOf));
-  return new CallError({ message: error.rawMessage, code, reason: info.reason, metadata: info.metadata, fields });
+/** The details that a callee wrote; undefined where the error is not from its pipeline. */
+function knownDetails(error: ConnectError): Pick<CallError, "reason" | "metadata" | "fields"> | undefined {
+  const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === errorDomain);
+  if (info === undefined) return undefined;
+  const fields = error.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations.map(fieldViolationOf));
+  return { reason: info.reason, metadata: info.metadata, fields };
 }
 
-function fieldOf(violation: { field: string; description: string }): FieldViolation {
-  const parts = /^(.*) \[([^\]]+)\]$/s.exec(violation.description);
-  const [, description, rule] = parts ?? [];
-  if (description === undefined || rule === undefined) {
-    return { field: violation.field, description: violation.description };
-  }
-  return { field: violation.field, description, rule };
+/** The error of a call that failed before the callee's pipeline: the reason and the message are those that the callee gives for the same code. */
+function transportError(code: ErrorCode, cause: ConnectError): CallError {
+  const { message, reason } = transportErrors[code] ?? callErrors.INTERNAL_ERROR;
+  return new CallError({ code, message, reason }, { remote: true, cause });
 }
 
-/** A call that failed before the callee's pipeline could say why: the caller is told what the callee would have said. */
-function callErrorOfRoad(code: ErrorCode, cause: ConnectError): CallError {
-  const { message, reason } = roadDefinitions[code] ?? callErrors.INTERNAL_ERROR;
-  return new CallError({ message, code, reason, cause });
-}
-
-const roadDefinitions: Readonly<Partial<Record<ErrorCode, ErrorDefinition>>> = {
+const transportErrors: Readonly<Partial<Record<ErrorCode, ErrorDefinition>>> = {
   canceled: callCanceled,
   deadline_exceeded: callErrors.DEADLINE_PASSED,
   unavailable: callErrors.TEMPORARILY_UNAVAILABLE,

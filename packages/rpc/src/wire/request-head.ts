@@ -1,5 +1,5 @@
+import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { type Refusal, refuse } from "../errors/errors.ts";
 import type { ByteRequest } from "./http-message.ts";
 import { protocolOf } from "./wire-protocol.ts";
 
@@ -10,14 +10,14 @@ const versionParameter = "connect";
  * Why a call cannot be understood by its head alone: it says a version of the Connect protocol that is not 1. One that says none is taken, as people
  * write them by hand.
  */
-export function versionRefusal({ method, url, header }: ByteRequest): Refusal | undefined {
+export function versionRefusal({ method, url, header }: ByteRequest): CallError | undefined {
   if (protocolOf(header).startsWith("grpc")) return undefined;
   const isGet = method === "GET";
   const given = isGet ? new URL(url).searchParams.get(versionParameter) : header.get(versionHeader);
   const known = isGet ? "v1" : "1";
   if (given === null || given === known) return undefined;
   const field = isGet ? versionParameter : versionHeader;
-  return refuse(callErrors.INVALID_REQUEST, { fields: [{ field, description: `must be ${known}` }] });
+  return new CallError(callErrors.INVALID_REQUEST, { fields: [{ field, description: `must be ${known}` }] });
 }
 
 /** The same request with a content type of gRPC that Connect knows: what follows it (`;charset=utf-8`) changes nothing, and is no reason to refuse it. */

@@ -1,8 +1,14 @@
-import { codeFromString } from "@connectrpc/connect/protocol-connect";
-import type { ErrorDefinition } from "../errors/errors.ts";
+import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import type { CallError } from "../errors/call-error.ts";
+import { codes } from "../errors/codes.ts";
+import { errorDetails } from "./error-details.ts";
 
-/** An error as REST says it, google.rpc.Status in JSON: for what is refused before a method is known, so that nobody knows how its caller speaks. */
-export function restErrorJson({ reason, code }: ErrorDefinition, message: string): string {
-  const info = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason, domain: "rialto", metadata: {} };
-  return JSON.stringify({ code: codeFromString(code), message, details: [info] });
+/** An error of the REST API: google.rpc.Status in JSON. Also for requests that are refused before their protocol is known. */
+export function restErrorJson(error: CallError): JsonObject {
+  const details = errorDetails(error).map(({ desc, value }): JsonObject => {
+    // The details are messages, not well-known types: their JSON is an object.
+    const json = toJson(desc, value) as JsonObject;
+    return { "@type": `type.googleapis.com/${desc.typeName}`, ...json };
+  });
+  return { code: codes[error.code].number, message: error.message, details };
 }

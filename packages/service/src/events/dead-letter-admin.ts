@@ -19,12 +19,12 @@ import {
 import {
   auditOf,
   type CallContext,
+  CallError,
   callerName,
   messageSize,
   pageFrom,
   pageOf,
   type Route,
-  refuse,
   serve,
 } from "@rialto/rpc";
 import { eventErrors } from "./errors.ts";
@@ -76,7 +76,7 @@ export function deadLetterRoute({
     async getDeadLetter(key) {
       await known(key.subscription);
       const letter = await readDeadLetter(sql, key);
-      if (letter === undefined) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+      if (letter === undefined) throw new CallError(eventErrors.DEAD_LETTER_NOT_FOUND);
       return { deadLetter: messageOf(letter) };
     },
 
@@ -84,7 +84,7 @@ export function deadLetterRoute({
       await known(subscription);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const retried = await retryDeadLetters(tx, { subscription, eventId });
-        if (retried === 0) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+        if (retried === 0) throw new CallError(eventErrors.DEAD_LETTER_NOT_FOUND);
         await audit(tx, ctx, `dead-letter:${subscription}/${eventId}`, "RETRY");
         return {};
       });
@@ -110,7 +110,7 @@ export function deadLetterRoute({
       const ordered = subscriptions.some(({ name, ordered }) => name === subscription && ordered);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const discarded = await discardDeadLetter(tx, { subscription, eventId, ordered });
-        if (!discarded) throw refuse(eventErrors.DEAD_LETTER_NOT_FOUND);
+        if (!discarded) throw new CallError(eventErrors.DEAD_LETTER_NOT_FOUND);
         await audit(tx, ctx, `dead-letter:${subscription}/${eventId}`, "DISCARDED");
         return {};
       });
@@ -125,7 +125,7 @@ export function deadLetterRoute({
 async function requireKnown(sql: Sql, subscriptions: readonly Subscription[], name: string): Promise<void> {
   if (subscriptions.some((subscription) => subscription.name === name)) return;
   const [kept] = await sql`select 1 as kept from inbox_pending where subscription = ${name} limit 1`;
-  if (kept === undefined) throw refuse(eventErrors.SUBSCRIPTION_NOT_FOUND);
+  if (kept === undefined) throw new CallError(eventErrors.SUBSCRIPTION_NOT_FOUND);
 }
 
 function messageOf(letter: DeadLetter): MessageInitShape<typeof DeadLetterSchema> {

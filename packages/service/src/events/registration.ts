@@ -3,7 +3,7 @@ import { backoffMs, sleep } from "@rialto/async";
 import { RegistrationService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { openDeliverySince, registerSubscription, type Subscription } from "@rialto/events";
-import { callErrors, isUnavailable, type Route, refuse, serve, workOrigin } from "@rialto/rpc";
+import { CallError, callErrors, isUnavailable, type Route, serve, workOrigin } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { ClientFactory } from "../clients.ts";
 import { type ServiceName, serviceNames } from "../service-name.ts";
@@ -89,7 +89,7 @@ export function registrationRoute(publisher: ServiceName, database: Database): R
       const foreign = topics.findIndex((topic) => publisherOf(topic) !== publisher);
       if (foreign >= 0) {
         const description = `is no topic of ${publisher}, whose topics begin with "${publisher}."`;
-        throw refuse(callErrors.INVALID_REQUEST, { fields: [{ field: `topics[${foreign}]`, description }] });
+        throw new CallError(callErrors.INVALID_REQUEST, { fields: [{ field: `topics[${foreign}]`, description }] });
       }
       await registerSubscription(database.sql, subscription, topics);
       return {};

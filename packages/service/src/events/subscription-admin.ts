@@ -21,7 +21,7 @@ import {
   type Subscription,
   subscriberFigures,
 } from "@rialto/events";
-import { auditOf, type CallContext, callerName, type Route, refuse, serve } from "@rialto/rpc";
+import { auditOf, type CallContext, CallError, callerName, type Route, serve } from "@rialto/rpc";
 import type { ServiceName } from "../service-name.ts";
 import { eventErrors } from "./errors.ts";
 
@@ -59,7 +59,7 @@ export function subscriptionRoute(parts: SubscriptionParts): Route {
     o: { readonly name: string; readonly what: string; readonly paused: boolean; work(tx: Transaction): Promise<void> },
   ) {
     const { idempotencyKey, caller, log } = ctx;
-    if (!isRun(o.name)) throw refuse(eventErrors.SUBSCRIPTION_NOT_FOUND);
+    if (!isRun(o.name)) throw new CallError(eventErrors.SUBSCRIPTION_NOT_FOUND);
     const answer = await once(sql, idempotencyKey, async (tx) => {
       const before = await isPaused(tx, o.name);
       await o.work(tx);
@@ -97,10 +97,10 @@ export function subscriptionRoute(parts: SubscriptionParts): Route {
     async removeSubscription({ name }, ctx) {
       const { idempotencyKey, caller, log } = ctx;
       const answer = await once(sql, idempotencyKey, async (tx) => {
-        if (isRun(name) && !(await isPaused(tx, name))) throw refuse(eventErrors.SUBSCRIPTION_IN_USE);
+        if (isRun(name) && !(await isPaused(tx, name))) throw new CallError(eventErrors.SUBSCRIPTION_IN_USE);
         const unregistered = publishes && (await removeRegistration(tx, name));
         const forgotten = subscribes && (await removeFromInbox(tx, name));
-        if (!unregistered && !forgotten) throw refuse(eventErrors.SUBSCRIPTION_NOT_FOUND);
+        if (!unregistered && !forgotten) throw new CallError(eventErrors.SUBSCRIPTION_NOT_FOUND);
         const removed = [...(unregistered ? ["registration"] : []), ...(forgotten ? ["inbox"] : [])];
         await audit(
           tx,

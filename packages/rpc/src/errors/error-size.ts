@@ -1,5 +1,5 @@
-import { refusalDetailBytesMax, refusalMessageBytesMax, refusalTextBytesMax, violationsMax } from "../limits.ts";
-import type { FieldViolation } from "./errors.ts";
+import { errorDetailBytesMax, errorMessageBytesMax, errorTextBytesMax, violationsMax } from "../limits.ts";
+import type { FieldViolation } from "./error-table.ts";
 
 /** What a refusal says beside its code and reason. */
 interface RefusalText {
@@ -12,11 +12,11 @@ interface RefusalText {
  * What a refusal says, within its bounds: at most 20 violations and 2,688 bytes of details, texts cut and on one line, however much of the request stands in
  * them. `violations_omitted` in the metadata says how many violations were left out.
  */
-export function withinRefusalSize({ message, fields, metadata }: RefusalText): RefusalText {
+export function withinErrorSize({ message, fields, metadata }: RefusalText): RefusalText {
   const facts: [string, string][] = [];
-  let left = refusalDetailBytesMax - omittedBytes;
+  let left = errorDetailBytesMax - omittedBytes;
   for (const [name, value] of Object.entries(metadata)) {
-    const fact: [string, string] = [cut(name, refusalTextBytesMax), cut(value, refusalTextBytesMax)];
+    const fact: [string, string] = [cut(name, errorTextBytesMax), cut(value, errorTextBytesMax)];
     const bytes = bytesOf(fact[0]) + bytesOf(fact[1]);
     if (bytes > left) break;
     left -= bytes;
@@ -33,14 +33,14 @@ export function withinRefusalSize({ message, fields, metadata }: RefusalText): R
   }
   const omitted = fields.length - kept.length;
   if (omitted > 0) facts.push(["violations_omitted", `${omitted}`]);
-  return { message: cut(message, refusalMessageBytesMax), fields: kept, metadata: Object.fromEntries(facts) };
+  return { message: cut(message, errorMessageBytesMax), fields: kept, metadata: Object.fromEntries(facts) };
 }
 
 function shortened({ field, description, rule }: FieldViolation): FieldViolation {
   return {
-    field: cut(field, refusalTextBytesMax),
-    description: cut(description, refusalTextBytesMax),
-    ...(rule === undefined ? {} : { rule: cut(rule, refusalTextBytesMax) }),
+    field: cut(field, errorTextBytesMax),
+    description: cut(description, errorTextBytesMax),
+    ...(rule === undefined ? {} : { rule: cut(rule, errorTextBytesMax) }),
   };
 }
 

@@ -1,6 +1,7 @@
-import type { ErrorCode } from "@rialto/rpc";
+/** The codes of Connect, as its JSON names them. */
+export type ErrorCode = keyof typeof codes;
 
-/** Connect's codes: the number that google.rpc.Status carries and the HTTP status that Connect's table gives. */
+/** The number of each code in google.rpc.Status, and its HTTP status (https://connectrpc.com/docs/protocol#error-codes). */
 export const codes = {
   canceled: { number: 1, httpStatus: 499 },
   unknown: { number: 2, httpStatus: 500 },
@@ -18,15 +19,15 @@ export const codes = {
   unavailable: { number: 14, httpStatus: 503 },
   data_loss: { number: 15, httpStatus: 500 },
   unauthenticated: { number: 16, httpStatus: 401 },
-} as const satisfies Readonly<Record<ErrorCode, { readonly number: number; readonly httpStatus: number }>>;
+} as const satisfies Readonly<Record<string, { readonly number: number; readonly httpStatus: number }>>;
 
-/** True for the name of a code, as Connect writes it in its JSON. */
-export function isCode(name: unknown): name is ErrorCode {
+/** True for the name of a code. */
+export function isErrorCode(name: unknown): name is ErrorCode {
   return typeof name === "string" && Object.hasOwn(codes, name);
 }
 
-/** The code with this number, as gRPC and google.rpc.Status count them. */
-export function codeOfNumber(number: number): ErrorCode {
-  const name = Object.keys(codes).find((code) => isCode(code) && codes[code].number === number);
-  return isCode(name) ? name : "unknown";
+/** The code with this number; `unknown` where there is none. */
+export function errorCodeOf(number: number): ErrorCode {
+  const name = Object.keys(codes).find((code) => isErrorCode(code) && codes[code].number === number);
+  return isErrorCode(name) ? name : "unknown";
 }

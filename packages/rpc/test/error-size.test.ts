@@ -2,10 +2,10 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CallError } from "../src/errors/call-error.ts";
 import { callErrors } from "../src/errors/call-errors.ts";
-import { refuse } from "../src/errors/errors.ts";
-import { connectErrorOf } from "../src/wire/connect-error.ts";
-import { byteErrorResponse } from "../src/wire/http-message.ts";
+import { toConnectError } from "../src/wire/connect-error.ts";
+import { errorResponse } from "../src/wire/error-response.ts";
 import { textOf } from "./roads.ts";
 
 const anything = fc.oneof(
@@ -21,7 +21,7 @@ describe("a refusal", () => {
       description: "must be a UUID",
       rule: "string.uuid",
     }));
-    const refusal = refuse(callErrors.INVALID_REQUEST, { fields });
+    const refusal = new CallError(callErrors.INVALID_REQUEST, { fields });
     expect(refusal.fields).toEqual(fields.slice(0, 20));
     expect(refusal.metadata).toEqual({ violations_omitted: "9980" });
   });
@@ -31,7 +31,7 @@ describe("a refusal", () => {
       fields: [{ field: "a.b[0]", description: "Größe „5“", rule: "x" }],
       metadata: { product_id: "1" },
     };
-    expect(refuse(callErrors.INVALID_REQUEST, detail)).toMatchObject(detail);
+    expect(new CallError(callErrors.INVALID_REQUEST, detail)).toMatchObject(detail);
   });
 
   it("stays in its bounds whatever stands in it: details within 3 KiB in binary, and no answer past 7 KiB", async () => {
@@ -41,8 +41,8 @@ describe("a refusal", () => {
         fc.dictionary(anything, anything, { maxKeys: 5 }),
         anything,
         async (fields, metadata, message) => {
-          const refusal = refuse({ ...callErrors.INVALID_REQUEST, message }, { fields, metadata });
-          const details = connectErrorOf(refusal).details.map((detail) => {
+          const refusal = new CallError({ ...callErrors.INVALID_REQUEST, message }, { fields, metadata });
+          const details = toConnectError(refusal).details.map((detail) => {
             if (!("desc" in detail)) throw new Error("a detail that came over the wire");
             return detail.desc === ErrorInfoSchema
               ? toBinary(ErrorInfoSchema, create(ErrorInfoSchema, detail.value))
@@ -55,7 +55,7 @@ describe("a refusal", () => {
             ["grpc", "application/grpc"],
             ["grpc-web", "application/grpc-web"],
           ] as const) {
-            const answer = byteErrorResponse(refusal, undefined, { protocol, contentType });
+            const answer = errorResponse(refusal, { protocol, contentType });
             const body = Buffer.byteLength(await textOf(answer));
             const head = [...answer.header, ...answer.trailer].reduce(
               (sum, [name, value]) => sum + name.length + value.length + 4,

@@ -1,23 +1,4 @@
-import { withinRefusalSize } from "./refusal-size.ts";
-
-/** Connect's codes, as they stand in JSON. */
-export type ErrorCode =
-  | "canceled"
-  | "unknown"
-  | "invalid_argument"
-  | "deadline_exceeded"
-  | "not_found"
-  | "already_exists"
-  | "permission_denied"
-  | "resource_exhausted"
-  | "failed_precondition"
-  | "aborted"
-  | "out_of_range"
-  | "unimplemented"
-  | "internal"
-  | "unavailable"
-  | "data_loss"
-  | "unauthenticated";
+import type { ErrorCode } from "./codes.ts";
 
 /** What a service's table says of one reason. */
 export interface ErrorRow {
@@ -51,7 +32,7 @@ export type ErrorTable<R extends string = string> = { readonly [K in R]: ErrorDe
  * that the contract cannot promise what the service does not know.
  *
  *     export const errors = defineErrors(OrderErrorReason, "order", { ORDER_NOT_FOUND: { code: "not_found", ... }, ... });
- *     throw refuse(errors.ORDER_NOT_FOUND);
+ *     throw new CallError(errors.ORDER_NOT_FOUND);
  */
 export function defineErrors<E extends object>(
   reasons: E,
@@ -77,44 +58,6 @@ export interface FieldViolation {
   readonly description: string;
   /** The rule that was broken, where a rule of the contract was: `int32.gte`. */
   readonly rule?: string;
-}
-
-/** What a refusal can say beside its reason. */
-export interface RefusalDetail {
-  readonly fields?: readonly FieldViolation[];
-  /** Facts for the client's code, by snake_case names. No personal data. */
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** What led to it. Stays in the logs. */
-  readonly cause?: unknown;
-}
-
-/**
- * A "no" that the contract foresees. Handlers throw it; it reaches the caller with its reason, fields and metadata, as far as a refusal's bounds allow:
- * 20 violations, 2,688 bytes of details.
- */
-export class Refusal extends Error {
-  override readonly name = "Refusal";
-  readonly reason: string;
-  readonly code: ErrorCode;
-  readonly retryable: boolean;
-  readonly fields: readonly FieldViolation[];
-  readonly metadata: Readonly<Record<string, string>>;
-
-  constructor(definition: ErrorDefinition, detail: RefusalDetail = {}) {
-    const { message } = definition;
-    const said = withinRefusalSize({ message, fields: detail.fields ?? [], metadata: detail.metadata ?? {} });
-    super(said.message, detail.cause === undefined ? undefined : { cause: detail.cause });
-    this.reason = definition.reason;
-    this.code = definition.code;
-    this.retryable = definition.retryable;
-    this.fields = said.fields;
-    this.metadata = said.metadata;
-  }
-}
-
-/** Makes a refusal, to be thrown. */
-export function refuse(definition: ErrorDefinition, detail?: RefusalDetail): Refusal {
-  return new Refusal(definition, detail);
 }
 
 /** The enum's own name, read off its zero value: ORDER_ERROR_REASON_UNSPECIFIED is of OrderErrorReason. */
