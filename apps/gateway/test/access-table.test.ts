@@ -6,8 +6,8 @@ import { contractServices, procedureOf, upstreamNameOf } from "../src/contract.t
 import { envelope, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 /**
- * Every method of the contract, called by everybody, through the gateway and at the service itself. What is expected is
- * written from the words of the contract, not with the code that decides. Whose a thing is, the services know:
+ * Calls every method of the contract as every kind of caller, through the gateway and at the service itself. The
+ * expected outcome is derived from the contract's text, not from the code that decides. Ownership is tested in
  * apps/rialto/test/ownership.e2e.test.ts.
  */
 let system: StubSystem;
@@ -24,7 +24,7 @@ const services = ["user", "product", "order", "payment", "notification"];
 const methods = contractServices.flatMap((service) => service.methods);
 const refusals = new Set(["unimplemented", "unauthenticated", "permission_denied"]);
 
-/** The code that the policy gives, "let in" where the request got past it. */
+/** The code that the policy gives, "let in" if the request passed it. */
 async function outcome(base: string, method: DescMethod, headers: Record<string, string>): Promise<string> {
   const isStream = method.methodKind === "server_streaming";
   const response = await fetch(base + procedureOf(method), {
@@ -36,7 +36,7 @@ async function outcome(base: string, method: DescMethod, headers: Record<string,
   return refusals.has(code) ? code : "let in";
 }
 
-/** What the contract says of a person. */
+/** The expected outcome for a person. */
 function ofPerson(method: DescMethod, who: "anonymous" | "CUSTOMER" | "ADMIN" | "bad token"): string {
   const { roles } = getOption(method, access);
   if (roles.length === 0) return "unimplemented";
@@ -77,13 +77,13 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
     expect(hasOption(method, access)).toBe(true);
   });
 
-  it("is open at the gateway to whom the contract names, and a service's token is not heard there", async () => {
+  it("is open at the gateway to the roles that the contract names, and a service's token is ignored there", async () => {
     const anonymous = ofPerson(method, "anonymous");
     const wanted = expected(method, ofPerson(method, "bad token"), () => anonymous);
     expect(await table(system.url, method, inside)).toEqual(wanted);
   });
 
-  it("is open at its service to the services that the contract names, and to no person who does not come through the gateway", async () => {
+  it("is open at its service to the services that the contract names, and to no person who does not call through the gateway", async () => {
     const { services: named } = getOption(method, access);
     const wanted = expected(method, "unauthenticated", (caller) =>
       named.includes(caller) ? "let in" : "permission_denied",
@@ -92,7 +92,7 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
     expect(await table(system.direct(target), method, inside)).toEqual({ ...wanted, ...nobody });
   });
 
-  it("is open to the gateway itself where the contract names it and no person, and to nobody who calls through it", async () => {
+  it("is open to the gateway itself where the contract names it and no role, and to no one who calls through it", async () => {
     const { roles, services: named } = getOption(method, access);
     const direct = system.direct(target);
     const gateway = await inside("gateway");
@@ -102,7 +102,7 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
     expect(await outcome(direct, method, gateway)).toBe(isOwn ? "let in" : anonymous);
     expect(await outcome(direct, method, passedOn)).toBe(anonymous);
     expect(await outcome(direct, method, { ...passedOn, ...bearer(admin) })).toBe(ofPerson(method, "ADMIN"));
-    // A person's token says nothing beside the token of a service, and that of the gateway holds for one service only.
+    // A person's token is ignored beside a service's token, and the gateway's token is valid for one service only.
     const order = await inside("order");
     const ofOrder = named.includes("order") ? "let in" : "permission_denied";
     expect(await outcome(direct, method, { ...order, ...bearer(admin) })).toBe(ofOrder);

@@ -14,7 +14,7 @@ afterEach(async () => {
 
 const login = "/rialto.user.v1.AuthService/Login";
 const cancel = "/rialto.order.v1.OrderService/CancelOrder";
-/** The test's client is the trusted proxy: it says which address a request comes from. */
+/** The test's client is the trusted proxy, so it sets the client address of each request. */
 const behindProxy = { trustedProxies: ["127.0.0.1"], eventLoopDelayMs: () => 0 };
 const attacker = "203.0.113.1";
 const customer = "198.51.100.1";
@@ -28,14 +28,14 @@ const session = () => {
 const tokenOf = (count: number) =>
   system.token("CUSTOMER", { subject: `01900000-0000-7000-8000-${`${count}`.padStart(12, "0")}` });
 
-/** What a login from an address is answered. */
+/** Returns the status of a login from an address. */
 const loginFrom = async (address: string) => {
   const headers = { "content-type": "application/json", "x-forwarded-for": address };
   const body = JSON.stringify({ email: "ada@example.com", password: "a password" });
   return (await fetch(system.url + login, { method: "POST", headers, body })).status;
 };
 
-/** Begins a request over HTTP/2 whose body does not end. */
+/** Starts a request over HTTP/2 whose body does not end. */
 function begin(
   http2: ClientHttp2Session,
   headers: Record<string, string>,
@@ -56,23 +56,23 @@ const statusOf = (stream: ClientHttp2Stream) =>
   });
 
 describe("bodies that do not end", () => {
-  it("keep no place: 14 accounts with 99 each over HTTP/2 keep nobody else out", async () => {
+  it("hold no place: 14 accounts with 99 each over HTTP/2 keep no one else out", async () => {
     system = await startStubSystem({}, { gateway: behindProxy });
     for (let count = 0; count < 14; count += 1) {
       const authorization = `Bearer ${await tokenOf(count)}`;
       const http2 = session();
       for (let call = 0; call < 99; call += 1)
         begin(http2, { ":path": cancel, authorization, "x-forwarded-for": attacker, "connect-timeout-ms": "60000" });
-      // The server has seen them when it answers what came after them.
+      // The server has seen them when it answers a ping that came after them.
       await new Promise((resolve) => http2.ping(resolve));
     }
     for (let call = 0; call < 5; call += 1) expect(await loginFrom(customer)).toBe(200);
-    // One address may have a thousand of them. What is above that is refused by its address alone.
+    // One address may have a thousand of them. More are refused by address alone.
     expect(await loginFrom(attacker)).toBe(503);
     expect((await fetch(`${system.url}/health`, { headers: { "x-forwarded-for": attacker } })).status).toBe(200);
   });
 
-  it("are answered 408 over HTTP/1.1 and HTTP/2 where they drip, and their connection is not kept", async () => {
+  it("are answered 408 over HTTP/1.1 and HTTP/2 if they drip, and their connection is closed", async () => {
     system = await startStubSystem({}, { gateway: { bodyPace: { ms: 200, bytesPerSecond: 100, msMax: 2_000 } } });
     const socket = connect(Number(new URL(system.url).port), "127.0.0.1");
     sockets.push(socket);
@@ -94,11 +94,11 @@ describe("bodies that do not end", () => {
     await ended;
     clearInterval(drip);
     expect(text.slice(0, 12)).toBe("HTTP/1.1 408");
-    // A stream that is answered does not stay open for what its client goes on to send.
+    // An answered stream is closed, even if its client goes on sending.
     await expect.poll(() => stream.closed, { timeout: 10_000 }).toBe(true);
   });
 
-  it("are given up by the address and the caller that hold too much, while others send theirs", async () => {
+  it("of the address and the caller that hold too much are evicted, while others send theirs", async () => {
     system = await startStubSystem({}, { gateway: { ...behindProxy, inFlightMax: 100 } });
     const large = Buffer.alloc(120_000, " ");
     const http2 = session();
@@ -109,8 +109,8 @@ describe("bodies that do not end", () => {
   });
 });
 
-describe("one address with many accounts at work", () => {
-  /** OrderService.GetOrder, which waits until it may go on. */
+describe("one address with many accounts", () => {
+  /** Starts a system whose GetOrder blocks until `go` is called. */
   async function startGated({ callsPerServiceMax = 1_000 } = {}) {
     const go = Promise.withResolvers<void>();
     const state = { begun: 0 };
@@ -123,7 +123,7 @@ describe("one address with many accounts at work", () => {
     return { state, go: go.resolve };
   }
 
-  /** Reads an order, by an account at an address. */
+  /** Reads an order as an account at an address. */
   function read(http2: ClientHttp2Session, token: string, address: string): Promise<number> {
     const headers = { authorization: `Bearer ${token}`, "x-forwarded-for": address };
     const stream = http2.request({ ":path": `/api/orders/${orderId}`, ...headers });
@@ -131,7 +131,7 @@ describe("one address with many accounts at work", () => {
     return statusOf(stream);
   }
 
-  it("is served where they are 500 customers with a request each, all at once", async () => {
+  it("is served if they are 500 customers with one request each, all at once", async () => {
     const { state, go } = await startGated();
     const tokens = await Promise.all(Array.from({ length: 500 }, (_, count) => tokenOf(count)));
     const http2 = Array.from({ length: 5 }, session);
@@ -141,7 +141,7 @@ describe("one address with many accounts at work", () => {
     expect(new Set(await Promise.all(reads))).toEqual(new Set([200]));
   });
 
-  it("waits for itself where a service has as many calls as it may have, and others are next", async () => {
+  it("waits for itself while a service has as many calls as it may have, and others are next", async () => {
     const steps: (() => void)[] = [];
     const getOrder = async () => {
       await new Promise<void>((resolve) => steps.push(resolve));
@@ -153,7 +153,7 @@ describe("one address with many accounts at work", () => {
     const attacks = Array.from({ length: 50 }, () => read(http2, mallory, attacker));
     await expect.poll(() => steps.length).toBe(2);
     const mine = read(session(), ada, customer);
-    // A call that nobody lets go on would end by its deadline, so each step lets go what has begun.
+    // A blocked call would end by its deadline, so each step releases one that has started.
     const going = setInterval(() => steps.shift()?.(), 50);
     expect(await mine).toBe(200);
     const callers = system.calls.map(({ caller }) => (caller.kind === "user" ? caller.userId : ""));

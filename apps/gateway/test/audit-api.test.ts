@@ -11,7 +11,7 @@ const log = createLogger({ service: "gateway", level: "silent" });
 const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
 const heard: Origin[] = [];
 
-/** A service that keeps the entries with these numbers, paged as each service pages. */
+/** A service with these entries, by number, paged as every service pages. */
 function backend(service: string, numbers: readonly number[]): AuditBackend {
   const all = [...numbers].sort((one, other) => other - one);
   return keeping(service, async ({ pageToken = "", pageSize = 0 }, origin) => {
@@ -72,7 +72,7 @@ describe("the audit logs of several services", () => {
     expect(seen).toEqual([8, 7, 5, 4, 3, 2, 1].map(idAt));
   });
 
-  it("name those that did not answer, and show what the others keep", async () => {
+  it("name those that did not respond, and show the entries of the others", async () => {
     const down = keeping("down", () =>
       Promise.reject(
         new CallError({ message: "down", code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" }, { remote: true }),
@@ -83,7 +83,7 @@ describe("the audit logs of several services", () => {
     expect(answer.entries.map(({ id }) => id)).toEqual([4, 1].map(idAt));
   });
 
-  it("are asked in the name of the admin, from the admin's address", async () => {
+  it("are read in the name of the admin, from the admin's address", async () => {
     heard.splice(0);
     await clientOf(backend("left", [1])).listAuditEntries({ pageSize: 10 }, origin);
     expect(heard).toMatchObject([{ userToken: "an-admins", clientAddress: "192.0.2.7" }]);

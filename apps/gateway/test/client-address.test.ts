@@ -27,7 +27,7 @@ describe("the address of a client", () => {
     [{ "x-forwarded-for": "203.0.113.9:1234" }, "203.0.113.9"],
     [{ "x-forwarded-for": "nonsense" }, "10.0.0.1"],
     [{}, "10.0.0.1"],
-  ])("is what trusted proxies say it is, and no more: %j", (headers, address) => {
+  ])("is what trusted proxies wrote, and no more: %j", (headers, address) => {
     expect(behind(from("10.0.0.1", headers))).toBe(address);
   });
 
@@ -36,11 +36,11 @@ describe("the address of a client", () => {
     [{ forwarded: "for=1.2.3.4, for=203.0.113.9" }, "203.0.113.9"],
     [{ forwarded: "for=_hidden" }, "10.0.0.1"],
     [{}, "10.0.0.1"],
-  ])("is what they say in RFC 7239's header, where they write that one: %j", (headers, address) => {
+  ])("is what they wrote into RFC 7239's header, if that is the one that they write: %j", (headers, address) => {
     expect(behindStandard(from("10.0.0.1", headers))).toBe(address);
   });
 
-  it("is said to be in a header by what is no trusted proxy: that is reported, once", () => {
+  it("is reported once where a sender that is not a trusted proxy forwards one", () => {
     const told: unknown[] = [];
     const addressOf = createAddressOf(proxies, "x-forwarded-for", (...args) => told.push(args));
     addressOf(from("203.0.113.9"));

@@ -15,14 +15,14 @@ describe("a web page", () => {
   const ask = (url: string, headers: Record<string, string>, method = "GET") =>
     fetch(`${url}/api/products`, { method, headers });
 
-  it("of another origin may not call where none is named", async () => {
+  it("of another origin may not call if none is configured", async () => {
     const url = await startWith({});
     const answer = await ask(url, page);
     expect(answer.headers.get("access-control-allow-origin")).toBeNull();
     expect((await ask(url, preflight, "OPTIONS")).status).toBe(405);
   });
 
-  it("of a named origin may, and of no other", async () => {
+  it("of a configured origin may call, and of no other", async () => {
     const url = await startWith({ corsOrigins: ["https://shop.example"] });
     const preflighted = await ask(url, preflight, "OPTIONS");
     expect([preflighted.status, preflighted.headers.get("access-control-allow-origin")]).toEqual([
@@ -38,7 +38,7 @@ describe("a web page", () => {
     expect((await ask(url, { ...preflight, origin: "null" }, "OPTIONS")).status).toBe(405);
   });
 
-  it("cannot frame, sniff or keep what is answered, errors as well", async () => {
+  it("cannot frame, sniff or store a response, nor an error", async () => {
     const url = await startWith({});
     for (const path of ["/api/products", "/api/orders", "/nothing", "/health"]) {
       const { headers } = await fetch(url + path);

@@ -4,7 +4,7 @@ import { health } from "@rialto/contracts/grpc";
 import { expect, it } from "vitest";
 import { startStubSystem } from "./stub-system.ts";
 
-it("a gateway that is told to stop is not ready at once, and answers on while it drains", async () => {
+it("a gateway that closes is not ready at once, and goes on answering while it drains", async () => {
   const system = await startStubSystem({}, { gateway: { drainMs: 4_000 } });
   await expect.poll(async () => (await fetch(`${system.url}/ready`)).status).toBe(200);
   const closed = system.close();

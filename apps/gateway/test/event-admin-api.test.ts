@@ -23,7 +23,7 @@ function failing(reason: string, code: CallError["code"]): () => Promise<never> 
 const unknown = failing("SUBSCRIPTION_NOT_FOUND", "not_found");
 const down = failing("TEMPORARILY_UNAVAILABLE", "unavailable");
 
-/** A service behind, of which a test says what it answers; to all else it knows no such subscription. */
+/** A service with the test's responses. For all else it knows no such subscription. */
 function backend(
   service: string,
   answers: Readonly<
@@ -54,7 +54,7 @@ function clientsOf(...backends: EventBackend[]) {
 const reasonWhy = (call: Promise<unknown>) => call.then(() => undefined, reasonOf);
 const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
 
-/** A service's page of dead letters with these numbers, paged as each service pages. */
+/** Pages dead letters with these numbers, as every service does. */
 function deadLettersOf(subscription: string, numbers: readonly number[]) {
   return async ({ pageToken = "", pageSize = 0 }) => {
     const filter = { subscription: undefined };
@@ -95,7 +95,7 @@ describe("dead letters of several services", () => {
   });
 
   it.each([[["made up", "left"]], [[idAt(1), "left\0"]], [[idAt(1)]]])(
-    "are not listed after a row that there cannot be: %j",
+    "are not listed after a row that cannot exist: %j",
     async (keys) => {
       const { deadLetters } = clientsOf(backend("left", { listDeadLetters: deadLettersOf("left", [1]) }));
       const pageToken = nextPageToken(keys, { subscription: undefined });
@@ -112,7 +112,7 @@ describe("dead letters of several services", () => {
     expect(page).toMatchObject({ deadLetters: [{ subscription: "left" }], unreachableServices: ["right"] });
   });
 
-  it("are retried where they are kept; a name that nobody knows is told from one that nobody could be asked about", async () => {
+  it("are retried by their subscriber; an unknown name differs from one whose service did not respond", async () => {
     const retried = async () => create(RetryAllDeadLettersResponseSchema, { retried: 3 });
     const mail = { subscription: "order-mail" };
     const kept = clientsOf(backend("left", { retryAllDeadLetters: retried }), backend("right", { any: down }));
@@ -123,7 +123,7 @@ describe("dead letters of several services", () => {
     expect(await reasonWhy(maybe.deadLetters.retryAllDeadLetters(mail, origin))).toBe("TEMPORARILY_UNAVAILABLE");
   });
 
-  it("hands a service's own refusal on", async () => {
+  it("pass a service's own refusal on", async () => {
     const missing = failing("DEAD_LETTER_NOT_FOUND", "not_found");
     const { deadLetters } = clientsOf(backend("left", { any: missing }), backend("right", {}));
     const key = { subscription: "order-mail", eventId: idAt(1) };
@@ -136,7 +136,7 @@ describe("a subscription that several services know of", () => {
   const listed = (subscriptions: Parameters<typeof create<typeof ListSubscriptionsResponseSchema>>[1]) => async () =>
     create(ListSubscriptionsResponseSchema, subscriptions);
 
-  it("is shown as one: figures summed, the oldest of all", async () => {
+  it("is shown as one: counts summed, the oldest of all", async () => {
     const { subscriptions } = clientsOf(
       backend("order", {
         any: listed({
@@ -173,7 +173,7 @@ describe("a subscription that several services know of", () => {
     ]);
   });
 
-  it("is removed by its publishers first and by whoever runs it last, and not at all while it is not paused", async () => {
+  it("is removed at its publishers first and at its subscriber last, and not at all while it is not paused", async () => {
     const removed: string[] = [];
     const system = (paused: boolean) =>
       clientsOf(

@@ -11,7 +11,7 @@ async function enter(queue: FairQueue, key: string, started: string[], isGone = 
 }
 
 describe("a request", () => {
-  it("starts at once where few come", () => {
+  it("starts at once while few arrive", () => {
     expect(createFairQueue({ perTurn: 2 }).enter("ada", there)).toEqual({ kind: "now" });
   });
 
@@ -32,7 +32,7 @@ describe("a request", () => {
     expect(started).toEqual(["a", "a", "b", "c", "a", "b"]);
   });
 
-  it("whose client is gone takes no turn", async () => {
+  it("whose client is gone does not start", async () => {
     const queue = createFairQueue({ perTurn: 1 });
     const started: string[] = [];
     await Promise.all([
@@ -43,7 +43,7 @@ describe("a request", () => {
     expect(started).toEqual(["a", "b"]);
   });
 
-  it("is refused where its address has as many waiting as one may have, and nobody else is", async () => {
+  it("is refused while its address has as many waiting as one may have, and others are not", async () => {
     const queue = createFairQueue({ perTurn: 1 });
     const kinds = Array.from({ length: 3_000 }, () => queue.enter("mallory", there).kind);
     expect(kinds.filter((kind) => kind === "full")).toHaveLength(999);

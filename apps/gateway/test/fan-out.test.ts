@@ -16,7 +16,7 @@ const rowsOf = fc.uniqueArray(
   { maxLength: 40, selector: ({ id }) => id },
 );
 
-/** One page as a service and as the gateway make it. */
+/** Makes one page, as a service and the gateway do. */
 function pageOfRows(rows: readonly Row[], limit: number, hasMore = false) {
   const { messages, nextPageToken } = pageFrom(rows, {
     ...{ limit, filter: {}, hasMore },
@@ -56,7 +56,7 @@ describe("the pages of several services", () => {
     );
   });
 
-  it("do not go past the last row of a page that has more behind it", () => {
+  it("do not go past the last row of a page that has more after it", () => {
     const short = { rows: [{ id: 1, bytes: 1 }], nextPageToken: "more" };
     const whole = { rows: [0, 2, 3].map((id) => ({ id, bytes: 1 })), nextPageToken: "" };
     const { rows, hasMore } = mergePages([short, whole], byId);

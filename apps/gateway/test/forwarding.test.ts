@@ -4,10 +4,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { contractServices, isPublished, procedureOf, upstreamNameOf } from "../src/contract.ts";
 import { customerId, envelope, orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
-/** What a service is told of the person whose call it gets, and what somebody who took it over can do with that. */
+/** What a service learns of the caller, and what an attacker who controls the service can do with it. */
 
 const order = "/rialto.order.v1.OrderService/GetOrder";
-/** What only an admin may ask. */
+/** A call that only an admin may make. */
 const users = "/rialto.user.v1.UserService/ListUsers";
 /** The refusal TOKEN_INVALID. */
 const invalid = expect.stringContaining("The token is malformed, expired or not meant for this service.");
@@ -23,7 +23,7 @@ async function call(base: string, path: string, headers: Record<string, string>,
   return { status: response.status, text: await response.text() };
 }
 
-describe("a service that was taken over", () => {
+describe("a compromised service", () => {
   let system: StubSystem;
   let customer: string;
   let admin: string;
@@ -61,7 +61,7 @@ describe("a service that was taken over", () => {
     for (const secret of [customer, admin]) expect(told.includes(secret.split(".")[1] ?? secret)).toBe(false);
   });
 
-  it("is told who calls by a token for it alone, which ends in a minute", async () => {
+  it("learns who calls from a token for it alone, which expires in a minute", async () => {
     await call(system.url, order, bearer(customer));
     expect(system.calls.map(({ caller }) => caller)).toEqual([
       { kind: "user", userId: customerId, role: "CUSTOMER", sessionId: "session-1" },
@@ -70,7 +70,7 @@ describe("a service that was taken over", () => {
     expect({ aud, act, seconds: exp - iat }).toEqual({ aud: "order", act: { sub: "gateway" }, seconds: 60 });
   });
 
-  /** What the last call of OrderService came with. */
+  /** The headers of the last call to OrderService. */
   function shown(): { token: string; gateway: string } {
     const headers = system.calls.at(-1)?.headers;
     const token = /^Bearer (.+)$/.exec(headers?.get("authorization") ?? "")?.[1] ?? "";
@@ -83,7 +83,7 @@ describe("a service that was taken over", () => {
   ])("can do nothing with the tokens of %s, at the gateway and at every other service", async (_, path) => {
     await call(system.url, path, bearer(admin));
     const { token, gateway } = shown();
-    // Both are good where they were meant for, so what follows refuses nothing but the place.
+    // Both tokens are valid at their audience, so what follows is refused for the audience alone.
     const both = { [serviceTokenHeader]: gateway, ...bearer(token), [clientAddressHeader]: "192.0.2.1" };
     expect((await call(system.direct("order"), order, both)).status).toBe(200);
     expect((await call(system.url, users, bearer(admin), {})).status).toBe(200);
@@ -146,7 +146,8 @@ describe("a roll-out", () => {
     ];
     expect(await served()).toEqual([200, 200]);
     isOver = true;
-    // One of 0.1 that is left is told nothing that it understands: it refuses, and does not take the person for nobody.
+    // A service of 0.1 that still runs gets no token that it understands. It refuses the call, and does not treat the
+    // person as anonymous.
     expect(await served()).toEqual([401, 200]);
     expect(system.sent.slice(-2).map(({ headers }) => headers.get("authorization"))).not.toContain(
       bearer(customer).authorization,
@@ -158,7 +159,7 @@ describe.each([
   ["own tokens", false],
   ["access tokens, while services of 0.1 may run", true],
 ] as const)("a gateway that passes on %s", (_, passesAccessTokens) => {
-  it("names the admin who asks it to every service that it asks for them", async () => {
+  it("names the calling admin to every service that it calls", async () => {
     const gateway = { passesAccessTokens: () => passesAccessTokens };
     const system = await startStubSystem({}, { overNetwork: true, asksServices: true, gateway });
     try {

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
 
-/** One frame of HTTP/2, as RFC 9113 (section 4.1) writes its head. */
+/** One frame of HTTP/2 (RFC 9113, section 4.1). */
 export interface Frame {
   readonly type: "DATA" | "HEADERS" | "RST_STREAM" | "GOAWAY" | "other";
   readonly endStream: boolean;
@@ -8,15 +8,15 @@ export interface Frame {
   readonly length: number;
 }
 
-/** A way to a server that shows which frames it sends. */
+/** A relay to a server that shows which frames it sends. */
 export interface FrameTap {
   readonly url: string;
-  /** What came on the streams of requests so far, and GOAWAY. */
+  /** The frames on request streams so far, and GOAWAY. */
   readonly frames: Frame[];
   close(): void;
 }
 
-/** Relays connections to a server in cleartext HTTP/2, and keeps the frames that come back. */
+/** Relays cleartext HTTP/2 connections to a server, and records the frames that come back. */
 export async function tapFrames(url: string): Promise<FrameTap> {
   const { hostname, port } = new URL(url);
   const frames: Frame[] = [];

@@ -97,7 +97,7 @@ describe("the same order over REST and over Connect", () => {
   });
 });
 
-describe("what a service is told", () => {
+describe("what a service receives", () => {
   it("is who calls, by the gateway's own token and the customer's", async () => {
     await rest("GET", `/api/orders/${orderId}`);
     expect(system.calls[0]?.caller).toEqual({
@@ -168,7 +168,7 @@ describe("an error", () => {
     });
   });
 
-  it("that passes by itself says when, over REST and over Connect", async () => {
+  it("that is temporary says when to try again, over REST and over Connect", async () => {
     const id = "01900000-0000-7000-8000-0000000000bb";
     const [overRest, overConnect] = [await rest("GET", `/api/orders/${id}`), await connect("GetOrder", { id })];
     for (const { status, headers } of [overRest, overConnect])
@@ -187,7 +187,7 @@ describe("an error", () => {
     });
   });
 
-  it("that nobody foresaw says nothing of what happened", async () => {
+  it("that is unexpected reveals nothing of its cause", async () => {
     const body =
       '{"items":[{"productId":"01900000-0000-7000-8000-00000000000b","quantity":1}],"paymentMethod":"defect"}';
     const response = await rest("POST", "/api/orders", body);
@@ -213,12 +213,12 @@ describe("an error", () => {
     if (status === 405) expect(response.headers.get("allow")).toMatch(/GET/);
   });
 
-  it("without a token says how to bring one", async () => {
+  it("without a token says how to send one", async () => {
     const response = await fetch(`${system.url}/api/orders`);
     expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
   });
 
-  it("of a body that is too large is 413, whether its length is told or not", async () => {
+  it("of a body that is too large is 413, with and without a content length", async () => {
     const big = JSON.stringify({ paymentMethod: "x".repeat(1024 * 1024) });
     expect((await rest("POST", "/api/orders", big)).status).toBe(413);
     const chunks = new Blob([big]).stream();

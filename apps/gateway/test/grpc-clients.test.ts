@@ -12,7 +12,7 @@ import { orderId, type StubSystem, startStubSystem } from "./stub-system.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
 
-/** One call, and what came of it: the number of gRPC's code, 0 for success, and how many messages. */
+/** One call and its outcome: the number of gRPC's code, 0 for success, and how many messages arrived. */
 interface Asked {
   readonly url: string;
   readonly method: DescMethod;
@@ -76,7 +76,7 @@ describe.each(clients)(
       const invalid = { authorization: "Bearer nonsense" };
       expect((await speak({ url: system.url, method: listOrders, request: {}, headers: invalid })).code).toBe(16);
       expect(await codes(system, InventoryService.method.adjustStock, {}, "CUSTOMER")).toBe(7);
-      // A method that nobody may call from outside is unknown there.
+      // An internal method is unknown from outside.
       expect(await codes(system, InventoryService.method.reserveStock, {}, "ADMIN")).toBe(12);
       await system.stopServices("order");
       expect(await codes(system, listOrders, {}, "CUSTOMER")).toBe(14);
@@ -135,9 +135,9 @@ describe.each(clients)(
   120_000,
 );
 
-// Text mode is the gateway's to read, and what Google's client speaks.
+// Only the gateway accepts text mode, which Google's client uses.
 describe.each(clients.filter(([, speak]) => speak !== byBrowser))("%s at a service itself", (_name, speak) => {
-  it("understands why it is refused", async () => {
+  it("understands refusals", async () => {
     const system = await start();
     const ask = async (method: DescMethod) =>
       (await speak({ url: system.direct("order"), method, request: {}, headers: {} })).code;
@@ -178,7 +178,7 @@ async function byGrpcJs({ url, method, request, headers }: Asked): Promise<Told>
   }
 }
 
-/** How grpcurl writes a code beside its exit status, which counts from here. */
+/** grpcurl adds this to the code to make its exit status. */
 const exitBase = 64;
 
 function byGrpcGo(grpcurl: Grpcurl): Speak {
@@ -199,7 +199,7 @@ function byGrpcGo(grpcurl: Grpcurl): Speak {
     } catch (error) {
       // What execFile rejects with.
       const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-      // What grpc-go cannot read as an answer of gRPC it says itself, in one of these codes.
+      // grpc-go reports a response that is not valid gRPC with one of these codes.
       expect(stderr).not.toMatch(/server closed the stream without sending trailers/);
       return { code: code - exitBase, messages: messagesIn(stdout) };
     }

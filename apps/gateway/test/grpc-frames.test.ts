@@ -28,7 +28,7 @@ function message(bytes: Uint8Array): Buffer {
 /** GetOrderRequest and WatchOrderRequest alike: the id is their first field. */
 const idMessage = message(Buffer.concat([Buffer.from([0x0a, orderId.length]), Buffer.from(orderId)]));
 
-/** What came back, as gRPC reads it, and the frames that it came in. */
+/** The response, as gRPC reads it, and its frames. */
 interface Answered {
   readonly head: IncomingHttpHeaders & { readonly ":status"?: number };
   readonly trailers: IncomingHttpHeaders | undefined;
@@ -62,13 +62,13 @@ async function call(
   return { head: await head.promise, trailers, frames };
 }
 
-/** An answer without a message is one HEADERS frame that ends the stream. */
+/** A response without a message is one HEADERS frame that ends the stream. */
 const trailersOnly = [{ type: "HEADERS", endStream: true }];
 const list = "/rialto.order.v1.OrderService/ListOrders";
 
 describe.each([
   ["in the gateway's process", false],
-  ["behind the network", true],
+  ["in another process", true],
 ])(
   "a gRPC answer without a message, of services %s, is one HEADERS frame that ends the stream",
   (_place, overNetwork) => {

@@ -13,7 +13,7 @@ const health = async (path: string) => {
 };
 
 describe("the gateway's health", () => {
-  it("is that it lives, that it takes requests, and how each service stands", async () => {
+  it("is that it lives, that it is ready, and the status of each service", async () => {
     system = await startStubSystem({}, { overNetwork: true });
     expect(await health("/health")).toEqual({ status: 200, body: '{"status":"ok"}' });
     expect(await health("/ready")).toEqual({ status: 200, body: '{"status":"ok"}' });
@@ -26,7 +26,7 @@ describe("the gateway's health", () => {
     });
   });
 
-  it("tells of a service that is gone, in which way, and not where it was; and calls are refused at once", async () => {
+  it("shows that a service is gone, and how, but not its address; and calls are refused at once", async () => {
     system = await startStubSystem({}, { overNetwork: true });
     expect((await health("/ready")).status).toBe(200);
     const authorization = `Bearer ${await system.token("CUSTOMER")}`;
@@ -44,7 +44,7 @@ describe("the gateway's health", () => {
     expect((await health("/ready")).status).toBe(200);
   });
 
-  it("is that it does not take requests while no service can be reached, and takes them when one is back", async () => {
+  it("is not ready while no service can be reached, and ready when one is back", async () => {
     system = await startStubSystem({}, { overNetwork: true });
     expect((await health("/ready")).status).toBe(200);
     await system.stopServices();
@@ -54,13 +54,13 @@ describe("the gateway's health", () => {
     for (let call = 0; call < 4; call += 1) await Promise.all(paths.map(ask));
     expect(await health("/ready")).toEqual({ status: 503, body: '{"status":"not ready","waiting":["any service"]}' });
     await system.startServices();
-    // No request comes any more that would find out.
+    // No request arrives any more that would find out.
     await expect.poll(async () => (await health("/ready")).status).toBe(200);
   });
 });
 
-describe("how each service stands", () => {
-  it("is for admins and for who asks on the gateway's own machine; a stranger is told the sum of it", async () => {
+describe("the status of each service", () => {
+  it("is for admins and for requests from the gateway's own machine; others see a summary", async () => {
     const trusted = { trustedProxies: ["127.0.0.1"] };
     system = await startStubSystem({}, { overNetwork: true, gateway: trusted });
     const outside = { "x-forwarded-for": "203.0.113.9" };
@@ -73,14 +73,14 @@ describe("how each service stands", () => {
     expect(await told({ ...outside, ...(await bearer("ADMIN")) })).toContain("services");
     expect(await told({})).toContain("services");
     await system.close();
-    // A proxy that nobody has named stands on the same machine as well.
+    // A proxy that is not configured runs on the same machine too.
     system = await startStubSystem({}, { overNetwork: true });
     expect([await told(outside), await told({ forwarded: "for=203.0.113.9" })]).toEqual([["status"], ["status"]]);
   });
 });
 
 describe("a gateway that has just started", () => {
-  it("does not take requests before each service has once said that it is ready, and names whom it waits for", async () => {
+  it("is not ready before each service has reported ready once, and names those that it waits for", async () => {
     const unready = new Set(["order", "notification"]);
     system = await startStubSystem({}, { overNetwork: true, unready });
     const client = createClient(grpc.Health, createGrpcTransport({ baseUrl: system.url }));

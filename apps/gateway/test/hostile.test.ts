@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => system.close());
 
-/** Sends bytes as they are and gives back what came until the server, or the time, closed the connection. */
+/** Sends raw bytes, and returns what arrived until the server or the timeout closed the connection. */
 async function send(bytes: string | Buffer, waitMsMax = 2_000): Promise<string> {
   const { hostname, port } = new URL(system.url);
   const socket = connect(Number(port), hostname);
@@ -41,7 +41,7 @@ async function post(path: string, type: string, body: Buffer | string, headers: 
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-/** Somebody else's request, which must be answered whatever the others do. */
+/** Another client's request, which must be answered whatever the others do. */
 async function expectOthersServed(): Promise<void> {
   const response = await fetch(`${system.url}/api/orders/${orderId}`, {
     headers: { authorization: `Bearer ${token}` },
@@ -56,7 +56,7 @@ function enveloped(message: Uint8Array, length = message.length, flags = 0): Buf
   return Buffer.concat([head, message]);
 }
 
-describe("bytes that are no good HTTP", () => {
+describe("bytes that are not valid HTTP", () => {
   const end = "\r\nhost: x\r\nconnection: close\r\n\r\n";
   it.each([
     ["rubbish", "\0\x01\x02rubbish\r\n\r\n"],
@@ -66,11 +66,11 @@ describe("bytes that are no good HTTP", () => {
     ["no host", "GET /health HTTP/1.1\r\nconnection: close\r\n\r\n"],
     ["two lengths", "POST /api/orders HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde"],
     [
-      "a length and chunks, as who smuggles a request does",
+      "a length and chunks, as in request smuggling",
       "POST /api/orders HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\n\r\n",
     ],
     [
-      "a chunk of a size that is none",
+      "a chunk with an invalid size",
       "POST /api/orders HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n\r\n",
     ],
     ["a line feed in a header", "GET /health HTTP/1.1\r\nhost: x\r\nx: a\nb\r\n\r\n"],
@@ -138,8 +138,8 @@ describe("bodies that are meant to hurt", () => {
   });
 });
 
-describe("clients that take up room", () => {
-  it("hundreds of slow ones keep nobody out", async () => {
+describe("clients that hold connections", () => {
+  it("hundreds of slow ones keep no one out", async () => {
     const { hostname, port } = new URL(system.url);
     const beginnings = [
       "",
@@ -157,7 +157,7 @@ describe("clients that take up room", () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it("one that resets call after call over HTTP/2 loses its connection, and nobody else does", async () => {
+  it("one that resets call after call over HTTP/2 loses its connection, and no one else does", async () => {
     const session = connectHttp2(system.url);
     session.on("error", () => undefined);
     const ended = new Promise((resolve) => session.once("close", resolve));

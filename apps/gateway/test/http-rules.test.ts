@@ -19,7 +19,7 @@ async function ask(
   return fetch(system.url + path, { method, headers, ...(o.body === undefined ? {} : { body: o.body }) });
 }
 
-/** Sends bytes as they are, and gives back what came until the connection was closed. */
+/** Sends raw bytes, and returns what arrived until the connection closed. */
 async function send(text: string): Promise<string> {
   const socket = connect(Number(new URL(system.url).port), "127.0.0.1");
   socket.write(text);
@@ -30,7 +30,7 @@ async function send(text: string): Promise<string> {
 
 describe.each([
   ["in the gateway's process", false],
-  ["behind the network", true],
+  ["in another process", true],
 ])("a method of HTTP or a content type that a method %s does not take", (_place, overNetwork) => {
   it.each([
     ["GET", `${procedure}/CreateOrder?${read}`, {}, 405, "allow", "POST"],
@@ -88,7 +88,7 @@ describe("a query", () => {
     ["query=50%", "The query parameter query is not well encoded."],
     ["%zz=1", "The query parameter %zz is not well encoded."],
     ["page_size=1&pageSize=2", "The query parameter pageSize is given more than once."],
-  ])("is refused where nobody knows what it means: %s", async (query, message) => {
+  ])("is refused if it is ambiguous: %s", async (query, message) => {
     system = await startStubSystem();
     const answer = await ask("GET", `/api/products?${query}`);
     expect([answer.status, await answer.json()]).toMatchObject([400, { message }]);
@@ -106,7 +106,7 @@ describe("a query", () => {
 describe("the encoding of a body", () => {
   const body = JSON.stringify({ id: orderId });
 
-  it("that says that it is none is none", async () => {
+  it("that is called identity is none", async () => {
     system = await startStubSystem({ cancelOrder: async ({ id }) => ({ order: { id } }) });
     const cancel = (encoding: string) =>
       ask("POST", `/api/orders/${orderId}:cancel`, { headers: { "content-encoding": encoding } });
@@ -137,12 +137,12 @@ describe("the encoding of a body", () => {
   });
 });
 
-describe("an answer to what is no HTTP", () => {
+describe("a response to what is not HTTP", () => {
   it.each([
     ["FLY / HTTP/1.1\r\nhost: x\r\n\r\n", 400],
     ["GET /health HTTP/1.1\r\n\r\n", 400],
     [`GET /${"a".repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 431],
-  ])("has its request id, which is in the log, and its safety headers: %#", async (text, status) => {
+  ])("has its request id, which is in the log, and its security headers: %#", async (text, status) => {
     system = await startStubSystem();
     const answer = await send(text);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
@@ -153,7 +153,7 @@ describe("an answer to what is no HTTP", () => {
     expect(answer).toMatch(/"reason":"INVALID_REQUEST"/);
   });
 
-  it("is none where a client expects what we do not know", async () => {
+  it("is refused for an expectation that is not known", async () => {
     system = await startStubSystem();
     const answer = await send("GET /health HTTP/1.1\r\nhost: x\r\nexpect: patience\r\nconnection: close\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 200 .*x-request-id: /s);

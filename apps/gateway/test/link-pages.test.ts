@@ -8,7 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => system.close());
 
-/** What stands in every element of this name. */
+/** Returns the content of every element of this name. */
 function contents(html: string, element: string): (string | undefined)[] {
   return [...html.matchAll(new RegExp(`<${element}[^>]*>(.*?)</${element}>`, "gs"))].map((match) => match[1]);
 }
@@ -22,7 +22,7 @@ const pages = [
   ["a mail that confirms an address", "/confirm-email"],
 ] as const;
 
-describe.each(pages)("the page behind the link of %s", (_, path) => {
+describe.each(pages)("the page that the link in %s opens", (_, path) => {
   const get = (init?: RequestInit) => fetch(`${system.url}${path}`, init);
 
   it("may run its one script, have its one style and call where it came from, and nothing else", async () => {
@@ -42,7 +42,7 @@ describe.each(pages)("the page behind the link of %s", (_, path) => {
     expect(html).not.toMatch(/https?:|\ssrc=|<link|<img|@import|url\(|\sstyle=|\son[a-z]+=/);
   });
 
-  it("is not framed, tells no other page of itself, and is kept as long as /docs", async () => {
+  it("is not framed, sends no referrer, and is cached as long as /docs", async () => {
     const { headers } = await get();
     const docs = await fetch(`${system.url}/docs`);
     expect(Object.fromEntries(headers)).toMatchObject({
@@ -54,7 +54,7 @@ describe.each(pages)("the page behind the link of %s", (_, path) => {
     });
   });
 
-  it("says the same of itself to HEAD, and takes no POST", async () => {
+  it("answers HEAD alike, and takes no POST", async () => {
     const page = await get();
     const head = await get({ method: "HEAD" });
     const length = String(Buffer.byteLength(await page.text()));

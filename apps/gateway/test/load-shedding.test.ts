@@ -49,11 +49,11 @@ describe("a gateway at its capacity", () => {
   const admin: Caller = { kind: "user", userId: "a" as UserId, role: "ADMIN", sessionId: "s" };
   const customer: Caller = { ...admin, userId: "c" as UserId, role: "CUSTOMER" };
   const signedIn = { authorization: "Bearer a token" };
-  /** A request without a body, of a client that is still there. */
+  /** A request without a body, of a client that is still connected. */
   const exchange = (clientAddress = "203.0.113.1", headers: Record<string, string> = signedIn) => {
     const request = Object.assign(Readable.from([]), { headers });
     const signal = new AbortController().signal;
-    // All that is looked at of an exchange here.
+    // The fields of an exchange that are read here.
     return { request, response: new EventEmitter(), clientAddress, signal } as unknown as Exchange;
   };
   const isBusy = (work: () => unknown) => {
@@ -78,7 +78,7 @@ describe("a gateway at its capacity", () => {
       (error) => String(error).includes("Too busy"),
     );
 
-  it("turns customers away and keeps a reserve for admins", async () => {
+  it("refuses customers and keeps a reserve for admins", async () => {
     const load = createLoadShedding({ inFlightMax: 10, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const taken = [];
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
@@ -90,7 +90,7 @@ describe("a gateway at its capacity", () => {
     expect(await isRefused(take(load, customer))).toBe(false);
   });
 
-  it("turns away the address with the most first, and serves the others", async () => {
+  it("refuses the address with the most first, and serves the others", async () => {
     const load = createLoadShedding({ inFlightMax: 100, eventLoopDelayMs: () => 0, callsPerServiceMax: 1_000 });
     const account = (count: number): Caller => ({ ...customer, userId: `account ${count}` as UserId });
     const results: boolean[] = [];
@@ -118,7 +118,7 @@ describe("a gateway at its capacity", () => {
     expect(await isRefused(take(load, account(99), "10.0.0.9"))).toBe(false);
   });
 
-  it("does so too where the event loop is late, and lets those through who ask little", () => {
+  it("does so too while the event loop is late, and serves those that send little", () => {
     let delayMs = 0;
     const load = createLoadShedding({ inFlightMax: 1_000, eventLoopDelayMs: () => delayMs });
     for (let count = 0; count < 100; count += 1) expect(load.refuses("203.0.113.1")).toBe(false);
@@ -149,7 +149,7 @@ describe("a gateway at its capacity", () => {
     expect(open).not.toThrow();
   });
 
-  it("turns streams away by address before the service has none left for others", () => {
+  it("refuses streams by address before the service has none left for others", () => {
     const load = createLoadShedding({ inFlightMax: 10, streamsMaxOf: () => 100, eventLoopDelayMs: () => 0 });
     const open = (count: number, address: string) => {
       const inFlight = load.begin(exchange(address));
@@ -170,7 +170,7 @@ describe("a gateway at its capacity", () => {
     expect(() => open("2001:db8:1:3::1")).not.toThrow();
   });
 
-  it("refuses in each protocol, before anything else is made of a request", async () => {
+  it("refuses in each protocol, before anything else is done for a request", async () => {
     const url = await startWith({ eventLoopDelayMs: () => 2_000 });
     const path = "/rialto.order.v1.OrderService/GetOrder";
     const post = (type: string) => fetch(url + path, { method: "POST", headers: { "content-type": type }, body: "{}" });
@@ -187,7 +187,7 @@ describe("a gateway at its capacity", () => {
     expect(system?.calls).toEqual([]);
   });
 
-  it("says 503 and when to come again, and health is answered all the same", async () => {
+  it("says 503 and when to try again, and health is answered all the same", async () => {
     const url = await startWith({ inFlightMax: 0 });
     const answer = await fetch(`${url}/api/products`);
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);

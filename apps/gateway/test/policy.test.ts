@@ -12,7 +12,7 @@ afterAll(() => system.close());
 const methods = contractServices.flatMap((service) => service.methods);
 const refusals = new Set(["unimplemented", "unauthenticated", "permission_denied"]);
 
-/** The code that the policy gives, "admitted" where the request got past it. */
+/** The code that the policy gives, "admitted" if the request passed it. */
 async function outcome(method: DescMethod, authorization?: string): Promise<string> {
   const isStream = method.methodKind === "server_streaming";
   const response = await fetch(system.url + procedureOf(method), {
@@ -41,7 +41,7 @@ describe("the access policy at the gateway", () => {
     expect(await outcome(login, "Basic YTpi")).toBe("unauthenticated");
   });
 
-  it("answers a method that is not there as one that is internal", async () => {
+  it("answers alike for a method that does not exist and one that is internal", async () => {
     const post = (path: string) =>
       fetch(system.url + path, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
     const internal = await post("/rialto.product.v1.InventoryService/ReserveStock");

@@ -29,7 +29,7 @@ function varint(value: number): number[] {
   return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)];
 }
 
-/** Calls over HTTP/2 and gives all headers of the answer, those behind it among them. */
+/** Calls over HTTP/2, and returns all headers of the response, with its trailers. */
 async function overHttp2(path: string, headers: Record<string, string>, body: Buffer) {
   const session = connect(system.url);
   try {
@@ -79,7 +79,7 @@ describe("a message that is too large", () => {
 
 describe.each([
   ["in the gateway's process", false],
-  ["behind the network", true],
+  ["in another process", true],
 ])("gRPC's rules, of a service %s:", (_place, overNetwork) => {
   it("a compression that is not known is UNIMPLEMENTED, with those that are", async () => {
     system = await startStubSystem(handlers, { overNetwork });
@@ -114,8 +114,8 @@ describe("what does not exist", () => {
     ["POST", `/api/orders/${orderId}:`, 404],
     ["POST", `/api/orders/${orderId}:nothing`, 405],
     ["POST", `/api/orders/${orderId}:cancel`, 200],
-    // An encoded colon belongs to the value, where something takes one; else it is the verb's of a client that encodes
-    // too much.
+    // An encoded colon belongs to the value if a route takes one. Otherwise it is the verb's, from a client that
+    // encodes too much.
     ["POST", `/api/orders/${orderId}%3Acancel`, 200],
     ["POST", `/api/orders/${orderId}%3acancel`, 200],
     ["GET", `/api/orders/${orderId}%3Acancel`, 400],
@@ -153,10 +153,10 @@ describe("a version of Connect that is not 1", () => {
   });
 });
 
-describe("an answer of REST", () => {
+describe("a REST response", () => {
   const long = Array.from({ length: 50 }, () => ({ id: orderId }));
 
-  it("is compressed where its client takes it and it is worth it", async () => {
+  it("is compressed if its client accepts it and it is worth it", async () => {
     system = await startStubSystem({ ...handlers, listOrders: async () => ({ orders: long }) });
     const ask = async (accept: string, path = "/api/orders") => {
       const { request } = await import("node:http");
@@ -198,7 +198,7 @@ describe("an answer of REST", () => {
   });
 });
 
-/** Each field of a request that is marked `debug_redact`, and where it stands. */
+/** Each request field that is marked `debug_redact`, and its path. */
 const secrets = contractServices
   .flatMap(({ methods }) => methods)
   .filter((method) => isPublished(method) && method.methodKind === "unary")
@@ -216,7 +216,7 @@ function secretsOf(type: DescMessage, path: readonly DescField[] = []): (readonl
   });
 }
 
-/** JSON with a value at a path, in a list where the path goes through one. */
+/** Makes JSON with a value at a path, in a list if the path goes through one. */
 function jsonAt(path: readonly DescField[], value: unknown): unknown {
   const [field, ...rest] = path;
   if (field === undefined) return value;
@@ -224,7 +224,7 @@ function jsonAt(path: readonly DescField[], value: unknown): unknown {
   return { [field.jsonName]: field.fieldKind === "list" ? [inner] : inner };
 }
 
-describe("a secret in a request that is wrong", () => {
+describe("a secret in an invalid request", () => {
   const canary = "hunter2hunter2";
   const values = [
     ["too short", "hunter2"],
@@ -242,7 +242,7 @@ describe("a secret in a request that is wrong", () => {
     system = await startStubSystem();
   });
 
-  it.each(secrets)("is quoted by no answer: %s %s", async (procedure, _field, method: DescMethod, path) => {
+  it.each(secrets)("is quoted by no response: %s %s", async (procedure, _field, method: DescMethod, path) => {
     system = await startStubSystem({}, { overNetwork: false });
     const caller = await authorization("ADMIN");
     const rule = hasOption(method, http) ? getOption(method, http) : undefined;

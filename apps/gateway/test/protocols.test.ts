@@ -24,7 +24,7 @@ const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
 
 const places = [
   ["in the gateway's process", false],
-  ["behind the network", true],
+  ["in another process", true],
 ] as const;
 
 async function headers() {
@@ -71,7 +71,7 @@ describe.each(places)("a service %s", (_place, overNetwork) => {
       expect(statuses).toEqual([Order_Status.PENDING, Order_Status.CONFIRMED]);
     });
 
-    it("is told when the client leaves", async () => {
+    it("is canceled when the client leaves", async () => {
       const left = Promise.withResolvers<void>();
       system = await startStubSystem(
         {
@@ -116,7 +116,7 @@ describe.each(places)("a service %s", (_place, overNetwork) => {
       });
     });
 
-    it("is given the caller's deadline, and outlives it for nobody", async () => {
+    it("gets the caller's deadline, and stops at it", async () => {
       system = await startStubSystem({ getOrder: () => new Promise(() => undefined) }, { overNetwork });
       const late = clientOf().getOrder({ id: orderId }, { headers: await headers(), timeoutMs: 150 });
       expect((await refusalOf(late)).code).toBe(Code.DeadlineExceeded);
@@ -132,9 +132,9 @@ describe("a client that reads slowly", () => {
 
   it.each([
     ["Connect over HTTP/1.1", "in the gateway's process", false],
-    ["Connect over HTTP/1.1", "behind the network", true],
+    ["Connect over HTTP/1.1", "in another process", true],
     ["gRPC over HTTP/2", "in the gateway's process", false],
-    ["gRPC over HTTP/2", "behind the network", true],
+    ["gRPC over HTTP/2", "in another process", true],
   ])("by %s slows down the stream of a service %s", async (protocol, _place, overNetwork) => {
     let sent = 0;
     const detail = "x".repeat(64 * 1024);
@@ -150,7 +150,7 @@ describe("a client that reads slowly", () => {
       { overNetwork },
     );
     const stop = protocol.startsWith("gRPC") ? await overHttp2() : await overHttp1();
-    // Nothing is read: what fits into the buffers on the way is sent, and then no more.
+    // Nothing is read, so the service sends only what the buffers hold.
     let before = -1;
     await expect
       .poll(
@@ -166,7 +166,7 @@ describe("a client that reads slowly", () => {
     stop();
   });
 
-  /** More than all buffers on the way hold: 64 MB. */
+  /** More than all buffers hold: 64 MB. */
   const sentMax = 1_000;
 
   async function overHttp1() {
@@ -197,7 +197,7 @@ describe("a client that reads slowly", () => {
   }
 });
 
-describe("a stream that breaks off behind the gateway", () => {
+describe("a stream that breaks off at its service", () => {
   it.each(Object.entries(transports))("ends as UNAVAILABLE for %s", async (_name, transportTo) => {
     system = await startStubSystem(
       {
@@ -219,7 +219,7 @@ describe("a stream that breaks off behind the gateway", () => {
   });
 });
 
-describe("a service that is not there", () => {
+describe("a service that is down", () => {
   it.each(Object.entries(transports))("is UNAVAILABLE for %s", async (_name, transportTo) => {
     system = await startStubSystem({}, { overNetwork: true });
     await system.stopServices();
@@ -243,7 +243,7 @@ describe("gRPC-Web's text mode", () => {
     return { response, text: await response.text() };
   };
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
-  /** What the runs of an answer stand for, each with its padding. */
+  /** Decodes the runs of a response, each with its padding. */
   const bytesOf = (text: string) =>
     Buffer.concat([...text.matchAll(/[^=]+={0,2}/g)].map(([run]) => Buffer.from(run, "base64")));
 
@@ -260,7 +260,7 @@ describe("gRPC-Web's text mode", () => {
     expect(bytesOf(text).toString("latin1")).toMatch(/grpc-status: ?0/);
   });
 
-  it("keeps to the encoding that it was asked in", async () => {
+  it("responds in the encoding of the request", async () => {
     system = await startStubSystem({ getOrder: async ({ id }) => ({ order: { id } }) });
     const json = Buffer.from(JSON.stringify({ id: orderId }));
     const body = base64(Buffer.concat([Buffer.from([0, 0, 0, 0, json.length]), json]));
@@ -273,7 +273,7 @@ describe("gRPC-Web's text mode", () => {
     ["what is no base64", "this is no base64!", "3", "invalid_argument"],
     ["base64 that is cut off", base64(message).slice(0, 20), "3", "invalid_argument"],
     ["the binary protocol by mistake", message.toString("latin1"), "3", "invalid_argument"],
-    // As Connect says of a unary call without a message.
+    // As Connect does for a unary call without a message.
     ["nothing at all", "", "12", "unimplemented"],
   ])("refuses %s as the caller's mistake", async (_what, body, status, code) => {
     system = await startStubSystem({}, { overNetwork: true });

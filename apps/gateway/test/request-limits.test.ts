@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
 
-/** A gateway with a limit, counted in this process or in the given Redis. */
+/** Starts a gateway with a limit, counted in this process or in the given Redis. */
 async function limited(
   requests: number,
   redisUrl?: string,
@@ -35,7 +35,7 @@ const list = (system: StubSystem, headers: Record<string, string>) => fetch(`${s
 const person = async (system: StubSystem) => ({ authorization: `Bearer ${await system.token("CUSTOMER")}` });
 
 describe("the limit of a caller", () => {
-  it("is told in the headers of every answer, and in Retry-After where it is reached", async () => {
+  it("is reported in the headers of every response, and in Retry-After when it is reached", async () => {
     const { system } = await limited(2);
     const first = await list(system, from("203.0.113.1"));
     expect(first.headers.get("ratelimit-policy")).toBe('"default";q=2;w=900');
@@ -47,7 +47,7 @@ describe("the limit of a caller", () => {
     expect(await third.json()).toMatchObject({ code: 8, details: [{ reason: "RATE_LIMITED" }] });
   });
 
-  it("is a user's own wherever they call from, and an address's own where nobody is signed in", async () => {
+  it("is a user's own from any address, and an address's own for anonymous calls", async () => {
     const { system } = await limited(2);
     const ada = await person(system);
     const order = (address: string) =>
@@ -58,7 +58,7 @@ describe("the limit of a caller", () => {
     expect((await list(system, from("203.0.113.2"))).status).toBe(200);
   });
 
-  it("is not moved by an address that a client makes up, nor by a token that does not hold", async () => {
+  it("is not evaded by a forged address, nor by an invalid token", async () => {
     const { system } = await limited(3);
     const made = (first: string) => ({ "x-forwarded-for": `${first}, 203.0.113.1` });
     await list(system, made("10.1.1.1"));
@@ -67,7 +67,7 @@ describe("the limit of a caller", () => {
     expect((await list(system, { ...made("10.1.1.4"), authorization: "Bearer another.one.still" })).status).toBe(429);
   });
 
-  it("is an account's own behind a shop's own server, whose address has none", async () => {
+  it("is an account's own for a shop's own server, whose address has none", async () => {
     const { system } = await limited(2, undefined, ["203.0.113.1"]);
     for (let call = 0; call < 5; call += 1) expect((await list(system, from("203.0.113.1"))).status).toBe(200);
     const ada = { ...(await person(system)), ...from("203.0.113.1") };
@@ -90,7 +90,7 @@ describe("the limit of a caller", () => {
     expect((await signUp("203.0.113.2")).status).toBe(200);
   });
 
-  it("is one for all addresses of an IPv6 network, however they are spelled", async () => {
+  it("is one for all addresses of an IPv6 network, in any spelling", async () => {
     const { system } = await limited(3);
     const statusFrom = async (address: string) => (await list(system, from(address))).status;
     const inside = ["2001:db8:1:2::1", "2001:DB8:0001:2::2", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:0::1"];
@@ -100,14 +100,14 @@ describe("the limit of a caller", () => {
     expect(await statusFrom("2001:db8:1:3::1")).toBe(200);
   });
 
-  it("counts what is not there too, and never health", async () => {
+  it("counts unknown paths too, and never health", async () => {
     const { system } = await limited(1);
     const get = async (path: string) => (await fetch(system.url + path)).status;
     expect([await get("/api/nothing"), await get("/api/nothing")]).toEqual([404, 429]);
     expect([await get("/health"), await get("/ready"), await get("/health/services")]).toEqual([200, 200, 200]);
   });
 
-  it("is another for a method with figures in the contract", async () => {
+  it("is separate for a method that has its own in the contract", async () => {
     const { system } = await limited(1);
     const reset = () =>
       fetch(`${system.url}/api/auth/password-reset`, {
@@ -158,7 +158,7 @@ describe.runIf(redis !== undefined)("two gateways on one Redis", () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(30);
   });
 
-  it("go on with limits of their own while Redis is gone, and say so in their health", async () => {
+  it("continue with local limits while Redis is gone, and say so in their health", async () => {
     const own = await redisForTests();
     if (own === undefined) throw new Error("there was one a moment ago");
     const { system, limits } = await limited(3, own.url);

@@ -31,7 +31,7 @@ async function send({ httpMethod, path, headers, body }: WireRequest, authorizat
   return { status: response.status, refusal: readRefusal("REST", answer) };
 }
 
-describe("what is meant to hurt over REST", () => {
+describe("hostile values over REST", () => {
   it.each(methods)("is refused by %s as the caller's mistake, in few bytes", async (_name, method) => {
     const role = accessOf(method)?.roles.includes("CUSTOMER") ? "CUSTOMER" : "ADMIN";
     const authorization = `Bearer ${await system.token(role)}`;
@@ -47,7 +47,7 @@ describe("what is meant to hurt over REST", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("reaches no handler where a mask names what is below a field", async () => {
+  it("reaches no handler if a mask names what is below a field", async () => {
     const authorization = `Bearer ${await system.token("ADMIN")}`;
     const headers = { "content-type": "application/json", authorization };
     for (const path of [

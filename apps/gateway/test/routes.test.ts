@@ -12,10 +12,7 @@ function target(httpMethod: string, path: string): unknown {
   return match.kind === "found" ? [match.route.method.name, ...match.values] : match;
 }
 
-/**
- * The fields that must not be shown, in a message and in those inside it; each with the field of the message that leads
- * to it.
- */
+/** The secret fields of a message and of those inside it, each with the top-level field that leads to it. */
 function secretsOf(message: DescMessage, depth = 0): [first: DescField, name: string][] {
   return message.fields.flatMap((field): [DescField, string][] => {
     if (field.proto.options?.debugRedact === true) return [[field, field.name]];
@@ -66,7 +63,7 @@ describe("the contract's REST routes", () => {
     ["GET", "/api/nothing", { kind: "unknown" }],
     ["POST", "/api/orders/1:vanish", { kind: "wrong-method", allow: ["GET"] }],
     ["GET", "/api/orders/%E0%A4%A", { kind: "malformed" }],
-  ])("answer %s %s by what is there", (httpMethod, path, expected) => {
+  ])("answer %s %s by what exists", (httpMethod, path, expected) => {
     expect(target(httpMethod, path)).toEqual(expected);
   });
 
@@ -96,7 +93,7 @@ describe("a contract that contradicts itself", () => {
 });
 
 describe("a path template", () => {
-  it("is taken apart into segments, variables and verb", () => {
+  it("is parsed into segments, variables and verb", () => {
     expect(parsePathTemplate("/api/products/{product_id}/stock:adjust")).toEqual({
       segments: ["api", "products", null, "stock"],
       variables: ["product_id"],
@@ -105,7 +102,7 @@ describe("a path template", () => {
   });
 
   it.each(["api/orders", "/api/**", "/api/*", "/api/{name=shelves/*}", "/", "/api/{id"])(
-    "that is not understood in full is refused: %s",
+    "that is not fully supported is refused: %s",
     (template) => {
       expect(() => parsePathTemplate(template)).toThrow(template);
     },

@@ -20,8 +20,8 @@ async function orders(more: Record<string, string> = {}) {
 
 const other = "01900000-0000-7000-8000-00000000000b";
 
-describe("the connections between gateway and service, which everybody's calls share", () => {
-  it("lose nobody's call to a refusal that is larger than HTTP/2 takes, and the refusal says its code", async () => {
+describe("the connections between gateway and service, which all calls share", () => {
+  it("lose no call to a refusal that is larger than HTTP/2 allows, and the refusal has its code", async () => {
     const slow = Promise.withResolvers<void>();
     system = await startStubSystem(
       {
@@ -46,7 +46,7 @@ describe("the connections between gateway and service, which everybody's calls s
     expect(health).toMatchObject({ status: "ok" });
   });
 
-  it("take every head that the gateway takes", async () => {
+  it("accept every request head that the gateway accepts", async () => {
     system = await startStubSystem({}, { overNetwork: true });
     const { list, authorization } = await orders({ tracestate: `rialto=${"x".repeat(15_000)}` });
     await list();

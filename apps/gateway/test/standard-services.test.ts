@@ -14,9 +14,9 @@ const ServingStatus = health.HealthCheckResponse_ServingStatus;
 
 describe.each([
   ["in the gateway's process", false],
-  ["behind the network", true],
+  ["in another process", true],
 ])("health of services %s", (_place, overNetwork) => {
-  it("is told of the gateway, of each service, and of none that is not there", async () => {
+  it("is known of the gateway and of each service, and of no other", async () => {
     system = await startStubSystem({}, { overNetwork });
     const client = createClient(health.Health, createGrpcTransport({ baseUrl: system.url }));
     const statusOf = async (service: string) => (await client.check({ service })).status;
@@ -28,8 +28,8 @@ describe.each([
   });
 });
 
-describe("health of a service that goes away", () => {
-  it("is NOT_SERVING, and whoever watches is told", async () => {
+describe("the health of a service that goes down", () => {
+  it("is NOT_SERVING, and is sent to its watchers", async () => {
     system = await startStubSystem({}, { overNetwork: true });
     const client = createClient(health.Health, createGrpcTransport({ baseUrl: system.url }));
     const seen: number[] = [];
@@ -42,11 +42,11 @@ describe("health of a service that goes away", () => {
   });
 });
 
-describe("health that many watch", () => {
+describe("health with many watchers", () => {
   const watched = "rialto.order.v1.OrderService";
   let leave: AbortController;
 
-  /** Watches so often, each from its first word on. */
+  /** Opens this many watches, and waits for the first message of each. */
   async function watch(times: number): Promise<(number | undefined)[]> {
     leave = new AbortController();
     const client = createClient(health.Health, createGrpcTransport({ baseUrl: system.url }));
@@ -58,7 +58,7 @@ describe("health that many watch", () => {
     return Promise.all(watches);
   }
 
-  it("takes no place that calls need, but one of its caller's streams", async () => {
+  it("holds no place that calls need, only one of its caller's streams", async () => {
     system = await startStubSystem({}, { gateway: { inFlightMax: 60 } });
     expect(new Set(await watch(50))).toEqual(new Set([ServingStatus.SERVING]));
     const calls = Array.from({ length: 30 }, () => fetch(`${system.url}/api/products`));
@@ -68,16 +68,16 @@ describe("health that many watch", () => {
     leave.abort();
   });
 
-  it("asks the service no more often than one would", async () => {
+  it("calls the service no more often than one watcher would", async () => {
     system = await startStubSystem();
     await watch(40);
-    expect(system.asked.filter((path) => path === "/grpc.health.v1.Health/Check").length).toBeLessThan(20);
+    expect(system.requested.filter((path) => path === "/grpc.health.v1.Health/Check").length).toBeLessThan(20);
     leave.abort();
   });
 });
 
 describe("a gateway at its capacity", () => {
-  it("tells its health, and turns reflection away", async () => {
+  it("answers health, and refuses reflection", async () => {
     const begun = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();
     const slow = async () => {
@@ -132,7 +132,7 @@ describe.each([
     expect(names).not.toContain("rialto.events.v1.RegistrationService");
   });
 
-  it("gives files that are complete, without a method that nobody outside may call", async () => {
+  it("returns complete files, without internal methods", async () => {
     system = await startStubSystem();
     const files = filesIn(await ask({ case: "fileContainingSymbol", value: "rialto.product.v1.InventoryService" }));
     const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: files }));
@@ -161,7 +161,10 @@ describe.each([
 });
 
 describe("a stream of reflection", () => {
-  /** Asks so often on one stream; how many answers came, how many bytes of files, and the code that it ended with. */
+  /**
+   * Sends this many requests on one stream. Returns how many responses arrived, how many bytes of files, and the code
+   * that ended it.
+   */
   async function ask(times: number) {
     const client = createClient(reflection.ServerReflection, createGrpcTransport({ baseUrl: system.url }));
     async function* questions() {
@@ -179,7 +182,7 @@ describe("a stream of reflection", () => {
     }
   }
 
-  it("asks a hundred questions at the most, and gets each file that others need once", async () => {
+  it("carries a hundred requests at most, and returns each shared file once", async () => {
     system = await startStubSystem();
     const { files, code } = await ask(101);
     expect([files.length, code]).toEqual([100, Code.ResourceExhausted]);
@@ -187,7 +190,7 @@ describe("a stream of reflection", () => {
     expect(new Set(files.slice(1))).toEqual(new Set([1]));
   });
 
-  it("counts each of its questions as a request of its caller", async () => {
+  it("counts each of its requests against its caller", async () => {
     const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
     system = await startStubSystem({}, { gateway: { requestLimits: { store, requests: 10, windowSeconds: 900 } } });
     const { files, code } = await ask(50);
@@ -198,7 +201,7 @@ describe("a stream of reflection", () => {
 });
 
 describe("a gateway without reflection", () => {
-  it("has no such method, and still tells its health", async () => {
+  it("has no such method, and still answers health", async () => {
     system = await startStubSystem({}, { reflection: false });
     const transport = createGrpcTransport({ baseUrl: system.url });
     async function* questions() {

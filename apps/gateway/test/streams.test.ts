@@ -35,7 +35,7 @@ describe("a stream through the gateway", () => {
     system = await startStubSystem({
       async *watchOrder({ id }) {
         yield { order: { id, status: Order_Status.PENDING } };
-        // The second is not sent before the first has arrived.
+        // The second message is sent only after the first has arrived.
         await seen.promise;
         yield { order: { id, status: Order_Status.CONFIRMED } };
       },
@@ -76,7 +76,7 @@ describe("a stream through the gateway", () => {
     expect(last).toMatchObject([{ flags: 2, message: { error: { code: "aborted" } } }]);
   });
 
-  it("carries the gateway's own refusal there too, under HTTP 200", async () => {
+  it("carries the gateway's own refusal there too, with HTTP 200", async () => {
     system = await startStubSystem();
     const response = await watch({ authorization: "Bearer nonsense" });
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/connect+json"]);
@@ -85,7 +85,7 @@ describe("a stream through the gateway", () => {
 });
 
 describe("closing the gateway", () => {
-  it("lets a request at work end", async () => {
+  it("lets a request in flight end", async () => {
     const begun = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();
     system = await startStubSystem({

@@ -25,26 +25,29 @@ const serviceNames = ["user", "product", "order", "payment", "notification"];
 export const customerId = "01900000-0000-7000-8000-000000000001";
 export const orderId = "01900000-0000-7000-8000-00000000000a";
 
-/** A gateway before real endpoints whose handlers are the test's; what has no handler answers an empty message. */
+/**
+ * A gateway in front of real endpoints, whose handlers the test provides. A method without a handler returns an empty
+ * message.
+ */
 export interface StubSystem {
   readonly url: string;
   readonly lines: Record<string, unknown>[];
   /** The contexts of the calls that reached OrderService. */
   readonly calls: CallContext[];
-  /** The paths that services were asked for by the gateway. */
-  readonly asked: readonly string[];
-  /** What they were sent with. */
+  /** The paths that the gateway requested of services. */
+  readonly requested: readonly string[];
+  /** The headers of those requests. */
   readonly sent: { readonly service: string; readonly headers: Headers }[];
   token(role: "CUSTOMER" | "ADMIN", o?: { expires?: string; audience?: string; subject?: string }): Promise<string>;
-  /** Tokens that look like the customer's and do not hold, by what is wrong with them. */
+  /** Tokens that look like the customer's and are invalid, by what is wrong with them. */
   badTokens(): Promise<Readonly<Record<string, string>>>;
   /** A service's own token for calls to another. */
   serviceToken(caller: string, target: string): Promise<string>;
-  /** Where a service is reached without the gateway, over the network. */
+  /** The address of a service, without the gateway, over the network. */
   direct(service: string): string;
-  /** Takes the services away, or those that are named, where they are reached over the network. */
+  /** Stops the services, or those that are named, if they run over the network. */
   stopServices(...names: readonly string[]): Promise<void>;
-  /** Brings back what was taken away, where it was. */
+  /** Starts the stopped services at their former addresses. */
   startServices(): Promise<void>;
   close(): Promise<void>;
 }
@@ -55,14 +58,11 @@ export async function startStubSystem(
     readonly overNetwork?: boolean;
     readonly reflection?: boolean;
     readonly gateway?: Partial<GatewayOptions>;
-    /** Services that say that they are not ready, for as long as they are in it. */
+    /** Services that report that they are not ready, while they are in the set. */
     readonly unready?: ReadonlySet<string>;
-    /** Services that take access tokens of people only, as version 0.1.0 does. */
+    /** Services that accept only access tokens of people, as version 0.1.0 does. */
     readonly old?: ReadonlySet<string>;
-    /**
-     * The gateway asks the services for what they keep of events and audit entries; it has none to ask, where it is not
-     * given.
-     */
+    /** The gateway merges the services' events and audit entries. It has no such backends if left out. */
     readonly asksServices?: boolean;
   } = {},
 ): Promise<StubSystem> {
@@ -79,11 +79,11 @@ export async function startStubSystem(
   const quiet = createLogger({ service: "stub", level: "silent" });
 
   const calls: CallContext[] = [];
-  const asked: string[] = [];
+  const requested: string[] = [];
   const sent: StubSystem["sent"] = [];
   const endpoints = new Map<string, Endpoint>();
   for (const name of serviceNames) {
-    // What is kept of events, and the audit log, every service serves.
+    // Every service serves its events and its audit log.
     const services = contractServices.filter(({ typeName }) =>
       [name, "events", "audit"].includes(typeName.split(".")[1] ?? ""),
     );
@@ -143,7 +143,7 @@ export async function startStubSystem(
     return {
       ...upstream,
       fetch(request, options) {
-        asked.push(new URL(request.url).pathname);
+        requested.push(new URL(request.url).pathname);
         sent.push({ service, headers: new Headers(request.header) });
         return upstream.fetch(request, options);
       },
@@ -178,7 +178,7 @@ export async function startStubSystem(
     url: `http://127.0.0.1:${gateway.port}`,
     lines,
     calls,
-    asked,
+    requested,
     sent,
     stopServices,
     startServices,
@@ -234,7 +234,7 @@ export async function startStubSystem(
   };
 }
 
-/** Envelopes a message for a Connect stream. */
+/** Wraps a message in the envelope of a Connect stream. */
 export function envelope(message: unknown): Buffer {
   const json = Buffer.from(JSON.stringify(message));
   const head = Buffer.alloc(5);
@@ -242,7 +242,7 @@ export function envelope(message: unknown): Buffer {
   return Buffer.concat([head, json]);
 }
 
-/** Reads the envelopes of a Connect stream as they come. */
+/** Reads the envelopes of a Connect stream as they arrive. */
 export async function* envelopes(body: AsyncIterable<Uint8Array>): AsyncGenerator<{ flags: number; message: unknown }> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of body) {

@@ -64,7 +64,7 @@ describe("the query of a REST request", () => {
     expect(transcode(batchGetProducts, { query: "ids=a&ids=b" })).toEqual({ ids: ["a", "b"] });
   });
 
-  it("takes a whole number as JSON writes it", () => {
+  it("takes an integer as JSON writes it", () => {
     expect(transcode(listOrders, { query: "page_size=1e1" })).toEqual({ pageSize: 10 });
   });
 
@@ -84,11 +84,11 @@ describe("the query of a REST request", () => {
     ["a=&".repeat(2_000), "The query has more than 1000 parameters."],
     ["status=LOST", /^The query parameter status must be one of PENDING, STOCK_RESERVED, CONFIRMED/],
     ["page_size.x=1", "The query parameter page_size.x is not a parameter of this method"],
-  ])("is refused where it does not fit: %s", (query, message) => {
+  ])("is refused if it does not fit: %s", (query, message) => {
     expect(refusal(() => transcode(listOrders, { query }))).toMatch(message);
   });
 
-  it("cannot give what the path gives, nor what a whole body gives", () => {
+  it("cannot set what the path sets, nor what a whole body sets", () => {
     expect(refusal(() => transcode(getOrder, { values: ["a"], query: "id=b" }))).toMatch(/id is given by the path/);
     expect(refusal(() => transcode(createOrder, { query: "payment_method=x" }))).toMatch(
       /is given by the path or the body/,
@@ -97,7 +97,7 @@ describe("the query of a REST request", () => {
 });
 
 describe("the body of a REST request", () => {
-  it("is the whole request where the rule says *", () => {
+  it("is the whole request if the rule says *", () => {
     const body = '{"items":[{"product_id":"p","quantity":2}],"payment_method":"pm_test_approved"}';
     expect(transcode(createOrder, { body })).toEqual({
       items: [{ productId: "p", quantity: 2 }],
@@ -105,7 +105,7 @@ describe("the body of a REST request", () => {
     });
   });
 
-  it("is one field where the rule names it, with int64 as text", () => {
+  it("is one field if the rule names it, with int64 as text", () => {
     const body = '{"name":"Cup","price":{"currency_code":"EUR","minor_units":"9007199254740993"}}';
     expect(transcode(createProduct, { body })).toEqual({
       product: { name: "Cup", price: { currencyCode: "EUR", minorUnits: "9007199254740993" } },
@@ -123,7 +123,7 @@ describe("the body of a REST request", () => {
     );
   });
 
-  it("may be empty where nothing needs to be said", () => {
+  it("may be empty if no field is required", () => {
     expect(transcode(cancelOrder, { values: ["0190"] })).toEqual({ id: "0190" });
   });
 
@@ -137,30 +137,30 @@ describe("the body of a REST request", () => {
     ["[".repeat(60_000), "The body must be nested at most 32 deep."],
     [`{"items":[${"{},".repeat(2_000)}{}]}`, "The body must have at most 1000 fields and items."],
     [`{"payment_method":"${"x".repeat(140_000)}"}`, "The body is larger than 131072 bytes."],
-  ])("is refused where it does not fit: %s", (body, message) => {
+  ])("is refused if it does not fit: %s", (body, message) => {
     expect(refusal(() => transcode(createOrder, { body }))).toMatch(message);
   });
 
-  it("is not quoted back where it is no JSON, because it may hold a password", () => {
+  it("is not quoted back if it is not JSON, because it may hold a password", () => {
     expect(refusal(() => transcode(createOrder, { body: '{"password":hunter2}' }))).not.toContain("hunter2");
   });
 
-  it("is refused where the method takes none", () => {
+  it("is refused if the method takes none", () => {
     expect(refusal(() => transcode(listProducts, { body: "{}" }))).toBe("This method takes no body.");
   });
 });
 
-describe("the answer to a REST request", () => {
+describe("the response to a REST request", () => {
   it("is the one field that response_body names", () => {
     expect(restAnswerOf(routeOf(getOrder), '{"order":{"id":"0190"}}')).toBe('{"id":"0190"}');
   });
 
-  it("is the whole message where there is no response_body", () => {
+  it("is the whole message if there is no response_body", () => {
     const whole = '{"orders":[],"nextPageToken":""}';
     expect(restAnswerOf(routeOf(listOrders), whole)).toBe(whole);
   });
 
-  it("is an empty object where the field is not set", () => {
+  it("is an empty object if the field is not set", () => {
     expect(restAnswerOf(routeOf(getOrder), "{}")).toBe("{}");
   });
 });

@@ -5,7 +5,7 @@ import { createNodeHttpClient } from "@connectrpc/connect-node";
 
 const bytesMax = 16 * 1024 * 1024;
 
-/** A gRPC-Web client in text mode, as browsers have it: what it sends and reads is the binary protocol in base64. */
+/** A gRPC-Web client in text mode, as in browsers: it sends and reads the binary protocol in base64. */
 export function createGrpcWebTextTransport(o: {
   readonly baseUrl: string;
   readonly httpVersion: "1.1" | "2";
@@ -37,8 +37,8 @@ function inBase64(fetch: UniversalClientFn): UniversalClientFn {
 }
 
 /**
- * Each part of a message is a run of its own, with its padding, and is sent in pieces that know nothing of groups of
- * four.
+ * Encodes each part of a message as a run of its own, with its padding, and sends it in pieces that ignore base64's
+ * groups of four.
  */
 async function* encoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   for await (const chunk of body) {
@@ -48,14 +48,15 @@ async function* encoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 }
 
 /**
- * Reads groups of four as soon as they are there, as a browser's client does; what is left over at the end is an error.
+ * Decodes groups of four as soon as they are complete, as a browser's client does. Bytes left over at the end are an
+ * error.
  */
 async function* decoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   let text = "";
   for await (const chunk of body) {
     text += Buffer.from(chunk).toString("latin1");
     const whole = text.length - (text.length % 4);
-    // A run ends with its padding, or with what has come.
+    // A run ends with its padding, or with the bytes that have arrived.
     for (const [run] of text.slice(0, whole).matchAll(/[^=]+={0,2}/g)) yield Buffer.from(run, "base64");
     text = text.slice(whole);
   }

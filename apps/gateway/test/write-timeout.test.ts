@@ -14,10 +14,10 @@ afterEach(async () => {
 });
 
 /**
- * A gateway with room for ten requests at once, and its client that asks for each path so often and has no room for a
- * byte of the answers.
+ * Starts a gateway with ten places, and a client that requests each path 20 times and has no window for a byte of the
+ * responses.
  */
-async function askInVain(paths: readonly string[], gateway: Partial<GatewayOptions>) {
+async function requestUnread(paths: readonly string[], gateway: Partial<GatewayOptions>) {
   system = await startStubSystem({}, { gateway: { inFlightMax: 10, ...gateway } });
   for (const path of paths) {
     const session = connectHttp2(system.url, { settings: { initialWindowSize: 0 } });
@@ -33,20 +33,20 @@ async function askInVain(paths: readonly string[], gateway: Partial<GatewayOptio
 
 const others = async () => (await fetch(`${system.url}/api/products`)).status;
 
-describe("a client that reads no answer", () => {
-  it("keeps others out for a moment at the most", async () => {
-    // For as long as its answers may wait to be read, they take the places of others.
-    await askInVain(["/api/products"], { writeTimeout: { ms: 600_000, bytesPerSecond: 1 } });
+describe("a client that reads no response", () => {
+  it("keeps others out only until the write timeout", async () => {
+    // While its responses wait to be read, they hold the places of others.
+    await requestUnread(["/api/products"], { writeTimeout: { ms: 600_000, bytesPerSecond: 1 } });
     expect(await others()).toBe(503);
     for (const session of sessions.splice(0)) session.destroy();
     await system.close();
-    await askInVain(["/api/products"], { writeTimeout: { ms: 300, bytesPerSecond: 10_000 } });
+    await requestUnread(["/api/products"], { writeTimeout: { ms: 300, bytesPerSecond: 10_000 } });
     await expect.poll(others).toBe(200);
     await expect.poll(() => system.lines.filter(({ code }) => code === "canceled").length).toBe(20);
   });
 
-  it("keeps nobody out with pages and refusals, which hold nothing that others need", async () => {
-    await askInVain(["/docs", "/openapi.json", "/nothing", "/api/orders", "/health"], {
+  it("keeps no one out with pages and errors, which hold nothing that others need", async () => {
+    await requestUnread(["/docs", "/openapi.json", "/nothing", "/api/orders", "/health"], {
       writeTimeout: { ms: 60_000, bytesPerSecond: 1 },
     });
     expect(await others()).toBe(200);
@@ -54,7 +54,7 @@ describe("a client that reads no answer", () => {
 
   it("is counted for pages as for calls", async () => {
     store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
-    await askInVain(["/docs"], { requestLimits: { store, requests: 20, windowSeconds: 900 } });
+    await requestUnread(["/docs"], { requestLimits: { store, requests: 20, windowSeconds: 900 } });
     expect((await fetch(`${system.url}/openapi.json`)).status).toBe(429);
   });
 });

@@ -51,7 +51,7 @@ describe("the OpenAPI document", () => {
     expect(items?.description).toContain("must name each product once");
   });
 
-  it("says what answers hold for certain, and 64-bit numbers as text", () => {
+  it("says which response fields are always there, and that 64-bit numbers are text", () => {
     const { schemas } = document.components;
     expect(schemas["order.v1.Order"]?.required).toEqual(expect.arrayContaining(["id", "status", "items", "version"]));
     expect(schemas["order.v1.Order"]?.required).not.toContain("rejectionReason");
@@ -59,7 +59,7 @@ describe("the OpenAPI document", () => {
     expect(schemas["order.v1.Order.Status"]?.enum).toContain("CONFIRMED");
   });
 
-  it("leaves out what nobody outside may call, and streams", () => {
+  it("leaves out internal methods, and streams", () => {
     const text = JSON.stringify(document);
     expect(text).not.toContain("ReserveStock");
     expect(operations.map(({ operationId }) => operationId)).not.toContain(`${OrderService.name}.WatchOrder`);
@@ -70,7 +70,7 @@ describe("the gateway's pages", () => {
   let system: StubSystem;
   afterEach(() => system.close());
 
-  it("are the document, and a page that loads nothing from elsewhere", async () => {
+  it("are the document, and a page that loads no external resource", async () => {
     system = await startStubSystem();
     expect(await (await fetch(`${system.url}/openapi.json`)).json()).toEqual(JSON.parse(JSON.stringify(document)));
     const docs = await fetch(`${system.url}/docs`);

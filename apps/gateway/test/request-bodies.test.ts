@@ -11,7 +11,7 @@ afterEach(() => system.close());
 const login = "/rialto.user.v1.AuthService/Login";
 const credentials = JSON.stringify({ email: "ada@example.com", password: "a password" });
 
-/** What a login that nothing is wrong with is answered, and how health stands after it. */
+/** The status of a valid login, and of health after it. */
 async function others() {
   const headers = { "content-type": "application/json" };
   const answer = await fetch(system.url + login, { method: "POST", headers, body: credentials });
@@ -23,12 +23,12 @@ const allWell = [200, { status: "ok" }];
 
 describe.each([
   ["in the gateway's process", false],
-  ["behind the network", true],
+  ["in another process", true],
 ])("a body for a service %s", (_place, overNetwork) => {
   it.each([
     ["whose length is told", false],
     ["whose length is not told", true],
-  ])("%s is refused where it is too large, and nobody else pays for it", async (_how, isChunked) => {
+  ])("%s is refused if it is too large, and no other call fails with it", async (_how, isChunked) => {
     system = await startStubSystem({}, { overNetwork });
     for (let call = 0; call < 6; call += 1) {
       const large = Buffer.alloc(1_100_000, " ");
@@ -63,7 +63,7 @@ describe.each([
     expect(text.slice(0, 12)).toBe("HTTP/1.1 413");
   });
 
-  it("that does not come until its deadline is given up, and nobody else pays for it", async () => {
+  it("that does not arrive before its deadline is abandoned, and no other call fails with it", async () => {
     system = await startStubSystem({}, { overNetwork });
     const { port } = new URL(system.url);
     const head = `POST ${login} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n`;
@@ -78,7 +78,7 @@ describe.each([
     expect(await others()).toMatchObject(allWell);
   });
 
-  it.each(["HTTP/1.1", "HTTP/2"])("that its client breaks off over %s is nobody's defect", async (http) => {
+  it.each(["HTTP/1.1", "HTTP/2"])("that its client aborts over %s is logged as no one's defect", async (http) => {
     system = await startStubSystem({}, { overNetwork });
     const { port } = new URL(system.url);
     const arrived = () => expect.poll(() => system.lines.filter(({ status }) => status === 499)).toHaveLength(1);

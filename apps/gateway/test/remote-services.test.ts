@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => system.close());
 
-describe("services behind the network", () => {
+describe("services in other processes", () => {
   it("answer REST and Connect alike", async () => {
     const overRest = await fetch(`${system.url}/api/orders/${orderId}`, { headers: { authorization } });
     const overConnect = await fetch(`${system.url}/rialto.order.v1.OrderService/GetOrder`, {
@@ -36,7 +36,7 @@ describe("services behind the network", () => {
     expect(await overConnect.json()).toEqual({ order: await overRest.json() });
   });
 
-  it("that are not there are UNAVAILABLE, without a word of where they should be", async () => {
+  it("that are down are UNAVAILABLE, without their address", async () => {
     await system.stopServices();
     const response = await fetch(`${system.url}/api/orders/${orderId}`, { headers: { authorization } });
     const text = await response.text();
@@ -46,7 +46,7 @@ describe("services behind the network", () => {
     expect(system.lines).toContainEqual(expect.objectContaining({ msg: "service unavailable" }));
   });
 
-  it("that end a stream while they stop leave its reader with an error to understand", async () => {
+  it("that end a stream while they stop send its reader an error", async () => {
     const response = await fetch(`${system.url}/rialto.order.v1.OrderService/WatchOrder`, {
       method: "POST",
       headers: { authorization, "content-type": "application/connect+json" },
@@ -81,8 +81,8 @@ describe("services behind the network", () => {
   });
 });
 
-describe("watches without number", () => {
-  it("keep no other call of their service waiting", async () => {
+describe("hundreds of watches", () => {
+  it("keep no other call to their service waiting", async () => {
     const store = openRateLimits({ redisUrl: undefined, redisPrefix: "rialto-test" });
     const unlimited = { requestLimits: { store, requests: 0, windowSeconds: 1 } };
     const handlers = {
