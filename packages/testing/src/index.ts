@@ -1,4 +1,5 @@
 export { type MovingName, movingName } from "./moving-name.ts";
 export { quietLogger } from "./quiet-logger.ts";
 export { redisForTests, type TestRedis } from "./redis.ts";
+export { repeatWhileInUse } from "./repeat-in-use.ts";
 export { type TestDatabase, testDatabase } from "./test-database.ts";
