@@ -1,7 +1,6 @@
 import type { DescEnum, DescField, DescMessage, JsonObject, JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { ScalarType as Scalar } from "@bufbuild/protobuf";
 import { CallError, callErrors, integerIn, integerRangeOf, integerRule, type RequestSize } from "@rialto/rpc";
-import { isJsonObject } from "./json-object.ts";
 import type { FieldPath } from "./routes.ts";
 
 /** Messages whose JSON is one string, so that one parameter can hold them. */
@@ -143,4 +142,9 @@ function badParameter(name: string, what: string) {
     message: `The query parameter ${name} ${what}.`,
     fields: [{ field: name, description: what }],
   });
+}
+
+/** Returns true for {...}: not for a list, not for null. */
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

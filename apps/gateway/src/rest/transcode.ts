@@ -1,8 +1,7 @@
 import { fromJson, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { CallError, callErrors, type RequestSize, requestSizeOf, scanJson, withoutValues } from "@rialto/rpc";
-import { isJsonObject } from "./json-object.ts";
-import { addQuery, jsonOf, setField } from "./query-parameters.ts";
+import { addQuery, isJsonObject, jsonOf, setField } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 
 /**
