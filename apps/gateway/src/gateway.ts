@@ -1,12 +1,6 @@
 import { sleep } from "@rialto/async";
-import { listenHttp } from "@rialto/http";
-import {
-  createAddressCheck,
-  createByteUpstream,
-  type Endpoint,
-  renderClientErrors,
-  upstreamStreamsMax,
-} from "@rialto/rpc";
+import { createAddressCheck, listenHttp } from "@rialto/http";
+import { createByteUpstream, type Endpoint, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
 import { auditApiName, createAuditApi } from "./admin/audit-api.ts";
 import { createEventAdminApi, eventAdminApiName } from "./admin/event-admin-api.ts";
 import { createLoadShedding } from "./admission/load-shedding.ts";

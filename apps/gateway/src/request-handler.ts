@@ -1,14 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { limitKeyOf, limitWriteTime } from "@rialto/http";
-import {
-  CallError,
-  type Caller,
-  callErrors,
-  createAddressCheck,
-  isStandardPath,
-  responseWriteTimeout,
-} from "@rialto/rpc";
+import { createAddressCheck, limitKeyOf, limitWriteTime } from "@rialto/http";
+import { CallError, type Caller, callErrors, isStandardPath, responseWriteTimeout } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { createAddressOf, type ForwardedHeader } from "./admission/client-address.ts";
 import { createCors } from "./admission/cors.ts";

@@ -1,5 +1,6 @@
 import { AuthService, UserService } from "@rialto/contracts";
-import { createAddressCheck, serve } from "@rialto/rpc";
+import { createAddressCheck } from "@rialto/http";
+import { serve } from "@rialto/rpc";
 import { defineService, every, openRateLimits } from "@rialto/service";
 import { createConfirmationStore } from "./one-time-tokens/confirmation-store.ts";
 import { createResetStore } from "./one-time-tokens/reset-store.ts";

@@ -1,5 +1,5 @@
 import { createSharedPlaces } from "@rialto/async";
-import { limitKeyOf } from "./limit-key.ts";
+import { limitKeyOf } from "./address.ts";
 
 /** Limits the connections of each client. */
 export interface ConnectionLimit {

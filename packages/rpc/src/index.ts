@@ -14,14 +14,17 @@ export {
   errorDefinitions,
   type FieldViolation,
 } from "./errors/error-table.ts";
-export { createHealthPages, isFromHere, type ServiceStanding } from "./health/pages.ts";
+export { createHealthPages, isFromHere, type ServiceStatus } from "./health/pages.ts";
 export { type AccessPolicy, accessOf, decideAccess } from "./identity/access.ts";
-export { createAddressCheck, plainAddress } from "./identity/address-check.ts";
 export { type Caller, callerName, requireOwner, type UserId } from "./identity/caller.ts";
 export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity/identity.ts";
-export { createPersonTokens, type PersonTokens } from "./identity/person-tokens.ts";
 export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./identity/revocations.ts";
-export { createServiceTokens, type ServiceTokens } from "./identity/service-tokens.ts";
+export {
+  createPersonTokens,
+  createServiceTokens,
+  type PersonTokens,
+  type ServiceTokens,
+} from "./identity/signed-tokens.ts";
 export { createTokenVerifier, type TokenVerifier } from "./identity/token-verifier.ts";
 export {
   accessTokenSecondsMax,
@@ -40,7 +43,7 @@ export { endWithHead, readNodeRequest, writeNodeResponse } from "./server/node-h
 export { nextPageToken, pageFrom, pageOf } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
 export { type Handlers, type Route, serve } from "./server/route.ts";
-export { isReady, type Readiness } from "./standard/readiness.ts";
+export { isReady, type Readiness } from "./standard/health.ts";
 export {
   createStandardServices,
   isHealthPath,

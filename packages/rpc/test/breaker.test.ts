@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type ByteRequest, createByteUpstream, listen, reasonOf } from "../src/index.ts";
-import { createRetryBudget } from "../src/upstream/retry-budget.ts";
+import { createRetryBudget } from "../src/upstream/retry.ts";
 import { createPeople } from "./keys.ts";
 import { bytesOf, textOf } from "./roads.ts";
 import { createShop, orderId } from "./shop.ts";

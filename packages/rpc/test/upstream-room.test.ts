@@ -28,8 +28,8 @@ async function replica(o: { readonly holdsCalls?: boolean } = {}) {
   return { url: `http://127.0.0.1:${port}`, held };
 }
 
-function upstreamOf(room: { callsMax: number; callsWaitingMax: number; streamsMax: number }, ...urls: string[]) {
-  const upstream = createByteUpstream({ kind: "remote", urls, room });
+function upstreamOf(limits: { callsMax: number; callsWaitingMax: number; streamsMax: number }, ...urls: string[]) {
+  const upstream = createByteUpstream({ kind: "remote", urls, limits });
   open.push(() => upstream.close());
   return upstream;
 }

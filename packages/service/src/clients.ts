@@ -8,7 +8,7 @@ import {
   createClient,
   type EndedSession,
   type Endpoint,
-  type ServiceStanding,
+  type ServiceStatus,
   workOrigin,
 } from "@rialto/rpc";
 import type { JSONWebKeySet } from "jose";
@@ -26,7 +26,7 @@ export interface ClientFactory {
    */
   upstream(name: string): ByteUpstream;
   /** Returns the status of the replicas of each service that is called over HTTP. */
-  status(): readonly ServiceStanding[];
+  status(): readonly ServiceStatus[];
   /** Closes the connections. */
   close(): void;
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { createAddressCheck, plainAddress } from "@rialto/rpc";
+import { createAddressCheck, plainAddress } from "@rialto/http";
 
 /** Forwarded addresses that are read. A longer list is not honest. */
 const hopsMax = 20;

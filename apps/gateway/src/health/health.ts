@@ -42,7 +42,7 @@ export function createHealth(
     revocations: sources.revocations,
     others() {
       const rateLimits = sources.rateLimits?.state();
-      return { told: rateLimits === undefined ? {} : { rateLimits }, isWell: rateLimits !== "local-fallback" };
+      return { report: rateLimits === undefined ? {} : { rateLimits }, isHealthy: rateLimits !== "local-fallback" };
     },
   });
   return {

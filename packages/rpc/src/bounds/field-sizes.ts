@@ -10,11 +10,11 @@ import type { FieldViolation } from "../errors/error-table.ts";
 import { fieldMaskPathsMax, violationsMax } from "../limits.ts";
 
 /**
- * What in a request is larger than the contract's rules allow: items, entries, characters, bytes, paths of a mask. It is asked before all other rules,
- * whose work grows with what they are asked about, and ends with as many violations as a refusal can name.
+ * Returns the fields of a request that exceed the sizes of the contract's rules: items, entries, characters, bytes, paths of a mask. Check it before all
+ * other rules, whose cost grows with the size of the fields. It stops at the number of violations that an error can name.
  *
- * A path of a mask must be one of those that the rule `field_mask.in` lists: a path below one of them, which protovalidate lets pass, names a field that
- * no handler changes by itself. A method that does lists it.
+ * A path of a mask must be one that the rule `field_mask.in` lists. protovalidate also accepts a path below a listed one, which names a field that no
+ * handler changes by itself. A method that does lists that path.
  */
 export function oversizedFields(schema: DescMessage, message: Message): FieldViolation[] {
   const found: FieldViolation[] = [];
@@ -30,7 +30,7 @@ function visitMessage(schema: DescMessage, message: Message, path: string, found
   }
 }
 
-/** Fields stand in a message under their own name, those of a oneof under its name, one at a time. */
+/** Returns the value of a field. The chosen field of a oneof is stored under the name of the oneof. */
 export function valueIn(field: DescField, message: Message): unknown {
   if (field.oneof === undefined) return Reflect.get(message, field.localName);
   const chosen: unknown = Reflect.get(message, field.oneof.localName);
@@ -57,7 +57,7 @@ function visitList(
   found: FieldViolation[],
 ): void {
   if (rules !== undefined && rules.maxItems > 0n && items.length > rules.maxItems) {
-    found.push(tooMany(path, `must contain no more than ${rules.maxItems} item(s)`, "repeated.max_items"));
+    found.push(tooLarge(path, `must contain no more than ${rules.maxItems} item(s)`, "repeated.max_items"));
     return;
   }
   for (const [index, item] of items.entries()) {
@@ -74,7 +74,7 @@ function visitMap(
   found: FieldViolation[],
 ): void {
   if (rules !== undefined && rules.maxPairs > 0n && entries.length > rules.maxPairs) {
-    found.push(tooMany(path, `map must be at most ${rules.maxPairs} entries`, "map.max_pairs"));
+    found.push(tooLarge(path, `map must be at most ${rules.maxPairs} entries`, "map.max_pairs"));
     return;
   }
   for (const [key, item] of entries) {
@@ -93,19 +93,19 @@ function visitOne(
   found: FieldViolation[],
 ): void {
   if (isMessage(value, FieldMaskSchema)) addMask(value.paths, rules, path, found);
-  // A value of a field that has a message is one of that message.
+  // A value of a message field is a message of that type.
   else if (field.message !== undefined) visitMessage(field.message, value as Message, `${path}.`, found);
   else addOversized(value, rules, path, found);
 }
 
 function addMask(paths: readonly string[], rules: FieldRules | undefined, path: string, found: FieldViolation[]): void {
   if (paths.length > fieldMaskPathsMax) {
-    found.push(tooMany(path, `must have at most ${fieldMaskPathsMax} paths`, "field_mask.max_paths"));
+    found.push(tooLarge(path, `must have at most ${fieldMaskPathsMax} paths`, "field_mask.max_paths"));
     return;
   }
   const among = rules?.type.case === "fieldMask" ? rules.type.value.in : [];
   if (among.length === 0 || paths.every((named) => among.includes(named))) return;
-  found.push(tooMany(path, `must only contain paths in [${among.join(", ")}]`, "field_mask.in"));
+  found.push(tooLarge(path, `must only contain paths in [${among.join(", ")}]`, "field_mask.in"));
 }
 
 function addOversized(value: unknown, rules: FieldRules | undefined, path: string, found: FieldViolation[]): void {
@@ -114,23 +114,23 @@ function addOversized(value: unknown, rules: FieldRules | undefined, path: strin
   if (type.case === "string" && typeof value === "string") {
     const { len, maxLen, maxBytes, wellKnown } = type.value;
     if (maxLen > 0n && isLonger(value, Number(maxLen)))
-      found.push(tooMany(path, `must be at most ${maxLen} characters`, "string.max_len"));
+      found.push(tooLarge(path, `must be at most ${maxLen} characters`, "string.max_len"));
     else if (len > 0n && isLonger(value, Number(len)))
-      found.push(tooMany(path, `must be ${len} characters`, "string.len"));
+      found.push(tooLarge(path, `must be ${len} characters`, "string.len"));
     else if (maxBytes > 0n && Buffer.byteLength(value) > maxBytes)
-      found.push(tooMany(path, `must be at most ${maxBytes} bytes`, "string.max_bytes"));
+      found.push(tooLarge(path, `must be at most ${maxBytes} bytes`, "string.max_bytes"));
     else if (wellKnown.case === "uuid" && value.length > uuidChars)
-      found.push(tooMany(path, "must be a valid UUID", "string.uuid"));
+      found.push(tooLarge(path, "must be a valid UUID", "string.uuid"));
   }
   if (type.case === "bytes" && value instanceof Uint8Array) {
     const { len, maxLen } = type.value;
     if (maxLen > 0n && value.length > maxLen)
-      found.push(tooMany(path, `must be at most ${maxLen} bytes`, "bytes.max_len"));
-    else if (len > 0n && value.length > len) found.push(tooMany(path, `must be ${len} bytes`, "bytes.len"));
+      found.push(tooLarge(path, `must be at most ${maxLen} bytes`, "bytes.max_len"));
+    else if (len > 0n && value.length > len) found.push(tooLarge(path, `must be ${len} bytes`, "bytes.len"));
   }
 }
 
-/** Whether a text has more characters than so many. A pair of surrogates is one; they are counted only where that decides. */
+/** Whether a text has more than `charsMax` characters. A surrogate pair is one; pairs are counted only where that decides. */
 function isLonger(text: string, charsMax: number): boolean {
   if (text.length <= charsMax) return false;
   if (text.length > 2 * charsMax) return true;
@@ -139,7 +139,7 @@ function isLonger(text: string, charsMax: number): boolean {
   return chars > charsMax;
 }
 
-function tooMany(field: string, description: string, rule: string): FieldViolation {
+function tooLarge(field: string, description: string, rule: string): FieldViolation {
   return { field, description, rule };
 }
 

@@ -1,20 +1,20 @@
 import { ScalarType } from "@bufbuild/protobuf";
 import { jsonNumberCharsMax } from "../limits.ts";
 
-/** The whole numbers that a scalar type has. */
+/** The integers of a scalar type. */
 export interface IntegerRange {
   readonly min: bigint;
   readonly max: bigint;
 }
 
-/** The range of a type of whole numbers; undefined for every other type. */
+/** Returns the range of an integer type; undefined for every other type. */
 export function integerRangeOf(type: ScalarType): IntegerRange | undefined {
   return ranges[type];
 }
 
 /**
- * The whole number that a text writes, as proto3's JSON mapping takes it quoted and unquoted: a number of JSON whose value is whole, `1e3` and
- * `2.0` included. Undefined for everything else: hexadecimal, a plus sign, leading zeros, spaces, nothing at all.
+ * Parses an integer, as proto3's JSON mapping accepts it quoted and unquoted: a JSON number with an integral value, also `1e3` and `2.0`. Returns undefined
+ * for everything else: hexadecimal, a plus sign, leading zeros, spaces, empty text.
  */
 export function integerOf(text: string): bigint | undefined {
   if (text.length > jsonNumberCharsMax) return undefined;
@@ -22,7 +22,7 @@ export function integerOf(text: string): bigint | undefined {
   if (match === undefined) return undefined;
   const digits = `${whole}${fraction}`;
   if (/^0+$/.test(digits)) return 0n;
-  // Where the last digit stands, counted from the point.
+  // The position of the last digit, counted from the decimal point.
   const shift = Number(exponent) - fraction.length;
   if (Math.abs(shift) > jsonNumberCharsMax) return undefined;
   const dropped = shift < 0 ? digits.slice(shift) : "";
@@ -31,13 +31,13 @@ export function integerOf(text: string): bigint | undefined {
   return sign === "-" ? -magnitude : magnitude;
 }
 
-/** The whole number that a text writes, where the type has it. */
+/** Parses an integer of a range; undefined where the text is none. */
 export function integerIn(range: IntegerRange, text: string): bigint | undefined {
   const value = integerOf(text);
   return value === undefined || value < range.min || value > range.max ? undefined : value;
 }
 
-/** What is said of a text that `integerIn` does not take. The text itself is never quoted. */
+/** Returns the rule that a text breaks for which `integerIn` returns undefined. It does not quote the text. */
 export function integerRule({ min, max }: IntegerRange): string {
   return `must be a whole number from ${min} to ${max}`;
 }

@@ -2,9 +2,9 @@ import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { request_size } from "@rialto/contracts";
 import { requestSizeDefault, requestSizeMax } from "../limits.ts";
 
-/** How large a request of one method may be. */
+/** The limits of a request of one method. */
 export interface RequestSize {
-  /** Bytes of the body as it travels, and of the message once it is decompressed. */
+  /** Bytes of the body, compressed and decompressed. */
   readonly bytes: number;
   /** Fields, list items and map entries, in the message and in all messages inside it. */
   readonly fields: number;
@@ -12,10 +12,7 @@ export interface RequestSize {
   readonly depth: number;
 }
 
-/**
- * The size that the contract allows a method: the default, but for what the option `rialto.type.v1.request_size` says. Throws where the option asks
- * for more than any method may have.
- */
+/** Returns the limits of a method: the option `rialto.type.v1.request_size`, or the default. Throws where the option exceeds `requestSizeMax`. */
 export function requestSizeOf(method: DescMethod): RequestSize {
   if (!hasOption(method, request_size)) return requestSizeDefault;
   const asked = getOption(method, request_size);

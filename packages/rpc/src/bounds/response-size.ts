@@ -12,24 +12,22 @@ import { callErrors } from "../errors/call-errors.ts";
 import { answerBytesMax } from "../limits.ts";
 import { valueIn } from "./field-sizes.ts";
 
-/** How many bytes a message has at the most. */
+/** Returns an upper bound of the size of a message, in bytes. */
 export type MessageSize<Desc extends DescMessage> = (message: MessageInitShape<Desc>) => number;
 
 /**
- * Makes the measure of a type of message: never less than its bytes, neither in JSON with every field written out nor in binary, and little more. Texts are
- * measured, all else counts as long as it can be, so that a row of a list costs a few additions and not a second serialization.
+ * Creates the measure of a message type: an upper bound of its bytes, in JSON with every field and in binary, and little more than them. Texts are measured,
+ * every other value counts with its longest form, so that a row of a list costs a few additions and not a second serialization.
  *
  *     const bytesOf = messageSize(ProductSchema);
  *
- * Throws for a type that it does not know how to measure (`google.protobuf.Any`).
+ * Throws for a type that it cannot measure (`google.protobuf.Any`).
  */
 export function messageSize<Desc extends DescMessage>(schema: Desc): MessageSize<Desc> {
   return sizeOfMessage(schema, new Map());
 }
 
-/**
- * The same messages, where they fit into one answer that is no page. Throws INVALID_REQUEST for the field that asks for so many of them where they do not.
- */
+/** Returns the messages where they fit into one response that is no page. Throws INVALID_REQUEST, for the field that asks for them, where they do not. */
 export function requireAnswerFits<Desc extends DescMessage, M extends MessageInitShape<Desc>>(
   messages: readonly M[],
   bytesOf: MessageSize<Desc>,
@@ -43,7 +41,7 @@ export function requireAnswerFits<Desc extends DescMessage, M extends MessageIni
 
 type Size = (value: unknown) => number;
 
-/** A size that is the same for every value is a number. */
+/** A number where the size is the same for every value. */
 type ValueSize = number | Size;
 
 function sizeOfMessage(schema: DescMessage, known: Map<DescMessage, Size>): Size {
@@ -53,14 +51,14 @@ function sizeOfMessage(schema: DescMessage, known: Map<DescMessage, Size>): Size
   const measured: { readonly field: DescField; readonly size: Size }[] = [];
   const size: Size = (message) => {
     let bytes = fixed;
-    // What a handler answers is a message, or what one is made of: the same names with the same values.
+    // A handler returns a message or its initializer: both have the same names and values.
     for (const part of measured) {
       const value = valueIn(part.field, message as Parameters<typeof valueIn>[1]);
       if (value !== undefined && value !== null) bytes += part.size(value);
     }
     return bytes;
   };
-  // Before its fields: a message may hold others of its own type.
+  // Set before the fields are visited: a message may contain others of its type.
   known.set(schema, size);
   for (const field of schema.fields) {
     fixed += headBytes + field.jsonName.length;
@@ -89,7 +87,7 @@ function sizeOfItem(field: DescField, known: Map<DescMessage, Size>): ValueSize 
 function sizeOfInner(message: DescMessage, known: Map<DescMessage, Size>): ValueSize {
   if (isWrapperDesc(message)) {
     const size = sizeOfItem(message.fields[0], known);
-    // A field of such a type holds the value itself.
+    // A field of a wrapper type holds the value itself.
     return typeof size === "number" ? size : (value) => size(value);
   }
   switch (message.typeName) {
@@ -122,7 +120,7 @@ function mapOf(item: ValueSize): Size {
     );
 }
 
-/** JSON as it is, and as google.protobuf.Struct in binary, where each value is a message in a message. */
+/** The size of JSON, also as google.protobuf.Struct in binary, where each value is a nested message. */
 function jsonBytes(value: JsonValue): number {
   if (typeof value === "string") return textBytes(value) + headBytes;
   if (typeof value !== "object" || value === null) return integerBytesMax;
@@ -134,12 +132,12 @@ function jsonBytes(value: JsonValue): number {
   );
 }
 
-/** As JSON writes it, which is never shorter than UTF-8. */
+/** The size of a text in JSON, which is never less than in UTF-8. */
 function textBytes(text: string): number {
   return Buffer.byteLength(JSON.stringify(text));
 }
 
-/** What stands around a value: in JSON quotation marks, colon, comma and brackets, in binary its tag (5) and its length (4, as nothing is longer than 4 MiB). */
+/** The framing of a value: in JSON quotation marks, colon, comma and brackets, in binary its tag (5) and its length (4, as no message exceeds 4 MiB). */
 const headBytes = 12;
 
 /** The longest number in JSON, that of a double, with quotation marks. */

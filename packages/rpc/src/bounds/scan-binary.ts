@@ -4,16 +4,15 @@ import type { RequestSize } from "./request-size.ts";
 import { countWithin, type Scan, type ScanCount, ScanStopped, scanned } from "./scan.ts";
 
 /**
- * Visits the bytes of a message without making anything of them: counts fields, packed items, map entries and unknown fields, follows messages
- * and groups, and stops where it is more than a request may have. It is stricter than a decoder, so that no decoder finds more in the bytes than was
- * counted: a field of another wire type than the contract's is refused, as is a length that goes past its message.
+ * Scans the bytes of a message without decoding it: counts fields, packed items, map entries and unknown fields, visits messages and groups, and stops at
+ * the limits of the request. It is stricter than a decoder, so that no decoder finds more in the bytes than was counted: a field with another wire type
+ * than the contract's is refused, as is a length that exceeds its message.
  */
 export function scanBinary(schema: DescMessage, bytes: Uint8Array, size: RequestSize): Scan {
   const count = countWithin(size);
   return scanned(count, () => void visitMessage({ bytes, at: 0, end: bytes.length, count }, schema, 1));
 }
 
-/** Where a visit stands. */
 interface Visit {
   readonly bytes: Uint8Array;
   at: number;
@@ -21,7 +20,7 @@ interface Visit {
   readonly count: ScanCount;
 }
 
-/** Visits fields until the end, or until the group that they are in ends. */
+/** Visits fields until the end of the message, or of their group. */
 function visitMessage(visit: Visit, schema: DescMessage | undefined, depth: number, group?: number): void {
   visit.count.enter(depth);
   while (visit.at < visit.end) {
@@ -89,7 +88,7 @@ function visitEntry(visit: Visit, field: DescField & { fieldKind: "map" }, depth
   }
 }
 
-/** Visits the next bytes, as many as their length says, and no more. */
+/** Reads a length, and visits that many bytes. */
 function within(visit: Visit, inner: () => void): void {
   const length = varint32(visit);
   const end = visit.at + length;
@@ -114,7 +113,7 @@ function skipBytes(visit: Visit, length: number): void {
   visit.at += length;
 }
 
-/** A varint has ten bytes at the most. */
+/** A varint has ten bytes at most. */
 function skipVarint(visit: Visit): void {
   for (let read = 0; read < 10 && visit.at < visit.end; read += 1) {
     const byte = visit.bytes[visit.at++] ?? 0;
@@ -123,7 +122,7 @@ function skipVarint(visit: Visit): void {
   throw unreadable(visit);
 }
 
-/** A tag or a length: 32 bits, in five bytes at the most. */
+/** Reads a tag or a length: 32 bits, in five bytes at most. */
 function varint32(visit: Visit): number {
   let value = 0;
   for (let shift = 0; shift < 35 && visit.at < visit.end; shift += 7) {

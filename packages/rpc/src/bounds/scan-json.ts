@@ -5,18 +5,17 @@ import { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./jso
 import type { RequestSize } from "./request-size.ts";
 import { countWithin, type Scan, type ScanCount, ScanStopped, scanned } from "./scan.ts";
 
-/** A scan of JSON, and the text as it is to be decoded. */
+/** The result of scanning JSON, and the text that is to be decoded. */
 export interface JsonScan extends Scan {
-  /** The same bytes, or with whole numbers that were written in another way (`1e3`, or unquoted past 2^53) as the decoder reads them exactly. */
+  /** The same bytes, or with integers that were written in another form (`1e3`, or unquoted above 2^53) rewritten so that the decoder reads them exactly. */
   readonly bytes: Uint8Array;
 }
 
 /**
- * Visits JSON text without making anything of it: counts fields, items and entries, and stops where it is more than a request may have, where the
- * text is no JSON (RFC 8259), where an object has one name twice, and where a field of whole numbers or of an enum holds something else than proto3's
- * JSON mapping allows. (A decoder that passes over fields that it does not know takes an enum's unknown name for one of them: a filter by a name with a
- * slip in it would be no filter.) What is refused is named by its path and never quoted. `type` is the message that the text is for, or a field where
- * it is the value of one.
+ * Scans JSON text without decoding it: counts fields, items and entries, and stops at the limits of the request, where the text is no JSON (RFC 8259), where
+ * an object has one name twice, and where the value of an integer field or an enum field is none of proto3's JSON mapping. (A decoder that ignores unknown
+ * fields ignores unknown enum names too: a filter by a misspelled name would be no filter.) A violation names the path and never quotes the text. `type` is
+ * the message that the text encodes, or a field where the text is its value.
  */
 export function scanJson(type: DescMessage | DescField, bytes: Uint8Array, size: RequestSize): JsonScan {
   const count = countWithin(size);
@@ -29,7 +28,7 @@ export function scanJson(type: DescMessage | DescField, bytes: Uint8Array, size:
   return { ...scan, bytes: scan.violation === undefined ? edited(bytes, visit.edits) : bytes };
 }
 
-/** What the contract expects at a place. */
+/** The value that the contract expects at a position. */
 type Expected =
   | { readonly kind: "message"; readonly message: DescMessage }
   | { readonly kind: "list"; readonly item: Expected }
@@ -42,7 +41,7 @@ interface Visit {
   readonly bytes: Uint8Array;
   at: number;
   readonly count: ScanCount;
-  /** The way to where the visit stands, in the contract's names. */
+  /** The path of the current position, in the contract's names. */
   readonly path: string[];
   readonly edits: Edit[];
 }
@@ -57,7 +56,7 @@ const any: Expected = { kind: "any" };
 
 function valueOfMessage(message: DescMessage): Expected {
   if (isWrapperDesc(message)) return valueOfField(message.fields[0]);
-  // The others of these have a JSON of their own, without whole numbers.
+  // Other well-known types have a JSON form of their own, without integers.
   return message.typeName.startsWith("google.protobuf.") ? any : { kind: "message", message };
 }
 
@@ -192,7 +191,7 @@ function skipWord(visit: Visit, word: string): boolean {
   return true;
 }
 
-/** Goes past a string, whose quotation mark is next. */
+/** Skips a string, whose opening quotation mark is next. */
 function skipString(visit: Visit): void {
   const { bytes } = visit;
   for (visit.at += 1; ; visit.at += 1) {
@@ -223,10 +222,10 @@ function skipNumber(visit: Visit): void {
   }
 }
 
-/** The text of the string between two places. */
+/** Returns the text of the string between two positions. */
 function stringAt(visit: Visit, from: number, to: number): string {
   const text = Buffer.from(visit.bytes.buffer, visit.bytes.byteOffset + from, to - from).toString();
-  // Every string was gone through before: it is one of JSON's.
+  // The string was scanned before, so it is valid JSON.
   return text.includes("\\") ? String(JSON.parse(text)) : text.slice(1, -1);
 }
 
@@ -246,7 +245,7 @@ function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   return Buffer.concat([...parts, bytes.subarray(at)]);
 }
 
-/** A byte order mark is no part of the text, as those who decode it see it. */
+/** Skips a byte order mark, as decoders do. */
 function startOf(bytes: Uint8Array): number {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }

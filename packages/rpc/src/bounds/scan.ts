@@ -1,17 +1,17 @@
 import type { FieldViolation } from "../errors/error-table.ts";
 import type { RequestSize } from "./request-size.ts";
 
-/** What was seen of a message before it was decoded. */
+/** The result of scanning a message before it is decoded. */
 export interface Scan {
-  /** Fields, list items and map entries that were visited, those that the contract does not know included. */
+  /** Fields, list items and map entries that were visited, unknown fields included. */
   readonly fields: number;
-  /** How deep it went. */
+  /** The deepest nesting that was visited. */
   readonly depth: number;
-  /** Why the message is not to be decoded; the visit ended there. */
+  /** Why the message must not be decoded. The scan ended there. */
   readonly violation: FieldViolation | undefined;
 }
 
-/** Ends a visit. */
+/** Thrown by a visit to end the scan. */
 export class ScanStopped extends Error {
   readonly violation: FieldViolation;
 
@@ -21,7 +21,7 @@ export class ScanStopped extends Error {
   }
 }
 
-/** Counts what is visited, and ends the visit where it is more than a request may have. */
+/** Counts fields and depth. Throws `ScanStopped` where they exceed the limits of the request. */
 export interface ScanCount {
   fields: number;
   depth: number;
@@ -54,7 +54,7 @@ export function countWithin(size: RequestSize): ScanCount {
   };
 }
 
-/** Runs a visit to its end, or to where it was stopped. */
+/** Runs a visit, and returns its counts and the violation that ended it. */
 export function scanned(count: ScanCount, visit: () => void): Scan {
   try {
     visit();

@@ -11,8 +11,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import { clientAddressHeader, doorName, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
-import type { PersonTokens } from "../identity/person-tokens.ts";
-import type { ServiceTokens } from "../identity/service-tokens.ts";
+import type { PersonTokens, ServiceTokens } from "../identity/signed-tokens.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault } from "../limits.ts";
 import type { Origin } from "../server/context.ts";
 import type { Endpoint } from "../server/endpoint.ts";

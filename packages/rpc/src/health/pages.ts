@@ -2,30 +2,30 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { Revocations } from "../identity/revocations.ts";
-import { isReady, type Readiness, type ReadyState } from "../standard/readiness.ts";
+import { isReady, type Readiness, type ReadyState } from "../standard/health.ts";
 import type { ReplicaStatus } from "../upstream/circuit-breaker.ts";
 import { restErrorJson } from "../wire/rest-error.ts";
 
-/** What the health of a process is made of. */
+/** The sources of the health of a process. */
 export interface HealthSources {
   readonly readiness: Readiness;
-  /** How the replicas of each service that this process calls stand. */
-  readonly services: () => readonly ServiceStanding[];
-  /** The list of ended sessions that tokens are checked by. */
+  /** The status of each service that this process calls. */
+  readonly services: () => readonly ServiceStatus[];
+  /** The revocation list that tokens are checked against. */
   readonly revocations?: Pick<Revocations, "state"> | undefined;
-  /** What else is to be told, and whether all is well with it. */
-  readonly others?: () => { readonly told: Readonly<Record<string, string>>; readonly isWell: boolean };
+  /** Other parts: a word about each, and whether all are healthy. */
+  readonly others?: () => { readonly report: Readonly<Record<string, string>>; readonly isHealthy: boolean };
 }
 
 /** The replicas of a service, in the order of their addresses. */
-export interface ServiceStanding {
+export interface ServiceStatus {
   readonly service: string;
   readonly replicas: readonly ReplicaStatus[];
 }
 
 /**
- * Answers a path of health; undefined for any other. The answer that it promises never rejects. Who may see how each replica stands is asked for that page
- * alone: who calls from this machine, where nothing else is given.
+ * Answers a path of health; returns undefined for every other path. The returned promise never rejects. `seesDetail` decides who may see the status of each
+ * replica; callers on this machine, where it is not given.
  */
 export type AnswerHealth = (
   request: IncomingMessage,
@@ -34,10 +34,9 @@ export type AnswerHealth = (
 ) => Promise<void> | undefined;
 
 /**
- * Answers the three paths of health, of the gateway and of each service alike. `/health`: the process lives. `/ready`: it takes work, and what
- * it waits for where it does not; what it calls may be down meanwhile. `/health/services`: how each service that it calls stands, each replica by
- * its number, and in which way it failed last; whether the list of ended sessions is fresh. No address, no version, no text of an error; and a
- * stranger is told the sum of it alone. They are read with GET or HEAD, and with nothing else.
+ * Creates the three pages of health, of the gateway and of each service. `/health`: the process is alive. `/ready`: it accepts work, or what it waits for;
+ * the services that it calls may be down. `/health/services`: the status of each of those services, with the last failure of each replica by its number,
+ * and whether the revocation list is fresh. No address, no version, no text of an error; other callers see the sum only. They are read with GET or HEAD.
  */
 export function createHealthPages(o: HealthSources): AnswerHealth {
   const pages = new Map<string, (seesDetail: () => Promise<boolean>) => Promise<Page>>([
@@ -46,7 +45,7 @@ export function createHealthPages(o: HealthSources): AnswerHealth {
     [
       "/health/services",
       async (seesDetail) => {
-        const body = standing(o);
+        const body = healthReport(o);
         return { status: 200, body: (await seesDetail()) ? body : { status: body.status } };
       },
     ],
@@ -59,15 +58,15 @@ export function createHealthPages(o: HealthSources): AnswerHealth {
   };
 }
 
-/** True for a request that was made on this machine, and passed on by nobody: a proxy beside us makes all the world's requests look so. */
+/** Whether a request was made on this machine and not passed on by a proxy, which would make every request look so. */
 export function isFromHere({ socket, headers }: IncomingMessage): boolean {
   const address = socket.remoteAddress?.replace(/^::ffff:/i, "") ?? "";
   const isPassedOn = ["forwarded", "x-forwarded-for", "via"].some((name) => headers[name] !== undefined);
   return (address === "::1" || address.startsWith("127.")) && !isPassedOn;
 }
 
-/** How all that this process calls stands: the sum of it, and each part by its name. */
-interface Standing {
+/** The sum, and each part by its name. */
+interface HealthReport {
   readonly status: "ok" | "degraded";
   readonly [part: string]: unknown;
 }
@@ -80,28 +79,28 @@ interface Page {
 function readyPage(state: ReadyState): Page {
   if (isReady(state)) return { status: 200, body: { status: "ok" } };
   const { isStopping, waiting } = state;
-  const told = { ...(isStopping ? { stopping: true } : {}), ...(waiting.length > 0 ? { waiting } : {}) };
-  return { status: 503, body: { status: "not ready", ...told } };
+  const reasons = { ...(isStopping ? { stopping: true } : {}), ...(waiting.length > 0 ? { waiting } : {}) };
+  return { status: 503, body: { status: "not ready", ...reasons } };
 }
 
-function standing({ services, revocations, others }: HealthSources): Standing {
+function healthReport({ services, revocations, others }: HealthSources): HealthReport {
   const all = services();
   const sessions = revocations?.state();
-  const more = others?.() ?? { told: {}, isWell: true };
-  const areReached = all.every(({ replicas }) => replicas.every(({ breaker }) => breaker === "closed"));
-  // Tokens of ended sessions live out their minutes: no reason to take no work, but one to look.
-  const isWell = areReached && sessions?.isFresh !== false && more.isWell;
+  const more = others?.() ?? { report: {}, isHealthy: true };
+  const areReachable = all.every(({ replicas }) => replicas.every(({ breaker }) => breaker === "closed"));
+  // A stale list degrades health, not readiness: tokens of ended sessions stay valid until they expire.
+  const isHealthy = areReachable && sessions?.isFresh !== false && more.isHealthy;
   return {
-    status: isWell ? "ok" : "degraded",
-    services: all.map(({ service, replicas }) => ({ service, replicas: replicas.map(toldOf) })),
+    status: isHealthy ? "ok" : "degraded",
+    services: all.map(({ service, replicas }) => ({ service, replicas: replicas.map(replicaReport) })),
     ...(sessions === undefined
       ? {}
       : { endedSessions: { fresh: sessions.isFresh, ageSeconds: wholeSeconds(sessions.ageMs) } }),
-    ...more.told,
+    ...more.report,
   };
 }
 
-function toldOf({ breaker, lastError }: ReplicaStatus, index: number) {
+function replicaReport({ breaker, lastError }: ReplicaStatus, index: number) {
   return {
     replica: index + 1,
     breaker,

@@ -2,14 +2,14 @@ import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { access, Role } from "@rialto/contracts";
 import type { Caller } from "./caller.ts";
 
-/** The access policy of one method, as the contract has it. */
+/** The access policy of one method, from its options in the contract. */
 export interface AccessPolicy {
   readonly roles: readonly ("PUBLIC" | "CUSTOMER" | "ADMIN")[];
   readonly services: readonly string[];
   readonly owned: boolean;
 }
 
-/** The policy that the contract gives a method; undefined for an internal one, which nobody may call. */
+/** Returns the policy of a method; undefined where the contract has none, and no caller is allowed. */
 export function accessOf(method: DescMethod): AccessPolicy | undefined {
   if (!hasOption(method, access)) return undefined;
   const { roles, services, owned } = getOption(method, access);
@@ -17,11 +17,11 @@ export function accessOf(method: DescMethod): AccessPolicy | undefined {
 }
 
 /**
- * What a policy makes of a caller. The gateway and every endpoint ask the same question:
- * - `allow`: go on.
- * - `authenticate`: nobody in particular called; somebody who is signed in may be let in.
- * - `deny`: the caller is known and may not.
- * - `unknown`: no person may ever call it, so for a person it does not exist.
+ * Decides whether a caller may call a method. The gateway and every endpoint use it:
+ * - `allow`: the caller may call it.
+ * - `authenticate`: the caller is anonymous, and may be allowed once signed in.
+ * - `deny`: the caller is known and may not call it.
+ * - `unknown`: no person may call it, so for a person it does not exist.
  */
 export function decideAccess(
   policy: AccessPolicy | undefined,

@@ -3,7 +3,7 @@ import type { CallError } from "../errors/call-error.ts";
 /** The id of an account, as a verified token gave it. */
 export type UserId = string & { readonly brand: "UserId" };
 
-/** Who makes a call: nobody in particular, a person who is signed in, or one of the services. */
+/** The caller of a call: anonymous, a signed-in person, or a service. */
 export type Caller =
   | { readonly kind: "anonymous" }
   | {
@@ -11,12 +11,12 @@ export type Caller =
       readonly userId: UserId;
       readonly role: "CUSTOMER" | "ADMIN";
       readonly sessionId: string;
-      /** False where nobody has confirmed the account's e-mail address. Tokens of version 0.1.0 do not say it: their accounts count as confirmed. */
+      /** Whether the account's e-mail address is confirmed. Tokens of version 0.1.0 have no such claim: their accounts count as confirmed. */
       readonly emailConfirmed?: boolean;
     }
   | { readonly kind: "service"; readonly name: string };
 
-/** The caller in one word: the actor of a history and of a log. */
+/** Returns the caller as one word, as histories and logs name it. */
 export function callerName(caller: Caller): string {
   switch (caller.kind) {
     case "anonymous":
@@ -29,8 +29,8 @@ export function callerName(caller: Caller): string {
 }
 
 /**
- * Lets a customer reach only what is theirs. Another's looks as if it did not exist, so `notFound` is the refusal that
- * the method gives for an unknown id. Admins and services pass: the access policy has let them in already.
+ * Throws `notFound` where a customer calls for something that another owns: it must look as if it did not exist, so `notFound` is the error of the method
+ * for an unknown id. Admins and services pass, as the access policy allowed them.
  */
 export function requireOwner(ctx: { readonly caller: Caller }, ownerId: string, notFound: CallError): void {
   const { caller } = ctx;

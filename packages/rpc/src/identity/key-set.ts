@@ -2,13 +2,13 @@ import { withTimeout } from "@rialto/async";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type LocalJWKSet } from "jose";
 import { keySetAgeMsMax, keySetRefetchMsMin, keySetWaitMsMax } from "../limits.ts";
 
-/** Finds the key that a token names, as jose asks for it. */
+/** Finds the key that a token names, with jose's signature. */
 export type KeyFinder = (...named: Parameters<LocalJWKSet>) => ReturnType<LocalJWKSet>;
 
 /** A set of public keys that may change. */
 export interface KeySet {
   readonly find: KeyFinder;
-  /** Makes sure that the set is as young as it has to be, and names it: another name means that its keys have changed. */
+  /** Fetches the set where it is too old, and returns its version, which changes with its keys. */
   version(): Promise<string>;
 }
 
@@ -19,27 +19,27 @@ interface Known {
 }
 
 /**
- * A key set that is fetched when it is first needed, again when it is old, and at once (but not all the time) when a token names a key that is
- * not in it. So keys come and go without a restart, and one that was taken out is refused after `keySetAgeMsMax`. While the set cannot
- * be fetched the old one serves: a call waits for it for `keySetWaitMsMax` at most, and not again for `keySetRefetchMsMin`.
+ * Creates a key set that is fetched when it is first needed, again when it is old, and at once when a token names an unknown key (at most every
+ * `keySetRefetchMsMin`). So keys are added and removed without a restart, and a removed key is refused after `keySetAgeMsMax`. While a fetch fails, the
+ * old set stays in use: a call waits `keySetWaitMsMax` for it at most, and the next one not before `keySetRefetchMsMin`.
  */
 export function createKeySet(fetchKeys: () => Promise<JSONWebKeySet>): KeySet {
   let known: Known | undefined;
-  let underway: Promise<Known> | undefined;
-  let askedAt = Number.NEGATIVE_INFINITY;
+  let inProgress: Promise<Known> | undefined;
+  let fetchStartedAt = Number.NEGATIVE_INFINITY;
 
   const refresh = (): Promise<Known> => {
-    if (underway !== undefined) return underway;
-    askedAt = Date.now();
-    underway = fetchKeys()
+    if (inProgress !== undefined) return inProgress;
+    fetchStartedAt = Date.now();
+    inProgress = fetchKeys()
       .then((set) => {
         known = { keys: createLocalJWKSet(set), version: JSON.stringify(set.keys), time: Date.now() };
         return known;
       })
       .finally(() => {
-        underway = undefined;
+        inProgress = undefined;
       });
-    return underway;
+    return inProgress;
   };
 
   const current = async (ageMsMax: number): Promise<Known> => {
@@ -47,9 +47,9 @@ export function createKeySet(fetchKeys: () => Promise<JSONWebKeySet>): KeySet {
     const stale = known;
     const now = Date.now();
     if (now - stale.time <= ageMsMax) return stale;
-    // It was asked for just now, and is not here yet or could not be had.
-    if (now - askedAt < (underway === undefined ? keySetRefetchMsMin : 0)) return stale;
-    if (underway !== undefined && now - askedAt >= keySetWaitMsMax) return stale;
+    // A fetch was started just now, and is in progress or failed.
+    if (now - fetchStartedAt < (inProgress === undefined ? keySetRefetchMsMin : 0)) return stale;
+    if (inProgress !== undefined && now - fetchStartedAt >= keySetWaitMsMax) return stale;
     return withTimeout(
       refresh().catch(() => stale),
       keySetWaitMsMax,
@@ -70,7 +70,7 @@ export function createKeySet(fetchKeys: () => Promise<JSONWebKeySet>): KeySet {
   };
 }
 
-/** A key set that stays as it is. */
+/** Creates a key set that does not change. */
 export function fixedKeySet(set: JSONWebKeySet): KeySet {
   return { find: createLocalJWKSet(set), version: async () => "" };
 }

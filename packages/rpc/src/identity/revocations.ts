@@ -9,36 +9,35 @@ import {
   revocationsStaleMs,
 } from "../limits.ts";
 
-/** A session that has ended, and when. */
+/** An ended session, and when it ended. */
 export interface EndedSession {
   readonly sessionId: string;
   readonly time: Date;
 }
 
-/** How the list stands, for health: `ageMs` is the time since it was last had, undefined where it never was. */
+/** The state of the list, for health: `ageMs` is the time since the last fetch, undefined before the first. */
 export interface RevocationState {
   readonly isFresh: boolean;
   readonly ageMs: number | undefined;
 }
 
-/** The sessions that have ended, as far as this process knows. */
+/** The revocation list: the ended sessions that this process knows. */
 export interface Revocations {
   has(sessionId: string): boolean;
-  /** Calls back once when a session turns out to have ended. Gives back how to stop listening. */
-  onEnd(sessionId: string, ended: () => void): () => void;
+  /** Calls `listener` once when a session is known to have ended. Returns an unsubscribe function. */
+  onEnd(sessionId: string, listener: () => void): () => void;
   state(): RevocationState;
-  /** Asks now. Rejects where the list could not be had. */
+  /** Fetches the list now. Rejects where that fails. */
   refresh(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Keeps the list of ended sessions of a process: asks for what is new every few seconds, in one call for all who check tokens here.
- * Where it cannot be had the old one serves on, `state` says so, and tokens live out their minutes: the door does not close because the
- * list is away.
+ * Keeps the revocation list of a process: fetches new entries every few seconds, in one call for all token verifiers. Where that fails the old list
+ * stays in use, `state` reports it, and tokens stay valid until they expire: calls must not fail because the list is unavailable.
  */
 export function watchRevocations(o: {
-  /** All that ended after a time, or all that matters still. */
+  /** Returns the sessions that ended after a time, or all whose tokens may still be valid. */
   readonly fetch: (since: Date | undefined, signal: AbortSignal) => Promise<readonly EndedSession[]>;
   readonly log: Logger;
   readonly pollMs?: number;
@@ -49,8 +48,8 @@ export function watchRevocations(o: {
   const stopping = new AbortController();
   const startedAt = Date.now();
   let newest: number | undefined;
-  let hadAt: number | undefined;
-  const isFresh = () => hadAt !== undefined && Date.now() - hadAt < revocationsStaleMs;
+  let fetchedAt: number | undefined;
+  const isFresh = () => fetchedAt !== undefined && Date.now() - fetchedAt < revocationsStaleMs;
 
   function add({ sessionId, time }: EndedSession): void {
     newest = Math.max(newest ?? 0, +time);
@@ -60,8 +59,8 @@ export function watchRevocations(o: {
     listeners.delete(sessionId);
   }
 
-  /** Entries stand in the order in which they became known: the first are the oldest. */
-  function forget(): void {
+  /** Drops old entries. They are in the order in which they became known. */
+  function dropOld(): void {
     const before = Date.now() - revocationKeptMs;
     for (const [sessionId, knownAt] of ended) {
       if (knownAt >= before && ended.size <= revocationsMax) return;
@@ -70,27 +69,27 @@ export function watchRevocations(o: {
   }
 
   async function refresh(): Promise<void> {
-    const asked = Date.now();
+    const startedFetch = Date.now();
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(revocationAskMsMax)]);
     const since = newest === undefined ? undefined : new Date(newest - revocationOverlapMs);
-    for (const one of await o.fetch(since, signal)) add(one);
-    hadAt = asked;
-    forget();
+    for (const session of await o.fetch(since, signal)) add(session);
+    fetchedAt = startedFetch;
+    dropOld();
   }
 
   async function poll(): Promise<void> {
     let wasFresh = true;
     while (!stopping.signal.aborted) {
       await refresh().catch((error: unknown) => {
-        // Processes that start together find each other within that time: until then it is no news.
-        const isYoung = Date.now() - startedAt < revocationsStaleMs;
-        if (stopping.signal.aborted || !wasFresh || isFresh() || isYoung) return;
+        // Processes that start together reach each other within that time: an earlier failure is not worth a line.
+        const isStarting = Date.now() - startedAt < revocationsStaleMs;
+        if (stopping.signal.aborted || !wasFresh || isFresh() || isStarting) return;
         wasFresh = false;
-        o.log.warn({ err: error }, "the list of ended sessions cannot be had: tokens live out their minutes");
+        o.log.warn({ err: error }, "revocation list unavailable: access tokens stay valid until they expire");
       });
       if (isFresh() && !wasFresh) {
         wasFresh = true;
-        o.log.info("the list of ended sessions is had again");
+        o.log.info("revocation list available again");
       }
       const waitMs = pollMs * (0.5 + Math.random() / 2);
       await sleep(waitMs, { signal: stopping.signal, ref: false });
@@ -109,7 +108,7 @@ export function watchRevocations(o: {
         if (all.size === 0 && listeners.get(sessionId) === all) listeners.delete(sessionId);
       };
     },
-    state: () => ({ isFresh: isFresh(), ageMs: hadAt === undefined ? undefined : Date.now() - hadAt }),
+    state: () => ({ isFresh: isFresh(), ageMs: fetchedAt === undefined ? undefined : Date.now() - fetchedAt }),
     refresh,
     async stop() {
       stopping.abort();

@@ -5,56 +5,55 @@ import { accessTokenSecondsMax, clockSkewSecondsMax, issuerSkewSecondsMax, servi
 import type { UserId } from "./caller.ts";
 import { doorName } from "./identity.ts";
 import { createKeySet, fixedKeySet, type KeyFinder } from "./key-set.ts";
-import { isPersonToken, personTokenType } from "./person-tokens.ts";
 import type { Revocations } from "./revocations.ts";
-import { rememberVerified, type Verified } from "./verified-token-cache.ts";
+import { isPersonToken, personTokenType } from "./signed-tokens.ts";
+import { cacheVerified, type Verified } from "./token-cache.ts";
 
-/** What a token of a person says. */
+/** The claims of a token for a person. */
 export interface UserClaims {
   readonly userId: UserId;
   readonly role: "CUSTOMER" | "ADMIN";
   readonly sessionId: string;
-  /** False where nobody had confirmed the account's e-mail address when the token was made; undefined where it does not say. */
+  /** Whether the account's e-mail address was confirmed when the token was issued; undefined where the token has no such claim. */
   readonly emailConfirmed?: boolean;
 }
 
-/** Tells whose token it is, or refuses it: with TOKEN_INVALID, or with SESSION_ENDED where it was good once. */
+/** Verifies tokens. Rejects with TOKEN_INVALID, or with SESSION_ENDED where the token was valid until its session ended. */
 export interface TokenVerifier {
-  /** By an access token; where `service` is given, also by what a gateway made for that service. */
+  /** Verifies an access token; where `service` is given, also a token that a gateway signed for that service. */
   user(token: string, service?: string): Promise<UserClaims>;
   service(token: string, audience: string): Promise<{ readonly name: string }>;
-  /** Calls back once when a session ends, for what outlasts the check of its token: a stream. Gives back how to stop listening. */
-  onSessionEnd?(sessionId: string, ended: () => void): () => void;
+  /** Calls `listener` once when a session ends, for a stream, which may outlast its token. Returns an unsubscribe function. */
+  onSessionEnd?(sessionId: string, listener: () => void): () => void;
 }
 
 /** Issuer and audience of access tokens. */
 const accessTokenParty = "rialto";
 
 /**
- * Checks access tokens against the user service's key set, which is fetched when it is first needed, and the services'
- * own tokens, and the gateway's for people, against the public keys of the configuration (each under its service's name as `kid`). All are EdDSA and
- * nothing else: a token that names another algorithm is refused before a key is used, and so is one that would live longer than we make
- * them. A signature that held is remembered until its token expires or the keys change; whether its session still lives is asked of
- * `revocations` at every call.
+ * Verifies access tokens with the user service's key set, which is fetched when it is first needed, and the tokens that services and the gateway sign with
+ * the public keys of the configuration (each with its service's name as `kid`). All are EdDSA: a token that names another algorithm is refused before a
+ * key is used. A token with a longer lifetime than ours is refused too. A verified token is cached until it expires or the keys change; `revocations` is
+ * checked at every call.
  */
 export function createTokenVerifier(o: {
   readonly accessKeys: () => Promise<JSONWebKeySet>;
   readonly serviceKeys: JSONWebKeySet;
-  /** Without it, tokens live out their minutes. */
+  /** Without it, tokens stay valid until they expire, also after their session ended. */
   readonly revocations?: Pick<Revocations, "has" | "onEnd">;
 }): TokenVerifier {
   const { revocations } = o;
   const accessKeys = createKeySet(o.accessKeys);
   const serviceKeys = fixedKeySet(o.serviceKeys);
-  const user = rememberVerified((token) => verifyUser(token, accessKeys.find), accessKeys);
-  const person = rememberVerified((token, audience) => verifyPerson(token, audience, serviceKeys.find), serviceKeys);
-  const service = rememberVerified((token, audience) => verifyService(token, audience, serviceKeys.find), serviceKeys);
+  const user = cacheVerified((token) => verifyUser(token, accessKeys.find), accessKeys);
+  const person = cacheVerified((token, audience) => verifyPerson(token, audience, serviceKeys.find), serviceKeys);
+  const service = cacheVerified((token, audience) => verifyService(token, audience, serviceKeys.find), serviceKeys);
   return {
     async user(token, at) {
-      const isPassedOn = isPersonToken(token);
-      // What a gateway made for a service is good there only, and at no gateway.
-      if (isPassedOn && at === undefined) throw new CallError(callErrors.TOKEN_INVALID);
-      const claims = await (isPassedOn && at !== undefined ? person(token, at) : user(token, accessTokenParty));
+      const isForPerson = isPersonToken(token);
+      // A gateway's token for a person is valid at one service only, and at no gateway.
+      if (isForPerson && at === undefined) throw new CallError(callErrors.TOKEN_INVALID);
+      const claims = await (isForPerson && at !== undefined ? person(token, at) : user(token, accessTokenParty));
       if (revocations?.has(claims.sessionId) === true) throw new CallError(callErrors.SESSION_ENDED);
       return claims;
     },
@@ -73,7 +72,7 @@ async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<User
   return { claims: claimsOf(payload), expires: expiryOf(payload) };
 }
 
-/** What the gateway says of a person to one service. Only the gateway's key may: no other service speaks for people. */
+/** Verifies a token that the gateway signed for a person. Only its key is accepted: no other service acts for people. */
 async function verifyPerson(token: string, audience: string, keys: KeyFinder): Promise<Verified<UserClaims>> {
   const finder: KeyFinder = (header, input) => {
     if (header?.kid !== doorName) throw new errors.JWKSNoMatchingKey();
@@ -94,7 +93,7 @@ function claimsOf(payload: JWTPayload): UserClaims {
   if (sub === undefined || typeof sid !== "string" || (role !== "CUSTOMER" && role !== "ADMIN")) {
     throw new CallError(callErrors.TOKEN_INVALID);
   }
-  // The signature makes the subject an account's id.
+  // The token is verified, so its subject is an account's id.
   const claims: UserClaims = { userId: sub as UserId, role, sessionId: sid };
   return typeof emailConfirmed === "boolean" ? { ...claims, emailConfirmed } : claims;
 }
@@ -112,7 +111,7 @@ async function verifyService(
   const payload = await verify(token, finder, { audience, requiredClaims: ["iss", "sub", "iat", "exp"] });
   assertLifetime(payload, serviceTokenSecondsMax);
   const { iss, sub } = payload;
-  // One service's key must not speak for another: the key's name is the service's.
+  // A service's key must not sign for another service: the key's id is the service's name.
   if (iss === undefined || iss !== sub || iss !== kid) throw new CallError(callErrors.TOKEN_INVALID);
   return { claims: { name: iss }, expires: expiryOf(payload) };
 }
@@ -136,21 +135,21 @@ async function verify(
     return payload;
   } catch (cause) {
     if (cause instanceof errors.JOSEError) throw new CallError(callErrors.TOKEN_INVALID, { cause });
-    // The keys could not be had: whether the token is good is not known.
+    // The keys could not be fetched: it is unknown whether the token is valid.
     throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause });
   }
 }
 
 /**
- * Refuses a token that was not made for as short a life as ours are. Whoever gets hold of a key must not make tokens with it that outlive the
- * key. (jose's `maxTokenAge` measures from our clock alone, and refuses what a machine made whose clock is a few seconds ahead.)
+ * Refuses a token with a longer lifetime than ours: a stolen key must not sign tokens that stay valid after the key is removed. (jose's `maxTokenAge`
+ * measures by our clock alone, and refuses a token of a machine whose clock is a few seconds ahead.)
  */
 function assertLifetime({ iat = 0, exp = 0 }: JWTPayload, secondsMax: number): void {
   const now = Date.now() / 1000;
   if (exp - iat > secondsMax || iat > now + issuerSkewSecondsMax) throw new CallError(callErrors.TOKEN_INVALID);
 }
 
-/** The moment, in milliseconds, from which a token is not good any more. */
+/** Returns when a token expires, in milliseconds since 1970, with the tolerated clock skew. */
 function expiryOf(payload: JWTPayload): number {
   return ((payload.exp ?? 0) + clockSkewSecondsMax) * 1000;
 }

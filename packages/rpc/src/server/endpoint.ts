@@ -3,7 +3,7 @@ import type { Logger } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
-import { isReady, type Readiness } from "../standard/readiness.ts";
+import { isReady, type Readiness } from "../standard/health.ts";
 import { createStandardServices, isStandardPath } from "../standard/standard-services.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
 import { admit, answer, answerStream, type CallHead, type EndpointParts } from "./pipeline.ts";

@@ -2,7 +2,7 @@ import { clone, type DescFile, type DescMethod, type DescService, toBinary } fro
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-/** What a client of gRPC's reflection asks, in v1 and in v1alpha alike. */
+/** A request message of gRPC's reflection, the same in v1 and v1alpha. */
 export type ReflectionQuestion =
   | { readonly case: "fileByFilename"; readonly value: string }
   | { readonly case: "fileContainingSymbol"; readonly value: string }
@@ -14,7 +14,7 @@ export type ReflectionQuestion =
   | { readonly case: "listServices"; readonly value: string }
   | { readonly case: undefined; readonly value?: undefined };
 
-/** What it is answered. */
+/** A response message. */
 export type ReflectionAnswer =
   | { case: "fileDescriptorResponse"; value: { fileDescriptorProto: Uint8Array[] } }
   | { case: "allExtensionNumbersResponse"; value: { baseTypeName: string; extensionNumber: number[] } }
@@ -22,9 +22,9 @@ export type ReflectionAnswer =
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
 /**
- * Answers reflection from descriptors: the services, and every file that they need to be understood. Methods that are not listed,
- * and services that have none that are, stand in no answer. Files are serialized once. What was sent on a stream is not sent on it again, as
- * reflection.proto allows it, but for the file that is asked for: `sent` remembers it.
+ * Creates a function that answers reflection from descriptors: the services, and every file that they depend on. Methods that are not listed, and services
+ * without a listed method, are in no response. Files are serialized once. A file that was sent on a stream is not sent on it again, as reflection.proto
+ * allows, except for the requested one: `sent` holds their names.
  */
 export function createReflection(
   services: readonly DescService[],
@@ -89,7 +89,7 @@ const notFound: ReflectionAnswer = {
   value: { errorCode: 5, errorMessage: "There is nothing of this name." },
 };
 
-/** The files and all that they import, the imported first, each once. */
+/** Returns the files and all their imports, imports first, each once. */
 function filesOf(roots: readonly DescFile[]): readonly DescFile[] {
   const found = new Set<DescFile>();
   const add = (file: DescFile) => {

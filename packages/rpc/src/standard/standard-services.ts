@@ -12,25 +12,25 @@ import { withHttpReason } from "../wire/http-errors.ts";
 import { type ByteRequest, type ByteResponse, clientResponse } from "../wire/http-message.ts";
 import { versionRefusal, withPlainContentType } from "../wire/request-head.ts";
 import { boundTimeout } from "../wire/wire-protocol.ts";
-import { createHealth, type HealthOf } from "./grpc-health.ts";
+import { createHealth, type HealthOf } from "./health.ts";
 import { createReflection, type ReflectionAnswer, type ReflectionQuestion } from "./reflection.ts";
 
-/** True for a path of one of gRPC's own services. */
+/** Whether a path is one of gRPC's own services. */
 export function isStandardPath(path: string): boolean {
   return path.startsWith("/grpc.");
 }
 
-/** True for a path of theirs that may be answered for minutes: watched health, and reflection, which is asked as often as its caller likes. */
+/** Whether a path is a stream of theirs, which may be open for minutes: watched health, and reflection. */
 export function isStandardStream(path: string): boolean {
   return streams.has(path);
 }
 
-/** True for a path of health, which is answered when little else is. */
+/** Whether a path is of gRPC's health service, which is answered under load too. */
 export function isHealthPath(path: string): boolean {
   return path.startsWith(`/${health.Health.typeName}/`);
 }
 
-/** Answers a request for one of them. Each question of a stream of reflection after its first is counted, and refused with what the counting throws. */
+/** Answers a request for one of them. `countQuestion` is called for each message of a reflection stream after its first; its error ends the stream. */
 export type AnswerStandard = (request: ByteRequest, countQuestion?: () => Promise<void>) => Promise<ByteResponse>;
 
 const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
@@ -43,16 +43,16 @@ const streams: ReadonlySet<string> = new Set(
 );
 
 /**
- * Answers gRPC's own services, health and reflection (v1, and v1alpha as older tools ask it), in every protocol. They take no token:
- * what asks is a probe or a developer's tool, and what they tell is in the contract.
+ * Creates gRPC's own services, health and reflection (v1, and v1alpha for older tools), in every protocol. They require no token: the client is a probe or a
+ * developer's tool, and the response is in the published contract.
  */
 export function createStandardServices(o: {
-  /** Those that are told of. */
+  /** The services that are listed. */
   readonly services: readonly DescService[];
   readonly isListed: (method: DescMethod) => boolean;
   readonly reflection: boolean;
   readonly healthOf: HealthOf;
-  /** Ends what is watched, and says NOT_SERVING from then on. */
+  /** Ends the streams of watched health, and makes health NOT_SERVING. */
   readonly closing: AbortSignal;
 }): AnswerStandard {
   const router = createConnectRouter({ readMaxBytes: standardMessageBytesMax, maxTimeoutMs: streamTimeoutMsMax });
@@ -70,7 +70,7 @@ export function createStandardServices(o: {
     if (unknownVersion !== undefined) return errorResponse(unknownVersion, callProtocolOf(request.header));
     boundTimeout(request.header);
     const response = await handler({
-      // Reflection answers while it is asked. Who asks over HTTP/1.1 asks all first, and is answered as well.
+      // Reflection is a stream in both directions. A client over HTTP/1.1 sends all messages first, which works too.
       httpVersion: "2.0",
       method: request.method,
       url: request.url,
@@ -96,7 +96,7 @@ function addReflection(
     let asked = 0;
     for await (const originalRequest of requests) {
       asked += 1;
-      // The first was counted as the call that it is.
+      // The first was counted as a call.
       if (asked > 1) await allowed(asked, values.get(countKey));
       const messageResponse: ReflectionAnswer = answer(originalRequest.messageRequest, sent);
       yield { validHost: originalRequest.host, originalRequest, messageResponse };

@@ -12,125 +12,131 @@ import type { ByteResponse } from "../wire/http-message.ts";
 import type { Replica } from "./replica.ts";
 import { type FailureClass, failureClassOf } from "./retry.ts";
 
-/** What came of sending a request to one replica. */
+/** The result of sending a request to one replica. */
 export type Outcome =
-  | { readonly kind: "ANSWER"; readonly response: ByteResponse }
-  | { readonly kind: "LOST"; readonly cause: unknown };
+  | { readonly kind: "RESPONSE"; readonly response: ByteResponse }
+  | { readonly kind: "FAILURE"; readonly cause: unknown };
 
-/** How a replica stands, for health. No address: who asks may be anybody. */
+export type BreakerState = "closed" | "half-open" | "open";
+
+/** The status of a replica, for health. It holds no address, as health may be public. */
 export interface ReplicaStatus {
-  readonly breaker: "closed" | "open" | "half-open";
+  readonly breaker: BreakerState;
   readonly lastError: { readonly class: FailureClass; readonly time: Date } | undefined;
 }
 
-/** A replica behind a breaker of its own. */
+/** A replica with a circuit breaker of its own. */
 export interface GuardedReplica {
   readonly replica: Replica;
-  /** "open" is not to be tried now; "trial" has been open, and the next call finds out whether it is well again. */
-  stand(): "closed" | "trial" | "open";
-  /** Makes an attempt and remembers how it went. What the caller broke off says nothing about the replica. */
-  attempt(work: () => Promise<Outcome>, isBrokenOff: () => boolean): Promise<Outcome>;
-  /** Remembers that a replica that answered said it was unavailable. It lives: its breaker stays as it is. */
-  saidUnavailable(): void;
+  /** "half-open": the next request is the probe. "open": no request may be sent, also because a probe is in progress. */
+  state(): BreakerState;
+  /** Sends a request and counts its result. A request that its caller canceled tells nothing about the replica. */
+  execute(send: () => Promise<Outcome>, isCanceledByCaller: () => boolean): Promise<Outcome>;
+  /** Records that the replica responded that it is unavailable. It is reachable, so its breaker stays as it is. */
+  reportUnavailable(): void;
   status(): ReplicaStatus;
 }
 
 /**
- * Guards a replica. After some failures in a row, of its connections and not of what it answers, the breaker opens: no connection is
- * attempted for a while. Then one call at a time is the trial that closes it or opens it for longer.
+ * Guards a replica. After a row of failures, of its connections and not of its responses, the breaker opens: no request is sent for a while. Then it is
+ * half-open: one request at a time is the probe, which closes the breaker or opens it for longer.
  */
 export function guardReplica(replica: Replica): GuardedReplica {
   let lastError: ReplicaStatus["lastError"];
-  let trialAt = 0;
-  // How often in a row it opened: each time for longer. A trial that tells nothing is no time, and whoever calls next is the trial.
-  let opened = 0;
-  const begin = ({ result }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> => {
-    const isTold = !("value" in result) || !isInconclusive(result.value);
-    if (isTold) opened += 1;
-    const duration = isTold ? pauseMs(opened) : 0;
-    trialAt = Date.now() + duration;
-    return { duration, next: begin };
+  let probeAt = 0;
+  // How often the breaker opened in a row: each pause is longer. After an inconclusive probe there is no pause, and the next request is the probe.
+  let openedInRow = 0;
+  const nextPause = ({ result }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> => {
+    const isConclusive = !("value" in result) || !isInconclusive(result.value);
+    if (isConclusive) openedInRow += 1;
+    const duration = isConclusive ? pauseMs(openedInRow) : 0;
+    probeAt = Date.now() + duration;
+    return { duration, next: nextPause };
   };
   const breaker = circuitBreaker(
     handleWhenResult((result) => isFailure(result) || isInconclusive(result)),
-    { halfOpenAfter: { next: begin }, breaker: new ConsecutiveBreaker(breakerFailuresMax) },
+    { halfOpenAfter: { next: nextPause }, breaker: new ConsecutiveBreaker(breakerFailuresMax) },
   );
   breaker.onReset(() => {
-    opened = 0;
+    openedInRow = 0;
   });
-  const remember = (failure: FailureClass) => {
+  const record = (failure: FailureClass) => {
     lastError = { class: failure, time: new Date() };
   };
 
   return {
     replica,
-    stand() {
+    state() {
       if (breaker.state === CircuitState.Closed) return "closed";
-      // While half-open the one trial is under way.
-      return breaker.state === CircuitState.Open && Date.now() >= trialAt ? "trial" : "open";
+      // Cockatiel is half-open while the one probe is in progress.
+      return breaker.state === CircuitState.Open && Date.now() >= probeAt ? "half-open" : "open";
     },
-    async attempt(work, isBrokenOff) {
-      const isTrial = breaker.state !== CircuitState.Closed;
+    async execute(send, isCanceledByCaller) {
+      const isProbe = breaker.state !== CircuitState.Closed;
       const attempt = async (): Promise<Attempt> => {
-        const made = await work();
-        if (made.kind === "ANSWER") return { outcome: made, says: "well" };
-        const failure = isBrokenOff() ? undefined : failureClassOf(made.cause);
+        const outcome = await send();
+        if (outcome.kind === "RESPONSE") return { outcome, verdict: "success" };
+        const failure = isCanceledByCaller() ? undefined : failureClassOf(outcome.cause);
         if (failure !== undefined) {
-          remember(failure);
-          return { outcome: made, says: "failed" };
+          record(failure);
+          return { outcome, verdict: "failure" };
         }
-        // An error that a trial throws past the breaker closes it.
-        if (isTrial) return { outcome: made, says: "nothing" };
-        throw new TellsNothing(made);
+        // A probe must not throw: an error that the breaker does not handle would close it.
+        if (isProbe) return { outcome, verdict: "inconclusive" };
+        throw new Inconclusive(outcome);
       };
       try {
         return (await breaker.execute(attempt)).outcome;
       } catch (error) {
-        if (error instanceof TellsNothing) return error.outcome;
+        if (error instanceof Inconclusive) return error.outcome;
         throw error;
       }
     },
-    saidUnavailable: () => remember("unavailable"),
-    status: () => ({ breaker: names[breaker.state], lastError }),
+    reportUnavailable: () => record("unavailable"),
+    status: () => ({ breaker: stateNames[breaker.state], lastError }),
   };
 }
 
 interface Attempt {
   readonly outcome: Outcome;
-  /** What it says about the replica. */
-  readonly says: "well" | "failed" | "nothing";
+  /** What the outcome tells about the replica. */
+  readonly verdict: "success" | "failure" | "inconclusive";
 }
 
-/** Thrown past the closed breaker, which counts it neither as a failure nor as the success that ends a row of them. */
-class TellsNothing extends Error {
+/** Thrown through the closed breaker, which then counts neither a failure nor the success that would end a row of failures. */
+class Inconclusive extends Error {
   readonly outcome: Outcome;
 
   constructor(outcome: Outcome) {
-    super("what the caller broke off tells nothing about the replica");
+    super("the request was canceled by its caller, or failed by itself");
     this.outcome = outcome;
   }
 }
 
 function isFailure(result: unknown): boolean {
-  return saysOf(result) === "failed";
+  return verdictOf(result) === "failure";
 }
 
-/** Only a trial ends so: it opens the breaker again, for no time. */
+/** Only a probe returns this: it opens the breaker again, without a pause. */
 function isInconclusive(result: unknown): boolean {
-  return saysOf(result) === "nothing";
+  return verdictOf(result) === "inconclusive";
 }
 
-function saysOf(result: unknown): unknown {
-  return typeof result === "object" && result !== null && "says" in result ? result.says : undefined;
+function verdictOf(result: unknown): unknown {
+  return typeof result === "object" && result !== null && "verdict" in result ? result.verdict : undefined;
 }
 
-/** How long a breaker stays open that has opened so often in a row. */
-function pauseMs(opened: number): number {
-  const bound = backoffMs(opened, { delayMsMin: breakerPauseMsBase, delayMsMax: breakerPauseMsMax, jitter: "none" });
+/** Returns how long a breaker stays open that has opened so often in a row. */
+function pauseMs(openedInRow: number): number {
+  const bound = backoffMs(openedInRow, {
+    delayMsMin: breakerPauseMsBase,
+    delayMsMax: breakerPauseMsMax,
+    jitter: "none",
+  });
   return bound * (0.75 + Math.random() / 4);
 }
 
-const names: Readonly<Record<CircuitState, ReplicaStatus["breaker"]>> = {
+const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
   [CircuitState.Closed]: "closed",
   [CircuitState.Open]: "open",
   [CircuitState.HalfOpen]: "half-open",

@@ -1,105 +1,106 @@
 import type { ClientHttp2Stream, Http2Session } from "node:http2";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamSessionsMax } from "../limits.ts";
 import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
-import { BrokenAnswer, LostWithSession, StreamRefused } from "./response-failure.ts";
+import { BrokenResponse, SessionLost, StreamRefused } from "./response-failure.ts";
 
 /** Sends requests over HTTP/2 to one address. */
 export interface Http2Sessions {
   /**
-   * Rejects with `BrokenAnswer` where the stream of this request broke and its connection lives on, with `StreamRefused` where the server did nothing
-   * for it, and with `LostWithSession` where the connection was lost; with anything else where there was none.
+   * Rejects with `BrokenResponse` where the stream of this request broke and its connection did not, with `StreamRefused` where the server did no work
+   * for it, and with `SessionLost` where the connection was lost; with the library's error where no connection was established.
    */
-  fetch(request: ByteRequest): Promise<ByteResponse>;
+  send(request: ByteRequest): Promise<ByteResponse>;
   close(): void;
 }
 
-/** How often a quiet connection with calls at work is asked whether it lives, and how long it may take to answer. */
+/** How often a quiet connection with streams is pinged, and how long the response to a ping may take. */
 const pingMs = 10_000;
-const pingAnswerMsMax = 5_000;
+const pingResponseMsMax = 5_000;
 
-interface Lane {
+/** One connection, and the next one when it is lost. */
+interface Slot {
   readonly manager: Http2SessionManager;
-  /** The one that its last request took. */
+  /** The session of its last request. */
   session: Http2Session | undefined;
-  open: number;
+  streams: number;
 }
 
 /**
- * Makes them: several connections, of which each request takes the one with the fewest at work, so that what ends one of them ends a part of the calls
- * only. None connects before its first request.
+ * Creates several connections. Each request uses the one with the fewest streams, so that a lost connection ends only a part of the calls. None is
+ * established before its first request.
  */
 export function createHttp2Sessions(url: string): Http2Sessions {
-  const lanes = Array.from(
+  const slots = Array.from(
     { length: upstreamSessionsMax },
-    (): Lane => ({ manager: managerOf(url), session: undefined, open: 0 }),
+    (): Slot => ({ manager: createManager(url), session: undefined, streams: 0 }),
   );
-  const lost: Lost = { gone: new WeakSet(), counted: new WeakSet() };
+  const lost: LostSessions = { closed: new WeakSet(), counted: new WeakSet() };
   return {
-    async fetch(request) {
-      const lane = lanes.reduce((least, other) => (other.open < least.open ? other : least));
-      const call: Call = { session: undefined, fault: undefined, ended: Promise.withResolvers() };
+    async send(request) {
+      const slot = slots.reduce((least, other) => (other.streams < least.streams ? other : least));
+      const call: Call = { session: undefined, fault: undefined, closed: Promise.withResolvers() };
       const classified = (error: unknown) => classify(error, call, request.signal, lost);
       try {
-        // Nobody else notices a stream that its server closes without a word.
-        const response = await Promise.race([send(lane, call, lost)(request), call.ended.promise]);
+        // The client does not notice a stream that its server closes without a response and without an error.
+        const response = await Promise.race([createClient(slot, call, lost)(request), call.closed.promise]);
         return { ...response, body: classifying(response.body, classified) };
       } catch (error) {
         throw await classified(error);
       }
     },
     close: () => {
-      for (const { manager } of lanes) manager.abort();
+      for (const { manager } of slots) manager.abort();
     },
   };
 }
 
-/** What is known of a request once it has a stream. */
+/** The state of a request that has a stream. */
 interface Call {
   session: Http2Session | undefined;
-  /** What its stream ended with, where that is its own fault and not its connection's. */
+  /** Why its stream ended, where the stream failed and not its connection. */
   fault: "refused" | "broken" | undefined;
-  /** Rejects when its stream closes before there is an answer. */
-  readonly ended: PromiseWithResolvers<never>;
+  /** Rejects when the stream closes before there is a response. */
+  readonly closed: PromiseWithResolvers<never>;
 }
 
-function managerOf(url: string): Http2SessionManager {
+function createManager(url: string): Http2SessionManager {
   return new Http2SessionManager(url, {
     pingIntervalMs: pingMs,
-    pingTimeoutMs: pingAnswerMsMax,
-    // A little less than servers wait, so that we are the one who gives up an idle connection.
+    pingTimeoutMs: pingResponseMsMax,
+    // Less than servers wait, so that the client closes an idle connection.
     idleConnectionTimeoutMs: keepAliveMsMax - pingMs,
   });
 }
 
-/** Connections that are no more, and of them those whose loss was told. */
-interface Lost {
-  readonly gone: WeakSet<Http2Session>;
+/** Sessions that are closed, and those whose loss was counted as a failure. */
+interface LostSessions {
+  readonly closed: WeakSet<Http2Session>;
   readonly counted: WeakSet<Http2Session>;
 }
 
-function send(lane: Lane, call: Call, lost: Lost) {
-  const { manager } = lane;
+function createClient(slot: Slot, call: Call, lost: LostSessions) {
+  const { manager } = slot;
   const sessionProvider = () => ({
     authority: manager.authority,
     async request(...args: Parameters<Http2SessionManager["request"]>) {
-      lane.open += 1;
-      const leave = () => {
-        lane.open -= 1;
+      slot.streams += 1;
+      const release = () => {
+        slot.streams -= 1;
       };
       try {
         const stream = await manager.request(...args);
-        stream.once("close", leave);
+        stream.once("close", release);
         const { session } = stream;
-        if (lane.session !== session && session !== undefined) watch(session, lost.gone);
-        lane.session = session;
+        if (slot.session !== session && session !== undefined) watchSession(session, lost);
+        slot.session = session;
         call.session = session;
         watchStream(stream, call, lost);
         return stream;
       } catch (error) {
-        leave();
+        release();
         throw error;
       }
     },
@@ -108,28 +109,28 @@ function send(lane: Lane, call: Call, lost: Lost) {
   return createNodeHttpClient({ httpVersion: "2", sessionProvider });
 }
 
-function watchStream(stream: ClientHttp2Stream, call: Call, { counted }: Lost): void {
-  call.ended.promise.catch(() => undefined);
+function watchStream(stream: ClientHttp2Stream, call: Call, { counted }: LostSessions): void {
+  call.closed.promise.catch(() => undefined);
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "ERR_HTTP2_STREAM_ERROR") return;
     call.fault = stream.rstCode === refusedStream ? "refused" : "broken";
-    // Where it takes the connection along, that is no failure of the replica.
+    // Where the stream's error closes the connection too, that is no failure of the replica.
     if (call.session !== undefined) counted.add(call.session);
   });
-  let isAnswered = false;
+  let hasResponse = false;
   stream.once("response", () => {
-    isAnswered = true;
+    hasResponse = true;
   });
   stream.once("close", () => {
-    if (!isAnswered)
-      call.ended.reject(new Error(`the stream was closed without an answer, with code ${stream.rstCode}`));
+    if (!hasResponse)
+      call.closed.reject(new Error(`the stream was closed without a response, with code ${stream.rstCode}`));
   });
 }
 
-function watch(session: Http2Session, gone: WeakSet<Http2Session>): void {
-  // The manager listens only as long as it uses the connection: an error after that would end the process.
+function watchSession(session: Http2Session, { closed }: LostSessions): void {
+  // The manager removes its listener when it stops using the connection: a later error would end the process.
   session.on("error", () => undefined);
-  session.once("close", () => gone.add(session));
+  session.once("close", () => closed.add(session));
 }
 
 async function* classifying(
@@ -147,19 +148,19 @@ async function classify(
   error: unknown,
   { session, fault }: Call,
   signal: AbortSignal | undefined,
-  { gone, counted }: Lost,
+  { closed, counted }: LostSessions,
 ): Promise<unknown> {
-  // What the caller broke off, and what never had a stream, is told by the error itself.
+  // The caller canceled the request, or it never had a stream.
   if (signal?.aborted === true || session === undefined) return error;
   if (fault === "refused") return new StreamRefused(error);
-  if (fault === "broken") return new BrokenAnswer(error);
-  // A connection that ends ends its streams first.
-  await turn();
-  if (!session.destroyed && !session.closed && !gone.has(session)) return new BrokenAnswer(error);
+  if (fault === "broken") return new BrokenResponse(error);
+  // A connection that is lost closes its streams first, itself a turn later.
+  await nextTurn();
+  if (!session.destroyed && !session.closed && !closed.has(session)) return new BrokenResponse(error);
   const isFirst = !counted.has(session);
   counted.add(session);
-  return new LostWithSession(isFirst, error);
+  return new SessionLost(isFirst, error);
 }
 
-/** HTTP/2's word for a request that was not looked at, so that it may be sent again: RFC 9113, section 8.7. */
+/** REFUSED_STREAM: the server did not process the request, so it may be retried (RFC 9113, section 8.7). */
 const refusedStream = 0x7;

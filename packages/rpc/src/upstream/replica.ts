@@ -8,37 +8,37 @@ import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 
-/** One process that answers for a service. */
+/** One process of a service. */
 export interface Replica {
   readonly url: string;
-  /** For what is answered with one message. */
-  readonly calls: Way;
-  /** For what is answered with many, which lasts: on connections of its own, so that no number of streams keeps a call waiting. */
-  readonly streams: Way;
+  /** For responses with one message. */
+  readonly calls: Channel;
+  /** For responses with many messages, which last: on connections of their own, so that no number of streams delays a call. */
+  readonly streams: Channel;
   close(): void;
 }
 
-/** A way to a replica. */
-export interface Way {
+/** Connections to a replica, with a bulkhead. */
+export interface Channel {
   /** Bounds the requests in flight. A slot is acquired before a request is sent, and released when its response is complete. */
   readonly bulkhead: Bulkhead;
-  fetch(request: ByteRequest): Promise<ByteResponse>;
+  send(request: ByteRequest): Promise<ByteResponse>;
   close(): void;
 }
 
-/** How many requests may be on the ways to one replica. */
-export interface ReplicaRoom {
+/** How many requests may be in flight to one replica. */
+export interface ReplicaLimits {
   readonly callsMax: number;
-  /** Calls that wait for others to end; those above it are told at once that the service is busy. */
+  /** Calls that wait for others to end. A call above it fails at once, as the service is busy. */
   readonly callsWaitingMax: number;
-  /** Nobody waits for the end of a stream: those above it are told at once. */
+  /** No stream waits for another to end: one above it fails at once. */
   readonly streamsMax: number;
 }
 
-/** The ways to one replica. None connects before its first request. */
-export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaRoom): Replica {
-  const calls = createWay(url, callsMax, callsWaitingMax);
-  const streams = createWay(url, streamsMax, 0);
+/** Creates the channels to one replica. None connects before its first request. */
+export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaLimits): Replica {
+  const calls = createChannel(url, callsMax, callsWaitingMax);
+  const streams = createChannel(url, streamsMax, 0);
   return {
     url,
     calls,
@@ -50,19 +50,19 @@ export function createReplica(url: string, { callsMax, callsWaitingMax, streamsM
   };
 }
 
-/** HTTP/2 for gRPC, which needs it, and HTTP/1.1 for the rest, which is faster with it. */
-function createWay(url: string, max: number, waitingMax: number): Way {
+/** HTTP/2 for gRPC, which requires it, and HTTP/1.1 for other protocols, which are faster over it. */
+function createChannel(url: string, max: number, waitingMax: number): Channel {
   const { Agent } = url.startsWith("https:") ? https : http;
-  // No bound on its sockets: who is on the way has one each, and a socket that is about to close holds nobody up.
+  // No bound on its sockets: each request in flight has one, and one that is about to close must not delay a request.
   const agent = new Agent({ keepAlive: true, maxFreeSockets: upstreamIdleSocketsMax, timeout: keepAliveMsMax });
-  const sessions = createHttp2Sessions(url);
-  const overHttp1 = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
+  const http2 = createHttp2Sessions(url);
+  const http1 = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     bulkhead: createBulkhead({ max, waitingMax }),
-    fetch: (request) => (protocolOf(request.header) === "grpc" ? sessions.fetch(request) : overHttp1(request)),
+    send: (request) => (protocolOf(request.header) === "grpc" ? http2.send(request) : http1(request)),
     close: () => {
       agent.destroy();
-      sessions.close();
+      http2.close();
     },
   };
 }

@@ -3,8 +3,8 @@ import { replayBufferBytesMax } from "../limits.ts";
 import type { ByteRequest } from "../wire/http-message.ts";
 
 /**
- * The body of a request, read to its end: undefined where there is none, or where many messages are asked, which go on as they come. Rejects with
- * what reading it throws, and where it is larger than what is kept of a request.
+ * Reads the body of a request to its end. Returns undefined where there is none, or where the request is a stream, which is not buffered. Rejects with
+ * the error of reading it, and where it is larger than the replay buffer.
  */
 export async function readBody(
   { body }: ByteRequest,
@@ -13,15 +13,15 @@ export async function readBody(
   return body === undefined || o.takesStream === true ? undefined : readWhole(body);
 }
 
-/** The request as it is sent: with the body that was read, or with its own where none was. May be made as often as the request is sent. */
-export function withBody(request: ByteRequest, read: Uint8Array | undefined): ByteRequest {
-  if (read === undefined) return request;
+/** The request as it is sent: with the buffered body, or with its own where none was buffered. Call it once for each attempt. */
+export function withBody(request: ByteRequest, buffered: Uint8Array | undefined): ByteRequest {
+  if (buffered === undefined) return request;
   const { body: _, ...head } = request;
   // A GET has no body, not even an empty one.
-  return read.byteLength === 0 ? head : { ...head, body: createAsyncIterable([read]) };
+  return buffered.byteLength === 0 ? head : { ...head, body: createAsyncIterable([buffered]) };
 }
 
-/** All of a request or an answer, within the bound of what is kept of either. */
+/** Reads a whole request or response, up to the size of the replay buffer. */
 export function readWhole(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return readAllBytes(body, replayBufferBytesMax);
 }

@@ -1,27 +1,27 @@
 /**
- * The answer to one request broke, or is none that can be taken, while its connection lives on: too large a head or trailer, a stream that was reset, an
- * answer without its end. It is this request's own. It tells nothing about the replica, and sending it again would break it again.
+ * The response to one request is broken or unacceptable, and its connection is not: too large a head or trailer, a stream that was reset, a response
+ * without its end. It is a failure of this request. It tells nothing about the replica, and a retry would fail again.
  */
-export class BrokenAnswer extends Error {
-  override readonly name = "BrokenAnswer";
+export class BrokenResponse extends Error {
+  override readonly name = "BrokenResponse";
 
   constructor(cause: unknown) {
-    super("the answer to this request broke", { cause });
+    super("the response to this request is broken", { cause });
   }
 }
 
-/** The server says that it did nothing for this request: it may be sent again, and is no failure of anybody. */
+/** The server did no work for this request (RFC 9113, section 8.7). It may be retried, and counts as no failure. */
 export class StreamRefused extends Error {
   override readonly name = "StreamRefused";
 
   constructor(cause: unknown) {
-    super("the request was refused before it was looked at", { cause });
+    super("the server refused the request before processing it", { cause });
   }
 }
 
-/** The connection was lost with all that were at work on it. It is one failure of the replica, however many they were: that of the first. */
-export class LostWithSession extends Error {
-  override readonly name = "LostWithSession";
+/** The connection was lost with all requests in progress on it. That is one failure of the replica, counted for the first of them. */
+export class SessionLost extends Error {
+  override readonly name = "SessionLost";
   readonly isFirst: boolean;
 
   constructor(isFirst: boolean, cause: unknown) {
@@ -30,17 +30,17 @@ export class LostWithSession extends Error {
   }
 }
 
-/** The body of a request that goes on as it comes broke off: its caller's doing. */
-export class BodyBrokenOff extends Error {
-  override readonly name = "BodyBrokenOff";
+/** The caller aborted the body of a request while it was sent. */
+export class RequestBodyAborted extends Error {
+  override readonly name = "RequestBodyAborted";
 
   constructor(cause: unknown) {
-    super("the body of the request broke off", { cause });
+    super("the body of the request was aborted", { cause });
   }
 }
 
-/** What Node says of a request or an answer that it does not take, whose connection is well or that request's own. */
-const ownCodes: ReadonlySet<unknown> = new Set([
+/** Node's codes for a request or a response that it does not accept, while the connection works or is that request's own. */
+const requestFailureCodes: ReadonlySet<unknown> = new Set([
   "HPE_HEADER_OVERFLOW",
   "HPE_CHUNK_EXTENSIONS_OVERFLOW",
   "ERR_HTTP2_HEADER_SINGLE_VALUE",
@@ -51,22 +51,22 @@ const ownCodes: ReadonlySet<unknown> = new Set([
   "ERR_UNESCAPED_CHARACTERS",
 ]);
 
-/** True for a failure that is this request's own, and not its replica's. */
-export function isOwnFailure(error: unknown): boolean {
+/** Whether a failure is this request's own, and not its replica's. */
+export function isRequestFailure(error: unknown): boolean {
   return causesOf(error).some(
     (reason) =>
-      reason instanceof BrokenAnswer ||
-      reason instanceof BodyBrokenOff ||
-      ("code" in reason && ownCodes.has(reason.code)),
+      reason instanceof BrokenResponse ||
+      reason instanceof RequestBodyAborted ||
+      ("code" in reason && requestFailureCodes.has(reason.code)),
   );
 }
 
-/** The body that broke a request off, where one did. */
-export function brokenBodyIn(error: unknown): BodyBrokenOff | undefined {
-  return causesOf(error).find((reason) => reason instanceof BodyBrokenOff);
+/** Returns the aborted body among an error's causes, where there is one. */
+export function abortedBodyIn(error: unknown): RequestBodyAborted | undefined {
+  return causesOf(error).find((reason) => reason instanceof RequestBodyAborted);
 }
 
-/** An error and what caused it, in turn. */
+/** Returns an error and its causes, the error first. */
 export function causesOf(error: unknown): readonly Error[] {
   const causes: Error[] = [];
   for (let reason = error; reason instanceof Error && causes.length < causesMax; reason = reason.cause)

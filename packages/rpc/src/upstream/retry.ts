@@ -1,12 +1,35 @@
 import { type BackoffOptions, BulkheadFull } from "@rialto/async";
 import { CallError } from "../errors/call-error.ts";
-import { retryDelayMsBase, retryDelayMsMax } from "../limits.ts";
-import { causesOf, isOwnFailure, LostWithSession, StreamRefused } from "./response-failure.ts";
+import { retryBudgetMax, retryDelayMsBase, retryDelayMsMax, retryShare } from "../limits.ts";
+import { causesOf, isRequestFailure, SessionLost, StreamRefused } from "./response-failure.ts";
 
 /** The delays between the attempts of one call. */
 export const retryBackoff: BackoffOptions = { delayMsMin: retryDelayMsBase, delayMsMax: retryDelayMsMax };
 
-/** Failures of looking for or reaching a host: nothing was sent, so any call may go elsewhere. */
+/** Limits retries to a share of the requests, plus a burst. */
+export interface RetryBudget {
+  /** Adds the share of one request. */
+  earn(): void;
+  /** Uses one retry. Returns false where none is left. */
+  spend(): boolean;
+}
+
+/** Creates a full budget. Without one, a service that is down would get three times the requests of one that is up. */
+export function createRetryBudget(): RetryBudget {
+  let retries = retryBudgetMax;
+  return {
+    earn() {
+      retries = Math.min(retryBudgetMax, retries + retryShare);
+    },
+    spend() {
+      if (retries < 1) return false;
+      retries -= 1;
+      return true;
+    },
+  };
+}
+
+/** Failures to resolve or reach a host: the request was not sent, so any call may be sent to another replica. */
 const neverSentCodes: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -15,13 +38,13 @@ const neverSentCodes: ReadonlySet<unknown> = new Set([
   "ENETUNREACH",
 ]);
 
-/** Whether a request certainly did not leave this process. */
+/** Whether a request certainly did not leave this process, or the server certainly did not process it. */
 export function isNeverSent(error: unknown): boolean {
   if (error instanceof BulkheadFull || error instanceof StreamRefused) return true;
   return causesOf(error).some((reason) => "code" in reason && neverSentCodes.has(reason.code));
 }
 
-/** In which way a replica failed. It is told in health, so it says nothing of where the replica is. */
+/** How a replica failed. Health shows it, so it does not tell where the replica is. */
 export type FailureClass = "refused" | "unreachable" | "reset" | "silent" | "unavailable" | "other";
 
 const classes: Readonly<Record<string, FailureClass>> = {
@@ -38,17 +61,17 @@ const classes: Readonly<Record<string, FailureClass>> = {
   ETIMEDOUT: "silent",
 };
 
-/** A replica that gave no answer within the deadline of a call. */
-export class Silent extends Error {
-  override readonly name = "Silent";
+/** The replica did not respond within the deadline of a call. */
+export class NoResponse extends Error {
+  override readonly name = "NoResponse";
 }
 
-/** How a replica failed; undefined where it is not the replica's doing, or was counted already: a request or an answer that we do not take. */
+/** Returns how the replica failed; undefined where the failure is the request's own, or was counted already. */
 export function failureClassOf(error: unknown): FailureClass | undefined {
-  if (error instanceof Silent) return "silent";
+  if (error instanceof NoResponse) return "silent";
   if (error instanceof CallError || error instanceof BulkheadFull || error instanceof StreamRefused) return undefined;
-  if (isOwnFailure(error)) return undefined;
-  if (error instanceof LostWithSession) return error.isFirst ? "reset" : undefined;
+  if (isRequestFailure(error)) return undefined;
+  if (error instanceof SessionLost) return error.isFirst ? "reset" : undefined;
   for (const reason of causesOf(error)) {
     const known = "code" in reason && typeof reason.code === "string" ? classes[reason.code] : undefined;
     if (known !== undefined) return known;

@@ -3,13 +3,27 @@ import { sleep } from "@rialto/async";
 import { health } from "@rialto/contracts/grpc";
 import { healthWatchMs } from "../limits.ts";
 
-/** How a service is: undefined for a name that nobody serves; empty is whoever is asked. */
+/** Whether a process accepts work, and what it waits for, in plain words, where it does not yet. */
+export interface ReadyState {
+  readonly isStopping: boolean;
+  readonly waiting: readonly string[];
+}
+
+/** Returns whether a process accepts work. Never rejects. Every probe calls it, so expensive checks are shared. */
+export type Readiness = () => Promise<ReadyState>;
+
+/** Whether work may be sent to the process. */
+export function isReady({ isStopping, waiting }: ReadyState): boolean {
+  return !isStopping && waiting.length === 0;
+}
+
+/** Returns the health of a service; undefined for a name that is not served. The empty name is the process itself. */
 export type HealthOf = (service: string) => Promise<"SERVING" | "NOT_SERVING" | undefined>;
 
 type Status = health.HealthCheckResponse_ServingStatus;
 const Status = health.HealthCheckResponse_ServingStatus;
 
-/** gRPC's health service: whoever checks whether a process is to be sent calls asks here, by whatever its platform brings along. */
+/** Creates gRPC's health service, by which load balancers and probes check whether a process is to get calls. */
 export function createHealth(
   names: readonly string[],
   healthOf: HealthOf,

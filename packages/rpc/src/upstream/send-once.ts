@@ -1,0 +1,120 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { CallError } from "../errors/call-error.ts";
+import { callErrors } from "../errors/call-errors.ts";
+import { answerMarginMs, silenceMsMin } from "../limits.ts";
+import type { CallClock } from "../server/deadline.ts";
+import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import { saysItsEnd, saysUnavailable, setTimeoutMs } from "../wire/wire-protocol.ts";
+import type { GuardedReplica, Outcome } from "./circuit-breaker.ts";
+import { readWhole, withBody } from "./request-body.ts";
+import { BrokenResponse, RequestBodyAborted } from "./response-failure.ts";
+import { NoResponse } from "./retry.ts";
+
+/**
+ * Sends a request to one replica, once, with the body that was read from it, and counts the result: a lost connection, or no response within the
+ * deadline, is a failure of the replica. A request that its caller canceled is not, nor one that its bulkhead rejected.
+ */
+export async function sendOnce(
+  guarded: GuardedReplica,
+  request: ByteRequest,
+  body: Uint8Array | undefined,
+  clock: CallClock,
+  isStream: boolean,
+): Promise<Outcome> {
+  const { calls, streams, url } = guarded.replica;
+  const channel = isStream ? streams : calls;
+  let sentAt: number | undefined;
+  // A caller that cancels, or has a short deadline, tells nothing about the replica. One that waited long enough does.
+  const isNoResponse = () =>
+    sentAt !== undefined && isDeadline(clock) && Date.now() - sentAt >= silenceMsMin + answerMarginMs;
+
+  async function send(): Promise<Outcome> {
+    const release = await channel.bulkhead.acquire({ signal: clock.signal });
+    sentAt = Date.now();
+    try {
+      const sent = withBody(addressed({ ...request, ...ownBody(request) }, url, clock), body);
+      const response = await channel.send(sent);
+      if (isStream)
+        return { kind: "RESPONSE", response: { ...response, body: streamed(response.body, clock, release) } };
+      const whole = await readResponse(response);
+      release();
+      return { kind: "RESPONSE", response: { ...response, body: createAsyncIterable([whole]) } };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  const outcome = await guarded.execute(
+    () =>
+      send().catch((cause: unknown) => ({
+        kind: "FAILURE",
+        cause: isNoResponse() ? new NoResponse("no response within the deadline", { cause }) : cause,
+      })),
+    () => clock.signal.aborted && !isNoResponse(),
+  );
+  if (outcome.kind === "RESPONSE" && saysUnavailable(outcome.response)) guarded.reportUnavailable();
+  return outcome;
+}
+
+/** The body of a request that is streamed. An error of it is marked as the caller's. */
+function ownBody({ body }: ByteRequest): Pick<ByteRequest, "body"> {
+  if (body === undefined) return {};
+  async function* read(of: AsyncIterable<Uint8Array>) {
+    try {
+      yield* of;
+    } catch (cause) {
+      throw new RequestBodyAborted(cause);
+    }
+  }
+  return { body: read(body) };
+}
+
+/** Reads a whole response. Throws `BrokenResponse` where it is larger than the replay buffer, or a gRPC response has no status. */
+async function readResponse({ header, trailer, body }: ByteResponse): Promise<Uint8Array> {
+  const whole = await readWhole(body).catch((error: unknown) => {
+    throw isTooLarge(error) ? new BrokenResponse(error) : error;
+  });
+  if (!saysItsEnd({ header, trailer })) throw new BrokenResponse(new Error("a gRPC response without a status"));
+  return whole;
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.ResourceExhausted;
+}
+
+function isDeadline({ signal }: CallClock): boolean {
+  return signal.reason instanceof CallError && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
+}
+
+/** The request as it is sent to a replica: to its address, with the remaining time. */
+function addressed(request: ByteRequest, replicaUrl: string, { deadline, signal }: CallClock): ByteRequest {
+  const header = new Headers(request.header);
+  setTimeoutMs(header, sentTimeoutMs(+deadline - Date.now()));
+  const { pathname, search } = new URL(request.url);
+  return { ...request, url: new URL(`${pathname}${search}`, replicaUrl).href, header, signal };
+}
+
+/**
+ * Returns the timeout that is sent to a replica: a little less than the time that is left, so that a slow replica can respond that the deadline passed
+ * and does not count as one that does not respond. Short calls keep their time: they tell nothing about the replica.
+ */
+function sentTimeoutMs(leftMs: number): number {
+  return Math.max(1, Math.min(leftMs, silenceMsMin), leftMs - answerMarginMs);
+}
+
+/** A stream that stops its call's clock, and releases its slot, when it is read to its end, abandoned or late. */
+function streamed(body: AsyncIterable<Uint8Array>, clock: CallClock, release: () => void): AsyncIterable<Uint8Array> {
+  // A stream that is never read ends with its caller's signal.
+  clock.signal.addEventListener("abort", release, { once: true });
+  async function* read() {
+    try {
+      yield* body;
+    } finally {
+      clock.stop();
+      release();
+    }
+  }
+  return read();
+}
