@@ -21,7 +21,10 @@ function blockListOf(addresses: readonly string[]): BlockList {
   return list;
 }
 
-/** Returns an address without its port, its brackets and the prefix of IPv4 in IPv6; undefined where the text is no address. */
+/**
+ * Returns an address without its port, its brackets and the prefix of IPv4 in IPv6; undefined where the text is no
+ * address.
+ */
 export function plainAddress(text: string): string | undefined {
   const trimmed = text.trim();
   const inner =
@@ -35,9 +38,9 @@ const groupsOfAll = 8;
 const groupsOfNetwork = 4;
 
 /**
- * Returns the key under which an address is counted. A client with an IPv6 address can use the 2^64 addresses of its network (a /64), so they have one
- * key; an IPv4 address is its own, also where it is written as IPv6. Every spelling of an address has the same key. Text that is no address is its own
- * key.
+ * Returns the key under which an address is counted. A client with an IPv6 address can use the 2^64 addresses of its
+ * network (a /64), so they have one key; an IPv4 address is its own, also where it is written as IPv6. Every spelling
+ * of an address has the same key. Text that is no address is its own key.
  */
 export function limitKeyOf(address: string): string {
   if (!isIPv6(address)) return address;

@@ -17,8 +17,8 @@ export interface ClientErrorResponse {
 }
 
 /**
- * Renders the response to a request that cannot be read. Its request id, its path and its content type are unknown at that point. Called once for
- * each such response.
+ * Renders the response to a request that cannot be read. Its request id, its path and its content type are unknown at
+ * that point. Called once for each such response.
  */
 export type RenderClientError = (error: ClientError) => ClientErrorResponse;
 
@@ -26,7 +26,10 @@ export type RenderClientError = (error: ClientError) => ClientErrorResponse;
 export interface ClientErrors {
   /** Writes the response where one can still be written, and closes the connection. */
   answer(error: NodeJS.ErrnoException, socket: Duplex): void;
-  /** Answers a request without the `Host` header that HTTP/1.1 requires (RFC 9112, section 3.2). Returns false for every other request. */
+  /**
+   * Answers a request without the `Host` header that HTTP/1.1 requires (RFC 9112, section 3.2). Returns false for every
+   * other request.
+   */
   answerMissingHost(req: IncomingMessage, res: ServerResponse): boolean;
 }
 
@@ -71,7 +74,10 @@ const errors: Readonly<Record<string, ClientError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: "The request took too long to arrive." },
 };
 
-/** Whether a response has begun on this connection. Node keeps it under this name, and reads it for its own response to such an error. */
+/**
+ * Whether a response has begun on this connection. Node keeps it under this name, and reads it for its own response to
+ * such an error.
+ */
 function isResponding(socket: Duplex): boolean {
   const message: unknown = Reflect.get(socket, "_httpMessage");
   return typeof message === "object" && message !== null && Reflect.get(message, "headersSent") === true;

@@ -3,13 +3,16 @@ import { limitKeyOf } from "./address.ts";
 
 /** Limits the connections of each client. */
 export interface ConnectionLimit {
-  /** Counts a connection from an address. Returns the function that ends it; undefined where the client has as many as it may have. */
+  /**
+   * Counts a connection from an address. Returns the function that ends it; undefined where the client has as many as
+   * it may have.
+   */
   acquire(address: string): (() => void) | undefined;
 }
 
 /**
- * Creates the limit. Connections from an address that may have any number are not counted, not even for its network. Of the others, the clients with
- * the most are refused first when all together come near the total.
+ * Creates the limit. Connections from an address that may have any number are not counted, not even for its network. Of
+ * the others, the clients with the most are refused first when all together come near the total.
  */
 export function createConnectionLimit(
   maxOf: (address: string) => number,

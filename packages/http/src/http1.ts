@@ -6,7 +6,10 @@ import type { HttpTimeouts } from "./limits.ts";
 /** Serves HTTP/1.1 on connections that are dispatched to it. */
 export interface Http1 {
   accept(socket: Socket): void;
-  /** Makes every response the last of its connection, with `connection: close`, also one that is in progress and whose head is not sent yet. */
+  /**
+   * Makes every response the last of its connection, with `connection: close`, also one that is in progress and whose
+   * head is not sent yet.
+   */
   drain(): void;
   closeIdleConnections(): void;
   close(): void;
@@ -72,8 +75,9 @@ function createDrain(): { track(onRequest: http.RequestListener): http.RequestLi
 }
 
 /**
- * Limits the requests that one connection has in progress, as HTTP/2 limits its streams. A client may send requests before the previous one is
- * answered, thousands in one packet, and their responses wait for each other. A connection that has more is closed.
+ * Limits the requests that one connection has in progress, as HTTP/2 limits its streams. A client may send requests
+ * before the previous one is answered, thousands in one packet, and their responses wait for each other. A connection
+ * that has more is closed.
  */
 function limitPipelining(onRequest: http.RequestListener, max: number): http.RequestListener {
   const inProgress = new WeakMap<Socket, number>();

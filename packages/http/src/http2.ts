@@ -18,7 +18,10 @@ export interface StreamResets {
   readonly perSecond: number;
 }
 
-/** Creates an HTTP/2 server that never listens. It resets the stream of a client that sends too slowly, and closes an idle connection. */
+/**
+ * Creates an HTTP/2 server that never listens. It resets the stream of a client that sends too slowly, and closes an
+ * idle connection.
+ */
 export function serveHttp2(o: {
   readonly streamsMax: number;
   readonly headBytesMax: number;
@@ -52,8 +55,8 @@ export function serveHttp2(o: {
     if (stream.endAfterHeaders) onRead();
   });
   const onRequest = (req: http2.Http2ServerRequest, res: http2.Http2ServerResponse) => {
-    // The rest of a request whose response is complete is discarded, and the stream soon closed (RFC 9113, section 8.1). The response reports that
-    // it is finished only when the client has ended too.
+    // The rest of a request whose response is complete is discarded, and the stream soon closed (RFC 9113, section
+    // 8.1). The response reports that it is finished only when the client has ended too.
     req.stream.once("finish", () => {
       req.resume();
       if (!req.complete) closeAfterLinger(req.stream);
@@ -81,7 +84,10 @@ const sessionMegabytesMax = 16;
 /** Headers of one request, pseudo-headers included. */
 const headerPairsMax = 100;
 
-/** Closes a stream whose response is complete and whose client still sends: it would use one of the connection's streams for nothing. */
+/**
+ * Closes a stream whose response is complete and whose client still sends: it would use one of the connection's streams
+ * for nothing.
+ */
 function closeAfterLinger(stream: http2.ServerHttp2Stream): void {
   const timer = setTimeout(() => stream.close(http2.constants.NGHTTP2_NO_ERROR), lingerMsMax);
   stream.once("close", () => clearTimeout(timer));
@@ -114,7 +120,10 @@ function asHttp1Request(req: http2.Http2ServerRequest): IncomingMessage {
   return req as unknown as IncomingMessage;
 }
 
-/** Adds members of HTTP/1.1's response that Node's compatibility API lacks, or that do not tell a complete response from a canceled one. */
+/**
+ * Adds members of HTTP/1.1's response that Node's compatibility API lacks, or that do not tell a complete response from
+ * a canceled one.
+ */
 function asHttp1Response(res: http2.Http2ServerResponse): ServerResponse {
   const { stream } = res;
   Object.defineProperties(res, {

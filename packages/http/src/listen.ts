@@ -29,11 +29,15 @@ export interface TlsCredentials {
 export interface HttpListener {
   readonly port: number;
   /**
-   * Goes on accepting connections and requests, and asks clients to send their next ones elsewhere: over HTTP/1.1 each response is the last of its
-   * connection and says so (RFC 9112, section 9.6); over HTTP/2 each connection gets GOAWAY (RFC 9113, section 6.8) and ends after its last stream.
+   * Goes on accepting connections and requests, and asks clients to send their next ones elsewhere: over HTTP/1.1 each
+   * response is the last of its connection and says so (RFC 9112, section 9.6); over HTTP/2 each connection gets GOAWAY
+   * (RFC 9113, section 6.8) and ends after its last stream.
    */
   drain(): void;
-  /** Accepts no new connection, waits for the requests in progress for `closeGraceMsMax`, then closes every connection that is left. */
+  /**
+   * Accepts no new connection, waits for the requests in progress for `closeGraceMsMax`, then closes every connection
+   * that is left.
+   */
   close(): Promise<void>;
 }
 
@@ -45,7 +49,10 @@ export interface ListenOptions {
   readonly tls?: TlsCredentials | undefined;
   /** Requests that one connection may have in progress: streams of HTTP/2, pipelined requests of HTTP/1.1. */
   readonly streamsMax: number;
-  /** Connections that one address (of IPv6, one /64) may have at once. A connection above it is closed before it is read. */
+  /**
+   * Connections that one address (of IPv6, one /64) may have at once. A connection above it is closed before it is
+   * read.
+   */
   readonly connectionsMaxOf?: (address: string) => number;
   readonly timeouts?: Partial<HttpTimeouts>;
   /** All headers of one request together. */
@@ -53,17 +60,21 @@ export interface ListenOptions {
   readonly streamResets?: StreamResets;
   /** The response to a request that cannot be read; its message as plain text where it is not given. */
   readonly renderClientError?: RenderClientError;
-  /** Serves a request of either version. An HTTP/2 request comes as Node's HTTP/1.1 objects, as far as they are used here. */
+  /**
+   * Serves a request of either version. An HTTP/2 request comes as Node's HTTP/1.1 objects, as far as they are used
+   * here.
+   */
   readonly onRequest: RequestListener;
 }
 
 /**
- * Listens to a port that speaks HTTP/1.1 and HTTP/2. In cleartext the first bytes of a connection tell them apart (h2c with prior knowledge, as gRPC
- * clients speak it); over TLS it is ALPN. Rejects with Node's error where the port is in use.
+ * Listens to a port that speaks HTTP/1.1 and HTTP/2. In cleartext the first bytes of a connection tell them apart (h2c
+ * with prior knowledge, as gRPC clients speak it); over TLS it is ALPN. Rejects with Node's error where the port is in
+ * use.
  *
- * Neither inner server listens: connections are dispatched to them. Each stage has its own timeout, so that no client holds a connection by being
- * slow: the TLS handshake, the first bytes, the head of a request, the whole request, and the pause between two requests. The write timeout is up to
- * the request listener (`limitWriteTime`).
+ * Neither inner server listens: connections are dispatched to them. Each stage has its own timeout, so that no client
+ * holds a connection by being slow: the TLS handshake, the first bytes, the head of a request, the whole request, and
+ * the pause between two requests. The write timeout is up to the request listener (`limitWriteTime`).
  */
 export async function listenHttp(o: ListenOptions): Promise<HttpListener> {
   const { streamsMax, onRequest, headBytesMax = requestHeadBytesMax, streamResets = clientStreamResets } = o;
@@ -110,7 +121,8 @@ export async function listenHttp(o: ListenOptions): Promise<HttpListener> {
   };
   const close = async () => {
     const ended = once(server, "close");
-    // A client that is about to send its next request still gets a response, with `connection: close`. Only then are idle connections closed.
+    // A client that is about to send its next request still gets a response, with `connection: close`. Only then are
+    // idle connections closed.
     const idleFrom = performance.now() + (isDraining ? 0 : closeIdleAfterMs);
     server.close();
     drain();

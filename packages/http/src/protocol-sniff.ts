@@ -6,9 +6,9 @@ export type HttpVersion = "h1" | "h2";
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /**
- * Tells by the first bytes of a connection which HTTP version its client speaks, in however small pieces they arrive. The bytes are put back for the
- * server that gets the connection. Resolves with undefined where the connection ends before, or `msMax` passes: no server enforces its own timeouts
- * yet.
+ * Tells by the first bytes of a connection which HTTP version its client speaks, in however small pieces they arrive.
+ * The bytes are put back for the server that gets the connection. Resolves with undefined where the connection ends
+ * before, or `msMax` passes: no server enforces its own timeouts yet.
  */
 export function sniff(socket: Socket, msMax: number): Promise<HttpVersion | undefined> {
   return new Promise((resolve) => {

@@ -12,8 +12,9 @@ export interface BodyPace {
 }
 
 /**
- * Returns how much longer a body may take, of which `bytes` have arrived after `elapsedMs`; zero or less where it is too slow. The bound is for the whole
- * body and not for each pause, or one byte every few seconds would keep the request open.
+ * Returns how much longer a body may take, of which `bytes` have arrived after `elapsedMs`; zero or less where it is
+ * too slow. The bound is for the whole body and not for each pause, or one byte every few seconds would keep the
+ * request open.
  */
 export function bodyMsLeft(
   { elapsedMs, bytes }: { readonly elapsedMs: number; readonly bytes: number },
@@ -44,7 +45,10 @@ export interface ReceiveOptions {
   readonly evicted: AbortSignal;
 }
 
-/** Receives a whole body within its bounds. The bytes of a refused body are dropped at once, and those that still arrive are not kept. Never rejects. */
+/**
+ * Receives a whole body within its bounds. The bytes of a refused body are dropped at once, and those that still arrive
+ * are not kept. Never rejects.
+ */
 export function receiveBody(request: IncomingMessage, o: ReceiveOptions): Promise<Received> {
   const { bytesMax, pace, held, gone, evicted } = o;
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) return Promise.resolve({ kind: "too-large" });

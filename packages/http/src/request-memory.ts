@@ -3,7 +3,10 @@ import type { Holder } from "@rialto/async";
 /** Memory of a request without its body: its head, its objects, its stream. */
 export const requestBytesMin = 8 * 1024;
 
-/** Counted for an incomplete request in addition: its timers and signals, and the work of evicting it. It bounds the number of incomplete requests. */
+/**
+ * Counted for an incomplete request in addition: its timers and signals, and the work of evicting it. It bounds the
+ * number of incomplete requests.
+ */
 const incompleteBytes = 24 * 1024;
 
 /** Bytes that requests may hold in memory. */
@@ -16,7 +19,10 @@ export interface RequestMemoryBounds {
   readonly callerBytesMax: number;
 }
 
-/** Bytes that are held, the requested ones included. `byAddress` and `byCaller` are undefined where they are not counted. */
+/**
+ * Bytes that are held, the requested ones included. `byAddress` and `byCaller` are undefined where they are not
+ * counted.
+ */
 export interface MemoryHeld {
   readonly byAll: number;
   readonly byAddress: number | undefined;
@@ -52,7 +58,10 @@ export interface HeldRequest {
 
 /** Counts the memory that requests hold until they are answered. */
 export interface RequestMemory {
-  /** Counts a new request. `evict` is called when it loses its memory to others. Returns undefined where the request is over a bound. */
+  /**
+   * Counts a new request. `evict` is called when it loses its memory to others. Returns undefined where the request is
+   * over a bound.
+   */
   open(holder: Holder, evict: () => void): HeldRequest | undefined;
   /** Whether an address may have another request. Counts nothing. */
   hasMemoryFor(address: string): boolean;
@@ -107,7 +116,10 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
     ];
   };
 
-  /** Whether an entry is within bounds. Where all together exceed theirs, incomplete requests of the largest party are evicted first. */
+  /**
+   * Whether an entry is within bounds. Where all together exceed theirs, incomplete requests of the largest party are
+   * evicted first.
+   */
   function fits(entry: Entry): boolean {
     const { address } = entry.holder;
     const caller = entry.holder.account;

@@ -9,10 +9,11 @@ export interface WriteTimeout {
 }
 
 /**
- * Closes a response whose client takes too long to receive what is written and not sent yet: a client that does not read would hold the memory of its
- * response for as long as it likes. The timeout is for all of it and not for each pause, or one byte every few seconds would keep the response open.
- * It starts when earlier responses of the connection are sent. Call it when the whole response is written, or whenever a write has to wait. Returns a
- * function that lifts the timeout.
+ * Closes a response whose client takes too long to receive what is written and not sent yet: a client that does not
+ * read would hold the memory of its response for as long as it likes. The timeout is for all of it and not for each
+ * pause, or one byte every few seconds would keep the response open. It starts when earlier responses of the connection
+ * are sent. Call it when the whole response is written, or whenever a write has to wait. Returns a function that lifts
+ * the timeout.
  */
 export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: WriteTimeout): () => void {
   if (res.destroyed) return () => undefined;

@@ -10,11 +10,12 @@ import type { FieldViolation } from "../errors/error-table.ts";
 import { fieldMaskPathsMax, violationsMax } from "../limits.ts";
 
 /**
- * Returns the fields of a request that exceed the sizes of the contract's rules: items, entries, characters, bytes, paths of a mask. Check it before all
- * other rules, whose cost grows with the size of the fields. It stops at the number of violations that an error can name.
+ * Returns the fields of a request that exceed the sizes of the contract's rules: items, entries, characters, bytes,
+ * paths of a mask. Check it before all other rules, whose cost grows with the size of the fields. It stops at the
+ * number of violations that an error can name.
  *
- * A path of a mask must be one that the rule `field_mask.in` lists. protovalidate also accepts a path below a listed one, which names a field that no
- * handler changes by itself. A method that does lists that path.
+ * A path of a mask must be one that the rule `field_mask.in` lists. protovalidate also accepts a path below a listed
+ * one, which names a field that no handler changes by itself. A method that does lists that path.
  */
 export function oversizedFields(schema: DescMessage, message: Message): FieldViolation[] {
   const found: FieldViolation[] = [];
@@ -130,7 +131,10 @@ function addOversized(value: unknown, rules: FieldRules | undefined, path: strin
   }
 }
 
-/** Whether a text has more than `charsMax` characters. A surrogate pair is one; pairs are counted only where that decides. */
+/**
+ * Whether a text has more than `charsMax` characters. A surrogate pair is one; pairs are counted only where that
+ * decides.
+ */
 function isLonger(text: string, charsMax: number): boolean {
   if (text.length <= charsMax) return false;
   if (text.length > 2 * charsMax) return true;

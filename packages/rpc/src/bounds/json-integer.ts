@@ -13,8 +13,9 @@ export function integerRangeOf(type: ScalarType): IntegerRange | undefined {
 }
 
 /**
- * Parses an integer, as proto3's JSON mapping accepts it quoted and unquoted: a JSON number with an integral value, also `1e3` and `2.0`. Returns undefined
- * for everything else: hexadecimal, a plus sign, leading zeros, spaces, empty text.
+ * Parses an integer, as proto3's JSON mapping accepts it quoted and unquoted: a JSON number with an integral value,
+ * also `1e3` and `2.0`. Returns undefined for everything else: hexadecimal, a plus sign, leading zeros, spaces, empty
+ * text.
  */
 export function integerOf(text: string): bigint | undefined {
   if (text.length > jsonNumberCharsMax) return undefined;

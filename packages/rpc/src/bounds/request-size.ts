@@ -12,7 +12,10 @@ export interface RequestSize {
   readonly depth: number;
 }
 
-/** Returns the limits of a method: the option `rialto.type.v1.request_size`, or the default. Throws where the option exceeds `requestSizeMax`. */
+/**
+ * Returns the limits of a method: the option `rialto.type.v1.request_size`, or the default. Throws where the option
+ * exceeds `requestSizeMax`.
+ */
 export function requestSizeOf(method: DescMethod): RequestSize {
   if (!hasOption(method, request_size)) return requestSizeDefault;
   const asked = getOption(method, request_size);

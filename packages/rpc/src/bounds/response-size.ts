@@ -16,8 +16,9 @@ import { valueIn } from "./field-sizes.ts";
 export type MessageSize<Desc extends DescMessage> = (message: MessageInitShape<Desc>) => number;
 
 /**
- * Creates the measure of a message type: an upper bound of its bytes, in JSON with every field and in binary, and little more than them. Texts are measured,
- * every other value counts with its longest form, so that a row of a list costs a few additions and not a second serialization.
+ * Creates the measure of a message type: an upper bound of its bytes, in JSON with every field and in binary, and
+ * little more than them. Texts are measured, every other value counts with its longest form, so that a row of a list
+ * costs a few additions and not a second serialization.
  *
  *     const bytesOf = messageSize(ProductSchema);
  *
@@ -27,7 +28,10 @@ export function messageSize<Desc extends DescMessage>(schema: Desc): MessageSize
   return sizeOfMessage(schema, new Map());
 }
 
-/** Returns the messages where they fit into one response that is no page. Throws INVALID_REQUEST, for the field that asks for them, where they do not. */
+/**
+ * Returns the messages where they fit into one response that is no page. Throws INVALID_REQUEST, for the field that
+ * asks for them, where they do not.
+ */
 export function requireAnswerFits<Desc extends DescMessage, M extends MessageInitShape<Desc>>(
   messages: readonly M[],
   bytesOf: MessageSize<Desc>,
@@ -137,7 +141,10 @@ function textBytes(text: string): number {
   return Buffer.byteLength(JSON.stringify(text));
 }
 
-/** The framing of a value: in JSON quotation marks, colon, comma and brackets, in binary its tag (5) and its length (4, as no message exceeds 4 MiB). */
+/**
+ * The framing of a value: in JSON quotation marks, colon, comma and brackets, in binary its tag (5) and its length (4,
+ * as no message exceeds 4 MiB).
+ */
 const headBytes = 12;
 
 /** The longest number in JSON, that of a double, with quotation marks. */

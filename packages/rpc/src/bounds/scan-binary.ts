@@ -4,9 +4,10 @@ import type { RequestSize } from "./request-size.ts";
 import { countWithin, type Scan, type ScanCount, ScanStopped, scanned } from "./scan.ts";
 
 /**
- * Scans the bytes of a message without decoding it: counts fields, packed items, map entries and unknown fields, visits messages and groups, and stops at
- * the limits of the request. It is stricter than a decoder, so that no decoder finds more in the bytes than was counted: a field with another wire type
- * than the contract's is refused, as is a length that exceeds its message.
+ * Scans the bytes of a message without decoding it: counts fields, packed items, map entries and unknown fields, visits
+ * messages and groups, and stops at the limits of the request. It is stricter than a decoder, so that no decoder finds
+ * more in the bytes than was counted: a field with another wire type than the contract's is refused, as is a length
+ * that exceeds its message.
  */
 export function scanBinary(schema: DescMessage, bytes: Uint8Array, size: RequestSize): Scan {
   const count = countWithin(size);

@@ -7,15 +7,19 @@ import { countWithin, type Scan, type ScanCount, ScanStopped, scanned } from "./
 
 /** The result of scanning JSON, and the text that is to be decoded. */
 export interface JsonScan extends Scan {
-  /** The same bytes, or with integers that were written in another form (`1e3`, or unquoted above 2^53) rewritten so that the decoder reads them exactly. */
+  /**
+   * The same bytes, or with integers that were written in another form (`1e3`, or unquoted above 2^53) rewritten so
+   * that the decoder reads them exactly.
+   */
   readonly bytes: Uint8Array;
 }
 
 /**
- * Scans JSON text without decoding it: counts fields, items and entries, and stops at the limits of the request, where the text is no JSON (RFC 8259), where
- * an object has one name twice, and where the value of an integer field or an enum field is none of proto3's JSON mapping. (A decoder that ignores unknown
- * fields ignores unknown enum names too: a filter by a misspelled name would be no filter.) A violation names the path and never quotes the text. `type` is
- * the message that the text encodes, or a field where the text is its value.
+ * Scans JSON text without decoding it: counts fields, items and entries, and stops at the limits of the request, where
+ * the text is no JSON (RFC 8259), where an object has one name twice, and where the value of an integer field or an
+ * enum field is none of proto3's JSON mapping. (A decoder that ignores unknown fields ignores unknown enum names too: a
+ * filter by a misspelled name would be no filter.) A violation names the path and never quotes the text. `type` is the
+ * message that the text encodes, or a field where the text is its value.
  */
 export function scanJson(type: DescMessage | DescField, bytes: Uint8Array, size: RequestSize): JsonScan {
   const count = countWithin(size);

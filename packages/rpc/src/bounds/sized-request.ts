@@ -21,9 +21,10 @@ export interface SizedMethod {
 }
 
 /**
- * The same request with a body that is looked at before anything is made of it, once somebody reads it: its bytes as they come, the message as it is
- * decompressed, its fields and its depth by a scan. What is too much ends the body with an error, and is given to `onRefused`. The message that comes
- * out is not compressed. A GET, whose message stands in its URL, becomes the POST that it means.
+ * The same request with a body that is looked at before anything is made of it, once somebody reads it: its bytes as
+ * they come, the message as it is decompressed, its fields and its depth by a scan. What is too much ends the body with
+ * an error, and is given to `onRefused`. The message that comes out is not compressed. A GET, whose message stands in
+ * its URL, becomes the POST that it means.
  */
 export function sizedRequest(
   request: ByteRequest,
@@ -32,7 +33,8 @@ export function sizedRequest(
 ): ByteRequest {
   const isGrpc = protocolOf(request.header).startsWith("grpc");
   const refused = (violation: FieldViolation): ConnectError => {
-    // gRPC has a status of its own for a message that is too large. Connect's would be HTTP's 429, as if it were time that is missing.
+    // gRPC has a status of its own for a message that is too large. Connect's would be HTTP's 429, as if it were time
+    // that is missing.
     const code = isGrpc && violation.rule === bytesRule ? "resource_exhausted" : callErrors.INVALID_REQUEST.code;
     const refusal = new CallError({ ...callErrors.INVALID_REQUEST, code }, { fields: [violation] });
     onRefused(refusal);

@@ -3,8 +3,9 @@ import type { FieldViolation } from "../errors/error-table.ts";
 import { valueIn } from "./field-sizes.ts";
 
 /**
- * The fields of a request whose text cannot be kept: protobuf lets a string hold NUL, and JSON half of a surrogate pair;
- * Postgres takes neither. No rule of the contract can say so for all fields at once, so it is asked of every request.
+ * The fields of a request whose text cannot be kept: protobuf lets a string hold NUL, and JSON half of a surrogate
+ * pair; Postgres takes neither. No rule of the contract can say so for all fields at once, so it is asked of every
+ * request.
  */
 export function unstorableTexts(schema: DescMessage, message: Message, path = ""): FieldViolation[] {
   return schema.fields.flatMap((field) => inValue(field, valueIn(field, message), `${path}${field.name}`));

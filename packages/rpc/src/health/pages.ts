@@ -24,8 +24,8 @@ export interface ServiceStatus {
 }
 
 /**
- * Answers a path of health; returns undefined for every other path. The returned promise never rejects. `seesDetail` decides who may see the status of each
- * replica; callers on this machine, where it is not given.
+ * Answers a path of health; returns undefined for every other path. The returned promise never rejects. `seesDetail`
+ * decides who may see the status of each replica; callers on this machine, where it is not given.
  */
 export type AnswerHealth = (
   request: IncomingMessage,
@@ -34,9 +34,10 @@ export type AnswerHealth = (
 ) => Promise<void> | undefined;
 
 /**
- * Creates the three pages of health, of the gateway and of each service. `/health`: the process is alive. `/ready`: it accepts work, or what it waits for;
- * the services that it calls may be down. `/health/services`: the status of each of those services, with the last failure of each replica by its number,
- * and whether the revocation list is fresh. No address, no version, no text of an error; other callers see the sum only. They are read with GET or HEAD.
+ * Creates the three pages of health, of the gateway and of each service. `/health`: the process is alive. `/ready`: it
+ * accepts work, or what it waits for; the services that it calls may be down. `/health/services`: the status of each of
+ * those services, with the last failure of each replica by its number, and whether the revocation list is fresh. No
+ * address, no version, no text of an error; other callers see the sum only. They are read with GET or HEAD.
  */
 export function createHealthPages(o: HealthSources): AnswerHealth {
   const pages = new Map<string, (seesDetail: () => Promise<boolean>) => Promise<Page>>([

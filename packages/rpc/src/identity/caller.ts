@@ -11,7 +11,10 @@ export type Caller =
       readonly userId: UserId;
       readonly role: "CUSTOMER" | "ADMIN";
       readonly sessionId: string;
-      /** Whether the account's e-mail address is confirmed. Tokens of version 0.1.0 have no such claim: their accounts count as confirmed. */
+      /**
+       * Whether the account's e-mail address is confirmed. Tokens of version 0.1.0 have no such claim: their accounts
+       * count as confirmed.
+       */
       readonly emailConfirmed?: boolean;
     }
   | { readonly kind: "service"; readonly name: string };
@@ -29,8 +32,8 @@ export function callerName(caller: Caller): string {
 }
 
 /**
- * Throws `notFound` where a customer calls for something that another owns: it must look as if it did not exist, so `notFound` is the error of the method
- * for an unknown id. Admins and services pass, as the access policy allowed them.
+ * Throws `notFound` where a customer calls for something that another owns: it must look as if it did not exist, so
+ * `notFound` is the error of the method for an unknown id. Admins and services pass, as the access policy allowed them.
  */
 export function requireOwner(ctx: { readonly caller: Caller }, ownerId: string, notFound: CallError): void {
   const { caller } = ctx;

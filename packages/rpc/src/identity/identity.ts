@@ -24,10 +24,11 @@ interface Identified {
 }
 
 /**
- * Identifies the caller of a service: another service, by the token that it signed for this one; or, where that is the gateway, the person that its second
- * token names for this service, else an anonymous caller. A gateway of version 0.1.0 sends the person's access token instead. A call without a service's
- * token is refused with GATEWAY_REQUIRED: it would bypass the gateway's limits, and a leaked access token would be valid at every service. An invalid token
- * is refused even where none was required.
+ * Identifies the caller of a service: another service, by the token that it signed for this one; or, where that is the
+ * gateway, the person that its second token names for this service, else an anonymous caller. A gateway of version
+ * 0.1.0 sends the person's access token instead. A call without a service's token is refused with GATEWAY_REQUIRED: it
+ * would bypass the gateway's limits, and a leaked access token would be valid at every service. An invalid token is
+ * refused even where none was required.
  */
 export async function identify(headers: Headers, service: string, verifier: TokenVerifier): Promise<Identified> {
   const serviceToken = headers.get(serviceTokenHeader);
@@ -44,8 +45,8 @@ export async function identify(headers: Headers, service: string, verifier: Toke
 }
 
 /**
- * Identifies the person of an Authorization header; anonymous without one. Its token is an access token, or at `service` one that a gateway signed for that
- * service. Rejects with TOKEN_INVALID or SESSION_ENDED.
+ * Identifies the person of an Authorization header; anonymous without one. Its token is an access token, or at
+ * `service` one that a gateway signed for that service. Rejects with TOKEN_INVALID or SESSION_ENDED.
  */
 export async function identifyPerson(
   authorization: string | null,
@@ -57,9 +58,9 @@ export async function identifyPerson(
 }
 
 /**
- * Returns the caller of a method with this policy. It is the gateway itself where it names neither person nor address, and calls a method that the gateway
- * may call and no person may: it passes on no calls to those, and sends a client address with every call that it passes on. Otherwise an unnamed caller is
- * anonymous.
+ * Returns the caller of a method with this policy. It is the gateway itself where it names neither person nor address,
+ * and calls a method that the gateway may call and no person may: it passes on no calls to those, and sends a client
+ * address with every call that it passes on. Otherwise an unnamed caller is anonymous.
  */
 export function callerUnder(policy: AccessPolicy | undefined, { caller, isDoorItself }: Identified): Caller {
   const isOwn = isDoorItself === true && policy?.roles.length === 0 && policy.services.includes(doorName);

@@ -19,9 +19,10 @@ interface Known {
 }
 
 /**
- * Creates a key set that is fetched when it is first needed, again when it is old, and at once when a token names an unknown key (at most every
- * `keySetRefetchMsMin`). So keys are added and removed without a restart, and a removed key is refused after `keySetAgeMsMax`. While a fetch fails, the
- * old set stays in use: a call waits `keySetWaitMsMax` for it at most, and the next one not before `keySetRefetchMsMin`.
+ * Creates a key set that is fetched when it is first needed, again when it is old, and at once when a token names an
+ * unknown key (at most every `keySetRefetchMsMin`). So keys are added and removed without a restart, and a removed key
+ * is refused after `keySetAgeMsMax`. While a fetch fails, the old set stays in use: a call waits `keySetWaitMsMax` for
+ * it at most, and the next one not before `keySetRefetchMsMin`.
  */
 export function createKeySet(fetchKeys: () => Promise<JSONWebKeySet>): KeySet {
   let known: Known | undefined;

@@ -33,8 +33,9 @@ export interface Revocations {
 }
 
 /**
- * Keeps the revocation list of a process: fetches new entries every few seconds, in one call for all token verifiers. Where that fails the old list
- * stays in use, `state` reports it, and tokens stay valid until they expire: calls must not fail because the list is unavailable.
+ * Keeps the revocation list of a process: fetches new entries every few seconds, in one call for all token verifiers.
+ * Where that fails the old list stays in use, `state` reports it, and tokens stay valid until they expire: calls must
+ * not fail because the list is unavailable.
  */
 export function watchRevocations(o: {
   /** Returns the sessions that ended after a time, or all whose tokens may still be valid. */

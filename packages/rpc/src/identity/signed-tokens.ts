@@ -27,7 +27,10 @@ export function createServiceTokens(o: { readonly name: string; readonly private
   return { for: (audience) => cached(audience, (issued) => sign(audience, issued)) };
 }
 
-/** The `typ` of a token that the gateway signs for a person. It keeps the token from being accepted as another kind (RFC 8725, section 3.11). */
+/**
+ * The `typ` of a token that the gateway signs for a person. It keeps the token from being accepted as another kind (RFC
+ * 8725, section 3.11).
+ */
 export const personTokenType = "rialto-person+jwt";
 
 /** The tokens by which the gateway tells a service whose call it passes on. */
@@ -37,9 +40,9 @@ export interface PersonTokens {
 }
 
 /**
- * Signs the token that the gateway passes on instead of an access token: the person as `sub`, the gateway as the actor (`act`, RFC 8693, section 4.1), one
- * service as audience. It lives as long as a service's token and is cached for the person's next call. It may outlive the access token, which was valid
- * when the gateway admitted the call.
+ * Signs the token that the gateway passes on instead of an access token: the person as `sub`, the gateway as the actor
+ * (`act`, RFC 8693, section 4.1), one service as audience. It lives as long as a service's token and is cached for the
+ * person's next call. It may outlive the access token, which was valid when the gateway admitted the call.
  */
 export function createPersonTokens(o: { readonly name: string; readonly privateKey: JWK }): PersonTokens {
   const key = importKey(o.privateKey);

@@ -3,8 +3,9 @@ import { serviceTokenSecondsMax, serviceTokenSecondsMin, verifiedTokensMax } fro
 import type { KeySet } from "./key-set.ts";
 
 /**
- * Caches signed tokens under what they say, so that signing is rare, until they have less than `serviceTokenSecondsMin` to live. `sign` gets the time of
- * issue, in seconds since 1970, and signs for `serviceTokenSecondsMax`. The oldest tokens are dropped where there are more than `tokensMax`.
+ * Caches signed tokens under what they say, so that signing is rare, until they have less than `serviceTokenSecondsMin`
+ * to live. `sign` gets the time of issue, in seconds since 1970, and signs for `serviceTokenSecondsMax`. The oldest
+ * tokens are dropped where there are more than `tokensMax`.
  */
 export function cacheSigned(
   tokensMax: number,
@@ -30,9 +31,9 @@ export interface Verified<T> {
 }
 
 /**
- * Caches verified tokens by their hash until they expire or the keys change: a token that a removed key signed must not stay valid. Only the signature is
- * cached, not whether the session is active. A token that is refused is not cached, so invalid tokens cannot fill the cache. The oldest entries are
- * dropped where it is full.
+ * Caches verified tokens by their hash until they expire or the keys change: a token that a removed key signed must not
+ * stay valid. Only the signature is cached, not whether the session is active. A token that is refused is not cached,
+ * so invalid tokens cannot fill the cache. The oldest entries are dropped where it is full.
  */
 export function cacheVerified<T>(
   verify: (token: string, audience: string) => Promise<Verified<T>>,

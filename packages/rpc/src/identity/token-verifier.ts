@@ -14,16 +14,24 @@ export interface UserClaims {
   readonly userId: UserId;
   readonly role: "CUSTOMER" | "ADMIN";
   readonly sessionId: string;
-  /** Whether the account's e-mail address was confirmed when the token was issued; undefined where the token has no such claim. */
+  /**
+   * Whether the account's e-mail address was confirmed when the token was issued; undefined where the token has no such
+   * claim.
+   */
   readonly emailConfirmed?: boolean;
 }
 
-/** Verifies tokens. Rejects with TOKEN_INVALID, or with SESSION_ENDED where the token was valid until its session ended. */
+/**
+ * Verifies tokens. Rejects with TOKEN_INVALID, or with SESSION_ENDED where the token was valid until its session ended.
+ */
 export interface TokenVerifier {
   /** Verifies an access token; where `service` is given, also a token that a gateway signed for that service. */
   user(token: string, service?: string): Promise<UserClaims>;
   service(token: string, audience: string): Promise<{ readonly name: string }>;
-  /** Calls `listener` once when a session ends, for a stream, which may outlast its token. Returns an unsubscribe function. */
+  /**
+   * Calls `listener` once when a session ends, for a stream, which may outlast its token. Returns an unsubscribe
+   * function.
+   */
   onSessionEnd?(sessionId: string, listener: () => void): () => void;
 }
 
@@ -31,10 +39,11 @@ export interface TokenVerifier {
 const accessTokenParty = "rialto";
 
 /**
- * Verifies access tokens with the user service's key set, which is fetched when it is first needed, and the tokens that services and the gateway sign with
- * the public keys of the configuration (each with its service's name as `kid`). All are EdDSA: a token that names another algorithm is refused before a
- * key is used. A token with a longer lifetime than ours is refused too. A verified token is cached until it expires or the keys change; `revocations` is
- * checked at every call.
+ * Verifies access tokens with the user service's key set, which is fetched when it is first needed, and the tokens that
+ * services and the gateway sign with the public keys of the configuration (each with its service's name as `kid`). All
+ * are EdDSA: a token that names another algorithm is refused before a key is used. A token with a longer lifetime than
+ * ours is refused too. A verified token is cached until it expires or the keys change; `revocations` is checked at
+ * every call.
  */
 export function createTokenVerifier(o: {
   readonly accessKeys: () => Promise<JSONWebKeySet>;
@@ -72,7 +81,9 @@ async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<User
   return { claims: claimsOf(payload), expires: expiryOf(payload) };
 }
 
-/** Verifies a token that the gateway signed for a person. Only its key is accepted: no other service acts for people. */
+/**
+ * Verifies a token that the gateway signed for a person. Only its key is accepted: no other service acts for people.
+ */
 async function verifyPerson(token: string, audience: string, keys: KeyFinder): Promise<Verified<UserClaims>> {
   const finder: KeyFinder = (header, input) => {
     if (header?.kid !== doorName) throw new errors.JWKSNoMatchingKey();
@@ -141,8 +152,9 @@ async function verify(
 }
 
 /**
- * Refuses a token with a longer lifetime than ours: a stolen key must not sign tokens that stay valid after the key is removed. (jose's `maxTokenAge`
- * measures by our clock alone, and refuses a token of a machine whose clock is a few seconds ahead.)
+ * Refuses a token with a longer lifetime than ours: a stolen key must not sign tokens that stay valid after the key is
+ * removed. (jose's `maxTokenAge` measures by our clock alone, and refuses a token of a machine whose clock is a few
+ * seconds ahead.)
  */
 function assertLifetime({ iat = 0, exp = 0 }: JWTPayload, secondsMax: number): void {
   const now = Date.now() / 1000;

@@ -22,9 +22,10 @@ export type ReflectionAnswer =
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
 /**
- * Creates a function that answers reflection from descriptors: the services, and every file that they depend on. Methods that are not listed, and services
- * without a listed method, are in no response. Files are serialized once. A file that was sent on a stream is not sent on it again, as reflection.proto
- * allows, except for the requested one: `sent` holds their names.
+ * Creates a function that answers reflection from descriptors: the services, and every file that they depend on.
+ * Methods that are not listed, and services without a listed method, are in no response. Files are serialized once. A
+ * file that was sent on a stream is not sent on it again, as reflection.proto allows, except for the requested one:
+ * `sent` holds their names.
  */
 export function createReflection(
   services: readonly DescService[],

@@ -30,7 +30,10 @@ export function isHealthPath(path: string): boolean {
   return path.startsWith(`/${health.Health.typeName}/`);
 }
 
-/** Answers a request for one of them. `countQuestion` is called for each message of a reflection stream after its first; its error ends the stream. */
+/**
+ * Answers a request for one of them. `countQuestion` is called for each message of a reflection stream after its first;
+ * its error ends the stream.
+ */
 export type AnswerStandard = (request: ByteRequest, countQuestion?: () => Promise<void>) => Promise<ByteResponse>;
 
 const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
@@ -43,8 +46,8 @@ const streams: ReadonlySet<string> = new Set(
 );
 
 /**
- * Creates gRPC's own services, health and reflection (v1, and v1alpha for older tools), in every protocol. They require no token: the client is a probe or a
- * developer's tool, and the response is in the published contract.
+ * Creates gRPC's own services, health and reflection (v1, and v1alpha for older tools), in every protocol. They require
+ * no token: the client is a probe or a developer's tool, and the response is in the published contract.
  */
 export function createStandardServices(o: {
   /** The services that are listed. */

@@ -28,7 +28,9 @@ export interface ReplicaStatus {
 /** A replica with a circuit breaker of its own. */
 export interface GuardedReplica {
   readonly replica: Replica;
-  /** "half-open": the next request is the probe. "open": no request may be sent, also because a probe is in progress. */
+  /**
+   * "half-open": the next request is the probe. "open": no request may be sent, also because a probe is in progress.
+   */
   state(): BreakerState;
   /** Sends a request and counts its result. A request that its caller canceled tells nothing about the replica. */
   execute(send: () => Promise<Outcome>, isCanceledByCaller: () => boolean): Promise<Outcome>;
@@ -38,13 +40,15 @@ export interface GuardedReplica {
 }
 
 /**
- * Guards a replica. After a row of failures, of its connections and not of its responses, the breaker opens: no request is sent for a while. Then it is
- * half-open: one request at a time is the probe, which closes the breaker or opens it for longer.
+ * Guards a replica. After a row of failures, of its connections and not of its responses, the breaker opens: no request
+ * is sent for a while. Then it is half-open: one request at a time is the probe, which closes the breaker or opens it
+ * for longer.
  */
 export function guardReplica(replica: Replica): GuardedReplica {
   let lastError: ReplicaStatus["lastError"];
   let probeAt = 0;
-  // How often the breaker opened in a row: each pause is longer. After an inconclusive probe there is no pause, and the next request is the probe.
+  // How often the breaker opened in a row: each pause is longer. After an inconclusive probe there is no pause, and the
+  // next request is the probe.
   let openedInRow = 0;
   const nextPause = ({ result }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> => {
     const isConclusive = !("value" in result) || !isInconclusive(result.value);
@@ -103,7 +107,10 @@ interface Attempt {
   readonly verdict: "success" | "failure" | "inconclusive";
 }
 
-/** Thrown through the closed breaker, which then counts neither a failure nor the success that would end a row of failures. */
+/**
+ * Thrown through the closed breaker, which then counts neither a failure nor the success that would end a row of
+ * failures.
+ */
 class Inconclusive extends Error {
   readonly outcome: Outcome;
 

@@ -9,8 +9,9 @@ import { BrokenResponse, SessionLost, StreamRefused } from "./response-failure.t
 /** Sends requests over HTTP/2 to one address. */
 export interface Http2Sessions {
   /**
-   * Rejects with `BrokenResponse` where the stream of this request broke and its connection did not, with `StreamRefused` where the server did no work
-   * for it, and with `SessionLost` where the connection was lost; with the library's error where no connection was established.
+   * Rejects with `BrokenResponse` where the stream of this request broke and its connection did not, with
+   * `StreamRefused` where the server did no work for it, and with `SessionLost` where the connection was lost; with the
+   * library's error where no connection was established.
    */
   send(request: ByteRequest): Promise<ByteResponse>;
   close(): void;
@@ -29,8 +30,8 @@ interface Slot {
 }
 
 /**
- * Creates several connections. Each request uses the one with the fewest streams, so that a lost connection ends only a part of the calls. None is
- * established before its first request.
+ * Creates several connections. Each request uses the one with the fewest streams, so that a lost connection ends only a
+ * part of the calls. None is established before its first request.
  */
 export function createHttp2Sessions(url: string): Http2Sessions {
   const slots = Array.from(

@@ -13,14 +13,20 @@ export interface Replica {
   readonly url: string;
   /** For responses with one message. */
   readonly calls: Channel;
-  /** For responses with many messages, which last: on connections of their own, so that no number of streams delays a call. */
+  /**
+   * For responses with many messages, which last: on connections of their own, so that no number of streams delays a
+   * call.
+   */
   readonly streams: Channel;
   close(): void;
 }
 
 /** Connections to a replica, with a bulkhead. */
 export interface Channel {
-  /** Bounds the requests in flight. A slot is acquired before a request is sent, and released when its response is complete. */
+  /**
+   * Bounds the requests in flight. A slot is acquired before a request is sent, and released when its response is
+   * complete.
+   */
   readonly bulkhead: Bulkhead;
   send(request: ByteRequest): Promise<ByteResponse>;
   close(): void;

@@ -3,8 +3,8 @@ import { replayBufferBytesMax } from "../limits.ts";
 import type { ByteRequest } from "../wire/http-message.ts";
 
 /**
- * Reads the body of a request to its end. Returns undefined where there is none, or where the request is a stream, which is not buffered. Rejects with
- * the error of reading it, and where it is larger than the replay buffer.
+ * Reads the body of a request to its end. Returns undefined where there is none, or where the request is a stream,
+ * which is not buffered. Rejects with the error of reading it, and where it is larger than the replay buffer.
  */
 export async function readBody(
   { body }: ByteRequest,
@@ -13,7 +13,10 @@ export async function readBody(
   return body === undefined || o.takesStream === true ? undefined : readWhole(body);
 }
 
-/** The request as it is sent: with the buffered body, or with its own where none was buffered. Call it once for each attempt. */
+/**
+ * The request as it is sent: with the buffered body, or with its own where none was buffered. Call it once for each
+ * attempt.
+ */
 export function withBody(request: ByteRequest, buffered: Uint8Array | undefined): ByteRequest {
   if (buffered === undefined) return request;
   const { body: _, ...head } = request;

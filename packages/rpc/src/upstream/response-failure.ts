@@ -1,6 +1,7 @@
 /**
- * The response to one request is broken or unacceptable, and its connection is not: too large a head or trailer, a stream that was reset, a response
- * without its end. It is a failure of this request. It tells nothing about the replica, and a retry would fail again.
+ * The response to one request is broken or unacceptable, and its connection is not: too large a head or trailer, a
+ * stream that was reset, a response without its end. It is a failure of this request. It tells nothing about the
+ * replica, and a retry would fail again.
  */
 export class BrokenResponse extends Error {
   override readonly name = "BrokenResponse";
@@ -19,7 +20,10 @@ export class StreamRefused extends Error {
   }
 }
 
-/** The connection was lost with all requests in progress on it. That is one failure of the replica, counted for the first of them. */
+/**
+ * The connection was lost with all requests in progress on it. That is one failure of the replica, counted for the
+ * first of them.
+ */
 export class SessionLost extends Error {
   override readonly name = "SessionLost";
   readonly isFirst: boolean;
@@ -39,7 +43,10 @@ export class RequestBodyAborted extends Error {
   }
 }
 
-/** Node's codes for a request or a response that it does not accept, while the connection works or is that request's own. */
+/**
+ * Node's codes for a request or a response that it does not accept, while the connection works or is that request's
+ * own.
+ */
 const requestFailureCodes: ReadonlySet<unknown> = new Set([
   "HPE_HEADER_OVERFLOW",
   "HPE_CHUNK_EXTENSIONS_OVERFLOW",

@@ -12,8 +12,9 @@ import { BrokenResponse, RequestBodyAborted } from "./response-failure.ts";
 import { NoResponse } from "./retry.ts";
 
 /**
- * Sends a request to one replica, once, with the body that was read from it, and counts the result: a lost connection, or no response within the
- * deadline, is a failure of the replica. A request that its caller canceled is not, nor one that its bulkhead rejected.
+ * Sends a request to one replica, once, with the body that was read from it, and counts the result: a lost connection,
+ * or no response within the deadline, is a failure of the replica. A request that its caller canceled is not, nor one
+ * that its bulkhead rejected.
  */
 export async function sendOnce(
   guarded: GuardedReplica,
@@ -71,7 +72,10 @@ function ownBody({ body }: ByteRequest): Pick<ByteRequest, "body"> {
   return { body: read(body) };
 }
 
-/** Reads a whole response. Throws `BrokenResponse` where it is larger than the replay buffer, or a gRPC response has no status. */
+/**
+ * Reads a whole response. Throws `BrokenResponse` where it is larger than the replay buffer, or a gRPC response has no
+ * status.
+ */
 async function readResponse({ header, trailer, body }: ByteResponse): Promise<Uint8Array> {
   const whole = await readWhole(body).catch((error: unknown) => {
     throw isTooLarge(error) ? new BrokenResponse(error) : error;
@@ -97,8 +101,9 @@ function addressed(request: ByteRequest, replicaUrl: string, { deadline, signal 
 }
 
 /**
- * Returns the timeout that is sent to a replica: a little less than the time that is left, so that a slow replica can respond that the deadline passed
- * and does not count as one that does not respond. Short calls keep their time: they tell nothing about the replica.
+ * Returns the timeout that is sent to a replica: a little less than the time that is left, so that a slow replica can
+ * respond that the deadline passed and does not count as one that does not respond. Short calls keep their time: they
+ * tell nothing about the replica.
  */
 function sentTimeoutMs(leftMs: number): number {
   return Math.max(1, Math.min(leftMs, silenceMsMin), leftMs - answerMarginMs);

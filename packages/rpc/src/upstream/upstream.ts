@@ -17,7 +17,10 @@ import { sendOnce } from "./send-once.ts";
 export interface FetchOptions {
   /** The request may be retried when its result is unknown. */
   readonly isSafe: boolean;
-  /** The response has many messages, and is passed on as it arrives. By the content type where it is not given; gRPC's does not tell. */
+  /**
+   * The response has many messages, and is passed on as it arrives. By the content type where it is not given; gRPC's
+   * does not tell.
+   */
   readonly isStream?: boolean;
   /** The request has many messages. It is passed on as it arrives, and never retried. */
   readonly takesStream?: boolean;
@@ -26,9 +29,10 @@ export interface FetchOptions {
 /** A service to which requests are passed on as bytes. */
 export interface ByteUpstream {
   /**
-   * Passes a request on, in any protocol, and returns the response, whatever its status. The body is read first, within the deadline: a client that
-   * sends slowly, or only half of a body, uses nothing of the service. Rejects with the error of reading the body, and with a `CallError` where there is
-   * no response: no replica could be reached, or the deadline of the request's timeout header passed.
+   * Passes a request on, in any protocol, and returns the response, whatever its status. The body is read first, within
+   * the deadline: a client that sends slowly, or only half of a body, uses nothing of the service. Rejects with the
+   * error of reading the body, and with a `CallError` where there is no response: no replica could be reached, or the
+   * deadline of the request's timeout header passed.
    */
   fetch(request: ByteRequest, o: FetchOptions): Promise<ByteResponse>;
   /** The status of each replica, as far as calls have shown. */
@@ -38,10 +42,11 @@ export interface ByteUpstream {
 }
 
 /**
- * Creates an upstream: an endpoint in this process, which is called, or replicas at addresses, which are used in turn. Over the network a failed attempt
- * is retried at the next replica where that is safe, after growing random delays, within the deadline and a budget. A replica whose breaker is open is
- * skipped; where all are open, the call fails at once. A request that fails by itself, for example with a broken response, is neither retried nor counted
- * against the replica: INTERNAL_ERROR. Streams have connections of their own, so that they delay no call.
+ * Creates an upstream: an endpoint in this process, which is called, or replicas at addresses, which are used in turn.
+ * Over the network a failed attempt is retried at the next replica where that is safe, after growing random delays,
+ * within the deadline and a budget. A replica whose breaker is open is skipped; where all are open, the call fails at
+ * once. A request that fails by itself, for example with a broken response, is neither retried nor counted against the
+ * replica: INTERNAL_ERROR. Streams have connections of their own, so that they delay no call.
  */
 export function createByteUpstream(
   target:
@@ -91,8 +96,8 @@ interface Replicas {
 }
 
 /**
- * Returns the next replica to try: one that was not tried in this call, where there is one. A call that is safe to retry may be the probe of a half-open
- * breaker; another call only where no other replica is left.
+ * Returns the next replica to try: one that was not tried in this call, where there is one. A call that is safe to
+ * retry may be the probe of a half-open breaker; another call only where no other replica is left.
  */
 function nextOf(
   replicas: readonly GuardedReplica[],
