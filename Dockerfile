@@ -5,7 +5,6 @@ WORKDIR /rialto
 COPY . .
 # The image brings its own Node. No container starts a Postgres inside itself: .dockerignore leaves out that package, and so npm its binaries.
 RUN npm ci --omit=dev --ignore-scripts \
- && node scripts/mend-postgres.js \
  && rm -rf node_modules/node-linux-* node_modules/.bin/node /root/.npm
 
 FROM node:24-bookworm-slim

@@ -1,13 +1,16 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { connect, type Sql } from "../src/connection/connection.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 
-// The driver is postgres.js with what third_party/postgres/README.md lists: a test for each line of it. As published, most of these
-// end the process, which fails the run and not the test.
+// The driver is postgres.js with the patches that third_party/postgres/README.md lists: a test for each. As published, most of
+// these end the process, which fails the run and not the test.
 describe("a lost connection", () => {
   let proxy: CuttingProxy;
   let sql: Sql;
@@ -30,14 +33,15 @@ describe("a lost connection", () => {
     expect(await sql`select 2 as n`).toEqual([{ n: 2 }]);
   });
 
-  it("is told to a transaction that goes on without having noticed", async () => {
+  it("fails a transaction that goes on without having noticed", async () => {
     const lost = sql.begin(async (tx) => {
       await tx`select 1`;
       proxy.cut();
       await sleep(100);
       await tx`select ${1}::int`;
     });
-    await expect(lost).rejects.toMatchObject({ code: "CONNECTION_CLOSED" });
+    // A cut that comes late on a busy machine is seen by the write, as a reset.
+    await expect(lost).rejects.toMatchObject({ code: expect.stringMatching(/^(CONNECTION_CLOSED|ECONNRESET)$/) });
     expect(await sql`select 2 as n`).toEqual([{ n: 2 }]);
   });
 
@@ -255,11 +259,37 @@ function message(type: string, body: string): Buffer {
 }
 
 describe("a driver as published", () => {
-  it("is refused, and the way to mend it named", async () => {
+  it("is refused, and the command that installs the patched one is named", async () => {
     vi.resetModules();
     vi.doMock("postgres", () => ({ default: Object.assign(() => undefined, { BigInt: {} }) }));
     const { connect } = await import("../src/connection/connection.ts");
-    expect(() => connect("postgres://localhost", { max: 1 })).toThrow(/npm run postinstall/);
+    expect(() => connect("postgres://localhost", { max: 1 })).toThrow(/npm ci/);
     vi.doUnmock("postgres");
+  });
+});
+
+const { tarball }: { tarball: string } = JSON.parse(
+  readFileSync(new URL("../../../third_party/postgres/upstream.json", import.meta.url), "utf8"),
+);
+
+describe("the installed driver", () => {
+  const require = createRequire(import.meta.url);
+
+  it("is one copy, which Drizzle imports too", () => {
+    const lock: { packages: Record<string, { version?: string; resolved?: string; integrity?: string }> } = JSON.parse(
+      readFileSync(new URL("../../../package-lock.json", import.meta.url), "utf8"),
+    );
+    const copies = Object.entries(lock.packages).filter(([path]) => /(^|\/)node_modules\/postgres$/.test(path));
+    expect(copies).toMatchObject([["node_modules/postgres", { resolved: `file:third_party/postgres/${tarball}` }]]);
+    const drizzle = createRequire(require.resolve("drizzle-orm/postgres-js"));
+    expect(drizzle.resolve("postgres")).toBe(require.resolve("postgres"));
+  });
+
+  it("is of the tarball that is checked in", () => {
+    const manifest: { version: string } = JSON.parse(
+      readFileSync(join(dirname(require.resolve("postgres")), "../../package.json"), "utf8"),
+    );
+    expect(tarball).toBe(`postgres-${manifest.version}.tgz`);
+    expect(postgres.patched).toBe(true);
   });
 });

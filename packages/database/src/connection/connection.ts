@@ -95,7 +95,7 @@ export function openDatabase(o: {
   const renew = () => {
     if (performance.now() - renewedAt < renewMsMin) return;
     renewedAt = performance.now();
-    for (const pool of [sql, lanes, forOrm, ...more]) renewed(pool);
+    for (const pool of [sql, lanes, forOrm, ...more]) pool.renew();
   };
   const onFailure = (code: string) => {
     if (meaningOf(code)?.connection === "all dropped") renew();
@@ -141,15 +141,6 @@ function watched<S extends postgres.Sql>(sql: S, writes: WriteWatch): S {
   return Object.assign(sql, { begin: (...args: unknown[]) => writes.watch(() => begin(...args)) });
 }
 
-/** `renew` is of our patch (third_party/postgres), as is `onfailure`: the driver's own types do not know them. */
-function renewed(sql: object): void {
-  if (!("renew" in sql) || typeof sql.renew !== "function") throw new Error(unmended);
-  sql.renew();
-}
-
-const unmended =
-  "postgres.js is without our mends, or without all of them: run `npm run postinstall`, then start again.";
-
 const clientOptions = {
   connect_timeout: connectTimeoutSeconds,
   // The driver's own backoff grows to 20 s, which a Postgres that is back would be waited for.
@@ -165,11 +156,14 @@ interface PoolOptions {
   readonly onFailure?: (code: string) => void;
 }
 
-/** `answer_timeout` and `onfailure` are of our patches (third_party/postgres): the driver's own types do not know them. */
+/** `answer_timeout` and `onfailure` are from our patches (third_party/postgres), as is `renew`. */
 function driverOptions({ max, connection, answerMsMax, onFailure }: PoolOptions) {
   const answer_timeout = answerMsMax === undefined ? null : answerMsMax / 1_000;
   return { ...clientOptions, max, connection: { ...connection }, answer_timeout, onfailure: onFailure };
 }
+
+const unpatched =
+  "postgres.js is without the patches of third_party/postgres: run `npm ci`, which installs it from there.";
 
 /**
  * A pool with our types and time-outs. Throws where the driver is as published, which a lost connection can end the process with.
@@ -181,7 +175,7 @@ function driverOptions({ max, connection, answerMsMax, onFailure }: PoolOptions)
  */
 export function connect(url: string, o: PoolOptions): Sql {
   const sql = postgres(...clientAt(url, { ...driverOptions(o), types: { bigint: postgres.BigInt } }));
-  if (!("lostConnectionsMended" in postgres && "renew" in sql)) throw new Error(unmended);
+  if (!("patched" in postgres)) throw new Error(unpatched);
   return sql;
 }
 
