@@ -7,18 +7,19 @@ import {
   endedSessionsFrom,
   openIdentity,
   openRateLimits,
-  readTls,
   requireRedis,
   runMain,
 } from "@rialto/service";
 import { createAdminBackends } from "./admin/backends.ts";
+import { gatewayVariables, readTls } from "./config.ts";
 import { startGateway } from "./gateway.ts";
 import { gatewayOptions } from "./options.ts";
 
 await runMain({
   name: "gateway",
-  scope: { runs: ["gateway"] },
-  async start({ config, log }) {
+  scope: { runs: ["gateway"], variables: [gatewayVariables] },
+  async start({ config: processConfig, log }) {
+    const config = { ...processConfig, ...processConfig.read(gatewayVariables) };
     const identity = await openIdentity(config);
     const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [] });
     const sessions = clients.of(AuthService, "gateway");

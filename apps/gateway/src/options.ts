@@ -5,6 +5,7 @@ import type { Logger } from "@rialto/telemetry";
 import type { AdminBackend } from "./admin/backends.ts";
 import type { ForwardedHeader } from "./admission/client-address.ts";
 import type { RequestLimitOptions } from "./admission/request-limits.ts";
+import type { GatewayConfig } from "./config.ts";
 import type { HealthSources } from "./health/health.ts";
 import type { Upstreams } from "./upstream/upstream.ts";
 
@@ -52,19 +53,7 @@ export interface GatewayOptions extends Upstreams, HealthSources {
 
 /** Makes the gateway's options that come from the environment. */
 export function gatewayOptions(
-  config: Pick<
-    Config,
-    | "host"
-    | "rateLimit"
-    | "rateLimitWindowSeconds"
-    | "inFlightMax"
-    | "clientConnectionsMax"
-    | "corsOrigins"
-    | "trustedProxies"
-    | "backendAddresses"
-    | "forwardedHeader"
-    | "drainSeconds"
-  >,
+  config: GatewayConfig & Pick<Config, "host" | "drainSeconds">,
   rateLimits: RateLimits,
 ): Partial<GatewayOptions> {
   const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, backendAddresses, forwardedHeader } = config;

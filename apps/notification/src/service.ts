@@ -8,7 +8,8 @@ import {
 } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
-import { type Config, defineService, every } from "@rialto/service";
+import { defineService, every } from "@rialto/service";
+import { mailFolder, notificationVariables } from "./config.ts";
 import { accountMailHandler, accountMailTopics } from "./delivery/account-mail.ts";
 import { completeMail } from "./delivery/complete-mail.ts";
 import { createDelivery } from "./delivery/delivery.ts";
@@ -25,6 +26,7 @@ export const notification = defineService({
   name: "notification",
   migrations: new URL("../migrations", import.meta.url),
   rights: { audit_entry: "append-only" },
+  config: notificationVariables,
   calls: { users: UserService, auth: AuthService, orders: OrderService },
   setup: ({ calls, database, config, log, now }) => {
     const store = createNotificationStore(database);
@@ -50,7 +52,12 @@ export const notification = defineService({
 });
 
 /** Sends through the mail server that SMTP_URL names, or else writes .eml files to a folder. */
-function createTransport({ smtpUrl, mailFrom, mailOutboxDir }: Config): MailTransport {
-  if (smtpUrl === undefined) return createFolderTransport({ from: mailFrom, folder: mailOutboxDir });
-  return createSmtpTransport({ from: mailFrom, url: smtpUrl });
+function createTransport(config: {
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string;
+  readonly dataDir: string;
+}): MailTransport {
+  const { smtpUrl, mailFrom: from } = config;
+  if (smtpUrl === undefined) return createFolderTransport({ from, folder: mailFolder(config) });
+  return createSmtpTransport({ from, url: smtpUrl });
 }

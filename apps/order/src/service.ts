@@ -9,7 +9,7 @@ import {
 } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
-import { defineService, every } from "@rialto/service";
+import { defineService, every, flag, variable } from "@rialto/service";
 import { advanceOnEvent, checkoutTopics, createCheckout } from "./checkout/advance.ts";
 import { recordRefund } from "./checkout/record-refund.ts";
 import { resumeStalled } from "./checkout/resume-stalled.ts";
@@ -22,6 +22,10 @@ export const order = defineService({
   name: "order",
   migrations: new URL("../migrations", import.meta.url),
   rights: { audit_entry: "append-only", order_event: "append-only", orders: "kept" },
+  config: {
+    /** Accept orders only from accounts with a confirmed e-mail address. */
+    requireConfirmedEmail: variable("RIALTO_REQUIRE_CONFIRMED_EMAIL", flag, { default: false, without: "`off`" }),
+  },
   calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
   setup: ({ database, wakeRelay, calls, now }) => {
     const store = createOrderStore({ database, onCommitted: wakeRelay });

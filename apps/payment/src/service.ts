@@ -1,6 +1,6 @@
 import { PaymentService } from "@rialto/contracts";
 import { serve } from "@rialto/rpc";
-import { defineService, every } from "@rialto/service";
+import { defineService, every, oneOf, variable } from "@rialto/service";
 import { createPaymentStore } from "./payment/store.ts";
 import { createSimulatedProvider } from "./provider/simulated.ts";
 import { createOperations } from "./requests/operations.ts";
@@ -20,6 +20,14 @@ export const payment = defineService({
       rights: { entry: "kept" },
     },
   ],
+  config: {
+    /** The simulated provider is the only one so far. Production uses it only if it is named. */
+    paymentProvider: variable("RIALTO_PAYMENT_PROVIDER", oneOf("simulated"), {
+      without: "`simulated`; production must set it",
+      refuse: (name) =>
+        name === undefined ? "must be set: the simulated provider is used only where it is named" : undefined,
+    }),
+  },
   calls: {},
   setup: ({ database, extra, log, now, wakeRelay }) => {
     const provider = createSimulatedProvider({ sql: extra("card_network").sql, log });

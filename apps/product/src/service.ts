@@ -1,6 +1,6 @@
 import { InventoryService, ProductService } from "@rialto/contracts";
 import { serve } from "@rialto/rpc";
-import { defineService } from "@rialto/service";
+import { defineService, flag, variable, wholeNumber } from "@rialto/service";
 import { seedDemoCatalog } from "./product/demo-catalog.ts";
 import { createProductSearch } from "./product/search.ts";
 import { createProductStore } from "./product/store.ts";
@@ -23,6 +23,15 @@ export const product = defineService({
       on: "product using gin (search_text gin_trgm_ops) with (gin_pending_list_limit = 256)",
     },
   ],
+  config: {
+    /** Fill a new catalog with products to try. */
+    demo: variable("RIALTO_DEMO", flag, {
+      defaultIn: ({ production }) => !production,
+      without: "`true`; `false` in production",
+    }),
+    /** How many of one product an account may have ordered and not shipped yet; 0 for any number. */
+    unshippedQuantityMax: variable("RIALTO_UNSHIPPED_QUANTITY_MAX", wholeNumber(0, 1_000_000_000), { default: 1_000 }),
+  },
   calls: {},
   setup: ({ database, config: { unshippedQuantityMax } }) => ({
     products: createProductStore(database),

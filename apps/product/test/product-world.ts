@@ -27,7 +27,6 @@ export async function openWorld() {
     const app: App = {
       ...{ name: "product", calls: {}, database: db.database("product"), config: readConfig(env), log: quietLogger },
       extra: (name) => db.database(name),
-      signingKeys: () => Promise.reject(new Error("only the user service signs")),
       derivedKey: (purpose) => purpose,
       now: () => new Date(),
       wakeRelay: () => undefined,

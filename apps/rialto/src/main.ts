@@ -1,11 +1,12 @@
 import { callerNames, runMain } from "@rialto/service";
 import { readyText } from "./ready-text.ts";
 import { startRialto } from "./rialto.ts";
+import { declaredVariables } from "./services.ts";
 import { openLog } from "./terminal-log.ts";
 
 await runMain({
   name: "rialto",
-  scope: { runs: callerNames, extraSchemas: ["card_network"] },
+  scope: { runs: callerNames, extraSchemas: ["card_network"], variables: declaredVariables },
   openLog: (config) => openLog(config, process.stdout.isTTY),
   async start({ config, logOf, logFile }) {
     const rialto = await startRialto({ config, logOf });

@@ -1,3 +1,5 @@
+import { gatewayVariables } from "@rialto/gateway";
+import { mailFolder, notificationVariables } from "@rialto/notification/config";
 import { type Config, type StartupNotice, startupNoticeText } from "@rialto/service";
 
 /** Returns the text at the terminal once everything runs: URL, admin account, and the commands of a first order. */
@@ -8,13 +10,13 @@ export function readyText(o: {
   /** The path of the log, if it goes to a file. */
   readonly logFile: string | undefined;
 }): string {
-  const url = `${o.config.tlsCertFile === undefined ? "http" : "https"}://localhost:${o.port}`;
+  const { tlsCertFile } = o.config.read(gatewayVariables);
+  const { smtpUrl } = o.config.read(notificationVariables);
+  const folder = smtpUrl === undefined ? mailFolder(o.config) : undefined;
+  const url = `${tlsCertFile === undefined ? "http" : "https"}://localhost:${o.port}`;
   const facts: readonly (readonly [name: string, value: string])[] = [
     ["Admin", adminOf(o.startupNotices)],
-    [
-      "Mail",
-      o.config.smtpUrl === undefined ? `${o.config.mailOutboxDir} (a file for each message)` : "goes out by SMTP_URL",
-    ],
+    ["Mail", folder === undefined ? "goes out by SMTP_URL" : `${folder} (a file for each message)`],
     ["Data", o.config.databaseUrl === undefined ? o.config.dataDir : "in the Postgres of DATABASE_URL"],
     ["Open", openTo(o.config.host)],
     ...(o.logFile === undefined ? [] : [["Log", o.logFile] as const]),
@@ -27,7 +29,7 @@ export function readyText(o: {
     "",
     "Your first order, from another terminal. It is PENDING, and CONFIRMED a moment later; then there is a mail about it:",
     "",
-    ...firstOrder(url, o.config).map((line) => `  ${line}`),
+    ...firstOrder(url, folder).map((line) => `  ${line}`),
     "",
   ].join("\n");
 }
@@ -48,7 +50,7 @@ function adminOf([notice]: readonly StartupNotice[]): string {
 }
 
 /** The commands of a first order, one per line, with curl, grep and cut only. */
-function firstOrder(url: string, config: Config): readonly string[] {
+function firstOrder(url: string, mailFolder: string | undefined): readonly string[] {
   const json = "-H 'content-type: application/json'";
   const bearer = '-H "authorization: Bearer $TOKEN"';
   const ada = '"email": "ada@example.com", "password": "a long enough password"';
@@ -62,7 +64,7 @@ function firstOrder(url: string, config: Config): readonly string[] {
     `PRODUCT=$(curl -s "$RIALTO/api/products?pageSize=1" | ${pick("id")})`,
     `ORDER=$(curl -s $RIALTO/api/orders ${json} ${bearer} -d "${order}" | ${pick("id")})`,
     `curl -s $RIALTO/api/orders/$ORDER ${bearer}`,
-    ...(config.smtpUrl === undefined ? [`cat $(grep -l "$ORDER" ${shellWord(config.mailOutboxDir)}/*.eml)`] : []),
+    ...(mailFolder === undefined ? [] : [`cat $(grep -l "$ORDER" ${shellWord(mailFolder)}/*.eml)`]),
   ];
 }
 

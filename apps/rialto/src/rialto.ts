@@ -1,12 +1,11 @@
 import { createServer } from "node:net";
-import { createAdminBackends, gatewayOptions, startGateway } from "@rialto/gateway";
+import { createAdminBackends, gatewayOptions, gatewayVariables, readTls, startGateway } from "@rialto/gateway";
 import {
   type Config,
   defaultPorts,
   type LogOutput,
   openRateLimits,
   type Running,
-  readTls,
   runServices,
   type ServiceDefinition,
   type StartupNotice,
@@ -32,7 +31,8 @@ export async function startRialto(o: {
   readonly definitions?: readonly ServiceDefinition[];
 }): Promise<Rialto> {
   const { config, logOf, definitions = services } = o;
-  const tls = await readTls(config);
+  const gatewayConfig = { ...config, ...config.read(gatewayVariables) };
+  const tls = await readTls(gatewayConfig);
   const port = config.port ?? defaultPorts.gateway;
   // Checked first: everything else takes a second or more to start, and as long to stop again.
   await requireFreePort(port, config.host);
@@ -51,7 +51,7 @@ export async function startRialto(o: {
       tls,
       reflection: config.reflection,
       verifier: running.verifier,
-      ...gatewayOptions(config, rateLimits),
+      ...gatewayOptions(gatewayConfig, rateLimits),
       tokens: running.identity.tokensOf("gateway"),
       persons: running.identity.personTokens(),
       upstream: running.clients.upstream,

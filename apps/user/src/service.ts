@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { AuthService, UserService } from "@rialto/contracts";
 import { createAddressCheck } from "@rialto/http";
 import { serve } from "@rialto/rpc";
-import { defineService, every, openRateLimits } from "@rialto/service";
+import { defineService, every, openKeyFile, openRateLimits } from "@rialto/service";
+import { userVariables } from "./config.ts";
 import { createConfirmationStore } from "./one-time-tokens/confirmation-store.ts";
 import { createResetStore } from "./one-time-tokens/reset-store.ts";
 import { createPasswords } from "./passwords/passwords.ts";
@@ -9,6 +11,7 @@ import { createAttemptLimits } from "./requests/attempt-limits.ts";
 import { auth } from "./requests/auth.ts";
 import { users } from "./requests/users.ts";
 import { createRefreshTokens } from "./sessions/refresh-tokens.ts";
+import { openSigningKeys } from "./sessions/signing-keys.ts";
 import { createSessionStore } from "./sessions/store.ts";
 import { createAccessTokens, openGatewayTokens } from "./sessions/tokens.ts";
 import { seedAdmin } from "./user/seed.ts";
@@ -19,8 +22,9 @@ export const user = defineService({
   name: "user",
   migrations: new URL("../migrations", import.meta.url),
   rights: { audit_entry: "append-only", gateway_token: "read-only" },
+  config: userVariables,
   calls: {},
-  setup: async ({ database, config, signingKeys, derivedKey }) => {
+  setup: async ({ database, config, derivedKey }) => {
     const limits = openRateLimits(config);
     const refreshTokens = createRefreshTokens(derivedKey("refresh tokens"));
     return {
@@ -30,7 +34,9 @@ export const user = defineService({
       confirmations: createConfirmationStore(database),
       passwords: await createPasswords(config),
       attempts: createAttemptLimits(limits, derivedKey("failed attempts"), createAddressCheck(config.backendAddresses)),
-      accessTokens: await createAccessTokens(signingKeys),
+      accessTokens: await createAccessTokens(
+        openSigningKeys(config, () => openKeyFile(join(config.dataDir, "keys", "access-token.jwk"))),
+      ),
       useGatewayTokens: await openGatewayTokens(database),
       refreshTokens,
       limits,

@@ -41,11 +41,14 @@ export async function openFixture() {
   /** Starts a process of the service with an environment. */
   async function start(env: Readonly<Record<string, string>> = {}) {
     const startupNotices: StartupNotice[] = [];
-    const config = readConfig({ RIALTO_ARGON2_COST: "test", ...env });
+    const config = readConfig({
+      RIALTO_ARGON2_COST: "test",
+      RIALTO_SIGNING_KEY: JSON.stringify(signingKey),
+      ...env,
+    });
     const app: App = {
       ...{ name: "user", calls: {}, database, config, log: log as Logger },
       extra: () => database,
-      signingKeys: async () => ({ current: signingKey, published: [signingKey] }),
       derivedKey: (purpose) => purpose,
       now: () => new Date(),
       wakeRelay: () => {

@@ -4,8 +4,8 @@ import type { Client } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { ClientFactory } from "./clients.ts";
 import type { Config } from "./config/config.ts";
+import type { Values, Variables } from "./config/variable.ts";
 import type { Identity } from "./identity/identity.ts";
-import type { SigningKeys } from "./identity/signing-keys.ts";
 import type { ServiceName } from "./service-name.ts";
 import type { StartupNotice } from "./startup-notice.ts";
 
@@ -16,7 +16,7 @@ export type Calls = Readonly<Record<string, DescService>>;
 export type Clients<C extends Calls> = { readonly [K in keyof C]: Client<C[K]> };
 
 /** The dependencies of a service: its data, the services that it calls, and the process around it. */
-export interface App<C extends Calls = Calls> {
+export interface App<C extends Calls = Calls, V extends Variables = Record<never, never>> {
   readonly name: ServiceName;
   /** The service's own schema. */
   readonly database: Database;
@@ -24,9 +24,8 @@ export interface App<C extends Calls = Calls> {
   extra(name: string): Database;
   readonly calls: Clients<C>;
   readonly log: Logger;
-  readonly config: Config;
-  /** Returns the current keys of access tokens. Only the user service needs them. Do not keep them: they rotate. */
-  signingKeys(): Promise<SigningKeys>;
+  /** What every process reads from the environment, and what this service declares. */
+  readonly config: Config & Values<V>;
   /**
    * Derives a key for one purpose from the installation's secret, for hashes and signatures that only this service
    * checks.
@@ -67,7 +66,6 @@ export function createApp(o: {
     calls: Object.fromEntries(clients),
     log: o.log,
     config: o.config,
-    signingKeys: o.identity.signingKeys,
     derivedKey: (purpose) => o.identity.derivedKey(`${name} ${purpose}`),
     now: () => new Date(),
     wakeRelay: o.wakeRelay,

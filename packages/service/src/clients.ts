@@ -13,7 +13,7 @@ import {
 } from "@rialto/rpc";
 import type { JSONWebKeySet } from "jose";
 import type { Config } from "./config/config.ts";
-import { ConfigurationError } from "./config/configuration-error.ts";
+import { ConfigurationError } from "./config/variable.ts";
 import type { Identity } from "./identity/identity.ts";
 import { type CallerName, defaultPorts, ownerOf, type ServiceName, serviceNames } from "./service-name.ts";
 

@@ -2,11 +2,12 @@ import type { ExtensionIndex, SchemaSpec, TableRights } from "@rialto/database";
 import type { Subscription } from "@rialto/events";
 import type { Route } from "@rialto/rpc";
 import type { App, Calls } from "./app.ts";
+import type { Variables } from "./config/variable.ts";
 import type { Schedule } from "./schedules/schedule.ts";
 import type { ServiceName } from "./service-name.ts";
 
 /** The declaration of a service: its table of contents. */
-export interface ServiceOptions<C extends Calls, Resources extends object> {
+export interface ServiceOptions<C extends Calls, V extends Variables, Resources extends object> {
   readonly name: ServiceName;
   /** The folder of the SQL files that drizzle-kit wrote. */
   readonly migrations: URL;
@@ -19,19 +20,21 @@ export interface ServiceOptions<C extends Calls, Resources extends object> {
   readonly indexes?: readonly ExtensionIndex[];
   /** Further schemas that only this service sees: the simulated card network's ledger. */
   readonly extraSchemas?: readonly SchemaSpec[];
+  /** The environment variables that it reads, beside those of every process. Their values are in `app.config`. */
+  readonly config?: V;
   readonly calls: C;
   /**
    * Creates what the service keeps while it runs: stores, batchers, transports. It is merged into `app` for the members
    * below.
    */
-  readonly setup?: (app: App<C>) => Resources | Promise<Resources>;
-  readonly rpc: (app: App<C> & Resources) => readonly Route[];
-  readonly subscriptions?: (app: App<C> & Resources) => readonly Subscription[];
-  readonly schedules?: (app: App<C> & Resources) => readonly Schedule[];
+  readonly setup?: (app: App<C, V>) => Resources | Promise<Resources>;
+  readonly rpc: (app: App<C, V> & Resources) => readonly Route[];
+  readonly subscriptions?: (app: App<C, V> & Resources) => readonly Subscription[];
+  readonly schedules?: (app: App<C, V> & Resources) => readonly Schedule[];
   /** Fills a new database. Runs at every start, perhaps in two replicas at once, so it must be idempotent. */
-  readonly seed?: (app: App<C> & Resources) => Promise<void>;
+  readonly seed?: (app: App<C, V> & Resources) => Promise<void>;
   /** Closes what `setup` opened. Requests, workers and schedules have ended by then; the database is still open. */
-  readonly stop?: (app: App<C> & Resources) => Promise<void>;
+  readonly stop?: (app: App<C, V> & Resources) => Promise<void>;
 }
 
 /** A service that `runServices` can run. Its type parameters are closed over. */
@@ -39,6 +42,8 @@ export interface ServiceDefinition {
   readonly name: ServiceName;
   /** Its own schema first, then the extra ones. */
   readonly schemas: readonly SchemaSpec[];
+  /** The variables that it declares. */
+  readonly config: Variables;
   readonly calls: Calls;
   open(app: App): Promise<OpenService>;
 }
@@ -64,19 +69,23 @@ export interface OpenService {
  *       rpc: (app) => [serve(OrderService, orders(app))],
  *     });
  */
-export function defineService<const C extends Calls, Resources extends object = object>(
-  o: ServiceOptions<C, Resources>,
-): ServiceDefinition {
+export function defineService<
+  const C extends Calls,
+  V extends Variables = Record<never, never>,
+  Resources extends object = object,
+>(o: ServiceOptions<C, V, Resources>): ServiceDefinition {
   return {
     name: o.name,
     schemas: [
       { name: o.name, migrations: o.migrations, rights: o.rights ?? {}, indexes: o.indexes ?? [] },
       ...(o.extraSchemas ?? []),
     ],
+    config: o.config ?? {},
     calls: o.calls,
     async open(untyped) {
-      // `createApp` makes one client for each entry of `calls`, which is what App<C> states.
-      const base = untyped as App<C>;
+      // `createApp` makes one client for each entry of `calls`, which is what App<C, V> states.
+      const config = { ...untyped.config, ...untyped.config.read(o.config ?? {}) };
+      const base = { ...untyped, config } as App<C, V>;
       // A service without `setup` has Resources = object, which every App is.
       const resources = (await o.setup?.(base)) ?? ({} as Resources);
       const app = Object.assign(base, resources);

@@ -2,15 +2,34 @@ export type { App, Calls, Clients } from "./app.ts";
 export { auditCommand, auditEntryBytes, auditFilterOf, auditKeys } from "./audit.ts";
 export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
 export { type Config, readConfig } from "./config/config.ts";
-export { ConfigurationError } from "./config/configuration-error.ts";
+export {
+  addressBlocks,
+  baseUrl,
+  emailAddress,
+  flag,
+  isEd25519,
+  isPair,
+  isPrivate,
+  isTooWide,
+  mailbox,
+  oneOf,
+  origins,
+  privateKey,
+  publicKeys,
+  seconds,
+  text,
+  textOf,
+  urlOf,
+  wholeNumber,
+} from "./config/kinds.ts";
+export { processVariableFamilies, processVariables } from "./config/process-variables.ts";
 export type { ConfigScope } from "./config/required-variables.ts";
-export { readTls } from "./config/tls.ts";
+export { ConfigurationError, type Values, type Variable, type Variables, variable } from "./config/variable.ts";
 export { defineService, type ServiceDefinition, type ServiceOptions } from "./define-service.ts";
 export { deadLetterBytes, deadLetterKeys } from "./events/dead-letter-admin.ts";
 export { eventErrors } from "./events/errors.ts";
 export { mergeSubscriptions, type SubscriptionPart } from "./events/subscription-admin.ts";
-export { type Identity, openIdentity } from "./identity/identity.ts";
-export type { SigningKeys } from "./identity/signing-keys.ts";
+export { type Identity, openIdentity, openKeyFile } from "./identity/identity.ts";
 export { migrateAll } from "./process/migrate-all.ts";
 export {
   openRateLimits,

@@ -2,6 +2,9 @@ import { OrderService, UserService } from "@rialto/contracts";
 import type { Client } from "@rialto/rpc";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import type { App } from "../src/app.ts";
+import { readConfig } from "../src/config/config.ts";
+import { flag } from "../src/config/kinds.ts";
+import { variable } from "../src/config/variable.ts";
 import { defineService } from "../src/define-service.ts";
 import { every } from "../src/schedules/schedule.ts";
 
@@ -40,6 +43,24 @@ describe("defineService", () => {
     expect(definition.schemas.map((schema) => schema.name)).toEqual(["order", "ledger"]);
   });
 
+  it("gives the values of the variables that the service declares, beside those of every process", async () => {
+    const seen: unknown[] = [];
+    const definition = defineService({
+      name: "product",
+      migrations,
+      config: { demo: variable("RIALTO_DEMO", flag, { default: true }) },
+      calls: {},
+      setup: ({ config }) => {
+        expectTypeOf(config.demo).toBeBoolean();
+        seen.push(config.demo, config.production);
+        return {};
+      },
+      rpc: () => [],
+    });
+    await definition.open(bareApp());
+    expect(seen).toEqual([false, false]);
+  });
+
   it("asks for no more than a name, migrations, calls and routes", async () => {
     const definition = defineService({
       name: "product",
@@ -72,5 +93,5 @@ describe("every", () => {
 
 /** As much of an app as opening needs. */
 function bareApp(): App {
-  return { name: "order", calls: {} } as App;
+  return { name: "order", calls: {}, config: readConfig({ RIALTO_DEMO: "no" }) } as App;
 }

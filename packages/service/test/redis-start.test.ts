@@ -8,7 +8,7 @@ import { redisForTests } from "@rialto/testing";
 import { Redis } from "ioredis";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { readConfig } from "../src/config/config.ts";
-import { ConfigurationError } from "../src/config/configuration-error.ts";
+import { ConfigurationError } from "../src/config/variable.ts";
 import { requireRedis, takeOverRedis } from "../src/process/redis-start.ts";
 
 const redis = await redisForTests();

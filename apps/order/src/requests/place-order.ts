@@ -1,7 +1,6 @@
 import type { CreateOrderRequest, ProductService, UserService } from "@rialto/contracts";
 import { type Database, replay } from "@rialto/database";
 import { type CallContext, CallError, type Client, callErrors, reasonOf } from "@rialto/rpc";
-import type { Config } from "@rialto/service";
 import { v7 as newId } from "uuid";
 import { errors } from "../errors.ts";
 import type { PlacedEvent } from "../order/events.ts";
@@ -16,7 +15,7 @@ const orderTotalMinorUnitsMax = 100_000_000_000n;
 export interface PlaceOrderApp {
   readonly orders: OrderStore;
   readonly database: Pick<Database, "sql">;
-  readonly config: Pick<Config, "requireConfirmedEmail">;
+  readonly config: { readonly requireConfirmedEmail: boolean };
   readonly calls: {
     readonly users: Pick<Client<typeof UserService>, "getUser">;
     readonly products: Pick<Client<typeof ProductService>, "batchGetProducts">;

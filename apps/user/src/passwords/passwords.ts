@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
-import type { Config } from "@rialto/service";
+import type { UserConfig } from "../config.ts";
 import { createHashingQueue, type HashingCaller, type HashingKind } from "./hashing-queue.ts";
 
 /**
@@ -25,7 +25,7 @@ export interface Passwords {
  * Creates the only component that hashes and compares passwords. Each kind of work has its own queue, so that a flood
  * of one kind does not delay the others.
  */
-export async function createPasswords({ argon2Cost }: Pick<Config, "argon2Cost">): Promise<Passwords> {
+export async function createPasswords({ argon2Cost }: Pick<UserConfig, "argon2Cost">): Promise<Passwords> {
   const cost = costs[argon2Cost];
   const queue = createHashingQueue({ workersMax: hashesAtOnceMax });
   const decoy = await hash(randomBytes(32), cost);

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Database } from "@rialto/database";
 import { accessTokenSecondsMax } from "@rialto/rpc";
-import type { SigningKeys } from "@rialto/service";
 import { importJWK, type JWK, SignJWT } from "jose";
 import type { UserRole } from "../user/state.ts";
+import type { SigningKeys } from "./signing-keys.ts";
 
 const party = "rialto";
 const secretTokenBytes = 32;

@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { publish } from "@rialto/events";
-import { type App, ConfigurationError } from "@rialto/service";
+import { type App, type Config, ConfigurationError } from "@rialto/service";
 import { continueTrace } from "@rialto/telemetry";
 import { v7 as uuidv7 } from "uuid";
+import type { UserConfig } from "../config.ts";
 import type { Passwords } from "../passwords/passwords.ts";
 import { publicationOf } from "./message.ts";
 import { openAccount } from "./state.ts";
 import { insertUser, type UserStore } from "./store.ts";
 
-interface Parts extends Pick<App, "database" | "config" | "log" | "addStartupNotice" | "wakeRelay" | "now"> {
+interface Parts extends Pick<App, "database" | "log" | "addStartupNotice" | "wakeRelay" | "now"> {
+  readonly config: Pick<Config, "production"> & Pick<UserConfig, "adminEmail" | "adminPassword">;
   readonly users: UserStore;
   readonly passwords: Passwords;
 }

@@ -1,26 +1,22 @@
 import { type CallerName, callerNames, type ServiceName, serviceNames } from "../service-name.ts";
 import type { Config } from "./config.ts";
-import { unsafeInProduction } from "./unsafe-values.ts";
+import type { Variables } from "./variable.ts";
 
-/** What the process is to run: it decides which variables it cannot do without. */
+/** What the process runs. It decides which variables are required. */
 export interface ConfigScope {
   readonly runs: readonly CallerName[];
-  /** Schemas beside those that are named as a service is: "card_network". */
+  /** Schemas beside those that are named like a service: "card_network". */
   readonly extraSchemas?: readonly string[];
+  /** The variables that the services and the gateway of the process declare. */
+  readonly variables?: readonly Variables[];
 }
 
-/**
- * One line for each variable that is missing: its name and why it must be set. `given` has the names of those that were
- * set.
- */
-export function missingFor(config: Config, scope: ConfigScope, given: ReadonlySet<string>): readonly string[] {
-  return [
-    ...missingDatabases(config, scope),
-    ...(config.production ? [...refusedInProduction(config, scope, given), ...unsafeInProduction(config, scope)] : []),
-  ];
+/** Returns one line for each variable of every process that is missing or refused: its name and the reason. */
+export function missingFor(config: Config, scope: ConfigScope): readonly string[] {
+  return [...missingDatabases(config, scope), ...(config.production ? refusedInProduction(config, scope) : [])];
 }
 
-/** A process that runs everything starts a Postgres of its own; any other must be told where one is. */
+/** A process that runs everything can start the embedded Postgres. Any other needs the URL of one. */
 function missingDatabases(config: Config, scope: ConfigScope): readonly string[] {
   if (config.databaseUrl !== undefined) return [];
   const schemas = [...servicesOf(scope), ...(scope.extraSchemas ?? [])];
@@ -38,51 +34,36 @@ function missingDatabases(config: Config, scope: ConfigScope): readonly string[]
   );
 }
 
-/** What development makes up by itself and production must be given. */
-function refusedInProduction(config: Config, scope: ConfigScope, given: ReadonlySet<string>): readonly string[] {
-  const services = servicesOf(scope);
+/** What development creates by itself and production must be given. */
+function refusedInProduction(config: Config, scope: ConfigScope): readonly string[] {
+  const { serviceKey, servicePublicKeys } = config;
   const alone = !runsEverything(scope);
   const rules: readonly [variable: string, refused: boolean, why: string][] = [
     [
       "RIALTO_SECRET",
-      services.length > 0 && config.secret === undefined,
+      servicesOf(scope).length > 0 && config.secret === undefined,
       "must be set: 32 characters or more, the same in every process",
     ],
     [
-      "RIALTO_SIGNING_KEY",
-      services.includes("user") && config.signingKey === undefined && config.signingKeyFile === undefined,
-      "must be set: the private key of access tokens, as a JSON Web Key; or RIALTO_SIGNING_KEY_FILE, a file of such keys",
-    ],
-    [
       "RIALTO_SERVICE_KEY",
-      alone && config.serviceKey === undefined,
+      alone && serviceKey === undefined,
       "must be set: this process' private key, as a JSON Web Key",
     ],
     [
       "RIALTO_SERVICE_PUBLIC_KEYS",
-      alone && config.servicePublicKeys === undefined,
+      alone && servicePublicKeys === undefined,
       "must be set: the public keys of all services, as a JSON Web Key Set",
     ],
-    [
-      "SMTP_URL",
-      services.includes("notification") && config.smtpUrl === undefined,
-      "must be set: the local mail outbox is not for production",
-    ],
-    [
-      "RIALTO_PUBLIC_URL",
-      services.includes("notification") && !given.has("RIALTO_PUBLIC_URL"),
-      "must be set: links in mails begin with it",
-    ],
-    [
-      "RIALTO_PAYMENT_PROVIDER",
-      services.includes("payment") && config.paymentProvider === undefined,
-      "must be set: the simulated provider is used only where it is named",
-    ],
-    ["RIALTO_ARGON2_COST", config.argon2Cost === "test", "must not be test in production"],
+    ["RIALTO_SERVICE_PUBLIC_KEYS", isKeyMissing(config), "must have the public half of RIALTO_SERVICE_KEY, by its kid"],
   ];
   return rules
     .filter(([, refused]) => refused)
     .map(([variable, , why]) => `${variable} ${why} (NODE_ENV is production)`);
+}
+
+function isKeyMissing({ serviceKey, servicePublicKeys }: Config): boolean {
+  if (serviceKey === undefined || servicePublicKeys === undefined) return false;
+  return !servicePublicKeys.keys.some(({ kid, x }) => kid === serviceKey.kid && x === serviceKey.x);
 }
 
 function servicesOf(scope: ConfigScope): readonly ServiceName[] {

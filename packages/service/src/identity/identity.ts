@@ -5,7 +5,6 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JSONWebKeySet,
 import type { Config } from "../config/config.ts";
 import { makeOnce } from "../config/data-folder.ts";
 import { type CallerName, callerNames } from "../service-name.ts";
-import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
 /** The secrets and keys of a process. */
 export interface Identity {
@@ -17,8 +16,6 @@ export interface Identity {
    * Derives a key for one purpose. Two purposes never share a key, so a leak through one use does not affect another.
    */
   derivedKey(purpose: string): string;
-  /** Returns the current keys of access tokens. */
-  signingKeys(): Promise<SigningKeys>;
   /** Returns the signer of calls for a service or gateway in this process. */
   tokensOf(caller: CallerName): ServiceTokens;
   /** Returns the signer of the tokens by which a gateway in this process names people to services. */
@@ -46,7 +43,6 @@ export async function openIdentity(config: Config): Promise<Identity> {
     secret,
     serviceKeys: config.servicePublicKeys ?? { keys: callerNames.map((caller) => publicPartOf(keyOf(caller))) },
     derivedKey: (purpose) => createHmac("sha256", secret).update(purpose).digest("base64url"),
-    signingKeys: openSigningKeys(config, () => keyFile(join(keysDir, "access-token.jwk"), undefined)),
     tokensOf(caller) {
       const known = tokens.get(caller) ?? createServiceTokens({ name: caller, privateKey: keyOf(caller) });
       tokens.set(caller, known);
@@ -64,13 +60,16 @@ export async function openSecret(config: Config): Promise<string> {
 
 async function serviceKeysOf(config: Config, keysDir: string): Promise<ReadonlyMap<CallerName, JWK>> {
   const keys = callerNames.map(async (caller) => {
-    const key = config.production ? await newKey(caller) : await keyFile(join(keysDir, `${caller}.jwk`), caller);
+    const key = config.production ? await newKey(caller) : await openKeyFile(join(keysDir, `${caller}.jwk`), caller);
     return [caller, key] as const;
   });
   return new Map(await Promise.all(keys));
 }
 
-async function keyFile(path: string, kid: string | undefined): Promise<JWK> {
+/**
+ * Reads a private key of the data folder, and creates it there the first time. Without `kid` its id is its thumbprint.
+ */
+export async function openKeyFile(path: string, kid?: string): Promise<JWK> {
   // The file is ours: nothing else writes it.
   return JSON.parse(await makeOnce(path, async () => JSON.stringify(await newKey(kid), undefined, 2))) as JWK;
 }

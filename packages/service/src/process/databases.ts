@@ -12,7 +12,7 @@ import {
 import { createJobs, type Jobs, migrateJobs } from "@rialto/events";
 import type { Logger } from "@rialto/telemetry";
 import type { Config } from "../config/config.ts";
-import { ConfigurationError } from "../config/configuration-error.ts";
+import { ConfigurationError } from "../config/variable.ts";
 import type { ServiceName } from "../service-name.ts";
 import { type InstallationMark, requireRedis } from "./redis-start.ts";
 

@@ -1,7 +1,7 @@
 import type { Logger } from "@rialto/telemetry";
 import { auditCommand } from "../audit.ts";
 import type { Config } from "../config/config.ts";
-import { ConfigurationError } from "../config/configuration-error.ts";
+import { ConfigurationError } from "../config/variable.ts";
 import type { ServiceDefinition } from "../define-service.ts";
 import { openSecret } from "../identity/identity.ts";
 import type { ServiceName } from "../service-name.ts";

@@ -1,6 +1,6 @@
 import { sleep } from "@rialto/async";
 import { Redis } from "ioredis";
-import { ConfigurationError } from "../config/configuration-error.ts";
+import { ConfigurationError } from "../config/variable.ts";
 
 /** A schema and its installation, which the database stores. */
 export interface InstallationMark {

@@ -80,7 +80,7 @@ export async function runProcess(service: ServiceDefinition): Promise<void> {
   const extraSchemas = service.schemas.map((schema) => schema.name).filter((name) => name !== service.name);
   await runMain({
     name: service.name,
-    scope: { runs: [service.name], extraSchemas },
+    scope: { runs: [service.name], extraSchemas, variables: [service.config] },
     async start({ config, log, logOf }) {
       const running = await runServices([service], { config, logOf, listens: true });
       log.info({ port: running.port }, "listening");

@@ -9,7 +9,7 @@ import {
   TooOldPostgres,
   whyUnreachable,
 } from "@rialto/database";
-import { ConfigurationError } from "../config/configuration-error.ts";
+import { ConfigurationError } from "../config/variable.ts";
 
 /** Errors whose message is written for the person who starts the process. */
 const userFacingErrors = [

@@ -2,8 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readConfig } from "../src/config/config.ts";
-import { readTls } from "../src/config/tls.ts";
+import { readTls } from "../src/config.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -14,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const read = (cert?: string, key?: string) =>
-  readTls(readConfig({ RIALTO_TLS_CERT: cert && join(folder, cert), RIALTO_TLS_KEY: key && join(folder, key) }));
+  readTls({ tlsCertFile: cert && join(folder, cert), tlsKeyFile: key && join(folder, key) });
 
 describe("readTls", () => {
   it("is undefined where no certificate is given, and has both where both are", async () => {

@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { ConfigurationError, isEd25519, isPair, isPrivate } from "@rialto/service";
 import type { JSONWebKeySet, JWK } from "jose";
-import type { Config } from "../config/config.ts";
-import { ConfigurationError } from "../config/configuration-error.ts";
-import { isEd25519, isPair, isPrivate } from "../config/variables.ts";
+import type { UserConfig } from "../config.ts";
 
 /** The keys of access tokens (Ed25519, each with its `kid`). */
 export interface SigningKeys {
@@ -22,7 +21,7 @@ const fileAgeMsMax = 5_000;
  * the front.
  */
 export function openSigningKeys(
-  config: Pick<Config, "signingKey" | "signingPublicKeys" | "signingKeyFile">,
+  config: Pick<UserConfig, "signingKey" | "signingPublicKeys" | "signingKeyFile">,
   madeInDataFolder: () => Promise<JWK>,
 ): () => Promise<SigningKeys> {
   const { signingKeyFile: path, signingPublicKeys } = config;

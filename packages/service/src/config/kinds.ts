@@ -1,26 +1,33 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { isIP } from "node:net";
-import { EnvError, makeValidator } from "envalid";
+import { EnvError, makeValidator, type ValidatorSpec } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
 
 /**
- * The kinds of value that an environment variable can have. Each failure is the rule in words, never the value: it may
- * be a secret.
+ * The rule for the value of an environment variable. A violation is reported by the rule, never by the value: it may be
+ * a secret.
  */
+export type Kind<T> = ValidatorSpec<T>;
+
+function kind<T>(parse: (input: string) => T): Kind<T> {
+  return makeValidator<T>(parse)({ default: undefined }) as Kind<T>;
+}
 
 /** A URL with one of these protocols. */
 export const urlOf = (...protocols: readonly string[]) =>
-  makeValidator<string>((input) => {
+  kind<string>((input) => {
     const rule = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`;
     if (!URL.canParse(input) || !protocols.includes(new URL(input).protocol)) throw new EnvError(rule);
     return input;
   });
 
-/** An HTTP URL that paths are added to: nothing may stand behind its own path, and no name before its host. */
-export const baseUrl = makeValidator<string>((input) => {
+export const postgresUrl = urlOf("postgres:", "postgresql:");
+
+/** An HTTP URL that paths are appended to: no user, query or fragment. A slash at its end is removed. */
+export const baseUrl = kind<string>((input) => {
   if (!isBaseUrl(input))
     throw new EnvError('must be a URL that begins with http:// or https://, without user, password, "?" and "#"');
-  return input;
+  return input.replace(/\/+$/, "");
 });
 
 function isBaseUrl(text: string): boolean {
@@ -29,15 +36,15 @@ function isBaseUrl(text: string): boolean {
   return username === "" && password === "" && !/[?#]/.test(text);
 }
 
-/** One HTTP URL, or several with commas between them, one for each replica. */
-export const httpUrls = makeValidator<readonly string[]>((input) => {
+/** One HTTP URL, or several separated by commas, one for each replica. */
+export const httpUrls = kind<readonly string[]>((input) => {
   const urls = input.split(",").map((url) => url.trim().replace(/\/+$/, ""));
   if (!urls.every(isBaseUrl)) throw new EnvError("must be one or more http:// or https:// URLs, separated by commas");
   return urls;
 });
 
-/** IP addresses and CIDR blocks, with commas between them. */
-export const addressBlocks = makeValidator<readonly string[]>((input) => {
+/** IP addresses and CIDR blocks, separated by commas. */
+export const addressBlocks = kind<readonly string[]>((input) => {
   const blocks = input.split(",").map((block) => block.trim());
   const isBlock = (block: string) => {
     const [address = "", bits, more] = block.split("/");
@@ -49,8 +56,21 @@ export const addressBlocks = makeValidator<readonly string[]>((input) => {
   return blocks;
 });
 
-/** Origins of web pages, with commas between them. */
-export const origins = makeValidator<readonly string[]>((input) => {
+/** A block with a shorter prefix is not a network of proxies or backends: it is a large part of the Internet. */
+const prefixBitsMin = { 4: 8, 6: 7 } as const;
+
+/** Whether a CIDR block is too large for production to trust. */
+export function isTooWide(block: string): boolean {
+  const [address = "", bits] = block.split("/");
+  if (bits === undefined) return false;
+  if (!address.includes(":")) return Number(bits) < prefixBitsMin[4];
+  // IPv6 maps all of IPv4 into 96 bits under this prefix.
+  const isMapped = /^(::|0{0,4}(:0{1,4}){4}:)ffff:/i.test(address);
+  return isMapped ? Number(bits) < 96 + prefixBitsMin[4] : Number(bits) < prefixBitsMin[6];
+}
+
+/** Origins of web pages, separated by commas. */
+export const origins = kind<readonly string[]>((input) => {
   const all = input.split(",").map((origin) => origin.trim());
   if (!all.every((origin) => /^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin))
     throw new EnvError("must be one or more origins like https://shop.example, separated by commas");
@@ -59,15 +79,15 @@ export const origins = makeValidator<readonly string[]>((input) => {
 
 /** A whole number within bounds. */
 export const wholeNumber = (min: number, max: number) =>
-  makeValidator<number>((input) => {
+  kind<number>((input) => {
     const number = Number(input);
     if (!/^\d+$/.test(input) || number < min || number > max)
       throw new EnvError(`must be a whole number from ${min} to ${max}`);
     return number;
   });
 
-/** A time of seconds to hours, as seconds: "900", "900s", "15m", "1h". */
-export const seconds = makeValidator<number>((input) => {
+/** A duration, in seconds: "900", "900s", "15m", "1h". */
+export const seconds = kind<number>((input) => {
   const [, digits, unit = "s"] = /^(\d{1,6})([smh]?)$/.exec(input) ?? [];
   const count = Number(digits) * (unit === "h" ? 3_600 : unit === "m" ? 60 : 1);
   if (digits === undefined || count < 1 || count > 86_400)
@@ -75,7 +95,7 @@ export const seconds = makeValidator<number>((input) => {
   return count;
 });
 
-export const portNumber = makeValidator<number>((input) => {
+export const portNumber = kind<number>((input) => {
   const port = Number(input);
   if (!/^\d{1,5}$/.test(input) || port > 65_535)
     throw new EnvError("must be a port number, 0 to 65535 (0 takes a free one)");
@@ -83,43 +103,46 @@ export const portNumber = makeValidator<number>((input) => {
 });
 
 /** An IP address of this machine to listen on. */
-export const hostAddress = makeValidator<string>((input) => {
+export const hostAddress = kind<string>((input) => {
   const address = input === "localhost" ? "127.0.0.1" : input.replace(/^\[(.*)\]$/, "$1");
   if (isIP(address) === 0)
     throw new EnvError("must be an IP address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 or :: for all");
   return address;
 });
 
-export const flag = makeValidator<boolean>((input) => {
+export const flag = kind<boolean>((input) => {
   if (["1", "true", "yes", "on"].includes(input)) return true;
   if (["0", "false", "no", "off"].includes(input)) return false;
   throw new EnvError("must be true or false");
 });
 
-/** A name that can stand in other names. */
-export const shortName = makeValidator<string>((input) => {
+/** A name that can be part of other names. */
+export const shortName = kind<string>((input) => {
   if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(input))
     throw new EnvError("must be 1 to 40 small letters, digits and dashes, and begin with a letter or digit");
   return input;
 });
 
-/** Text of a length. */
+/** Text. */
+export const text = kind<string>((input) => input);
+
+/** Text of a limited length. */
 export const textOf = (lengthMin: number, lengthMax: number) =>
-  makeValidator<string>((input) => {
+  kind<string>((input) => {
     if (input.length < lengthMin || input.length > lengthMax)
       throw new EnvError(`must be ${lengthMin} to ${lengthMax} characters long`);
     return input;
   });
 
-/** An address that an account can have: the contract takes no other than ASCII either. */
-export const emailAddress = makeValidator<string>((input) => {
+/** The e-mail address of an account, in ASCII, as the contract requires. */
+export const emailAddress = kind<string>((input) => {
   if (!/^[!-~]+$/.test(input) || !/^[^@<>]+@[^@<>]+$/.test(input) || input.length > 254)
     throw new EnvError("must be an e-mail address, in ASCII");
   return input;
 });
 
-/** Who mails come from: an address, or a name with the address in angle brackets. */
-export const mailbox = makeValidator<string>((input) => {
+/** The sender of mails: an address, or a name with the address in angle brackets. */
+export const mailbox = kind<string>((input) => {
   if (!/^([^<>\r\n]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/.test(input))
     throw new EnvError('must be an e-mail address, or a name and one: "Rialto <shop@example.com>"');
   return input;
@@ -127,14 +150,14 @@ export const mailbox = makeValidator<string>((input) => {
 
 /** One of these words. */
 export const oneOf = <const T extends readonly string[]>(...words: T) =>
-  makeValidator<T[number]>((input) => {
+  kind<T[number]>((input) => {
     const word = words.find((candidate) => candidate === input);
     if (word === undefined) throw new EnvError(`must be one of ${words.join(", ")}`);
     return word;
   });
 
 /** A private Ed25519 key as a JSON Web Key. */
-export const privateKey = makeValidator<JWK>((input) => {
+export const privateKey = kind<JWK>((input) => {
   const key = parseJson(input);
   if (!isEd25519(key) || !isPrivate(key))
     throw new EnvError("must be a private Ed25519 key as a JSON Web Key (kty OKP, crv Ed25519, kid, x, d)");
@@ -143,7 +166,7 @@ export const privateKey = makeValidator<JWK>((input) => {
 });
 
 /** Public Ed25519 keys as a JSON Web Key Set; `kid` is the name of the service that signs with it. */
-export const publicKeys = makeValidator<JSONWebKeySet>((input) => {
+export const publicKeys = kind<JSONWebKeySet>((input) => {
   const set = parseJson(input);
   const keys: unknown = typeof set === "object" && set !== null ? Reflect.get(set, "keys") : undefined;
   if (!Array.isArray(keys) || keys.length === 0 || !keys.every((key) => isEd25519(key) && !("d" in key)))
@@ -153,7 +176,7 @@ export const publicKeys = makeValidator<JSONWebKeySet>((input) => {
   return { keys };
 });
 
-/** True for an Ed25519 key with the name that tokens call it by. */
+/** Whether this is an Ed25519 key with a key id. */
 export function isEd25519(key: unknown): key is JWK {
   return (
     typeof key === "object" &&
@@ -165,7 +188,7 @@ export function isEd25519(key: unknown): key is JWK {
   );
 }
 
-/** True for a private key whose public half is its own. */
+/** Whether the public half of a private key belongs to it. */
 export function isPair({ x = "", d = "" }: JWK): boolean {
   try {
     const { x: belonging } = createPublicKey(
@@ -179,7 +202,7 @@ export function isPair({ x = "", d = "" }: JWK): boolean {
   }
 }
 
-/** True for a key that can sign. */
+/** Whether this key can sign. */
 export function isPrivate(key: JWK): boolean {
   return typeof key.d === "string";
 }

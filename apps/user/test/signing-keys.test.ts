@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { openSigningKeys } from "../src/identity/signing-keys.ts";
+import { openSigningKeys } from "../src/sessions/signing-keys.ts";
 
 const none = { signingKey: undefined, signingPublicKeys: undefined, signingKeyFile: undefined };
 const nothingMade = () => Promise.reject(new Error("no key is made here"));
