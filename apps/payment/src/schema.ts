@@ -1,4 +1,12 @@
-import { attemptColumns, attemptDue, auditTable, eventColumns, idempotencyTable, leaseTable } from "@rialto/database";
+import {
+  attemptColumns,
+  attemptDue,
+  auditTable,
+  eventColumns,
+  idempotencyTable,
+  leaseTable,
+  oneOf,
+} from "@rialto/database";
 import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import {
@@ -14,10 +22,14 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import { attentionReasons, type OperationKind, paymentStatuses } from "./statuses.ts";
 
 const schema = pgSchema("payment");
 
-/** One row an order: its payment as it stands, with the operation that is in flight. Its log is `payment_event`. */
+/** In SQL: an operation is in flight at the provider. */
+export const isUnfinished = "operation is not null";
+
+/** The current payments, one for each order: each row is its log, folded, with the operation in flight. */
 export const payment = schema.table(
   "payment",
   {
@@ -25,16 +37,16 @@ export const payment = schema.table(
     version: integer("version").notNull(),
     orderId: uuid("order_id").notNull(),
     userId: uuid("user_id"),
-    status: text("status").notNull(),
+    status: text("status", { enum: paymentStatuses }).notNull(),
     amount: bigint("amount", { mode: "bigint" }).notNull(),
     currency: text("currency"),
     captured: bigint("captured", { mode: "bigint" }).notNull(),
     refunded: bigint("refunded", { mode: "bigint" }).notNull(),
     paymentMethod: text("payment_method"),
     declineCode: text("decline_code"),
-    /** What the provider is being asked for; null where its answers are all known. */
-    operation: jsonb("operation"),
-    attentionReason: text("attention_reason"),
+    /** What the provider is being asked for; null where no answer is missing. */
+    operation: jsonb("operation").$type<OperationJson>(),
+    attentionReason: text("attention_reason", { enum: attentionReasons }),
     attentionDetail: text("attention_detail"),
     attentionSince: timestamp("attention_since", { withTimezone: true }),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
@@ -44,21 +56,21 @@ export const payment = schema.table(
   (table) => [
     uniqueIndex("payment_order").on(table.orderId),
     index("payment_user").on(table.userId, table.id),
-    // Few rows at any time: those that the sweeper looks at, and those that a late result is for.
-    index("payment_unfinished").on(attemptDue, table.id).where(sql`operation is not null`),
-    index("payment_operation_key").on(sql`(operation->>'key')`).where(sql`operation is not null`),
-    // What waits for a person, newest first. Few rows, one hopes.
+    // Few rows at any time: for the schedule finish-payment-operations, and for late results.
+    index("payment_unfinished").on(attemptDue, table.id).where(sql.raw(isUnfinished)),
+    index("payment_operation_key").on(sql`(operation->>'key')`).where(sql.raw(isUnfinished)),
+    // Payments that wait for a person, newest first. They are few.
     index("payment_attention").on(table.id).where(sql`attention_reason is not null`),
     check(
       "payment_attention_whole",
-      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and attention_reason in ('REFUND_REFUSED')`,
+      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and ${sql.raw(oneOf("attention_reason", attentionReasons))}`,
     ),
     check("payment_money", sql`amount >= 0 and captured between 0 and amount and refunded between 0 and captured`),
-    check("payment_status", sql`status in ('PENDING', 'AUTHORIZED', 'CAPTURED', 'VOIDED', 'REFUNDED', 'DECLINED')`),
+    check("payment_status", sql.raw(oneOf("status", paymentStatuses))),
   ],
 );
 
-/** What happened to each payment, without a gap. */
+/** The log: the events of each payment, by version. Rows are only added. */
 export const paymentEvent = schema.table("payment_event", eventColumns(), (table) => [
   primaryKey({ columns: [table.subjectId, table.version] }),
 ]);
@@ -67,5 +79,15 @@ export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
-// Payment subscribes to nothing so far; the combined commit writes to an inbox all the same.
+// Payment subscribes to nothing so far; the event store's statement names an inbox all the same.
 export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
+
+/** An operation in jsonb: int64 as text, because a JSON number is exact only up to 2^53. */
+export type OperationJson = {
+  readonly kind: OperationKind;
+  readonly key: string;
+  readonly amount: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly traceparent: string;
+};

@@ -7,7 +7,7 @@ import { createOperations } from "./requests/operations.ts";
 import { payments } from "./requests/payments.ts";
 import { createRefunds } from "./requests/refunds.ts";
 
-/** Everything that the payment service is. */
+/** Payments: charges and refunds of orders, through a payment provider. */
 export const payment = defineService({
   name: "payment",
   migrations: new URL("../migrations", import.meta.url),
@@ -31,13 +31,13 @@ export const payment = defineService({
   calls: {},
   setup: ({ database, extra, log, now, wakeRelay }) => {
     const provider = createSimulatedProvider({ sql: extra("card_network").sql, log });
-    const store = createPaymentStore({ database, wakeRelay });
+    const store = createPaymentStore({ database, onCommitted: wakeRelay });
     const operations = createOperations({ store, provider, now, log });
-    provider.onResult(operations.take);
+    provider.onResult(operations.recordLate);
     return { payments: store, provider, operations, refunds: createRefunds({ database, store, operations, now }) };
   },
   rpc: (app) => [serve(PaymentService, payments(app))],
-  schedules: (app) => [every("2s", "finish-payment-operations", app.operations.sweep)],
+  schedules: (app) => [every("2s", "finish-payment-operations", app.operations.finishStalled)],
   stop: async (app) => {
     await app.provider.close();
     await app.payments.close();

@@ -6,22 +6,22 @@ import {
   as,
   authorization,
   customerId,
+  type Fixture,
   fromOrder,
-  openWorld,
+  openFixture,
   type Process,
   refusal,
-  type World,
-} from "./payment-world.ts";
+} from "./payment-fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
-const authorize = (asked: ReturnType<typeof authorization>, calls = world.calls) =>
+const authorize = (asked: ReturnType<typeof authorization>, calls = fixture.calls) =>
   calls.authorizePayment(asked, fromOrder());
-const statusOf = async (orderId: string) => (await world.store.byOrder(orderId))?.status;
+const statusOf = async (orderId: string) => (await fixture.store.byOrder(orderId))?.status;
 
 /** A provider whose process ends at one point of an effect: before it reaches the network, or with the answer in hand. */
 function dyingAt(point: "before" | "after", effect: "authorize" | "capture" | "void" | "refund") {
@@ -39,21 +39,21 @@ describe("a card whose outcome is unknown", () => {
   it("is charged once: the retry finds the charge", async () => {
     const asked = authorization({ method: "pm_test_unknown_outcome" });
     expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
     const { payment } = await authorize(asked);
     expect(payment?.status).toBe(Payment_Status.AUTHORIZED);
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
   });
 
   it("holds nothing after a void, which finds the charge as well", async () => {
     const asked = authorization({ method: "pm_test_unknown_outcome" });
     expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
-    expect(await refusal(world.calls.voidPayment({ orderId: asked.orderId }, fromOrder()))).toBe(
+    expect(await refusal(fixture.calls.voidPayment({ orderId: asked.orderId }, fromOrder()))).toBe(
       "PROVIDER_UNAVAILABLE",
     );
-    await world.calls.voidPayment({ orderId: asked.orderId }, fromOrder());
+    await fixture.calls.voidPayment({ orderId: asked.orderId }, fromOrder());
     expect(await statusOf(asked.orderId)).toBe("VOIDED");
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "VOID 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "VOID 500"]);
     expect(await refusal(authorize(asked))).toBe("PAYMENT_VOIDED");
   });
 });
@@ -64,7 +64,7 @@ describe("a refund whose outcome is unknown", () => {
     const asked = authorization({ method: "pm_test_unknown_outcome" });
     await refusal(authorize(asked));
     await authorize(asked);
-    const capture = () => world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+    const capture = () => fixture.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
     await refusal(capture());
     const { payment } = await capture();
     return { orderId: asked.orderId, id: payment?.id ?? "" };
@@ -75,32 +75,33 @@ describe("a refund whose outcome is unknown", () => {
     const request = { id, amount: { currencyCode: "EUR", minorUnits: 70n } };
     const origin = admin();
     const key = { idempotencyKey: "a-refund-of-70" };
-    expect(await refusal(world.door.refundPayment(request, origin))).toBe("REFUND_KEY_REQUIRED");
-    expect(await refusal(world.door.refundPayment(request, origin, key))).toBe("PROVIDER_UNAVAILABLE");
-    const { payment } = await world.door.refundPayment(request, origin, key);
+    expect(await refusal(fixture.gateway.refundPayment(request, origin))).toBe("REFUND_KEY_REQUIRED");
+    expect(await refusal(fixture.gateway.refundPayment(request, origin, key))).toBe("PROVIDER_UNAVAILABLE");
+    const { payment } = await fixture.gateway.refundPayment(request, origin, key);
     expect(payment?.refunded?.minorUnits).toBe(70n);
-    expect(await world.ledger(orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 70"]);
+    expect(await fixture.ledger(orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 70"]);
   });
 
   it("of all that is left is paid once without a key too: there is nothing left for the retry", async () => {
     const { orderId, id } = await captured();
-    expect(await refusal(world.door.refundPayment({ id }, admin()))).toBe("PROVIDER_UNAVAILABLE");
-    expect(await refusal(world.door.refundPayment({ id }, admin()))).toBe("REFUND_TOO_LARGE");
+    expect(await refusal(fixture.gateway.refundPayment({ id }, admin()))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await refusal(fixture.gateway.refundPayment({ id }, admin()))).toBe("REFUND_TOO_LARGE");
     expect(await statusOf(orderId)).toBe("REFUNDED");
-    expect(await world.ledger(orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);
+    expect(await fixture.ledger(orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);
   });
 });
 
 describe("a refund that is refused after its caller was told that the answer is not known", () => {
-  const waiting = async () => (await world.door.listPayments({ attention: true, pageSize: 200 }, admin())).payments;
+  const waiting = async () =>
+    (await fixture.gateway.listPayments({ attention: true, pageSize: 200 }, admin())).payments;
 
   async function refusedLate() {
     const asked = authorization();
     await authorize(asked);
-    const { payment } = await world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+    const { payment } = await fixture.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
     const id = payment?.id ?? "";
     let asks = 0;
-    const process = world.start((provider) => ({
+    const process = fixture.start((provider) => ({
       ...provider,
       refund: async () => ({ kind: "UNKNOWN", cause: "a test" }),
       async find() {
@@ -108,10 +109,10 @@ describe("a refund that is refused after its caller was told that the answer is 
         return { kind: "DECLINED", code: "account_closed" };
       },
     }));
-    expect(await refusal(process.door.refundPayment({ id }, admin()))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await refusal(process.gateway.refundPayment({ id }, admin()))).toBe("PROVIDER_UNAVAILABLE");
     expect(asks).toBe(0);
-    await world.passTime(60_000);
-    await process.operations.sweep(new AbortController().signal);
+    await fixture.passTime(60_000);
+    await process.operations.finishStalled(new AbortController().signal);
     return { id, orderId: asked.orderId };
   }
 
@@ -123,17 +124,19 @@ describe("a refund that is refused after its caller was told that the answer is 
       detail: "account_closed",
       since: expect.anything(),
     });
-    const { payment } = await world.door.resolvePaymentAttention({ id, reason: "paid by transfer" }, admin());
+    const { payment } = await fixture.gateway.resolvePaymentAttention({ id, reason: "paid by transfer" }, admin());
     expect(payment?.attention).toBeUndefined();
     expect((await waiting()).map((one) => one.id)).not.toContain(id);
     // To say it twice is to say it once.
-    await world.door.resolvePaymentAttention({ id }, admin());
-    expect(await refusal(world.door.resolvePaymentAttention({ id }, as("CUSTOMER", customerId)))).toBe("ACCESS_DENIED");
+    await fixture.gateway.resolvePaymentAttention({ id }, admin());
+    expect(await refusal(fixture.gateway.resolvePaymentAttention({ id }, as("CUSTOMER", customerId)))).toBe(
+      "ACCESS_DENIED",
+    );
   });
 
   it("waits no more once the refund is tried again", async () => {
     const { id, orderId } = await refusedLate();
-    await world.door.refundPayment({ id }, admin());
+    await fixture.gateway.refundPayment({ id }, admin());
     expect((await waiting()).map((one) => one.id)).not.toContain(id);
     expect(await statusOf(orderId)).toBe("REFUNDED");
   });
@@ -141,13 +144,13 @@ describe("a refund that is refused after its caller was told that the answer is 
   it("waits for nobody where its caller was told", async () => {
     const asked = authorization();
     await authorize(asked);
-    const { payment } = await world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+    const { payment } = await fixture.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
     const id = payment?.id ?? "";
-    const process = world.start((provider) => ({
+    const process = fixture.start((provider) => ({
       ...provider,
       refund: async () => ({ kind: "DECLINED", code: "account_closed" }),
     }));
-    expect(await refusal(process.door.refundPayment({ id }, admin()))).toBe("REFUND_REFUSED");
+    expect(await refusal(process.gateway.refundPayment({ id }, admin()))).toBe("REFUND_REFUSED");
     expect((await waiting()).map((one) => one.id)).not.toContain(id);
   });
 });
@@ -155,7 +158,7 @@ describe("a refund that is refused after its caller was told that the answer is 
 describe("a void that is refused while the authorization is in doubt", () => {
   it("is told to who asked, once for each time, and leaves nothing to try for ever", async () => {
     const asked = authorization();
-    const inDoubt = world.start((provider) => ({
+    const inDoubt = fixture.start((provider) => ({
       ...provider,
       authorize: async () => ({ kind: "UNKNOWN", cause: "a test" }),
       void: async () => ({ kind: "DECLINED", code: "no_such_authorization" }),
@@ -165,8 +168,8 @@ describe("a void that is refused while the authorization is in doubt", () => {
     expect(await letGo(inDoubt)).toBe("VOID_REFUSED");
     expect(await letGo(inDoubt)).toBe("VOID_REFUSED");
     expect(await refusal(authorize(asked))).toBe("VOID_REFUSED");
-    expect((await world.store.byOrder(asked.orderId))?.operation).toBeUndefined();
-    expect(await letGo(world)).toBe("none");
+    expect((await fixture.store.byOrder(asked.orderId))?.operation).toBeUndefined();
+    expect(await letGo(fixture)).toBe("none");
     expect(await statusOf(asked.orderId)).toBe("VOIDED");
   });
 });
@@ -177,16 +180,16 @@ describe("a slow card", () => {
     expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
     expect(await statusOf(asked.orderId)).toBe("PENDING");
     await expect.poll(() => statusOf(asked.orderId)).toBe("AUTHORIZED");
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
     expect((await authorize(asked)).payment?.status).toBe(Payment_Status.AUTHORIZED);
   });
 
   it("stays let go where the void came while its answer was on the way", async () => {
     const asked = authorization({ method: "pm_test_slow" });
     expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
-    await refusal(world.calls.voidPayment({ orderId: asked.orderId }, fromOrder()));
+    await refusal(fixture.calls.voidPayment({ orderId: asked.orderId }, fromOrder()));
     await expect.poll(() => statusOf(asked.orderId)).toBe("VOIDED");
-    expect(await world.money(asked.orderId)).toEqual({ kept: 0n, held: false });
+    expect(await fixture.money(asked.orderId)).toEqual({ kept: 0n, held: false });
   });
 });
 
@@ -213,7 +216,7 @@ describe("a capture that the network refuses", () => {
       },
       find: async (key: string, signal: AbortSignal) => (key === first ? refused : provider.find(key, signal)),
     });
-    const [slow, quick] = [world.start(refusing(true)), world.start(refusing(false))];
+    const [slow, quick] = [fixture.start(refusing(true)), fixture.start(refusing(false))];
     const one = capture(slow, asked.orderId, 4);
     await reached.promise;
     expect(await capture(quick, asked.orderId, 4)).toBe("CAPTURE_REFUSED");
@@ -229,7 +232,7 @@ describe("a capture that the network refuses", () => {
     const asked = authorization();
     await authorize(asked);
     const keys = new Set<string>();
-    const silent = world.start((provider) => ({
+    const silent = fixture.start((provider) => ({
       ...provider,
       async capture({ key }) {
         keys.add(key);
@@ -238,7 +241,7 @@ describe("a capture that the network refuses", () => {
       find: async () => ({ kind: "UNKNOWN", cause: "not decided yet" }),
     }));
     expect(await capture(silent, asked.orderId, 4)).toBe("PROVIDER_UNAVAILABLE");
-    for (const key of keys) await silent.operations.take({ key, answer: refused });
+    for (const key of keys) await silent.operations.recordLate({ key, answer: refused });
     expect(await capture(silent, asked.orderId, 4)).toBe("CAPTURE_REFUSED");
     expect(keys.size).toBe(1);
   });
@@ -248,14 +251,14 @@ describe("a backup of the service's tables that is older than a capture", () => 
   it("finds the money again when the order asks again, and can give it back", async () => {
     const asked = authorization();
     await authorize(asked);
-    const again = () => world.calls.capturePayment({ orderId: asked.orderId, attempt: 4 }, fromOrder());
+    const again = () => fixture.calls.capturePayment({ orderId: asked.orderId, attempt: 4 }, fromOrder());
     const { payment } = await again();
     const id = payment?.id ?? "";
-    await world.superuser`delete from payment.payment_event where subject_id = ${id} and version > 2`;
-    await world.superuser`update payment.payment set version = 2, status = 'AUTHORIZED', captured = 0 where id = ${id}`;
+    await fixture.superuser`delete from payment.payment_event where subject_id = ${id} and version > 2`;
+    await fixture.superuser`update payment.payment set version = 2, status = 'AUTHORIZED', captured = 0 where id = ${id}`;
     expect((await again()).payment?.status).toBe(Payment_Status.CAPTURED);
-    await world.door.refundPayment({ id }, admin());
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);
+    await fixture.gateway.refundPayment({ id }, admin());
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 500"]);
   });
 });
 
@@ -263,10 +266,10 @@ describe("a card network that cannot be reached", () => {
   it("is tried again until it works, also by another process", async () => {
     const asked = authorization({ method: "pm_test_unreachable" });
     expect(await refusal(authorize(asked))).toBe("PROVIDER_UNAVAILABLE");
-    expect(await refusal(authorize(asked, world.start().calls))).toBe("PROVIDER_UNAVAILABLE");
-    expect(await world.ledger(asked.orderId)).toEqual([]);
+    expect(await refusal(authorize(asked, fixture.start().calls))).toBe("PROVIDER_UNAVAILABLE");
+    expect(await fixture.ledger(asked.orderId)).toEqual([]);
     expect((await authorize(asked)).payment?.status).toBe(Payment_Status.AUTHORIZED);
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
   });
 });
 
@@ -282,10 +285,10 @@ describe("a process that dies in the middle", () => {
     "%s the card is asked leaves an authorization that the next call finishes",
     async (point) => {
       const asked = authorization();
-      await refusal(authorize(asked, world.start(dyingAt(point, "authorize")).calls));
+      await refusal(authorize(asked, fixture.start(dyingAt(point, "authorize")).calls));
       expect(await statusOf(asked.orderId)).toBe("PENDING");
       expect((await authorize(asked)).payment?.status).toBe(Payment_Status.AUTHORIZED);
-      expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+      expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
     },
   );
 
@@ -294,13 +297,13 @@ describe("a process that dies in the middle", () => {
     async (point) => {
       const asked = authorization();
       await authorize(asked);
-      const dying = world.start(dyingAt(point, "capture"));
+      const dying = fixture.start(dyingAt(point, "capture"));
       await refusal(dying.calls.capturePayment({ orderId: asked.orderId }, fromOrder()));
       expect(await statusOf(asked.orderId)).toBe("AUTHORIZED");
-      await world.passTime(60_000);
-      await world.operations.sweep(new AbortController().signal);
+      await fixture.passTime(60_000);
+      await fixture.operations.finishStalled(new AbortController().signal);
       expect(await statusOf(asked.orderId)).toBe("CAPTURED");
-      expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500"]);
+      expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500"]);
     },
   );
 
@@ -309,22 +312,22 @@ describe("a process that dies in the middle", () => {
     async (point) => {
       const asked = authorization();
       await authorize(asked);
-      const { payment } = await world.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
+      const { payment } = await fixture.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
       const request = { id: payment?.id ?? "", amount: { currencyCode: "EUR", minorUnits: 70n } };
       const origin = admin();
       const key = { idempotencyKey: `refund-${point}` };
-      const dying = world.start(dyingAt(point, "refund"));
-      await refusal(dying.door.refundPayment(request, origin, key));
-      const answer = await world.door.refundPayment(request, origin, key);
+      const dying = fixture.start(dyingAt(point, "refund"));
+      await refusal(dying.gateway.refundPayment(request, origin, key));
+      const answer = await fixture.gateway.refundPayment(request, origin, key);
       expect(answer.payment?.refunded?.minorUnits).toBe(70n);
-      expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 70"]);
+      expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500", "REFUND 70"]);
     },
   );
 
   it("before it asked the card cannot charge it later, when the order was called off meanwhile", async () => {
     const asked = authorization();
     let wake = () => {};
-    const frozen = world.start((provider) => ({
+    const frozen = fixture.start((provider) => ({
       ...provider,
       async authorize(request) {
         await new Promise<void>((resolve) => {
@@ -335,10 +338,10 @@ describe("a process that dies in the middle", () => {
     }));
     const late = refusal(authorize(asked, frozen.calls));
     await expect.poll(() => statusOf(asked.orderId)).toBe("PENDING");
-    await world.calls.voidPayment({ orderId: asked.orderId }, fromOrder());
+    await fixture.calls.voidPayment({ orderId: asked.orderId }, fromOrder());
     wake();
     expect(await late).toBe("PAYMENT_VOIDED");
-    expect(await world.money(asked.orderId)).toEqual({ kept: 0n, held: false });
+    expect(await fixture.money(asked.orderId)).toEqual({ kept: 0n, held: false });
   });
 });
 
@@ -355,15 +358,15 @@ describe("the sweeper", () => {
       find: async (key, signal) =>
         unanswered.has(key) ? { kind: "UNKNOWN", cause: "a test" } : provider.find(key, signal),
     });
-    const stuck = world.start(dead);
+    const stuck = fixture.start(dead);
     // As many as the sweeper takes at a time, and some.
     for (let n = 0; n < 210; n++)
       expect(await refusal(authorize(authorization(), stuck.calls))).toBe("PROVIDER_UNAVAILABLE");
-    await refusal(authorize(behind, world.start(dyingAt("before", "authorize")).calls));
-    await world.passTime(60_000);
-    const sweeping = world.start((provider) => ({ ...dead(provider), authorize: provider.authorize }));
-    await sweeping.operations.sweep(new AbortController().signal);
-    await sweeping.operations.sweep(new AbortController().signal);
+    await refusal(authorize(behind, fixture.start(dyingAt("before", "authorize")).calls));
+    await fixture.passTime(60_000);
+    const sweeping = fixture.start((provider) => ({ ...dead(provider), authorize: provider.authorize }));
+    await sweeping.operations.finishStalled(new AbortController().signal);
+    await sweeping.operations.finishStalled(new AbortController().signal);
     expect(await statusOf(behind.orderId)).toBe("AUTHORIZED");
   });
 });

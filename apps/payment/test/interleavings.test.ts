@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { apply } from "../src/payment/log.ts";
-import { eventOf } from "../src/payment/row.ts";
-import type { Payment, PaymentEvent } from "../src/payment/state.ts";
-import { admin, authorization, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
+import { fold } from "../src/payment/events.ts";
+import { eventFromJson } from "../src/payment/json.ts";
+import type { Payment } from "../src/payment/state.ts";
+import { admin, authorization, type Fixture, fromOrder, openFixture, refusal } from "./payment-fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
 const runs = 40;
 
@@ -50,8 +50,8 @@ describe("any interleaving of authorize, capture, void and refund", () => {
         }
         // The unreachable card needs a few tries.
         for (let sweep = 0; sweep < 4; sweep++) {
-          await world.passTime(60_000);
-          await world.operations.sweep(new AbortController().signal);
+          await fixture.passTime(60_000);
+          await fixture.operations.finishStalled(new AbortController().signal);
         }
         await expectAgreement(asked.orderId);
       }),
@@ -64,37 +64,39 @@ async function run(one: Command, asked: ReturnType<typeof authorization>): Promi
   const { orderId } = asked;
   switch (one.kind) {
     case "authorize":
-      return world.calls.authorizePayment(asked, fromOrder());
+      return fixture.calls.authorizePayment(asked, fromOrder());
     case "capture":
-      return world.calls.capturePayment({ orderId }, fromOrder());
+      return fixture.calls.capturePayment({ orderId }, fromOrder());
     case "void":
-      return world.calls.voidPayment({ orderId }, fromOrder());
+      return fixture.calls.voidPayment({ orderId }, fromOrder());
     case "refund": {
-      const id = (await world.store.byOrder(orderId))?.id ?? uuidv7();
-      if (one.minorUnits === undefined) return world.door.refundPayment({ id }, admin());
+      const id = (await fixture.store.byOrder(orderId))?.id ?? uuidv7();
+      if (one.minorUnits === undefined) return fixture.gateway.refundPayment({ id }, admin());
       const amount = { currencyCode: "EUR", minorUnits: one.minorUnits };
-      return world.door.refundPayment({ id, amount }, admin(), { idempotencyKey: uuidv7() });
+      return fixture.gateway.refundPayment({ id, amount }, admin(), { idempotencyKey: uuidv7() });
     }
   }
 }
 
 async function expectAgreement(orderId: string): Promise<void> {
-  const payment = await world.store.byOrder(orderId);
-  const { kept, held } = await world.money(orderId);
+  const payment = await fixture.store.byOrder(orderId);
+  const { kept, held } = await fixture.money(orderId);
   expect(kept).toBe((payment?.captured ?? 0n) - (payment?.refunded ?? 0n));
   expect(payment?.operation).toBeUndefined();
   expect(held).toBe(payment?.status === "AUTHORIZED");
   if (payment !== undefined) expect(await folded(payment.id)).toEqual(payment);
 }
 
-/** The payment as its log tells it. */
+/** The payment, folded from its log. */
 async function folded(id: string): Promise<Payment | undefined> {
-  const rows = await world.database.sql<{ type: string; payload: never; time: Date }[]>`
-    select type, payload, time from payment_event where subject_id = ${id} order by version`;
-  let payment: Payment | undefined;
-  for (const { type, payload, time } of rows) {
-    const event: PaymentEvent = eventOf(type, payload);
-    payment = apply(payment, event, { id, time });
-  }
-  return payment;
+  const rows = await fixture.database.sql<{ version: number; type: string; payload: never; time: Date }[]>`
+    select version, type, payload, time from payment_event where subject_id = ${id} order by version`;
+  return fold(
+    rows.map(({ version, time, type, payload }) => ({
+      subjectId: id,
+      version,
+      time,
+      event: eventFromJson(type, payload),
+    })),
+  );
 }

@@ -3,17 +3,26 @@ import { nextPageToken } from "@rialto/rpc";
 import { repeatWhileInUse } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { admin, as, authorization, customerId, fromOrder, openWorld, refusal, type World } from "./payment-world.ts";
+import {
+  admin,
+  as,
+  authorization,
+  customerId,
+  type Fixture,
+  fromOrder,
+  openFixture,
+  refusal,
+} from "./payment-fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
-const authorize = (asked: ReturnType<typeof authorization>) => world.calls.authorizePayment(asked, fromOrder());
-const capture = (orderId: string, attempt = 1) => world.calls.capturePayment({ orderId, attempt }, fromOrder());
-const letGo = (orderId: string) => world.calls.voidPayment({ orderId }, fromOrder());
+const authorize = (asked: ReturnType<typeof authorization>) => fixture.calls.authorizePayment(asked, fromOrder());
+const capture = (orderId: string, attempt = 1) => fixture.calls.capturePayment({ orderId, attempt }, fromOrder());
+const letGo = (orderId: string) => fixture.calls.voidPayment({ orderId }, fromOrder());
 
 async function captured(o: Parameters<typeof authorization>[0] = {}) {
   const asked = authorization(o);
@@ -34,18 +43,18 @@ describe("AuthorizePayment", () => {
       amount: asked.amount,
     });
     expect(second).toEqual(first);
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
   });
 
   it("holds the amount once for many who ask at the same time, and answers all the same", async () => {
     const asked = authorization();
-    const other = world.start();
+    const other = fixture.start();
     const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? world : other).calls.authorizePayment(asked, fromOrder())),
+      Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? fixture : other).calls.authorizePayment(asked, fromOrder())),
     );
     expect(new Set(answers.map(({ payment }) => payment?.id)).size).toBe(1);
     expect(answers.every(({ payment }) => payment?.status === Payment_Status.AUTHORIZED)).toBe(true);
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500"]);
   });
 
   it.each([
@@ -56,7 +65,7 @@ describe("AuthorizePayment", () => {
     const { orderId } = authorization();
     await authorize(authorization({ orderId }));
     expect(await refusal(authorize(authorization({ orderId, ...change })))).toBe("PAYMENT_MISMATCH");
-    expect(await world.ledger(orderId)).toEqual(["AUTHORIZE 500"]);
+    expect(await fixture.ledger(orderId)).toEqual(["AUTHORIZE 500"]);
   });
 
   it("tells why a card was refused, also to who asks again", async () => {
@@ -68,8 +77,8 @@ describe("AuthorizePayment", () => {
         metadata: { decline_code: "insufficient_funds" },
       });
     }
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE DECLINED"]);
-    const { payments } = await world.door.listPayments({ orderId: asked.orderId }, admin());
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE DECLINED"]);
+    const { payments } = await fixture.gateway.listPayments({ orderId: asked.orderId }, admin());
     expect(payments[0]).toMatchObject({ status: Payment_Status.DECLINED, declineCode: "insufficient_funds" });
   });
 });
@@ -78,16 +87,16 @@ describe("CapturePayment", () => {
   it("takes the money once, however often and by how many it is asked for", async () => {
     const asked = authorization();
     await authorize(asked);
-    const other = world.start();
+    const other = fixture.start();
     const answers = await Promise.all(
       Array.from({ length: 12 }, (_, n) =>
-        (n % 2 === 0 ? world : other).calls.capturePayment({ orderId: asked.orderId }, fromOrder()),
+        (n % 2 === 0 ? fixture : other).calls.capturePayment({ orderId: asked.orderId }, fromOrder()),
       ),
     );
     answers.push(await capture(asked.orderId));
     expect(answers.every(({ payment }) => payment?.status === Payment_Status.CAPTURED)).toBe(true);
     expect(answers[0]?.payment?.captured?.minorUnits).toBe(500n);
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "CAPTURE 500"]);
   });
 
   it("is refused where nothing is held", async () => {
@@ -109,7 +118,7 @@ describe("CapturePayment", () => {
     await authorize(asked);
     for (const attempt of [1, 1, 2, 1]) expect(await refusal(capture(asked.orderId, attempt))).toBe(reason);
     await letGo(asked.orderId);
-    expect(await world.ledger(asked.orderId)).toEqual([
+    expect(await fixture.ledger(asked.orderId)).toEqual([
       "AUTHORIZE 500",
       "CAPTURE DECLINED",
       "CAPTURE DECLINED",
@@ -124,7 +133,7 @@ describe("VoidPayment", () => {
     await authorize(asked);
     await letGo(asked.orderId);
     await letGo(asked.orderId);
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "VOID 500"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE 500", "VOID 500"]);
   });
 
   it("that comes before its authorization refuses it", async () => {
@@ -132,20 +141,20 @@ describe("VoidPayment", () => {
     await letGo(asked.orderId);
     expect(await refusal(authorize(asked))).toBe("PAYMENT_VOIDED");
     await letGo(asked.orderId);
-    expect(await world.ledger(asked.orderId)).toEqual([]);
+    expect(await fixture.ledger(asked.orderId)).toEqual([]);
   });
 
   it("of a declined payment has nothing to do", async () => {
     const asked = authorization({ method: "pm_test_declined" });
     await refusal(authorize(asked));
     await letGo(asked.orderId);
-    expect(await world.ledger(asked.orderId)).toEqual(["AUTHORIZE DECLINED"]);
+    expect(await fixture.ledger(asked.orderId)).toEqual(["AUTHORIZE DECLINED"]);
   });
 
   it("of captured money is refused", async () => {
     const { orderId } = await captured();
     expect(await refusal(letGo(orderId))).toBe("PAYMENT_CAPTURED");
-    expect(await world.money(orderId)).toEqual({ kept: 500n, held: false });
+    expect(await fixture.money(orderId)).toEqual({ kept: 500n, held: false });
   });
 
   it("and a capture at the same moment never both happen", async () => {
@@ -156,7 +165,7 @@ describe("VoidPayment", () => {
       expect([`${taken} ${gone}`]).toContainEqual(
         expect.stringMatching(/^(none PAYMENT_CAPTURED|PAYMENT_VOIDED none)$/),
       );
-      expect(await world.money(asked.orderId)).toEqual({ kept: taken === "none" ? 500n : 0n, held: false });
+      expect(await fixture.money(asked.orderId)).toEqual({ kept: taken === "none" ? 500n : 0n, held: false });
     }
   });
 });
@@ -165,8 +174,10 @@ describe("RefundPayment", () => {
   /** Another refund each time: a part has a key of its own. */
   const refund = (id: string, minorUnits?: bigint, currencyCode = "EUR") =>
     minorUnits === undefined
-      ? world.door.refundPayment({ id }, admin())
-      : world.door.refundPayment({ id, amount: { currencyCode, minorUnits } }, admin(), { idempotencyKey: uuidv7() });
+      ? fixture.gateway.refundPayment({ id }, admin())
+      : fixture.gateway.refundPayment({ id, amount: { currencyCode, minorUnits } }, admin(), {
+          idempotencyKey: uuidv7(),
+        });
 
   it("gives back a part, then all that is left", async () => {
     const { id, orderId } = await captured();
@@ -175,7 +186,7 @@ describe("RefundPayment", () => {
     const rest = await refund(id);
     expect(rest.payment).toMatchObject({ status: Payment_Status.REFUNDED, refunded: { minorUnits: 500n } });
     expect(await refusal(refund(id))).toBe("REFUND_TOO_LARGE");
-    expect(await world.money(orderId)).toEqual({ kept: 0n, held: false });
+    expect(await fixture.money(orderId)).toEqual({ kept: 0n, held: false });
   });
 
   it("gives back once for one Idempotency-Key and answers the same, also when more was given back meanwhile", async () => {
@@ -184,34 +195,34 @@ describe("RefundPayment", () => {
     const key = { idempotencyKey: uuidv7() };
     const asked = { id, amount: { currencyCode: "EUR", minorUnits: 100n } };
     const answers = await Promise.all(
-      Array.from({ length: 8 }, () => repeatWhileInUse(() => world.door.refundPayment(asked, origin, key))),
+      Array.from({ length: 8 }, () => repeatWhileInUse(() => fixture.gateway.refundPayment(asked, origin, key))),
     );
     await refund(id, 50n);
-    answers.push(await world.door.refundPayment(asked, origin, key));
+    answers.push(await fixture.gateway.refundPayment(asked, origin, key));
     expect(new Set(answers.map(({ payment }) => payment?.refunded?.minorUnits))).toEqual(new Set([100n]));
-    expect(await world.money(orderId)).toEqual({ kept: 350n, held: false });
+    expect(await fixture.money(orderId)).toEqual({ kept: 350n, held: false });
   });
 
   it.each([70n, 500n])("of %s, an amount, is refused without an Idempotency-Key, and says so", async (minorUnits) => {
     const { id, orderId } = await captured();
     const request = { id, amount: { currencyCode: "EUR", minorUnits } };
-    await expect(world.door.refundPayment(request, admin())).rejects.toMatchObject({
+    await expect(fixture.gateway.refundPayment(request, admin())).rejects.toMatchObject({
       reason: "REFUND_KEY_REQUIRED",
       code: "invalid_argument",
       message: expect.stringContaining("Idempotency-Key"),
       fields: [{ field: "amount" }],
     });
-    expect(await world.money(orderId)).toEqual({ kept: 500n, held: false });
+    expect(await fixture.money(orderId)).toEqual({ kept: 500n, held: false });
   });
 
   it("refuses a key that was used with another refund", async () => {
     const { id, orderId } = await captured();
     const origin = admin();
     const key = { idempotencyKey: uuidv7() };
-    await world.door.refundPayment({ id, amount: { currencyCode: "EUR", minorUnits: 100n } }, origin, key);
-    const other = world.door.refundPayment({ id, amount: { currencyCode: "EUR", minorUnits: 101n } }, origin, key);
+    await fixture.gateway.refundPayment({ id, amount: { currencyCode: "EUR", minorUnits: 100n } }, origin, key);
+    const other = fixture.gateway.refundPayment({ id, amount: { currencyCode: "EUR", minorUnits: 101n } }, origin, key);
     expect(await refusal(other)).toBe("IDEMPOTENCY_KEY_REUSED");
-    expect(await world.money(orderId)).toEqual({ kept: 400n, held: false });
+    expect(await fixture.money(orderId)).toEqual({ kept: 400n, held: false });
   });
 
   it("never gives back more than was taken, by how many it is asked for", async () => {
@@ -219,7 +230,7 @@ describe("RefundPayment", () => {
     const outcomes = await Promise.all(Array.from({ length: 9 }, () => refusal(refund(id, 120n))));
     expect(outcomes.filter((outcome) => outcome === "none")).toHaveLength(4);
     expect(outcomes.filter((outcome) => outcome === "REFUND_TOO_LARGE")).toHaveLength(5);
-    expect(await world.money(orderId)).toEqual({ kept: 20n, held: false });
+    expect(await fixture.money(orderId)).toEqual({ kept: 20n, held: false });
   });
 
   it("is refused in another currency, beyond what is left, and where nothing was taken", async () => {
@@ -235,12 +246,12 @@ describe("RefundPayment", () => {
 describe("reading payments", () => {
   it("shows a customer their own and hides everybody else's", async () => {
     const { id, orderId } = await captured();
-    const mine = await world.door.getPayment({ id }, as("CUSTOMER", customerId));
+    const mine = await fixture.gateway.getPayment({ id }, as("CUSTOMER", customerId));
     expect(mine.payment?.orderId).toBe(orderId);
     const stranger = as("CUSTOMER", uuidv7());
-    expect(await refusal(world.door.getPayment({ id }, stranger))).toBe("PAYMENT_NOT_FOUND");
-    expect((await world.door.listPayments({ orderId }, stranger)).payments).toEqual([]);
-    expect((await world.calls.listPayments({ orderId }, fromOrder())).payments).toHaveLength(1);
+    expect(await refusal(fixture.gateway.getPayment({ id }, stranger))).toBe("PAYMENT_NOT_FOUND");
+    expect((await fixture.gateway.listPayments({ orderId }, stranger)).payments).toEqual([]);
+    expect((await fixture.calls.listPayments({ orderId }, fromOrder())).payments).toHaveLength(1);
   });
 
   it("pages newest first, without a repetition", async () => {
@@ -249,7 +260,7 @@ describe("reading payments", () => {
     const ids: string[] = [];
     let pageToken = "";
     do {
-      const page = await world.door.listPayments({ pageSize: 2, pageToken }, as("CUSTOMER", userId));
+      const page = await fixture.gateway.listPayments({ pageSize: 2, pageToken }, as("CUSTOMER", userId));
       ids.push(...page.payments.map(({ id }) => id));
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
@@ -259,7 +270,7 @@ describe("reading payments", () => {
 
   it("takes no page token that somebody else made", async () => {
     const pageToken = nextPageToken(["made up"], { orderId: undefined, userId: customerId });
-    const list = world.door.listPayments({ pageToken }, as("CUSTOMER", customerId));
+    const list = fixture.gateway.listPayments({ pageToken }, as("CUSTOMER", customerId));
     expect(await refusal(list)).toBe("PAGE_TOKEN_INVALID");
   });
 });

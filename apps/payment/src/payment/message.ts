@@ -1,4 +1,4 @@
-import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type Money,
@@ -10,10 +10,11 @@ import {
   type Payment as PaymentMessage,
   PaymentSchema,
 } from "@rialto/contracts";
-import type { Payment, PaymentEvent } from "./state.ts";
+import type { PaymentEvent } from "./events.ts";
+import type { Payment } from "./state.ts";
 
-/** The payment as callers see it. */
-export function messageOf(payment: Payment): PaymentMessage {
+/** The payment as the contract shows it. */
+export function paymentMessage(payment: Payment): PaymentMessage {
   return create(PaymentSchema, {
     id: payment.id,
     orderId: payment.orderId,
@@ -33,19 +34,21 @@ export function messageOf(payment: Payment): PaymentMessage {
   });
 }
 
-/** The event as subscribers see it: its topic, and its message in proto3 JSON. `payment` is the one after the event. */
-export function publishedOf(
-  payment: Payment,
-  event: PaymentEvent,
-): { readonly topic: string; readonly payload: JsonValue } {
+/** What is published of an event. `payment` is the payment after it. */
+export function paymentEventMessage(payment: Payment, { kind }: PaymentEvent) {
   const message = create(PaymentEventSchema, {
     paymentId: payment.id,
     orderId: payment.orderId,
     version: payment.version,
-    kind: PaymentEvent_Kind[event.type],
+    kind: PaymentEvent_Kind[kind],
     ...moneyOf(payment),
   });
-  return { topic: `payment.${event.type.toLowerCase()}`, payload: toJson(PaymentEventSchema, message) };
+  return { topic: topicOf(kind), payload: toJson(PaymentEventSchema, message) };
+}
+
+/** The topic of an event, as the contract names it: "payment.capture_started". */
+function topicOf(kind: PaymentEvent["kind"]): string {
+  return `payment.${kind.toLowerCase()}`;
 }
 
 /** The three amounts; none for a tombstone, which has no currency. */

@@ -1,7 +1,9 @@
 import type { JsonValue } from "@rialto/database";
-import type { AttentionReason, Operation, Payment, PaymentEvent, PaymentStatus } from "./state.ts";
+import type { payment } from "../schema.ts";
+import { operationFromJson, operationToJson } from "./json.ts";
+import type { Attention, Payment } from "./state.ts";
 
-/** The columns of `payment` beside id and version, and their types. */
+/** The columns that the event store writes, without id and version, with their Postgres types. */
 export const rowColumns = {
   order_id: "uuid",
   user_id: "uuid",
@@ -20,31 +22,7 @@ export const rowColumns = {
   update_time: "timestamptz",
 } as const;
 
-/** A row as the driver reads it. */
-export interface PaymentRow {
-  readonly id: string;
-  readonly version: number;
-  readonly order_id: string;
-  readonly user_id: string | null;
-  readonly status: PaymentStatus;
-  readonly amount: bigint;
-  readonly currency: string | null;
-  readonly captured: bigint;
-  readonly refunded: bigint;
-  readonly payment_method: string | null;
-  readonly decline_code: string | null;
-  readonly operation: OperationJson | null;
-  readonly attention_reason: AttentionReason | null;
-  readonly attention_detail: string | null;
-  readonly attention_since: Date | null;
-  readonly create_time: Date;
-  readonly update_time: Date;
-}
-
-/** An operation as JSON keeps it. */
-type OperationJson = Omit<Operation, "amount"> & { readonly amount: string };
-
-/** The payment's row, for the combined commit: int64 as text. */
+/** The payment as the row that the event store writes. */
 export function rowOf(payment: Payment): Record<keyof typeof rowColumns, JsonValue> {
   return {
     order_id: payment.orderId,
@@ -56,7 +34,7 @@ export function rowOf(payment: Payment): Record<keyof typeof rowColumns, JsonVal
     refunded: String(payment.refunded),
     payment_method: payment.paymentMethod ?? null,
     decline_code: payment.declineCode ?? null,
-    operation: payment.operation === undefined ? null : operationJson(payment.operation),
+    operation: payment.operation === undefined ? null : operationToJson(payment.operation),
     attention_reason: payment.attention?.reason ?? null,
     attention_detail: payment.attention?.detail ?? null,
     attention_since: payment.attention?.since.toISOString() ?? null,
@@ -65,54 +43,27 @@ export function rowOf(payment: Payment): Record<keyof typeof rowColumns, JsonVal
   };
 }
 
-export function paymentOf(row: PaymentRow): Payment {
+/** Reads a payment from its row. */
+export function paymentOf(row: typeof payment.$inferSelect): Payment {
+  const { operation, attentionReason, attentionDetail, attentionSince, ...others } = row;
+  // The attempts to finish its operation are not part of the payment.
+  const { attempts: _attempts, attemptVersion: _version, nextAttemptTime: _time, ...rest } = others;
   return {
-    id: row.id,
-    version: row.version,
-    orderId: row.order_id,
-    userId: row.user_id ?? undefined,
-    status: row.status,
-    amount: row.amount,
+    ...rest,
+    userId: row.userId ?? undefined,
     currency: row.currency ?? undefined,
-    captured: row.captured,
-    refunded: row.refunded,
-    paymentMethod: row.payment_method ?? undefined,
-    declineCode: row.decline_code ?? undefined,
-    operation: row.operation === null ? undefined : { ...row.operation, amount: BigInt(row.operation.amount) },
-    attention: attentionOf(row),
-    createTime: row.create_time,
-    updateTime: row.update_time,
+    paymentMethod: row.paymentMethod ?? undefined,
+    declineCode: row.declineCode ?? undefined,
+    operation: operation === null ? undefined : operationFromJson(operation),
+    attention: attentionOf(attentionReason, attentionDetail, attentionSince),
   };
 }
 
-function attentionOf({ attention_reason: reason, attention_detail: detail, attention_since: since }: PaymentRow) {
-  // The row's check sees to it that all three are there, or none.
+function attentionOf(
+  reason: Attention["reason"] | null,
+  detail: string | null,
+  since: Date | null,
+): Attention | undefined {
+  // The row's check ensures that all three are set, or none.
   return reason === null || detail === null || since === null ? undefined : { reason, detail, since };
-}
-
-/** What the log keeps of an event beside its type. */
-export function jsonOf(event: PaymentEvent): JsonValue {
-  const { type: _, ...rest } = event;
-  const json: Record<string, JsonValue> = {};
-  for (const [name, value] of Object.entries(rest)) {
-    if (typeof value === "bigint") json[name] = String(value);
-    else json[name] = typeof value === "object" ? operationJson(value) : value;
-  }
-  return json;
-}
-
-/** The event that `jsonOf` wrote. */
-export function eventOf(type: string, payload: JsonValue): PaymentEvent {
-  const { amount, operation, ...rest } = payload as { amount?: string; operation?: OperationJson };
-  // The log has only one writer, `jsonOf`, and what it writes has this shape.
-  return {
-    ...rest,
-    type,
-    ...(amount === undefined ? {} : { amount: BigInt(amount) }),
-    ...(operation === undefined ? {} : { operation: { ...operation, amount: BigInt(operation.amount) } }),
-  } as PaymentEvent;
-}
-
-function operationJson(operation: Operation): { [name: string]: JsonValue } {
-  return { ...operation, amount: String(operation.amount) };
 }

@@ -11,18 +11,18 @@ import type {
   ProviderOutcome,
 } from "./provider.ts";
 
-/** How many late results may wait to be told. Those beyond are found by their key when they are asked for. */
+/** Late results that may wait to be reported. Others are found by their key when they are looked up. */
 const lateResultsMax = 1_000;
 
 /**
- * The provider of development and tests: the simulated card network, seen through a line that can be slow or fail. What the cards
- * do is in `test-tokens.ts`.
+ * The provider for development and tests: the simulated card network, over a connection that can be slow or fail. `test-tokens.ts` says how each card
+ * behaves.
  */
 export function createSimulatedProvider(o: { readonly sql: Sql; readonly log: Logger }): PaymentProvider {
   const network = createCardNetwork(o.sql);
   const late = createLateResults(o.log);
 
-  /** Asks the network, and waits for its answer until the signal says that it took too long. */
+  /** Asks the network, and waits for its answer until the signal fires. */
   async function ask(request: NetworkRequest, signal: AbortSignal): Promise<ProviderOutcome> {
     const answer = await untilAborted(network.request(request), signal);
     if (answer === undefined) return unknown("the network did not answer in time");
@@ -36,7 +36,7 @@ export function createSimulatedProvider(o: { readonly sql: Sql; readonly log: Lo
     if (waitMs <= 0) return answerOf(entry);
     await sleep(waitMs, { signal, ref: false });
     if (!signal.aborted) return answerOf(entry);
-    late.tellAt(entry.answerTime, { key: entry.key, answer: answerOf(entry) });
+    late.reportAt(entry.answerTime, { key: entry.key, answer: answerOf(entry) });
     return unknown("the network is slow");
   }
 
@@ -76,7 +76,7 @@ async function find(network: CardNetwork, key: string, signal: AbortSignal): Pro
   return looked.entry.answerTime.getTime() > Date.now() ? unknown("the network is slow") : answerOf(looked.entry);
 }
 
-/** The network is a database here. Whatever breaks on the way to it is a line that went dead, as it would be with a real one. */
+/** The network is a database here. An error on the way to it has an unknown outcome, as a broken connection to a real one has. */
 async function orUnknown<T>(work: Promise<T>): Promise<T | ProviderOutcome> {
   try {
     return await work;
@@ -102,17 +102,17 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T
   });
 }
 
-/** Tells results at their time to whoever listens. What is not told because the process ended is found by its key. */
+/** Reports results at their time to the listener. A result that is not reported because the process ended is found by its key. */
 function createLateResults(log: Logger) {
   const waiting = new Set<NodeJS.Timeout>();
-  const telling = new Set<Promise<void>>();
+  const reporting = new Set<Promise<void>>();
   let handler: ((result: LateResult) => Promise<void>) | undefined;
 
-  async function tell(result: LateResult): Promise<void> {
+  async function report(result: LateResult): Promise<void> {
     try {
       await handler?.(result);
     } catch (error) {
-      log.warn({ err: error, key: result.key }, "a late result of the card network was not taken");
+      log.warn({ err: error, key: result.key }, "late provider result not recorded");
     }
   }
 
@@ -120,13 +120,13 @@ function createLateResults(log: Logger) {
     listen(listener: (result: LateResult) => Promise<void>) {
       handler = listener;
     },
-    tellAt(time: Date, result: LateResult) {
+    reportAt(time: Date, result: LateResult) {
       if (waiting.size >= lateResultsMax) return;
       const timer = setTimeout(
         () => {
           waiting.delete(timer);
-          const told = tell(result).finally(() => telling.delete(told));
-          telling.add(told);
+          const reported = report(result).finally(() => reporting.delete(reported));
+          reporting.add(reported);
         },
         Math.max(0, time.getTime() - Date.now()),
       );
@@ -135,7 +135,7 @@ function createLateResults(log: Logger) {
     async close() {
       for (const timer of waiting) clearTimeout(timer);
       waiting.clear();
-      await Promise.all(telling);
+      await Promise.all(reporting);
     },
   };
 }

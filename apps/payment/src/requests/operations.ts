@@ -1,35 +1,38 @@
-import { CallError } from "@rialto/rpc";
+import { type CallContext, CallError, callerName } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
+import { v7 as newId } from "uuid";
 import { errors } from "../errors.ts";
-import { authorizationKey, illegal, type Operation, type Payment, settle } from "../payment/state.ts";
+import { illegal } from "../payment/events.ts";
+import type { Operation, Payment } from "../payment/state.ts";
 import type { PaymentStore } from "../payment/store.ts";
+import { authorizationKey, type OperationContext, settle } from "../payment/transitions.ts";
 import type { LateResult, PaymentProvider, ProviderAnswer, ProviderOutcome } from "../provider/provider.ts";
 
-/** How long the provider is waited for. What it does later is found by its key, or told by `onResult`. */
+/** The wait for a provider's answer. A later result is found by its key, or reported by `onResult`. */
 const providerDeadlineMs = 2_000;
-/** An operation that is older than this was left by a process that died, or by a provider that did not answer. */
+/** An older operation was left by a process that died, or by a provider that did not answer. */
 const operationAgeMsMax = 5_000;
-const sweptRowsMax = 200;
-const sweptAtOnceMax = 8;
+const claimedRowsMax = 200;
+const concurrencyMax = 8;
 
 /**
- * What has an effect at the provider. The operation stands on the payment before the effect (STARTED) and is taken off with the
- * answer after it, so at each point where a process can die there is somebody who goes on:
+ * Runs a payment's operations at the provider. The operation is stored on the payment before its effect (STARTED) and removed with the answer, so that it
+ * is finished wherever a process dies:
  *
- * - before the effect, after it, or with its answer lost: the operation is still there. The next call for the payment, a late result,
- *   or the sweeper finishes it. It asks the provider by key what is known, and only then asks for the effect, under the same key.
- * - two at once: both may ask, the key makes one effect of it, and the payment's version lets one of them write the answer down.
+ * - Before the effect, after it, or when its answer is lost, the operation is still in flight. The next call for the payment, a late result or the
+ *   schedule finishes it: it looks the operation's key up at the provider, and only then asks for the effect, with the same key.
+ * - When two processes finish it at once, both may ask: the key makes it one effect, and the payment's version lets one of them commit the answer.
  */
 export interface Operations {
   /**
-   * Finishes the operation in flight. `fresh` says that nobody can have asked the provider yet, `isTold` that its own caller waits for it. Returns the provider's answer
-   * and the payment as it is now, whoever wrote it. Refuses with PROVIDER_UNAVAILABLE where the answer is not known.
+   * Finishes the operation in flight. `fresh`: the provider cannot have been asked yet. `callerWaits`: the operation's own caller gets the answer.
+   * Returns the provider's answer and the current payment. Refuses with PROVIDER_UNAVAILABLE where the answer is unknown.
    */
-  finish(payment: Payment, o: { readonly fresh: boolean; readonly isTold: boolean }): Promise<Finished>;
-  /** Takes a result that arrived late. */
-  take(result: LateResult): Promise<void>;
-  /** Finishes what was left in flight. */
-  sweep(signal: AbortSignal): Promise<void>;
+  finish(payment: Payment, o: { readonly fresh: boolean; readonly callerWaits: boolean }): Promise<Finished>;
+  /** Records a result that arrives after its request has timed out. */
+  recordLate(result: LateResult): Promise<void>;
+  /** The schedule "finish-payment-operations": finishes operations that were left in flight. */
+  finishStalled(signal: AbortSignal): Promise<void>;
 }
 
 interface Finished {
@@ -46,17 +49,18 @@ interface Parts {
 }
 
 export function createOperations({ store, provider, now, log }: Parts): Operations {
-  /** Writes the answer down. Where somebody else was first, theirs is the truth. */
+  /** Commits the answer. Where another process was faster, its commit holds. */
   async function record(
     payment: Payment,
     operation: Operation,
     answer: ProviderAnswer,
-    told: { readonly isTold: boolean },
+    caller: { readonly callerWaits: boolean },
   ): Promise<Payment> {
-    const event = settle(payment, operation, answer, told);
+    const event = settle(payment, operation, answer, caller);
     const { actor, reason, traceparent } = operation;
-    const committed = await store.commit({ before: payment, event, time: now(), actor, reason, traceparent });
-    if (committed.kind === "COMMITTED") return committed.payment;
+    const change = { id: payment.id, before: payment, event, time: now(), actor, reason, traceparent };
+    const committed = await store.commit(change);
+    if (committed.kind === "COMMITTED") return committed.after;
     const current = await store.byId(payment.id);
     if (current === undefined) throw illegal(payment, "being gone");
     return current;
@@ -64,46 +68,51 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
 
   async function finish(
     payment: Payment,
-    { fresh, isTold }: { readonly fresh: boolean; readonly isTold: boolean },
+    { fresh, callerWaits }: { readonly fresh: boolean; readonly callerWaits: boolean },
   ): Promise<Finished> {
     const { operation } = payment;
     if (operation === undefined) throw illegal(payment, "finishing nothing");
     const outcome = await outcomeOf(provider, payment, operation, fresh);
     if (outcome.kind === "UNKNOWN") {
-      log.warn(
-        { payment: payment.id, operation: operation.kind, cause: outcome.cause },
-        "the provider's answer is not known",
-      );
+      log.warn({ payment: payment.id, operation: operation.kind, cause: outcome.cause }, "provider answer unknown");
       throw new CallError(errors.PROVIDER_UNAVAILABLE);
     }
-    return { operation, answer: outcome, payment: await record(payment, operation, outcome, { isTold }) };
+    return { operation, answer: outcome, payment: await record(payment, operation, outcome, { callerWaits }) };
   }
 
-  async function sweepOne(payment: Payment): Promise<void> {
+  async function finishOne(payment: Payment): Promise<void> {
     try {
-      await finish(payment, { fresh: false, isTold: false });
+      await finish(payment, { fresh: false, callerWaits: false });
     } catch (error) {
-      log.warn({ err: error, payment: payment.id }, "an operation could not be finished yet");
+      log.warn({ err: error, payment: payment.id }, "payment operation not finished yet");
     }
   }
 
   return {
     finish,
-    async take({ key, answer }) {
+    async recordLate({ key, answer }) {
       const payment = await store.byOperation(key);
-      // None: a retry has found it, or a void took its place.
-      if (payment?.operation !== undefined) await record(payment, payment.operation, answer, { isTold: false });
+      // None: a retry has found it, or a void has replaced it.
+      if (payment?.operation !== undefined) await record(payment, payment.operation, answer, { callerWaits: false });
     },
-    async sweep(signal) {
+    async finishStalled(signal) {
       const untouchedSince = new Date(now().getTime() - operationAgeMsMax);
-      const waiting = [...(await store.claimUnfinished({ untouchedSince, limit: sweptRowsMax }))];
-      const work = async () => {
+      const waiting = [...(await store.claimUnfinished({ untouchedSince, limit: claimedRowsMax }))];
+      const worker = async () => {
         for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift())
-          await sweepOne(next);
+          await finishOne(next);
       };
-      await Promise.all(Array.from({ length: sweptAtOnceMax }, work));
+      await Promise.all(Array.from({ length: concurrencyMax }, worker));
     },
   };
+}
+
+/** Attempts of a call that may lose to other writers of the same payment before it fails. */
+export const attemptsMax = 20;
+
+/** Who asks for an operation and why, with a new id for it. */
+export function operationContext(ctx: CallContext, reason: string): OperationContext {
+  return { actor: callerName(ctx.caller), reason, traceparent: ctx.traceparent, operationId: newId() };
 }
 
 async function outcomeOf(
@@ -116,7 +125,7 @@ async function outcomeOf(
     const known = await provider.find(operation.key, AbortSignal.timeout(providerDeadlineMs));
     if (known !== undefined) return known;
   }
-  // Not the caller's signal: a caller who leaves must not leave a card in doubt.
+  // Not the caller's signal: a caller who leaves must not leave the outcome unknown.
   return ask(provider, payment, operation, AbortSignal.timeout(providerDeadlineMs));
 }
 

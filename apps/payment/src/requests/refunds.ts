@@ -1,10 +1,10 @@
-import { type AuditChange, type Database, type JsonValue, KeyReused, replay } from "@rialto/database";
+import { type AuditChange, type Database, type JsonValue, replay } from "@rialto/database";
 import { auditOf, type CallContext, CallError, callErrors } from "@rialto/rpc";
 import { errors } from "../errors.ts";
-import { type Operation, type Payment, refund, refusalOf } from "../payment/state.ts";
+import type { Operation, Payment } from "../payment/state.ts";
 import type { PaymentStore } from "../payment/store.ts";
-import type { Operations } from "./operations.ts";
-import { decisionsMax, originOf } from "./origin.ts";
+import { refund, refusalOf } from "../payment/transitions.ts";
+import { attemptsMax, type Operations, operationContext } from "./operations.ts";
 
 export interface RefundCommand {
   readonly id: string;
@@ -13,13 +13,13 @@ export interface RefundCommand {
 }
 
 /**
- * Refunds can be many for one payment, so a key of the caller's tells a repetition from another refund: one that names an amount must have
- * one. All that is left can be given back only once, with a key or without.
+ * A payment can have many refunds, so the caller's key distinguishes a repetition from another refund: a refund of an amount needs one. All that is left
+ * can be refunded only once, with a key or without.
  */
 export interface Refunds {
   /**
-   * Gives money back and returns the payment after it. With the same Idempotency-Key it returns the same payment again. Refuses with
-   * REFUND_KEY_REQUIRED what could not be told from its repetition.
+   * Refunds and returns the payment after it. The same Idempotency-Key returns the same payment again. Refuses an amount without a key with
+   * REFUND_KEY_REQUIRED.
    */
   refund(command: RefundCommand, ctx: CallContext): Promise<Payment>;
 }
@@ -31,7 +31,7 @@ interface Parts {
   readonly now: () => Date;
 }
 
-/** What is stored with the caller's key in the commit that starts the refund. The log has what became of it. */
+/** The response that is stored with the caller's key in the commit that starts the refund. The log has the refund's outcome. */
 type Started = { readonly operation: string };
 
 export function createRefunds({ database, store, operations, now }: Parts): Refunds {
@@ -41,15 +41,15 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
     return payment;
   }
 
-  /** Answers for a refund that was started before, finishing it where it is still in flight. */
+  /** Answers a repetition of a refund that was started before, and finishes it where it is still in flight. */
   async function resume(id: string, stored: JsonValue): Promise<Payment> {
-    // Only the commit below writes under this method's keys.
+    // Only the commit below stores responses of this method.
     const key = (stored as Started).operation;
     const payment = await load(id);
-    if (payment.operation?.key === key) await operations.finish(payment, { fresh: false, isTold: true });
+    if (payment.operation?.key === key) await operations.finish(payment, { fresh: false, callerWaits: true });
     const settled = await store.settledBy(id, key);
     if (settled === undefined) throw new CallError(errors.PROVIDER_UNAVAILABLE);
-    if (settled.event.type === "REFUND_REFUSED") throw refusalOf("REFUND", settled.event.code);
+    if (settled.event.kind === "REFUND_REFUSED") throw refusalOf("REFUND", settled.event.code);
     return settled.payment;
   }
 
@@ -59,35 +59,35 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
         const fields = [{ field: "amount", description: "needs the header Idempotency-Key" }];
         throw new CallError(errors.REFUND_KEY_REQUIRED, { fields });
       }
-      const origin = originOf(ctx, reason);
-      for (let decisions = 0; decisions < decisionsMax; decisions++) {
+      const context = operationContext(ctx, reason);
+      for (let attempt = 0; attempt < attemptsMax; attempt++) {
         const payment = await load(id);
-        // After the payment was read: a refund with this key that is committed from here on moves the version, and this one conflicts.
+        // After the payment was read: a refund with this key that is committed later changes the version, and this commit conflicts.
         const stored = await replay(database.sql, ctx.idempotencyKey);
         if (stored !== undefined) return resume(id, stored);
-        const step = refund(payment, amount, origin);
-        if (step.kind !== "START" || step.event.type !== "REFUND_STARTED") {
-          await operations.finish(payment, { fresh: false, isTold: false });
+        const decision = refund(payment, amount, context);
+        if (decision.kind !== "EVENT" || decision.event.kind !== "REFUND_STARTED") {
+          await operations.finish(payment, { fresh: false, callerWaits: false });
           continue;
         }
-        const { event } = step;
+        const { event } = decision;
         const response: Started = { operation: event.operation.key };
         const committed = await store.commit({
-          ...origin,
+          ...context,
+          id,
           before: payment,
           event,
           time: now(),
           key: ctx.idempotencyKey,
-          response,
-          audit: auditOf(ctx, { subject: `payment:${id}`, changes: refundChanges(payment, event.operation) }),
+          response: () => response,
+          audit: () => auditOf(ctx, { subject: `payment:${id}`, changes: refundChanges(payment, event.operation) }),
         });
         if (committed.kind === "CONFLICT") continue;
         if (committed.kind === "REPLAY") return resume(id, committed.response);
-        if (committed.kind === "KEY_REUSED") throw new KeyReused();
-        const finished = await operations.finish(committed.payment, { fresh: true, isTold: true });
+        const finished = await operations.finish(committed.after, { fresh: true, callerWaits: true });
         if (finished.answer.kind === "DECLINED") throw refusalOf("REFUND", finished.answer.code);
-        // Where somebody else wrote the answer down, the payment may have moved on since.
-        if (finished.payment.version === committed.payment.version + 1) return finished.payment;
+        // Where another process committed the answer, the payment may have changed since.
+        if (finished.payment.version === committed.after.version + 1) return finished.payment;
         return (await store.settledBy(id, event.operation.key))?.payment ?? finished.payment;
       }
       throw new CallError(callErrors.CHANGED_MEANWHILE);
@@ -95,8 +95,8 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
   };
 }
 
-/** The refund as it is begun; what the provider makes of it stands in the payment's own log. */
+/** The refund as it is started. Its outcome is in the payment's own log. */
 function refundChanges({ attention, currency }: Payment, { amount }: Operation): readonly AuditChange[] {
-  const begun = { field: "refund", after: `${amount} ${currency ?? ""}` };
-  return attention === undefined ? [begun] : [begun, { field: "attention", before: attention.reason }];
+  const started = { field: "refund", after: `${amount} ${currency ?? ""}` };
+  return attention === undefined ? [started] : [started, { field: "attention", before: attention.reason }];
 }

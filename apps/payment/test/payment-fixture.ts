@@ -23,7 +23,7 @@ import { createRefunds } from "../src/requests/refunds.ts";
 import { payment as service } from "../src/service.ts";
 
 /** The payment service on a database of its own, called through its endpoint, beside the card network whose ledger is compared with it. */
-export type World = Awaited<ReturnType<typeof openWorld>>;
+export type Fixture = Awaited<ReturnType<typeof openFixture>>;
 
 type Calls = Client<typeof PaymentService>;
 
@@ -34,12 +34,12 @@ export interface Process {
   /** As the order service, which asks for payments. */
   readonly calls: Calls;
   /** As people, through the gateway. */
-  readonly door: Calls;
+  readonly gateway: Calls;
   readonly operations: Operations;
   readonly store: PaymentStore;
 }
 
-export async function openWorld() {
+export async function openFixture() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("payment");
   const network = db.database("card_network").sql;
@@ -51,9 +51,9 @@ export async function openWorld() {
   function start(between: (provider: PaymentProvider) => PaymentProvider = (provider) => provider): Process {
     const simulated = createSimulatedProvider({ sql: network, log: quietLogger });
     const provider = between(simulated);
-    const store = createPaymentStore({ database, wakeRelay: () => undefined });
+    const store = createPaymentStore({ database, onCommitted: () => undefined });
     const operations = createOperations({ store, provider, now, log: quietLogger });
-    simulated.onResult(operations.take);
+    simulated.onResult(operations.recordLate);
     const refunds = createRefunds({ database, store, operations, now });
     const endpoint = createEndpoint({
       service: "payment",
@@ -68,7 +68,7 @@ export async function openWorld() {
     });
     return {
       calls: clientOf(() => endpoint, "order"),
-      door: clientOf(() => endpoint, "gateway"),
+      gateway: clientOf(() => endpoint, "gateway"),
       operations,
       store,
     };
