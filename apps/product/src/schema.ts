@@ -6,7 +6,7 @@ import type { Item } from "./stock/state.ts";
 
 const schema = pgSchema("product");
 
-/** What can be bought. Prices are minor units of `currency`. */
+/** Products. Prices are in minor units of `currency`. */
 export const product = schema.table(
   "product",
   {
@@ -17,13 +17,13 @@ export const product = schema.table(
     price: bigint("price", { mode: "bigint" }).notNull(),
     currency: text("currency").notNull(),
     active: boolean("active").notNull(),
-    /** Name and description as `searchTextOf` writes them, for queries to look in. */
+    /** The name and description as written by `searchTextOf`, for queries. */
     searchText: text("search_text").notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
   },
   (table) => [
-    // The public list and the public category, newest first: the ids are UUIDv7, so they are in the order of the times.
+    // The public lists, of all products and by category, newest first: ids are UUIDv7, so they sort by time.
     index("product_active").on(table.id).where(sql`active`),
     index("product_category").on(table.category, table.id),
     check("product_price", sql`price > 0`),
@@ -32,7 +32,7 @@ export const product = schema.table(
 );
 
 /**
- * How many there are of each product. The checks say what must hold at any time: nothing is promised that is not there, and what came in is here
+ * The stock of each product. The checks state the invariants: reserved stock exists, and everything received is on hand
  * or was shipped.
  */
 export const stock = schema.table(
@@ -43,9 +43,9 @@ export const stock = schema.table(
       .references(() => product.id),
     onHand: integer("on_hand").notNull(),
     reserved: integer("reserved").notNull(),
-    /** All that was ever adjusted, in and out. */
+    /** The sum of all adjustments. */
     received: bigint("received", { mode: "bigint" }).notNull(),
-    /** All that was ever committed to orders. */
+    /** The sum of all committed reservations. */
     shipped: bigint("shipped", { mode: "bigint" }).notNull(),
   },
   () => [
@@ -54,28 +54,28 @@ export const stock = schema.table(
   ],
 );
 
-/** What each order has of the stock. A row is never removed: a released one refuses a reservation that comes late. */
+/** The reservation of each order. Rows are never deleted: a released one refuses a reservation that comes late. */
 export const reservation = schema.table(
   "reservation",
   {
     orderId: uuid("order_id").primaryKey(),
     state: text("state").notNull(),
     items: jsonb("items").$type<readonly Item[]>().notNull(),
-    /** Whose order it is; null for what version 0.1 reserved. */
+    /** The user of the order; null for reservations of version 0.1. */
     userId: uuid("user_id"),
-    /** Why it was refused, and for which product. */
+    /** The reason of the refusal, and the product. */
     refusal: jsonb("refusal").$type<{ readonly reason: string; readonly productId: string }>(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull().defaultNow(),
   },
   (table) => [
-    // What an account has of the stock without having it: its quantity has a bound.
+    // For the limit on what an account can have reserved.
     index("reservation_held").on(table.userId).where(sql`state = 'RESERVED'`),
     check("reservation_state", sql`state in ('RESERVED', 'RELEASED', 'COMMITTED', 'REFUSED')`),
     check("reservation_refusal", sql`(state = 'REFUSED') = (refusal is not null)`),
   ],
 );
 
-/** Who changed what is on hand, by how much, and why. Rows are only ever added. */
+/** The adjustments of the stock: who, by how much, and why. Append-only. */
 export const adjustment = schema.table(
   "adjustment",
   {

@@ -10,7 +10,7 @@ import { createStockStore } from "./stock/store.ts";
 
 export { errors } from "./errors.ts";
 
-/** Everything that the product service is. */
+/** The product service: the catalog and its stock. */
 export const product = defineService({
   name: "product",
   migrations: new URL("../migrations", import.meta.url),
@@ -19,7 +19,7 @@ export const product = defineService({
     {
       extension: "pg_trgm",
       name: "product_search",
-      // The limit in kB: what was written since the last vacuum is read one by one by each search, and by default that may be 4 MB.
+      // The limit in kB. Each search scans the pending list one by one, which by default may grow to 4 MB.
       on: "product using gin (search_text gin_trgm_ops) with (gin_pending_list_limit = 256)",
     },
   ],

@@ -1,17 +1,17 @@
 import type { ListProductsResponse } from "@rialto/contracts";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { admin, as, nobody, openWorld, refusal, type World } from "./product-world.ts";
+import { admin, anonymous, as, type Fixture, openFixture, refusal } from "./fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
-const catalog = () => world.door.products;
+const catalog = () => fixture.gateway.products;
 
-/** A category of a test's own, so that its lists hold its products only. */
+/** A category for one test, so that its lists contain only its products. */
 const ownCategory = () => `category ${uuidv7()}`;
 
 async function namesOf(page: Promise<ListProductsResponse>): Promise<string[]> {
@@ -29,9 +29,9 @@ describe("CreateProduct", () => {
     };
     const { product } = await catalog().createProduct({ product: given }, admin());
     expect(product).toMatchObject({ ...given, price: { minorUnits: 999_999_999n, currencyCode: "EUR" } });
-    const { product: read } = await catalog().getProduct({ id: product?.id ?? "" }, nobody());
+    const { product: read } = await catalog().getProduct({ id: product?.id ?? "" }, anonymous());
     expect(read).toEqual(product);
-    expect(await world.stockOf(product?.id ?? "")).toBe("0 / 0 / 0");
+    expect(await fixture.stockOf(product?.id ?? "")).toBe("0 / 0 / 0");
   });
 
   it("is done once for one idempotency key", async () => {
@@ -41,7 +41,7 @@ describe("CreateProduct", () => {
     const add = () => catalog().createProduct({ product }, origin, { idempotencyKey: category.replace(" ", "-") });
     const [first, second] = await Promise.all([add(), add()]);
     expect(second).toEqual(first);
-    expect(await namesOf(catalog().listProducts({ category }, nobody()))).toEqual(["Mug"]);
+    expect(await namesOf(catalog().listProducts({ category }, anonymous()))).toEqual(["Mug"]);
   });
 
   it("takes no price of nothing", async () => {
@@ -59,25 +59,25 @@ describe("CreateProduct", () => {
 });
 
 describe("a product that is not on sale", () => {
-  it("is there for admins and services, and for nobody else", async () => {
+  it("is visible to admins and services only", async () => {
     const category = ownCategory();
-    const id = await world.product({ active: false, category });
-    for (const origin of [nobody(), as("CUSTOMER")]) {
+    const id = await fixture.product({ active: false, category });
+    for (const origin of [anonymous(), as("CUSTOMER")]) {
       expect(await refusal(catalog().getProduct({ id }, origin))).toBe("PRODUCT_NOT_FOUND");
       expect((await catalog().batchGetProducts({ ids: [id] }, origin)).products).toEqual([]);
       expect((await catalog().listProducts({ category }, origin)).products).toEqual([]);
     }
     expect((await catalog().getProduct({ id }, admin())).product?.active).toBe(false);
     expect(await namesOf(catalog().listProducts({ category }, admin()))).toEqual(["Teapot"]);
-    const seen = await world.order.products.batchGetProducts({ ids: [id] }, nobody());
+    const seen = await fixture.order.products.batchGetProducts({ ids: [id] }, anonymous());
     expect(seen.products.map((product) => product.id)).toEqual([id]);
   });
 });
 
 describe("BatchGetProducts", () => {
   it("answers in the order of the ids, without those that are not there", async () => {
-    const [a, b] = await Promise.all([world.product(), world.product()]);
-    const { products } = await catalog().batchGetProducts({ ids: [b, uuidv7(), a.toUpperCase()] }, nobody());
+    const [a, b] = await Promise.all([fixture.product(), fixture.product()]);
+    const { products } = await catalog().batchGetProducts({ ids: [b, uuidv7(), a.toUpperCase()] }, anonymous());
     expect(products.map((product) => product.id)).toEqual([b, a]);
   });
 });
@@ -85,9 +85,9 @@ describe("BatchGetProducts", () => {
 describe("ListProducts", () => {
   it("finds every word in name or description, without regard to case", async () => {
     const category = ownCategory();
-    await world.product({ category, name: "Green Mug", description: "Holds TEA." });
-    await world.product({ category, name: "Red mug", description: "Holds coffee." });
-    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, nobody()));
+    await fixture.product({ category, name: "Green Mug", description: "Holds TEA." });
+    await fixture.product({ category, name: "Red mug", description: "Holds coffee." });
+    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, anonymous()));
     expect(await find("mug")).toEqual(["Red mug", "Green Mug"]);
     expect(await find("  tea   GREEN ")).toEqual(["Green Mug"]);
     expect(await find("tea red")).toEqual([]);
@@ -96,16 +96,16 @@ describe("ListProducts", () => {
 
   it("finds words of every language without regard to case", async () => {
     const category = ownCategory();
-    await world.product({ category, name: "ÜBERTOPF", description: "Керамика" });
+    await fixture.product({ category, name: "ÜBERTOPF", description: "Керамика" });
     for (const query of ["übertopf", "Übertopf", "КЕРАМИКА", "u\u0308bertopf"])
-      expect(await namesOf(catalog().listProducts({ query, category }, nobody()))).toEqual(["ÜBERTOPF"]);
+      expect(await namesOf(catalog().listProducts({ query, category }, anonymous()))).toEqual(["ÜBERTOPF"]);
   });
 
   it("takes the signs of patterns for what they are", async () => {
     const category = ownCategory();
-    await world.product({ category, name: "100% wool" });
-    await world.product({ category, name: "100 wool_len C:\\temp" });
-    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, nobody()));
+    await fixture.product({ category, name: "100% wool" });
+    await fixture.product({ category, name: "100 wool_len C:\\temp" });
+    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, anonymous()));
     expect(await find("100%")).toEqual(["100% wool"]);
     expect(await find("%")).toEqual(["100% wool"]);
     expect(await find("l_l")).toEqual(["100 wool_len C:\\temp"]);
@@ -116,8 +116,8 @@ describe("ListProducts", () => {
 
   it("finds a word of fewer than three letters where a word begins with it", async () => {
     const category = ownCategory();
-    await world.product({ category, name: "Tea pot", description: "(xl) Größe, 茶" });
-    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, nobody()));
+    await fixture.product({ category, name: "Tea pot", description: "(xl) Größe, 茶" });
+    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, anonymous()));
     for (const query of ["t", "te", "po", "p tea", "xl", "gr", "茶"])
       expect(await find(query), query).toEqual(["Tea pot"]);
     for (const query of ["ea", "ot", "l", "x y"]) expect(await find(query), query).toEqual([]);
@@ -125,11 +125,11 @@ describe("ListProducts", () => {
 
   it("takes eight words, and says that nine are too many", async () => {
     const category = ownCategory();
-    await world.product({ category, name: "one two three four five six seven eight" });
+    await fixture.product({ category, name: "one two three four five six seven eight" });
     const query = "one two three four five six seven eight";
-    expect(await namesOf(catalog().listProducts({ query, category }, nobody()))).toHaveLength(1);
+    expect(await namesOf(catalog().listProducts({ query, category }, anonymous()))).toHaveLength(1);
     const error = await catalog()
-      .listProducts({ query: `${query} one`, category }, nobody())
+      .listProducts({ query: `${query} one`, category }, anonymous())
       .catch((cause) => cause);
     expect(error).toMatchObject({
       reason: "INVALID_REQUEST",
@@ -139,24 +139,24 @@ describe("ListProducts", () => {
 
   it("takes a category exactly", async () => {
     const category = ownCategory();
-    await world.product({ category });
-    expect((await catalog().listProducts({ category: category.toUpperCase() }, nobody())).products).toEqual([]);
-    expect((await catalog().listProducts({ category: category.slice(0, -1) }, nobody())).products).toEqual([]);
-    expect((await catalog().listProducts({ category }, nobody())).products.length).toBe(1);
+    await fixture.product({ category });
+    expect((await catalog().listProducts({ category: category.toUpperCase() }, anonymous())).products).toEqual([]);
+    expect((await catalog().listProducts({ category: category.slice(0, -1) }, anonymous())).products).toEqual([]);
+    expect((await catalog().listProducts({ category }, anonymous())).products.length).toBe(1);
   });
 
-  it("neither skips nor repeats a product that stood still while others came, changed and were hidden", async () => {
+  it("neither skips nor repeats an unchanged product while others are added, changed and hidden", async () => {
     const category = ownCategory();
     const ids: string[] = [];
-    for (let n = 0; n < 25; n += 1) ids.push(await world.product({ category, name: `Still ${n}` }));
+    for (let n = 0; n < 25; n += 1) ids.push(await fixture.product({ category, name: `Still ${n}` }));
     const moving = ids.filter((_, n) => n % 5 === 4);
     const seen: string[] = [];
     let pageToken = "";
     do {
-      const page = await catalog().listProducts({ category, pageSize: 4, pageToken }, nobody());
+      const page = await catalog().listProducts({ category, pageSize: 4, pageToken }, anonymous());
       seen.push(...page.products.map((product) => product.id));
       pageToken = page.nextPageToken;
-      await world.product({ category, name: "New" });
+      await fixture.product({ category, name: "New" });
       const hidden = moving.pop();
       if (hidden !== undefined) await catalog().updateProduct({ id: hidden, product: { active: false } }, admin());
     } while (pageToken !== "");
@@ -167,28 +167,28 @@ describe("ListProducts", () => {
 
   it("ends with the last product, also where it fills its page", async () => {
     const category = ownCategory();
-    for (let n = 0; n < 4; n += 1) await world.product({ category });
-    const first = await catalog().listProducts({ category, pageSize: 2 }, nobody());
-    const second = await catalog().listProducts({ category, pageSize: 2, pageToken: first.nextPageToken }, nobody());
+    for (let n = 0; n < 4; n += 1) await fixture.product({ category });
+    const first = await catalog().listProducts({ category, pageSize: 2 }, anonymous());
+    const second = await catalog().listProducts({ category, pageSize: 2, pageToken: first.nextPageToken }, anonymous());
     expect(second.products.length).toBe(2);
     expect(second.nextPageToken).toBe("");
   });
 
-  it("refuses a page token that was made for another list, or by somebody else", async () => {
+  it("refuses a page token of another list, and a forged one", async () => {
     const category = ownCategory();
-    for (let n = 0; n < 2; n += 1) await world.product({ category });
-    const { nextPageToken: pageToken } = await catalog().listProducts({ category, pageSize: 1 }, nobody());
+    for (let n = 0; n < 2; n += 1) await fixture.product({ category });
+    const { nextPageToken: pageToken } = await catalog().listProducts({ category, pageSize: 1 }, anonymous());
     const others = [{ category: "" }, { category, query: "teapot" }];
     for (const other of others)
-      expect(await refusal(catalog().listProducts({ ...other, pageToken }, nobody()))).toBe("PAGE_TOKEN_INVALID");
+      expect(await refusal(catalog().listProducts({ ...other, pageToken }, anonymous()))).toBe("PAGE_TOKEN_INVALID");
     expect(await refusal(catalog().listProducts({ category, pageToken }, admin()))).toBe("PAGE_TOKEN_INVALID");
-    expect(await refusal(catalog().listProducts({ pageToken: "made-up" }, nobody()))).toBe("PAGE_TOKEN_INVALID");
+    expect(await refusal(catalog().listProducts({ pageToken: "made-up" }, anonymous()))).toBe("PAGE_TOKEN_INVALID");
   });
 });
 
 describe("UpdateProduct", () => {
   it("changes what the mask names, and without a mask what is set", async () => {
-    const id = await world.product({ name: "Mug", description: "Holds tea.", category: "Kitchen" });
+    const id = await fixture.product({ name: "Mug", description: "Holds tea.", category: "Kitchen" });
     const { product: masked } = await catalog().updateProduct(
       { id, product: { name: "Cup", description: "Ignored." }, updateMask: { paths: ["name"] } },
       admin(),
@@ -206,15 +206,15 @@ describe("UpdateProduct", () => {
 
   it("is found by its new words", async () => {
     const category = ownCategory();
-    const id = await world.product({ category, name: "Mug" });
+    const id = await fixture.product({ category, name: "Mug" });
     await catalog().updateProduct({ id, product: { name: "Cup" } }, admin());
-    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, nobody()));
+    const find = (query: string) => namesOf(catalog().listProducts({ query, category }, anonymous()));
     expect(await find("cup")).toEqual(["Cup"]);
     expect(await find("mug")).toEqual([]);
   });
 
   it("refuses a mask that names what has no value, and fields that there are not", async () => {
-    const id = await world.product();
+    const id = await fixture.product();
     const error = await catalog()
       .updateProduct({ id, product: {}, updateMask: { paths: ["name", "price"] } }, admin())
       .catch((cause) => cause);

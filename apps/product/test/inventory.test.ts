@@ -2,94 +2,96 @@ import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { StockDecision } from "../src/stock/state.ts";
 import { applyDecisions } from "../src/stock/store.ts";
-import { admin, as, nobody, openWorld, refusal, type World } from "./product-world.ts";
+import { admin, anonymous, as, type Fixture, openFixture, refusal } from "./fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterEach(async () => expect(await world.discrepancies()).toEqual([]));
-afterAll(() => world.close());
+afterEach(async () => expect(await fixture.discrepancies()).toEqual([]));
+afterAll(() => fixture.close());
 
-const reserve = (orderId: string, productId: string, quantity = 1, process: Pick<World, "order"> = world) =>
-  process.order.stock.reserveStock({ orderId, items: [{ productId, quantity }] }, nobody());
-const release = (orderId: string) => world.order.stock.releaseStock({ orderId }, nobody());
-const commit = (orderId: string) => world.order.stock.commitStock({ orderId }, nobody());
+const reserve = (orderId: string, productId: string, quantity = 1, process: Pick<Fixture, "order"> = fixture) =>
+  process.order.stock.reserveStock({ orderId, items: [{ productId, quantity }] }, anonymous());
+const release = (orderId: string) => fixture.order.stock.releaseStock({ orderId }, anonymous());
+const commit = (orderId: string) => fixture.order.stock.commitStock({ orderId }, anonymous());
 
 describe("ReserveStock", () => {
   it("reserves, and once more changes nothing", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const order = uuidv7();
     await reserve(order, product, 2);
     await reserve(order, product, 2);
-    expect(await world.stockOf(product)).toBe("5 / 2 / 3");
+    expect(await fixture.stockOf(product)).toBe("5 / 2 / 3");
   });
 
   it("reserves all items of an order or none, and names the one that is short", async () => {
-    const [plenty, short] = await Promise.all([world.product({ stock: 5 }), world.product({ stock: 1 })]);
+    const [plenty, short] = await Promise.all([fixture.product({ stock: 5 }), fixture.product({ stock: 1 })]);
     const items = [
       { productId: plenty, quantity: 2 },
       { productId: short, quantity: 2 },
     ];
-    const error = await world.order.stock.reserveStock({ orderId: uuidv7(), items }, nobody()).catch((cause) => cause);
+    const error = await fixture.order.stock
+      .reserveStock({ orderId: uuidv7(), items }, anonymous())
+      .catch((cause) => cause);
     expect(error).toMatchObject({
       reason: "OUT_OF_STOCK",
       code: "failed_precondition",
       metadata: { product_id: short },
     });
-    expect(await world.stockOf(plenty)).toBe("5 / 0 / 5");
+    expect(await fixture.stockOf(plenty)).toBe("5 / 0 / 5");
   });
 
   it("gives 50 to 200 that come at once, to each its own answer", async () => {
-    const product = await world.product({ stock: 50 });
-    const other = await world.start();
+    const product = await fixture.product({ stock: 50 });
+    const other = await fixture.start();
     const outcomes = await Promise.all(
-      Array.from({ length: 200 }, (_, n) => refusal(reserve(uuidv7(), product, 1, n % 2 === 0 ? world : other))),
+      Array.from({ length: 200 }, (_, n) => refusal(reserve(uuidv7(), product, 1, n % 2 === 0 ? fixture : other))),
     );
     expect(outcomes.filter((outcome) => outcome === "none").length).toBe(50);
     expect(outcomes.filter((outcome) => outcome === "OUT_OF_STOCK").length).toBe(150);
-    expect(await world.stockOf(product)).toBe("50 / 50 / 0");
+    expect(await fixture.stockOf(product)).toBe("50 / 50 / 0");
   });
 
   it("reserves once for an order that two processes ask for at the same moment", async () => {
-    const product = await world.product({ stock: 500 });
-    const other = await world.start();
+    const product = await fixture.product({ stock: 500 });
+    const other = await fixture.start();
     const orders = Array.from({ length: 40 }, () => uuidv7());
     const outcomes = await Promise.all(
       orders.flatMap((order) => [refusal(reserve(order, product, 3)), refusal(reserve(order, product, 3, other))]),
     );
     expect(new Set(outcomes)).toEqual(new Set(["none"]));
-    expect(await world.stockOf(product)).toBe("500 / 120 / 380");
+    expect(await fixture.stockOf(product)).toBe("500 / 120 / 380");
   });
 
   it("takes orders of the same products in any order of the items, from two processes", async () => {
-    const products = await Promise.all(Array.from({ length: 6 }, () => world.product({ stock: 1_000 })));
-    const other = await world.start();
+    const products = await Promise.all(Array.from({ length: 6 }, () => fixture.product({ stock: 1_000 })));
+    const other = await fixture.start();
     const outcomes = await Promise.all(
       Array.from({ length: 120 }, (_, n) => {
         const items = [...products.slice(n % 6), ...products.slice(0, n % 6)].map((productId) => ({
           productId,
           quantity: 1,
         }));
-        const { stock } = (n % 2 === 0 ? world : other).order;
+        const { stock } = (n % 2 === 0 ? fixture : other).order;
         return refusal(
-          stock.reserveStock({ orderId: uuidv7(), items: n % 3 === 0 ? items.toReversed() : items }, nobody()),
+          stock.reserveStock({ orderId: uuidv7(), items: n % 3 === 0 ? items.toReversed() : items }, anonymous()),
         );
       }),
     );
     expect(new Set(outcomes)).toEqual(new Set(["none"]));
-    for (const product of products) expect(await world.stockOf(product)).toBe("1000 / 120 / 880");
+    for (const product of products) expect(await fixture.stockOf(product)).toBe("1000 / 120 / 880");
   });
 
   it("answers a refused order the same for ever, also when there is stock again", async () => {
-    const product = await world.product({ stock: 1 });
+    const product = await fixture.product({ stock: 1 });
     const order = uuidv7();
     expect(await refusal(reserve(order, product, 2))).toBe("OUT_OF_STOCK");
-    await world.door.stock.adjustStock({ productId: product, delta: 10, reason: "delivery" }, admin(), {
+    await fixture.gateway.stock.adjustStock({ productId: product, delta: 10, reason: "delivery" }, admin(), {
       idempotencyKey: uuidv7(),
     });
     expect(await refusal(reserve(order, product, 2))).toBe("OUT_OF_STOCK");
-    expect(await world.stockOf(product)).toBe("11 / 0 / 11");
+    expect(await fixture.stockOf(product)).toBe("11 / 0 / 11");
   });
 
   it("refuses a product that is not there", async () => {
@@ -97,50 +99,50 @@ describe("ReserveStock", () => {
   });
 
   it("takes ids in capital letters for the same ids", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const order = uuidv7();
     await reserve(order.toUpperCase(), product.toUpperCase(), 2);
     await reserve(order, product, 2);
     await commit(order.toUpperCase());
-    expect(await world.stockOf(product)).toBe("3 / 0 / 3");
+    expect(await fixture.stockOf(product)).toBe("3 / 0 / 3");
   });
 
   it("is for the order service alone", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const request = { orderId: uuidv7(), items: [{ productId: product, quantity: 1 }] };
-    expect(await refusal(world.door.stock.reserveStock(request, admin()))).toBe("METHOD_UNKNOWN");
+    expect(await refusal(fixture.gateway.stock.reserveStock(request, admin()))).toBe("METHOD_UNKNOWN");
   });
 });
 
 describe("ReleaseStock", () => {
   it("gives back what was reserved, and once more changes nothing", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const order = uuidv7();
     await reserve(order, product, 2);
     await release(order);
     await release(order);
-    expect(await world.stockOf(product)).toBe("5 / 0 / 5");
+    expect(await fixture.stockOf(product)).toBe("5 / 0 / 5");
     expect(await refusal(reserve(order, product, 2))).toBe("RESERVATION_RELEASED");
   });
 
   it("that comes before the reservation refuses it", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const order = uuidv7();
     await release(order);
     expect(await refusal(reserve(order, product))).toBe("RESERVATION_RELEASED");
     expect(await refusal(commit(order))).toBe("RESERVATION_RELEASED");
-    expect(await world.stockOf(product)).toBe("5 / 0 / 5");
+    expect(await fixture.stockOf(product)).toBe("5 / 0 / 5");
   });
 
   it("and a reservation at the same moment leave nothing reserved", async () => {
-    const product = await world.product({ stock: 100 });
+    const product = await fixture.product({ stock: 100 });
     const orders = Array.from({ length: 30 }, () => uuidv7());
     await Promise.all(orders.flatMap((order) => [refusal(reserve(order, product)), release(order)]));
-    expect(await world.stockOf(product)).toBe("100 / 0 / 100");
+    expect(await fixture.stockOf(product)).toBe("100 / 0 / 100");
   });
 
   it("is refused once the stock has been shipped", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const order = uuidv7();
     await reserve(order, product, 2);
     await commit(order);
@@ -150,17 +152,17 @@ describe("ReleaseStock", () => {
 
 describe("CommitStock", () => {
   it("takes what was reserved off the stock, and once more changes nothing", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const order = uuidv7();
     await reserve(order, product, 2);
     await commit(order);
     await commit(order);
-    expect(await world.stockOf(product)).toBe("3 / 0 / 3");
+    expect(await fixture.stockOf(product)).toBe("3 / 0 / 3");
   });
 
   it("is refused where nothing was reserved", async () => {
     expect(await refusal(commit(uuidv7()))).toBe("RESERVATION_NOT_FOUND");
-    const product = await world.product();
+    const product = await fixture.product();
     const order = uuidv7();
     await refusal(reserve(order, product));
     expect(await refusal(commit(order))).toBe("RESERVATION_NOT_FOUND");
@@ -173,26 +175,26 @@ describe("what an account has reserved and not shipped", () => {
     productId: string,
     quantity: number,
     orderId = uuidv7(),
-    process: Pick<World, "order"> = world,
-  ) => process.order.stock.reserveStock({ orderId, items: [{ productId, quantity }], userId }, nobody());
+    process: Pick<Fixture, "order"> = fixture,
+  ) => process.order.stock.reserveStock({ orderId, items: [{ productId, quantity }], userId }, anonymous());
 
   it("has a bound for each product, however many of its orders come at once and to whichever replica", async () => {
-    const product = await world.product({ stock: 5_000 });
+    const product = await fixture.product({ stock: 5_000 });
     const [ada, bob] = [uuidv7(), uuidv7()];
-    const other = await world.start();
+    const other = await fixture.start();
     const asked = Array.from({ length: 30 }, (_, n) =>
-      refusal(reserveFor(ada, product, 100, uuidv7(), n % 2 === 0 ? world : other)),
+      refusal(reserveFor(ada, product, 100, uuidv7(), n % 2 === 0 ? fixture : other)),
     );
     const outcomes = await Promise.all(asked);
     expect(outcomes.filter((outcome) => outcome === "none")).toHaveLength(10);
     expect(outcomes.filter((outcome) => outcome === "QUANTITY_LIMIT")).toHaveLength(20);
-    expect(await world.stockOf(product)).toBe("5000 / 1000 / 4000");
+    expect(await fixture.stockOf(product)).toBe("5000 / 1000 / 4000");
     expect(await refusal(reserveFor(bob, product, 1_000))).toBe("none");
-    expect(await refusal(reserveFor(ada, await world.product({ stock: 1_000 }), 1_000))).toBe("none");
+    expect(await refusal(reserveFor(ada, await fixture.product({ stock: 1_000 }), 1_000))).toBe("none");
   });
 
   it("is less again once it is shipped or given back", async () => {
-    const product = await world.product({ stock: 5_000 });
+    const product = await fixture.product({ stock: 5_000 });
     const ada = uuidv7();
     const [shipped, released] = [uuidv7(), uuidv7()];
     for (const order of [shipped, released]) await reserveFor(ada, product, 500, order);
@@ -202,8 +204,8 @@ describe("what an account has reserved and not shipped", () => {
     expect(await refusal(reserveFor(ada, product, 1_000))).toBe("none");
   });
 
-  it("is told as too little stock to an order service of 0.1, which knows no other reason", async () => {
-    const product = await world.product({ stock: 5_000 });
+  it("is reported as too little stock to an order service of 0.1, which knows no other reason", async () => {
+    const product = await fixture.product({ stock: 5_000 });
     const order = uuidv7();
     expect(await refusal(reserveFor(uuidv7(), product, 1_001, order))).toBe("QUANTITY_LIMIT");
     expect(await refusal(reserve(order, product, 1_001))).toBe("OUT_OF_STOCK");
@@ -212,21 +214,22 @@ describe("what an account has reserved and not shipped", () => {
 
 describe("AdjustStock", () => {
   it("needs a key: without one a repetition would count a delivery twice", async () => {
-    const product = await world.product({ stock: 5 });
-    const adjust = world.door.stock.adjustStock({ productId: product, delta: 2, reason: "delivery" }, admin());
+    const product = await fixture.product({ stock: 5 });
+    const adjust = fixture.gateway.stock.adjustStock({ productId: product, delta: 2, reason: "delivery" }, admin());
     expect(await refusal(adjust)).toBe("ADJUSTMENT_KEY_REQUIRED");
-    expect(await world.stockOf(product)).toBe("5 / 0 / 5");
+    expect(await fixture.stockOf(product)).toBe("5 / 0 / 5");
   });
 
   it("adds and takes away, and writes down who and why", async () => {
-    const product = await world.product({ stock: 5 });
-    const { stock } = await world.door.stock.adjustStock(
+    const product = await fixture.product({ stock: 5 });
+    const { stock } = await fixture.gateway.stock.adjustStock(
       { productId: product, delta: -2, reason: "damaged" },
       admin(),
       { idempotencyKey: uuidv7() },
     );
     expect(stock).toMatchObject({ onHand: 3, reserved: 0, available: 3 });
-    const rows = await world.sql`select delta, reason, actor from adjustment where product_id = ${product} order by id`;
+    const rows =
+      await fixture.sql`select delta, reason, actor from adjustment where product_id = ${product} order by id`;
     expect(rows).toMatchObject([
       { delta: 5, reason: "delivery" },
       { delta: -2, reason: "damaged", actor: expect.stringMatching(/^admin:/) },
@@ -234,49 +237,51 @@ describe("AdjustStock", () => {
   });
 
   it("leaves what is reserved", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     await reserve(uuidv7(), product, 4);
     const adjust = (delta: number) =>
-      world.door.stock.adjustStock({ productId: product, delta, reason: "" }, admin(), { idempotencyKey: uuidv7() });
+      fixture.gateway.stock.adjustStock({ productId: product, delta, reason: "" }, admin(), {
+        idempotencyKey: uuidv7(),
+      });
     expect(await refusal(adjust(-2))).toBe("STOCK_BELOW_RESERVED");
     expect(await refusal(adjust(-1))).toBe("none");
-    expect(await world.stockOf(product)).toBe("4 / 4 / 0");
+    expect(await fixture.stockOf(product)).toBe("4 / 4 / 0");
   });
 
   it("counts once for one idempotency key, and refuses the key for another request", async () => {
-    const product = await world.product();
+    const product = await fixture.product();
     const origin = admin();
     const adjust = (delta: number) =>
-      world.door.stock.adjustStock({ productId: product, delta, reason: "delivery" }, origin, {
+      fixture.gateway.stock.adjustStock({ productId: product, delta, reason: "delivery" }, origin, {
         idempotencyKey: "delivery-7",
       });
     const answers = await Promise.all([adjust(5), adjust(5), adjust(5)]);
     for (const { stock } of answers) expect(stock).toMatchObject({ onHand: 5, available: 5 });
     expect(await refusal(adjust(6))).toBe("IDEMPOTENCY_KEY_REUSED");
-    expect(await world.stockOf(product)).toBe("5 / 0 / 5");
+    expect(await fixture.stockOf(product)).toBe("5 / 0 / 5");
   });
 
   it("keeps no key for what it refused", async () => {
-    const product = await world.product();
+    const product = await fixture.product();
     const origin = admin();
     const take = () =>
-      world.door.stock.adjustStock({ productId: product, delta: -1, reason: "count" }, origin, {
+      fixture.gateway.stock.adjustStock({ productId: product, delta: -1, reason: "count" }, origin, {
         idempotencyKey: "count-1",
       });
     expect(await refusal(take())).toBe("STOCK_BELOW_RESERVED");
-    await world.door.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin(), {
+    await fixture.gateway.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin(), {
       idempotencyKey: uuidv7(),
     });
     expect(await refusal(take())).toBe("none");
   });
 
   it("goes well beside reservations of the same product", async () => {
-    const product = await world.product({ stock: 60 });
+    const product = await fixture.product({ stock: 60 });
     const outcomes = await Promise.all(
       Array.from({ length: 60 }, (_, n) =>
         n % 3 === 0
           ? refusal(
-              world.door.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin(), {
+              fixture.gateway.stock.adjustStock({ productId: product, delta: 1, reason: "delivery" }, admin(), {
                 idempotencyKey: uuidv7(),
               }),
             )
@@ -284,39 +289,41 @@ describe("AdjustStock", () => {
       ),
     );
     expect(new Set(outcomes)).toEqual(new Set(["none"]));
-    expect(await world.stockOf(product)).toBe("80 / 40 / 40");
+    expect(await fixture.stockOf(product)).toBe("80 / 40 / 40");
   });
 
-  it("is refused for a product that is not there, and for who is no admin", async () => {
+  it("is refused for an unknown product, and for callers who are not admins", async () => {
     const request = { productId: uuidv7(), delta: 1, reason: "" };
-    expect(await refusal(world.door.stock.adjustStock(request, admin(), { idempotencyKey: uuidv7() }))).toBe(
+    expect(await refusal(fixture.gateway.stock.adjustStock(request, admin(), { idempotencyKey: uuidv7() }))).toBe(
       "PRODUCT_NOT_FOUND",
     );
-    expect(await refusal(world.door.stock.adjustStock(request, as("CUSTOMER")))).toBe("ACCESS_DENIED");
+    expect(await refusal(fixture.gateway.stock.adjustStock(request, as("CUSTOMER")))).toBe("ACCESS_DENIED");
   });
 });
 
 describe("GetStock", () => {
-  it("tells the public of products that are on sale only", async () => {
+  it("shows the public only products that are on sale", async () => {
     const [onSale, hidden] = await Promise.all([
-      world.product({ stock: 3 }),
-      world.product({ stock: 3, active: false }),
+      fixture.product({ stock: 3 }),
+      fixture.product({ stock: 3, active: false }),
     ]);
-    const { stock } = await world.door.stock.getStock({ productId: onSale }, nobody());
+    const { stock } = await fixture.gateway.stock.getStock({ productId: onSale }, anonymous());
     expect(stock).toMatchObject({ onHand: 3, reserved: 0, available: 3 });
-    expect(await refusal(world.door.stock.getStock({ productId: hidden }, nobody()))).toBe("PRODUCT_NOT_FOUND");
-    expect(await refusal(world.door.stock.getStock({ productId: hidden }, as("CUSTOMER")))).toBe("PRODUCT_NOT_FOUND");
-    expect(await world.stockOf(hidden)).toBe("3 / 0 / 3");
+    expect(await refusal(fixture.gateway.stock.getStock({ productId: hidden }, anonymous()))).toBe("PRODUCT_NOT_FOUND");
+    expect(await refusal(fixture.gateway.stock.getStock({ productId: hidden }, as("CUSTOMER")))).toBe(
+      "PRODUCT_NOT_FOUND",
+    );
+    expect(await fixture.stockOf(hidden)).toBe("3 / 0 / 3");
   });
 });
 
 describe("applyDecisions", () => {
-  it("never waits in a circle: batches that overlap in orders and products, in any order, all end", async () => {
-    const products = await Promise.all(Array.from({ length: 5 }, () => world.product({ stock: 5_000 })));
+  it("never deadlocks: batches that overlap in orders and products, in any order, all end", async () => {
+    const products = await Promise.all(Array.from({ length: 5 }, () => fixture.product({ stock: 5_000 })));
     const orders = Array.from({ length: 25 }, () => uuidv7());
     const batches = Array.from({ length: 240 }, (_, n) =>
       Array.from({ length: 12 }, (_unused, m): StockDecision => {
-        // Steps that share no divisor with the lengths: each batch meets the others' rows in another order.
+        // Steps coprime to the lengths, so that batches lock the same rows in different orders.
         const orderId = orders[(n * 7 + m * 11) % orders.length] ?? "";
         const items = [0, 1, 2].map((k) => ({
           productId: products[(n * 3 + m * 2 + k * 4) % products.length] ?? "",
@@ -328,8 +335,8 @@ describe("applyDecisions", () => {
     const ended = new Map<string, number>();
     const work = async (client: number) => {
       for (let n = client; n < batches.length; n += 4) {
-        const end = await world.sql
-          // A circle is found after 1 s (deadlock_timeout), a lock is waited for 2 s: so a circle would be told as one.
+        const end = await fixture.sql
+          // A deadlock is detected after 1 s (deadlock_timeout), before the lock timeout of 2 s.
           .begin((tx) => applyDecisions(tx, batches[n] ?? []))
           .then(
             () => "committed",
@@ -347,9 +354,9 @@ describe("applyDecisions", () => {
 
 describe("the stock table", () => {
   it("refuses by itself what must never be", async () => {
-    const product = await world.product({ stock: 5 });
+    const product = await fixture.product({ stock: 5 });
     const write = (assignments: string) =>
-      world.sql.unsafe(`update stock set ${assignments} where product_id = '${product}'`).then(
+      fixture.sql.unsafe(`update stock set ${assignments} where product_id = '${product}'`).then(
         () => "written",
         (error) => error.constraint_name,
       );

@@ -34,8 +34,8 @@ async function planOf(query: string): Promise<string> {
   return rows.map((row) => row["QUERY PLAN"]).join("\n");
 }
 
-/** Nobody reads the catalog while this works: searches wait. */
-async function whileHeld(work: () => Promise<void>): Promise<void> {
+/** Locks the catalog during `work`, so that searches wait. */
+async function whileTableLocked(work: () => Promise<void>): Promise<void> {
   await db.sql.begin(async (tx) => {
     await tx`lock table product.product in access exclusive mode`;
     await work();
@@ -53,7 +53,7 @@ describe("a search of the catalog", () => {
 
   it("is ended when it takes too long, and says so", async () => {
     const search = createProductSearch(database, { msMax: 100 });
-    await whileHeld(async () => {
+    await whileTableLocked(async () => {
       const found = search.find(filterOf("teapot"), page, from());
       expect(await found.then(() => "none", reasonOf)).toBe("SEARCH_TOO_BROAD");
     });
@@ -68,22 +68,22 @@ describe("a search of the catalog", () => {
       ended.push(address);
     };
     const begun: Promise<void>[] = [];
-    await whileHeld(async () => {
+    await whileTableLocked(async () => {
       for (let n = 0; n < 60; n += 1) begun.push(find("192.0.2.66"));
-      // Those that are turned away at once.
+      // Refused at once.
       await expect.poll(() => ended.length).toBeGreaterThanOrEqual(23);
       before = ended.length;
       begun.push(find("198.51.100.7"));
     });
     await Promise.all(begun);
-    // Two were at work, and a few may have been called before it.
+    // Two were running, and a few may have been started before it.
     expect(ended.indexOf("198.51.100.7") - before).toBeLessThan(8);
   });
 
-  it("keeps nothing else waiting, and turns more away than can wait", async () => {
+  it("does not delay other queries, and is refused when too many wait", async () => {
     const search = createProductSearch(database);
     const begun: Promise<string | undefined>[] = [];
-    await whileHeld(async () => {
+    await whileTableLocked(async () => {
       for (let n = 0; n < 60; n += 1)
         begun.push(search.find(filterOf("teapot"), page, from()).then(() => "found", reasonOf));
       expect(await database.sql`select count(*)::int as stocked from stock`).toEqual([{ stocked: 0 }]);
@@ -94,7 +94,7 @@ describe("a search of the catalog", () => {
   });
 });
 
-/** What a start with another index warns of. */
+/** The warnings of a start with another index. */
 async function warningsOfStart(index: { readonly extension: string; readonly name: string }) {
   const lines: Record<string, unknown>[] = [];
   const warn = (fields: Record<string, unknown>) => void lines.push(fields);
@@ -115,7 +115,7 @@ describe("a server that does not let us have the extension", () => {
 });
 
 describe("an index whose table is in use for too long", () => {
-  it("keeps nobody from starting, and is made by the next start", async () => {
+  it("does not prevent a start, and is created by the next one", async () => {
     const index = { extension: "plpgsql", name: "later" };
     await db.sql.begin(async (tx) => {
       await tx`lock table product.product in row exclusive mode`;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  type Folded,
+  type FoldResult,
   foldStock,
   heldKey,
   type Reservation,
@@ -10,8 +10,8 @@ import {
   type StockState,
 } from "../src/stock/state.ts";
 
-// Commands, the state that they meet and what they leave. "a 5/2" is product a with 5 on hand, 2 of them reserved; "x RESERVED a2"
-// is order x with two of a; "!" gives the refusal.
+// Commands, the state before and the state after. "a 5/2" is product a with 5 on hand, 2 of them reserved; "x RESERVED
+// a2" is order x with two of a; "!" gives the refusal.
 const table = `
   state                              | command       | outcome                       | leaves
   a 5/0                              | reserve x a2  | DONE                          | a 5/2, x RESERVED a2
@@ -69,7 +69,7 @@ describe("foldStock", () => {
     ]);
   });
 
-  it("decides in the order of arrival: who comes first gets the last one", () => {
+  it("decides in the order of arrival: the first order gets the last item", () => {
     const folded = foldStock(
       stateOf("a 1/0"),
       ["reserve x a1", "reserve y a1", "release x", "reserve z a1"].map(decisionOf),
@@ -179,7 +179,7 @@ const startingStock: fc.Arbitrary<StockState> = fc
     held: new Map(),
   }));
 
-function applied(state: StockState, { stock, reservations }: Folded): StockState {
+function applied(state: StockState, { stock, reservations }: FoldResult): StockState {
   const all = new Map([...state.reservations, ...reservations.map((row) => [row.orderId, row] as const)]);
   return {
     stock: new Map([...state.stock, ...stock.map((row) => [row.productId, row] as const)]),
@@ -235,11 +235,11 @@ function decisionOf(text: string): StockDecision {
   throw new Error(`no such command: ${text}`);
 }
 
-function outcomeText(outcome: Folded["outcomes"][number]): string {
+function outcomeText(outcome: FoldResult["outcomes"][number]): string {
   return outcome.kind === "DONE" ? "DONE" : [outcome.reason, outcome.productId].filter(Boolean).join(" ");
 }
 
-function rowsText({ stock, reservations }: Folded): string {
+function rowsText({ stock, reservations }: FoldResult): string {
   return [
     ...stock.map((row) => `${row.productId} ${row.onHand}/${row.reserved}`),
     ...reservations.map((row) =>

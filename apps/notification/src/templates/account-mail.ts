@@ -84,8 +84,8 @@ export function passwordChangedMail(): Content {
 }
 
 /**
- * The mail to the previous address of an account. It does not contain the new address, because the reader of this mailbox may
- * no longer be the owner of the account.
+ * The mail to the previous address of an account. It does not contain the new address, because the reader of this
+ * mailbox may no longer be the owner of the account.
  */
 export function emailChangedMail(): Content {
   return render({

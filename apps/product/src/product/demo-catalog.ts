@@ -4,7 +4,7 @@ import { applyDecisions } from "../stock/store.ts";
 import type { Product } from "./state.ts";
 import { insertAdjustment, insertProduct } from "./store.ts";
 
-/** Name, category, price in cents, pieces, description. */
+/** Name, category, price in cents, quantity, description. */
 type Row = readonly [name: string, category: string, price: bigint, pieces: number, description: string];
 
 const catalog: readonly Row[] = [
@@ -30,7 +30,7 @@ const catalog: readonly Row[] = [
   ["Canvas bag", "Home", 2890n, 220, "Heavy canvas, carries twenty kilograms."],
 ];
 
-/** Fills an empty catalog with products to try. Of two replicas that start at once one does it. */
+/** Fills an empty catalog with demo products. If two replicas start at once, one of them does it. */
 export async function seedDemoCatalog(o: { readonly database: Database; now(): Date }): Promise<void> {
   await o.database.sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(hashtextextended('rialto demo catalog', 0))`;

@@ -6,29 +6,29 @@ import { errors } from "../errors.ts";
 import type { Product } from "./state.ts";
 import { listProducts, type ProductFilter, type ProductPage } from "./store.ts";
 
-/** Searches at work at once. They have connections of their own: however many there are, orders and lists do not wait for them. */
+/** Concurrent searches. They have their own connections, so that orders and lists do not wait for them. */
 const searchesMax = 2;
 const searchesWaitingMax = 50;
-/** A search that reads for longer is ended: it has found no index that helps, and holds others up. */
+/** The timeout of a search. A slower one has found no index and delays the others. */
 const searchMsMax = 1_000;
 
-/** Who waits for a search, and for how long. */
+/** The caller of a search. */
 export interface SearchCaller {
   readonly signal: AbortSignal;
-  /** Where the call comes from; those that come from inside are one. */
+  /** The client's address. Calls from inside share one. */
   readonly clientAddress?: string;
 }
 
-/** Looks for products by the words of a query. */
+/** Finds products by the words of a query. */
 export interface ProductSearch {
   /**
-   * Newest first. Addresses take turns, so that one that searches for much keeps no other waiting for long. Throws SEARCH_TOO_BROAD, and
-   * TEMPORARILY_UNAVAILABLE where too many search at the moment.
+   * Returns the newest products first. Addresses take turns, so that many searches from one do not delay the others.
+   * Throws SEARCH_TOO_BROAD, or TEMPORARILY_UNAVAILABLE if too many searches wait.
    */
   find(filter: ProductFilter, page: ProductPage, caller: SearchCaller): Promise<readonly Product[]>;
 }
 
-/** Opens the search on connections of its own, which end with the database. */
+/** Opens the search on its own connections, which close with the database. */
 export function createProductSearch(
   database: Pick<Database, "pool">,
   o: { readonly msMax: number } = { msMax: searchMsMax },
@@ -52,7 +52,7 @@ export function createProductSearch(
   };
 }
 
-/** Postgres' query_canceled: the statement's own time-out. */
+/** Postgres' query_canceled, from the statement timeout. */
 function isTimeout(error: unknown): boolean {
   return typeof error === "object" && error !== null && "code" in error && error.code === "57014";
 }

@@ -1,3 +1,5 @@
+import type { Caller } from "@rialto/rpc";
+
 /** A product of the catalog. The price is in minor units of the currency. */
 export interface Product {
   readonly id: string;
@@ -11,12 +13,12 @@ export interface Product {
   readonly updateTime: Date;
 }
 
-/** New values for a product; what is undefined stays. */
+/** New values for a product. Undefined fields stay unchanged. */
 export type ProductChange = {
   readonly [K in "name" | "description" | "category" | "price" | "currency" | "active"]: Product[K] | undefined;
 };
 
-/** The product after the change. */
+/** Returns the product after a change. */
 export function changeProduct(product: Product, change: ProductChange, at: Date): Product {
   return {
     ...product,
@@ -30,31 +32,44 @@ export function changeProduct(product: Product, change: ProductChange, at: Date)
   };
 }
 
+/** Whether a caller can see a product. For customers, inactive products do not exist. */
+export function isVisible(product: Product, caller: Caller): boolean {
+  return product.active || canSeeInactive(caller);
+}
+
+/** Services see inactive products, because the order service reports why a product cannot be ordered. */
+export function canSeeInactive(caller: Caller): boolean {
+  return caller.kind === "service" || (caller.kind === "user" && caller.role === "ADMIN");
+}
+
 /**
- * The text that queries look in. Case is folded here and not by Postgres, which folds by the locale that its database was made with:
- * in some of them no letter but those of ASCII.
+ * The text that queries search. Case is folded here, because Postgres folds it by the locale of the database, and in
+ * some locales only for ASCII.
  */
 export function searchTextOf({ name, description }: Pick<Product, "name" | "description">): string {
   return folded(`${name}\n${description}`);
 }
 
-/** More words than anybody types cost as much as so many searches. */
+/** Each word costs as much as a separate search. */
 export const searchWordsMax = 8;
-/** The index knows pieces of three letters: a shorter word is in no piece but at the beginning of a word. */
+/** The index contains trigrams, so a shorter word is only found at the beginning of a word. */
 const containedLettersMin = 3;
 
-/** What stands before a word, as in a bracket of a regular expression: by ranges, because with classes (`\s`) Postgres does not use its index. */
+/**
+ * The characters before a word, for a bracket expression. Uses ranges, because Postgres does not use its index for
+ * classes such as `\s`.
+ */
 const signsBeforeWords = " \n!-/:-@\\[-`{-~";
 
-/** One word of a query: a LIKE pattern of what the text contains, or a regular expression of how one of its words begins. */
+/** One word of a query: a LIKE pattern of text to contain, or a regular expression for the beginning of a word. */
 export interface SearchWord {
   readonly kind: "contains" | "begins";
   readonly pattern: string;
 }
 
 /**
- * The words that a product's search text must have. A word is found anywhere in the text, one of fewer than three letters where a word begins with
- * it. Signs mean themselves. Undefined where there are too many words.
+ * Splits a query into words. A word matches anywhere in the text, and one of fewer than three letters at the beginning
+ * of a word. Pattern characters match themselves. Returns undefined if there are too many words.
  */
 export function searchWordsOf(query: string): readonly SearchWord[] | undefined {
   const words = folded(query)
@@ -64,13 +79,13 @@ export function searchWordsOf(query: string): readonly SearchWord[] | undefined 
 }
 
 function searchWordOf(word: string): SearchWord {
-  // A sign begins no word.
+  // A punctuation character begins no word.
   const isShort = [...word].length < containedLettersMin && /^[\p{L}\p{N}]+$/u.test(word);
   if (isShort) return { kind: "begins", pattern: `(^|[${signsBeforeWords}])${word}` };
   return { kind: "contains", pattern: `%${word.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}%` };
 }
 
-/** One spelling for what people read as the same: composed or not, wide or narrow, small or capital. */
+/** Folds spellings that people read as the same: composed or decomposed, full or half width, upper or lower case. */
 function folded(text: string): string {
   return text.normalize("NFKC").toLowerCase();
 }

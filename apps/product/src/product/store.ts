@@ -1,18 +1,18 @@
 import type { Database, Sql, Transaction } from "@rialto/database";
 import { type Product, type SearchWord, searchTextOf } from "./state.ts";
 
-/** Only what is given is filtered by. */
+/** Undefined fields do not filter. */
 export interface ProductFilter {
-  /** What the product's text must have, all of it. */
+  /** Words that the product's text must all contain. */
   readonly words: readonly SearchWord[];
   readonly category: string | undefined;
   readonly activeOnly: boolean;
 }
 
-/** What is asked of the catalog. */
+/** Reads the catalog. */
 export interface ProductStore {
   byIds(ids: readonly string[]): Promise<readonly Product[]>;
-  /** Newest first, from after the product with that id. */
+  /** Newest first, after the product with the id `after`. */
   list(filter: ProductFilter, page: ProductPage): Promise<readonly Product[]>;
 }
 
@@ -31,12 +31,12 @@ export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore
   };
 }
 
-/** The products of a filter, newest first. */
+/** Lists the products of a filter, newest first. */
 export async function listProducts(sql: Sql, filter: ProductFilter, page: ProductPage): Promise<readonly Product[]> {
   return (await listStatement(sql, filter, page)).map(productOf);
 }
 
-/** The statement of a list. Each word is a condition of its own: the index knows no others. */
+/** The statement of a list. Each word is a separate condition, which is what the index supports. */
 export function listStatement(sql: Sql, { words, category, activeOnly }: ProductFilter, { after, limit }: ProductPage) {
   const conditions = words.reduce(
     (all, { kind, pattern }) =>
@@ -52,7 +52,7 @@ export function listStatement(sql: Sql, { words, category, activeOnly }: Product
     order by id desc limit ${limit}`;
 }
 
-/** Writes a new product, with no stock yet. */
+/** Inserts a product without stock. */
 export async function insertProduct(tx: Transaction, p: Product): Promise<void> {
   await tx`
     insert into product (id, name, description, category, price, currency, active, search_text, create_time, update_time)
@@ -60,20 +60,20 @@ export async function insertProduct(tx: Transaction, p: Product): Promise<void> 
   await tx`insert into stock (product_id, on_hand, reserved, received, shipped) values (${p.id}, 0, 0, 0, 0)`;
 }
 
-/** Reads a product and holds it until the transaction ends. */
+/** Reads a product and locks it until the transaction ends. */
 export async function lockProduct(tx: Transaction, id: string): Promise<Product | undefined> {
   const [row] = await tx<ProductRow[]>`select ${columns(tx)} from product where id = ${id} for update`;
   return row && productOf(row);
 }
 
-/** Writes what has changed of a locked product. */
+/** Updates a locked product. */
 export async function updateProduct(tx: Transaction, p: Product): Promise<void> {
   await tx`
     update product set name = ${p.name}, description = ${p.description}, category = ${p.category}, price = ${p.price},
       currency = ${p.currency}, active = ${p.active}, search_text = ${searchTextOf(p)}, update_time = ${p.updateTime} where id = ${p.id}`;
 }
 
-/** Writes down who changed what is on hand, and why. */
+/** Records who adjusted the stock, and why. */
 export async function insertAdjustment(
   tx: Transaction,
   a: {
@@ -102,7 +102,7 @@ interface ProductRow {
   readonly update_time: Date;
 }
 
-/** What a product is made of. */
+/** The columns of a product. */
 function columns(sql: Sql | Transaction) {
   return sql`id, name, description, category, price, currency, active, create_time, update_time`;
 }

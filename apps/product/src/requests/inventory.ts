@@ -4,9 +4,9 @@ import { type Database, once, recordAudit } from "@rialto/database";
 import { auditChanges, auditOf, CallError, callerName, type Handlers } from "@rialto/rpc";
 import { v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
-import { stockMessage } from "../product/message.ts";
+import { isVisible } from "../product/state.ts";
 import { insertAdjustment, type ProductStore } from "../product/store.ts";
-import { isVisible } from "../product/visibility.ts";
+import { stockMessage } from "../stock/message.ts";
 import type { StockOutcome } from "../stock/state.ts";
 import { applyDecisions, readStock, type StockStore } from "../stock/store.ts";
 
@@ -38,10 +38,13 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
     },
 
     async reserveStock({ orderId, items, userId: givenId }, ctx) {
-      const wanted = items.map((item) => ({ productId: canonical(item.productId), quantity: item.quantity }));
+      const requested = items.map((item) => ({ productId: canonical(item.productId), quantity: item.quantity }));
       const userId = givenId === "" ? undefined : canonical(givenId);
-      const outcome = await stock.decide({ kind: "reserve", orderId: canonical(orderId), items: wanted, userId }, ctx);
-      requireDone(userId === undefined ? asKnownBefore(outcome) : outcome);
+      const outcome = await stock.decide(
+        { kind: "reserve", orderId: canonical(orderId), items: requested, userId },
+        ctx,
+      );
+      requireDone(userId === undefined ? asVersion01(outcome) : outcome);
       return {};
     },
 
@@ -64,13 +67,16 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
   };
 }
 
-/** An id as Postgres gives it back: the contract takes capital letters too, and rows are told apart by this text. */
+/**
+ * Returns an id in the form that Postgres returns. The contract accepts capital letters, and rows are compared by this
+ * text.
+ */
 function canonical(id: string): string {
   return id.toLowerCase();
 }
 
-/** The outcome for an order service of version 0.1, which takes a reason that it does not know for a defect. */
-function asKnownBefore(outcome: StockOutcome): StockOutcome {
+/** The outcome for an order service of version 0.1, which treats an unknown reason as a defect. */
+function asVersion01(outcome: StockOutcome): StockOutcome {
   if (outcome.kind === "DONE" || outcome.reason !== "QUANTITY_LIMIT") return outcome;
   return { ...outcome, reason: "OUT_OF_STOCK" };
 }

@@ -16,9 +16,16 @@ import { validate as isUuid, v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
 import { productMessage } from "../product/message.ts";
 import type { ProductSearch } from "../product/search.ts";
-import { changeProduct, type Product, type ProductChange, searchWordsMax, searchWordsOf } from "../product/state.ts";
+import {
+  canSeeInactive,
+  changeProduct,
+  isVisible,
+  type Product,
+  type ProductChange,
+  searchWordsMax,
+  searchWordsOf,
+} from "../product/state.ts";
 import { insertProduct, lockProduct, type ProductStore, updateProduct } from "../product/store.ts";
-import { isVisible, seesAll } from "../product/visibility.ts";
 
 interface Parts {
   readonly database: Database;
@@ -80,9 +87,9 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const filter = {
         words,
         category: request.category === "" ? undefined : request.category,
-        activeOnly: !seesAll(ctx.caller),
+        activeOnly: !canSeeInactive(ctx.caller),
       };
-      // What a page token is bound to, as version 0.1 has it.
+      // The filter that a page token is bound to, in the form of version 0.1.
       const { category, activeOnly } = filter;
       const bound = { patterns: words.map(({ pattern }) => pattern), category, activeOnly };
       const { limit, after } = pageOf(request, bound, [isUuid]);
@@ -111,7 +118,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
   };
 }
 
-/** What the audit log says of a change: the values of prices and states, and of texts that they changed. */
+/** The changes for the audit log: the values of prices and states, and for texts only that they changed. */
 function changesOf(before: Product | undefined, after: Product): readonly AuditChange[] {
   return auditChanges(before, after, {
     name: { personal: ({ name }) => name },
@@ -123,7 +130,10 @@ function changesOf(before: Product | undefined, after: Product): readonly AuditC
   });
 }
 
-/** What the mask names, or without a mask what is set. A text that is named and not set is emptied, but for the name. */
+/**
+ * The fields in the mask, or the ones that are set if there is no mask. A text field in the mask without a value is
+ * cleared, except the name.
+ */
 function changeOf({ product, updateMask }: UpdateProductRequest): ProductChange {
   const paths = updateMask?.paths ?? [];
   const named = (path: string) => paths.includes(path);

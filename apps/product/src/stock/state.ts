@@ -1,9 +1,9 @@
-/** How many there are of one product. available = onHand - reserved. */
+/** The stock of one product. available = onHand - reserved. */
 export interface Stock {
   readonly productId: string;
   readonly onHand: number;
   readonly reserved: number;
-  /** All that was ever adjusted, and all that was ever shipped: onHand + shipped = received. */
+  /** The sums of all adjustments and of all committed reservations: onHand + shipped = received. */
   readonly received: bigint;
   readonly shipped: bigint;
 }
@@ -13,11 +13,11 @@ export interface Item {
   readonly quantity: number;
 }
 
-/** What an order has of the stock, or will never have. REFUSED and RELEASED are answered the same for ever. */
+/** The reservation of an order. REFUSED and RELEASED are final. */
 export type Reservation = {
   readonly orderId: string;
   readonly items: readonly Item[];
-  /** Whose order it is; undefined for what version 0.1 reserved. */
+  /** The user of the order; undefined for reservations of version 0.1. */
   readonly userId?: string | undefined;
 } & (
   | { readonly state: "RESERVED" | "RELEASED" | "COMMITTED" }
@@ -29,7 +29,7 @@ export interface Refusal {
   readonly productId: string;
 }
 
-/** What is asked of the stock. */
+/** A decision to apply to the stock. */
 export type StockDecision =
   | {
       readonly kind: "reserve";
@@ -41,7 +41,7 @@ export type StockDecision =
   | { readonly kind: "commit"; readonly orderId: string }
   | { readonly kind: "adjust"; readonly productId: string; readonly delta: number };
 
-/** What each is told. */
+/** The outcome of a decision. */
 export type StockOutcome =
   | { readonly kind: "DONE" }
   | {
@@ -56,22 +56,22 @@ export type StockOutcome =
       readonly productId?: string;
     };
 
-/** The stock and the reservations that a batch of decisions is about. */
+/** The stock and reservations that a batch of decisions affects. */
 export interface StockState {
   readonly stock: ReadonlyMap<string, Stock>;
   readonly reservations: ReadonlyMap<string, Reservation>;
-  /** How many of a product an account has reserved, by `heldKey`. */
+  /** The reserved quantity per account and product, by `heldKey`. */
   readonly held: ReadonlyMap<string, number>;
 }
 
-/** What the reserved quantity of one product is kept under for one account. */
+/** The key of an account and a product in `StockState.held`. */
 export function heldKey(userId: string, productId: string): string {
   return `${userId} ${productId}`;
 }
 
-export interface Folded {
+export interface FoldResult {
   readonly outcomes: readonly StockOutcome[];
-  /** Rows that are not what they were, each once. */
+  /** The changed rows, each once. */
   readonly stock: readonly Stock[];
   readonly reservations: readonly Reservation[];
 }
@@ -80,15 +80,15 @@ const onHandMax = 2_147_483_647;
 const done: StockOutcome = { kind: "DONE" };
 
 /**
- * Folds decisions in their order of arrival into the rows that they change, as if each had been committed by itself. An order gets
- * all of its items or none, and no account has more than `unshippedMax` of a product reserved. Pure: the rows must be locked by whoever writes the
- * result, and while a product's row is locked no reservation of it changes.
+ * Applies decisions in their order to the rows that they change, as if each was committed on its own. An order gets all
+ * of its items or none, and no account has more than `unshippedMax` of a product reserved. Pure: the caller locks the
+ * rows and writes the result. While a product's row is locked, no reservation of it changes.
  */
 export function foldStock(
   state: StockState,
   decisions: readonly StockDecision[],
   unshippedMax = Number.POSITIVE_INFINITY,
-): Folded {
+): FoldResult {
   const held = new Map(state.held);
   const stock = new Map<string, Stock>();
   const reservations = new Map<string, Reservation>();
@@ -98,7 +98,7 @@ export function foldStock(
   function decide(decision: StockDecision): StockOutcome {
     switch (decision.kind) {
       case "reserve":
-        return reserve(decision.orderId, merged(decision.items), decision.userId);
+        return reserve(decision.orderId, mergedItems(decision.items), decision.userId);
       case "release":
         return release(decision.orderId);
       case "commit":
@@ -110,19 +110,19 @@ export function foldStock(
 
   function reserve(orderId: string, items: readonly Item[], userId: string | undefined): StockOutcome {
     const known = reservationOf(orderId);
-    if (known !== undefined) return told(known);
-    const refusal = firstRefusal(items) ?? pastLimit(items, userId);
+    if (known !== undefined) return repeatedOutcome(known);
+    const refusal = firstUnavailable(items) ?? exceededLimit(items, userId);
     if (refusal !== undefined) {
       reservations.set(orderId, { orderId, items, userId, state: "REFUSED", refusal });
       return { kind: "REFUSED", ...refusal };
     }
     for (const { productId, quantity } of items) change(productId, { reserved: quantity });
     reservations.set(orderId, { orderId, items, userId, state: "RESERVED" });
-    hold(userId, items, 1);
+    countHeld(userId, items, 1);
     return done;
   }
 
-  function pastLimit(items: readonly Item[], userId: string | undefined): Refusal | undefined {
+  function exceededLimit(items: readonly Item[], userId: string | undefined): Refusal | undefined {
     if (userId === undefined) return undefined;
     const past = items.find(
       ({ productId, quantity }) => (held.get(heldKey(userId, productId)) ?? 0) + quantity > unshippedMax,
@@ -130,7 +130,7 @@ export function foldStock(
     return past && { reason: "QUANTITY_LIMIT", productId: past.productId };
   }
 
-  function hold(userId: string | undefined, items: readonly Item[], sign: 1 | -1): void {
+  function countHeld(userId: string | undefined, items: readonly Item[], sign: 1 | -1): void {
     if (userId === undefined) return;
     for (const { productId, quantity } of items) {
       const key = heldKey(userId, productId);
@@ -138,7 +138,7 @@ export function foldStock(
     }
   }
 
-  function firstRefusal(items: readonly Item[]): Refusal | undefined {
+  function firstUnavailable(items: readonly Item[]): Refusal | undefined {
     for (const { productId, quantity } of items) {
       const row = stockOf(productId);
       if (row === undefined) return { reason: "PRODUCT_NOT_FOUND", productId };
@@ -150,11 +150,11 @@ export function foldStock(
   function release(orderId: string): StockOutcome {
     const known = reservationOf(orderId);
     if (known?.state === "COMMITTED") return { kind: "REFUSED", reason: "RESERVATION_COMMITTED" };
-    // A refused one has nothing to give back and can never have: it is its own tombstone.
+    // A refused reservation holds nothing and stays refused, so it serves as its own tombstone.
     if (known?.state === "RELEASED" || known?.state === "REFUSED") return done;
     const items = known?.items ?? [];
     for (const { productId, quantity } of items) change(productId, { reserved: -quantity });
-    hold(known?.userId, items, -1);
+    countHeld(known?.userId, items, -1);
     reservations.set(orderId, { orderId, items, userId: known?.userId, state: "RELEASED" });
     return done;
   }
@@ -167,7 +167,7 @@ export function foldStock(
     for (const { productId, quantity } of known.items) {
       change(productId, { reserved: -quantity, onHand: -quantity, shipped: quantity });
     }
-    hold(known.userId, known.items, -1);
+    countHeld(known.userId, known.items, -1);
     reservations.set(orderId, { ...known, state: "COMMITTED" });
     return done;
   }
@@ -200,14 +200,14 @@ export function foldStock(
   return { outcomes, stock: [...stock.values()], reservations: [...reservations.values()] };
 }
 
-/** What an order that asks again is told: the same as the first time, or that it comes too late. */
-function told(known: Reservation): StockOutcome {
+/** The outcome of a repeated reservation: the same as the first time, or that it comes too late. */
+function repeatedOutcome(known: Reservation): StockOutcome {
   if (known.state === "REFUSED") return { kind: "REFUSED", ...known.refusal };
   return known.state === "RELEASED" ? { kind: "REFUSED", reason: "RESERVATION_RELEASED" } : done;
 }
 
-/** Each product once. */
-function merged(items: readonly Item[]): readonly Item[] {
+/** Merges the quantities of each product. */
+function mergedItems(items: readonly Item[]): readonly Item[] {
   const quantities = new Map<string, number>();
   for (const { productId, quantity } of items) quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
   return [...quantities].map(([productId, quantity]) => ({ productId, quantity }));

@@ -1,7 +1,7 @@
 import { type Combiner, createCombiner, type Database, isPassing, type Sql, type Transaction } from "@rialto/database";
 import postgres from "postgres";
 import {
-  type Folded,
+  type FoldResult,
   foldStock,
   heldKey,
   type Reservation,
@@ -11,14 +11,14 @@ import {
   type StockState,
 } from "./state.ts";
 
-/** One: two lanes that want the same product would only wait for each other, each with half of what could be folded together. */
+/** One writer connection: two would wait for the same product rows, each with half of the group. */
 const lanes = 1;
 const batchMax = 256;
 const queueMax = 10_000;
 
-/** Where the stock is kept. */
+/** Stores the stock. */
 export interface StockStore {
-  /** Commits a decision about an order together with whatever else waits at the moment. */
+  /** Commits a decision about an order, in a group with others that wait. */
   decide(decision: OrderDecision, o: { readonly signal: AbortSignal }): Promise<StockOutcome>;
   read(productId: string): Promise<Stock | undefined>;
   close(): Promise<void>;
@@ -26,14 +26,14 @@ export interface StockStore {
 
 type OrderDecision = Exclude<StockDecision, { kind: "adjust" }>;
 
-/** Two processes made a reservation for one order at once. The other was first: what it wrote must be read. */
+/** Another process has just inserted a reservation for the same order, which must be read first. */
 class ReservationAppeared extends Error {
   override readonly name = "ReservationAppeared";
 }
 
 /**
- * Opens the stock: locked, folded, written. Stock is hot, so many decisions share one transaction that locks the rows of all of them
- * in one global order, folds them in memory and writes each row once.
+ * Opens the store. Stock rows are contended, so many decisions share one transaction: it locks all their rows in one
+ * global order, applies the decisions in memory, and writes each row once.
  */
 export function createStockStore(
   { sql, lanes: connections }: Pick<Database, "sql" | "lanes">,
@@ -48,7 +48,8 @@ export function createStockStore(
     onFailure: (error) => {
       if (error instanceof ReservationAppeared) return "again";
       if (!(error instanceof postgres.PostgresError)) return "fail";
-      // 55P03: somebody holds a row. Halving would wait for it once for each decision, and hold up all other products meanwhile.
+      // 55P03: a row is locked. Halving the batch would wait for the lock once per decision and delay all other
+      // products.
       if (/^(40|55)/.test(error.code)) return "again";
       return isPassing(error) ? "fail" : "halve";
     },
@@ -64,8 +65,8 @@ export function createStockStore(
 }
 
 /**
- * Applies decisions in their order. The locks are taken in one order everywhere, so no two transactions wait for each other: the
- * reservations by order id, then the stock by product id, then new reservations by order id.
+ * Applies decisions in their order. All transactions lock in the same order, which prevents deadlocks: reservations by
+ * order id, then stock by product id, then new reservations by order id.
  */
 export async function applyDecisions(
   tx: Transaction,
@@ -104,8 +105,8 @@ async function lockState(
 }
 
 /**
- * How many of each product the accounts that reserve have reserved already. It must be read after the products' rows are locked, and by a statement of
- * its own: only that sees what those who held the locks before have committed.
+ * Reads the quantities that the accounts have reserved already. This must be a separate statement after the products'
+ * rows are locked, so that it sees what the previous holders of the locks committed.
  */
 async function readHeld(tx: Transaction, decisions: readonly StockDecision[]): Promise<ReadonlyMap<string, number>> {
   const users = new Set<string>();
@@ -125,10 +126,10 @@ async function readHeld(tx: Transaction, decisions: readonly StockDecision[]): P
 }
 
 /**
- * Writes each changed row once, all in one statement. Rows that are there are written by an upsert and not by UPDATE .. FROM, whose
- * generic plan, made while the tables were empty, would go through all of a table that has grown.
+ * Writes all changed rows in one statement. Existing rows are written by an upsert: the generic plan of UPDATE .. FROM,
+ * made while the tables were empty, would scan a grown table.
  */
-async function write(tx: Transaction, state: StockState, { stock, reservations }: Folded): Promise<void> {
+async function write(tx: Transaction, state: StockState, { stock, reservations }: FoldResult): Promise<void> {
   const changed = reservations.filter(({ orderId }) => state.reservations.has(orderId));
   const fresh = reservations.filter(({ orderId }) => !state.reservations.has(orderId));
   if (stock.length + reservations.length === 0) return;
@@ -157,7 +158,7 @@ async function write(tx: Transaction, state: StockState, { stock, reservations }
   if (written?.fresh !== fresh.length) throw new ReservationAppeared();
 }
 
-/** The stock of these products, in no order unless `end` says one. */
+/** Reads the stock of these products, unordered unless `end` orders them. */
 export function readStock(sql: Sql | Transaction, ids: readonly string[], end = sql``): Promise<Stock[]> {
   return sql<Stock[]>`
     select product_id as "productId", on_hand as "onHand", reserved, received, shipped

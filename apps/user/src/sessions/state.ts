@@ -24,7 +24,7 @@ export interface RefreshToken {
  *
  *     not redeemed                                      ROTATE: it is redeemed for its successor
  *     just redeemed, and its successor is unused        REPEAT: the same successor is issued again
- *     redeemed otherwise                                REUSED: two clients have the family's tokens, so the session ends
+ *     redeemed otherwise                                REUSED: two clients have tokens of it, so the session ends
  *     expired, or of a session that has ended           REFUSE
  *
  * A token has one successor (refresh-tokens.ts), so a family is a chain, however often a token is presented. If two

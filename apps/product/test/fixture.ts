@@ -14,15 +14,15 @@ import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { product as service } from "../src/service.ts";
 
-/** The product service on a database of its own, called through its endpoint. */
-export type World = Awaited<ReturnType<typeof openWorld>>;
+/** The product service on its own database, called through its endpoint. */
+export type Fixture = Awaited<ReturnType<typeof openFixture>>;
 
-export async function openWorld() {
+export async function openFixture() {
   const db = await testDatabase({ schemas: service.schemas });
   const { sql } = db.database("product");
   const closing: (() => Promise<void>)[] = [];
 
-  /** Starts a process of the service; all of them share the database. */
+  /** Starts a process of the service. All processes share the database. */
   async function start(env: Readonly<Record<string, string>> = {}) {
     const app: App = {
       ...{ name: "product", calls: {}, database: db.database("product"), config: readConfig(env), log: quietLogger },
@@ -37,7 +37,7 @@ export async function openWorld() {
     const endpoint = createEndpoint({
       service: "product",
       routes: open.routes,
-      verifier: { user: personOf, service: async (name) => ({ name }) },
+      verifier: { user: userOf, service: async (name) => ({ name }) },
       fingerprintKey: "a key for tests",
       log: quietLogger,
     });
@@ -49,7 +49,7 @@ export async function openWorld() {
         stock: createClient(InventoryService, target, names),
       };
     };
-    return { door: clientsOf("gateway"), order: clientsOf("order"), seed: open.seed };
+    return { gateway: clientsOf("gateway"), order: clientsOf("order"), seed: open.seed };
   }
 
   const first = await start();
@@ -58,29 +58,29 @@ export async function openWorld() {
     ...first,
     start,
     sql,
-    /** Adds a product with so much in stock; its id. */
+    /** Creates a product with this stock and returns its id. */
     async product(
       o: { stock?: number; name?: string; description?: string; category?: string; active?: boolean } = {},
     ) {
       const { stock = 0, name = "Teapot", description = "", category = "Kitchen", active = true } = o;
       const price = { currencyCode: "EUR", minorUnits: 1250n };
-      const { product } = await first.door.products.createProduct(
+      const { product } = await first.gateway.products.createProduct(
         { product: { name, description, category, price, active } },
         admin(),
       );
       const id = product?.id ?? "";
       if (stock > 0)
-        await first.door.stock.adjustStock({ productId: id, delta: stock, reason: "delivery" }, admin(), {
+        await first.gateway.stock.adjustStock({ productId: id, delta: stock, reason: "delivery" }, admin(), {
           idempotencyKey: uuidv7(),
         });
       return id;
     },
     /** "on hand / reserved / available". */
     async stockOf(productId: string): Promise<string> {
-      const { stock } = await first.door.stock.getStock({ productId }, admin());
+      const { stock } = await first.gateway.stock.getStock({ productId }, admin());
       return `${stock?.onHand} / ${stock?.reserved} / ${stock?.available}`;
     },
-    /** Products whose books do not add up, by the tables alone. */
+    /** Products whose stock does not match the reservations and adjustments in the tables. */
     async discrepancies(): Promise<readonly string[]> {
       const rows = await sql<{ product_id: string }[]>`
         with promised as (
@@ -102,17 +102,17 @@ export async function openWorld() {
   };
 }
 
-export function nobody(): Origin {
+export function anonymous(): Origin {
   return workOrigin({ timeoutMs: 20_000 });
 }
 
 export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): Origin {
-  return { ...nobody(), userToken: `${role}.${userId}` };
+  return { ...anonymous(), userToken: `${role}.${userId}` };
 }
 
 export const admin = () => as("ADMIN");
 
-/** The reason that a call is refused with; "none" where it is not. */
+/** The reason that a call is refused with; "none" if it succeeds. */
 export function refusal(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => "none",
@@ -120,7 +120,7 @@ export function refusal(call: Promise<unknown>): Promise<string> {
   );
 }
 
-async function personOf(token: string) {
+async function userOf(token: string) {
   const [role, userId] = token.split(".");
   if (role !== "CUSTOMER" && role !== "ADMIN") throw new CallError(callErrors.TOKEN_INVALID);
   return { role, userId: userId as UserId, sessionId: "s" } as const;
