@@ -83,7 +83,7 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
     expect(await table(system.url, method, inside)).toEqual(wanted);
   });
 
-  it("is open at its service to the services that the contract names, and to no person who does not call through the gateway", async () => {
+  it("is open at its service to the services that the contract names, and to people only through the gateway", async () => {
     const { services: named } = getOption(method, access);
     const wanted = expected(method, "unauthenticated", (caller) =>
       named.includes(caller) ? "let in" : "permission_denied",

@@ -36,7 +36,8 @@ export function createAddressOf(
     }
     for (const hop of hopsOf(request, header).reverse().slice(0, hopsMax)) {
       const forwarded = plainAddress(hop);
-      // A hop that is not an address ("unknown", "_hidden") ends the walk: the proxy that wrote it is the last known sender.
+      // A hop that is not an address ("unknown", "_hidden") ends the walk: the proxy that wrote it is the last known
+      // sender.
       if (forwarded === undefined) return address;
       address = forwarded;
       if (!isTrusted(address)) return address;

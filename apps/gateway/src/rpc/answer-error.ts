@@ -4,7 +4,10 @@ import type { Exchange } from "../exchange/exchange.ts";
 import { endLingering } from "../exchange/lingering-close.ts";
 import { isGrpc, isProcedurePath, protocolAt } from "./procedures.ts";
 
-/** Answers with an error in the protocol of the client, or closes the connection where half a response is out. Errors that are not a call's are INTERNAL_ERROR. */
+/**
+ * Answers with an error in the protocol of the client, or closes the connection where half a response is out. Errors
+ * that are not a call's are INTERNAL_ERROR.
+ */
 export function answerError(exchange: Exchange, thrown: unknown, log: Logger): void {
   const { request, response, signal, record, requestId } = exchange;
   if (signal.aborted) return;
@@ -35,7 +38,9 @@ export function answerError(exchange: Exchange, thrown: unknown, log: Logger): v
   endLingering(request, response, request.method === "HEAD" ? undefined : body);
 }
 
-/** The protocol of an error. A gRPC client reads nothing else, at any path; of 405 and 415 it reads the status alone. */
+/**
+ * The protocol of an error. A gRPC client reads nothing else, at any path; of 405 and 415 it reads the status alone.
+ */
 function errorProtocolOf(exchange: Exchange, { http }: CallError): Parameters<typeof encodeError>[1]["protocol"] {
   const isProcedure = isProcedurePath(exchange.path);
   const isHttpOnly = http.status === 405 || http.status === 415;
