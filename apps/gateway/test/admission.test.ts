@@ -111,7 +111,7 @@ describe("bodies that do not end", () => {
 
 describe("one address with many accounts", () => {
   /** Starts a system whose GetOrder blocks until `go` is called. */
-  async function startGated({ callsPerServiceMax = 1_000 } = {}) {
+  async function startGated({ callsPerServiceMax = 1_000, inFlightMax = 1_000 } = {}) {
     const go = Promise.withResolvers<void>();
     const state = { begun: 0 };
     const getOrder = async () => {
@@ -119,7 +119,7 @@ describe("one address with many accounts", () => {
       await go.promise;
       return {};
     };
-    system = await startStubSystem({ getOrder }, { gateway: { ...behindProxy, callsPerServiceMax } });
+    system = await startStubSystem({ getOrder }, { gateway: { ...behindProxy, callsPerServiceMax, inFlightMax } });
     return { state, go: go.resolve };
   }
 
@@ -163,20 +163,21 @@ describe("one address with many accounts", () => {
   });
 
   it("is refused above 70 % of the places, and leaves the rest to others", async () => {
-    const { state, go } = await startGated();
+    // A hundred places are filled within the deadline of a blocked call on a busy machine too.
+    const { state, go } = await startGated({ inFlightMax: 100 });
     const tokens = await Promise.all(Array.from({ length: 50 }, (_, count) => tokenOf(count)));
     const http2 = Array.from({ length: 12 }, session);
     let refused = 0;
-    const attacks = Array.from({ length: 1_200 }, async (_, count) => {
+    const attacks = Array.from({ length: 120 }, async (_, count) => {
       const status = await read(http2[count % 12] ?? session(), tokens[count % 50] ?? "", attacker);
       if (status === 503) refused += 1;
     });
-    await expect.poll(() => [state.begun, refused], { timeout: 20_000 }).toEqual([700, 500]);
+    await expect.poll(() => [state.begun, refused], { timeout: 20_000 }).toEqual([70, 50]);
     const mine = read(session(), await tokenOf(99), customer);
-    await expect.poll(() => state.begun).toBe(701);
+    await expect.poll(() => state.begun).toBe(71);
     go();
     expect(await mine).toBe(200);
     await Promise.all(attacks);
-    expect(refused).toBe(500);
+    expect(refused).toBe(50);
   });
 });
