@@ -1,28 +1,28 @@
 import { OrderErrorReason } from "@rialto/contracts";
 import { defineErrors } from "@rialto/rpc";
 
-/** Every reason that the order service refuses with, in order of precedence. docs/errors.md is generated from it. */
+/** The reasons of the order service's errors, in order of precedence. docs/errors.md is generated from them. */
 export const errors = defineErrors(OrderErrorReason, "order", {
   CUSTOMER_UNKNOWN: {
     code: "failed_precondition",
     retryable: false,
-    message: "The account that orders does not exist any more.",
+    message: "The customer's account no longer exists.",
     client: "Sign in again with an account that exists.",
     operator: "Nothing, unless accounts were removed by mistake.",
   },
   EMAIL_UNCONFIRMED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The e-mail address of the account is not confirmed yet.",
+    message: "The account's e-mail address is not confirmed yet.",
     client:
-      "Ask its owner to open the link of the mail, offer another mail (RequestEmailConfirmation), then refresh the access token.",
+      "Ask the customer to open the link in the e-mail, offer to send another one (RequestEmailConfirmation), then refresh the access token.",
     operator: "Nothing. RIALTO_REQUIRE_CONFIRMED_EMAIL asks for it.",
   },
   PRODUCT_UNAVAILABLE: {
     code: "failed_precondition",
     retryable: false,
     message: "A product is unknown or not on sale.",
-    client: "Take the items that the error's fields name out of the cart, or choose others.",
+    client: "Remove the items that the error's fields name from the cart, or choose others.",
     operator: "Nothing. If the product should be on sale, set it active.",
   },
   CURRENCY_MIXED: {
@@ -30,21 +30,21 @@ export const errors = defineErrors(OrderErrorReason, "order", {
     retryable: false,
     message: "The prices are in more than one currency.",
     client: "Place one order for each currency. The error's fields name the items that differ from the first.",
-    operator: "Nothing. If one catalog should have one currency, mend the prices.",
+    operator: "Nothing. If one catalog should have one currency, fix the prices.",
   },
   TOTAL_TOO_LARGE: {
     code: "failed_precondition",
     retryable: false,
-    message: "The total is more than an order may cost.",
+    message: "The total is too large for one order.",
     client: "Split the order.",
     operator: "Nothing.",
   },
   TOTAL_CHANGED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The order would cost something else than the customer was shown.",
+    message: "The total differs from the one that the customer was shown.",
     client:
-      "Show the customer the new total, which the metadata has as total_currency_code and total_minor_units, and ask again. The corrected order takes a new key.",
+      "Show the customer the new total, which is in the metadata as total_currency_code and total_minor_units, and ask again. The corrected order needs a new key.",
     operator: "Nothing.",
   },
   ORDER_NOT_FOUND: {
@@ -57,14 +57,14 @@ export const errors = defineErrors(OrderErrorReason, "order", {
   ORDER_CLOSED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The order is rejected, cancelled or delivered: nothing can happen to it any more.",
+    message: "The order is rejected, cancelled or delivered: it cannot change any more.",
     client: "Read the order to see how it ended. For a delivered one, ask for a refund.",
     operator: "Nothing.",
   },
   ORDER_SHIPPED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The order was shipped: it can be refunded, not cancelled.",
+    message: "The order has been shipped: it can be refunded, not cancelled.",
     client: "Ask for a refund.",
     operator: "Refund the order's payment where that is due.",
   },
@@ -73,12 +73,12 @@ export const errors = defineErrors(OrderErrorReason, "order", {
     retryable: false,
     message: "The order is not confirmed yet.",
     client: "Watch the order, and ship it once it is CONFIRMED.",
-    operator: "If it stays so, see whether the product and the payment service are up.",
+    operator: "If that does not change, check that the product and the payment service are up.",
   },
   ORDER_NOT_SHIPPED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The order was not shipped.",
+    message: "The order has not been shipped.",
     client: "Ship it first.",
     operator: "Nothing.",
   },

@@ -8,32 +8,32 @@ import { orderOf, rowColumns, rowOf } from "./order/row.ts";
 import type { Order } from "./order/state.ts";
 import { auditEntry, orderEvent, orders } from "./schema.ts";
 
-/** Orders whose rows are locked in one transaction. Few: whoever wants to commit to one of them waits for as long as the page takes. */
+/** Orders whose rows are locked in one transaction. Few, because a page blocks the commits to its orders. */
 const pageOrdersMax = 50;
 const belowAll = "00000000-0000-0000-0000-000000000000";
 
-/** An order whose row is not its log, folded. */
+/** An order whose row differs from its folded log. */
 export interface Difference {
   readonly id: string;
-  /** What differs: fields of the order; "row" where there is none, "log" where the log does not fold. */
+  /** The fields that differ; "row" where there is no row, "log" where the log does not fold. */
   readonly fields: readonly string[];
   readonly repaired: boolean;
 }
 
-/** What a comparison of all orders with their logs has found. */
+/** The result of comparing all orders with their logs. */
 export interface Comparison {
-  /** How many were compared. */
+  /** The number of orders compared. */
   readonly orders: number;
   readonly differences: readonly Difference[];
 }
 
 /**
- * Folds every order's log, page by page, and compares it with its row; with `repair` a row that differs is written as the log has it. Each row is
- * compared under its lock, which every commit takes first: so row and log are of one moment, and nobody commits to a row between the look and the
- * repair. The system runs meanwhile. A log that does not fold is told of and left as it is: there is nothing to write.
+ * Folds every order's log, page by page, and compares it with its row; with `repair` it writes a row that differs as
+ * the log has it. Each row is compared under its lock, which every commit takes first, so no commit comes between the
+ * comparison and the repair. The system runs meanwhile. A log that does not fold is reported, and its row stays.
  *
- * Whoever read a wrong row before its repair may still commit on it, and a commit writes the whole row: the wrong field comes back with it. Such a
- * decision lives for seconds, so where something was repaired, a run a minute later has the last word.
+ * A decision on a wrong row that was read before the repair may still be committed, and a commit writes the whole row:
+ * the wrong field comes back with it. Such a decision lives for seconds, so after a repair run it again a minute later.
  */
 export async function rebuildOrders(
   { orm }: Pick<Database, "orm">,
@@ -85,7 +85,7 @@ async function rebuildPage(tx: Tx, after: string, repair: boolean) {
   return { ids, differences };
 }
 
-/** The next ids, of rows and of logs alike: a row that was lost is missed by its log alone. */
+/** The next ids of rows and of logs: only the log has the id of a lost row. */
 async function idsAfter(tx: Tx, after: string): Promise<string[]> {
   const ofRows = tx
     .select({ id: orders.id })
@@ -123,7 +123,7 @@ function loggedEvent({ subjectId, version, time, type, payload }: LogRow): Logge
   return { subjectId, version, time, event: eventFromJson(type, payload) };
 }
 
-/** Writes an order's row as it should be, whether there is one or not. */
+/** Writes an order's row as its log has it, whether it exists or not. */
 async function writeRow(tx: Tx, order: Order): Promise<void> {
   const columns = ["version", ...Object.keys(rowColumns)];
   const names = sql.raw(columns.join(", "));
@@ -135,7 +135,7 @@ async function writeRow(tx: Tx, order: Order): Promise<void> {
     on conflict (id) do update set (${names}) = row (${values})`);
 }
 
-/** Says in the audit log that an operator had a row repaired, in the commit of the repair. */
+/** Writes the audit entry of a repair, in its transaction. */
 async function audit(tx: Tx, id: string, fields: readonly string[]): Promise<void> {
   const entry = auditColumns({
     actor: "operator",

@@ -14,12 +14,16 @@ import { activeStatuses, attentionReasons, orderStatuses, pendingActions, reject
 
 const schema = pgSchema("order");
 
-/** In SQL: the order is in a state in which the checkout has work (`isAtRest` of order/state.ts says the opposite) and does not wait for a person. */
+/**
+ * In SQL: the order is in a state in which the checkout has work (`isAtRest` of order/state.ts says the opposite) and
+ * does not wait for a person.
+ */
 export const hasCheckoutWork = `attention_reason is null and (${oneOf("status", activeStatuses)} or pending_action is not null)`;
 
 /**
- * The current orders: each row is its order's log, folded, and its version is the number of events. Amounts are minor units of `currency`. The checks
- * repeat what the domain promises, so that no defect of the code can store an impossible order.
+ * The current orders: each row is its order's log, folded, and its version is the number of events. Amounts are minor
+ * units of `currency`. The checks repeat what the domain promises, so that no defect of the code can store an
+ * impossible order.
  */
 export const orders = schema.table(
   "orders",

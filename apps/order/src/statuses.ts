@@ -1,5 +1,5 @@
-// Every list of names that is a column of this service, once: the types, the tables' checks and the queries are made from these. The names are the
-// contract's, which order/message.ts holds them to. A change of a list is a migration.
+// Every list of names that is a column of this service, once: the types, the tables' checks and the queries are made
+// from these. The names are the contract's, which order/message.ts holds them to. A change of a list is a migration.
 
 export const orderStatuses = [
   "PENDING",

@@ -54,7 +54,10 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
   const effects: string[] = [];
   let available = o.available ?? 10;
 
-  /** One call: the answer, or the refusal, that the state of the order's holdings gives. Effects are noted once they happen. */
+  /**
+   * One call: the answer, or the refusal, that the state of the order's holdings gives. Effects are noted once they
+   * happen.
+   */
   function call<I extends { orderId?: string }, O extends DescMessage>(
     method: string,
     schema: O,

@@ -25,7 +25,10 @@ interface Result {
 
 type Writer = () => Promise<string>;
 
-/** Two people's commands about one order, each by the loop of the handlers; reads and commits happen when `schedule` lets them. */
+/**
+ * Two people's commands about one order, each by the loop of the handlers; reads and commits happen when `schedule`
+ * lets them.
+ */
 function shop(
   log: readonly LoggedOrderEvent[],
   commands: readonly Command[],

@@ -34,7 +34,10 @@ import { createOrderWatch } from "../src/requests/watch.ts";
 import { order as service } from "../src/service.ts";
 import { fakeWorld } from "./fake-world.ts";
 
-/** The order service on a database of its own, called through its endpoint, beside a product, a payment and a user service in memory. */
+/**
+ * The order service on a database of its own, called through its endpoint, beside a product, a payment and a user
+ * service in memory.
+ */
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
 export type Calls = Client<typeof OrderService>;

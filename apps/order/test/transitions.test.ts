@@ -3,8 +3,9 @@ import { type OrderState, stateOf } from "../src/order/state.ts";
 import { decide } from "../src/order/transitions.ts";
 import { afterEvent, commands, logTo, orderFrom } from "./builders.ts";
 
-// What each command comes to in each state: the state after it, "=" where nothing is to be done, "!" and the reason where it is
-// refused. CLOSED is ORDER_CLOSED, CANCEL is CANCELLATION_REQUESTED, SHIP is SHIPPING_REQUESTED, TURN is OUT_OF_TURN.
+// What each command comes to in each state: the state after it, "=" where nothing is to be done, "!" and the reason
+// where it is refused. CLOSED is ORDER_CLOSED, CANCEL is CANCELLATION_REQUESTED, SHIP is SHIPPING_REQUESTED, TURN is
+// OUT_OF_TURN.
 const byPeople = `
   state            | ship           | cancel     | settle     | deliver
   PENDING          | !NOT_CONFIRMED | CANCELLING | CANCELLING | !NOT_SHIPPED

@@ -1,12 +1,12 @@
 import { PaymentErrorReason } from "@rialto/contracts";
 import { defineErrors } from "@rialto/rpc";
 
-/** Every reason that the payment service can refuse with. */
+/** The reasons of the payment service's errors. docs/errors.md is generated from them. */
 export const errors = defineErrors(PaymentErrorReason, "payment", {
   REFUND_KEY_REQUIRED: {
     code: "invalid_argument",
     retryable: false,
-    message: "A refund of an amount needs the header Idempotency-Key: without one, a repetition would pay it again.",
+    message: "A refund of an amount needs the header Idempotency-Key: without one, a repetition would refund it again.",
     client:
       "Send a new UUID with each refund, and the same one when it is repeated. All that is left needs no key: leave the amount out.",
     operator: "Nothing.",
@@ -15,8 +15,8 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
     code: "not_found",
     retryable: false,
     message: "There is no such payment.",
-    client: "Check the id. A payment exists from the moment that its order asks for the money.",
-    operator: "Nothing, unless many come from one caller: somebody may be guessing ids.",
+    client: "Check the id. A payment exists once its order asks for an authorization.",
+    operator: "Nothing, unless many come from one caller: it may be guessing ids.",
   },
   PAYMENT_MISMATCH: {
     code: "failed_precondition",
@@ -29,37 +29,37 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
   PAYMENT_VOIDED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The payment was let go.",
+    message: "The payment was voided.",
     client: "Place a new order.",
-    operator: "Nothing: the order was called off, perhaps before the card was asked.",
+    operator: "Nothing: the order was cancelled, perhaps before the card was authorized.",
   },
   PAYMENT_DECLINED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The card was refused.",
+    message: "The card was declined.",
     client:
-      "Show decline_code from the error's metadata in words, and let the customer choose another card in a new order.",
-    operator: "Nothing, unless the share of refused cards rises: then ask the provider.",
+      "Explain decline_code from the error's metadata to the customer, who may choose another card in a new order.",
+    operator: "Nothing, unless the share of declined cards rises: then ask the provider.",
   },
   PAYMENT_CAPTURED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The money was taken: it can be refunded, not let go.",
+    message: "The payment was captured: it can be refunded, not voided.",
     client: "Ask for a refund.",
     operator: "Nothing.",
   },
   VOID_REFUSED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The card network refused to let go of an authorization whose outcome is not known.",
+    message: "The card network refused to void an authorization whose outcome is unknown.",
     client: "A person decides: ask the card network, then cancel the order again.",
     operator:
-      "The order waits for a person (attention COMPENSATION_FAILED). Ask the provider what became of the authorization, and for the reason in decline_code.",
+      "The order waits for a person (attention COMPENSATION_FAILED). Ask the provider for the outcome of the authorization, and for the reason in decline_code.",
   },
   PAYMENT_NOT_CAPTURED: {
     code: "failed_precondition",
     retryable: false,
-    message: "Nothing was taken, so there is nothing to give back.",
+    message: "Nothing was captured, so there is nothing to refund.",
     client: "Cancel the order instead, or wait until it has been shipped.",
     operator: "Nothing.",
   },
@@ -67,7 +67,7 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
     code: "failed_precondition",
     retryable: false,
     message: "The refund is more than what is left of the captured amount.",
-    client: "Read the payment: at most captured minus refunded can be given back.",
+    client: "Read the payment: at most captured minus refunded can be refunded.",
     operator: "Nothing.",
   },
   CAPTURE_REFUSED: {
@@ -80,24 +80,24 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
   AUTHORIZATION_EXPIRED: {
     code: "failed_precondition",
     retryable: false,
-    message: "The authorization ran out before it was captured.",
+    message: "The authorization expired before it was captured.",
     client: "Cancel the order; the customer places a new one.",
-    operator: "Ship sooner after the confirmation than the provider's authorizations last.",
+    operator: "Ship before the provider's authorizations expire.",
   },
   REFUND_REFUSED: {
     code: "failed_precondition",
     retryable: false,
     message: "The card network refused the refund.",
-    client: "Give the money back by another way. The payment is as it was before.",
+    client: "Return the money in another way. The payment is unchanged.",
     operator:
-      "Ask the provider for the reason in decline_code; compare the payment with the provider's ledger. One that was refused after its caller had gone is in the list of payments that wait for a person (attention).",
+      "Ask the provider for the reason in decline_code; compare the payment with the provider's ledger. A refund that was refused after its caller had left is in the list of payments that wait for a person (attention).",
   },
   PROVIDER_UNAVAILABLE: {
     code: "unavailable",
     retryable: true,
     message: "The card network did not answer in time.",
     client:
-      "Ask again, with the same Idempotency-Key where there was one: what has happened is found, never done twice. Without one, a refund of all that was left answers REFUND_TOO_LARGE once it was made.",
-    operator: "Look at the provider's status. Operations that were started are finished by themselves when it is back.",
+      "Repeat the request, with the same Idempotency-Key where there was one: it has one effect. Without one, a refund of all that is left answers REFUND_TOO_LARGE once it was made.",
+    operator: "Check the provider's status. Operations that were started are finished when it is back.",
   },
 });

@@ -23,7 +23,9 @@ const authorize = (asked: ReturnType<typeof authorization>, calls = fixture.call
   calls.authorizePayment(asked, fromOrder());
 const statusOf = async (orderId: string) => (await fixture.store.byOrder(orderId))?.status;
 
-/** A provider whose process ends at one point of an effect: before it reaches the network, or with the answer in hand. */
+/**
+ * A provider whose process ends at one point of an effect: before it reaches the network, or with the answer in hand.
+ */
 function dyingAt(point: "before" | "after", effect: "authorize" | "capture" | "void" | "refund") {
   return (provider: PaymentProvider): PaymentProvider => ({
     ...provider,

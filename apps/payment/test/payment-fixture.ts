@@ -22,7 +22,10 @@ import { payments } from "../src/requests/payments.ts";
 import { createRefunds } from "../src/requests/refunds.ts";
 import { payment as service } from "../src/service.ts";
 
-/** The payment service on a database of its own, called through its endpoint, beside the card network whose ledger is compared with it. */
+/**
+ * The payment service on a database of its own, called through its endpoint, beside the card network whose ledger is
+ * compared with it.
+ */
 export type Fixture = Awaited<ReturnType<typeof openFixture>>;
 
 type Calls = Client<typeof PaymentService>;

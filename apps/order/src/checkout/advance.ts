@@ -27,13 +27,16 @@ export interface Cause {
 }
 
 export interface Checkout {
-  /** Runs the steps that are due until the order is at rest. Throws where a step cannot go on for now: call it again later. */
+  /**
+   * Runs the steps that are due until the order is at rest. Throws where a step cannot go on for now: call it again
+   * later.
+   */
   advance(orderId: string, cause: Cause): Promise<void>;
 }
 
 /**
- * Creates the checkout. In a process one worker at a time advances an order: the events of its own steps arrive while it still runs, and would only
- * repeat them. Between processes nothing is locked: the commit decides.
+ * Creates the checkout. In a process one worker at a time advances an order: the events of its own steps arrive while
+ * it still runs, and would only repeat them. Between processes nothing is locked: the commit decides.
  */
 export function createCheckout(parts: CheckoutParts): Checkout {
   const running = new Map<string, Promise<void>>();
@@ -71,7 +74,8 @@ export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
 }
 
 async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }: Cause): Promise<void> {
-  // The first commit consumes the event. Should this process die after it, the committed change has an event of its own.
+  // The first commit consumes the event. Should this process die after it, the committed change has an event of its
+  // own.
   let consumes = inbox;
   for (let round = 0; round < roundsMax; round += 1) {
     origin.signal.throwIfAborted();
@@ -123,7 +127,9 @@ async function nextCommand(calls: CheckoutCalls, order: Order, origin: Origin): 
   throw new Error(`order ${order.id}: nothing is due in ${state}`);
 }
 
-/** Undoes the steps, the last one first, and returns `command`, or the command of an undo that is refused permanently. */
+/**
+ * Undoes the steps, the last one first, and returns `command`, or the command of an undo that is refused permanently.
+ */
 async function compensate(
   steps: readonly Step[],
   command: Command,
@@ -143,7 +149,9 @@ async function compensate(
   return command;
 }
 
-/** Whether a step failed because the order has changed since it was read. An outage is one whatever the order's state. */
+/**
+ * Whether a step failed because the order has changed since it was read. An outage is one whatever the order's state.
+ */
 async function isOvertaken(parts: CheckoutParts, order: Order, error: unknown): Promise<boolean> {
   if (isUnavailable(error)) return false;
   const fresh = await parts.orders.read(order.id);

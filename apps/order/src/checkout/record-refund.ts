@@ -9,8 +9,8 @@ import { decide } from "../order/transitions.ts";
 const attemptsMax = 10;
 
 /**
- * The handler of the subscription "order-refunds": records the refunds of a payment on its order. Events that are late or come twice change nothing,
- * because they carry totals.
+ * The handler of the subscription "order-refunds": records the refunds of a payment on its order. Events that are late
+ * or come twice change nothing, because they carry totals.
  */
 export function recordRefund(app: { readonly orders: Pick<OrderStore, "read" | "commit">; now(): Date }) {
   return {

@@ -4,7 +4,9 @@ import type { Logger } from "@rialto/telemetry";
 import type { OrderQueries } from "../order/queries.ts";
 import type { Checkout } from "./advance.ts";
 
-/** An order that is not at rest and did not change for this long has lost its event, or its event has failed too often. */
+/**
+ * An order that is not at rest and did not change for this long has lost its event, or its event has failed too often.
+ */
 const stalledAfterMs = 30_000;
 const pageOrdersMax = 100;
 /** In one run. The next run continues with the orders that have waited longest. */
@@ -12,8 +14,9 @@ const pagesMax = 20;
 const concurrencyMax = 8;
 
 /**
- * The schedule "resume-stalled-checkouts": resumes orders that are not at rest and that no event advances, after a crash, a dead letter or a restored
- * backup. Orders that fail do not block the others, however many they are: each claim postpones the order's next attempt, longer each time.
+ * The schedule "resume-stalled-checkouts": resumes orders that are not at rest and that no event advances, after a
+ * crash, a dead letter or a restored backup. Orders that fail do not block the others, however many they are: each
+ * claim postpones the order's next attempt, longer each time.
  */
 export function resumeStalled(app: {
   readonly orders: Pick<OrderQueries, "claimStalled">;
@@ -26,7 +29,8 @@ export function resumeStalled(app: {
     for (let page = 0; page < pagesMax && !signal.aborted; page += 1) {
       const stalled = await app.orders.claimStalled({ untouchedSince, limit: pageOrdersMax });
       const outages = await resume(app, stalled, signal);
-      // Where every order of a page fails by an outage, a service is down, and more calls would not help. The next run takes the next page.
+      // Where every order of a page fails by an outage, a service is down, and more calls would not help. The next run
+      // takes the next page.
       if (stalled.length < pageOrdersMax || outages === stalled.length) return;
     }
   };

@@ -11,8 +11,8 @@ import type { AttentionReason, RejectionReason } from "../statuses.ts";
  *        |                            |
  *        | refused                    | refused: undo reserve-stock
  *        v                            v
- *     REJECTED(OUT_OF_STOCK or     REJECTED(PAYMENT_DECLINED); where the payment is another than the order's (PAYMENT_MISMATCH)
- *              QUANTITY_LIMIT)     it waits for a person: COMPENSATION_FAILED
+ *     REJECTED(OUT_OF_STOCK or     REJECTED(PAYMENT_DECLINED), or, by PAYMENT_MISMATCH,
+ *              QUANTITY_LIMIT)     waits for a person: COMPENSATION_FAILED
  *
  *     SHIPPING (CONFIRMED, SHIP pending) --capture-payment, commit-stock--> SHIPPED (at rest)
  *        | refused                                            ^ ShipOrder again
@@ -24,25 +24,31 @@ import type { AttentionReason, RejectionReason } from "../statuses.ts";
  *        v
  *     waits for a person: COMPENSATION_FAILED --CancelOrder by an admin--> CANCELLING
  *
- * **Who owns what.** The order's row and log belong to this service and change only by a commit at the version that was read. The reservation belongs
- * to the product service, the payment to the payment service. Each keeps one per order, by the order's id.
+ * **Who owns what.** The order's row and log belong to this service and change only by a commit at the version that was
+ * read. The reservation belongs to the product service, the payment to the payment service. Each keeps one per order,
+ * by the order's id.
  *
- * **Theory of operation.** A step's effect is announced before it happens: the order's state names the steps that may run, so any worker that reads the
- * order knows what to do. The effect is keyed by the order's id: running a step twice has one effect. Then the decision is committed at the version that
- * the step began with. Only reserve-stock may lead to STOCK_RESERVED, only authorize-payment to CONFIRMED, only the SHIPPING steps to SHIPPED, only
- * the undos to CANCELLED.
+ * **Theory of operation.** A step's effect is announced before it happens: the order's state names the steps that may
+ * run, so any worker that reads the order knows what to do. The effect is keyed by the order's id: running a step twice
+ * has one effect. Then the decision is committed at the version that the step began with. Only reserve-stock may lead
+ * to STOCK_RESERVED, only authorize-payment to CONFIRMED, only the SHIPPING steps to SHIPPED, only the undos to
+ * CANCELLED.
  *
- * **What may run at the same time.** Any number of workers on one order: the event, its redelivery, the schedule, another replica. All but one lose the
- * commit, read again and decide again. A person's request is such a commit too: a cancellation during a step makes that step's commit fail, and the next
- * round undoes the step. A worker that was frozen may act late: an undo that finds nothing to undo leaves a tombstone, so the late action is refused, and
- * its commit fails. SHIP and CANCEL exclude each other in the log, so no capture begins for an order that is being cancelled.
+ * **What may run at the same time.** Any number of workers on one order: the event, its redelivery, the schedule,
+ * another replica. All but one lose the commit, read again and decide again. A person's request is such a commit too: a
+ * cancellation during a step makes that step's commit fail, and the next round undoes the step. A worker that was
+ * frozen may act late: an undo that finds nothing to undo leaves a tombstone, so the late action is refused, and its
+ * commit fails. SHIP and CANCEL exclude each other in the log, so no capture begins for an order that is being
+ * cancelled.
  *
- * **A permanent refusal stays one.** Stock can be too low for a moment only, so both services store their refusal with the order and repeat it, whatever
- * happens to the stock or the card. A person may have a capture tried again: its refusal is stored with the version that asked. Hence a decision on a
- * refusal, and the undos before its commit, cannot be contradicted by a worker that asks later.
+ * **A permanent refusal stays one.** Stock can be too low for a moment only, so both services store their refusal with
+ * the order and repeat it, whatever happens to the stock or the card. A person may have a capture tried again: its
+ * refusal is stored with the version that asked. Hence a decision on a refusal, and the undos before its commit, cannot
+ * be contradicted by a worker that asks later.
  *
- * **What fails.** When a service is down the step throws and is tried again later, without end; nothing is decided. A permanent refusal is decided at once
- * by `onRefused`; a rejection first undoes the steps before it. An undo that is refused permanently leaves the order to a person.
+ * **What fails.** When a service is down the step throws and is tried again later, without end; nothing is decided. A
+ * permanent refusal is decided at once by `onRefused`; a rejection first undoes the steps before it. An undo that is
+ * refused permanently leaves the order to a person.
  */
 export const checkout: readonly Step[] = [
   { name: "reserve-stock", at: "PENDING", run: reserveStock, undo: releaseStock, onRefused: reservationRefused },
@@ -110,7 +116,8 @@ async function voidPayment({ payments }: CheckoutCalls, order: Order, origin: Or
 }
 
 function paymentRefused(reason: string): Command | undefined {
-  // A payment with other figures exists, which may hold or have captured money. Neither a retry nor a rejection repairs that.
+  // A payment with other figures exists, which may hold or have captured money. Neither a retry nor a rejection repairs
+  // that.
   if (reason === "PAYMENT_MISMATCH") return raise("COMPENSATION_FAILED", reason);
   // PAYMENT_VOIDED: like RESERVATION_RELEASED above.
   return rejectFor(reason, ["PAYMENT_DECLINED", "PAYMENT_VOIDED"], "PAYMENT_DECLINED");

@@ -75,14 +75,18 @@ export function topicOf(kind: OrderEvent["kind"]): string {
 /** The response of a call that placed or changed an order. */
 export type OrderResponse = { order?: MessageInitShape<typeof OrderSchema> | OrderMessage };
 
-// CreateOrder, CancelOrder, ShipOrder and DeliverOrder answer the same one field, so one schema writes and reads the responses of all of them.
+// CreateOrder, CancelOrder, ShipOrder and DeliverOrder answer the same one field, so one schema writes and reads the
+// responses of all of them.
 
 /** The response with this order in proto3 JSON, to be stored with an idempotency key. */
 export function responseToJson(order: Order): JsonValue {
   return toJson(CreateOrderResponseSchema, create(CreateOrderResponseSchema, { order: orderMessage(order) }));
 }
 
-/** Reads a stored response. A newer version may have written it while this one still runs: fields that this one does not know are left out. */
+/**
+ * Reads a stored response. A newer version may have written it while this one still runs: fields that this one does not
+ * know are left out.
+ */
 export function responseFromJson(json: JsonValue): OrderResponse {
   // Both types mean JSON; protobuf's allows its arrays to be changed, which fromJson does not do.
   const { order } = fromJson(CreateOrderResponseSchema, json as Parameters<typeof fromJson>[1], {

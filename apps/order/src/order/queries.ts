@@ -39,8 +39,9 @@ export interface OrderQueries {
   /** Returns those of these orders that have a newer version than the known one. */
   changed(known: ReadonlyMap<string, number>): Promise<Order[]>;
   /**
-   * Claims orders that the checkout has work for and that did not change since then. Those whose next attempt is due first come first. Each claim
-   * postpones the order's next attempt, longer each time until the order changes, so that orders that always fail do not block the others.
+   * Claims orders that the checkout has work for and that did not change since then. Those whose next attempt is due
+   * first come first. Each claim postpones the order's next attempt, longer each time until the order changes, so that
+   * orders that always fail do not block the others.
    */
   claimStalled(o: { readonly untouchedSince: Date; readonly limit: number }): Promise<readonly string[]>;
 }

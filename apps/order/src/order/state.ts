@@ -52,8 +52,9 @@ export interface Attention {
 }
 
 /**
- * The states of the transition table: the status, unless an action is pending or the order waits for a person. SHIPPING and CANCELLING are a CONFIRMED
- * (or, for CANCELLING, an earlier) order with that action pending; ..._WAITS is one of them that waits for a person.
+ * The states of the transition table: the status, unless an action is pending or the order waits for a person. SHIPPING
+ * and CANCELLING are a CONFIRMED (or, for CANCELLING, an earlier) order with that action pending; ..._WAITS is one of
+ * them that waits for a person.
  */
 export const orderStates = [
   ...orderStatuses,

@@ -16,8 +16,8 @@ interface ChangeApp {
 }
 
 /**
- * Answers a person's command on an order. A command that is done already is answered with the current order. When another writer was faster, it is
- * decided again on the order as that writer left it.
+ * Answers a person's command on an order. A command that is done already is answered with the current order. When
+ * another writer was faster, it is decided again on the order as that writer left it.
  */
 export async function changeOrder(
   app: ChangeApp,
@@ -50,8 +50,9 @@ export async function readOrder(orders: Pick<OrderStore, "read">, id: string, ct
 }
 
 /**
- * Commits an event that a call decided, with the call's idempotency key, the response that is stored with it, and the audit entry. Returns the response,
- * which is the stored one where the same request was committed before, or undefined where another writer was faster.
+ * Commits an event that a call decided, with the call's idempotency key, the response that is stored with it, and the
+ * audit entry. Returns the response, which is the stored one where the same request was committed before, or undefined
+ * where another writer was faster.
  */
 export async function commitForCall(
   orders: Pick<OrderStore, "commit">,

@@ -20,7 +20,9 @@ import type { OrderStatus } from "../statuses.ts";
 const orderBytes = messageSize(OrderSchema);
 const entryBytes = messageSize(OrderHistoryEntrySchema);
 
-/** Lists orders, newest first. A customer sees their own; naming another account is refused, whether it exists or not. */
+/**
+ * Lists orders, newest first. A customer sees their own; naming another account is refused, whether it exists or not.
+ */
 export async function listOrders(
   orders: Pick<OrderStore, "list">,
   request: ListOrdersRequest,

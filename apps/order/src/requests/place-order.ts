@@ -49,7 +49,10 @@ export async function placeOrder(
   return response;
 }
 
-/** Refuses an account without a confirmed e-mail address, where the shop requires one. The access token says so; a refresh updates it. */
+/**
+ * Refuses an account without a confirmed e-mail address, where the shop requires one. The access token says so; a
+ * refresh updates it.
+ */
 function requireConfirmedEmail({ config }: PlaceOrderApp, { caller }: CallContext): void {
   if (config.requireConfirmedEmail && caller.kind === "user" && caller.emailConfirmed === false)
     throw new CallError(errors.EMAIL_UNCONFIRMED);
@@ -101,8 +104,9 @@ export interface Total {
 }
 
 /**
- * Makes a new order's first event: copies names and prices from the catalog and sums the total. Refuses, naming the items: products that are not on
- * sale, prices in more than one currency, a total that is too large, and a total other than the customer was shown.
+ * Makes a new order's first event: copies names and prices from the catalog and sums the total. Refuses, naming the
+ * items: products that are not on sale, prices in more than one currency, a total that is too large, and a total other
+ * than the customer was shown.
  */
 export function newOrder(o: {
   readonly userId: string;

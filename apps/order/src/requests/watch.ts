@@ -3,19 +3,19 @@ import { CallError, callErrors } from "@rialto/rpc";
 import { isAtRest, type Order } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 
-/** How late a watcher may learn of a change. One query at a time, however many watch. */
+/** The longest delay of a change for a watcher. There is one query at a time, for all watchers. */
 const pollIntervalMs = 150;
-/** Orders asked about in one query. */
+/** Orders in one query. */
 const pollOrdersMax = 1_000;
-/** Streams open in this process; one more is refused as unavailable, and another replica may take it. */
+/** Streams open in this process. One more is refused as unavailable; another replica may accept it. */
 const watchersMax = 10_000;
-/** Polls that fail in a row before the watchers are told, so that a database that is back soon is not noticed. */
+/** Polls that fail in a row before the streams fail: a short outage of the database ends no stream. */
 const pollFailuresMax = 20;
 
 export interface OrderWatch {
   /**
-   * The order each time that it has changed since `from`, until it is at rest. A reader who is slower than the changes is given the
-   * latest of them, not each: nothing piles up behind a slow reader.
+   * The order each time that it has changed since `from`, until it is at rest. A reader who is slower than the changes
+   * is given the latest of them, not each: nothing piles up behind a slow reader.
    */
   changes(from: Order, signal: AbortSignal): AsyncIterable<Order>;
   close(): void;
@@ -23,15 +23,15 @@ export interface OrderWatch {
 
 interface Watcher {
   readonly orderId: string;
-  /** The version that the watcher has been given or is about to be. */
+  /** The version that was given to the watcher, or is next. */
   version: number;
-  /** Not taken by the reader yet. */
+  /** Not read yet. */
   latest: Order | undefined;
   failure: unknown;
   wake: () => void;
 }
 
-/** Watches orders for all streams of this process with one poll. It rests while nobody watches. */
+/** Watches orders for all streams of this process with one poll, which stops while there are no watchers. */
 export function createOrderWatch({ orders }: { readonly orders: Pick<OrderStore, "changed"> }): OrderWatch {
   const watchers = new Set<Watcher>();
   const closing = new AbortController();
@@ -43,7 +43,7 @@ export function createOrderWatch({ orders }: { readonly orders: Pick<OrderStore,
     while (watchers.size > 0 && !closing.signal.aborted) {
       await sleep(pollIntervalMs, { signal: closing.signal });
       try {
-        await lookAround();
+        await pollOnce();
         failures = 0;
       } catch (error) {
         failures += 1;
@@ -54,7 +54,7 @@ export function createOrderWatch({ orders }: { readonly orders: Pick<OrderStore,
     polling = false;
   }
 
-  async function lookAround(): Promise<void> {
+  async function pollOnce(): Promise<void> {
     const known = new Map<string, number>();
     for (const { orderId, version } of watchers)
       known.set(orderId, Math.min(version, known.get(orderId) ?? Number.POSITIVE_INFINITY));

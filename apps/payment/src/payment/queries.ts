@@ -37,8 +37,8 @@ export interface PaymentQueries {
     page: { readonly after: string | undefined; readonly limit: number },
   ): Promise<readonly Payment[]>;
   /**
-   * Claims payments whose operation is in flight and that did not change since then. Those whose next attempt is due first come first. Each claim
-   * postpones the payment's next attempt, longer each time until the payment changes.
+   * Claims payments whose operation is in flight and that did not change since then. Those whose next attempt is due
+   * first come first. Each claim postpones the payment's next attempt, longer each time until the payment changes.
    */
   claimUnfinished(o: { readonly untouchedSince: Date; readonly limit: number }): Promise<readonly Payment[]>;
 }

@@ -7,16 +7,20 @@ import type { AttentionReason, OperationKind, PaymentStatus } from "../statuses.
  *       |                     |  \--declined--> DECLINED  |
  *       +---------void--------+------------void-----------+--> VOIDED
  *
- * Every effect at the provider is two events: X_STARTED before it, which puts the operation on the payment, and its result, which removes it. At most
- * one operation is in flight, and it is finished before anything else happens. One exception: a void replaces an authorization in flight, because the
- * provider refuses an authorization whose void came first. Where that void is refused, the outcome of the authorization is unknown: the payment stays
- * PENDING with nothing in flight, and its order waits for a person.
+ * Every effect at the provider is two events: X_STARTED before it, which puts the operation on the payment, and its
+ * result, which removes it. At most one operation is in flight, and it is finished before anything else happens. One
+ * exception: a void replaces an authorization in flight, because the provider refuses an authorization whose void came
+ * first. Where that void is refused, the outcome of the authorization is unknown: the payment stays PENDING with
+ * nothing in flight, and its order waits for a person.
  */
 export interface Payment {
   readonly id: string;
   readonly version: number;
   readonly orderId: string;
-  /** Undefined on a tombstone, which a void leaves that came before its authorization; so is every field that the authorization brings. */
+  /**
+   * Undefined on a tombstone, which a void leaves that came before its authorization; so is every field that the
+   * authorization brings.
+   */
   readonly userId: string | undefined;
   readonly status: PaymentStatus;
   readonly amount: bigint;

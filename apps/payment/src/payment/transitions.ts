@@ -8,7 +8,10 @@ import type { Operation, Payment } from "./state.ts";
 /** Who asks for an operation and why, for the log and the traces, and the id that makes the operation's key unique. */
 export type OperationContext = Pick<Operation, "actor" | "reason" | "traceparent"> & { readonly operationId: string };
 
-/** The result of a command: an event to commit, nothing because it is done already, or an operation in flight to finish first. A refusal is thrown. */
+/**
+ * The result of a command: an event to commit, nothing because it is done already, or an operation in flight to finish
+ * first. A refusal is thrown.
+ */
 export type Decision =
   | { readonly kind: "EVENT"; readonly event: PaymentEvent }
   | { readonly kind: "NOTHING" }
@@ -23,8 +26,8 @@ export function authorizationKey(orderId: string): string {
 }
 
 /**
- * The key of one attempt to capture. All callers of that attempt, concurrent or late, get its one result: if a refused capture were started anew for the
- * second of them, one would report a refusal while the other captures the money.
+ * The key of one attempt to capture. All callers of that attempt, concurrent or late, get its one result: if a refused
+ * capture were started anew for the second of them, one would report a refusal while the other captures the money.
  */
 export function captureKey(orderId: string, attempt: number): string {
   return `${orderId}:capture:${attempt}`;
@@ -119,7 +122,10 @@ export function resolveAttention(payment: Payment): Decision {
   return payment.attention === undefined ? nothing : { kind: "EVENT", event: { kind: "ATTENTION_RESOLVED" } };
 }
 
-/** The event that the provider's answer to the operation in flight becomes. `callerWaits`: the caller who asked for the operation gets the answer. */
+/**
+ * The event that the provider's answer to the operation in flight becomes. `callerWaits`: the caller who asked for the
+ * operation gets the answer.
+ */
 export function settle(
   payment: Payment,
   operation: Operation,

@@ -3,14 +3,14 @@ import type { Sql, Transaction } from "@rialto/database";
 import { type TestCard, testCardOf } from "./test-tokens.ts";
 
 /**
- * The simulated card network: what is on the other side of the provider. It keeps a ledger in a schema of its own and has rules of its
- * own: an effect once a key, a capture once an authorization, no refund beyond what was captured, nothing for an authorization that was
- * voided, even where the void came first. It never trusts the payment service to have checked any of that.
+ * The simulated card network behind the provider. It keeps a ledger in its own schema and has its own rules: one effect
+ * for each key, one capture for each authorization, no refund beyond the captured amount, nothing for an authorization
+ * that was voided, even where the void came first. It does not rely on the payment service to check any of that.
  *
- * The row of the authorization is the lock: whatever is about one authorization waits there for each other.
+ * The row of the authorization is the lock for all requests about that authorization.
  */
 export interface CardNetwork {
-  /** Does the effect, or finds that it was done. */
+  /** Has the effect, or finds that it happened before. */
   request(request: NetworkRequest): Promise<NetworkAnswer>;
   find(key: string): Promise<NetworkEntry | undefined>;
 }
@@ -36,7 +36,7 @@ export interface NetworkEntry {
 
 export type NetworkAnswer =
   | { readonly kind: "UNREACHABLE" }
-  /** `first` says that this request brought it about; `card` is how the card behaves. */
+  /** `first`: this request had the effect. `card` is how the card behaves. */
   | { readonly kind: "ENTRY"; readonly entry: NetworkEntry; readonly first: boolean; readonly card: TestCard };
 
 interface AuthorizationRow {
@@ -45,7 +45,7 @@ interface AuthorizationRow {
   readonly amount: bigint;
 }
 
-/** What a void leaves under the key of an authorization that never came. */
+/** The code that a void stores with the key of an authorization that never came. */
 const voidedCode = "authorization_voided";
 
 /** Opens the network on its own database. */
@@ -57,7 +57,7 @@ export function createCardNetwork(sql: Sql): CardNetwork {
   };
 }
 
-/** Needs no transaction: the key alone says who was first. */
+/** Needs no transaction: the unique key decides which request was first. */
 async function authorize(sql: Sql, request: NetworkRequest): Promise<NetworkAnswer> {
   const paymentMethod = request.paymentMethod ?? "";
   const card = testCardOf(paymentMethod);
@@ -79,7 +79,7 @@ async function followUp(tx: Transaction, request: NetworkRequest): Promise<Netwo
   return write(tx, request, { paymentMethod: authorization.payment_method, card, code });
 }
 
-/** Writes the entry, unless its key has one: then that is the answer. */
+/** Writes the entry, or returns the one that its key has already. */
 async function write(
   sql: Sql | Transaction,
   request: NetworkRequest,
@@ -94,7 +94,7 @@ async function write(
     on conflict (key) do nothing
     returning key, outcome, code, reference, answer_time`;
   if (written !== undefined) return { kind: "ENTRY", entry: entryOf(written), first: true, card };
-  // The first request with this key, or the void of this authorization, was there before.
+  // The first request with this key, or the void of this authorization, was faster.
   const other = await read(sql, request.key);
   if (other === undefined) throw new Error(`the entry ${request.key} was there and is gone`);
   return { kind: "ENTRY", entry: other, first: false, card };
@@ -105,7 +105,9 @@ async function read(sql: Sql | Transaction, key: string): Promise<NetworkEntry |
   return row && entryOf(row);
 }
 
-/** Locks the authorization. A void that finds none writes one that is refused already, so that it can never come later. */
+/**
+ * Locks the authorization. A void that finds none writes one that is refused already, so that it can never come later.
+ */
 async function lockAuthorization(tx: Transaction, request: NetworkRequest): Promise<AuthorizationRow> {
   if (request.kind === "VOID") {
     await tx`

@@ -1,26 +1,28 @@
 /**
- * What the payment service needs of whoever moves the money. An adapter for a real provider implements this; the rest of the service
- * knows nothing else of it.
+ * The service's interface to a payment provider. An adapter for a real provider implements it; the rest of the service
+ * knows nothing else of the provider.
  *
- * Every request carries a key. The provider does the effect of a key at most once and answers the same to each request with it. No
- * answer in time is an outcome too: UNKNOWN says that the effect may or may not have happened. Before anything is asked again, `find`
- * is asked for what is known of the key.
+ * Every request carries a key. The provider has the effect of a key at most once, and answers every request with that
+ * key the same. A missing answer is an outcome too: UNKNOWN means that the effect may or may not have happened. Before a
+ * request is repeated, `find` looks its key up.
  */
 export interface PaymentProvider {
   /** Holds an amount on a card. */
   authorize(request: AuthorizeRequest, signal: AbortSignal): Promise<ProviderOutcome>;
-  /** Takes what an authorization holds. */
+  /** Captures what an authorization holds. */
   capture(request: FollowUpRequest, signal: AbortSignal): Promise<ProviderOutcome>;
   /**
-   * Lets go of what an authorization holds. Where the provider has not seen that authorization it remembers its key, and refuses
-   * it when it comes late.
+   * Releases what an authorization holds. Where the provider has not seen that authorization, it remembers the key and
+   * refuses the authorization when it comes late.
    */
   void(request: FollowUpRequest, signal: AbortSignal): Promise<ProviderOutcome>;
-  /** Gives back a part of what was captured, or all of it. */
+  /** Refunds a part of the captured amount, or all of it. */
   refund(request: FollowUpRequest, signal: AbortSignal): Promise<ProviderOutcome>;
-  /** What became of the request with this key: undefined where the provider never saw it, UNKNOWN where it cannot say yet. */
+  /**
+   * The outcome of the request with this key: undefined where the provider never saw it, UNKNOWN while it cannot say.
+   */
   find(key: string, signal: AbortSignal): Promise<ProviderOutcome | undefined>;
-  /** Takes the results that arrive after their request has given up waiting. They may never come, or come twice. */
+  /** Sets the handler of results that arrive after their request has timed out. A result may never come, or come twice. */
   onResult(handler: (result: LateResult) => Promise<void>): void;
   close(): Promise<void>;
 }
@@ -38,13 +40,13 @@ export interface AuthorizeRequest extends ProviderRequest {
   readonly paymentMethod: string;
 }
 
-/** A request about an authorization that was made, or asked for, before. */
+/** A request that follows an authorization. */
 export interface FollowUpRequest extends ProviderRequest {
-  /** The key that the authorization was asked for with. */
+  /** The authorization's idempotency key. */
   readonly authorizationKey: string;
 }
 
-/** An answer that will not change any more. */
+/** A final answer. */
 export type ProviderAnswer =
   | { readonly kind: "APPROVED" /** The provider's own id of the effect. */; readonly reference: string }
   | { readonly kind: "DECLINED" /** Why, in the provider's words. */; readonly code: string };

@@ -15,8 +15,8 @@ import type {
 const lateResultsMax = 1_000;
 
 /**
- * The provider for development and tests: the simulated card network, over a connection that can be slow or fail. `test-tokens.ts` says how each card
- * behaves.
+ * The provider for development and tests: the simulated card network, over a connection that can be slow or fail.
+ * `test-tokens.ts` says how each card behaves.
  */
 export function createSimulatedProvider(o: { readonly sql: Sql; readonly log: Logger }): PaymentProvider {
   const network = createCardNetwork(o.sql);
@@ -76,7 +76,10 @@ async function find(network: CardNetwork, key: string, signal: AbortSignal): Pro
   return looked.entry.answerTime.getTime() > Date.now() ? unknown("the network is slow") : answerOf(looked.entry);
 }
 
-/** The network is a database here. An error on the way to it has an unknown outcome, as a broken connection to a real one has. */
+/**
+ * The network is a database here. An error on the way to it has an unknown outcome, as a broken connection to a real
+ * one has.
+ */
 async function orUnknown<T>(work: Promise<T>): Promise<T | ProviderOutcome> {
   try {
     return await work;
@@ -102,7 +105,10 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T
   });
 }
 
-/** Reports results at their time to the listener. A result that is not reported because the process ended is found by its key. */
+/**
+ * Reports results at their time to the listener. A result that is not reported because the process ended is found by
+ * its key.
+ */
 function createLateResults(log: Logger) {
   const waiting = new Set<NodeJS.Timeout>();
   const reporting = new Set<Promise<void>>();

@@ -1,18 +1,18 @@
-/** How a test card behaves. What is not said is as with a good card. */
+/** How a test card behaves. Without a field it behaves like a good card. */
 export interface TestCard {
   /** The authorization is refused with this code. */
   readonly declineCode?: string;
   /** The authorization succeeds and the capture is refused with this code. */
   readonly captureCode?: string;
-  /** The effect happens at once; the network says so this much later. */
+  /** The effect happens at once; the network answers this much later. */
   readonly answerDelayMs?: number;
-  /** So many requests with a key find the network unreachable, and have no effect; the next one works. */
+  /** The number of requests with one key that do not reach the network. The next one does. */
   readonly unreachableTimes?: number;
-  /** The effect happens; the answer to the request that brought it about never comes. */
+  /** The effect happens; the answer to its request never comes. */
   readonly losesAnswer?: boolean;
 }
 
-/** Longer than `providerDeadlineMs`, so that whoever asked has given up. */
+/** Longer than `providerDeadlineMs`, so that the request has timed out. */
 const slowAnswerMs = 2_500;
 const unreachableTimes = 2;
 
@@ -28,7 +28,7 @@ const testCards: ReadonlyMap<string, TestCard> = new Map<string, TestCard>([
   ["pm_test_authorization_expired", { captureCode: "authorization_expired" }],
 ]);
 
-/** The behaviour of a payment method. One that nobody knows is declined. */
+/** How a payment method behaves. An unknown one is declined. */
 export function testCardOf(paymentMethod: string): TestCard {
   return testCards.get(paymentMethod) ?? { declineCode: "invalid_payment_method" };
 }

@@ -16,17 +16,20 @@ const claimedRowsMax = 200;
 const concurrencyMax = 8;
 
 /**
- * Runs a payment's operations at the provider. The operation is stored on the payment before its effect (STARTED) and removed with the answer, so that it
- * is finished wherever a process dies:
+ * Runs a payment's operations at the provider. The operation is stored on the payment before its effect (STARTED) and
+ * removed with the answer, so that it is finished wherever a process dies:
  *
- * - Before the effect, after it, or when its answer is lost, the operation is still in flight. The next call for the payment, a late result or the
- *   schedule finishes it: it looks the operation's key up at the provider, and only then asks for the effect, with the same key.
- * - When two processes finish it at once, both may ask: the key makes it one effect, and the payment's version lets one of them commit the answer.
+ * - Before the effect, after it, or when its answer is lost, the operation is still in flight. The next call for the
+ *   payment, a late result or the schedule finishes it: it looks the operation's key up at the provider, and only then
+ *   asks for the effect, with the same key.
+ * - When two processes finish it at once, both may ask: the key makes it one effect, and the payment's version lets one
+ *   of them commit the answer.
  */
 export interface Operations {
   /**
-   * Finishes the operation in flight. `fresh`: the provider cannot have been asked yet. `callerWaits`: the operation's own caller gets the answer.
-   * Returns the provider's answer and the current payment. Refuses with PROVIDER_UNAVAILABLE where the answer is unknown.
+   * Finishes the operation in flight. `fresh`: the provider cannot have been asked yet. `callerWaits`: the operation's
+   * own caller gets the answer. Returns the provider's answer and the current payment. Refuses with
+   * PROVIDER_UNAVAILABLE where the answer is unknown.
    */
   finish(payment: Payment, o: { readonly fresh: boolean; readonly callerWaits: boolean }): Promise<Finished>;
   /** Records a result that arrives after its request has timed out. */

@@ -37,7 +37,10 @@ interface Parts {
 
 const bytesOf = messageSize(PaymentSchema);
 
-/** The handlers of PaymentService. Authorize, capture and void take no idempotency key: the payment's state makes a repetition safe. */
+/**
+ * The handlers of PaymentService. Authorize, capture and void take no idempotency key: the payment's state makes a
+ * repetition safe.
+ */
 export function payments(app: Parts): Handlers<typeof PaymentService> {
   return {
     async authorizePayment({ orderId, userId, amount, paymentMethod }, ctx) {
@@ -49,7 +52,8 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
 
     async capturePayment({ orderId, attempt }, ctx) {
       const key = captureKey(orderId, attempt);
-      // Looked up after the payment was read: a refusal that is committed later changes the version, and this commit conflicts.
+      // Looked up after the payment was read: a refusal that is committed later changes the version, and this commit
+      // conflicts.
       const refusedWith = async (current: Payment | undefined) =>
         current?.status === "AUTHORIZED" ? app.payments.captureRefusal(current.id, key) : undefined;
       const payment = await settleBy(app, ctx, orderId, async (current, context) =>
@@ -120,8 +124,8 @@ async function resolveBy(app: Parts, ctx: CallContext, id: string, reason: strin
 }
 
 /**
- * Decides, runs the operation that the decision starts, and decides again, until nothing is left to do: then the payment is as the call asks for. An
- * operation that another call has in flight is finished first.
+ * Decides, runs the operation that the decision starts, and decides again, until nothing is left to do: then the
+ * payment is as the call asks for. An operation that another call has in flight is finished first.
  */
 async function settleBy(
   app: Parts,

@@ -13,13 +13,13 @@ export interface RefundCommand {
 }
 
 /**
- * A payment can have many refunds, so the caller's key distinguishes a repetition from another refund: a refund of an amount needs one. All that is left
- * can be refunded only once, with a key or without.
+ * A payment can have many refunds, so the caller's key distinguishes a repetition from another refund: a refund of an
+ * amount needs one. All that is left can be refunded only once, with a key or without.
  */
 export interface Refunds {
   /**
-   * Refunds and returns the payment after it. The same Idempotency-Key returns the same payment again. Refuses an amount without a key with
-   * REFUND_KEY_REQUIRED.
+   * Refunds and returns the payment after it. The same Idempotency-Key returns the same payment again. Refuses an
+   * amount without a key with REFUND_KEY_REQUIRED.
    */
   refund(command: RefundCommand, ctx: CallContext): Promise<Payment>;
 }
@@ -31,7 +31,10 @@ interface Parts {
   readonly now: () => Date;
 }
 
-/** The response that is stored with the caller's key in the commit that starts the refund. The log has the refund's outcome. */
+/**
+ * The response that is stored with the caller's key in the commit that starts the refund. The log has the refund's
+ * outcome.
+ */
 type Started = { readonly operation: string };
 
 export function createRefunds({ database, store, operations, now }: Parts): Refunds {
@@ -62,7 +65,8 @@ export function createRefunds({ database, store, operations, now }: Parts): Refu
       const context = operationContext(ctx, reason);
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         const payment = await load(id);
-        // After the payment was read: a refund with this key that is committed later changes the version, and this commit conflicts.
+        // After the payment was read: a refund with this key that is committed later changes the version, and this
+        // commit conflicts.
         const stored = await replay(database.sql, ctx.idempotencyKey);
         if (stored !== undefined) return resume(id, stored);
         const decision = refund(payment, amount, context);

@@ -53,9 +53,9 @@ export type Committed<Subject> =
 /** Stores subjects as a log of events and, beside it, the row that the log folds to. Nothing else writes either. */
 export interface EventStore<Subject, Event> {
   /**
-   * Commits the event, the row after it, its message for the outbox, and the key, inbox row and audit entry that belong to it: all of it or nothing.
-   * What many callers commit at the same moment travels in one statement. Throws `KeyReused` where the key was used with another request, and what
-   * `CombinedCommit.commit` throws.
+   * Commits the event, the row after it, its message for the outbox, and the key, inbox row and audit entry that belong
+   * to it: all of it or nothing. What many callers commit at the same moment travels in one statement. Throws
+   * `KeyReused` where the key was used with another request, and what `CombinedCommit.commit` throws.
    */
   commit(change: Change<Subject, Event>, o?: { readonly signal?: AbortSignal }): Promise<Committed<Subject>>;
   close(): Promise<void>;
@@ -77,7 +77,10 @@ export interface SubjectMapping<Subject, Event> {
   messageOf(after: Subject, event: Event): { readonly topic: string; readonly payload: JsonValue };
 }
 
-/** Opens the store of one kind of subject, in a schema with an inbox and an audit log. `onCommitted` is called when there is something to relay. */
+/**
+ * Opens the store of one kind of subject, in a schema with an inbox and an audit log. `onCommitted` is called when
+ * there is something to relay.
+ */
 export function createEventStore<
   Subject extends { readonly id: string; readonly version: number },
   Event extends { readonly kind: string },
