@@ -4,7 +4,7 @@ import type postgres from "postgres";
 import type { Sql } from "./connection/connection.ts";
 
 /**
- * The columns of a subject's row that say how often a sweeper has tried it and when it may try it again. The combined commit does not write them:
+ * The columns of a subject's row that say how often a sweeper has tried it and when it may try it again. The group commit does not write them:
  * a row that moves on has another version than `attemptVersion`, and starts anew.
  *
  * A table with these columns adds an index on `attemptDue`, with the predicate of what its sweeper looks for.

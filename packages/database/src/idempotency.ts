@@ -120,7 +120,7 @@ class KeyTaken extends Error {}
 /** Claims the key under all its scopes in this transaction; false where one of them has a row already, waited for if it is not committed yet. */
 async function claim(tx: Transaction, key: IdempotencyKey): Promise<boolean> {
   try {
-    // They leave at once: the short wait is for the claim alone. Its own scope comes first, as in the combined commit.
+    // They leave at once: the short wait is for the claim alone. Its own scope comes first, as in the group commit.
     const [, claimed, claimedEarlier] = await Promise.all([
       tx`select set_config('lock_timeout', ${String(keyWaitMsMax)}, true)`,
       insertKey(tx, key, [key.caller]),

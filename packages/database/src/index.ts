@@ -28,7 +28,7 @@ export {
 export { type FailureMeaning, meaningOf } from "./connection/failures.ts";
 export { codeOf, isLockedOut, isOutage, isPassing } from "./connection/outage.ts";
 export { poolerRefusal, readServerAddress, whyUnreachable } from "./connection/server-address.ts";
-export { type Combiner, createCombiner } from "./group-commit/batcher.ts";
+export { type Batcher, createBatcher } from "./group-commit/batcher.ts";
 export type { Decision, Outcome } from "./group-commit/decision.ts";
 export {
   type Change,
@@ -39,7 +39,7 @@ export {
   type LoggedEvent,
   type SubjectMapping,
 } from "./group-commit/event-store.ts";
-export { type CombinedCommit, createCombinedCommit } from "./group-commit/group-commit.ts";
+export { createGroupCommit, type GroupCommit } from "./group-commit/group-commit.ts";
 export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
 export { withLease } from "./lease.ts";

@@ -47,7 +47,7 @@ export function leaseTable(schema: PgSchema) {
 }
 
 /**
- * The columns of a subject's event log, as the combined commit writes it. The table adds its primary key, which is what makes
+ * The columns of a subject's event log, as the group commit writes it. The table adds its primary key, which is what makes
  * two events of one version impossible: `(table) => [primaryKey({ columns: [table.subjectId, table.version] })]`.
  */
 export function eventColumns() {

@@ -1,6 +1,6 @@
 import { sql as text } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createCombinedCommit, type Database, isOutage, openDatabase, runtimeUrl } from "../src/index.ts";
+import { createGroupCommit, type Database, isOutage, openDatabase, runtimeUrl } from "../src/index.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 import { decision, rowColumns } from "./support/decisions.ts";
 import { openThings, secret, type Things } from "./support/things.ts";
@@ -26,7 +26,7 @@ describe("a service's database whose machine goes without a word while another o
   it.each<[string, (database: Database) => Promise<unknown>]>([
     ["plain SQL", ({ sql }) => sql`select 1`],
     ["Drizzle's queries", ({ orm }) => orm.execute(text`select 1`)],
-    ["combined commits", ({ lanes }) => lanes.begin((tx) => tx`select 1`)],
+    ["group commits", ({ writers }) => writers.begin((tx) => tx`select 1`)],
   ])("fails what was on its way by %s, and goes on", async (_name, ask) => {
     await ask(database);
     proxy.silence();
@@ -36,7 +36,7 @@ describe("a service's database whose machine goes without a word while another o
 
   it("commits over a new connection what the silent one did not answer", async () => {
     const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
-    const store = createCombinedCommit({ database, ...tables, lanes: 1 });
+    const store = createGroupCommit({ database, ...tables, writers: 1 });
     await store.commit(decision());
     proxy.silence();
     expect(await store.commit(decision())).toEqual({ kind: "COMMITTED", version: 1 });
@@ -45,7 +45,7 @@ describe("a service's database whose machine goes without a word while another o
 
   it("waits for longer than any statement may take, unless it is told a shorter time", async () => {
     const patient = openDatabase({ url: proxy.url, schema: "thing", service: "thing" });
-    for (const { options } of [patient.sql, patient.lanes]) {
+    for (const { options } of [patient.sql, patient.writers]) {
       expect(options).toMatchObject({ answer_timeout: 12, connection: { statement_timeout: 10_000 } });
     }
     await patient.close();

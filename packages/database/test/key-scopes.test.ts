@@ -1,6 +1,6 @@
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createCombinedCommit, type IdempotencyKey, KeyReused, once, replay } from "../src/index.ts";
+import { createGroupCommit, type IdempotencyKey, KeyReused, once, replay } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { openThings, type Things } from "./support/things.ts";
 import { commitAsBefore, onceAsBefore } from "./support/version-0-1.ts";
@@ -20,7 +20,7 @@ function keysOf(request?: string) {
   return { before, now: { ...before, caller: "user:1", earlier } };
 }
 const open = () =>
-  createCombinedCommit({ database: things.database, subjectTable: "thing", rowColumns, eventTable: "thing_event" });
+  createGroupCommit({ database: things.database, subjectTable: "thing", rowColumns, eventTable: "thing_event" });
 const other = (key: IdempotencyKey) => ({ ...key, fingerprint: keyOf(key.key, "another request").fingerprint });
 const unused = () => Promise.reject(new Error("the work is done twice"));
 

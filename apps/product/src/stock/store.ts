@@ -1,4 +1,4 @@
-import { type Combiner, createCombiner, type Database, isPassing, type Sql, type Transaction } from "@rialto/database";
+import { type Batcher, createBatcher, type Database, isPassing, type Sql, type Transaction } from "@rialto/database";
 import postgres from "postgres";
 import {
   type FoldResult,
@@ -12,7 +12,7 @@ import {
 } from "./state.ts";
 
 /** One writer connection: two would wait for the same product rows, each with half of the group. */
-const lanes = 1;
+const writers = 1;
 const batchMax = 256;
 const queueMax = 10_000;
 
@@ -36,11 +36,11 @@ class ReservationAppeared extends Error {
  * global order, applies the decisions in memory, and writes each row once.
  */
 export function createStockStore(
-  { sql, lanes: connections }: Pick<Database, "sql" | "lanes">,
+  { sql, writers: connections }: Pick<Database, "sql" | "writers">,
   o: { readonly unshippedMax: number },
 ): StockStore {
-  const combiner: Combiner<OrderDecision, StockOutcome> = createCombiner({
-    lanes,
+  const batcher: Batcher<OrderDecision, StockOutcome> = createBatcher({
+    writers,
     batchMax,
     queueMax,
     keysOf: ({ orderId }) => [orderId],
@@ -55,12 +55,12 @@ export function createStockStore(
     },
   });
   return {
-    decide: (decision, { signal }) => combiner.add(decision, { signal }),
+    decide: (decision, { signal }) => batcher.add(decision, { signal }),
     async read(productId) {
       const [row] = await readStock(sql, [productId]);
       return row;
     },
-    close: () => combiner.close(),
+    close: () => batcher.close(),
   };
 }
 

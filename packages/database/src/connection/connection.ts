@@ -21,14 +21,14 @@ export interface Database {
   readonly sql: Sql;
   /** For queries built with Drizzle, which changes how its client reads dates and JSON: so it has one of its own. */
   readonly orm: PostgresJsDatabase;
-  /** For combined commits only: planned once, and never waiting long for a lock. */
-  readonly lanes: Sql;
+  /** For group commits only: planned once, and never waiting long for a lock. */
+  readonly writers: Sql;
   /**
    * Opens one more pool, for work that must not keep the others waiting: so many connections, and a time-out for each of its statements. It is closed
    * with the database.
    */
   pool(o: { readonly connectionsMax: number; readonly statementMsMax: number }): Sql;
-  /** How the transactions and the combined commits of all pools end. */
+  /** How the transactions and the group commits of all pools end. */
   readonly writes: WriteWatch;
   /**
    * Ends each connection once what it was given is answered; what comes next is on new ones. Done by itself when the server says that it has become
@@ -42,14 +42,14 @@ const connectTimeoutSeconds = 5;
 const closeTimeoutSeconds = 3;
 /**
  * More than a statement may take by its own time-out, so that only a server that cannot be reached is silent for longer; less than a
- * combined commit is waited for, so that it is looked up and sent again over a new connection.
+ * group commit is waited for, so that it is looked up and sent again over a new connection.
  */
 const answerMsMaxDefault = 12_000;
 const adminIdleMsMax = 599_000;
 const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1_000, jitter: "half" } as const;
 const connectionsMaxDefault = 10;
 const ormConnectionsMax = 5;
-const laneConnectionsMax = 2;
+const writerConnectionsMax = 2;
 /** Connections are not renewed more often, however many statements a read-only server refuses. */
 const renewMsMin = 1_000;
 
@@ -61,10 +61,10 @@ const sessionBounds = {
 };
 
 /**
- * What makes the combined commit's plans good and its waits short; each figure is in COMBINED-COMMIT: planning anew costs more
+ * What makes the group commit's plans good and its waits short; each figure is in docs/group-commit.md: planning anew costs more
  * than a batch of one, a generic plan must not scan the table, and one held key must not hold up a batch.
  */
-const laneSettings = {
+const writerSettings = {
   lock_timeout: 200,
   plan_cache_mode: "force_generic_plan",
   jit: "off",
@@ -95,7 +95,7 @@ export function openDatabase(o: {
   const renew = () => {
     if (performance.now() - renewedAt < renewMsMin) return;
     renewedAt = performance.now();
-    for (const pool of [sql, lanes, forOrm, ...more]) pool.renew();
+    for (const pool of [sql, writers, forOrm, ...more]) pool.renew();
   };
   const onFailure = (code: string) => {
     if (meaningOf(code)?.connection === "all dropped") renew();
@@ -106,8 +106,8 @@ export function openDatabase(o: {
     connect(o.url, { max: o.connectionsMax ?? connectionsMaxDefault, connection: session, ...shared }),
     writes,
   );
-  const forLanes = { max: laneConnectionsMax, connection: { ...session, ...laneSettings }, ...shared };
-  const lanes = watched(connect(o.url, forLanes), writes);
+  const forWriters = { max: writerConnectionsMax, connection: { ...session, ...writerSettings }, ...shared };
+  const writers = watched(connect(o.url, forWriters), writes);
   const forOrm = watched(
     postgres(...clientAt(o.url, driverOptions({ max: ormConnectionsMax, connection: session, ...shared }))),
     writes,
@@ -115,7 +115,7 @@ export function openDatabase(o: {
   return {
     schema: o.schema,
     sql,
-    lanes,
+    writers,
     orm: drizzle(forOrm),
     pool: ({ connectionsMax, statementMsMax }) => {
       const connection = { ...session, statement_timeout: statementMsMax };
@@ -124,12 +124,12 @@ export function openDatabase(o: {
       return pool;
     },
     get connectionsMax() {
-      return [sql, lanes, forOrm, ...more].reduce((sum, pool) => sum + pool.options.max, 0);
+      return [sql, writers, forOrm, ...more].reduce((sum, pool) => sum + pool.options.max, 0);
     },
     writes,
     renew,
     close: async () => {
-      await Promise.all([sql, lanes, forOrm, ...more].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
+      await Promise.all([sql, writers, forOrm, ...more].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
     },
   };
 }

@@ -2,7 +2,7 @@ import { sleep } from "@rialto/async";
 import { DeadlinePassed, QueueFull } from "../connection/errors.ts";
 
 /** Commits together what many callers bring at the same moment. */
-export interface Combiner<D, R> {
+export interface Batcher<D, R> {
   /**
    * Queues a decision and resolves with its own result. A signal that fires while it waits takes it out (`DeadlinePassed`); once
    * its batch is on the way it is answered as the commit ends.
@@ -25,30 +25,30 @@ const againTriesMax = 5;
 const againDelayMsMax = 50;
 
 /**
- * Makes a combiner: `lanes` commits at a time, each of at most `batchMax` decisions.
+ * Makes a batcher: `writers` commits at a time, each of at most `batchMax` decisions.
  *
- * There is no timer. What waits when a lane comes free is the batch, so a lone decision waits for nobody; a lane leaves the other
- * free lanes their share. A decision waits while one that shares a key with it (the same subject, the same idempotency key) is
+ * There is no timer. What waits when a writer comes free is the batch, so a lone decision waits for nobody; a writer leaves the other
+ * free writers their share. A decision waits while one that shares a key with it (the same subject, the same idempotency key) is
  * on the way, and those that share a key go in the order in which they came.
  *
  * A commit that throws is asked about: `halve` commits the halves by themselves, down to the one decision that is at fault;
  * `again` sends the same batch once more; `fail` gives the error to all in the batch.
  */
-export function createCombiner<D, R>(o: {
-  lanes: number;
+export function createBatcher<D, R>(o: {
+  writers: number;
   batchMax: number;
   queueMax: number;
   keysOf(decision: D): readonly string[];
   commit(batch: readonly D[]): Promise<readonly R[]>;
   onFailure(error: unknown): "halve" | "again" | "fail";
-}): Combiner<D, R> {
+}): Batcher<D, R> {
   const queue: Waiting<D, R>[] = [];
   const inFlight = new Set<string>();
-  let lanesFree = o.lanes;
+  let writersFree = o.writers;
   let pumpDue = false;
   let closed: PromiseWithResolvers<void> | undefined;
 
-  /** Those that come in one turn of the event loop travel together, also when all lanes are free. */
+  /** Those that come in one turn of the event loop travel together, also when all writers are free. */
   function pumpSoon(): void {
     if (pumpDue) return;
     pumpDue = true;
@@ -59,14 +59,14 @@ export function createCombiner<D, R>(o: {
   }
 
   function pump(): void {
-    while (lanesFree > 0 && queue.length > 0) {
-      const batch = take(Math.min(o.batchMax, Math.ceil(queue.length / lanesFree)));
+    while (writersFree > 0 && queue.length > 0) {
+      const batch = take(Math.min(o.batchMax, Math.ceil(queue.length / writersFree)));
       if (batch.length === 0) return;
-      lanesFree -= 1;
+      writersFree -= 1;
       void run(batch).finally(() => {
-        lanesFree += 1;
+        writersFree += 1;
         pump();
-        if (queue.length === 0 && lanesFree === o.lanes) closed?.resolve();
+        if (queue.length === 0 && writersFree === o.writers) closed?.resolve();
       });
     }
   }
@@ -150,7 +150,7 @@ export function createCombiner<D, R>(o: {
     },
     close: () => {
       closed ??= Promise.withResolvers<void>();
-      if (queue.length === 0 && lanesFree === o.lanes) closed.resolve();
+      if (queue.length === 0 && writersFree === o.writers) closed.resolve();
       return closed.promise;
     },
   };

@@ -3,7 +3,7 @@ import { KeyInUse, RowRefused } from "../connection/errors.ts";
 import { codeOf, isOutcomeUnknown } from "../connection/outage.ts";
 import type { JsonValue } from "../json.ts";
 import { type Decision, encodeKey, type Outcome } from "./decision.ts";
-import type { Ask } from "./execute.ts";
+import type { Execute } from "./execute.ts";
 import { lookUpStatement, type Tables } from "./statement.ts";
 
 /** One decision on its way, and what is known of its earlier tries. */
@@ -37,11 +37,11 @@ interface LookedUp {
 const resendBackoff = { delayMsMin: 50, delayMsMax: 1_000 } as const;
 
 /**
- * The commit of one batch. It throws only while nothing of the batch is settled (Postgres wrote nothing), so that the combiner
+ * The commit of one batch. It throws only while nothing of the batch is settled (Postgres wrote nothing), so that the batcher
  * may halve it; every other failure is the result of the decisions that it concerns.
  */
 export function createSender(o: {
-  ask: Ask;
+  execute: Execute;
   tables: Tables;
   statement: string;
   onCommitted: (() => void) | undefined;
@@ -49,7 +49,7 @@ export function createSender(o: {
   const lookUpText = lookUpStatement(o.tables);
 
   async function lookUp(attempts: readonly Attempt[]): Promise<Map<Attempt, LookedUp>> {
-    const rows = await o.ask<LookedUp>(lookUpText, attempts.map(encodeForLookUp));
+    const rows = await o.execute<LookedUp>(lookUpText, attempts.map(encodeForLookUp));
     return new Map(rows.map((row) => [attempts[row.n - 1] as Attempt, row])); // n counts the attempts from 1
   }
 
@@ -65,7 +65,7 @@ export function createSender(o: {
   /** Sends the batch; the rows that came back, or what the failure means for the one decision that it concerns. */
   async function commitRest(batch: readonly Attempt[], results: Map<Attempt, Result>): Promise<void> {
     const open = new Map<Attempt, "LOOK_UP" | "CONFLICT">();
-    const rows = await o.ask<Row>(
+    const rows = await o.execute<Row>(
       o.statement,
       batch.map((attempt) => attempt.encoded),
     );

@@ -5,7 +5,7 @@ import { KeyReused } from "../connection/errors.ts";
 import type { IdempotencyKey } from "../idempotency.ts";
 import type { JsonValue } from "../json.ts";
 import type { Decision } from "./decision.ts";
-import { createCombinedCommit } from "./group-commit.ts";
+import { createGroupCommit } from "./group-commit.ts";
 
 /** An event in its subject's log: which version of the subject it made, and when. */
 export interface LoggedEvent<Event> {
@@ -55,7 +55,7 @@ export interface EventStore<Subject, Event> {
   /**
    * Commits the event, the row after it, its message for the outbox, and the key, inbox row and audit entry that belong
    * to it: all of it or nothing. What many callers commit at the same moment travels in one statement. Throws
-   * `KeyReused` where the key was used with another request, and what `CombinedCommit.commit` throws.
+   * `KeyReused` where the key was used with another request, and what `GroupCommit.commit` throws.
    */
   commit(change: Change<Subject, Event>, o?: { readonly signal?: AbortSignal }): Promise<Committed<Subject>>;
   close(): Promise<void>;
@@ -89,7 +89,7 @@ export function createEventStore<
   o: { readonly database: Database; readonly onCommitted: () => void },
 ): EventStore<Subject, Event> {
   const { subjectTable, rowColumns, eventTable } = mapping;
-  const commits = createCombinedCommit({ ...o, subjectTable, rowColumns, eventTable, audit: true });
+  const commits = createGroupCommit({ ...o, subjectTable, rowColumns, eventTable, audit: true });
   return {
     async commit(change, options) {
       const { decision, after } = decisionOf(mapping, change);

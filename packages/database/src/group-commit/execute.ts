@@ -3,7 +3,7 @@ import type { Sql } from "../connection/connection.ts";
 import { DatabaseUnreachable } from "../connection/errors.ts";
 
 /** Sends a statement whose one parameter is a JSON array, its objects given as text, and returns the rows. */
-export type Ask = <T extends object>(text: string, objects: readonly string[]) => Promise<readonly T[]>;
+export type Execute = <T extends object>(text: string, objects: readonly string[]) => Promise<readonly T[]>;
 
 /** So many statements may be without an answer after their time before nothing more is sent. */
 const lateStatementsMax = 2;
@@ -15,7 +15,7 @@ const lateStatementsMax = 2;
  * others. A statement that is late is not taken back (the driver cannot, before it is sent): its outcome is unknown, and until the
  * late ones have ended others are refused at once, so that they do not pile up.
  */
-export function createAsk(sql: Sql, answerMsMax: number): Ask {
+export function createExecute(sql: Sql, answerMsMax: number): Execute {
   let late = 0;
   return async <T extends object>(text: string, objects: readonly string[]) => {
     if (late >= lateStatementsMax) throw new DatabaseUnreachable("Postgres has not answered for a while.");

@@ -1,14 +1,14 @@
 import type { Database } from "../connection/connection.ts";
 import { KeyInUse } from "../connection/errors.ts";
 import { codeOf } from "../connection/outage.ts";
-import { type Combiner, createCombiner } from "./batcher.ts";
+import { type Batcher, createBatcher } from "./batcher.ts";
 import { type Attempt, createSender, isRefusal, type Result } from "./commit-batch.ts";
 import { type Decision, encodeDecision, type Outcome } from "./decision.ts";
-import { type Ask, createAsk } from "./execute.ts";
-import { combinedStatement, type Tables } from "./statement.ts";
+import { createExecute, type Execute } from "./execute.ts";
+import { groupCommitStatement, type Tables } from "./statement.ts";
 
 /** The store of one kind of subject: what waits together is committed together. */
-export interface CombinedCommit {
+export interface GroupCommit {
   /**
    * Commits one decision with its event, row, message, key and inbox row: all of it or nothing. Throws `RowRefused` where Postgres
    * refuses it, `KeyInUse`, `QueueFull`, `DeadlinePassed`, and what `isOutage` knows when Postgres cannot be had; then a
@@ -21,15 +21,15 @@ export interface CombinedCommit {
 }
 
 const triesMax = 6;
-/** COMBINED-COMMIT measured 2 lanes x 128 at 256 clients: 3.1 times (creates) to 4.2 times (appends) what single statements do. */
-const lanesDefault = 2;
+/** docs/group-commit.md measured 2 writers x 128 at 256 clients: 3.1 times (creates) to 4.2 times (appends) what single statements do. */
+const writersDefault = 2;
 const batchMaxDefault = 128;
 const queueMaxDefault = 10_000;
 /** More than a statement may take by its own time-out, and than a silent connection is waited for: what is later found no connection. */
 const answerMsMaxDefault = 15_000;
 
 /** Makes the store of a kind of subject. `onCommitted` is called after each statement that committed something. */
-export function createCombinedCommit(o: {
+export function createGroupCommit(o: {
   database: Database;
   subjectTable: string;
   rowColumns: Readonly<Record<string, string>>;
@@ -39,24 +39,24 @@ export function createCombinedCommit(o: {
   /** Whether the schema has an audit log: false unless said. */
   audit?: boolean;
   onCommitted?: () => void;
-  lanes?: number;
+  writers?: number;
   batchMax?: number;
   queueMax?: number;
   answerMsMax?: number;
-}): CombinedCommit {
+}): GroupCommit {
   const tables: Tables = { ...o, schema: o.database.schema, inbox: o.inbox ?? true, audit: o.audit ?? false };
-  const statement = combinedStatement(tables);
-  const ask = createAsk(o.database.lanes, o.answerMsMax ?? answerMsMaxDefault);
-  const watched: Ask = (text, objects) =>
-    text === statement ? o.database.writes.watch(() => ask(text, objects)) : ask(text, objects);
+  const statement = groupCommitStatement(tables);
+  const execute = createExecute(o.database.writers, o.answerMsMax ?? answerMsMaxDefault);
+  const watched: Execute = (text, objects) =>
+    text === statement ? o.database.writes.watch(() => execute(text, objects)) : execute(text, objects);
   const send = createSender({
-    ask: watched,
+    execute: watched,
     tables,
     statement,
     onCommitted: o.onCommitted,
   });
-  const combiner = createCombiner<Attempt, Result>({
-    lanes: o.lanes ?? lanesDefault,
+  const batcher = createBatcher<Attempt, Result>({
+    writers: o.writers ?? writersDefault,
     batchMax: o.batchMax ?? batchMaxDefault,
     queueMax: o.queueMax ?? queueMaxDefault,
     keysOf: ({ decision: { id, key } }) =>
@@ -70,24 +70,24 @@ export function createCombinedCommit(o: {
   });
   return {
     statement,
-    close: combiner.close,
+    close: batcher.close,
     commit: (decision, { signal } = {}) => {
       const encoded = encodeDecision(decision);
       const attempt = { decision, encoded, outcomeUnknown: false, tries: 0, lastError: undefined };
-      return settle(combiner, attempt, signal);
+      return settle(batcher, attempt, signal);
     },
   };
 }
 
 /** Brings the decision to an end: sent again for as long as its outcome is not known and a try is left. */
 async function settle(
-  combiner: Combiner<Attempt, Result>,
+  batcher: Batcher<Attempt, Result>,
   attempt: Attempt,
   signal: AbortSignal | undefined,
 ): Promise<Outcome> {
   while (attempt.tries < triesMax) {
     attempt.tries += 1;
-    const result = await combiner.add(attempt, { signal }).catch((error: unknown) => {
+    const result = await batcher.add(attempt, { signal }).catch((error: unknown) => {
       // No place in the queue for a decision that was sent before: the truth is that its outcome is not known.
       throw attempt.lastError ?? error;
     });

@@ -12,7 +12,7 @@ export interface Tables {
 }
 
 /**
- * The text that commits many independent decisions at once, each with its own outcome (COMBINED-COMMIT proves it).
+ * The text that commits many independent decisions at once, each with its own outcome (docs/group-commit.md proves it).
  *
  * All of it is one order of locks: subjects by id, then keys by name, then new rows by id, then inbox rows. Whatever else locks
  * subjects must lock them by id too, and before any key. What each part is for:
@@ -30,7 +30,7 @@ export interface Tables {
  *
  * No join between CTEs but the last: each is thought to have one row, and a generic plan would nest loops over them.
  */
-export function combinedStatement(o: Tables): string {
+export function groupCommitStatement(o: Tables): string {
   const { subject, events, idempotency, outbox, inbox, audit } = names(o);
   const columns = Object.keys(o.rowColumns);
   const list = (form: (column: string) => string) => columns.map((column) => `${form(column)}, `).join("");

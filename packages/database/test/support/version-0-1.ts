@@ -23,7 +23,7 @@ export async function onceAsBefore(sql: Sql, key: OldKey, answer: string): Promi
   });
 }
 
-/** As the combined commit of 0.1 commits one decision that creates a subject. */
+/** As the group commit of 0.1 commits one decision that creates a subject. */
 export async function commitAsBefore(
   sql: Sql,
   made: Decision,

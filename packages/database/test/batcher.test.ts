@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createCombiner, DeadlinePassed, QueueFull } from "../src/index.ts";
+import { createBatcher, DeadlinePassed, QueueFull } from "../src/index.ts";
 
 const seed = 20_261_124;
 
@@ -12,25 +12,25 @@ interface Item {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe(`createCombiner (seed ${seed})`, () => {
+describe(`createBatcher (seed ${seed})`, () => {
   it("gives each its own result, keeps those apart that share a key, and its bounds, in any interleaving", async () => {
     const item = fc.record({
       keys: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { maxLength: 3 }),
       bad: fc.boolean(),
     });
-    const settings = fc.record({ lanes: fc.integer({ min: 1, max: 4 }), batchMax: fc.integer({ min: 1, max: 6 }) });
+    const settings = fc.record({ writers: fc.integer({ min: 1, max: 4 }), batchMax: fc.integer({ min: 1, max: 6 }) });
     await fc.assert(
       fc.asyncProperty(fc.array(item, { maxLength: 40 }), settings, fc.scheduler(), async (list, o, scheduler) => {
         const inFlight = new Set<string>();
         const done: Item[] = [];
         let commits = 0;
-        const combiner = createCombiner<Item, string>({
+        const batcher = createBatcher<Item, string>({
           ...o,
           queueMax: 100,
           keysOf: (each) => each.keys,
           commit: async (batch) => {
             commits += 1;
-            expect(commits).toBeLessThanOrEqual(o.lanes);
+            expect(commits).toBeLessThanOrEqual(o.writers);
             expect(batch.length).toBeLessThanOrEqual(o.batchMax);
             const keys = batch.flatMap((each) => each.keys);
             expect(new Set(keys).size).toBe(keys.length);
@@ -48,9 +48,9 @@ describe(`createCombiner (seed ${seed})`, () => {
           onFailure: () => "halve",
         });
         const items = list.map((each, n) => ({ ...each, n }));
-        const adding = Promise.allSettled(items.map((each) => combiner.add(each)));
+        const adding = Promise.allSettled(items.map((each) => batcher.add(each)));
         await scheduler.waitFor(adding);
-        await combiner.close();
+        await batcher.close();
         const results = await adding;
         for (const [n, each] of items.entries()) {
           expect(results[n]).toMatchObject(each.bad ? { status: "rejected" } : { value: `result of ${n}` });
@@ -66,25 +66,25 @@ describe(`createCombiner (seed ${seed})`, () => {
 
   it("commits a lone decision at once and by itself", async () => {
     const batches: number[] = [];
-    const combiner = plain(async (batch) => {
+    const batcher = plain(async (batch) => {
       batches.push(batch.length);
       return batch;
     });
-    expect(await combiner.add(1)).toBe(1);
+    expect(await batcher.add(1)).toBe(1);
     expect(batches).toEqual([1]);
   });
 
-  it("shares what waits among the free lanes, and takes what came meanwhile as the next batch", async () => {
+  it("shares what waits among the free writers, and takes what came meanwhile as the next batch", async () => {
     const batches: number[][] = [];
     const gate = Promise.withResolvers<void>();
-    const combiner = plain(async (batch) => {
+    const batcher = plain(async (batch) => {
       batches.push([...batch]);
       if (batches.length <= 2) await gate.promise;
       return batch;
     });
-    const first = [1, 2, 3, 4].map((n) => combiner.add(n));
+    const first = [1, 2, 3, 4].map((n) => batcher.add(n));
     await turn();
-    const second = [5, 6, 7].map((n) => combiner.add(n));
+    const second = [5, 6, 7].map((n) => batcher.add(n));
     await turn();
     expect(batches).toEqual([
       [1, 2],
@@ -96,8 +96,8 @@ describe(`createCombiner (seed ${seed})`, () => {
   });
 
   it("refuses what its queue cannot hold", async () => {
-    const combiner = plain(async (batch) => batch, { queueMax: 2 });
-    const answers = await Promise.allSettled([1, 2, 3].map((n) => combiner.add(n)));
+    const batcher = plain(async (batch) => batch, { queueMax: 2 });
+    const answers = await Promise.allSettled([1, 2, 3].map((n) => batcher.add(n)));
     expect(answers.map((answer) => answer.status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
     expect(answers[2]).toMatchObject({ reason: expect.any(QueueFull) });
   });
@@ -105,23 +105,23 @@ describe(`createCombiner (seed ${seed})`, () => {
   it("drops what is past its deadline while it waits, and answers what is on the way", async () => {
     const gate = Promise.withResolvers<void>();
     const committed: number[] = [];
-    const combiner = plain(
+    const batcher = plain(
       async (batch) => {
         await gate.promise;
         committed.push(...batch);
         return batch;
       },
-      { lanes: 1 },
+      { writers: 1 },
     );
     const [onTheWay, waiting, late] = [new AbortController(), new AbortController(), AbortSignal.abort()];
-    const first = combiner.add(1, { signal: onTheWay.signal });
+    const first = batcher.add(1, { signal: onTheWay.signal });
     await turn();
-    const second = combiner.add(2, { signal: waiting.signal });
-    const third = combiner.add(3);
+    const second = batcher.add(2, { signal: waiting.signal });
+    const third = batcher.add(3);
     onTheWay.abort();
     waiting.abort();
     await expect(second).rejects.toBeInstanceOf(DeadlinePassed);
-    await expect(combiner.add(4, { signal: late })).rejects.toBeInstanceOf(DeadlinePassed);
+    await expect(batcher.add(4, { signal: late })).rejects.toBeInstanceOf(DeadlinePassed);
     gate.resolve();
     expect(await Promise.all([first, third])).toEqual([1, 3]);
     expect(committed).toEqual([1, 3]);
@@ -143,19 +143,19 @@ describe(`createCombiner (seed ${seed})`, () => {
   });
 
   it("gives the error to the whole batch where that is the reaction", async () => {
-    const combiner = plain(() => Promise.reject(new Error("no such table")), { onFailure: () => "fail" });
-    const answers = await Promise.allSettled([1, 2].map((n) => combiner.add(n)));
+    const batcher = plain(() => Promise.reject(new Error("no such table")), { onFailure: () => "fail" });
+    const answers = await Promise.allSettled([1, 2].map((n) => batcher.add(n)));
     expect(answers.map((answer) => answer.status)).toEqual(["rejected", "rejected"]);
   });
 
   it("answers what it took before it closes, and takes no more", async () => {
-    const combiner = plain(async (batch) => {
+    const batcher = plain(async (batch) => {
       await turn();
       return batch;
     });
-    const taken = combiner.add(1);
-    const closed = combiner.close();
-    await expect(combiner.add(2)).rejects.toThrow("closed");
+    const taken = batcher.add(1);
+    const closed = batcher.close();
+    await expect(batcher.add(2)).rejects.toThrow("closed");
     expect(await taken).toBe(1);
     await closed;
   });
@@ -163,8 +163,8 @@ describe(`createCombiner (seed ${seed})`, () => {
 
 function plain(
   commit: (batch: readonly number[]) => Promise<readonly number[]>,
-  o: { lanes?: number; queueMax?: number; onFailure?: () => "halve" | "again" | "fail" } = {},
+  o: { writers?: number; queueMax?: number; onFailure?: () => "halve" | "again" | "fail" } = {},
 ) {
-  const bounds = { lanes: 2, batchMax: 10, queueMax: 100, ...o };
-  return createCombiner({ ...bounds, keysOf: () => [], commit, onFailure: o.onFailure ?? (() => "halve" as const) });
+  const bounds = { writers: 2, batchMax: 10, queueMax: 100, ...o };
+  return createBatcher({ ...bounds, keysOf: () => [], commit, onFailure: o.onFailure ?? (() => "halve" as const) });
 }

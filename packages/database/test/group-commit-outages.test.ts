@@ -1,7 +1,7 @@
 import { v7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../src/connection/connection.ts";
-import { type CombinedCommit, createCombinedCommit, isOutage, runtimeUrl, type Sql } from "../src/index.ts";
+import { createGroupCommit, type GroupCommit, isOutage, runtimeUrl, type Sql } from "../src/index.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { openThings, secret, type Things } from "./support/things.ts";
@@ -9,8 +9,8 @@ import { untilWaiting } from "./support/waiting-sessions.ts";
 
 let things: Things;
 let proxy: CuttingProxy;
-let lanes: Sql;
-let store: CombinedCommit;
+let writers: Sql;
+let store: GroupCommit;
 
 beforeAll(async () => {
   things = await openThings();
@@ -18,15 +18,15 @@ beforeAll(async () => {
 afterAll(() => things.close());
 beforeEach(async () => {
   proxy = await createCuttingProxy(await runtimeUrl(things.adminUrl, "thing", secret));
-  lanes = connect(proxy.url, { max: 1, connection: { search_path: "thing" } });
+  writers = connect(proxy.url, { max: 1, connection: { search_path: "thing" } });
   const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
-  store = createCombinedCommit({ database: { ...things.database, lanes }, ...tables, lanes: 1, answerMsMax: 3_000 });
+  store = createGroupCommit({ database: { ...things.database, writers }, ...tables, writers: 1, answerMsMax: 3_000 });
   // The connection is open and the statement prepared: what is lost next is the answer to a commit.
   await store.commit(decision());
 });
 afterEach(async () => {
   await store.close();
-  await lanes.end({ timeout: 1 });
+  await writers.end({ timeout: 1 });
   await proxy.close();
 });
 
@@ -35,7 +35,7 @@ async function versions(id: string): Promise<number[]> {
   return rows.map((row) => row.version);
 }
 
-describe("a combined commit whose answer is lost", () => {
+describe("a group commit whose answer is lost", () => {
   it("finds a creation without a key in the log", async () => {
     const made = decision();
     proxy.loseNextAnswer();

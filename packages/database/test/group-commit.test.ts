@@ -1,6 +1,6 @@
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createCombinedCommit, type Decision, KeyInUse, RowRefused } from "../src/index.ts";
+import { createGroupCommit, type Decision, KeyInUse, RowRefused } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { openThings, type Things } from "./support/things.ts";
 
@@ -10,9 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => things.close());
 
-function store(o: { onCommitted?: () => void; lanes?: number } = {}) {
+function store(o: { onCommitted?: () => void; writers?: number } = {}) {
   const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
-  return createCombinedCommit({ database: things.database, ...tables, ...o });
+  return createGroupCommit({ database: things.database, ...tables, ...o });
 }
 
 async function stored(id: string) {
@@ -22,7 +22,7 @@ async function stored(id: string) {
   return { row, events: events.map((e) => e.version), sent: sent.map((e) => e.version) };
 }
 
-describe("a combined commit", () => {
+describe("a group commit", () => {
   it("creates a subject with its event and its message", async () => {
     let woken = 0;
     const made = decision();
@@ -128,7 +128,7 @@ describe("a combined commit", () => {
   });
 
   it("gives each of a mixed batch its own answer: the good ones commit, the others are refused one by one", async () => {
-    const { commit } = store({ lanes: 1 });
+    const { commit } = store({ writers: 1 });
     const existing = decision();
     await commit(existing);
     await commit(decision({ id: existing.id, expected: 1 }));

@@ -2,14 +2,7 @@ import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../src/connection/connection.ts";
 import { encodeDecision } from "../src/group-commit/decision.ts";
-import {
-  createCombinedCommit,
-  type Decision,
-  type JsonValue,
-  type Outcome,
-  runtimeUrl,
-  type Sql,
-} from "../src/index.ts";
+import { createGroupCommit, type Decision, type JsonValue, type Outcome, runtimeUrl, type Sql } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { seededRandom } from "./support/seeded-random.ts";
 import { openThings, secret, type Things } from "./support/things.ts";
@@ -46,10 +39,10 @@ describe(`the statement under contention (seed ${seed})`, () => {
   it("never meets a deadlock: 600 overlapping batches of 4 clients, ids in random order", async () => {
     const random = seededRandom(seed);
     const below = (n: number) => Math.floor(random() * n);
-    const { statement } = createCombinedCommit({ database: things.database, ...tables });
+    const { statement } = createGroupCommit({ database: things.database, ...tables });
     const subjects = Array.from({ length: 40 }, () => v7());
     const first = await Promise.all(
-      subjects.map((id) => createCombinedCommit({ database: things.database, ...tables }).commit(decision({ id }))),
+      subjects.map((id) => createGroupCommit({ database: things.database, ...tables }).commit(decision({ id }))),
     );
     expect(first.every((outcome) => outcome.kind === "COMMITTED")).toBe(true);
 
@@ -110,7 +103,7 @@ describe(`the statement under contention (seed ${seed})`, () => {
     const random = seededRandom(seed + 1);
     const below = (n: number) => Math.floor(random() * n);
     const stores = Array.from({ length: 4 }, () =>
-      createCombinedCommit({ database: things.another(), ...tables, lanes: 1, batchMax: 16 }),
+      createGroupCommit({ database: things.another(), ...tables, writers: 1, batchMax: 16 }),
     );
     const subjects = Array.from({ length: 12 }, () => v7());
     const known = new Map(subjects.map((id) => [id, 0]));

@@ -1,15 +1,15 @@
 import { v7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../src/connection/connection.ts";
-import { type CombinedCommit, createCombinedCommit, isOutage, runtimeUrl, type Sql } from "../src/index.ts";
+import { createGroupCommit, type GroupCommit, isOutage, runtimeUrl, type Sql } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { openThings, secret, type Things } from "./support/things.ts";
 import { untilWaiting } from "./support/waiting-sessions.ts";
 
 let things: Things;
-/** Lanes that wait as long as they must: how long a wait lasts is the test's to say. */
-let patientLanes: Sql;
-let store: CombinedCommit;
+/** Writers that wait as long as they must: how long a wait lasts is the test's to say. */
+let patientWriters: Sql;
+let store: GroupCommit;
 
 beforeAll(async () => {
   things = await openThings();
@@ -17,12 +17,15 @@ beforeAll(async () => {
 afterAll(() => things.close());
 beforeEach(async () => {
   const url = await runtimeUrl(things.adminUrl, "thing", secret);
-  patientLanes = connect(url, { max: 2, connection: { search_path: "thing", plan_cache_mode: "force_generic_plan" } });
-  store = createCombinedCommit({ database: { ...things.database, lanes: patientLanes }, ...tables });
+  patientWriters = connect(url, {
+    max: 2,
+    connection: { search_path: "thing", plan_cache_mode: "force_generic_plan" },
+  });
+  store = createGroupCommit({ database: { ...things.database, writers: patientWriters }, ...tables });
 });
 afterEach(async () => {
   await store.close();
-  await patientLanes.end();
+  await patientWriters.end();
 });
 const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
 
@@ -48,7 +51,7 @@ const insertKey = (key: string, response: object) => {
     values ('${caller}', '${method}', '${key}', decode('${fingerprint}', 'hex'), '${JSON.stringify(response)}')`;
 };
 
-describe("a combined commit that waits for another session", () => {
+describe("a group commit that waits for another session", () => {
   it("replays the answer of a key that the other commits", async () => {
     const key = v7();
     const made = decision({ key: keyOf(key) });
@@ -103,7 +106,7 @@ describe("a combined commit that waits for another session", () => {
     const retried = decision({ id, expected: 1, key: keyOf(v7()) });
     // The first try, by another replica, has done all its work and is about to commit.
     const other = things.another();
-    const held = await other.lanes.reserve();
+    const held = await other.writers.reserve();
     await held`begin`;
     const { encodeDecision } = await import("../src/group-commit/decision.ts");
     const [row] = await held.unsafe(store.statement, [`[${encodeDecision(retried)}]`]);
@@ -116,7 +119,7 @@ describe("a combined commit that waits for another session", () => {
   });
 
   it("lets the innocent pass when one key is held for long", async () => {
-    const impatient = createCombinedCommit({ database: things.database, ...tables, lanes: 1 });
+    const impatient = createGroupCommit({ database: things.database, ...tables, writers: 1 });
     const key = v7();
     const blocked = decision({ key: keyOf(key) });
     const innocent = Array.from({ length: 9 }, () => decision({ key: keyOf(v7()) }));
