@@ -95,7 +95,6 @@ export async function openFixture() {
 }
 
 function runner(subscription: string, handler: ReturnType<typeof orderMailHandler | typeof accountMailHandler>): Run {
-  if (!("withEffect" in handler)) throw new Error(`${subscription} has an effect outside`);
   // Each runner is given the events of its own subscription by the test.
   const run = handler.withEffect as (event: unknown, inbox: unknown, signal: AbortSignal) => Promise<void>;
   return (event) => run(event, { subscription, eventId: event.id }, new AbortController().signal);

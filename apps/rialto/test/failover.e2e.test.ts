@@ -99,7 +99,7 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
       await Promise.all(ordering);
       for (const id of accepted) expect(await untilConfirmed(id)).toBe("CONFIRMED");
       const said = topology.said().slice(from);
-      expect(said).not.toMatch(/an event failed, trying again|dead letter|"defect"/);
+      expect(said).not.toMatch(/event handler failed, retrying|is a dead letter|"defect"/);
       expect((await shop.call("GET", "/api/dead-letters", { token: shop.adminToken })).body.deadLetters ?? []).toEqual(
         [],
       );

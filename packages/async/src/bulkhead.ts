@@ -4,9 +4,9 @@ import { type Credits, nextTurn } from "./weighted-turns.ts";
 /** Bounds how many do something at once, and how many wait for it. */
 export interface Bulkhead {
   /**
-   * Resolves with the release function when a slot is free, in turn where others wait. Rejects with `BulkheadFull` where too many wait already, and
-   * with the signal's reason where the signal aborts first: the caller's place in the queue is free at once. Parties take turns, and the party
-   * with the most waiting is refused first.
+   * Resolves with the release function when a slot is free, in turn where others wait. Rejects with `BulkheadFull`
+   * where too many wait already, and with the signal's reason where the signal aborts first: the caller's place in the
+   * queue is free at once. Parties take turns, and the party with the most waiting is refused first.
    */
   acquire(caller?: BulkheadCaller): Promise<() => void>;
   /** Runs `work` with a slot of its own, which is released when the work settles. */
@@ -38,8 +38,8 @@ export function createBulkhead(o: { readonly max: number; readonly waitingMax: n
 }
 
 /**
- * Creates bulkheads that share `max` slots, each with a queue of its own. They take turns by weight, so that no number of callers of one keeps the
- * callers of another waiting.
+ * Creates bulkheads that share `max` slots, each with a queue of its own. They take turns by weight, so that no number
+ * of callers of one keeps the callers of another waiting.
  */
 export function createWeightedBulkheads<Queue extends string>(o: {
   readonly max: number;
@@ -143,7 +143,8 @@ function createLine(waitingMax: number): Line {
       if (first === undefined) return;
       const [party, callers] = first;
       const [grant] = callers;
-      // The party moves behind the others before its caller leaves, which removes the party where no other caller of it waits.
+      // The party moves behind the others before its caller leaves, which removes the party where no other caller of it
+      // waits.
       parties.delete(party);
       parties.set(party, callers);
       grant?.();

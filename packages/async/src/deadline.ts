@@ -1,8 +1,8 @@
 import { sleep } from "./sleep.ts";
 
 /**
- * Resolves or rejects as `work` does, or resolves with `late` where that takes longer than `ms`. The work is not stopped; a failure after its time is
- * ignored.
+ * Resolves or rejects as `work` does, or resolves with `late` where that takes longer than `ms`. The work is not
+ * stopped; a failure after its time is ignored.
  */
 export async function withTimeout<T, const Late>(work: PromiseLike<T>, ms: number, late: Late): Promise<T | Late> {
   const settled = new AbortController();
@@ -14,8 +14,8 @@ export async function withTimeout<T, const Late>(work: PromiseLike<T>, ms: numbe
 }
 
 /**
- * Resolves or rejects as `work` does, or rejects with the reason of `signal` where that aborts first. The work must watch the signal itself to
- * stop; a failure after the abort is ignored.
+ * Resolves or rejects as `work` does, or rejects with the reason of `signal` where that aborts first. The work must
+ * watch the signal itself to stop; a failure after the abort is ignored.
  */
 export async function raceSignal<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => undefined);

@@ -2,8 +2,8 @@
 const uncontendedShare = 0.7;
 
 /**
- * Above it, one party may hold this multiple of the free places. The value makes both rules meet: a party that is alone is refused exactly when it holds
- * 70 % of all places.
+ * Above it, one party may hold this multiple of the free places. The value makes both rules meet: a party that is alone
+ * is refused exactly when it holds 70 % of all places.
  */
 const allowancePerFree = uncontendedShare / (1 - uncontendedShare);
 
@@ -26,10 +26,11 @@ export interface PlacesTaken {
 }
 
 /**
- * Decides whether a holder may take another place. Below 70 % of the places it always may. Above it, parties with the most places are refused first, by
- * address and then by account: an address may hold 7/3 of the free places, and an account what its address has left of that. So the allowance shrinks as
- * places fill, a party with many is refused while one with few is not, and the last place goes to a party that has none. (Dynamic thresholds, Choudhury
- * and Hahne 1998: how network switches share their buffers.)
+ * Decides whether a holder may take another place. Below 70 % of the places it always may. Above it, parties with the
+ * most places are refused first, by address and then by account: an address may hold 7/3 of the free places, and an
+ * account what its address has left of that. So the allowance shrinks as places fill, a party with many is refused
+ * while one with few is not, and the last place goes to a party that has none. (Dynamic thresholds, Choudhury and Hahne
+ * 1998: how network switches share their buffers.)
  */
 export function mayTakePlace({ max, byAll, byAddress, byAccount }: PlacesTaken): boolean {
   if (byAll >= max) return false;
@@ -49,7 +50,9 @@ export interface SharedPlaces {
   acquireUpTo(max: number, holder: Holder): (() => void) | undefined;
 }
 
-/** Creates the places. Their number is read at each decision: it may change, for example with the number of replicas. */
+/**
+ * Creates the places. Their number is read at each decision: it may change, for example with the number of replicas.
+ */
 export function createSharedPlaces(max: () => number): SharedPlaces {
   const addresses = new Map<string, number>();
   const accounts = new Map<string, number>();

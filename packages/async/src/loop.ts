@@ -20,9 +20,9 @@ export interface OutageWatch {
 }
 
 /**
- * Runs `round` again and again, one at a time: at once where it returns that there may be more or where the loop was woken meanwhile, else after
- * `idleMs` (less up to half of it, so that replicas do not poll in step). A round that throws is an outage: it is retried after a growing
- * delay that a wake does not shorten.
+ * Runs `round` again and again, one at a time: at once where it returns that there may be more or where the loop was
+ * woken meanwhile, else after `idleMs` (less up to half of it, so that replicas do not poll in step). A round that
+ * throws is an outage: it is retried after a growing delay that a wake does not shorten.
  */
 export function createLoop(o: {
   readonly idleMs: number;

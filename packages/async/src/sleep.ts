@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 
 /**
- * Resolves after `ms`, or as soon as `signal` aborts. It never rejects: a caller that must know why the wait ended looks at its signal. With
- * `ref: false` the wait alone does not keep the process alive.
+ * Resolves after `ms`, or as soon as `signal` aborts. It never rejects: a caller that must know why the wait ended
+ * looks at its signal. With `ref: false` the wait alone does not keep the process alive.
  */
 export async function sleep(
   ms: number,

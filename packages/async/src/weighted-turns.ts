@@ -8,9 +8,10 @@ export interface Turn<Queue extends string> {
 }
 
 /**
- * Chooses the next among the queues that have someone waiting, by smooth weighted round robin, as nginx balances. Each turn earns every waiting
- * queue its weight, and costs the one with the most credit what all of them earned: a queue's turns are spread and not in a row. An empty queue
- * earns nothing, so it has nothing to catch up on. Returns undefined where no queue waits.
+ * Chooses the next among the queues that have someone waiting, by smooth weighted round robin, as nginx balances. Each
+ * turn earns every waiting queue its weight, and costs the one with the most credit what all of them earned: a queue's
+ * turns are spread and not in a row. An empty queue earns nothing, so it has nothing to catch up on. Returns undefined
+ * where no queue waits.
  */
 export function nextTurn<Queue extends string>(
   weights: Readonly<Record<Queue, number>>,

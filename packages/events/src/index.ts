@@ -1,10 +1,3 @@
-export { removeFromInbox, removeRegistration } from "./administration/removal.ts";
-export {
-  type PublisherFigures,
-  publisherFigures,
-  type SubscriberFigures,
-  subscriberFigures,
-} from "./administration/stats.ts";
 export {
   type DeadLetter,
   type DeadLetterKey,
@@ -13,8 +6,10 @@ export {
   readDeadLetter,
   retryDeadLetters,
 } from "./inbox/dead-letters.ts";
-export { isPaused, pauseSubscription, resumeSubscription } from "./inbox/pausing.ts";
+export { isPaused, pauseSubscription, resumeSubscription } from "./inbox/pause.ts";
+export { removeFromInbox } from "./inbox/retention.ts";
 export { runSubscription } from "./inbox/run-subscription.ts";
+export { type SubscriberStats, subscriberStats } from "./inbox/stats.ts";
 export {
   type Event,
   type Handler,
@@ -24,13 +19,20 @@ export {
   subscribe,
 } from "./inbox/subscription.ts";
 export { inboxTables } from "./inbox/tables.ts";
-export { type OutboxLag, openDeliverySince, outboxIsSettled, outboxLag } from "./outbox/lag.ts";
 export { type Publication, publish } from "./outbox/publish.ts";
-export { registerSubscription } from "./outbox/registration.ts";
+export { registerSubscription, removeRegistration } from "./outbox/registration.ts";
 export { createRelay, type Relay } from "./outbox/relay.ts";
 export { emptyQueues, restartDeliveries } from "./outbox/restart-deliveries.ts";
+export {
+  type OutboxLag,
+  openDeliverySince,
+  outboxIsSettled,
+  outboxLag,
+  type PublisherStats,
+  publisherStats,
+} from "./outbox/stats.ts";
 export { outboxTables } from "./outbox/tables.ts";
 export { createJobs } from "./queue/create-jobs.ts";
 export type { Jobs } from "./queue/jobs.ts";
 export { migrateJobs } from "./queue/postgres.ts";
-export { needsOtherConnection } from "./queue/redis-failures.ts";
+export { needsOtherConnection } from "./queue/redis.ts";

@@ -14,7 +14,10 @@ const spec = { name: "shop", migrations: new URL("./shop/migrations", import.met
 let folder: string;
 let server: EmbeddedPostgres;
 
-/** A server that lets nobody in without TLS, with a certificate for "localhost" and ::1 that an authority of its own signed. */
+/**
+ * A server that lets nobody in without TLS, with a certificate for "localhost" and ::1 that an authority of its own
+ * signed.
+ */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "rialto-test-tls-"));
   chmodSync(folder, 0o755);

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { claimBatch } from "../src/outbox/send.ts";
+import { claimBatch } from "../src/outbox/claim.ts";
 import { backends, effectsOf, notes, openWorld, redis, until, type World } from "./world.ts";
 
 const sorted = (ids: readonly string[]) => [...ids].sort();

@@ -9,7 +9,7 @@ const isBad = (subject: string) => subject.startsWith("bad");
 const forms = (name: string, fails: (subject: string) => Error | undefined) => ({
   "database only": {
     async inTransaction(event, tx) {
-      // The row must go with the savepoint.
+      // The row must go with the transaction.
       await tx`
         insert into effect (subscription, event_id, subject, version)
         values (${name}, ${event.id}, ${event.subject}, ${event.version})`;
@@ -164,42 +164,6 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
       await until("it had its effect", async () => (await effectsOf(world.desk, name)).length > 0);
       expect(await effectsOf(world.desk, name)).toEqual([id]);
       expect(await deadLetters(name)).toEqual([]);
-    });
-
-    it("parks early events of an ordered subscription and takes them up in their turn", async () => {
-      const name = `ordered-${slug}`;
-      await world.subscription(
-        name,
-        handlerOf(name, () => undefined),
-        { ordered: true },
-      );
-      world.relay();
-      const third = await world.publish("in order", 3);
-      const second = await world.publish("in order", 2);
-      const other = await world.publish("another", 1);
-      await world.settled();
-      expect(await effectsOf(world.desk, name)).toEqual([other]);
-      const first = await world.publish("in order", 1);
-      await until("all had their effect", async () => (await effectsOf(world.desk, name)).length === 4);
-      expect(await effectsOf(world.desk, name)).toEqual([other, first, second, third]);
-      await until("nothing is left", async () => (await pendingOf(name)) === 0);
-    });
-
-    it("holds up its own subject only where order was asked for", async () => {
-      const name = `blocked-${slug}`;
-      let mended = false;
-      const handler = handlerOf(name, (subject) => (isBad(subject) && !mended ? new Error("no") : undefined));
-      await world.subscription(name, handler, { ordered: true, attemptsMax: 1 });
-      world.relay();
-      const bad = [await world.publish("bad one", 1), await world.publish("bad one", 2)];
-      const good = [await world.publish("good one", 1), await world.publish("good one", 2)];
-      await world.settled();
-      await until("the others went on", async () => (await effectsOf(world.desk, name)).length === 2);
-      expect(await effectsOf(world.desk, name)).toEqual(good);
-      mended = true;
-      expect(await retryDeadLetters(world.desk.sql, { subscription: name })).toBe(1);
-      await until("all had their effect", async () => (await effectsOf(world.desk, name)).length === 4);
-      expect((await effectsOf(world.desk, name)).slice(2)).toEqual(bad);
     });
   });
 

@@ -1,7 +1,7 @@
 import { type MovingName, movingName, redisForTests, type TestRedis } from "@rialto/testing";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { meaningOfRedis } from "../src/queue/redis-failures.ts";
+import { meaningOfRedis } from "../src/queue/redis.ts";
 import { effectsOf, notes, openWorld, redis, until, type World } from "./world.ts";
 
 const sorted = (ids: readonly string[]) => [...ids].sort();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { sweepInbox } from "../src/inbox/retention.ts";
-import { openDeliverySince } from "../src/outbox/lag.ts";
-import { sweepOutbox } from "../src/outbox/retention.ts";
-import { claimBatch } from "../src/outbox/send.ts";
+import { deleteOldInboxRows } from "../src/inbox/retention.ts";
+import { claimBatch } from "../src/outbox/claim.ts";
+import { deleteSettledBatches } from "../src/outbox/retention.ts";
+import { openDeliverySince } from "../src/outbox/stats.ts";
 import { openWorld, redis, type World } from "./world.ts";
 
 describe("what is kept, and how long", () => {
@@ -26,7 +26,7 @@ describe("what is kept, and how long", () => {
     await world.publish("open", 1);
     await claimBatch(sql);
     await world.publish("unsent", 1);
-    expect(await sweepOutbox(sql)).toBe(false);
+    expect(await deleteSettledBatches(sql)).toBe(false);
     const left = await sql<{ subject: string }[]>`select subject from outbox order by id`;
     expect(left.map(({ subject }) => subject)).toEqual(["settled today", "open", "unsent"]);
     expect(await sql`select 1 from batch`).toHaveLength(2);
@@ -36,7 +36,7 @@ describe("what is kept, and how long", () => {
     const { sql } = world.shop;
     await sql`update delivery set settle_time = now()`;
     await sql`update batch set create_time = now() - interval '2 minutes'`;
-    await sweepOutbox(sql);
+    await deleteSettledBatches(sql);
     expect(await sql`select 1 from batch where settle_time is null`).toHaveLength(0);
   });
 
@@ -51,7 +51,7 @@ describe("what is kept, and how long", () => {
       insert into inbox (subscription, event_id, time)
       values ('one', gen_random_uuid(), now() - interval '15 days'), ('one', gen_random_uuid(), now() - interval '13 days'),
         ('gone', gen_random_uuid(), now() - interval '15 days'), ('two', gen_random_uuid(), now() - interval '15 days')`;
-    const swept = await sweepInbox(sql, { subscription: "one", running: ["one", "two"], openSince: undefined });
+    const swept = await deleteOldInboxRows(sql, { subscription: "one", running: ["one", "two"], openSince: undefined });
     expect(swept).toBe(false);
     // What the other one remembers is for its own sweep to forget: it knows of its own publishers.
     expect(await remembered()).toEqual(["one", "two"]);
@@ -69,11 +69,11 @@ describe("what is kept, and how long", () => {
     await desk.sql`
       insert into inbox (subscription, event_id, time)
       values ('paused', gen_random_uuid(), now() - interval '39 days'), ('paused', gen_random_uuid(), now() - interval '41 days')`;
-    await sweepInbox(desk.sql, { subscription: "paused", running: ["paused"], openSince });
+    await deleteOldInboxRows(desk.sql, { subscription: "paused", running: ["paused"], openSince });
     expect(await remembered()).toEqual(["paused"]);
     await shop.sql`update delivery set settle_time = now() where subscription = 'paused'`;
     expect(await openDeliverySince(shop.sql, "paused")).toBeUndefined();
-    await sweepInbox(desk.sql, { subscription: "paused", running: ["paused"], openSince: undefined });
+    await deleteOldInboxRows(desk.sql, { subscription: "paused", running: ["paused"], openSince: undefined });
     expect(await remembered()).toEqual([]);
   });
 });

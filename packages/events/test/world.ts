@@ -17,9 +17,10 @@ import {
 } from "@rialto/events";
 import { quietLogger, redisForTests, type TestDatabase, type TestRedis, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
+import { oneCommit, type TransactionHandler } from "./one-commit.ts";
 
 export type Backend = "postgres" | "redis";
-export type TestHandler = Handler<typeof MoneySchema>;
+export type TestHandler = Handler<typeof MoneySchema> | TransactionHandler<typeof MoneySchema>;
 
 /** Redis where it is installed. The name of what is left out where it is not is printed when the file has run. */
 export const redis: TestRedis | undefined = await redisForTests();
@@ -98,7 +99,8 @@ export async function openWorld(backend: Backend, redisUrl: string | undefined =
       return relay;
     },
     run(name, handler, { topics = ["shop.*"], jobs: own = jobs, ...options } = {}) {
-      const subscription = subscribe(name, topics, MoneySchema, handler, options);
+      const handled = "inTransaction" in handler ? oneCommit(desk.sql, handler) : handler;
+      const subscription = subscribe(name, topics, MoneySchema, handled, options);
       return started(runSubscription({ subscription, database: desk, jobs: own, log: quietLogger, isOutage }));
     },
     async subscription(name, handler, o = {}) {
@@ -154,7 +156,7 @@ export const notes = (subscription: string) =>
       await tx`
         insert into effect (subscription, event_id, subject, version) values (${subscription}, ${id}, ${subject}, ${version})`;
     },
-  }) satisfies TestHandler;
+  }) satisfies TransactionHandler<typeof MoneySchema>;
 
 /**
  * The events that had an effect in a subscription, in the order in which they had it; twice where they had it twice.

@@ -50,7 +50,7 @@ const orderWith = (subscription: string) =>
     calls: {},
     rpc: () => [],
     subscriptions: () => [
-      subscribe(subscription, "product.*", OrderEventSchema, { inTransaction: async () => undefined }),
+      subscribe(subscription, "product.*", OrderEventSchema, { withEffect: async () => undefined }),
     ],
   });
 

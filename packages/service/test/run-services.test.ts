@@ -167,7 +167,7 @@ function shop() {
     rpc: () => [],
     subscriptions: () => [
       subscribe("stock-watch", "product.*", OrderEventSchema, {
-        inTransaction: async ({ payload }) => void heard.push(payload.orderId),
+        withEffect: async ({ payload }) => void heard.push(payload.orderId),
       }),
     ],
     schedules: () => [every("5ms", "look-around", async () => void story.push("schedule ran"))],

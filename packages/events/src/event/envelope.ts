@@ -2,7 +2,7 @@ import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { EnvelopeSchema } from "@rialto/contracts";
 
-/** An event as a job carries it, opened as far as it can be without knowing the message inside. */
+/** An event as a job carries it. The payload is not decoded yet: only the subscription knows its message type. */
 export interface Envelope {
   readonly id: string;
   readonly topic: string;
@@ -11,15 +11,15 @@ export interface Envelope {
   readonly time: Date;
   readonly traceparent: string;
   readonly payload: JsonObject;
-  /** As it came: what is kept of an event that leaves its batch. */
+  /** As it was received: this is stored for an event that leaves its batch. */
   readonly json: JsonValue;
 }
 
-/** Opens a `rialto.events.v1.Envelope` in proto3 JSON. Fields of a newer publisher are passed over. */
+/** Decodes a `rialto.events.v1.Envelope` from proto3 JSON. Fields of a newer publisher are ignored. */
 export function openEnvelope(json: JsonValue): Envelope {
   const { id, topic, subject, version, time, traceparent, payload } = fromJson(EnvelopeSchema, json, {
     ignoreUnknownFields: true,
   });
-  if (id === "" || time === undefined) throw new Error("An envelope without id or time");
+  if (id === "" || time === undefined) throw new Error("The envelope has no id or no time");
   return { id, topic, subject, version, time: timestampDate(time), traceparent, payload: payload ?? {}, json };
 }

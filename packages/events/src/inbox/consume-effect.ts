@@ -1,45 +1,40 @@
 import { type Bulkhead, raceSignal } from "@rialto/async";
+import type { Sql } from "@rialto/database";
 import type { Envelope } from "../event/envelope.ts";
-import { type Consumer, setBack } from "./consumer.ts";
-import { isEarly } from "./cursor.ts";
-import { HandlerAborted, HandlerTimedOut } from "./handler-outcome.ts";
-import { failAgain, holdBack, type PendingEvent, park, release, renewLease } from "./pending.ts";
-import type { InboxKey } from "./subscription.ts";
+import { type PendingEvent, release, renewLease, reschedule, scheduleRetry } from "./pending.ts";
+import { type FailureContext, HandlerAborted, HandlerTimedOut, recordFailure } from "./retry-decision.ts";
+import type { Subscription } from "./subscription.ts";
 
-/** A handler that goes on for longer is given up on. Shorter than an event is lent to whoever tries it alone. */
+/** Timeout of a handler. Shorter than the lease on a pending event. */
 const handlerTimeoutMs = 30_000;
 
-/** An event that waited longer for its turn is lent anew before its handler runs: else another process might take it in the middle. */
+/**
+ * A pending event that waited longer for its slot gets a new lease before its handler runs, or another process might
+ * claim it meanwhile.
+ */
 const renewAfterMs = 250;
 
-/** A subscription's handler that calls others. */
-export type RunWithEffect = (envelope: Envelope, inbox: InboxKey, signal: AbortSignal) => Promise<void>;
-
-/** What runs handlers with an effect in this process. */
-export interface EffectRunner {
-  readonly run: RunWithEffect;
-  /** Bounds how many handlers run at a time, over all jobs. */
+/** What handles the events of a subscription in this process. */
+export interface Consumer extends FailureContext {
+  readonly subscription: Subscription;
+  readonly sql: Sql;
+  /** Bounds the handlers that run at a time, over all jobs. */
   readonly bulkhead: Bulkhead;
-  /** Writes down that the effect is there. */
-  readonly record: (envelope: Envelope) => Promise<void>;
+  /** Records that the handler had its effect. */
+  readonly acknowledge: (envelope: Envelope) => Promise<void>;
 }
 
 /**
- * Runs a batch: the events of one subject one after another, different subjects at the same time. One that fails leaves
- * the batch, the others go on. Throws, after all have ended, where an outcome could not be written down or the process
- * stops: the job comes again, and what is in the inbox by then is passed over.
+ * Handles a batch: the events of one subject in sequence, different subjects concurrently. An event that fails leaves
+ * the batch, and the others continue. Throws, after all have ended, where a result could not be stored or the process
+ * stops: the job is then delivered again, and the events in the inbox are skipped.
  */
-export async function consumeWithEffect(
-  consumer: Consumer,
-  runner: EffectRunner,
-  batch: readonly Envelope[],
-  stop: AbortSignal,
-): Promise<void> {
+export async function consumeBatch(consumer: Consumer, batch: readonly Envelope[], stop: AbortSignal): Promise<void> {
   const subjects = Map.groupBy(batch, ({ subject }) => subject);
   const ended = await Promise.allSettled(
     [...subjects.values()].map(async (events) => {
       for (const envelope of events) {
-        await runner.bulkhead.run(async () => await consumeInBatch(consumer, runner, envelope, stop));
+        await consumer.bulkhead.run(async () => await consumeInBatch(consumer, envelope, stop));
       }
     }),
   );
@@ -47,67 +42,52 @@ export async function consumeWithEffect(
   if (failed !== undefined) throw failed.reason;
 }
 
-async function consumeInBatch(consumer: Consumer, runner: EffectRunner, envelope: Envelope, stop: AbortSignal) {
-  const { sql, subscription } = consumer;
-  if (subscription.ordered && (await isEarly(sql, subscription.name, envelope))) {
-    await park(sql, subscription.name, envelope);
-    return;
-  }
+async function consumeInBatch(consumer: Consumer, envelope: Envelope, stop: AbortSignal): Promise<void> {
   try {
-    await runHandler(consumer, runner, envelope, stop);
+    await runHandler(consumer, envelope, stop);
   } catch (error) {
     if (stop.aborted) throw new HandlerAborted();
-    await holdBack(sql, subscription.name, envelope, setBack(consumer, envelope, error));
+    await scheduleRetry(consumer.sql, consumer.subscription.name, envelope, recordFailure(consumer, envelope, error));
     return;
   }
-  await runner.record(envelope);
+  await consumer.acknowledge(envelope);
 }
 
-/** Runs an event that left its batch. Answers whether it is done with. */
-export async function consumeAloneWithEffect(
-  consumer: Consumer,
-  runner: EffectRunner,
-  event: PendingEvent,
-  stop: AbortSignal,
-): Promise<boolean> {
+/** Handles a pending event by itself. Returns whether it is done. */
+export async function consumeSingle(consumer: Consumer, event: PendingEvent, stop: AbortSignal): Promise<boolean> {
   const { sql, subscription } = consumer;
-  const { envelope, attempts, outages } = event;
+  const { envelope } = event;
   try {
-    if ((await runner.bulkhead.run(() => runLent(consumer, runner, event, stop))) === "TAKEN") return false;
+    if ((await consumer.bulkhead.run(() => runLeased(consumer, event, stop))) === "LOST") return false;
   } catch (error) {
     if (stop.aborted) await release(sql, subscription.name, [envelope.id]);
-    else
-      await failAgain(sql, subscription.name, envelope.id, setBack(consumer, envelope, error, { attempts, outages }));
+    else await reschedule(sql, subscription.name, envelope.id, recordFailure(consumer, envelope, error, event));
     return false;
   }
-  await runner.record(envelope);
+  await consumer.acknowledge(envelope);
   return true;
 }
 
-/** Runs the handler, unless the event had its effect already, or was TAKEN by another process while it waited for its turn. */
-async function runLent(
-  consumer: Consumer,
-  runner: EffectRunner,
-  event: PendingEvent,
-  stop: AbortSignal,
-): Promise<"DONE" | "TAKEN"> {
+/**
+ * Runs the handler, unless the event was processed already, or its lease was LOST to another process while it waited
+ * for a slot.
+ */
+async function runLeased(consumer: Consumer, event: PendingEvent, stop: AbortSignal): Promise<"DONE" | "LOST"> {
   const { sql, subscription } = consumer;
   const { envelope, claimedAt } = event;
-  const waited = performance.now() - claimedAt > renewAfterMs;
-  if (waited && !(await renewLease(sql, subscription.name, event))) return "TAKEN";
-  const [seen] = await sql`
-    select 1 as seen from inbox where subscription = ${subscription.name} and event_id = ${envelope.id}`;
-  if (seen === undefined) await runHandler(consumer, runner, envelope, stop);
+  const hasWaited = performance.now() - claimedAt > renewAfterMs;
+  if (hasWaited && !(await renewLease(sql, subscription.name, event))) return "LOST";
+  const [processed] = await sql`
+    select 1 as processed from inbox where subscription = ${subscription.name} and event_id = ${envelope.id}`;
+  if (processed === undefined) await runHandler(consumer, envelope, stop);
   return "DONE";
 }
 
-/** Ends when the handler has ended, has had its time, or the process stops; whether it listens to its signal or not. */
-async function runHandler(
-  { subscription }: Consumer,
-  { run }: EffectRunner,
-  envelope: Envelope,
-  stop: AbortSignal,
-): Promise<void> {
+/**
+ * Resolves when the handler has ended. Rejects when it fails, exceeds its timeout, or the process stops, even if it
+ * ignores its signal.
+ */
+async function runHandler({ subscription }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<void> {
   if (stop.aborted) throw new HandlerAborted();
   const controller = new AbortController();
   const onStop = () => controller.abort(new HandlerAborted());
@@ -115,7 +95,7 @@ async function runHandler(
   stop.addEventListener("abort", onStop, { once: true });
   try {
     const inbox = { subscription: subscription.name, eventId: envelope.id };
-    await raceSignal(run(envelope, inbox, controller.signal), controller.signal);
+    await raceSignal(subscription.handle(envelope, inbox, controller.signal), controller.signal);
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", onStop);

@@ -1,9 +1,8 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { Sql, Transaction } from "@rialto/database";
 import { openEnvelope } from "../event/envelope.ts";
-import { advanceCursors } from "./cursor.ts";
 
-/** An event that a subscription gave up until a person looks. */
+/** An event that failed too often. It waits for an operator, who retries or discards it. */
 export interface DeadLetter {
   readonly subscription: string;
   readonly eventId: string;
@@ -22,15 +21,15 @@ export interface DeadLetter {
   readonly updateTime: Date;
 }
 
-/** A place in a list of dead letters. */
+/** The position of a dead letter in a list. */
 export interface DeadLetterKey {
   readonly eventId: string;
   readonly subscription: string;
 }
 
 /**
- * Reads dead letters of the subscriber whose schema `sql` sees, oldest event first (event ids are in the order of their making), of one
- * subscription or of all.
+ * Reads dead letters of the subscriber whose schema `sql` sees, of one subscription or of all. The oldest event comes
+ * first: event ids are in the order of their creation.
  */
 export async function listDeadLetters(
   sql: Sql,
@@ -46,7 +45,7 @@ export async function listDeadLetters(
   return rows.map(deadLetterOf);
 }
 
-/** Reads one dead letter; undefined where the subscription has none of that event. */
+/** Reads one dead letter. Returns undefined where the event is none in this subscription. */
 export async function readDeadLetter(sql: Sql, key: DeadLetterKey): Promise<DeadLetter | undefined> {
   const [row] = await sql<DeadLetterRow[]>`
     select ${columns(sql)} from inbox_pending
@@ -54,7 +53,7 @@ export async function readDeadLetter(sql: Sql, key: DeadLetterKey): Promise<Dead
   return row && deadLetterOf(row);
 }
 
-/** Gives dead letters all their attempts again: one, or every one of a subscription. Answers how many. */
+/** Retries dead letters with all their attempts: one, or every one of a subscription. Returns how many. */
 export async function retryDeadLetters(
   sql: Sql | Transaction,
   o: { readonly subscription: string; readonly eventId?: string | undefined },
@@ -67,22 +66,16 @@ export async function retryDeadLetters(
 }
 
 /**
- * Settles a dead letter without its effect: the inbox says that the event is done with, so that no repetition brings it back, and in an
- * ordered subscription the subject's next event may come. Answers whether there was one.
+ * Discards a dead letter without its effect. The inbox says that the event is processed, so that another delivery does
+ * not bring it back. Returns whether there was one.
  */
-export async function discardDeadLetter(
-  tx: Transaction,
-  key: DeadLetterKey & { readonly ordered: boolean },
-): Promise<boolean> {
-  const { subscription, eventId, ordered } = key;
-  const [gone] = await tx<{ envelope: JsonValue }[]>`
-    delete from inbox_pending where subscription = ${subscription} and event_id = ${eventId} and state = 'DEAD'
-    returning envelope`;
-  if (gone === undefined) return false;
+export async function discardDeadLetter(tx: Transaction, { subscription, eventId }: DeadLetterKey): Promise<boolean> {
+  const gone = await tx`
+    delete from inbox_pending where subscription = ${subscription} and event_id = ${eventId} and state = 'DEAD'`;
+  if (gone.count === 0) return false;
   await tx`
     insert into inbox (subscription, event_id) values (${subscription}, ${eventId})
     on conflict (subscription, event_id) do nothing`;
-  if (ordered) await advanceCursors(tx, subscription, [openEnvelope(gone.envelope)]);
   return true;
 }
 

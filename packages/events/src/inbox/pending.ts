@@ -1,30 +1,35 @@
 import type { JsonValue } from "@bufbuild/protobuf";
-import type { Sql, Transaction } from "@rialto/database";
+import type { Sql } from "@rialto/database";
 import { type Envelope, openEnvelope } from "../event/envelope.ts";
 import { isAmong } from "../event/topics.ts";
-import type { Failures, Setback } from "./handler-outcome.ts";
+import type { Failures, RetryDecision } from "./retry-decision.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** Events of a subscription that one process tries alone at a time. */
+/** Pending events of a subscription that one process handles at a time. */
 export const pendingAtOnceMax = 16;
-/** Who takes an event has it for so long. Longer than a handler may run; only a process that died lets it pass. */
-const pendingLeaseMs = 40_000;
 /**
- * An ordered subscription that meets a subject in the middle of its life (it was registered later) begins with the
- * lowest version that has waited so long. Long beside any outage that could still hold back an earlier one.
+ * How long a process holds an event that it claimed. Longer than a handler may run, so that only a process that died
+ * lets it expire.
  */
-const orderedStartWaitMs = 300_000;
+const pendingLeaseMs = 40_000;
 
-/** An event that is tried alone. */
+/** An event that is handled by itself, outside its batch. */
 export interface PendingEvent extends Failures {
   readonly envelope: Envelope;
-  /** Until when it is lent to this process, as Postgres writes it, and when it was taken (ms, `performance.now`). */
+  /** The end of this process' lease, as Postgres writes it. */
   readonly lease: string;
+  /** When it was claimed (ms, `performance.now`). */
   readonly claimedAt: number;
 }
 
-/** Which of these events had their effect already, or have left their batch to be tried alone. */
-export async function takenOver(sql: Sql, subscription: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+/**
+ * Returns which of these events need no handling from their batch: those with an inbox row, and those that are pending.
+ */
+export async function alreadyProcessed(
+  sql: Sql,
+  subscription: string,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
   const rows = await sql<{ id: string }[]>`
     select event_id as id from inbox where subscription = ${subscription} and event_id = any (${[...ids]}::uuid[])
     union all
@@ -32,34 +37,33 @@ export async function takenOver(sql: Sql, subscription: string, ids: readonly st
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Takes an event that failed out of its batch. */
-export async function holdBack(
-  sql: Sql | Transaction,
+/** Takes an event that failed out of its batch, to be retried by itself. */
+export async function scheduleRetry(
+  sql: Sql,
   subscription: string,
   envelope: Envelope,
-  setback: Setback,
+  decision: RetryDecision,
 ): Promise<void> {
-  await insertPending(sql, subscription, envelope, setback);
+  await insertPending(sql, subscription, envelope, decision);
 }
 
-/** Puts an event aside that came before its predecessor. */
-export async function park(sql: Sql | Transaction, subscription: string, envelope: Envelope): Promise<void> {
-  await insertPending(sql, subscription, envelope, { ...untried, state: "PARKED" });
+/** Sets an event aside whose topic this version does not know (quarantine.ts). */
+export async function quarantine(sql: Sql, subscription: string, envelope: Envelope): Promise<void> {
+  await insertPending(sql, subscription, envelope, {
+    state: "UNKNOWN",
+    attempts: 0,
+    outages: 0,
+    delayMs: 0,
+    lastError: null,
+  });
 }
-
-/** Puts an event aside whose topic this version does not know (unknown-topics.ts). */
-export async function putAside(sql: Sql, subscription: string, envelope: Envelope): Promise<void> {
-  await insertPending(sql, subscription, envelope, { ...untried, state: "UNKNOWN" });
-}
-
-const untried = { attempts: 0, outages: 0, delayMs: 0, lastError: null };
 
 async function insertPending(
-  sql: Sql | Transaction,
+  sql: Sql,
   subscription: string,
   { id, topic, subject, version, json }: Envelope,
-  row: Omit<Setback, "state" | "lastError"> & {
-    state: "RETRY" | "PARKED" | "UNKNOWN" | "DEAD";
+  row: Omit<RetryDecision, "state" | "lastError"> & {
+    state: "RETRY" | "UNKNOWN" | "DEAD";
     lastError: string | null;
   },
 ): Promise<void> {
@@ -72,28 +76,29 @@ async function insertPending(
 }
 
 /**
- * Takes events whose time to be tried again has come and, in an ordered subscription, parked ones whose turn has come. What a newer
- * version put there, of a topic that this one does not know, is left to it. Takes at most `limit`.
+ * Claims up to `limit` events that are due for their next attempt. Events of a topic that this version does not know
+ * are left to the newer version that scheduled them.
  */
 export async function claimPending(
   sql: Sql,
-  { name, topics, ordered }: Pick<Subscription, "name" | "topics" | "ordered">,
+  { name, topics }: Pick<Subscription, "name" | "topics">,
   limit = pendingAtOnceMax,
 ): Promise<readonly PendingEvent[]> {
   const claimedAt = performance.now();
-  const ready = ordered ? sql`or (state = 'PARKED' and ${itsTurn(sql)})` : sql``;
   const rows = await sql<{ envelope: JsonValue; attempts: number; outages: number; lease: string }[]>`
     update inbox_pending set next_time = now() + ${pendingLeaseMs} * interval '1 millisecond'
     where (subscription, event_id) in (
-      select subscription, event_id from inbox_pending p
-      where subscription = ${name} and state in ('RETRY', 'PARKED') and next_time <= now()
-        and (state = 'RETRY' ${ready}) and ${isAmong(sql, topics)}
+      select subscription, event_id from inbox_pending
+      where subscription = ${name} and state = 'RETRY' and next_time <= now() and ${isAmong(sql, topics)}
       order by next_time limit ${limit} for update skip locked)
     returning envelope, attempts, outages, next_time::text as lease`;
   return rows.map(({ envelope, ...row }) => ({ envelope: openEnvelope(envelope), ...row, claimedAt }));
 }
 
-/** Lends an event to this process anew, from now. Answers whether it was still lent to it: if not, another one has it, or it is done with. */
+/**
+ * Renews this process' lease on an event. Returns whether the process still held it: if not, another process does, or
+ * the event is done.
+ */
 export async function renewLease(sql: Sql, subscription: string, { envelope, lease }: PendingEvent): Promise<boolean> {
   const renewed = await sql`
     update inbox_pending set next_time = now() + ${pendingLeaseMs} * interval '1 millisecond'
@@ -101,25 +106,21 @@ export async function renewLease(sql: Sql, subscription: string, { envelope, lea
   return renewed.count === 1;
 }
 
-function itsTurn(sql: Sql) {
-  const cursor = sql`select from inbox_cursor c where c.subscription = p.subscription and c.subject = p.subject`;
-  return sql`(
-    exists (${cursor} and c.version >= p.version - 1)
-    or (create_time < now() - ${orderedStartWaitMs} * interval '1 millisecond' and not exists (${cursor})
-      and not exists (select from inbox_pending e
-        where e.subscription = p.subscription and e.subject = p.subject and e.version < p.version)))`;
-}
-
-/** Writes down that an event failed again. */
-export async function failAgain(sql: Sql, subscription: string, eventId: string, setback: Setback): Promise<void> {
+/** Stores the decision about a pending event that failed again. */
+export async function reschedule(
+  sql: Sql,
+  subscription: string,
+  eventId: string,
+  decision: RetryDecision,
+): Promise<void> {
   await sql`
-    update inbox_pending set state = ${setback.state}, attempts = ${setback.attempts}, outages = ${setback.outages},
-      next_time = now() + ${setback.delayMs}::float8 * interval '1 millisecond', last_error = ${setback.lastError},
+    update inbox_pending set state = ${decision.state}, attempts = ${decision.attempts}, outages = ${decision.outages},
+      next_time = now() + ${decision.delayMs}::float8 * interval '1 millisecond', last_error = ${decision.lastError},
       update_time = now()
     where subscription = ${subscription} and event_id = ${eventId}`;
 }
 
-/** Gives back events that were not tried after all. */
+/** Releases events that were claimed and not handled. */
 export async function release(sql: Sql, subscription: string, eventIds: readonly string[]): Promise<void> {
   await sql`
     update inbox_pending set next_time = now()

@@ -7,10 +7,9 @@ import { index, integer, jsonb, primaryKey, text, timestamp, uuid } from "drizzl
  *     export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
  *
  * An `inbox` row says that an event had its effect in a subscription. An `inbox_pending` row is an event that left its
- * batch: to be tried again alone (RETRY), too early for its subject (PARKED), of a topic that whoever got it does not know and another
- * version may (UNKNOWN), or given up until a person looks (DEAD).
- * An `inbox_cursor` row is the last version of a subject that an ordered subscription has seen. An `inbox_pause` row
- * says that a person has paused a subscription.
+ * batch: to be retried by itself (RETRY), in quarantine because the version that received it does not know its topic
+ * (UNKNOWN), or a dead letter (DEAD). An `inbox_pause` row says that an operator has paused a subscription. Nothing
+ * uses `inbox_cursor`; replicas of the version before may.
  */
 export function inboxTables(schema: PgSchema) {
   const inbox = schema.table(
@@ -27,15 +26,15 @@ export function inboxTables(schema: PgSchema) {
     {
       subscription: text("subscription").notNull(),
       eventId: uuid("event_id").notNull(),
-      state: text("state", { enum: ["RETRY", "PARKED", "UNKNOWN", "DEAD"] }).notNull(),
+      state: text("state", { enum: ["RETRY", "UNKNOWN", "DEAD"] }).notNull(),
       topic: text("topic").notNull(),
       subject: text("subject").notNull(),
       version: integer("version").notNull(),
       /** The envelope as it came, in proto3 JSON. */
       envelope: jsonb("envelope").notNull(),
-      /** Failures of the event's own. Outages are not among them. */
+      /** Failures of the event itself, without outages. */
       attempts: integer("attempts").notNull().default(0),
-      /** Failures in a row because something was down: they lengthen the wait, and never end in DEAD. */
+      /** Failures in a row because a dependency was down. They lengthen the delay, and never end in DEAD. */
       outages: integer("outages").notNull().default(0),
       nextTime: timestamp("next_time", { withTimezone: true }).notNull().defaultNow(),
       lastError: text("last_error"),

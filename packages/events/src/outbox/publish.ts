@@ -1,13 +1,13 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Transaction } from "@rialto/database";
 
-/** What a service says has happened. */
+/** An event that a service publishes. */
 export interface Publication {
   /** The event's id (UUIDv7), the same on every delivery. */
   readonly id: string;
   /** "order.confirmed": the first word is the publishing service. */
   readonly topic: string;
-  /** The id of what it happened to, and that one's version after it. Versions of a subject have no gaps. */
+  /** The id of the entity that changed, and its version after the change. Versions of a subject have no gaps. */
   readonly subject: string;
   readonly version: number;
   readonly time: Date;
@@ -16,7 +16,7 @@ export interface Publication {
   readonly payload: JsonValue;
 }
 
-/** Puts an event into the outbox of the transaction's schema: it is sent if, and only if, the transaction commits. */
+/** Writes an event to the outbox of the transaction's schema. It is sent if, and only if, the transaction commits. */
 export async function publish(tx: Transaction, event: Publication): Promise<void> {
   await tx`
     insert into outbox (event_id, topic, subject, version, time, traceparent, payload)

@@ -2,8 +2,8 @@ import type { Sql, Transaction } from "@rialto/database";
 import type { Jobs } from "../queue/jobs.ts";
 
 /**
- * Forgets every job of every queue. To be done when the queue and the databases tell of different times: what a restored outbox still owes is sent
- * again from there. Answers the queues that were emptied.
+ * Deletes every job of every queue. Needed when the queue and the databases are of different times: what a restored
+ * outbox still has to deliver is enqueued again from there. Returns the names of the queues.
  */
 export async function emptyQueues(jobs: Jobs): Promise<readonly string[]> {
   const names = await jobs.names();
@@ -12,9 +12,10 @@ export async function emptyQueues(jobs: Jobs): Promise<readonly string[]> {
 }
 
 /**
- * Marks every open delivery of the publisher whose schema `sql` sees to be sent anew, under ids that no queue has heard of: whatever an old job became, its
- * word does not count. With `settledSince` also what was settled after that moment is open again, for a subscriber that was restored to an
- * earlier time than its publisher. Answers how many deliveries are open then.
+ * Gives every open delivery of the publisher whose schema `sql` sees a new job id, under which it is enqueued again.
+ * What became of the old job does not count. With `settledSince`, deliveries that were settled since then are open
+ * again too, for a subscriber that was restored to an earlier time than its publisher. Returns how many deliveries are
+ * open then.
  */
 export async function restartDeliveries(
   sql: Sql | Transaction,

@@ -1,24 +1,24 @@
 import type { Sql } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 import type { Jobs } from "../queue/jobs.ts";
-import { addDeliveries, type Claim, type Delivery, envelopeOf, jobIdOf } from "./send.ts";
+import { addDeliveries, type Claim, type Delivery, envelopeOf, jobIdOf } from "./claim.ts";
 
 /** Deliveries that one round asks the queue about. */
 export const deliveriesAskedMax = 100;
 /**
- * A delivery is asked about again after a quarter of its age, within these bounds. Done jobs are kept far longer
- * (job-options.ts).
+ * A delivery is asked about again after a quarter of its age, within these bounds. The queue keeps done jobs far longer
+ * (queue/options.ts).
  */
 const askDelayMsMin = 300;
 const askDelayMsMax = 10_000;
 
 /**
- * Asks the queue how the deliveries are doing whose time has come, and settles what is done. What the queue does not
- * know, or has given up, is added again under a new id. Answers how many it asked about. What fails for one subscription keeps no other waiting: its
- * error is thrown when the rest is done.
+ * Asks the queue about the deliveries that are due, and settles those whose job is done. Jobs that the queue does not
+ * know, or has failed for good, are enqueued again under a new id. Returns how many deliveries it asked about. A
+ * failure of one subscription does not delay the others: its error is thrown when the rest is done.
  */
 export async function settleDeliveries(sql: Sql, jobs: Jobs, log: Logger): Promise<number> {
-  const asked = await takeDeliveriesToAsk(sql);
+  const asked = await claimDueDeliveries(sql);
   const done: Delivery[] = [];
   const lost: Delivery[] = [];
   const failures: unknown[] = [];
@@ -34,16 +34,16 @@ export async function settleDeliveries(sql: Sql, jobs: Jobs, log: Logger): Promi
     });
   }
   if (done.length > 0) await attempt(() => settle(sql, done));
-  for (const delivery of lost) await attempt(() => sendAgain(sql, jobs, delivery, log));
+  for (const delivery of lost) await attempt(() => reenqueue(sql, jobs, delivery, log));
   if (failures.length > 0) throw failures[0];
   return asked.length;
 }
 
 /**
- * Whoever takes a delivery moves its time on, so that no other relay asks the same. One that dies then costs that
+ * Moves the time of each delivery on, so that no other relay asks about it. A relay that dies after this costs that
  * delay.
  */
-async function takeDeliveriesToAsk(sql: Sql): Promise<readonly Delivery[]> {
+async function claimDueDeliveries(sql: Sql): Promise<readonly Delivery[]> {
   return await sql<Delivery[]>`
     update delivery d
     set ask_time = now() + greatest(least((now() - b.create_time) / 4, ${askDelayMsMax} * interval '1 millisecond'),
@@ -56,8 +56,8 @@ async function takeDeliveriesToAsk(sql: Sql): Promise<readonly Delivery[]> {
 }
 
 /**
- * Two statements: of two relays that settle the last two deliveries of a batch at once, the one that looks later sees
- * both. One that dies between them leaves a batch for the sweep.
+ * Two statements: of two relays that settle the last two deliveries of a batch at once, the later one sees both. One
+ * that dies between the statements leaves an open batch, which retention settles.
  */
 async function settle(sql: Sql, done: readonly Delivery[]): Promise<void> {
   const batchIds = done.map(({ batchId }) => batchId);
@@ -71,7 +71,7 @@ async function settle(sql: Sql, done: readonly Delivery[]): Promise<void> {
       and not exists (select from delivery where batch_id = batch.id and settle_time is null)`;
 }
 
-async function sendAgain(sql: Sql, jobs: Jobs, lost: Delivery, log: Logger): Promise<void> {
+async function reenqueue(sql: Sql, jobs: Jobs, lost: Delivery, log: Logger): Promise<void> {
   const attempt = lost.attempt + 1;
   const taken = await sql`
     update delivery set attempt = ${attempt}
@@ -81,8 +81,5 @@ async function sendAgain(sql: Sql, jobs: Jobs, lost: Delivery, log: Logger): Pro
   const [batch] = await sql<{ events: Claim["events"] | null }[]>`
     select json_agg(${envelopeOf(sql)} order by id) as events from outbox where batch_id = ${lost.batchId}`;
   await addDeliveries(jobs, { events: batch?.events ?? [], deliveries: [{ ...lost, attempt }] });
-  log.info(
-    { subscription: lost.subscription, batch: lost.batchId, attempt },
-    "a job that the queue lost is added again",
-  );
+  log.info({ subscription: lost.subscription, batch: lost.batchId, attempt }, "lost job re-enqueued");
 }

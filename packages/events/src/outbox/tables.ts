@@ -7,8 +7,9 @@ import { bigserial, index, integer, jsonb, primaryKey, text, timestamp, uuid } f
  *
  *     export const { outbox, batch, delivery, registration } = outboxTables(schema);
  *
- * An `outbox` row is an event that was committed. The relay gives it a `batch`; a `delivery` is one batch for one
- * subscription, and is open until the queue says that its job is done. A `registration` is who wants which topics.
+ * An `outbox` row is a committed event. The relay assigns it to a `batch`. A `delivery` is one batch for one
+ * subscription, and is open until the queue reports its job as done. A `registration` is a subscription and the topics
+ * that it wants.
  */
 export function outboxTables(schema: PgSchema) {
   const outbox = schema.table(
@@ -48,11 +49,14 @@ export function outboxTables(schema: PgSchema) {
         .notNull()
         .references(() => batch.id, { onDelete: "cascade" }),
       subscription: text("subscription").notNull(),
-      /** What the registration asked for when the batch was made: a job that is added again carries the same events. */
+      /** The topics of the registration when the batch was made, so that a re-enqueued job carries the same events. */
       topics: text("topics").array().notNull(),
-      /** How often the job was added under a new id, because the queue had lost or failed it. */
+      /** How often the job was enqueued under a new id, because the queue had lost or failed it. */
       attempt: integer("attempt").notNull().default(0),
-      /** When the relay asks the queue next. Moved forward by whoever asks, so that two relays do not ask the same. */
+      /**
+       * When a relay asks the queue next. The relay that asks moves it on, so that two relays do not ask about the same
+       * delivery.
+       */
       askTime: timestamp("ask_time", { withTimezone: true }).notNull().defaultNow(),
       settleTime: timestamp("settle_time", { withTimezone: true }),
     },

@@ -8,14 +8,15 @@ export const oldPrefix = "rialto";
 const commandTimeoutMs = 5_000;
 const pollMsDefault = 5_000;
 /**
- * An old queue that was empty for so long is taken for drained. A replica of the old version that adds to it later loses nothing: a relay of the
- * new version finds that its own queue does not know the batch, and adds it there.
+ * How long an old queue must have been empty to count as drained. A replica of the old version that adds to it later
+ * loses nothing: a relay of the new version finds that its own queue does not know the batch, and enqueues it there.
  */
 const idleMsDefault = 600_000;
 
 /**
- * The queues of an installation that an older version made. What is added goes under the new prefix; what a replica of the older version has
- * added, or adds during a roll-out, is taken from the old one as well, until that has been empty for a while. Then the old queue is removed.
+ * Returns the queues of an installation whose first version was an older one. New jobs go under the new prefix. Jobs
+ * that a replica of the older version has added, or adds during a roll-out, are taken from the old prefix too, until it
+ * has been empty for `idleMs`. Then the old queue is deleted.
  */
 export function drainOldPrefix(o: {
   readonly url: string;
@@ -31,7 +32,7 @@ export function drainOldPrefix(o: {
     enableOfflineQueue: false,
     commandTimeout: commandTimeoutMs,
   });
-  // What fails without it is tried again at the next look.
+  // The next poll retries what failed.
   redis.on("error", () => undefined);
 
   function drain(queue: string, work: () => JobWorker, log: Logger): JobWorker {
@@ -46,7 +47,7 @@ export function drainOldPrefix(o: {
       if (Date.now() - busyTime < idleMs) return;
       await finish();
       await old.empty(queue);
-      log.info({ queue }, "the queue of the older version is drained and removed");
+      log.info({ queue }, "queue of the older version drained and deleted");
     };
     const finish = async () => {
       clearInterval(timer);
@@ -95,7 +96,7 @@ export function drainOldPrefix(o: {
   };
 }
 
-/** Counters of calls had the same prefix, and look like a queue of that name. */
+/** Rate limit counters had the same prefix, and look like a queue of that name. */
 async function oldQueues(old: Jobs): Promise<readonly string[]> {
   return (await old.names()).filter((name) => name !== "limit");
 }

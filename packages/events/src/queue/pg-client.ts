@@ -1,8 +1,8 @@
 import pg from "pg";
 
 /**
- * pg's client with an `error` listener at every moment of its life. A client that the pool lends has none of the pool's, one that BullMQ gives back has
- * none of BullMQ's, and an `error` that nobody listens for ends the process: a server that ends its sessions would do so sooner or later.
+ * pg's client with an `error` listener at all times. A client that was acquired from the pool has no listener of the
+ * pool, one that BullMQ has released has none of BullMQ's, and an `error` event without a listener ends the process.
  */
 export class PgClient extends pg.Client {
   /** What ended the connection; undefined while it is open. */
@@ -19,7 +19,7 @@ export class PgClient extends pg.Client {
     return this;
   }
 
-  /** Ends the connection as if the server had: whoever has it is told by its `error`. */
+  /** Ends the connection as if the server had: its user gets an `error` event. */
   cut(): void {
     this.connection.stream.destroy(new Error("The connection was given up"));
   }

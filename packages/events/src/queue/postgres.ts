@@ -28,14 +28,17 @@ const idleTransactionTimeoutMs = 15_000;
 const queryTimeoutMs = 20_000;
 const failureBackoff = { delayMsMin: 50, delayMsMax: 2_000 } as const;
 
-/** BullMQ takes no schema beside a pool that it is given; the pool's search_path says where, and this tells BullMQ the same. */
+/**
+ * BullMQ ignores a schema option beside a pool. The pool's search_path sets the schema, and this tells BullMQ the same.
+ */
 class JobsConnection extends PostgresConnection {
   override readonly schema = jobsSchema;
 }
 
 /**
- * Makes or updates BullMQ's tables in the schema `jobs`. Run by the schema's owner, before any job. BullMQ would also make the schema, for which Postgres
- * asks a right on the whole database even where it is there: `provision` has made it, and the owner does without that right.
+ * Creates or updates BullMQ's tables in the schema `jobs`. The schema's owner runs it, before any job. BullMQ would
+ * also create the schema, for which Postgres requires a right on the whole database even where it exists: `provision`
+ * has created it, and the owner does not have that right.
  */
 export async function migrateJobs(ownerUrl: string): Promise<void> {
   const client = new PgClient({ ...pgAddress(ownerUrl), application_name: "rialto-migrate-jobs" });
@@ -52,13 +55,13 @@ export async function migrateJobs(ownerUrl: string): Promise<void> {
   }
 }
 
-/** pg would read TLS in the URL in its own way. */
+/** pg interprets the TLS parameters of a URL differently. */
 function pgAddress(text: string) {
   const { url, ssl } = readServerAddress(text);
   return { connectionString: url, ssl };
 }
 
-/** Jobs on Postgres: one pool for all queues of the process. */
+/** Creates queues on Postgres, with one pool for all queues of the process. */
 export function createPostgresJobs(url: string): Jobs {
   const limits = { lock_timeout: lockTimeoutMs, statement_timeout: statementTimeoutMs };
   const pool = new pg.Pool({
@@ -73,13 +76,13 @@ export function createPostgresJobs(url: string): Jobs {
     application_name: "rialto-jobs",
     options: `-c search_path=${jobsSchema}`,
   });
-  // A connection that breaks while it is idle; what needs one next is told by its own query.
+  // An idle connection broke. The next query reports its own error.
   pool.on("error", () => undefined);
-  const lent = new Set<pg.PoolClient>();
-  pool.on("acquire", (client) => lent.add(client));
-  pool.on("release", (_error, client) => lent.delete(client));
+  const acquired = new Set<pg.PoolClient>();
+  pool.on("acquire", (client) => acquired.add(client));
+  pool.on("release", (_error, client) => acquired.delete(client));
   const connection = slowToFail(pool, () => {
-    for (const client of lent) cut(client);
+    for (const client of acquired) cut(client);
   });
   const backend: BackendFactory<PostgresQueueBackend, PgPool> = (name, options, { withBlockingConnection } = {}) =>
     new PostgresQueueBackend(
@@ -116,33 +119,36 @@ export function createPostgresJobs(url: string): Jobs {
     },
     async close() {
       await queues.close();
-      await endWithAll(pool, lent);
+      await endWithAll(pool, acquired);
     },
   };
 }
 
 /**
- * Ends the pool with the connections that were never given back. A worker that is closed while it starts takes a connection to listen on after it has let go
- * of all, and the pool would wait for that one for ever.
+ * Ends the pool, with connections that were never released. A worker that is closed while it starts acquires a
+ * connection to listen on after it has released all others, and the pool would wait for that one for ever.
  */
-async function endWithAll(pool: pg.Pool, lent: ReadonlySet<pg.PoolClient>): Promise<void> {
+async function endWithAll(pool: pg.Pool, acquired: ReadonlySet<pg.PoolClient>): Promise<void> {
   const ended = pool.end();
-  pool.on("acquire", (client) => setImmediate(() => takeBack(client)));
-  for (const client of lent) takeBack(client);
+  pool.on("acquire", (client) => setImmediate(() => forceRelease(client)));
+  for (const client of acquired) forceRelease(client);
   await ended;
 }
 
-/** Takes a connection from whoever has it. A query that was under way on it fails by that, and gives it back as well: once too often for the pool. */
-function takeBack(client: pg.PoolClient): void {
+/**
+ * Releases a connection that is in use. A query that runs on it fails, and then releases it too, which the pool does
+ * not allow twice.
+ */
+function forceRelease(client: pg.PoolClient): void {
   client.release(true);
   client.release = () => undefined;
 }
 
 /**
- * Lends a connection that is open. The server may have ended it in the same packet in which it let it in, and BullMQ, which listens from now on, would
- * wait for jobs on it for ever.
+ * Acquires a connection that is open. The server may have ended it in the same packet in which it accepted it, and
+ * BullMQ, which listens only from now on, would wait for jobs on it for ever.
  */
-async function lend(pool: pg.Pool): Promise<PgPoolClient> {
+async function acquire(pool: pg.Pool): Promise<PgPoolClient> {
   const client = await pool.connect();
   if (client instanceof PgClient && client.failure !== undefined) {
     client.release(true);
@@ -152,16 +158,18 @@ async function lend(pool: pg.Pool): Promise<PgPoolClient> {
   return client as unknown as PgPoolClient;
 }
 
-/** Ends a connection on which BullMQ waits for jobs that come somewhere else. It makes itself another one. */
+/** Ends a connection on which BullMQ waits for jobs that arrive at another server. BullMQ opens a new one. */
 function cut(client: pg.PoolClient): void {
   if (client instanceof PgClient) client.cut();
 }
 
 /**
- * The pool as BullMQ sees it. A query that fails does so after a moment, which grows with the failures in a row: BullMQ's worker asks again at once, as
- * fast as a restarting Postgres can say no. BM001 is how BullMQ's own functions answer, and is handed on at once.
+ * Returns the pool as BullMQ sees it. A failing query rejects after a delay that grows with the failures in a row,
+ * because BullMQ's worker asks again at once, as fast as a restarting Postgres can refuse. BM001 is a result of
+ * BullMQ's own functions, and is passed on at once.
  *
- * The pool itself closes a connection whose query failed. Where the server has become read-only, `onAllDropped` is for those that are lent.
+ * The pool itself closes a connection whose query failed. Where the server has become read-only, `onAllDropped` closes
+ * the acquired ones.
  */
 function slowToFail(pool: pg.Pool, onAllDropped: () => void): PgPool {
   let failures = 0;
@@ -179,14 +187,14 @@ function slowToFail(pool: pg.Pool, onAllDropped: () => void): PgPool {
       throw error;
     }
   }
-  // BullMQ describes pg's pool and clients in types of its own, which pg's satisfy in fact ("Any real pg.Pool is structurally assignable") but
-  // not to the letter of their generics.
+  // BullMQ describes pg's pool and clients in types of its own, which pg's satisfy in fact ("Any real pg.Pool is
+  // structurally assignable") but not to the letter of their generics.
   const real = pool as unknown as PgPool;
   const seen: PgPool = {
     query: (text, params) => slowly(real.query(text, params)),
-    connect: () => slowly(lend(pool)),
+    connect: () => slowly(acquire(pool)),
     end: () => pool.end(),
-    // BullMQ adds a listener for every queue and never takes one away. The one of this file is enough.
+    // BullMQ adds a listener for every queue and never removes one. The listener in this file is enough.
     on: () => seen,
     removeAllListeners: () => seen,
   };

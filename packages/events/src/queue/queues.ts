@@ -3,7 +3,7 @@ import type { JobsOptions } from "bullmq";
 import type { JobState, NewJob } from "./jobs.ts";
 import { jobOptions } from "./options.ts";
 
-/** What both of BullMQ's queues, on Redis and on Postgres, look like from here. */
+/** The interface that BullMQ's queues on Redis and on Postgres share. */
 export interface BullQueue {
   on(event: "error", listener: (error: Error) => void): unknown;
   waitUntilReady(): Promise<unknown>;
@@ -14,8 +14,8 @@ export interface BullQueue {
 }
 
 /**
- * The producing side: one BullMQ queue a name, made when it is first needed. One that could not connect remembers that for ever, so it is
- * thrown away and made anew the next time.
+ * Creates the producing side: one BullMQ queue per name, created when it is first needed. A queue that could not
+ * connect remembers the failure for good, so it is discarded and created again the next time.
  */
 export function createQueues(create: (name: string) => BullQueue) {
   const queues = new Map<string, Promise<BullQueue>>();
@@ -30,7 +30,7 @@ export function createQueues(create: (name: string) => BullQueue) {
 
   async function open(name: string): Promise<BullQueue> {
     const queue = create(name);
-    // Whoever uses the queue is told by the call that fails.
+    // The call that fails reports it.
     queue.on("error", () => undefined);
     try {
       await queue.waitUntilReady();
@@ -62,7 +62,7 @@ export function createQueues(create: (name: string) => BullQueue) {
   };
 }
 
-/** What a state of BullMQ means to the relay: waiting, delayed and active jobs are still on their way. */
+/** Maps a state of BullMQ. Waiting, delayed and active jobs are open. */
 function toJobState(state: string): JobState {
   if (state === "completed") return "completed";
   return state === "failed" || state === "unknown" ? "lost" : "open";

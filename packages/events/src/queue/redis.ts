@@ -1,17 +1,17 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { backoffMs } from "@rialto/async";
+import type { FailureMeaning } from "@rialto/database";
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import type { Jobs } from "./jobs.ts";
 import { queueOptions, workerOptions } from "./options.ts";
 import { createQueues } from "./queues.ts";
-import { needsOtherConnection } from "./redis-failures.ts";
 import { keepWorking } from "./worker.ts";
 
 const connectTimeoutMs = 5_000;
 const commandTimeoutMs = 5_000;
 const keepAliveMs = 5_000;
-/** Keys that Redis looks at in one step of a scan. */
+/** Keys that Redis visits in one step of a scan. */
 const scanKeysMax = 1_000;
 const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1_000 } as const;
 
@@ -24,14 +24,15 @@ class RedisUnreachable extends Error {
 }
 
 /**
- * Jobs on Redis. Redis may lose its memory; it must not evict (maxmemory-policy noeviction), or the relay adds again and again what it threw out.
- * Two connections: the producers' fails fast, so that a relay notices; the workers' waits for Redis, as BullMQ wants it to.
+ * Creates queues on Redis. Redis may lose its memory, but it must not evict (maxmemory-policy noeviction), or the relay
+ * enqueues evicted jobs again and again. There are two connections: the producers' fails fast, so that a relay notices;
+ * the workers' waits for Redis, as BullMQ requires.
  */
 export function createRedisJobs(url: string, prefix: string): Jobs {
   const shared = {
     connectTimeout: connectTimeoutMs,
     keepAlive: keepAliveMs,
-    // Where the name has moved and nobody cut the connection, the old primary answers for as long as it is asked.
+    // Where the host name leads to a new primary and the connection was not cut, the old primary keeps answering.
     reconnectOnError: needsOtherConnection,
     retryStrategy: (times: number) => backoffMs(times, reconnectBackoff),
   };
@@ -42,19 +43,19 @@ export function createRedisJobs(url: string, prefix: string): Jobs {
     commandTimeout: commandTimeoutMs,
   });
   const consumer = new Redis(url, { ...shared, lazyConnect: true, maxRetriesPerRequest: null });
-  // Both are told of in the log by what fails without them.
+  // What fails without them logs it.
   producer.on("error", () => undefined);
   consumer.on("error", () => undefined);
 
   const queues = createQueues((name) => new Queue<JsonValue>(name, { ...queueOptions, prefix, connection: producer }));
 
-  /** Asks Redis, or fails at once where it cannot be reached. */
+  /** Sends a command, or fails at once where Redis cannot be reached. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (producer.status !== "ready") throw new RedisUnreachable();
     try {
       return await question();
     } catch (error) {
-      // ioredis looks at answers, and not at those within the answer of a transaction, as jobs are added in.
+      // ioredis checks replies, but not those inside the reply of a transaction, in which jobs are added.
       if (needsOtherConnection(error) && producer.status === "ready") producer.disconnect(true);
       throw error;
     }
@@ -89,4 +90,39 @@ export function createRedisJobs(url: string, prefix: string): Jobs {
       consumer.disconnect();
     },
   };
+}
+
+const kept: FailureMeaning = { again: "uncounted", connection: "kept", outcome: "known", server: "ready" };
+const dropped: FailureMeaning = { ...kept, connection: "all dropped" };
+const lost: FailureMeaning = { ...kept, connection: "dropped", outcome: "unknown" };
+
+/**
+ * The errors of Redis by their first word, and those of ioredis
+ * (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors). The error of a script contains the
+ * error that it met. No failure of Redis makes a service unready: events wait in the outbox, and each process counts
+ * requests by itself. An error that is not listed is a defect.
+ */
+const failures: readonly (readonly [text: RegExp, meaning: FailureMeaning, why: string])[] = [
+  [/\bREADONLY\b/, dropped, "a replica: the host name leads to the new primary"],
+  [/^UNBLOCKED\b/, dropped, "it became a replica while a job was waited for"],
+  [/^MASTERDOWN\b/, dropped, "a replica without its primary"],
+  [/^(NOAUTH|WRONGPASS)\b/, dropped, "the password was changed; a new connection sends the current one"],
+  [/^LOADING\b/, kept, "it loads its data; ioredis retries"],
+  [/^(CLUSTERDOWN|TRYAGAIN)\b/, kept, "cluster slots are moving or not served"],
+  [/\bOOM\b/, kept, "out of memory, and it must not evict"],
+  [/^(MISCONF|NOREPLICAS)\b/, kept, "it refuses writes while it cannot save or replicate them"],
+  [/^BUSY\b/, kept, "a script runs for long"],
+  [/max number of clients reached/, kept, "no connection is free"],
+  [/^(Connection is closed|Command timed out|Stream isn't writeable|Reached the max retries)/, lost, "ioredis"],
+];
+
+/** Returns the meaning of an error of Redis; undefined for a defect. */
+export function meaningOfRedis(error: unknown): FailureMeaning | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return failures.find(([pattern]) => pattern.test(error.message))?.[1];
+}
+
+/** For ioredis' `reconnectOnError`: returns whether a new connection may reach a server that can do it. */
+export function needsOtherConnection(error: unknown): boolean {
+  return meaningOfRedis(error)?.connection === "all dropped";
 }

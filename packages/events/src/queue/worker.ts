@@ -6,11 +6,11 @@ import { watchOutage } from "../outage.ts";
 import type { JobWorker } from "./jobs.ts";
 
 const restartBackoff = { delayMsMin: 100, delayMsMax: 2_000 } as const;
-/** Jobs at work have so long to end by themselves when the worker stops, and so long again when they are aborted. */
+/** How long running jobs may take to end when the worker stops, and after that when they are aborted. */
 const stopGraceMsMax = 1_500;
 const stopAbortMsMax = 1_000;
 
-/** What both of BullMQ's workers, on Redis and on Postgres, look like from here. */
+/** The interface that BullMQ's workers on Redis and on Postgres share. */
 export interface BullWorker {
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "active" | "stalled", listener: () => void): unknown;
@@ -23,8 +23,8 @@ export interface BullWorker {
 export type Processor = (job: Job<JsonValue, void>) => Promise<void>;
 
 /**
- * Keeps a BullMQ worker running. One whose first connection failed never recovers by itself (it remembers the failure),
- * so it is replaced.
+ * Keeps a BullMQ worker running. A worker whose first connection failed remembers the failure and never recovers, so it
+ * is replaced.
  */
 export function keepWorking(o: {
   readonly queue: string;
@@ -43,7 +43,7 @@ export function keepWorking(o: {
     const made = o.create(async (job) => await o.handle(job.data, aborting.signal));
     made.on("error", (error) => outage.failed(error));
     made.on("active", () => outage.recovered());
-    made.on("stalled", () => log.info({ queue }, "a job that stalled is taken up again"));
+    made.on("stalled", () => log.info({ queue }, "stalled job restarted"));
     return made;
   }
 

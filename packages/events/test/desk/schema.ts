@@ -2,8 +2,8 @@ import { inboxTables } from "@rialto/events";
 import { bigserial, integer, pgSchema, text, uuid } from "drizzle-orm/pg-core";
 
 /**
- * A service that subscribes. Its migration is written by `drizzle-kit generate --dialect postgresql --schema test/desk/schema.ts
- * --out test/desk/migrations`.
+ * A service that subscribes. Its migration is written by `drizzle-kit generate --dialect postgresql --schema
+ * test/desk/schema.ts --out test/desk/migrations`.
  */
 const desk = pgSchema("desk");
 export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(desk);

@@ -2,7 +2,7 @@ import { outboxTables } from "@rialto/events";
 import { pgSchema } from "drizzle-orm/pg-core";
 
 /**
- * A service that publishes. Its migration is written by `drizzle-kit generate --dialect postgresql --schema test/shop/schema.ts
- * --out test/shop/migrations`.
+ * A service that publishes. Its migration is written by `drizzle-kit generate --dialect postgresql --schema
+ * test/shop/schema.ts --out test/shop/migrations`.
  */
 export const { outbox, batch, delivery, registration } = outboxTables(pgSchema("shop"));

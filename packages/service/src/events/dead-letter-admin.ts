@@ -107,9 +107,8 @@ export function deadLetterRoute({
 
     async discardDeadLetter({ subscription, eventId, reason }, ctx) {
       await known(subscription);
-      const ordered = subscriptions.some(({ name, ordered }) => name === subscription && ordered);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
-        const discarded = await discardDeadLetter(tx, { subscription, eventId, ordered });
+        const discarded = await discardDeadLetter(tx, { subscription, eventId });
         if (!discarded) throw new CallError(eventErrors.DEAD_LETTER_NOT_FOUND);
         await audit(tx, ctx, `dead-letter:${subscription}/${eventId}`, "DISCARDED");
         return {};

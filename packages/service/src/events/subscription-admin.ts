@@ -11,15 +11,15 @@ import { type AuditChange, type Database, once, recordAudit, type Transaction } 
 import {
   isPaused,
   type Jobs,
-  type PublisherFigures,
+  type PublisherStats,
   pauseSubscription,
-  publisherFigures,
+  publisherStats,
   removeFromInbox,
   removeRegistration,
   resumeSubscription,
-  type SubscriberFigures,
+  type SubscriberStats,
   type Subscription,
-  subscriberFigures,
+  subscriberStats,
 } from "@rialto/events";
 import { auditOf, type CallContext, CallError, callerName, type Route, serve } from "@rialto/rpc";
 import type { ServiceName } from "../service-name.ts";
@@ -74,8 +74,8 @@ export function subscriptionRoute(parts: SubscriptionParts): Route {
   return serve(SubscriptionService, {
     async listSubscriptions(_request, ctx) {
       const [published, subscribed] = await Promise.all([
-        publishes ? publisherFigures(sql) : [],
-        subscribes ? subscriberFigures(sql) : [],
+        publishes ? publisherStats(sql) : [],
+        subscribes ? subscriberStats(sql) : [],
       ]);
       const ours = subscriptions.map(({ name }) => ({ name, subscriber: service }));
       const all = [...ours, ...published.map(ofPublisher), ...subscribed.map(ofSubscriber)];
@@ -118,11 +118,11 @@ export function subscriptionRoute(parts: SubscriptionParts): Route {
   });
 }
 
-function ofPublisher({ subscription, topics, lag, oldestTime }: PublisherFigures): SubscriptionPart {
+function ofPublisher({ subscription, topics, lag, oldestTime }: PublisherStats): SubscriptionPart {
   return { name: subscription, topics: [...topics], lag: BigInt(lag), ...oldest(oldestTime) };
 }
 
-function ofSubscriber({ subscription, paused, waiting, dead, oldestTime }: SubscriberFigures): SubscriptionPart {
+function ofSubscriber({ subscription, paused, waiting, dead, oldestTime }: SubscriberStats): SubscriptionPart {
   const figures = { waiting: BigInt(waiting), lag: BigInt(waiting), deadLetters: BigInt(dead) };
   return { name: subscription, paused, ...figures, ...oldest(oldestTime) };
 }

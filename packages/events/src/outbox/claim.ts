@@ -6,7 +6,9 @@ import type { Jobs } from "../queue/jobs.ts";
 
 /** Events that one job carries at most: at about 1 KB an event a job stays near 100 KB. */
 export const relayBatchRowsMax = 100;
-/** Before the queue is asked for a job for the first time: whoever claimed it has added it by then, or is dead. */
+/**
+ * Delay before the queue is first asked about a job. By then the relay that claimed the batch has added it, or is dead.
+ */
 const firstAskDelayMs = 1_000;
 
 /** One batch for one subscription, as a job. */
@@ -22,20 +24,20 @@ interface EnvelopeJson {
   readonly [field: string]: JsonValue;
 }
 
-/** Every event that a batch carries, and whom they are for. */
+/** The events of a batch, and its deliveries. */
 export interface Claim {
   readonly events: readonly EnvelopeJson[];
   readonly deliveries: readonly Delivery[];
 }
 
-/** An outbox row as `rialto.events.v1.Envelope` in proto3 JSON. */
+/** The SQL that reads an outbox row as a `rialto.events.v1.Envelope` in proto3 JSON. */
 export const envelopeOf = (sql: Sql) => sql`json_build_object('id', event_id, 'topic', topic, 'subject', subject,
   'version', version, 'time', time, 'traceparent', traceparent, 'payload', payload)`;
 
 /**
- * Takes the oldest unsent events into a new batch, with a delivery for every subscription that wants one of them;
- * events that nobody wants are settled with it. One statement, so one snapshot: an event that it sees was published
- * after every registration that it does not see. What another relay is taking at this moment is passed over.
+ * Claims the oldest unsent events as a new batch, with a delivery for every subscription that wants one of them. Events
+ * that no subscription wants are settled with the batch. It is one statement, so one snapshot: an event that it sees
+ * was published before every registration that it does not see. Rows that another relay is claiming are skipped.
  */
 export async function claimBatch(sql: Sql): Promise<Claim> {
   const batchId = uuidv7();
@@ -66,7 +68,7 @@ export async function claimBatch(sql: Sql): Promise<Claim> {
   };
 }
 
-/** Adds the job of each delivery. To do so twice is to do so once: the queue knows the id. */
+/** Enqueues the job of each delivery. Idempotent: the queue knows the id. */
 export async function addDeliveries(jobs: Jobs, { events, deliveries }: Claim): Promise<void> {
   await Promise.all(
     deliveries.map(async (delivery) => {
@@ -76,7 +78,7 @@ export async function addDeliveries(jobs: Jobs, { events, deliveries }: Claim): 
   );
 }
 
-/** A lost job comes back under an id of its own: the queue may still know the old one, as failed. */
+/** A re-enqueued job has a new id, because the queue may still know the old one as failed. */
 export function jobIdOf({ batchId, subscription, attempt }: Omit<Delivery, "topics">): string {
   return `${batchId}.${subscription}.${attempt}`;
 }
