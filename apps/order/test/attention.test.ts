@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { Attention_Reason, Order_PendingAction, Order_Status } from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { refusal } from "./fake-world.ts";
-import { asAdmin, asCustomer, newKey, openWorld, refusalOf, type World } from "./order-world.ts";
+import { refusal } from "./fake-services.ts";
+import { asAdmin, asCustomer, type Fixture, newKey, openFixture, refusalOf } from "./order-fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
 /** How an order comes to wait for each reason, and which of an admin's calls bring it on. */
 const reasons = [
@@ -35,29 +35,31 @@ describe.each(reasons)(
   "an order that waits for a person: $reason, $answer",
   ({ reason, asked, method, answer, shipsAgain }) => {
     async function waiting() {
-      const customer = world.customer();
-      const items = [{ productId: world.product(), quantity: 2 }];
-      const { order } = await world.door.createOrder(
+      const customer = fixture.customer();
+      const items = [{ productId: fixture.product(), quantity: 2 }];
+      const { order } = await fixture.gateway.createOrder(
         { items, paymentMethod: "pm_test_approved" },
         asCustomer(customer),
         newKey(),
       );
       const id = order?.id ?? "";
-      await world.deliver(id);
-      world.outside.interference = {
+      await fixture.deliver(id);
+      fixture.outside.interference = {
         before(called, orderId) {
           if (called === method && orderId === id) throw refusal(answer);
         },
       };
-      await (asked === "ship" ? world.door.shipOrder({ id }, asAdmin()) : world.door.cancelOrder({ id }, asAdmin()));
-      await world.deliver(id);
-      world.outside.interference = {};
+      await (asked === "ship"
+        ? fixture.gateway.shipOrder({ id }, asAdmin())
+        : fixture.gateway.cancelOrder({ id }, asAdmin()));
+      await fixture.deliver(id);
+      fixture.outside.interference = {};
       return { id, customer };
     }
 
-    const idsIn = async (filter: Parameters<World["door"]["listOrders"]>[0], as = asAdmin()) =>
-      (await world.door.listOrders({ pageSize: 200, ...filter }, as)).orders.map((order) => order.id);
-    const read = async (id: string) => (await world.door.getOrder({ id }, asAdmin())).order;
+    const idsIn = async (filter: Parameters<Fixture["gateway"]["listOrders"]>[0], as = asAdmin()) =>
+      (await fixture.gateway.listOrders({ pageSize: 200, ...filter }, as)).orders.map((order) => order.id);
+    const read = async (id: string) => (await fixture.gateway.getOrder({ id }, asAdmin())).order;
 
     it("is listed, says why and since when, and is in nobody else's list", async () => {
       const { id, customer } = await waiting();
@@ -71,40 +73,40 @@ describe.each(reasons)(
       expect(await idsIn({ attention: true, userId: customer, status: Order_Status.CONFIRMED })).toEqual([id]);
       expect(await idsIn({ attention: true, userId: customer, status: Order_Status.SHIPPED })).toEqual([]);
       expect(await idsIn({ attention: true }, asCustomer(customer))).toEqual([id]);
-      expect(await idsIn({ attention: true }, asCustomer(world.customer()))).toEqual([]);
+      expect(await idsIn({ attention: true }, asCustomer(fixture.customer()))).toEqual([]);
       expect(await idsIn({ attention: true, userId: randomUUID() })).toEqual([]);
     });
 
     it(shipsAgain ? "is resumed by ShipOrder" : "cannot be shipped any more", async () => {
       const { id, customer } = await waiting();
       if (!shipsAgain) {
-        expect((await refusalOf(world.door.shipOrder({ id }, asAdmin()))).reason).toBe("CANCELLATION_REQUESTED");
+        expect((await refusalOf(fixture.gateway.shipOrder({ id }, asAdmin()))).reason).toBe("CANCELLATION_REQUESTED");
         return;
       }
-      const { order } = await world.door.shipOrder({ id }, asAdmin());
+      const { order } = await fixture.gateway.shipOrder({ id }, asAdmin());
       expect(order).toMatchObject({ pendingAction: Order_PendingAction.SHIP });
       expect(order?.attention).toBeUndefined();
-      await world.deliver(id);
+      await fixture.deliver(id);
       expect(await read(id)).toMatchObject({ status: Order_Status.SHIPPED, captured: { minorUnits: 2500n } });
-      expect(world.outside.holdings(id)).toEqual({ reservation: "COMMITTED", payment: "CAPTURED" });
+      expect(fixture.outside.holdings(id)).toEqual({ reservation: "COMMITTED", payment: "CAPTURED" });
       expect(await idsIn({ attention: true, userId: customer })).toEqual([]);
     });
 
     it("is settled by an admin's CancelOrder, once no money is held; a customer's leaves it to the person", async () => {
       const { id, customer } = await waiting();
       await (asked === "ship"
-        ? refusalOf(world.door.cancelOrder({ id }, asCustomer(customer)))
-        : world.door.cancelOrder({ id }, asCustomer(customer)));
+        ? refusalOf(fixture.gateway.cancelOrder({ id }, asCustomer(customer)))
+        : fixture.gateway.cancelOrder({ id }, asCustomer(customer)));
       expect(await idsIn({ attention: true, userId: customer })).toEqual([id]);
       const { captured, total } = (await read(id)) ?? {};
-      if (captured?.minorUnits === total?.minorUnits) await world.refund(id, { captured: 2500n, refunded: 2500n });
-      await world.door.cancelOrder({ id, reason: "given up" }, asAdmin());
-      await world.deliver(id);
+      if (captured?.minorUnits === total?.minorUnits) await fixture.refund(id, { captured: 2500n, refunded: 2500n });
+      await fixture.gateway.cancelOrder({ id, reason: "given up" }, asAdmin());
+      await fixture.deliver(id);
       expect(await read(id)).toMatchObject({ status: Order_Status.CANCELLED });
       expect((await read(id))?.attention).toBeUndefined();
-      expect(world.outside.holdings(id).reservation).toBe("RELEASED");
+      expect(fixture.outside.holdings(id).reservation).toBe("RELEASED");
       expect(await idsIn({ attention: true, userId: customer })).toEqual([]);
-      const { events } = await world.door.listOrderEvents({ orderId: id }, asAdmin());
+      const { events } = await fixture.gateway.listOrderEvents({ orderId: id }, asAdmin());
       expect(events.findLast(({ reason: why }) => why !== "")).toMatchObject({ reason: "given up" });
     });
   },
@@ -112,32 +114,32 @@ describe.each(reasons)(
 
 describe("an order whose payment has other figures", () => {
   it("waits for a person, and cancelling it undoes what was held for it", async () => {
-    const customer = world.customer();
-    const items = [{ productId: world.product(), quantity: 2 }];
-    const placed = await world.door.createOrder(
+    const customer = fixture.customer();
+    const items = [{ productId: fixture.product(), quantity: 2 }];
+    const placed = await fixture.gateway.createOrder(
       { items, paymentMethod: "pm_test_approved" },
       asCustomer(customer),
       newKey(),
     );
     const id = placed.order?.id ?? "";
-    world.outside.interference = {
+    fixture.outside.interference = {
       // The payment that is there already: it holds money.
       after(called, orderId) {
         if (called === "authorizePayment" && orderId === id) throw refusal("PAYMENT_MISMATCH");
       },
     };
-    await world.deliver(id);
-    world.outside.interference = {};
-    const { order } = await world.door.getOrder({ id }, asAdmin());
+    await fixture.deliver(id);
+    fixture.outside.interference = {};
+    const { order } = await fixture.gateway.getOrder({ id }, asAdmin());
     expect(order).toMatchObject({ status: Order_Status.STOCK_RESERVED });
     expect(order?.attention).toMatchObject({
       reason: Attention_Reason.COMPENSATION_FAILED,
       detail: "PAYMENT_MISMATCH",
     });
-    expect(world.outside.holdings(id)).toEqual({ reservation: "RESERVED", payment: "AUTHORIZED" });
-    await world.door.cancelOrder({ id, reason: "a defect" }, asAdmin());
-    await world.deliver(id);
-    expect((await world.door.getOrder({ id }, asAdmin())).order).toMatchObject({ status: Order_Status.CANCELLED });
-    expect(world.outside.holdings(id)).toEqual({ reservation: "RELEASED", payment: "VOIDED" });
+    expect(fixture.outside.holdings(id)).toEqual({ reservation: "RESERVED", payment: "AUTHORIZED" });
+    await fixture.gateway.cancelOrder({ id, reason: "a defect" }, asAdmin());
+    await fixture.deliver(id);
+    expect((await fixture.gateway.getOrder({ id }, asAdmin())).order).toMatchObject({ status: Order_Status.CANCELLED });
+    expect(fixture.outside.holdings(id)).toEqual({ reservation: "RELEASED", payment: "VOIDED" });
   });
 });

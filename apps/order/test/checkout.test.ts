@@ -5,7 +5,7 @@ import { type Checkout, createCheckout } from "../src/checkout/advance.ts";
 import { checkout, type Step } from "../src/checkout/steps.ts";
 import { isAtRest, stateOf } from "../src/order/state.ts";
 import { logTo, orderFrom, orderId } from "./builders.ts";
-import { down, type FakeWorld, fakeWorld, refusal } from "./fake-world.ts";
+import { down, type FakeServices, fakeServices, refusal } from "./fake-services.ts";
 import { type MemoryStore, memoryStore } from "./memory-store.ts";
 
 const origin = workOrigin({});
@@ -15,31 +15,35 @@ const undone = steps.filter(({ step }) => step.undo !== undefined);
 const quantity = 2;
 const stocked = 10;
 
-let world: FakeWorld;
+let services: FakeServices;
 let store: MemoryStore;
 let saga: Checkout;
 
 beforeEach(() => {
-  world = fakeWorld({ available: stocked });
+  services = fakeServices({ available: stocked });
   store = memoryStore();
-  saga = createCheckout({ orders: store, calls: world.calls, now });
+  saga = createCheckout({ orders: store, calls: services.calls, now });
 });
 
-/** The order where this step is due, in a world where the steps before it were done. */
+/** The order where this step is due, with the steps before it done. */
 async function bringTo(step: Step, index: number) {
   const order = orderFrom(logTo[step.at]);
   store.seed(logTo[step.at]);
-  for (const earlier of checkout.slice(0, index)) await earlier.run(world.calls, order, origin);
+  for (const earlier of checkout.slice(0, index)) await earlier.run(services.calls, order, origin);
   return order;
 }
 
 const advance = () => saga.advance(orderId, { origin });
 const order = () => store.must(orderId);
-const snapshot = () => ({ ...world.holdings(orderId), available: world.available(), effects: [...world.effects] });
+const snapshot = () => ({
+  ...services.holdings(orderId),
+  available: services.available(),
+  effects: [...services.effects],
+});
 
 /** The method that a step calls. */
 async function methodOf({ step, index }: { step: Step; index: number }): Promise<string> {
-  const scratch = fakeWorld();
+  const scratch = fakeServices();
   const due = orderFrom(logTo[step.at]);
   for (const earlier of checkout.slice(0, index)) await earlier.run(scratch.calls, due, origin);
   let called = "";
@@ -58,9 +62,9 @@ function finalReasons(step: Step): string[] {
 
 /** Whether an order that ended without being shipped has left anything behind. */
 function isClean(): boolean {
-  const { reservation, payment } = world.holdings(orderId);
+  const { reservation, payment } = services.holdings(orderId);
   const holdsNothing = reservation !== "RESERVED" && payment !== "AUTHORIZED";
-  return holdsNothing && world.available() === stocked;
+  return holdsNothing && services.available() === stocked;
 }
 
 describe("the checkout", () => {
@@ -69,26 +73,26 @@ describe("the checkout", () => {
     await advance();
     expect(order()).toMatchObject({ status: "CONFIRMED", captured: 0n, version: 3 });
     expect(snapshot()).toMatchObject({ reservation: "RESERVED", payment: "AUTHORIZED", available: stocked - quantity });
-    await store.tell(orderId, { kind: "requestShip" });
+    await store.decide(orderId, { kind: "requestShip" });
     await advance();
     expect(order()).toMatchObject({ status: "SHIPPED", captured: 2500n, version: 5 });
     expect(snapshot()).toMatchObject({ reservation: "COMMITTED", payment: "CAPTURED" });
   });
 
   it("rejects what is not in stock, and holds nothing", async () => {
-    world = fakeWorld({ available: 1 });
-    saga = createCheckout({ orders: store, calls: world.calls, now });
+    services = fakeServices({ available: 1 });
+    saga = createCheckout({ orders: store, calls: services.calls, now });
     store.seed(logTo.PENDING);
     await advance();
     expect(order()).toMatchObject({ status: "REJECTED", rejectionReason: "OUT_OF_STOCK" });
-    expect(world.effects).toEqual([]);
+    expect(services.effects).toEqual([]);
   });
 
   it("gives the stock back before it says that the card was declined", async () => {
-    world.card = "declined";
+    services.card = "declined";
     store.seed(logTo.PENDING);
     store.beforeCommit = ({ event }) => {
-      if (event.kind === "REJECTED") expect(world.holdings(orderId).reservation).toBe("RELEASED");
+      if (event.kind === "REJECTED") expect(services.holdings(orderId).reservation).toBe("RELEASED");
     };
     await advance();
     expect(order()).toMatchObject({ status: "REJECTED", rejectionReason: "PAYMENT_DECLINED" });
@@ -110,7 +114,7 @@ describe("the checkout", () => {
       await advance();
       expect(store.log(orderId)).toEqual(log);
     }
-    expect(world.effects).toEqual([]);
+    expect(services.effects).toEqual([]);
   });
 
   it("says so when there is no such order", async () => {
@@ -121,9 +125,9 @@ describe("the checkout", () => {
 describe.each(steps)("step $name", ({ step, index }) => {
   it("run twice changes nothing more", async () => {
     const due = await bringTo(step, index);
-    const first = await step.run(world.calls, due, origin);
+    const first = await step.run(services.calls, due, origin);
     const once = snapshot();
-    expect(await step.run(world.calls, due, origin)).toEqual(first);
+    expect(await step.run(services.calls, due, origin)).toEqual(first);
     expect(snapshot()).toEqual(once);
   });
 
@@ -132,11 +136,11 @@ describe.each(steps)("step $name", ({ step, index }) => {
     const reasons = finalReasons(step);
     expect(reasons).not.toEqual([]);
     for (const reason of reasons) {
-      world = fakeWorld({ available: stocked });
+      services = fakeServices({ available: stocked });
       store = memoryStore();
-      saga = createCheckout({ orders: store, calls: world.calls, now });
+      saga = createCheckout({ orders: store, calls: services.calls, now });
       await bringTo(step, index);
-      world.interference.before = (called) => {
+      services.interference.before = (called) => {
         if (called === method) throw refusal(reason);
       };
       await advance();
@@ -153,15 +157,15 @@ describe.each(steps)("step $name", ({ step, index }) => {
     async (when) => {
       const method = await methodOf({ step, index });
       const due = await bringTo(step, index);
-      world.interference[when] = (called) => {
+      services.interference[when] = (called) => {
         if (called === method) throw down();
       };
       await expect(advance()).rejects.toThrow("down");
       expect(stateOf(order())).toBe(stateOf(due));
-      world.interference = {};
+      services.interference = {};
       await advance();
       expect(["CONFIRMED", "SHIPPED"]).toContain(order().status);
-      expect(new Set(world.effects).size).toBe(world.effects.length);
+      expect(new Set(services.effects).size).toBe(services.effects.length);
     },
   );
 
@@ -174,13 +178,13 @@ describe.each(steps)("step $name", ({ step, index }) => {
     store.beforeCommit = () => undefined;
     await advance();
     expect(["CONFIRMED", "SHIPPED"]).toContain(order().status);
-    expect(new Set(world.effects).size).toBe(world.effects.length);
+    expect(new Set(services.effects).size).toBe(services.effects.length);
   });
 
   it("that fails in a way that nobody foresaw decides nothing", async () => {
     const method = await methodOf({ step, index });
     const due = await bringTo(step, index);
-    world.interference.before = (called) => {
+    services.interference.before = (called) => {
       if (called === method) throw refusal("INTERNAL_ERROR");
     };
     await expect(advance()).rejects.toThrow("INTERNAL_ERROR");
@@ -191,18 +195,18 @@ describe.each(steps)("step $name", ({ step, index }) => {
 describe.each(undone)("undo of $name", ({ step, index }) => {
   it("run twice changes nothing more", async () => {
     const due = await bringTo(step, index);
-    await step.run(world.calls, due, origin);
-    await step.undo?.(world.calls, due, origin);
+    await step.run(services.calls, due, origin);
+    await step.undo?.(services.calls, due, origin);
     const once = snapshot();
-    await step.undo?.(world.calls, due, origin);
+    await step.undo?.(services.calls, due, origin);
     expect(snapshot()).toEqual(once);
   });
 
   it("that comes before its action wins", async () => {
     const due = await bringTo(step, index);
-    await step.undo?.(world.calls, due, origin);
+    await step.undo?.(services.calls, due, origin);
     const tombstone = snapshot();
-    const error: unknown = await step.run(world.calls, due, origin).catch((thrown: unknown) => thrown);
+    const error: unknown = await step.run(services.calls, due, origin).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ reason: expect.stringMatching(/RELEASED|VOIDED/) });
     expect(snapshot()).toEqual(tombstone);
   });
@@ -210,14 +214,14 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
   it("that cannot go on is done later", async () => {
     const method = await methodOf({ step, index });
     const due = await bringTo(step, index);
-    await step.run(world.calls, due, origin);
-    await store.tell(orderId, { kind: "requestCancel" });
-    world.interference.before = (called) => {
+    await step.run(services.calls, due, origin);
+    await store.decide(orderId, { kind: "requestCancel" });
+    services.interference.before = (called) => {
       if (called !== method) throw down();
     };
     await expect(advance()).rejects.toThrow("down");
     expect(stateOf(order())).toBe("CANCELLING");
-    world.interference = {};
+    services.interference = {};
     await advance();
     expect(order().status).toBe("CANCELLED");
     expect(isClean()).toBe(true);
@@ -225,16 +229,16 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
 
   it("that is refused for good leaves the order to a person, who can have it tried again", async () => {
     const due = await bringTo(step, index);
-    await step.run(world.calls, due, origin);
-    await store.tell(orderId, { kind: "requestCancel" });
-    world.interference.before = (called) => {
+    await step.run(services.calls, due, origin);
+    await store.decide(orderId, { kind: "requestCancel" });
+    services.interference.before = (called) => {
       if (called === "releaseStock") throw refusal("RESERVATION_COMMITTED");
     };
     await advance();
     expect(order().attention).toMatchObject({ reason: "COMPENSATION_FAILED", detail: "RESERVATION_COMMITTED" });
     expect(isAtRest(order())).toBe(true);
-    world.interference = {};
-    await store.tell(orderId, { kind: "settleByCancel" });
+    services.interference = {};
+    await store.decide(orderId, { kind: "settleByCancel" });
     await advance();
     expect(order()).toMatchObject({ status: "CANCELLED", attention: undefined });
     expect(isClean()).toBe(true);
@@ -244,27 +248,27 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
 describe("a rejection", () => {
   it.each(["out of stock", "declined"])("that was given is given for ever: %s", async (why) => {
     const short = why === "out of stock";
-    world = fakeWorld({ available: short ? 1 : stocked });
-    if (!short) world.card = "declined";
-    saga = createCheckout({ orders: store, calls: world.calls, now });
+    services = fakeServices({ available: short ? 1 : stocked });
+    if (!short) services.card = "declined";
+    saga = createCheckout({ orders: store, calls: services.calls, now });
     store.seed(logTo.PENDING);
     const late = order();
     await advance();
     expect(order().status).toBe("REJECTED");
     const ended = snapshot();
-    world.restock(stocked);
-    world.card = "approved";
+    services.restock(stocked);
+    services.card = "approved";
     const begun = checkout.slice(0, short ? 1 : 2);
-    for (const step of begun) await expect(step.run(world.calls, late, origin)).rejects.toThrow();
+    for (const step of begun) await expect(step.run(services.calls, late, origin)).rejects.toThrow();
     expect(snapshot()).toEqual({ ...ended, available: ended.available + stocked });
   });
 
   it("is not committed where another worker got further", async () => {
     store.seed(logTo.PENDING);
-    const other = createCheckout({ orders: store, calls: world.calls, now });
-    world.interference.before = async (method) => {
+    const other = createCheckout({ orders: store, calls: services.calls, now });
+    services.interference.before = async (method) => {
       if (method !== "reserveStock") return;
-      world.interference = {};
+      services.interference = {};
       await other.advance(orderId, { origin });
       throw refusal("OUT_OF_STOCK");
     };
@@ -283,10 +287,10 @@ describe("a cancel", () => {
     "that comes $moment the effect of $method ends CANCELLED in a clean world",
     async ({ moment, method }) => {
       store.seed(logTo.PENDING);
-      world.interference[moment] = async (called) => {
+      services.interference[moment] = async (called) => {
         if (called !== method) return;
-        world.interference = {};
-        await store.tell(orderId, { kind: "requestCancel" });
+        services.interference = {};
+        await store.decide(orderId, { kind: "requestCancel" });
       };
       await advance();
       expect(order().status).toBe("CANCELLED");
@@ -297,10 +301,10 @@ describe("a cancel", () => {
   it("leaves tombstones, so that a worker that was frozen meanwhile comes to nothing", async () => {
     store.seed(logTo.PENDING);
     const frozen = Promise.withResolvers<void>();
-    const other = createCheckout({ orders: store, calls: world.calls, now });
-    world.interference.before = (method) => (method === "reserveStock" ? frozen.promise : undefined);
+    const other = createCheckout({ orders: store, calls: services.calls, now });
+    services.interference.before = (method) => (method === "reserveStock" ? frozen.promise : undefined);
     const late = advance();
-    await store.tell(orderId, { kind: "requestCancel" });
+    await store.decide(orderId, { kind: "requestCancel" });
     await other.advance(orderId, { origin });
     expect(order().status).toBe("CANCELLED");
     const ended = store.log(orderId);
@@ -313,13 +317,13 @@ describe("a cancel", () => {
   it("of money that is captured waits for a person, and goes on once all is refunded", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
-    for (const step of checkout.slice(0, 3)) await step.run(world.calls, shipping, origin);
-    world.interference.before = (method) => {
+    for (const step of checkout.slice(0, 3)) await step.run(services.calls, shipping, origin);
+    services.interference.before = (method) => {
       if (method === "commitStock") throw refusal("RESERVATION_NOT_FOUND");
     };
     await advance();
     expect(order()).toMatchObject({ captured: 2500n, attention: { reason: "STOCK_LOST" } });
-    await store.tell(orderId, { kind: "settleByCancel" });
+    await store.decide(orderId, { kind: "settleByCancel" });
     await advance();
     expect(order().attention).toMatchObject({ reason: "COMPENSATION_FAILED", detail: "PAYMENT_CAPTURED" });
     await settle();
@@ -331,7 +335,7 @@ describe("two workers", () => {
   it("of one process take turns: the events of an order's own steps do nothing twice", async () => {
     store.seed(logTo.PENDING);
     const calls: string[] = [];
-    world.interference.before = (method) => void calls.push(method);
+    services.interference.before = (method) => void calls.push(method);
     await Promise.all([advance(), advance(), advance()]);
     expect(order().status).toBe("CONFIRMED");
     expect(calls).toEqual(["reserveStock", "authorizePayment"]);
@@ -339,20 +343,20 @@ describe("two workers", () => {
 
   it("of two processes may both run an order: one commit wins, the other decides again", async () => {
     store.seed(logTo.PENDING);
-    const other = createCheckout({ orders: store, calls: world.calls, now });
+    const other = createCheckout({ orders: store, calls: services.calls, now });
     await Promise.all([advance(), other.advance(orderId, { origin })]);
     expect(order()).toMatchObject({ status: "CONFIRMED", version: 3 });
-    expect(world.effects).toEqual(["reserveStock", "authorizePayment"]);
+    expect(services.effects).toEqual(["reserveStock", "authorizePayment"]);
   });
 
   it("where one was overtaken, a refusal that nobody foresaw is no failure: it decides again", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
-    for (const step of checkout.slice(0, 2)) await step.run(world.calls, shipping, origin);
-    const other = createCheckout({ orders: store, calls: world.calls, now });
-    world.interference.before = async (method) => {
+    for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, origin);
+    const other = createCheckout({ orders: store, calls: services.calls, now });
+    services.interference.before = async (method) => {
       if (method !== "capturePayment") return;
-      world.interference = {};
+      services.interference = {};
       await other.advance(orderId, { origin });
       throw refusal("REFUND_REFUSED");
     };
@@ -363,27 +367,27 @@ describe("two workers", () => {
   it("are told the same of one attempt to capture: where it was refused to one, the other takes no money", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
-    for (const step of checkout.slice(0, 2)) await step.run(world.calls, shipping, origin);
-    world.refusesCaptures = 1;
+    for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, origin);
+    services.refusesCaptures = 1;
     const frozen = Promise.withResolvers<void>();
-    const other = createCheckout({ orders: store, calls: world.calls, now });
-    world.interference.before = (method) => (method === "capturePayment" ? frozen.promise : undefined);
+    const other = createCheckout({ orders: store, calls: services.calls, now });
+    services.interference.before = (method) => (method === "capturePayment" ? frozen.promise : undefined);
     const late = advance();
-    world.interference = {};
+    services.interference = {};
     await other.advance(orderId, { origin });
     expect(order().attention).toMatchObject({ reason: "CAPTURE_REFUSED" });
     frozen.resolve();
     await late;
-    expect(world.holdings(orderId).payment).toBe("AUTHORIZED");
-    await store.tell(orderId, { kind: "requestShip" });
+    expect(services.holdings(orderId).payment).toBe("AUTHORIZED");
+    await store.decide(orderId, { kind: "requestShip" });
     await advance();
     expect(order()).toMatchObject({ status: "SHIPPED", captured: 2500n });
   });
 
   it("where the first one failed, the second still does its own", async () => {
     store.seed(logTo.PENDING);
-    world.interference.before = () => {
-      world.interference = {};
+    services.interference.before = () => {
+      services.interference = {};
       throw down();
     };
     const [first, second] = await Promise.allSettled([advance(), advance()]);
@@ -394,12 +398,12 @@ describe("two workers", () => {
 
 /** What a person does about an order that waits: gives back what was captured, and cancels. */
 async function settle(): Promise<void> {
-  world.interference = {};
+  services.interference = {};
   const { captured, refunded } = order();
   if (refunded < captured) {
-    world.refund(orderId);
-    await store.tell(orderId, { kind: "recordRefund", captured, refunded: captured });
+    services.refund(orderId);
+    await store.decide(orderId, { kind: "recordRefund", captured, refunded: captured });
   }
-  await store.tell(orderId, { kind: "settleByCancel" });
+  await store.decide(orderId, { kind: "settleByCancel" });
   await advance();
 }

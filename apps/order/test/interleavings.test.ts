@@ -29,7 +29,7 @@ type Writer = () => Promise<string>;
  * Two people's commands about one order, each by the loop of the handlers; reads and commits happen when `schedule`
  * lets them.
  */
-function shop(
+function writersOf(
   log: readonly LoggedOrderEvent[],
   commands: readonly Command[],
   schedule: <T>(work: () => Promise<T>) => Promise<T>,
@@ -73,7 +73,7 @@ async function serially(
   commands: readonly Command[],
   secondFirst: boolean,
 ): Promise<Result> {
-  const { writers, result } = shop(log, commands, atOnce);
+  const { writers, result } = writersOf(log, commands, atOnce);
   const answers: string[] = [];
   const turns = [...writers.entries()];
   for (const [index, write] of secondFirst ? turns.reverse() : turns) answers[index] = await write();
@@ -84,7 +84,9 @@ describe("any interleaving of two writers of one order", () => {
   it("ends in one of the two serial results, for the order and for both writers", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), logs, fc.tuple(asked, asked), async (scheduler, log, commands) => {
-        const { writers, result } = shop(log, commands, (work) => scheduler.schedule(Promise.resolve()).then(work));
+        const { writers, result } = writersOf(log, commands, (work) =>
+          scheduler.schedule(Promise.resolve()).then(work),
+        );
         const running = Promise.all(writers.map((write) => write()));
         await scheduler.waitFor(running);
         const serial = await Promise.all([serially(log, commands, false), serially(log, commands, true)]);

@@ -13,8 +13,8 @@ export interface MemoryStore {
   readonly inbox: readonly InboxEntry[];
   log(id: string): readonly LoggedOrderEvent[];
   seed(log: readonly LoggedOrderEvent[]): void;
-  /** Commits what a person, or a payment, says about an order. */
-  tell(id: string, command: Command): Promise<void>;
+  /** Commits a command of a person, or of a payment event. */
+  decide(id: string, command: Command): Promise<void>;
   must(id: string): Order;
 }
 
@@ -39,7 +39,7 @@ export function memoryStore(): MemoryStore {
     },
     log: logOf,
     seed: (log) => void logs.set(log[0]?.subjectId ?? "", [...log]),
-    async tell(id, command) {
+    async decide(id, command) {
       const before = store.must(id);
       const decision = decide(before, command);
       if (decision.kind !== "EVENT") throw new Error(`${command.kind} came to ${JSON.stringify(decision)}`);

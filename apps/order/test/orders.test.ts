@@ -13,34 +13,34 @@ import { reasonOf, workOrigin } from "@rialto/rpc";
 import { repeatWhileInUse } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { rebuildOrders } from "../src/rebuild.ts";
-import { refusal } from "./fake-world.ts";
-import { adminId, asAdmin, asCustomer, newKey, openWorld, refusalOf, type World } from "./order-world.ts";
+import { refusal } from "./fake-services.ts";
+import { adminId, asAdmin, asCustomer, type Fixture, newKey, openFixture, refusalOf } from "./order-fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
 
 afterEach(() => {
-  world.outside.interference = {};
-  world.outside.card = "approved";
+  fixture.outside.interference = {};
+  fixture.outside.card = "approved";
 });
 
 afterAll(async () => {
   // Whatever the tests above did, each row is its log folded.
-  expect((await rebuildOrders(world.database)).differences).toEqual([]);
-  await world.close();
+  expect((await rebuildOrders(fixture.database)).differences).toEqual([]);
+  await fixture.close();
 });
 
 const approved = "pm_test_approved";
 
 /** An order as it is placed; the customer's own origin with it. */
 async function place(o: { customer?: string; quantity?: number } = {}) {
-  const customer = o.customer ?? world.customer();
+  const customer = o.customer ?? fixture.customer();
   const origin = asCustomer(customer);
-  const items = [{ productId: world.product(), quantity: o.quantity ?? 2 }];
-  const { order } = await world.door.createOrder({ items, paymentMethod: approved }, origin);
+  const items = [{ productId: fixture.product(), quantity: o.quantity ?? 2 }];
+  const { order } = await fixture.gateway.createOrder({ items, paymentMethod: approved }, origin);
   if (order === undefined) throw new Error("no order");
   return { id: order.id, order, origin, customer };
 }
@@ -48,40 +48,40 @@ async function place(o: { customer?: string; quantity?: number } = {}) {
 /** An order that the saga has brought to rest. */
 async function settled() {
   const placed = await place();
-  await world.deliver(placed.id);
+  await fixture.deliver(placed.id);
   return placed;
 }
 
 async function shipped() {
   const placed = await settled();
-  await world.door.shipOrder({ id: placed.id }, asAdmin());
-  await world.deliver(placed.id);
+  await fixture.gateway.shipOrder({ id: placed.id }, asAdmin());
+  await fixture.deliver(placed.id);
   return placed;
 }
 
-const read = async (id: string) => (await world.door.getOrder({ id }, asAdmin())).order;
+const read = async (id: string) => (await fixture.gateway.getOrder({ id }, asAdmin())).order;
 
 describe("creating an order", () => {
   it("keeps of an address what it knows, whatever a newer client sends along", async () => {
-    const origin = asCustomer(world.customer());
+    const origin = asCustomer(fixture.customer());
     const known = { name: "Ada", lines: ["1 Mill Lane"], city: "York", postalCode: "YO1", countryCode: "GB" };
     const shippingAddress = create(ShippingAddressSchema, known);
     shippingAddress.$unknown = [
       { no: 99, wireType: WireType.LengthDelimited, data: new Uint8Array([3, 110, 101, 119]) },
     ];
-    const items = [{ productId: world.product(), quantity: 1 }];
-    const placed = await world.door.createOrder({ items, paymentMethod: approved, shippingAddress }, origin);
-    const { order } = await world.door.getOrder({ id: placed.order?.id ?? "" }, origin);
+    const items = [{ productId: fixture.product(), quantity: 1 }];
+    const placed = await fixture.gateway.createOrder({ items, paymentMethod: approved, shippingAddress }, origin);
+    const { order } = await fixture.gateway.getOrder({ id: placed.order?.id ?? "" }, origin);
     expect(order?.shippingAddress).toEqual(create(ShippingAddressSchema, known));
     expect(fromBinary(OrderSchema, toBinary(OrderSchema, create(OrderSchema, order)))).toEqual(order);
   });
 
   it("answers PENDING with names and prices copied from the catalog", async () => {
-    const customer = world.customer();
-    const teapot = world.product({ name: "Teapot", price: 1250n });
-    const cup = world.product({ name: "Cup", price: 390n });
+    const customer = fixture.customer();
+    const teapot = fixture.product({ name: "Teapot", price: 1250n });
+    const cup = fixture.product({ name: "Cup", price: 390n });
     const shippingAddress = { name: "Ada", lines: ["1 Mill Lane"], city: "York", postalCode: "YO1", countryCode: "GB" };
-    const { order } = await world.door.createOrder(
+    const { order } = await fixture.gateway.createOrder(
       {
         items: [
           { productId: teapot, quantity: 2 },
@@ -112,7 +112,7 @@ describe("creating an order", () => {
 
   it("publishes it in the same commit, without personal data", async () => {
     const { id, customer } = await place();
-    const [event, ...more] = await world.published(id);
+    const [event, ...more] = await fixture.published(id);
     expect(more).toEqual([]);
     expect(event).toMatchObject({ topic: "order.placed", version: 1 });
     expect(event?.payload).toEqual({
@@ -128,8 +128,11 @@ describe("creating an order", () => {
   });
 
   it("names the item whose product is not on sale", async () => {
-    const items = [world.product(), world.product({ active: false })].map((productId) => ({ productId, quantity: 1 }));
-    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    const items = [fixture.product(), fixture.product({ active: false })].map((productId) => ({
+      productId,
+      quantity: 1,
+    }));
+    const call = fixture.gateway.createOrder({ items, paymentMethod: approved }, asCustomer(fixture.customer()));
     expect(await refusalOf(call)).toMatchObject({
       code: "failed_precondition",
       reason: "PRODUCT_UNAVAILABLE",
@@ -138,11 +141,11 @@ describe("creating an order", () => {
   });
 
   it("names the item that is priced in another currency", async () => {
-    const items = [world.product(), world.product({ currency: "USD" })].map((productId) => ({
+    const items = [fixture.product(), fixture.product({ currency: "USD" })].map((productId) => ({
       productId,
       quantity: 1,
     }));
-    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    const call = fixture.gateway.createOrder({ items, paymentMethod: approved }, asCustomer(fixture.customer()));
     expect(await refusalOf(call)).toMatchObject({
       reason: "CURRENCY_MIXED",
       fields: [{ field: "items[1].product_id" }],
@@ -150,8 +153,8 @@ describe("creating an order", () => {
   });
 
   it.each([0, 1001, -1])("names the item whose quantity is out of range: %i", async (quantity) => {
-    const items = [{ productId: world.product(), quantity }];
-    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    const items = [{ productId: fixture.product(), quantity }];
+    const call = fixture.gateway.createOrder({ items, paymentMethod: approved }, asCustomer(fixture.customer()));
     expect(await refusalOf(call)).toMatchObject({
       code: "invalid_argument",
       reason: "INVALID_REQUEST",
@@ -161,9 +164,9 @@ describe("creating an order", () => {
 
   it("names the field whose text cannot be kept", async () => {
     const shippingAddress = { name: "NUL \0", lines: ["1 Mill Lane"], city: "York", postalCode: "", countryCode: "GB" };
-    const items = [{ productId: world.product(), quantity: 1 }];
+    const items = [{ productId: fixture.product(), quantity: 1 }];
     const request = { items, paymentMethod: approved, shippingAddress };
-    const call = world.door.createOrder(request, asCustomer(world.customer()), newKey());
+    const call = fixture.gateway.createOrder(request, asCustomer(fixture.customer()), newKey());
     expect(await refusalOf(call)).toMatchObject({
       code: "invalid_argument",
       reason: "INVALID_REQUEST",
@@ -172,78 +175,78 @@ describe("creating an order", () => {
   });
 
   it("refuses a caller whose account is gone", async () => {
-    const items = [{ productId: world.product(), quantity: 1 }];
-    const call = world.door.createOrder({ items, paymentMethod: approved }, asCustomer(adminId));
+    const items = [{ productId: fixture.product(), quantity: 1 }];
+    const call = fixture.gateway.createOrder({ items, paymentMethod: approved }, asCustomer(adminId));
     expect(await refusalOf(call)).toMatchObject({ code: "failed_precondition", reason: "CUSTOMER_UNKNOWN" });
   });
 });
 
 describe("an idempotency key", () => {
-  const request = () => ({ items: [{ productId: world.product(), quantity: 1 }], paymentMethod: approved });
+  const request = () => ({ items: [{ productId: fixture.product(), quantity: 1 }], paymentMethod: approved });
 
   it("used twice gives the same answer and one order, and asks nobody again", async () => {
-    const origin = asCustomer(world.customer());
+    const origin = asCustomer(fixture.customer());
     const [asked, key] = [request(), newKey()];
-    const first = await world.door.createOrder(asked, origin, key);
-    world.asked.length = 0;
-    expect(await world.door.createOrder(asked, origin, key)).toEqual(first);
-    expect(world.asked).toEqual([]);
-    expect((await world.door.listOrders({}, origin)).orders).toHaveLength(1);
+    const first = await fixture.gateway.createOrder(asked, origin, key);
+    fixture.asked.length = 0;
+    expect(await fixture.gateway.createOrder(asked, origin, key)).toEqual(first);
+    expect(fixture.asked).toEqual([]);
+    expect((await fixture.gateway.listOrders({}, origin)).orders).toHaveLength(1);
   });
 
   it("used many times at once gives one order", async () => {
-    const origin = asCustomer(world.customer());
+    const origin = asCustomer(fixture.customer());
     const [asked, key] = [request(), newKey()];
-    const other = world.start();
-    const doors = Array.from({ length: 12 }, (_, n) => (n % 2 === 0 ? world.door : other.door));
+    const other = fixture.start();
+    const processes = Array.from({ length: 12 }, (_, n) => (n % 2 === 0 ? fixture.gateway : other.gateway));
     const answers = await Promise.all(
-      doors.map((door) => repeatWhileInUse(() => door.createOrder(asked, origin, key))),
+      processes.map((gateway) => repeatWhileInUse(() => gateway.createOrder(asked, origin, key))),
     );
     expect(new Set(answers.map(({ order }) => order?.id)).size).toBe(1);
-    expect((await world.door.listOrders({}, origin)).orders).toHaveLength(1);
+    expect((await fixture.gateway.listOrders({}, origin)).orders).toHaveLength(1);
   });
 
   it("used with another request is refused", async () => {
-    const origin = asCustomer(world.customer());
+    const origin = asCustomer(fixture.customer());
     const key = newKey();
-    await world.door.createOrder(request(), origin, key);
-    const error = await refusalOf(world.door.createOrder(request(), origin, key));
+    await fixture.gateway.createOrder(request(), origin, key);
+    const error = await refusalOf(fixture.gateway.createOrder(request(), origin, key));
     expect(error).toMatchObject({ code: "failed_precondition", reason: "IDEMPOTENCY_KEY_REUSED" });
   });
 
   it("is its caller's own: another customer's same key is another key", async () => {
     const [asked, key] = [request(), newKey()];
-    const first = await world.door.createOrder(asked, asCustomer(world.customer()), key);
-    const second = await world.door.createOrder(asked, asCustomer(world.customer()), key);
+    const first = await fixture.gateway.createOrder(asked, asCustomer(fixture.customer()), key);
+    const second = await fixture.gateway.createOrder(asked, asCustomer(fixture.customer()), key);
     expect(first.order?.id).not.toBe(second.order?.id);
   });
 
   it("stores nothing where the request was refused, so that it can be used for a better one", async () => {
-    const origin = asCustomer(world.customer());
+    const origin = asCustomer(fixture.customer());
     const key = newKey();
-    const bad = { items: [{ productId: world.product({ active: false }), quantity: 1 }], paymentMethod: approved };
-    expect((await refusalOf(world.door.createOrder(bad, origin, key))).reason).toBe("PRODUCT_UNAVAILABLE");
-    expect((await world.door.createOrder(request(), origin, key)).order?.status).toBe(Order_Status.PENDING);
+    const bad = { items: [{ productId: fixture.product({ active: false }), quantity: 1 }], paymentMethod: approved };
+    expect((await refusalOf(fixture.gateway.createOrder(bad, origin, key))).reason).toBe("PRODUCT_UNAVAILABLE");
+    expect((await fixture.gateway.createOrder(request(), origin, key)).order?.status).toBe(Order_Status.PENDING);
   });
 
   it("brings back the answer of a request that the order would refuse by now", async () => {
     const { id } = await settled();
     const key = newKey();
-    const first = await world.door.shipOrder({ id }, asAdmin(), key);
-    await world.deliver(id);
+    const first = await fixture.gateway.shipOrder({ id }, asAdmin(), key);
+    await fixture.deliver(id);
     expect((await read(id))?.status).toBe(Order_Status.SHIPPED);
-    expect(await world.door.shipOrder({ id }, asAdmin(), key)).toEqual(first);
-    expect((await refusalOf(world.door.shipOrder({ id }, asAdmin()))).reason).toBe("ORDER_SHIPPED");
+    expect(await fixture.gateway.shipOrder({ id }, asAdmin(), key)).toEqual(first);
+    expect((await refusalOf(fixture.gateway.shipOrder({ id }, asAdmin()))).reason).toBe("ORDER_SHIPPED");
   });
 
   it("is kept where nothing was to be done, and refused for another request", async () => {
     const { id } = await settled();
-    await world.door.shipOrder({ id }, asAdmin());
+    await fixture.gateway.shipOrder({ id }, asAdmin());
     const key = newKey();
-    const first = await world.door.shipOrder({ id }, asAdmin(), key);
-    await world.deliver(id);
-    expect(await world.door.shipOrder({ id }, asAdmin(), key)).toEqual(first);
-    const error = await refusalOf(world.door.shipOrder({ id: (await settled()).id }, asAdmin(), key));
+    const first = await fixture.gateway.shipOrder({ id }, asAdmin(), key);
+    await fixture.deliver(id);
+    expect(await fixture.gateway.shipOrder({ id }, asAdmin(), key)).toEqual(first);
+    const error = await refusalOf(fixture.gateway.shipOrder({ id: (await settled()).id }, asAdmin(), key));
     expect(error.reason).toBe("IDEMPOTENCY_KEY_REUSED");
   });
 });
@@ -252,12 +255,12 @@ describe("an order's life", () => {
   it("leads to CONFIRMED, then SHIPPED with the money captured, then DELIVERED", async () => {
     const { id } = await settled();
     expect(await read(id)).toMatchObject({ status: Order_Status.CONFIRMED, version: 3 });
-    const { order } = await world.door.shipOrder({ id }, asAdmin());
+    const { order } = await fixture.gateway.shipOrder({ id }, asAdmin());
     expect(order).toMatchObject({ pendingAction: Order_PendingAction.SHIP, status: Order_Status.CONFIRMED });
-    await world.deliver(id);
+    await fixture.deliver(id);
     expect(await read(id)).toMatchObject({ status: Order_Status.SHIPPED, captured: { minorUnits: 2500n } });
-    expect((await world.door.deliverOrder({ id }, asAdmin())).order?.status).toBe(Order_Status.DELIVERED);
-    const topics = (await world.published(id)).map(({ topic }) => topic);
+    expect((await fixture.gateway.deliverOrder({ id }, asAdmin())).order?.status).toBe(Order_Status.DELIVERED);
+    const topics = (await fixture.published(id)).map(({ topic }) => topic);
     expect(topics).toEqual([
       "order.placed",
       "order.stock_reserved",
@@ -269,18 +272,18 @@ describe("an order's life", () => {
   });
 
   it("ends REJECTED when the card is declined, and the stock is back", async () => {
-    world.outside.card = "declined";
-    const before = world.outside.available();
+    fixture.outside.card = "declined";
+    const before = fixture.outside.available();
     const { id } = await settled();
     expect(await read(id)).toMatchObject({
       status: Order_Status.REJECTED,
       rejectionReason: Order_RejectionReason.PAYMENT_DECLINED,
     });
-    expect(world.outside.available()).toBe(before);
+    expect(fixture.outside.available()).toBe(before);
   });
 
   it("ends REJECTED when there is too little in stock", async () => {
-    world.outside.interference.before = (method) => {
+    fixture.outside.interference.before = (method) => {
       if (method === "reserveStock") throw refusal("OUT_OF_STOCK");
     };
     const { id } = await settled();
@@ -292,50 +295,50 @@ describe("an order's life", () => {
 
   it("ends CANCELLED when that is asked for before it is shipped, and nothing is held", async () => {
     const { id, origin } = await settled();
-    const { order } = await world.door.cancelOrder({ id, reason: "too late for the party" }, origin);
+    const { order } = await fixture.gateway.cancelOrder({ id, reason: "too late for the party" }, origin);
     expect(order?.pendingAction).toBe(Order_PendingAction.CANCEL);
-    await world.deliver(id);
+    await fixture.deliver(id);
     expect(await read(id)).toMatchObject({ status: Order_Status.CANCELLED });
-    expect(world.outside.holdings(id)).toEqual({ reservation: "RELEASED", payment: "VOIDED" });
+    expect(fixture.outside.holdings(id)).toEqual({ reservation: "RELEASED", payment: "VOIDED" });
   });
 
   it("consumes each of its events in the commit that answers it", async () => {
     const { id } = await settled();
-    const [placed] = await world.published(id);
-    const rows = await world.database.sql`select subscription from inbox where event_id = ${placed?.eventId ?? ""}`;
+    const [placed] = await fixture.published(id);
+    const rows = await fixture.database.sql`select subscription from inbox where event_id = ${placed?.eventId ?? ""}`;
     expect(rows).toEqual([{ subscription: "checkout" }]);
   });
 
   it("waits for a person when the capture is refused, until an admin ships it again", async () => {
     const { id, origin } = await settled();
-    world.outside.interference.before = (method) => {
+    fixture.outside.interference.before = (method) => {
       if (method === "capturePayment") throw refusal("CAPTURE_REFUSED");
     };
-    await world.door.shipOrder({ id }, asAdmin());
-    await world.deliver(id);
+    await fixture.gateway.shipOrder({ id }, asAdmin());
+    await fixture.deliver(id);
     expect(await read(id)).toMatchObject({
       status: Order_Status.CONFIRMED,
       pendingAction: Order_PendingAction.SHIP,
       attention: { reason: Attention_Reason.CAPTURE_REFUSED, detail: "CAPTURE_REFUSED" },
     });
-    expect((await refusalOf(world.door.cancelOrder({ id }, origin))).reason).toBe("SHIPPING_REQUESTED");
-    world.outside.interference = {};
-    expect((await world.door.shipOrder({ id }, asAdmin())).order?.attention).toBeUndefined();
-    await world.deliver(id);
+    expect((await refusalOf(fixture.gateway.cancelOrder({ id }, origin))).reason).toBe("SHIPPING_REQUESTED");
+    fixture.outside.interference = {};
+    expect((await fixture.gateway.shipOrder({ id }, asAdmin())).order?.attention).toBeUndefined();
+    await fixture.deliver(id);
     expect(await read(id)).toMatchObject({ status: Order_Status.SHIPPED });
   });
 
   it("waits for a person when the authorization ran out, until an admin cancels it", async () => {
     const { id } = await settled();
-    world.outside.interference.before = (method) => {
+    fixture.outside.interference.before = (method) => {
       if (method === "capturePayment") throw refusal("AUTHORIZATION_EXPIRED");
     };
-    await world.door.shipOrder({ id }, asAdmin());
-    await world.deliver(id);
+    await fixture.gateway.shipOrder({ id }, asAdmin());
+    await fixture.deliver(id);
     expect((await read(id))?.attention?.reason).toBe(Attention_Reason.AUTHORIZATION_EXPIRED);
-    const { order } = await world.door.cancelOrder({ id }, asAdmin());
+    const { order } = await fixture.gateway.cancelOrder({ id }, asAdmin());
     expect(order).toMatchObject({ pendingAction: Order_PendingAction.CANCEL });
-    await world.deliver(id);
+    await fixture.deliver(id);
     expect((await read(id))?.status).toBe(Order_Status.CANCELLED);
   });
 });
@@ -344,94 +347,94 @@ describe("what a person may not do", () => {
   it("is told with its reason", async () => {
     const pending = await place();
     const atHome = await shipped();
-    await world.door.deliverOrder({ id: atHome.id }, asAdmin());
+    await fixture.gateway.deliverOrder({ id: atHome.id }, asAdmin());
     const onItsWay = await shipped();
     const reasonOf = async (call: Promise<unknown>) => (await refusalOf(call)).reason;
-    expect(await reasonOf(world.door.shipOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_CONFIRMED");
-    expect(await reasonOf(world.door.deliverOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_SHIPPED");
-    expect(await reasonOf(world.door.cancelOrder({ id: onItsWay.id }, onItsWay.origin))).toBe("ORDER_SHIPPED");
-    expect(await reasonOf(world.door.cancelOrder({ id: atHome.id }, atHome.origin))).toBe("ORDER_CLOSED");
-    await world.door.cancelOrder({ id: pending.id }, pending.origin);
-    expect(await reasonOf(world.door.shipOrder({ id: pending.id }, asAdmin()))).toBe("CANCELLATION_REQUESTED");
+    expect(await reasonOf(fixture.gateway.shipOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_CONFIRMED");
+    expect(await reasonOf(fixture.gateway.deliverOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_SHIPPED");
+    expect(await reasonOf(fixture.gateway.cancelOrder({ id: onItsWay.id }, onItsWay.origin))).toBe("ORDER_SHIPPED");
+    expect(await reasonOf(fixture.gateway.cancelOrder({ id: atHome.id }, atHome.origin))).toBe("ORDER_CLOSED");
+    await fixture.gateway.cancelOrder({ id: pending.id }, pending.origin);
+    expect(await reasonOf(fixture.gateway.shipOrder({ id: pending.id }, asAdmin()))).toBe("CANCELLATION_REQUESTED");
   });
 
   it("is never to see or change another's order: it looks as if it did not exist", async () => {
     const { id } = await place();
-    const stranger = asCustomer(world.customer());
+    const stranger = asCustomer(fixture.customer());
     const unknown = "01990000-0000-7000-8000-000000000000";
     for (const target of [id, unknown]) {
       const calls = [
-        () => world.door.getOrder({ id: target }, stranger),
-        () => world.door.cancelOrder({ id: target }, stranger),
-        () => world.door.listOrderEvents({ orderId: target }, stranger),
-        () => world.door.watchOrder({ id: target }, stranger)[Symbol.asyncIterator]().next(),
+        () => fixture.gateway.getOrder({ id: target }, stranger),
+        () => fixture.gateway.cancelOrder({ id: target }, stranger),
+        () => fixture.gateway.listOrderEvents({ orderId: target }, stranger),
+        () => fixture.gateway.watchOrder({ id: target }, stranger)[Symbol.asyncIterator]().next(),
       ];
       for (const call of calls)
         expect(await refusalOf(call())).toMatchObject({ code: "not_found", reason: "ORDER_NOT_FOUND" });
     }
-    expect((await refusalOf(world.door.shipOrder({ id }, stranger))).code).toBe("permission_denied");
+    expect((await refusalOf(fixture.gateway.shipOrder({ id }, stranger))).code).toBe("permission_denied");
     expect(await read(id)).toMatchObject({ version: 1 });
   });
 
   it("does not hold for the notification service, which reads any order", async () => {
     const { id, order } = await place();
-    expect((await world.notification.getOrder({ id }, workOrigin({}))).order).toEqual(order);
+    expect((await fixture.notification.getOrder({ id }, workOrigin({}))).order).toEqual(order);
   });
 });
 
 describe("the same request twice", () => {
   it("answers the order as it is, without a second event", async () => {
     const { id, origin } = await place();
-    const first = await world.door.cancelOrder({ id, reason: "first" }, origin);
-    expect(await world.door.cancelOrder({ id, reason: "second" }, origin)).toEqual(first);
-    expect(await world.published(id)).toHaveLength(2);
+    const first = await fixture.gateway.cancelOrder({ id, reason: "first" }, origin);
+    expect(await fixture.gateway.cancelOrder({ id, reason: "second" }, origin)).toEqual(first);
+    expect(await fixture.published(id)).toHaveLength(2);
   });
 });
 
 describe("two writers of one order", () => {
   it("cannot both have their way: one wins, the other decides again from the new state", async () => {
-    const other = world.start();
+    const other = fixture.start();
     for (let round = 0; round < 8; round += 1) {
       const { id, origin } = await settled();
       const [cancel, ship] = await Promise.allSettled([
-        world.door.cancelOrder({ id }, origin),
-        other.door.shipOrder({ id }, asAdmin()),
+        fixture.gateway.cancelOrder({ id }, origin),
+        other.gateway.shipOrder({ id }, asAdmin()),
       ]);
       const loser = cancel.status === "rejected" ? cancel.reason : ship.status === "rejected" ? ship.reason : undefined;
       expect([cancel.status, ship.status].sort()).toEqual(["fulfilled", "rejected"]);
       expect(loser).toMatchObject({
         reason: cancel.status === "rejected" ? "SHIPPING_REQUESTED" : "CANCELLATION_REQUESTED",
       });
-      expect(await world.published(id)).toHaveLength(4);
+      expect(await fixture.published(id)).toHaveLength(4);
     }
   });
 
   it("that want the same get the same", async () => {
-    const other = world.start();
+    const other = fixture.start();
     const { id, origin } = await place();
-    const doors = [world.door, other.door, world.door, other.door];
-    const answers = await Promise.all(doors.map((door) => door.cancelOrder({ id }, origin)));
+    const processes = [fixture.gateway, other.gateway, fixture.gateway, other.gateway];
+    const answers = await Promise.all(processes.map((gateway) => gateway.cancelOrder({ id }, origin)));
     expect(new Set(answers.map(({ order }) => order?.version))).toEqual(new Set([2]));
-    expect(await world.published(id)).toHaveLength(2);
+    expect(await fixture.published(id)).toHaveLength(2);
   });
 
   it("are the saga of two processes, whose steps have their effect once", async () => {
-    const other = world.start();
+    const other = fixture.start();
     const { id } = await place();
-    const before = world.outside.effects.length;
+    const before = fixture.outside.effects.length;
     const origin = workOrigin({});
-    await Promise.all([world.checkout.advance(id, { origin }), other.checkout.advance(id, { origin })]);
+    await Promise.all([fixture.checkout.advance(id, { origin }), other.checkout.advance(id, { origin })]);
     expect(await read(id)).toMatchObject({ status: Order_Status.CONFIRMED, version: 3 });
-    expect(world.outside.effects.slice(before)).toEqual(["reserveStock", "authorizePayment"]);
+    expect(fixture.outside.effects.slice(before)).toEqual(["reserveStock", "authorizePayment"]);
   });
 });
 
 describe("a refund", () => {
   it("is recorded on the order, by its total", async () => {
     const { id } = await shipped();
-    await world.refund(id, { captured: 2500n, refunded: 1000n });
-    await world.refund(id, { captured: 2500n, refunded: 2500n });
-    await world.refund(id, { captured: 2500n, refunded: 1000n });
+    await fixture.refund(id, { captured: 2500n, refunded: 1000n });
+    await fixture.refund(id, { captured: 2500n, refunded: 2500n });
+    await fixture.refund(id, { captured: 2500n, refunded: 1000n });
     expect(await read(id)).toMatchObject({
       status: Order_Status.SHIPPED,
       captured: { minorUnits: 2500n },
@@ -442,20 +445,20 @@ describe("a refund", () => {
 
   it("of more than was captured is nothing that can be recorded", async () => {
     const { id } = await shipped();
-    await expect(world.refund(id, { captured: 2500n, refunded: 2501n })).rejects.toThrow("AMOUNT_IMPOSSIBLE");
+    await expect(fixture.refund(id, { captured: 2500n, refunded: 2501n })).rejects.toThrow("AMOUNT_IMPOSSIBLE");
     expect(await read(id)).toMatchObject({ version: 5 });
   });
 });
 
 describe("a list of orders", () => {
   it("is the customer's own, newest first, page by page", async () => {
-    const customer = world.customer();
+    const customer = fixture.customer();
     const placed: string[] = [];
     for (let n = 0; n < 5; n += 1) placed.push((await place({ customer })).id);
     const listed: string[] = [];
     let pageToken = "";
     do {
-      const page = await world.door.listOrders({ pageSize: 2, pageToken }, asCustomer(customer));
+      const page = await fixture.gateway.listOrders({ pageSize: 2, pageToken }, asCustomer(customer));
       expect(page.orders.length).toBeLessThanOrEqual(2);
       listed.push(...page.orders.map(({ id }) => id));
       pageToken = page.nextPageToken;
@@ -467,7 +470,7 @@ describe("a list of orders", () => {
     const { id, customer } = await settled();
     const { id: pending } = await place({ customer });
     const ids = async (filter: { userId?: string; status?: Order_Status }) =>
-      (await world.door.listOrders(filter, asAdmin())).orders.map((order) => order.id);
+      (await fixture.gateway.listOrders(filter, asAdmin())).orders.map((order) => order.id);
     expect(await ids({ userId: customer })).toEqual([pending, id]);
     expect(await ids({ userId: customer, status: Order_Status.CONFIRMED })).toEqual([id]);
     expect(await ids({ status: Order_Status.PENDING })).toContain(pending);
@@ -476,18 +479,18 @@ describe("a list of orders", () => {
   });
 
   it("of another account is refused to a customer, whether there is one or not", async () => {
-    const stranger = asCustomer(world.customer());
-    for (const userId of [world.customer(), adminId]) {
-      const error = await refusalOf(world.door.listOrders({ userId }, stranger));
+    const stranger = asCustomer(fixture.customer());
+    for (const userId of [fixture.customer(), adminId]) {
+      const error = await refusalOf(fixture.gateway.listOrders({ userId }, stranger));
       expect(error).toMatchObject({ code: "permission_denied", reason: "ACCESS_DENIED" });
     }
   });
 
   it("takes no page token of another list", async () => {
-    const customer = world.customer();
+    const customer = fixture.customer();
     for (let n = 0; n < 2; n += 1) await place({ customer });
-    const { nextPageToken } = await world.door.listOrders({ pageSize: 1 }, asCustomer(customer));
-    const call = world.door.listOrders(
+    const { nextPageToken } = await fixture.gateway.listOrders({ pageSize: 1 }, asCustomer(customer));
+    const call = fixture.gateway.listOrders(
       { pageSize: 1, pageToken: nextPageToken, status: Order_Status.SHIPPED },
       asCustomer(customer),
     );
@@ -498,9 +501,9 @@ describe("a list of orders", () => {
 describe("an order's history", () => {
   it("tells who did what, when and why, and which trace leads to it", async () => {
     const { id, origin, customer } = await settled();
-    await world.door.cancelOrder({ id, reason: "too late for the party" }, origin);
-    await world.deliver(id);
-    const { events } = await world.door.listOrderEvents({ orderId: id }, origin);
+    await fixture.gateway.cancelOrder({ id, reason: "too late for the party" }, origin);
+    await fixture.deliver(id);
+    const { events } = await fixture.gateway.listOrderEvents({ orderId: id }, origin);
     expect(events.map(({ kind, version, actor, reason }) => ({ kind, version, actor, reason }))).toEqual([
       { kind: OrderEvent_Kind.PLACED, version: 1, actor: `customer:${customer}`, reason: "" },
       { kind: OrderEvent_Kind.STOCK_RESERVED, version: 2, actor: "service:order", reason: "" },
@@ -519,9 +522,12 @@ describe("an order's history", () => {
 
   it("is paged, oldest first", async () => {
     const { id, origin } = await settled();
-    const first = await world.door.listOrderEvents({ orderId: id, pageSize: 2 }, origin);
+    const first = await fixture.gateway.listOrderEvents({ orderId: id, pageSize: 2 }, origin);
     expect(first.events.map(({ version }) => version)).toEqual([1, 2]);
-    const rest = await world.door.listOrderEvents({ orderId: id, pageSize: 2, pageToken: first.nextPageToken }, origin);
+    const rest = await fixture.gateway.listOrderEvents(
+      { orderId: id, pageSize: 2, pageToken: first.nextPageToken },
+      origin,
+    );
     expect(rest).toMatchObject({ events: [{ version: 3 }], nextPageToken: "" });
   });
 });
@@ -537,7 +543,7 @@ describe("a row that Postgres refuses", () => {
     { set: "attention_reason = 'STOCK_LOST'", constraint: "orders_attention" },
   ])("is one that no order can be: $set", async ({ set, constraint }) => {
     const { id } = await place();
-    const update = world.database.sql.unsafe(`update orders set ${set} where id = $1`, [id]);
+    const update = fixture.database.sql.unsafe(`update orders set ${set} where id = $1`, [id]);
     await expect(update).rejects.toMatchObject({ code: "23514", constraint_name: expect.stringContaining(constraint) });
   });
 });
@@ -545,31 +551,31 @@ describe("a row that Postgres refuses", () => {
 describe("comparing rows with their logs", () => {
   it("finds the one that was changed behind the log's back", async () => {
     const { id } = await place();
-    await world.database.sql`update orders set total = total + 1 where id = ${id}`;
-    expect((await rebuildOrders(world.database)).differences).toMatchObject([{ id }]);
-    await world.database.sql`update orders set total = total - 1 where id = ${id}`;
-    expect((await rebuildOrders(world.database)).differences).toEqual([]);
+    await fixture.database.sql`update orders set total = total + 1 where id = ${id}`;
+    expect((await rebuildOrders(fixture.database)).differences).toMatchObject([{ id }]);
+    await fixture.database.sql`update orders set total = total - 1 where id = ${id}`;
+    expect((await rebuildOrders(fixture.database)).differences).toEqual([]);
   });
 });
 
 describe("an account whose e-mail address nobody has confirmed", () => {
   const outcomeOf = (call: Promise<unknown>) => call.then(() => "none", reasonOf);
   const as = (userId: string, word: string) => ({ ...asCustomer(userId), userToken: `CUSTOMER.${userId}.${word}` });
-  const outcome = async (process: Pick<World, "door">, word: string) => {
-    const items = [{ productId: world.product(), quantity: 1 }];
-    return outcomeOf(process.door.createOrder({ items, paymentMethod: approved }, as(world.customer(), word)));
+  const outcome = async (process: Pick<Fixture, "gateway">, word: string) => {
+    const items = [{ productId: fixture.product(), quantity: 1 }];
+    return outcomeOf(process.gateway.createOrder({ items, paymentMethod: approved }, as(fixture.customer(), word)));
   };
 
   it("orders as any other", async () => {
-    expect(await outcome(world, "unconfirmed")).toBe("none");
+    expect(await outcome(fixture, "unconfirmed")).toBe("none");
   });
 
   it("does not order where the shop asks for a confirmed one; who has one does, and who has an older version's token", async () => {
-    const strict = world.start({ requireConfirmedEmail: true });
+    const strict = fixture.start({ requireConfirmedEmail: true });
     expect(await outcome(strict, "unconfirmed")).toBe("EMAIL_UNCONFIRMED");
     expect(await outcome(strict, "confirmed")).toBe("none");
-    const items = [{ productId: world.product(), quantity: 1 }];
-    const older = strict.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    const items = [{ productId: fixture.product(), quantity: 1 }];
+    const older = strict.gateway.createOrder({ items, paymentMethod: approved }, asCustomer(fixture.customer()));
     expect(await outcomeOf(older)).toBe("none");
   });
 });

@@ -1,7 +1,7 @@
 import { Order_Status } from "@rialto/contracts";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { asAdmin, asCustomer, type Calls, newKey, openWorld, type World } from "./order-world.ts";
+import { asAdmin, asCustomer, type Calls, type Fixture, newKey, openFixture } from "./order-fixture.ts";
 
 /** What happens to the list between two pages: an order is placed, or one of those that are there is cancelled. */
 const changes = fc.array(
@@ -18,16 +18,16 @@ const runs = fc.record({
 });
 
 describe("paging over a list of orders that changes", () => {
-  let world: World;
+  let fixture: Fixture;
   beforeAll(async () => {
-    world = await openWorld();
+    fixture = await openFixture();
   });
-  afterAll(() => world.close());
+  afterAll(() => fixture.close());
 
   async function place(customer: string): Promise<string> {
-    const items = [{ productId: world.product(), quantity: 1 }];
+    const items = [{ productId: fixture.product(), quantity: 1 }];
     const request = { items, paymentMethod: "pm_test_approved" };
-    const { order } = await world.door.createOrder(request, asCustomer(customer), newKey());
+    const { order } = await fixture.gateway.createOrder(request, asCustomer(customer), newKey());
     return order?.id ?? "";
   }
 
@@ -38,7 +38,7 @@ describe("paging over a list of orders that changes", () => {
     const seen: string[] = [];
     let pageToken = "";
     for (let page = 0; page === 0 || pageToken !== ""; page += 1) {
-      const answer = await world.door.listOrders({ ...filter, pageToken }, asAdmin());
+      const answer = await fixture.gateway.listOrders({ ...filter, pageToken }, asAdmin());
       seen.push(...answer.orders.map(({ id }) => id));
       pageToken = answer.nextPageToken;
       await between(page);
@@ -49,7 +49,7 @@ describe("paging over a list of orders that changes", () => {
   it("never skips and never repeats an order that stood still, whoever places and cancels meanwhile", async () => {
     await fc.assert(
       fc.asyncProperty(runs, async ({ orders, pageSize, between }) => {
-        const userId = world.customer();
+        const userId = fixture.customer();
         const there: string[] = [];
         for (let n = 0; n < orders; n += 1) there.push(await place(userId));
         const seen = await pagesOf({ userId, pageSize }, async (page) => {
@@ -69,7 +69,7 @@ describe("paging over a list of orders that changes", () => {
   it("holds for a filtered list too, out of which orders fall", async () => {
     await fc.assert(
       fc.asyncProperty(runs, async ({ orders, pageSize, between }) => {
-        const userId = world.customer();
+        const userId = fixture.customer();
         const there: string[] = [];
         const fallen = new Set<string>();
         for (let n = 0; n < orders; n += 1) there.push(await place(userId));
@@ -95,9 +95,9 @@ describe("paging over a list of orders that changes", () => {
 
   /** Cancels an order, unless it is already. */
   async function cancel(id: string): Promise<void> {
-    const { order } = await world.door.getOrder({ id }, asAdmin());
+    const { order } = await fixture.gateway.getOrder({ id }, asAdmin());
     if (order?.status !== Order_Status.PENDING) return;
-    await world.door.cancelOrder({ id }, asAdmin());
-    await world.deliver(id);
+    await fixture.gateway.cancelOrder({ id }, asAdmin());
+    await fixture.deliver(id);
   }
 });

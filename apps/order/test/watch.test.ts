@@ -7,25 +7,25 @@ import { resumeStalled } from "../src/checkout/resume-stalled.ts";
 import type { Order } from "../src/order/state.ts";
 import { createOrderWatch } from "../src/requests/watch.ts";
 import { logTo, orderFrom } from "./builders.ts";
-import { down } from "./fake-world.ts";
-import { asCustomer, openWorld, refusalOf, type World } from "./order-world.ts";
+import { down } from "./fake-services.ts";
+import { asCustomer, type Fixture, openFixture, refusalOf } from "./order-fixture.ts";
 
-let world: World;
+let fixture: Fixture;
 
 beforeAll(async () => {
-  world = await openWorld();
+  fixture = await openFixture();
 });
 
-afterAll(() => world.close());
+afterAll(() => fixture.close());
 
 beforeEach(() => {
-  world.outside.interference = {};
+  fixture.outside.interference = {};
 });
 
 async function place() {
-  const origin = asCustomer(world.customer());
-  const items = [{ productId: world.product(), quantity: 1 }];
-  const { order } = await world.door.createOrder({ items, paymentMethod: "pm_test_approved" }, origin);
+  const origin = asCustomer(fixture.customer());
+  const items = [{ productId: fixture.product(), quantity: 1 }];
+  const { order } = await fixture.gateway.createOrder({ items, paymentMethod: "pm_test_approved" }, origin);
   return { id: order?.id ?? "", origin };
 }
 
@@ -39,8 +39,8 @@ async function statusesOf(stream: AsyncIterable<{ order?: { status: Order_Status
 describe("watching an order", () => {
   it("shows it as it is and again when it changes, and ends when it is at rest", async () => {
     const { id, origin } = await place();
-    const seen = statusesOf(world.door.watchOrder({ id }, origin));
-    await world.deliver(id);
+    const seen = statusesOf(fixture.gateway.watchOrder({ id }, origin));
+    await fixture.deliver(id);
     const statuses = await seen;
     expect(statuses[0]).toBe(Order_Status.PENDING);
     expect(statuses.at(-1)).toBe(Order_Status.CONFIRMED);
@@ -49,21 +49,21 @@ describe("watching an order", () => {
 
   it("shows an order at rest once", async () => {
     const { id, origin } = await place();
-    await world.deliver(id);
-    expect(await statusesOf(world.door.watchOrder({ id }, origin))).toEqual([Order_Status.CONFIRMED]);
+    await fixture.deliver(id);
+    expect(await statusesOf(fixture.gateway.watchOrder({ id }, origin))).toEqual([Order_Status.CONFIRMED]);
   });
 
   it("ends for all who watch the same order", async () => {
     const { id, origin } = await place();
-    const streams = Array.from({ length: 5 }, () => statusesOf(world.door.watchOrder({ id }, origin)));
-    await world.deliver(id);
+    const streams = Array.from({ length: 5 }, () => statusesOf(fixture.gateway.watchOrder({ id }, origin)));
+    await fixture.deliver(id);
     for (const statuses of await Promise.all(streams)) expect(statuses.at(-1)).toBe(Order_Status.CONFIRMED);
   });
 
   it("ends with the caller, though the order never moves", async () => {
     const { id, origin } = await place();
     const leaving = new AbortController();
-    const stream = world.door.watchOrder({ id }, { ...origin, signal: leaving.signal })[Symbol.asyncIterator]();
+    const stream = fixture.gateway.watchOrder({ id }, { ...origin, signal: leaving.signal })[Symbol.asyncIterator]();
     expect((await stream.next()).value).toMatchObject({ order: { id } });
     const next = stream.next();
     leaving.abort();
@@ -125,10 +125,10 @@ describe("one poll for all watchers", () => {
 describe("the sweeper", () => {
   const later = () => new Date(Date.now() + 60_000);
   const sweep = (now: () => Date) =>
-    resumeStalled({ orders: world.store, checkout: world.checkout, log: quietLogger, now })(
+    resumeStalled({ orders: fixture.store, checkout: fixture.checkout, log: quietLogger, now })(
       AbortSignal.timeout(10_000),
     );
-  const statusOf = async (id: string) => (await world.store.read(id))?.status;
+  const statusOf = async (id: string) => (await fixture.store.read(id))?.status;
 
   it("brings to rest what stood still, and leaves alone what was touched just now", async () => {
     const lost = await Promise.all([place(), place(), place()]);
@@ -141,7 +141,7 @@ describe("the sweeper", () => {
   it("does not let one that cannot go on keep the others waiting", async () => {
     const stuck = await place();
     const others = await Promise.all([place(), place()]);
-    world.outside.interference.before = (_method, orderId) => {
+    fixture.outside.interference.before = (_method, orderId) => {
       if (orderId === stuck.id) throw down();
     };
     await sweep(later);
@@ -157,7 +157,7 @@ describe("the sweeper", () => {
     });
     const failing = (error: Error) => ({ advance: () => Promise.reject(error), seal: () => Promise.reject(error) });
     const run = (error: Error) =>
-      resumeStalled({ orders: world.store, checkout: failing(error), log, now: later })(AbortSignal.timeout(10_000));
+      resumeStalled({ orders: fixture.store, checkout: failing(error), log, now: later })(AbortSignal.timeout(10_000));
     await place();
     const lost = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
     await run(new Error("Failed query", { cause: lost }));
@@ -168,23 +168,23 @@ describe("the sweeper", () => {
   });
 
   it("finds more than one page of them", async () => {
-    const origin = asCustomer(world.customer());
-    const items = [{ productId: world.product(), quantity: 1 }];
+    const origin = asCustomer(fixture.customer());
+    const items = [{ productId: fixture.product(), quantity: 1 }];
     const request = { items, paymentMethod: "pm_test_approved" };
-    await Promise.all(Array.from({ length: 230 }, () => world.door.createOrder(request, origin)));
+    await Promise.all(Array.from({ length: 230 }, () => fixture.gateway.createOrder(request, origin)));
     await sweep(later);
-    expect(await world.store.claimStalled({ untouchedSince: later(), limit: 1000 })).toEqual([]);
+    expect(await fixture.store.claimStalled({ untouchedSince: later(), limit: 1000 })).toEqual([]);
   });
 
   it("brings to rest what stands behind orders that always fail, however many they are", async () => {
-    const origin = asCustomer(world.customer());
-    const items = [{ productId: world.product(), quantity: 1 }];
+    const origin = asCustomer(fixture.customer());
+    const items = [{ productId: fixture.product(), quantity: 1 }];
     const request = { items, paymentMethod: "pm_test_approved" };
     const stuck = new Set<string>();
-    for (let n = 0; n < 120; n += 1) stuck.add((await world.door.createOrder(request, origin)).order?.id ?? "");
+    for (let n = 0; n < 120; n += 1) stuck.add((await fixture.gateway.createOrder(request, origin)).order?.id ?? "");
     const behind = await place();
     const tries = new Map<string, number>();
-    world.outside.interference.before = (_method, orderId) => {
+    fixture.outside.interference.before = (_method, orderId) => {
       tries.set(orderId, (tries.get(orderId) ?? 0) + 1);
       if (stuck.has(orderId)) throw down();
     };
@@ -197,24 +197,24 @@ describe("the sweeper", () => {
 
   it("tries an order that moved on without the pause of its earlier failures", async () => {
     const { id } = await place();
-    world.outside.interference.before = (_method, orderId) => {
+    fixture.outside.interference.before = (_method, orderId) => {
       if (orderId === id) throw down();
     };
     await sweep(later);
     expect(await statusOf(id)).toBe("PENDING");
-    world.outside.interference.before = (method, orderId) => {
+    fixture.outside.interference.before = (method, orderId) => {
       if (orderId === id && method !== "reserveStock") throw down();
     };
-    await world.checkout.advance(id, { origin: workOrigin({}) }).catch(() => undefined);
+    await fixture.checkout.advance(id, { origin: workOrigin({}) }).catch(() => undefined);
     expect(await statusOf(id)).toBe("STOCK_RESERVED");
-    world.outside.interference = {};
+    fixture.outside.interference = {};
     await sweep(later);
     expect(await statusOf(id)).toBe("CONFIRMED");
   });
 
   it("passes over what waits for a person", async () => {
     const { id } = await place();
-    await world.checkout.advance(id, { origin: workOrigin({}) });
-    expect(await world.store.claimStalled({ untouchedSince: later(), limit: 1000 })).not.toContain(id);
+    await fixture.checkout.advance(id, { origin: workOrigin({}) });
+    expect(await fixture.store.claimStalled({ untouchedSince: later(), limit: 1000 })).not.toContain(id);
   });
 });

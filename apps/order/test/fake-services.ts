@@ -11,7 +11,7 @@ import {
 import { CallError } from "@rialto/rpc";
 import type { CheckoutCalls } from "../src/checkout/steps.ts";
 
-/** What one order has of the world outside: its reservation and its payment, as their services keep them. */
+/** One order's reservation and payment, as their services keep them. */
 export interface Holdings {
   readonly reservation: "NONE" | "REFUSED" | "RESERVED" | "RELEASED" | "COMMITTED";
   readonly payment: "NONE" | "AUTHORIZED" | "DECLINED" | "VOIDED" | "CAPTURED" | "REFUNDED";
@@ -24,7 +24,7 @@ export interface Interference {
 }
 
 /** The product and the payment service in memory, tombstones and all, behind the interface that the saga calls. */
-export interface FakeWorld {
+export interface FakeServices {
   readonly calls: CheckoutCalls;
   readonly effects: readonly string[];
   /** Set by tests to get in the way. */
@@ -47,7 +47,7 @@ export function refusal(reason: string): CallError {
   return new CallError({ message: reason, code: "failed_precondition", reason }, { remote: true });
 }
 
-export function fakeWorld(o: { available?: number } = {}): FakeWorld {
+export function fakeServices(o: { available?: number } = {}): FakeServices {
   const reservations = new Map<string, { state: Holdings["reservation"]; quantity: number }>();
   const payments = new Map<string, { state: Holdings["payment"]; amount: bigint }>();
   const refusedAttempts = new Set<string>();
@@ -65,10 +65,10 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
   ) {
     return async (request: I): Promise<MessageShape<O>> => {
       const orderId = request.orderId ?? "";
-      await world.interference.before?.(method, orderId);
+      await services.interference.before?.(method, orderId);
       const answer = act(request, orderId, () => effects.push(method));
       if (typeof answer === "string") throw refusal(answer);
-      await world.interference.after?.(method, orderId);
+      await services.interference.after?.(method, orderId);
       return create(schema, answer);
     };
   }
@@ -76,7 +76,7 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
   const reservationOf = (orderId: string) => reservations.get(orderId)?.state ?? "NONE";
   const paymentOf = (orderId: string) => payments.get(orderId)?.state ?? "NONE";
 
-  const world: FakeWorld = {
+  const services: FakeServices = {
     effects,
     interference: {},
     card: "approved",
@@ -131,7 +131,7 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
           (request: Amount, orderId, effect) => {
             const state = paymentOf(orderId);
             if (state === "VOIDED") return "PAYMENT_VOIDED";
-            if (state === "DECLINED" || (state === "NONE" && world.card === "declined")) {
+            if (state === "DECLINED" || (state === "NONE" && services.card === "declined")) {
               payments.set(orderId, { state: "DECLINED", amount: 0n });
               return "PAYMENT_DECLINED";
             }
@@ -156,8 +156,8 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
             if (payment.state === "AUTHORIZED") {
               const key = `${orderId} ${attempt}`;
               if (refusedAttempts.has(key)) return "CAPTURE_REFUSED";
-              if (world.refusesCaptures > 0) {
-                world.refusesCaptures -= 1;
+              if (services.refusesCaptures > 0) {
+                services.refusesCaptures -= 1;
                 refusedAttempts.add(key);
                 return "CAPTURE_REFUSED";
               }
@@ -183,7 +183,7 @@ export function fakeWorld(o: { available?: number } = {}): FakeWorld {
       },
     },
   };
-  return world;
+  return services;
 }
 
 interface Items {

@@ -32,20 +32,20 @@ import { createOrderStore } from "../src/order/store.ts";
 import { orders } from "../src/requests/orders.ts";
 import { createOrderWatch } from "../src/requests/watch.ts";
 import { order as service } from "../src/service.ts";
-import { fakeWorld } from "./fake-world.ts";
+import { fakeServices } from "./fake-services.ts";
 
 /**
  * The order service on a database of its own, called through its endpoint, beside a product, a payment and a user
  * service in memory.
  */
-export type World = Awaited<ReturnType<typeof openWorld>>;
+export type Fixture = Awaited<ReturnType<typeof openFixture>>;
 
 export type Calls = Client<typeof OrderService>;
 
-export async function openWorld() {
+export async function openFixture() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("order");
-  const outside = fakeWorld({ available: 1_000_000 });
+  const outside = fakeServices({ available: 1_000_000 });
   const catalog = new Map<string, Product>();
   const users = new Set<string>();
   const asked: string[] = [];
@@ -71,7 +71,7 @@ export async function openWorld() {
     },
   };
 
-  /** Starts a process of the service; all of them share the database and the world outside. */
+  /** Starts a process of the service; all of them share the database and the other services. */
   function start(config = { requireConfirmedEmail: false }) {
     const store = createOrderStore({ database, onCommitted: () => undefined });
     const watch = createOrderWatch({ orders: store });
@@ -90,7 +90,7 @@ export async function openWorld() {
     return {
       store,
       checkout,
-      door: clientOf(() => endpoint, "gateway"),
+      gateway: clientOf(() => endpoint, "gateway"),
       notification: clientOf(() => endpoint, "notification"),
     };
   }
