@@ -1,6 +1,6 @@
 import { sleep } from "@rialto/async";
 import { createAddressCheck, listenHttp } from "@rialto/http";
-import { createByteUpstream, type Endpoint, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
+import { createUpstream, type Endpoint, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
 import { auditApiName, createAuditApi } from "./admin/audit-api.ts";
 import { createEventAdminApi, eventAdminApiName } from "./admin/event-admin-api.ts";
 import { createLoadShedding } from "./admission/load-shedding.ts";
@@ -93,7 +93,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
  */
 function withAdminApis(o: GatewayOptions): Upstreams["upstream"] {
   const { adminBackends: backends, verifier, log } = o;
-  const upstreamTo = (endpoint: Endpoint) => createByteUpstream({ kind: "local", endpoint: () => endpoint });
+  const upstreamTo = (endpoint: Endpoint) => createUpstream({ kind: "local", endpoint: () => endpoint });
   const own = new Map([
     [eventAdminApiName, upstreamTo(createEventAdminApi({ backends, verifier, log }))],
     [auditApiName, upstreamTo(createAuditApi({ backends, verifier, log }))],

@@ -1,6 +1,13 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { AuditService, type ListAuditEntriesRequest, ListAuditEntriesResponseSchema } from "@rialto/contracts";
-import { CallError, createClient, nextPageToken, type Origin, type UserId, workOrigin } from "@rialto/rpc";
+import {
+  backgroundContext,
+  CallError,
+  createClient,
+  nextPageToken,
+  type PropagatedContext,
+  type UserId,
+} from "@rialto/rpc";
 import { auditFilterOf } from "@rialto/service";
 import { createLogger } from "@rialto/telemetry";
 import { describe, expect, it } from "vitest";
@@ -9,7 +16,7 @@ import type { AuditBackend } from "../src/admin/backends.ts";
 
 const log = createLogger({ service: "gateway", level: "silent" });
 const idAt = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
-const heard: Origin[] = [];
+const heard: PropagatedContext[] = [];
 
 /** A service with these entries, by number, paged as every service pages. */
 function backend(service: string, numbers: readonly number[]): AuditBackend {
@@ -33,11 +40,11 @@ function keeping(
   service: string,
   list: (
     request: Partial<ListAuditEntriesRequest>,
-    origin: Origin,
+    origin: PropagatedContext,
   ) => Promise<MessageInitShape<typeof ListAuditEntriesResponseSchema>>,
 ): AuditBackend {
   const audit = {
-    listAuditEntries: async (request: Partial<ListAuditEntriesRequest>, origin: Origin) =>
+    listAuditEntries: async (request: Partial<ListAuditEntriesRequest>, origin: PropagatedContext) =>
       create(ListAuditEntriesResponseSchema, await list(request, origin)),
   };
   // The audit API calls this one method.
@@ -57,7 +64,7 @@ function clientOf(...backends: AuditBackend[]) {
   return createClient(AuditService, { kind: "local", endpoint: () => endpoint }, names);
 }
 
-const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins", clientAddress: "192.0.2.7" };
+const origin = { ...backgroundContext({ timeoutMs: 5_000 }), userToken: "an-admins", clientAddress: "192.0.2.7" };
 
 describe("the audit logs of several services", () => {
   it.each([1, 2, 3, 10])("are one list, newest first, %i a page", async (pageSize) => {

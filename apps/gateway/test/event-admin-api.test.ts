@@ -8,14 +8,14 @@ import {
   RetryAllDeadLettersResponseSchema,
   SubscriptionService,
 } from "@rialto/contracts";
-import { CallError, createClient, nextPageToken, reasonOf, type UserId, workOrigin } from "@rialto/rpc";
+import { backgroundContext, CallError, createClient, nextPageToken, reasonOf, type UserId } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
 import { describe, expect, it } from "vitest";
 import type { EventBackend } from "../src/admin/backends.ts";
 import { createEventAdminApi } from "../src/admin/event-admin-api.ts";
 
 const log = createLogger({ service: "gateway", level: "silent" });
-const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins" };
+const origin = { ...backgroundContext({ timeoutMs: 5_000 }), userToken: "an-admins" };
 
 function failing(reason: string, code: CallError["code"]): () => Promise<never> {
   return () => Promise.reject(new CallError({ message: reason, code, reason }, { remote: true }));

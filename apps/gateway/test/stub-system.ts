@@ -1,18 +1,18 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { AuditService, DeadLetterService, OrderService, SubscriptionService } from "@rialto/contracts";
 import {
-  type ByteUpstream,
   type CallContext,
-  createByteUpstream,
   createClient,
   createEndpoint,
   createPersonTokens,
   createServiceTokens,
   createTokenVerifier,
+  createUpstream,
   type Endpoint,
   type Handlers,
   listen,
   serve,
+  type Upstream,
 } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
@@ -108,12 +108,12 @@ export async function startStubSystem(
   if (o.overNetwork) {
     for (const [name, endpoint] of endpoints) servers.set(name, await listen({ endpoint, port: 0, host: "127.0.0.1" }));
   }
-  const upstreams = new Map<string, ByteUpstream>();
+  const upstreams = new Map<string, Upstream>();
   for (const [name, endpoint] of endpoints) {
     const server = servers.get(name);
     upstreams.set(
       name,
-      createByteUpstream(
+      createUpstream(
         server === undefined
           ? { kind: "local", endpoint: () => endpoint }
           : { kind: "remote", urls: [`http://127.0.0.1:${server.port}`] },
@@ -137,7 +137,7 @@ export async function startStubSystem(
     stopped.clear();
   };
 
-  const upstreamOf = (service: string): ByteUpstream => {
+  const upstreamOf = (service: string): Upstream => {
     const upstream = upstreams.get(service);
     if (upstream === undefined) throw new Error(`no stub for ${service}`);
     return {

@@ -12,14 +12,14 @@ import {
 } from "@rialto/contracts";
 import type { Event } from "@rialto/events";
 import {
+  backgroundContext,
   CallError,
   callErrors,
   createClient,
   createEndpoint,
-  type Origin,
+  type PropagatedContext,
   serve,
   type UserId,
-  workOrigin,
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
@@ -223,8 +223,8 @@ export function resetRequested(resetId: string = uuidv7()): Event<MessageShape<t
 
 const envelope = () => ({ id: uuidv7(), time: new Date(), traceparent: "" });
 
-export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): Origin {
-  return { ...workOrigin({ timeoutMs: 20_000 }), userToken: `${role}.${userId}` };
+export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): PropagatedContext {
+  return { ...backgroundContext({ timeoutMs: 20_000 }), userToken: `${role}.${userId}` };
 }
 
 async function personOf(token: string) {

@@ -1,5 +1,5 @@
 import { PaymentErrorReason, ProductErrorReason } from "@rialto/contracts";
-import { workOrigin } from "@rialto/rpc";
+import { backgroundContext } from "@rialto/rpc";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Checkout, createCheckout } from "../src/checkout/advance.ts";
 import { checkout, type Step } from "../src/checkout/steps.ts";
@@ -8,7 +8,7 @@ import { logTo, orderFrom, orderId } from "./builders.ts";
 import { down, type FakeServices, fakeServices, refusal } from "./fake-services.ts";
 import { type MemoryStore, memoryStore } from "./memory-store.ts";
 
-const origin = workOrigin({});
+const context = backgroundContext({});
 const now = () => new Date(Date.UTC(2026, 0, 2));
 const steps = [...checkout.entries()].map(([index, step]) => ({ name: step.name, index, step }));
 const undone = steps.filter(({ step }) => step.undo !== undefined);
@@ -29,11 +29,11 @@ beforeEach(() => {
 async function bringTo(step: Step, index: number) {
   const order = orderFrom(logTo[step.at]);
   store.seed(logTo[step.at]);
-  for (const earlier of checkout.slice(0, index)) await earlier.run(services.calls, order, origin);
+  for (const earlier of checkout.slice(0, index)) await earlier.run(services.calls, order, context);
   return order;
 }
 
-const advance = () => saga.advance(orderId, { origin });
+const advance = () => saga.advance(orderId, { context });
 const order = () => store.must(orderId);
 const snapshot = () => ({
   ...services.holdings(orderId),
@@ -45,12 +45,12 @@ const snapshot = () => ({
 async function methodOf({ step, index }: { step: Step; index: number }): Promise<string> {
   const scratch = fakeServices();
   const due = orderFrom(logTo[step.at]);
-  for (const earlier of checkout.slice(0, index)) await earlier.run(scratch.calls, due, origin);
+  for (const earlier of checkout.slice(0, index)) await earlier.run(scratch.calls, due, context);
   let called = "";
   scratch.interference.before = (method) => {
     called = method;
   };
-  await step.run(scratch.calls, due, origin);
+  await step.run(scratch.calls, due, context);
   return called;
 }
 
@@ -102,7 +102,7 @@ describe("the checkout", () => {
   it("consumes its event in the first commit and in no other", async () => {
     store.seed(logTo.PENDING);
     const inbox = { subscription: "checkout", eventId: "event" };
-    await saga.advance(orderId, { origin, inbox });
+    await saga.advance(orderId, { context, inbox });
     expect(order().status).toBe("CONFIRMED");
     expect(store.inbox).toEqual([inbox]);
   });
@@ -125,9 +125,9 @@ describe("the checkout", () => {
 describe.each(steps)("step $name", ({ step, index }) => {
   it("run twice changes nothing more", async () => {
     const due = await bringTo(step, index);
-    const first = await step.run(services.calls, due, origin);
+    const first = await step.run(services.calls, due, context);
     const once = snapshot();
-    expect(await step.run(services.calls, due, origin)).toEqual(first);
+    expect(await step.run(services.calls, due, context)).toEqual(first);
     expect(snapshot()).toEqual(once);
   });
 
@@ -195,18 +195,18 @@ describe.each(steps)("step $name", ({ step, index }) => {
 describe.each(undone)("undo of $name", ({ step, index }) => {
   it("run twice changes nothing more", async () => {
     const due = await bringTo(step, index);
-    await step.run(services.calls, due, origin);
-    await step.undo?.(services.calls, due, origin);
+    await step.run(services.calls, due, context);
+    await step.undo?.(services.calls, due, context);
     const once = snapshot();
-    await step.undo?.(services.calls, due, origin);
+    await step.undo?.(services.calls, due, context);
     expect(snapshot()).toEqual(once);
   });
 
   it("that comes before its action wins", async () => {
     const due = await bringTo(step, index);
-    await step.undo?.(services.calls, due, origin);
+    await step.undo?.(services.calls, due, context);
     const tombstone = snapshot();
-    const error: unknown = await step.run(services.calls, due, origin).catch((thrown: unknown) => thrown);
+    const error: unknown = await step.run(services.calls, due, context).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ reason: expect.stringMatching(/RELEASED|VOIDED/) });
     expect(snapshot()).toEqual(tombstone);
   });
@@ -214,7 +214,7 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
   it("that cannot go on is done later", async () => {
     const method = await methodOf({ step, index });
     const due = await bringTo(step, index);
-    await step.run(services.calls, due, origin);
+    await step.run(services.calls, due, context);
     await store.decide(orderId, { kind: "requestCancel" });
     services.interference.before = (called) => {
       if (called !== method) throw down();
@@ -229,7 +229,7 @@ describe.each(undone)("undo of $name", ({ step, index }) => {
 
   it("that is refused for good leaves the order to a person, who can have it tried again", async () => {
     const due = await bringTo(step, index);
-    await step.run(services.calls, due, origin);
+    await step.run(services.calls, due, context);
     await store.decide(orderId, { kind: "requestCancel" });
     services.interference.before = (called) => {
       if (called === "releaseStock") throw refusal("RESERVATION_COMMITTED");
@@ -259,7 +259,7 @@ describe("a rejection", () => {
     services.restock(stocked);
     services.card = "approved";
     const begun = checkout.slice(0, short ? 1 : 2);
-    for (const step of begun) await expect(step.run(services.calls, late, origin)).rejects.toThrow();
+    for (const step of begun) await expect(step.run(services.calls, late, context)).rejects.toThrow();
     expect(snapshot()).toEqual({ ...ended, available: ended.available + stocked });
   });
 
@@ -269,7 +269,7 @@ describe("a rejection", () => {
     services.interference.before = async (method) => {
       if (method !== "reserveStock") return;
       services.interference = {};
-      await other.advance(orderId, { origin });
+      await other.advance(orderId, { context });
       throw refusal("OUT_OF_STOCK");
     };
     await advance();
@@ -305,7 +305,7 @@ describe("a cancel", () => {
     services.interference.before = (method) => (method === "reserveStock" ? frozen.promise : undefined);
     const late = advance();
     await store.decide(orderId, { kind: "requestCancel" });
-    await other.advance(orderId, { origin });
+    await other.advance(orderId, { context });
     expect(order().status).toBe("CANCELLED");
     const ended = store.log(orderId);
     frozen.resolve();
@@ -317,7 +317,7 @@ describe("a cancel", () => {
   it("of money that is captured waits for a person, and goes on once all is refunded", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
-    for (const step of checkout.slice(0, 3)) await step.run(services.calls, shipping, origin);
+    for (const step of checkout.slice(0, 3)) await step.run(services.calls, shipping, context);
     services.interference.before = (method) => {
       if (method === "commitStock") throw refusal("RESERVATION_NOT_FOUND");
     };
@@ -344,7 +344,7 @@ describe("two workers", () => {
   it("of two processes may both run an order: one commit wins, the other decides again", async () => {
     store.seed(logTo.PENDING);
     const other = createCheckout({ orders: store, calls: services.calls, now });
-    await Promise.all([advance(), other.advance(orderId, { origin })]);
+    await Promise.all([advance(), other.advance(orderId, { context })]);
     expect(order()).toMatchObject({ status: "CONFIRMED", version: 3 });
     expect(services.effects).toEqual(["reserveStock", "authorizePayment"]);
   });
@@ -352,12 +352,12 @@ describe("two workers", () => {
   it("where one was overtaken, a refusal that nobody foresaw is no failure: it decides again", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
-    for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, origin);
+    for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, context);
     const other = createCheckout({ orders: store, calls: services.calls, now });
     services.interference.before = async (method) => {
       if (method !== "capturePayment") return;
       services.interference = {};
-      await other.advance(orderId, { origin });
+      await other.advance(orderId, { context });
       throw refusal("REFUND_REFUSED");
     };
     await advance();
@@ -367,14 +367,14 @@ describe("two workers", () => {
   it("are told the same of one attempt to capture: where it was refused to one, the other takes no money", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
-    for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, origin);
+    for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, context);
     services.refusesCaptures = 1;
     const frozen = Promise.withResolvers<void>();
     const other = createCheckout({ orders: store, calls: services.calls, now });
     services.interference.before = (method) => (method === "capturePayment" ? frozen.promise : undefined);
     const late = advance();
     services.interference = {};
-    await other.advance(orderId, { origin });
+    await other.advance(orderId, { context });
     expect(order().attention).toMatchObject({ reason: "CAPTURE_REFUSED" });
     frozen.resolve();
     await late;

@@ -13,16 +13,16 @@ import {
 } from "@rialto/contracts";
 import type { InboxKey } from "@rialto/events";
 import {
+  backgroundContext,
   CallError,
   type Client,
   callErrors,
   createClient,
   createEndpoint,
   type Endpoint,
-  type Origin,
+  type PropagatedContext,
   serve,
   type UserId,
-  workOrigin,
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
@@ -186,14 +186,14 @@ async function deliver(database: OpenDatabase, checkout: Checkout, orderId: stri
 
 type OpenDatabase = Pick<ReturnType<Awaited<ReturnType<typeof testDatabase>>["database"]>, "sql">;
 
-export function asCustomer(userId: string): Origin {
-  return { ...workOrigin({ timeoutMs: 20_000 }), userToken: `CUSTOMER.${userId}` };
+export function asCustomer(userId: string): PropagatedContext {
+  return { ...backgroundContext({ timeoutMs: 20_000 }), userToken: `CUSTOMER.${userId}` };
 }
 
 export const adminId = uuidv7();
 
-export function asAdmin(): Origin {
-  return { ...workOrigin({ timeoutMs: 20_000 }), userToken: `ADMIN.${adminId}` };
+export function asAdmin(): PropagatedContext {
+  return { ...backgroundContext({ timeoutMs: 20_000 }), userToken: `ADMIN.${adminId}` };
 }
 
 export function newKey(): { idempotencyKey: string } {

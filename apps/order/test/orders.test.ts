@@ -9,7 +9,7 @@ import {
   OrderSchema,
   ShippingAddressSchema,
 } from "@rialto/contracts";
-import { reasonOf, workOrigin } from "@rialto/rpc";
+import { backgroundContext, reasonOf } from "@rialto/rpc";
 import { repeatWhileInUse } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { rebuildOrders } from "../src/rebuild.ts";
@@ -35,14 +35,14 @@ afterAll(async () => {
 
 const approved = "pm_test_approved";
 
-/** An order as it is placed; the customer's own origin with it. */
+/** An order as it is placed; the customer's own context with it. */
 async function place(o: { customer?: string; quantity?: number } = {}) {
   const customer = o.customer ?? fixture.customer();
-  const origin = asCustomer(customer);
+  const context = asCustomer(customer);
   const items = [{ productId: fixture.product(), quantity: o.quantity ?? 2 }];
-  const { order } = await fixture.gateway.createOrder({ items, paymentMethod: approved }, origin);
+  const { order } = await fixture.gateway.createOrder({ items, paymentMethod: approved }, context);
   if (order === undefined) throw new Error("no order");
-  return { id: order.id, order, origin, customer };
+  return { id: order.id, order, context, customer };
 }
 
 /** An order that the saga has brought to rest. */
@@ -63,15 +63,15 @@ const read = async (id: string) => (await fixture.gateway.getOrder({ id }, asAdm
 
 describe("creating an order", () => {
   it("keeps of an address what it knows, whatever a newer client sends along", async () => {
-    const origin = asCustomer(fixture.customer());
+    const context = asCustomer(fixture.customer());
     const known = { name: "Ada", lines: ["1 Mill Lane"], city: "York", postalCode: "YO1", countryCode: "GB" };
     const shippingAddress = create(ShippingAddressSchema, known);
     shippingAddress.$unknown = [
       { no: 99, wireType: WireType.LengthDelimited, data: new Uint8Array([3, 110, 101, 119]) },
     ];
     const items = [{ productId: fixture.product(), quantity: 1 }];
-    const placed = await fixture.gateway.createOrder({ items, paymentMethod: approved, shippingAddress }, origin);
-    const { order } = await fixture.gateway.getOrder({ id: placed.order?.id ?? "" }, origin);
+    const placed = await fixture.gateway.createOrder({ items, paymentMethod: approved, shippingAddress }, context);
+    const { order } = await fixture.gateway.getOrder({ id: placed.order?.id ?? "" }, context);
     expect(order?.shippingAddress).toEqual(create(ShippingAddressSchema, known));
     expect(fromBinary(OrderSchema, toBinary(OrderSchema, create(OrderSchema, order)))).toEqual(order);
   });
@@ -185,32 +185,32 @@ describe("an idempotency key", () => {
   const request = () => ({ items: [{ productId: fixture.product(), quantity: 1 }], paymentMethod: approved });
 
   it("used twice gives the same answer and one order, and asks nobody again", async () => {
-    const origin = asCustomer(fixture.customer());
+    const context = asCustomer(fixture.customer());
     const [asked, key] = [request(), newKey()];
-    const first = await fixture.gateway.createOrder(asked, origin, key);
+    const first = await fixture.gateway.createOrder(asked, context, key);
     fixture.asked.length = 0;
-    expect(await fixture.gateway.createOrder(asked, origin, key)).toEqual(first);
+    expect(await fixture.gateway.createOrder(asked, context, key)).toEqual(first);
     expect(fixture.asked).toEqual([]);
-    expect((await fixture.gateway.listOrders({}, origin)).orders).toHaveLength(1);
+    expect((await fixture.gateway.listOrders({}, context)).orders).toHaveLength(1);
   });
 
   it("used many times at once gives one order", async () => {
-    const origin = asCustomer(fixture.customer());
+    const context = asCustomer(fixture.customer());
     const [asked, key] = [request(), newKey()];
     const other = fixture.start();
     const processes = Array.from({ length: 12 }, (_, n) => (n % 2 === 0 ? fixture.gateway : other.gateway));
     const answers = await Promise.all(
-      processes.map((gateway) => repeatWhileInUse(() => gateway.createOrder(asked, origin, key))),
+      processes.map((gateway) => repeatWhileInUse(() => gateway.createOrder(asked, context, key))),
     );
     expect(new Set(answers.map(({ order }) => order?.id)).size).toBe(1);
-    expect((await fixture.gateway.listOrders({}, origin)).orders).toHaveLength(1);
+    expect((await fixture.gateway.listOrders({}, context)).orders).toHaveLength(1);
   });
 
   it("used with another request is refused", async () => {
-    const origin = asCustomer(fixture.customer());
+    const context = asCustomer(fixture.customer());
     const key = newKey();
-    await fixture.gateway.createOrder(request(), origin, key);
-    const error = await refusalOf(fixture.gateway.createOrder(request(), origin, key));
+    await fixture.gateway.createOrder(request(), context, key);
+    const error = await refusalOf(fixture.gateway.createOrder(request(), context, key));
     expect(error).toMatchObject({ code: "failed_precondition", reason: "IDEMPOTENCY_KEY_REUSED" });
   });
 
@@ -222,11 +222,11 @@ describe("an idempotency key", () => {
   });
 
   it("stores nothing where the request was refused, so that it can be used for a better one", async () => {
-    const origin = asCustomer(fixture.customer());
+    const context = asCustomer(fixture.customer());
     const key = newKey();
     const bad = { items: [{ productId: fixture.product({ active: false }), quantity: 1 }], paymentMethod: approved };
-    expect((await refusalOf(fixture.gateway.createOrder(bad, origin, key))).reason).toBe("PRODUCT_UNAVAILABLE");
-    expect((await fixture.gateway.createOrder(request(), origin, key)).order?.status).toBe(Order_Status.PENDING);
+    expect((await refusalOf(fixture.gateway.createOrder(bad, context, key))).reason).toBe("PRODUCT_UNAVAILABLE");
+    expect((await fixture.gateway.createOrder(request(), context, key)).order?.status).toBe(Order_Status.PENDING);
   });
 
   it("brings back the answer of a request that the order would refuse by now", async () => {
@@ -294,8 +294,8 @@ describe("an order's life", () => {
   });
 
   it("ends CANCELLED when that is asked for before it is shipped, and nothing is held", async () => {
-    const { id, origin } = await settled();
-    const { order } = await fixture.gateway.cancelOrder({ id, reason: "too late for the party" }, origin);
+    const { id, context } = await settled();
+    const { order } = await fixture.gateway.cancelOrder({ id, reason: "too late for the party" }, context);
     expect(order?.pendingAction).toBe(Order_PendingAction.CANCEL);
     await fixture.deliver(id);
     expect(await read(id)).toMatchObject({ status: Order_Status.CANCELLED });
@@ -310,7 +310,7 @@ describe("an order's life", () => {
   });
 
   it("waits for a person when the capture is refused, until an admin ships it again", async () => {
-    const { id, origin } = await settled();
+    const { id, context } = await settled();
     fixture.outside.interference.before = (method) => {
       if (method === "capturePayment") throw refusal("CAPTURE_REFUSED");
     };
@@ -321,7 +321,7 @@ describe("an order's life", () => {
       pendingAction: Order_PendingAction.SHIP,
       attention: { reason: Attention_Reason.CAPTURE_REFUSED, detail: "CAPTURE_REFUSED" },
     });
-    expect((await refusalOf(fixture.gateway.cancelOrder({ id }, origin))).reason).toBe("SHIPPING_REQUESTED");
+    expect((await refusalOf(fixture.gateway.cancelOrder({ id }, context))).reason).toBe("SHIPPING_REQUESTED");
     fixture.outside.interference = {};
     expect((await fixture.gateway.shipOrder({ id }, asAdmin())).order?.attention).toBeUndefined();
     await fixture.deliver(id);
@@ -352,9 +352,9 @@ describe("what a person may not do", () => {
     const reasonOf = async (call: Promise<unknown>) => (await refusalOf(call)).reason;
     expect(await reasonOf(fixture.gateway.shipOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_CONFIRMED");
     expect(await reasonOf(fixture.gateway.deliverOrder({ id: pending.id }, asAdmin()))).toBe("ORDER_NOT_SHIPPED");
-    expect(await reasonOf(fixture.gateway.cancelOrder({ id: onItsWay.id }, onItsWay.origin))).toBe("ORDER_SHIPPED");
-    expect(await reasonOf(fixture.gateway.cancelOrder({ id: atHome.id }, atHome.origin))).toBe("ORDER_CLOSED");
-    await fixture.gateway.cancelOrder({ id: pending.id }, pending.origin);
+    expect(await reasonOf(fixture.gateway.cancelOrder({ id: onItsWay.id }, onItsWay.context))).toBe("ORDER_SHIPPED");
+    expect(await reasonOf(fixture.gateway.cancelOrder({ id: atHome.id }, atHome.context))).toBe("ORDER_CLOSED");
+    await fixture.gateway.cancelOrder({ id: pending.id }, pending.context);
     expect(await reasonOf(fixture.gateway.shipOrder({ id: pending.id }, asAdmin()))).toBe("CANCELLATION_REQUESTED");
   });
 
@@ -378,15 +378,15 @@ describe("what a person may not do", () => {
 
   it("does not hold for the notification service, which reads any order", async () => {
     const { id, order } = await place();
-    expect((await fixture.notification.getOrder({ id }, workOrigin({}))).order).toEqual(order);
+    expect((await fixture.notification.getOrder({ id }, backgroundContext({}))).order).toEqual(order);
   });
 });
 
 describe("the same request twice", () => {
   it("answers the order as it is, without a second event", async () => {
-    const { id, origin } = await place();
-    const first = await fixture.gateway.cancelOrder({ id, reason: "first" }, origin);
-    expect(await fixture.gateway.cancelOrder({ id, reason: "second" }, origin)).toEqual(first);
+    const { id, context } = await place();
+    const first = await fixture.gateway.cancelOrder({ id, reason: "first" }, context);
+    expect(await fixture.gateway.cancelOrder({ id, reason: "second" }, context)).toEqual(first);
     expect(await fixture.published(id)).toHaveLength(2);
   });
 });
@@ -395,9 +395,9 @@ describe("two writers of one order", () => {
   it("cannot both have their way: one wins, the other decides again from the new state", async () => {
     const other = fixture.start();
     for (let round = 0; round < 8; round += 1) {
-      const { id, origin } = await settled();
+      const { id, context } = await settled();
       const [cancel, ship] = await Promise.allSettled([
-        fixture.gateway.cancelOrder({ id }, origin),
+        fixture.gateway.cancelOrder({ id }, context),
         other.gateway.shipOrder({ id }, asAdmin()),
       ]);
       const loser = cancel.status === "rejected" ? cancel.reason : ship.status === "rejected" ? ship.reason : undefined;
@@ -411,9 +411,9 @@ describe("two writers of one order", () => {
 
   it("that want the same get the same", async () => {
     const other = fixture.start();
-    const { id, origin } = await place();
+    const { id, context } = await place();
     const processes = [fixture.gateway, other.gateway, fixture.gateway, other.gateway];
-    const answers = await Promise.all(processes.map((gateway) => gateway.cancelOrder({ id }, origin)));
+    const answers = await Promise.all(processes.map((gateway) => gateway.cancelOrder({ id }, context)));
     expect(new Set(answers.map(({ order }) => order?.version))).toEqual(new Set([2]));
     expect(await fixture.published(id)).toHaveLength(2);
   });
@@ -422,8 +422,8 @@ describe("two writers of one order", () => {
     const other = fixture.start();
     const { id } = await place();
     const before = fixture.outside.effects.length;
-    const origin = workOrigin({});
-    await Promise.all([fixture.checkout.advance(id, { origin }), other.checkout.advance(id, { origin })]);
+    const context = backgroundContext({});
+    await Promise.all([fixture.checkout.advance(id, { context }), other.checkout.advance(id, { context })]);
     expect(await read(id)).toMatchObject({ status: Order_Status.CONFIRMED, version: 3 });
     expect(fixture.outside.effects.slice(before)).toEqual(["reserveStock", "authorizePayment"]);
   });
@@ -500,10 +500,10 @@ describe("a list of orders", () => {
 
 describe("an order's history", () => {
   it("tells who did what, when and why, and which trace leads to it", async () => {
-    const { id, origin, customer } = await settled();
-    await fixture.gateway.cancelOrder({ id, reason: "too late for the party" }, origin);
+    const { id, context, customer } = await settled();
+    await fixture.gateway.cancelOrder({ id, reason: "too late for the party" }, context);
     await fixture.deliver(id);
-    const { events } = await fixture.gateway.listOrderEvents({ orderId: id }, origin);
+    const { events } = await fixture.gateway.listOrderEvents({ orderId: id }, context);
     expect(events.map(({ kind, version, actor, reason }) => ({ kind, version, actor, reason }))).toEqual([
       { kind: OrderEvent_Kind.PLACED, version: 1, actor: `customer:${customer}`, reason: "" },
       { kind: OrderEvent_Kind.STOCK_RESERVED, version: 2, actor: "service:order", reason: "" },
@@ -517,16 +517,16 @@ describe("an order's history", () => {
       { kind: OrderEvent_Kind.CANCELLED, version: 5, actor: "service:order", reason: "" },
     ]);
     const traceOf = (traceparent: string) => traceparent.split("-")[1];
-    expect(events.map(({ traceId }) => traceId)).toEqual(Array.from({ length: 5 }, () => traceOf(origin.traceparent)));
+    expect(events.map(({ traceId }) => traceId)).toEqual(Array.from({ length: 5 }, () => traceOf(context.traceparent)));
   });
 
   it("is paged, oldest first", async () => {
-    const { id, origin } = await settled();
-    const first = await fixture.gateway.listOrderEvents({ orderId: id, pageSize: 2 }, origin);
+    const { id, context } = await settled();
+    const first = await fixture.gateway.listOrderEvents({ orderId: id, pageSize: 2 }, context);
     expect(first.events.map(({ version }) => version)).toEqual([1, 2]);
     const rest = await fixture.gateway.listOrderEvents(
       { orderId: id, pageSize: 2, pageToken: first.nextPageToken },
-      origin,
+      context,
     );
     expect(rest).toMatchObject({ events: [{ version: 3 }], nextPageToken: "" });
   });

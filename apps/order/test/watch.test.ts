@@ -1,5 +1,5 @@
 import { Order_Status } from "@rialto/contracts";
-import { workOrigin } from "@rialto/rpc";
+import { backgroundContext } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
 import { quietLogger } from "@rialto/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -23,10 +23,10 @@ beforeEach(() => {
 });
 
 async function place() {
-  const origin = asCustomer(fixture.customer());
+  const context = asCustomer(fixture.customer());
   const items = [{ productId: fixture.product(), quantity: 1 }];
-  const { order } = await fixture.gateway.createOrder({ items, paymentMethod: "pm_test_approved" }, origin);
-  return { id: order?.id ?? "", origin };
+  const { order } = await fixture.gateway.createOrder({ items, paymentMethod: "pm_test_approved" }, context);
+  return { id: order?.id ?? "", context };
 }
 
 /** The states of an order that a stream shows until it ends. */
@@ -38,8 +38,8 @@ async function statusesOf(stream: AsyncIterable<{ order?: { status: Order_Status
 
 describe("watching an order", () => {
   it("shows it as it is and again when it changes, and ends when it is at rest", async () => {
-    const { id, origin } = await place();
-    const seen = statusesOf(fixture.gateway.watchOrder({ id }, origin));
+    const { id, context } = await place();
+    const seen = statusesOf(fixture.gateway.watchOrder({ id }, context));
     await fixture.deliver(id);
     const statuses = await seen;
     expect(statuses[0]).toBe(Order_Status.PENDING);
@@ -48,22 +48,22 @@ describe("watching an order", () => {
   });
 
   it("shows an order at rest once", async () => {
-    const { id, origin } = await place();
+    const { id, context } = await place();
     await fixture.deliver(id);
-    expect(await statusesOf(fixture.gateway.watchOrder({ id }, origin))).toEqual([Order_Status.CONFIRMED]);
+    expect(await statusesOf(fixture.gateway.watchOrder({ id }, context))).toEqual([Order_Status.CONFIRMED]);
   });
 
   it("ends for all who watch the same order", async () => {
-    const { id, origin } = await place();
-    const streams = Array.from({ length: 5 }, () => statusesOf(fixture.gateway.watchOrder({ id }, origin)));
+    const { id, context } = await place();
+    const streams = Array.from({ length: 5 }, () => statusesOf(fixture.gateway.watchOrder({ id }, context)));
     await fixture.deliver(id);
     for (const statuses of await Promise.all(streams)) expect(statuses.at(-1)).toBe(Order_Status.CONFIRMED);
   });
 
   it("ends with the caller, though the order never moves", async () => {
-    const { id, origin } = await place();
+    const { id, context } = await place();
     const leaving = new AbortController();
-    const stream = fixture.gateway.watchOrder({ id }, { ...origin, signal: leaving.signal })[Symbol.asyncIterator]();
+    const stream = fixture.gateway.watchOrder({ id }, { ...context, signal: leaving.signal })[Symbol.asyncIterator]();
     expect((await stream.next()).value).toMatchObject({ order: { id } });
     const next = stream.next();
     leaving.abort();
@@ -168,20 +168,20 @@ describe("the sweeper", () => {
   });
 
   it("finds more than one page of them", async () => {
-    const origin = asCustomer(fixture.customer());
+    const context = asCustomer(fixture.customer());
     const items = [{ productId: fixture.product(), quantity: 1 }];
     const request = { items, paymentMethod: "pm_test_approved" };
-    await Promise.all(Array.from({ length: 230 }, () => fixture.gateway.createOrder(request, origin)));
+    await Promise.all(Array.from({ length: 230 }, () => fixture.gateway.createOrder(request, context)));
     await sweep(later);
     expect(await fixture.store.claimStalled({ untouchedSince: later(), limit: 1000 })).toEqual([]);
   });
 
   it("brings to rest what stands behind orders that always fail, however many they are", async () => {
-    const origin = asCustomer(fixture.customer());
+    const context = asCustomer(fixture.customer());
     const items = [{ productId: fixture.product(), quantity: 1 }];
     const request = { items, paymentMethod: "pm_test_approved" };
     const stuck = new Set<string>();
-    for (let n = 0; n < 120; n += 1) stuck.add((await fixture.gateway.createOrder(request, origin)).order?.id ?? "");
+    for (let n = 0; n < 120; n += 1) stuck.add((await fixture.gateway.createOrder(request, context)).order?.id ?? "");
     const behind = await place();
     const tries = new Map<string, number>();
     fixture.outside.interference.before = (_method, orderId) => {
@@ -205,7 +205,7 @@ describe("the sweeper", () => {
     fixture.outside.interference.before = (method, orderId) => {
       if (orderId === id && method !== "reserveStock") throw down();
     };
-    await fixture.checkout.advance(id, { origin: workOrigin({}) }).catch(() => undefined);
+    await fixture.checkout.advance(id, { context: backgroundContext({}) }).catch(() => undefined);
     expect(await statusOf(id)).toBe("STOCK_RESERVED");
     fixture.outside.interference = {};
     await sweep(later);
@@ -214,7 +214,7 @@ describe("the sweeper", () => {
 
   it("passes over what waits for a person", async () => {
     const { id } = await place();
-    await fixture.checkout.advance(id, { origin: workOrigin({}) });
+    await fixture.checkout.advance(id, { context: backgroundContext({}) });
     expect(await fixture.store.claimStalled({ untouchedSince: later(), limit: 1000 })).not.toContain(id);
   });
 });

@@ -1,16 +1,16 @@
 import { PaymentService } from "@rialto/contracts";
 import {
+  backgroundContext,
   CallError,
   type Client,
   callErrors,
   createClient,
   createEndpoint,
   type Endpoint,
-  type Origin,
+  type PropagatedContext,
   reasonOf,
   serve,
   type UserId,
-  workOrigin,
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
@@ -109,12 +109,12 @@ export async function openFixture() {
   };
 }
 
-export function fromOrder(): Origin {
-  return workOrigin({ timeoutMs: 20_000 });
+export function fromOrder(): PropagatedContext {
+  return backgroundContext({ timeoutMs: 20_000 });
 }
 
-export function as(role: "CUSTOMER" | "ADMIN", userId: string): Origin {
-  return { ...workOrigin({ timeoutMs: 20_000 }), userToken: `${role}.${userId}` };
+export function as(role: "CUSTOMER" | "ADMIN", userId: string): PropagatedContext {
+  return { ...backgroundContext({ timeoutMs: 20_000 }), userToken: `${role}.${userId}` };
 }
 
 /** The reason that a call is refused with; "none" where it is not. */

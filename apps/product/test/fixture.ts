@@ -1,13 +1,13 @@
 import { InventoryService, ProductService } from "@rialto/contracts";
 import {
+  backgroundContext,
   CallError,
   callErrors,
   createClient,
   createEndpoint,
-  type Origin,
+  type PropagatedContext,
   reasonOf,
   type UserId,
-  workOrigin,
 } from "@rialto/rpc";
 import { type App, readConfig } from "@rialto/service";
 import { quietLogger, testDatabase } from "@rialto/testing";
@@ -102,11 +102,11 @@ export async function openFixture() {
   };
 }
 
-export function anonymous(): Origin {
-  return workOrigin({ timeoutMs: 20_000 });
+export function anonymous(): PropagatedContext {
+  return backgroundContext({ timeoutMs: 20_000 });
 }
 
-export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): Origin {
+export function as(role: "CUSTOMER" | "ADMIN", userId: string = uuidv7()): PropagatedContext {
   return { ...anonymous(), userToken: `${role}.${userId}` };
 }
 

@@ -1,12 +1,12 @@
 import { AuthService, UserService } from "@rialto/contracts";
 import {
+  backgroundContext,
   createClient,
   createEndpoint,
   createServiceTokens,
   createTokenVerifier,
-  type Origin,
+  type PropagatedContext,
   reasonOf,
-  workOrigin,
 } from "@rialto/rpc";
 import { type App, readConfig, type StartupNotice } from "@rialto/service";
 import { createLogger, type Logger } from "@rialto/telemetry";
@@ -135,11 +135,11 @@ export async function openFixture() {
   };
 }
 
-export function anonymous(): Origin {
-  return workOrigin({ timeoutMs: 20_000 });
+export function anonymous(): PropagatedContext {
+  return backgroundContext({ timeoutMs: 20_000 });
 }
 
-export function bearer(userToken: string): Origin {
+export function bearer(userToken: string): PropagatedContext {
   return { ...anonymous(), userToken };
 }
 

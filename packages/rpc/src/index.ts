@@ -35,10 +35,10 @@ export {
 } from "./limits.ts";
 export { auditChanges, auditOf } from "./server/audit.ts";
 export { renderClientErrors } from "./server/client-error.ts";
-export { type CallContext, type Origin, workOrigin } from "./server/context.ts";
+export { backgroundContext, type CallContext, type PropagatedContext } from "./server/context.ts";
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
-export { idempotencyKeyHeader, isSafeToRepeat } from "./server/idempotency.ts";
-export { type Listening, listen } from "./server/listen.ts";
+export { idempotencyKeyHeader, isSafeToRetry } from "./server/idempotency.ts";
+export { listen, type RpcListener } from "./server/listen.ts";
 export { endWithHead, readNodeRequest, writeNodeResponse } from "./server/node-http.ts";
 export { nextPageToken, pageFrom, pageOf } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
@@ -50,11 +50,11 @@ export {
   isStandardPath,
   isStandardStream,
 } from "./standard/standard-services.ts";
-export { type ByteUpstream, createByteUpstream } from "./upstream/upstream.ts";
+export { createUpstream, type Upstream } from "./upstream/upstream.ts";
 export { fromConnectErrorJson } from "./wire/connect-error.ts";
 export { encodeError, errorResponse } from "./wire/error-response.ts";
 export { isTrailerFrame } from "./wire/grpc-error.ts";
 export { httpMethodsOf } from "./wire/http-errors.ts";
-export type { ByteRequest, ByteResponse } from "./wire/http-message.ts";
+export type { HttpRequest, HttpResponse } from "./wire/http-message.ts";
 export { requestIdHeader, requestIdOf } from "./wire/request-id.ts";
 export { protocolOf, saysItsEnd, type WireProtocol } from "./wire/wire-protocol.ts";

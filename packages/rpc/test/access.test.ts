@@ -1,7 +1,7 @@
 import { AuthService, OrderService, PaymentService } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
 import { accessOf, type Caller, callerName, decideAccess, type UserId } from "../src/index.ts";
-import { internalService } from "./shop.ts";
+import { internalService } from "./fixture.ts";
 
 const person = (role: "CUSTOMER" | "ADMIN"): Caller => ({
   kind: "user",

@@ -1,11 +1,11 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type ByteRequest, createByteUpstream, listen, reasonOf } from "../src/index.ts";
+import { createUpstream, type HttpRequest, listen, reasonOf } from "../src/index.ts";
 import { createRetryBudget } from "../src/upstream/retry.ts";
+import { createFixture, orderId } from "./fixture.ts";
 import { createPeople } from "./keys.ts";
-import { bytesOf, textOf } from "./roads.ts";
-import { createShop, orderId } from "./shop.ts";
+import { bytesOf, textOf } from "./transports.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -42,7 +42,7 @@ async function replica(answer: (n: number) => "ok" | "hang up" | "silent" = () =
 }
 
 function upstreamOf(...urls: string[]) {
-  const upstream = createByteUpstream({ kind: "remote", urls });
+  const upstream = createUpstream({ kind: "remote", urls });
   open.push(() => upstream.close());
   return upstream;
 }
@@ -50,7 +50,7 @@ function upstreamOf(...urls: string[]) {
 /** However long a test takes, no pause of a breaker passes meanwhile. */
 const stopTheClock = () => vi.useFakeTimers({ toFake: ["Date"] });
 
-const request = (timeoutMs = 5_000): ByteRequest => ({
+const request = (timeoutMs = 5_000): HttpRequest => ({
   url: "http://door/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": "application/json", "connect-timeout-ms": `${timeoutMs}` }),
@@ -182,7 +182,7 @@ describe("a replica that is well", () => {
 
   it("has the time to say itself that it is late", async () => {
     const people = await createPeople();
-    const { endpoint } = createShop(people, { getOrder: () => new Promise(() => undefined) });
+    const { endpoint } = createFixture(people, { getOrder: () => new Promise(() => undefined) });
     const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
     open.push(server.close);
     const upstream = upstreamOf(`http://127.0.0.1:${server.port}`);

@@ -3,6 +3,7 @@ import { type GetOrderRequest, GetOrderResponseSchema, OrderService } from "@ria
 import { DeadlinePassed, KeyInUse, KeyReused, QueueFull } from "@rialto/database";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
+  backgroundContext,
   type CallContext,
   CallError,
   type Client,
@@ -11,10 +12,9 @@ import {
   isUnavailable,
   listen,
   reasonOf,
-  workOrigin,
 } from "../src/index.ts";
+import { createFixture, errors, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { createShop, errors, orderId } from "./shop.ts";
 
 let people: People;
 const open: (() => Promise<void>)[] = [];
@@ -39,7 +39,7 @@ async function ordersWith(
     persons: people.persons,
   },
 ): Promise<{ orders: Orders; lines: Record<string, unknown>[] }> {
-  const shop = createShop(people, handlers);
+  const shop = createFixture(people, handlers);
   if (kind === "local") {
     return { orders: createClient(OrderService, { kind, endpoint: () => shop.endpoint }, names), lines: shop.lines };
   }
@@ -64,7 +64,7 @@ async function caught(work: Promise<unknown>): Promise<CallError> {
 describe.each(["local", "remote"] as const)("a %s client", (kind) => {
   it("gives the answer as a message", async () => {
     const { orders } = await ordersWith(kind, { getOrder: async ({ id }) => ({ order: { id, version: 3 } }) });
-    const { order } = await orders.getOrder({ id: orderId }, workOrigin({}));
+    const { order } = await orders.getOrder({ id: orderId }, backgroundContext({}));
     expect(order).toMatchObject({ $typeName: "rialto.order.v1.Order", id: orderId, version: 3, items: [] });
   });
 
@@ -77,11 +77,11 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
       },
     });
     const caller = { kind: "user", ...(await people.verifier.user(people.customer)) } as const;
-    const origin = { ...workOrigin({ timeoutMs: 2_000 }), userToken: people.customer, caller };
-    await orders.getOrder({ id: orderId }, origin);
-    expect(seen).toMatchObject({ requestId: origin.requestId, caller: { kind: "service", name: "notification" } });
+    const context = { ...backgroundContext({ timeoutMs: 2_000 }), userToken: people.customer, caller };
+    await orders.getOrder({ id: orderId }, context);
+    expect(seen).toMatchObject({ requestId: context.requestId, caller: { kind: "service", name: "notification" } });
     expect(seen?.headers.has("authorization")).toBe(false);
-    expect(seen?.traceparent.split("-")[1]).toBe(origin.traceparent.split("-")[1]);
+    expect(seen?.traceparent.split("-")[1]).toBe(context.traceparent.split("-")[1]);
     // What was left travels, not the moment: the callee's clock starts anew when the call arrives.
     expect(+(seen?.deadline ?? 0) - +(seen?.now ?? 0)).toBeLessThanOrEqual(2_000);
   });
@@ -97,7 +97,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
     const gateway = { caller: "gateway", target: "order", tokens: people.gateway, persons: people.persons };
     const { orders } = await ordersWith(kind, handlers, gateway);
     const caller = { kind: "user", ...(await people.verifier.user(people.admin)) } as const;
-    await orders.getOrder({ id: orderId }, { ...workOrigin({}), caller });
+    await orders.getOrder({ id: orderId }, { ...backgroundContext({}), caller });
     expect(seen).toMatchObject([{ caller }]);
     const token = seen[0]?.headers.get("authorization")?.slice("Bearer ".length) ?? "";
     expect(await people.verifier.user(token, "order")).toMatchObject({ role: "ADMIN" });
@@ -113,9 +113,9 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
         return {};
       },
     });
-    await orders.getOrder({ id: orderId }, workOrigin({}));
-    await orders.getOrder({ id: orderId }, workOrigin({}), { timeoutMs: 3_500 });
-    await orders.getOrder({ id: orderId }, workOrigin({ timeoutMs: 1_500 }), { timeoutMs: 3_500 });
+    await orders.getOrder({ id: orderId }, backgroundContext({}));
+    await orders.getOrder({ id: orderId }, backgroundContext({}), { timeoutMs: 3_500 });
+    await orders.getOrder({ id: orderId }, backgroundContext({ timeoutMs: 1_500 }), { timeoutMs: 3_500 });
     const [byDefault = 0, asked = 0, shorter = 0] = deadlines;
     expect(byDefault).toBeLessThanOrEqual(5_000);
     expect(byDefault).toBeGreaterThan(3_500);
@@ -130,7 +130,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
       getOrder: (_request, ctx) =>
         new Promise(() => ctx.signal.addEventListener("abort", () => told.resolve(reasonOf(ctx.signal.reason)))),
     });
-    const error = await caught(orders.getOrder({ id: orderId }, workOrigin({}), { timeoutMs: 50 }));
+    const error = await caught(orders.getOrder({ id: orderId }, backgroundContext({}), { timeoutMs: 50 }));
     expect(error).toMatchObject({ code: "deadline_exceeded", reason: "DEADLINE_PASSED" });
     // Over the network the client's hanging up may be seen before the deadline of the callee's own clock.
     expect(["DEADLINE_PASSED", undefined]).toContain(await told.promise);
@@ -144,8 +144,8 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
         return {};
       },
     });
-    const origin = { ...workOrigin({}), deadline: new Date(Date.now() - 1) };
-    expect(await caught(orders.getOrder({ id: orderId }, origin))).toMatchObject({ reason: "DEADLINE_PASSED" });
+    const context = { ...backgroundContext({}), deadline: new Date(Date.now() - 1) };
+    expect(await caught(orders.getOrder({ id: orderId }, context))).toMatchObject({ reason: "DEADLINE_PASSED" });
     expect(calls).toBe(0);
   });
 
@@ -160,7 +160,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
       },
     });
     const leaving = new AbortController();
-    const call = caught(orders.getOrder({ id: orderId }, workOrigin({ signal: leaving.signal })));
+    const call = caught(orders.getOrder({ id: orderId }, backgroundContext({ signal: leaving.signal })));
     await began.promise;
     leaving.abort();
     expect(await call).toMatchObject({ code: "canceled", reason: "" });
@@ -173,7 +173,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
       metadata: { product_id: "p-1" },
     });
     const { orders } = await ordersWith(kind, failing(refusal));
-    const error = await caught(orders.getOrder({ id: orderId }, workOrigin({})));
+    const error = await caught(orders.getOrder({ id: orderId }, backgroundContext({})));
     expect(reasonOf(error)).toBe("PRODUCT_UNAVAILABLE");
     expect(isUnavailable(error)).toBe(false);
     expect(error).toMatchObject({
@@ -186,7 +186,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
 
   it("names the fields and rules that its own request breaks", async () => {
     const { orders } = await ordersWith(kind, {});
-    const error = await caught(orders.getOrder({ id: "7" }, workOrigin({})));
+    const error = await caught(orders.getOrder({ id: "7" }, backgroundContext({})));
     expect(error).toMatchObject({
       reason: "INVALID_REQUEST",
       fields: [{ field: "id", description: "must be a valid UUID", rule: "string.uuid" }],
@@ -195,7 +195,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
 
   it("learns nothing of a bug but that it is one; the log has the cause", async () => {
     const { orders, lines } = await ordersWith(kind, failing(new Error("select secret from 10.0.0.7")));
-    const error = await caught(orders.getOrder({ id: orderId }, workOrigin({})));
+    const error = await caught(orders.getOrder({ id: orderId }, backgroundContext({})));
     expect(error).toMatchObject({ code: "internal", reason: "INTERNAL_ERROR" });
     expect(isUnavailable(error)).toBe(false);
     expect(`${error.message} ${JSON.stringify(error.metadata)} ${JSON.stringify(error.fields)}`).not.toMatch(
@@ -212,7 +212,7 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
     [Object.assign(new Error("gone"), { code: "ECONNREFUSED" }), "unavailable", "TEMPORARILY_UNAVAILABLE", true],
   ])("is told %s as %s", async (thrown, code, reason, passes) => {
     const { orders } = await ordersWith(kind, failing(thrown));
-    const error = await caught(orders.getOrder({ id: orderId }, workOrigin({})));
+    const error = await caught(orders.getOrder({ id: orderId }, backgroundContext({})));
     expect(error).toMatchObject({ code, reason });
     expect(isUnavailable(error)).toBe(passes);
   });
@@ -224,9 +224,11 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
       { remote: true },
     );
     const { orders } = await ordersWith(kind, failing(behind));
-    expect(reasonOf(await caught(orders.getOrder({ id: orderId }, workOrigin({}))))).toBe("INTERNAL_ERROR");
+    expect(reasonOf(await caught(orders.getOrder({ id: orderId }, backgroundContext({}))))).toBe("INTERNAL_ERROR");
     const { orders: others } = await ordersWith(kind, failing(down));
-    expect(reasonOf(await caught(others.getOrder({ id: orderId }, workOrigin({}))))).toBe("TEMPORARILY_UNAVAILABLE");
+    expect(reasonOf(await caught(others.getOrder({ id: orderId }, backgroundContext({}))))).toBe(
+      "TEMPORARILY_UNAVAILABLE",
+    );
   });
 
   it("shares no message with the callee", async () => {
@@ -238,28 +240,28 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
         return kept;
       },
     });
-    const { order } = await orders.getOrder({ id: orderId }, workOrigin({}));
+    const { order } = await orders.getOrder({ id: orderId }, backgroundContext({}));
     if (order !== undefined) order.version = 99;
     if (requests[0] !== undefined) requests[0].id = "changed";
     expect(kept.order?.version).toBe(1);
-    expect((await orders.getOrder({ id: orderId }, workOrigin({}))).order?.version).toBe(1);
+    expect((await orders.getOrder({ id: orderId }, backgroundContext({}))).order?.version).toBe(1);
   });
 });
 
 describe.each(["local", "remote"] as const)("a %s stream", (kind) => {
   // Only people may watch orders: the stream goes through the door.
   async function watch(handler: Handlers<typeof OrderService>["watchOrder"]) {
-    const shop = createShop(people, { watchOrder: handler });
+    const shop = createFixture(people, { watchOrder: handler });
     const names = { caller: "gateway", target: "order", tokens: people.gateway };
-    const origin = { ...workOrigin({}), userToken: people.customer };
+    const context = { ...backgroundContext({}), userToken: people.customer };
     if (kind === "local") {
       const orders = createClient(OrderService, { kind, endpoint: () => shop.endpoint }, names);
-      return { orders, origin, lines: shop.lines };
+      return { orders, context, lines: shop.lines };
     }
     const server = await listen({ endpoint: shop.endpoint, port: 0, host: "127.0.0.1" });
     open.push(server.close);
     const urls = [`http://127.0.0.1:${server.port}`];
-    return { orders: createClient(OrderService, { kind, urls }, names), origin, lines: shop.lines };
+    return { orders: createClient(OrderService, { kind, urls }, names), context, lines: shop.lines };
   }
 
   async function versionsOf(stream: AsyncIterable<{ order?: { version: number } | undefined }>, into: number[]) {
@@ -267,44 +269,44 @@ describe.each(["local", "remote"] as const)("a %s stream", (kind) => {
   }
 
   it("ends where the handler ends it", async () => {
-    const { orders, origin, lines } = await watch(async function* () {
+    const { orders, context, lines } = await watch(async function* () {
       for (const version of [1, 2, 3]) yield { order: { version } };
     });
     const versions: number[] = [];
-    await versionsOf(orders.watchOrder({ id: orderId }, origin), versions);
+    await versionsOf(orders.watchOrder({ id: orderId }, context), versions);
     expect(versions).toEqual([1, 2, 3]);
     expect(lines).toMatchObject([{ level: "debug" }]);
   });
 
   it("gives what came before a refusal, then the refusal", async () => {
-    const { orders, origin } = await watch(async function* () {
+    const { orders, context } = await watch(async function* () {
       yield { order: { version: 1 } };
       throw new CallError(errors.ORDER_NOT_FOUND);
     });
     const versions: number[] = [];
-    const error = await caught(versionsOf(orders.watchOrder({ id: orderId }, origin), versions));
+    const error = await caught(versionsOf(orders.watchOrder({ id: orderId }, context), versions));
     expect(versions).toEqual([1]);
     expect(error).toMatchObject({ code: "not_found", reason: "ORDER_NOT_FOUND" });
   });
 
   it("is refused before it begins", async () => {
-    const { orders, origin } = await watch(async function* () {
+    const { orders, context } = await watch(async function* () {
       yield { order: { version: 1 } };
     });
     const refused = (stream: AsyncIterable<object>) => caught(versionsOf(stream, []));
-    expect(reasonOf(await refused(orders.watchOrder({ id: "7" }, origin)))).toBe("INVALID_REQUEST");
-    expect(reasonOf(await refused(orders.watchOrder({ id: orderId }, workOrigin({}))))).toBe("CALLER_REQUIRED");
+    expect(reasonOf(await refused(orders.watchOrder({ id: "7" }, context)))).toBe("INVALID_REQUEST");
+    expect(reasonOf(await refused(orders.watchOrder({ id: orderId }, backgroundContext({}))))).toBe("CALLER_REQUIRED");
   });
 
   it("ends at its deadline, and tells the handler", async () => {
     const told = Promise.withResolvers<void>();
-    const { orders, origin } = await watch(async function* (_request, ctx) {
+    const { orders, context } = await watch(async function* (_request, ctx) {
       ctx.signal.addEventListener("abort", () => told.resolve());
       yield { order: { version: 1 } };
       await new Promise(() => undefined);
     });
     const versions: number[] = [];
-    const stream = orders.watchOrder({ id: orderId }, origin, { timeoutMs: 2_000 });
+    const stream = orders.watchOrder({ id: orderId }, context, { timeoutMs: 2_000 });
     expect(await caught(versionsOf(stream, versions))).toMatchObject({ reason: "DEADLINE_PASSED" });
     expect(versions).toEqual([1]);
     await told.promise;
@@ -312,7 +314,7 @@ describe.each(["local", "remote"] as const)("a %s stream", (kind) => {
 
   it("tells the handler when its reader leaves", async () => {
     const ended = Promise.withResolvers<void>();
-    const { orders, origin } = await watch(async function* (_request, ctx) {
+    const { orders, context } = await watch(async function* (_request, ctx) {
       try {
         for (let version = 1; ; version += 1) {
           yield { order: { version } };
@@ -325,7 +327,7 @@ describe.each(["local", "remote"] as const)("a %s stream", (kind) => {
         ended.resolve();
       }
     });
-    for await (const { order } of orders.watchOrder({ id: orderId }, origin)) {
+    for await (const { order } of orders.watchOrder({ id: orderId }, context)) {
       if (order?.version === 3) break;
     }
     await ended.promise;

@@ -95,7 +95,7 @@ async function send(request: WireRequest, shown: Record<string, string>) {
       yield chunk;
     }
   }
-  const answer = await endpoint.fetchBytes({
+  const answer = await endpoint.handle({
     url: `http://test${request.path}`,
     method: request.httpMethod,
     header: new Headers({ ...request.headers, ...shown }),

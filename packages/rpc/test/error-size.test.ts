@@ -6,7 +6,7 @@ import { CallError } from "../src/errors/call-error.ts";
 import { callErrors } from "../src/errors/call-errors.ts";
 import { toConnectError } from "../src/wire/connect-error.ts";
 import { errorResponse } from "../src/wire/error-response.ts";
-import { textOf } from "./roads.ts";
+import { textOf } from "./transports.ts";
 
 const anything = fc.oneof(
   fc.string({ unit: "binary", maxLength: 2_000 }),

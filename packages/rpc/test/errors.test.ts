@@ -1,7 +1,7 @@
 import { OrderErrorReason } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
 import { CallError, callErrors, defineErrors, errorDefinitions, isUnavailable, reasonOf } from "../src/index.ts";
-import { errors } from "./shop.ts";
+import { errors } from "./fixture.ts";
 
 describe("a table of errors", () => {
   it("knows each reason with its enum, its domain and its row", () => {

@@ -1,10 +1,10 @@
 import { create, fromJson, toBinary } from "@bufbuild/protobuf";
 import { CreateOrderRequestSchema, CreateUserRequestSchema, OrderService, UserService } from "@rialto/contracts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Caller, isSafeToRepeat, type UserId } from "../src/index.ts";
+import { type Caller, isSafeToRetry, type UserId } from "../src/index.ts";
 import { idempotencyKeyOf } from "../src/server/idempotency.ts";
+import { createFixture, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { createShop, orderId } from "./shop.ts";
 
 const { createOrder, cancelOrder, getOrder, watchOrder } = OrderService.method;
 const request = { items: [{ productId: orderId, quantity: 2 }], paymentMethod: "pm" };
@@ -13,11 +13,11 @@ const otherOrder = `{ "payment_method": "pm", "items": [ { "quantity": "2", "pro
 const otherRequest = `{"items":[{"productId":"${orderId}","quantity":3}],"paymentMethod":"pm"}`;
 
 let people: People;
-let shop: ReturnType<typeof createShop>;
+let shop: ReturnType<typeof createFixture>;
 
 beforeAll(async () => {
   people = await createPeople();
-  shop = createShop(people);
+  shop = createFixture(people);
 });
 beforeEach(() => {
   shop.calls.length = 0;
@@ -25,7 +25,7 @@ beforeEach(() => {
 afterAll(() => expect(shop.lines.filter((line) => line.level === "error")).toEqual([]));
 
 async function post(type: string, body: Uint8Array, token = people.customer, method = createOrder, key = "k-1") {
-  const response = await shop.endpoint.fetchBytes({
+  const response = await shop.endpoint.handle({
     url: `http://test/${method.parent.typeName}/${method.name}`,
     method: "POST",
     header: new Headers({ "content-type": type, authorization: `Bearer ${token}`, "idempotency-key": key }),
@@ -122,12 +122,12 @@ describe("a call", () => {
   it("is safe to repeat where it changes nothing, or carries a key and can be done once", () => {
     const key = new Headers({ "idempotency-key": "k-1" });
     const none = new Headers();
-    expect([getOrder, createOrder, cancelOrder, watchOrder].map((method) => isSafeToRepeat(method, none))).toEqual([
+    expect([getOrder, createOrder, cancelOrder, watchOrder].map((method) => isSafeToRetry(method, none))).toEqual([
       true,
       false,
       false,
       false,
     ]);
-    expect([createOrder, cancelOrder].map((method) => isSafeToRepeat(method, key))).toEqual([true, true]);
+    expect([createOrder, cancelOrder].map((method) => isSafeToRetry(method, key))).toEqual([true, true]);
   });
 });

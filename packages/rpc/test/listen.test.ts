@@ -1,36 +1,36 @@
 import { connect } from "node:net";
 import { OrderService } from "@rialto/contracts";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createClient, listen, reasonOf, serve, workOrigin } from "../src/index.ts";
+import { backgroundContext, createClient, listen, reasonOf, serve } from "../src/index.ts";
+import { createFixture, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { createShop, orderId } from "./shop.ts";
 
 let people: People;
 beforeAll(async () => {
   people = await createPeople();
 });
 
-async function serving(handlers: Parameters<typeof createShop>[1]) {
-  const { endpoint } = createShop(people, handlers);
+async function serving(handlers: Parameters<typeof createFixture>[1]) {
+  const { endpoint } = createFixture(people, handlers);
   const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
   const urls = [`http://127.0.0.1:${server.port}`];
   const names = { caller: "gateway", target: "order", tokens: people.gateway };
   const orders = createClient(OrderService, { kind: "remote", urls }, names);
-  return { server, orders, origin: { ...workOrigin({}), userToken: people.customer } };
+  return { server, orders, context: { ...backgroundContext({}), userToken: people.customer } };
 }
 
 describe("a server that is told to close", () => {
   it("lets the calls at work end", async () => {
     const began = Promise.withResolvers<void>();
     const may = Promise.withResolvers<void>();
-    const { server, orders, origin } = await serving({
+    const { server, orders, context } = await serving({
       getOrder: async ({ id }) => {
         began.resolve();
         await may.promise;
         return { order: { id } };
       },
     });
-    const call = orders.getOrder({ id: orderId }, origin);
+    const call = orders.getOrder({ id: orderId }, context);
     await began.promise;
     const closed = server.close();
     may.resolve();
@@ -40,7 +40,7 @@ describe("a server that is told to close", () => {
   });
 
   it("ends streams at once, with a reason to look for another replica", async () => {
-    const { server, orders, origin } = await serving({
+    const { server, orders, context } = await serving({
       watchOrder: async function* () {
         yield { order: { version: 1 } };
         await new Promise(() => undefined);
@@ -48,7 +48,7 @@ describe("a server that is told to close", () => {
     });
     const reasons: unknown[] = [];
     try {
-      for await (const _order of orders.watchOrder({ id: orderId }, origin)) void server.close();
+      for await (const _order of orders.watchOrder({ id: orderId }, context)) void server.close();
     } catch (error) {
       reasons.push(reasonOf(error));
     }
@@ -59,7 +59,7 @@ describe("a server that is told to close", () => {
 
 describe("a server", () => {
   it("says when its port is taken", async () => {
-    const { endpoint } = createShop(people);
+    const { endpoint } = createFixture(people);
     const first = await listen({ endpoint, port: 0, host: "127.0.0.1" });
     const second = listen({ endpoint, port: first.port, host: "127.0.0.1" });
     await expect(second).rejects.toMatchObject({ code: "EADDRINUSE" });
@@ -67,7 +67,7 @@ describe("a server", () => {
   });
 
   it("asks `extra` first, and serves what it does not take", async () => {
-    const { endpoint } = createShop(people);
+    const { endpoint } = createFixture(people);
     const server = await listen({
       endpoint,
       port: 0,
@@ -85,7 +85,7 @@ describe("a server", () => {
   });
 
   it("says what is wrong with a request that it cannot read, as REST says it", async () => {
-    const { endpoint } = createShop(people);
+    const { endpoint } = createFixture(people);
     const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
     const socket = connect(server.port, "127.0.0.1");
     socket.write(`GET /${"a".repeat(30_000)} HTTP/1.1\r\nhost: x\r\n\r\n`);
@@ -100,7 +100,7 @@ describe("a server", () => {
   });
 
   it("lives on after what is no HTTP", async () => {
-    const { endpoint } = createShop(people);
+    const { endpoint } = createFixture(people);
     const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
     const path = "/rialto.order.v1.OrderService/GetOrder";
     for (const text of [
@@ -138,7 +138,7 @@ describe("a body that does not end at a service", () => {
   };
 
   it("is given up where it is too slow", async () => {
-    const { endpoint } = createShop(people);
+    const { endpoint } = createFixture(people);
     const bodies = { pace: { ms: 50, bytesPerSecond: 1_000, msMax: 1_000 } };
     const server = await listen({ endpoint, port: 0, host: "127.0.0.1", bodies });
     const one = begin(server.port, "{");
@@ -148,7 +148,7 @@ describe("a body that does not end at a service", () => {
   });
 
   it("gives way where all hold too much, the largest first, and whole ones are served", async () => {
-    const { endpoint } = createShop(people, { getOrder: async ({ id }) => ({ order: { id } }) });
+    const { endpoint } = createFixture(people, { getOrder: async ({ id }) => ({ order: { id } }) });
     const server = await listen({ endpoint, port: 0, host: "127.0.0.1", bodies: { bytesMax: 200_000 } });
     const held = Array.from({ length: 5 }, () => begin(server.port, " ".repeat(60_000)));
     expect(await Promise.race(held.map(({ status }) => status))).toBe("503");

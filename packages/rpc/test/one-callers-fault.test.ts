@@ -2,8 +2,8 @@ import { createServer as createHttp1, type Server } from "node:http";
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type ByteRequest, createByteUpstream, reasonOf } from "../src/index.ts";
-import { bytesOf, textOf } from "./roads.ts";
+import { createUpstream, type HttpRequest, reasonOf } from "../src/index.ts";
+import { bytesOf, textOf } from "./transports.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -50,25 +50,26 @@ async function replica(answerOf: (n: number) => Answer = () => ok) {
 }
 
 function upstreamOf(...urls: string[]) {
-  const upstream = createByteUpstream({ kind: "remote", urls });
+  const upstream = createUpstream({ kind: "remote", urls });
   open.push(() => upstream.close());
   return upstream;
 }
 
-const request = (o: Partial<ByteRequest> = {}): ByteRequest => ({
+const request = (o: Partial<HttpRequest> = {}): HttpRequest => ({
   url: "http://door/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": "application/grpc" }),
   body: bytesOf("....."),
   ...o,
 });
-type Upstream = ReturnType<typeof upstreamOf>;
-const outcome = (work: ReturnType<Upstream["fetch"]>) =>
+type TestUpstream = ReturnType<typeof upstreamOf>;
+const outcome = (work: ReturnType<TestUpstream["fetch"]>) =>
   work.then(
     (response) => textOf(response),
     (error: unknown) => reasonOf(error) ?? "?",
   );
-const call = (upstream: Upstream, o?: Partial<ByteRequest>) => outcome(upstream.fetch(request(o), { isSafe: true }));
+const call = (upstream: TestUpstream, o?: Partial<HttpRequest>) =>
+  outcome(upstream.fetch(request(o), { isSafe: true }));
 
 const well = [{ breaker: "closed", lastError: undefined }];
 const large = { "x-large": "x".repeat(70_000) };

@@ -1,8 +1,8 @@
 import { connect } from "node:http2";
 import { afterEach, describe, expect, it } from "vitest";
 import { listen } from "../src/index.ts";
+import { createFixture, orderId } from "./fixture.ts";
 import { createPeople } from "./keys.ts";
-import { createShop, orderId } from "./shop.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -13,7 +13,7 @@ describe("a connection that carries many people's calls to a service", () => {
   it("carries on however many of them hang up at once", async () => {
     const people = await createPeople();
     let begun = 0;
-    const { endpoint } = createShop(people, {
+    const { endpoint } = createFixture(people, {
       getOrder: () => {
         begun += 1;
         return new Promise(() => undefined);

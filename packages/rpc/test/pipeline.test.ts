@@ -1,8 +1,8 @@
 import { AuthService, OrderService, PaymentService, ProductService } from "@rialto/contracts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createFixture, internalService, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { openWays, type Way } from "./roads.ts";
-import { createShop, internalService, orderId } from "./shop.ts";
+import { openTransports, type TestTransport } from "./transports.ts";
 
 const { getOrder, createOrder, shipOrder } = OrderService.method;
 const payment = {
@@ -14,13 +14,13 @@ const payment = {
 const newOrder = { items: [{ productId: orderId, quantity: 2 }], paymentMethod: "pm_test_approved" };
 
 let people: People;
-let shop: ReturnType<typeof createShop>;
-let opened: Awaited<ReturnType<typeof openWays>>;
+let shop: ReturnType<typeof createFixture>;
+let opened: Awaited<ReturnType<typeof openTransports>>;
 
 beforeAll(async () => {
   people = await createPeople();
-  shop = createShop(people);
-  opened = await openWays(shop.endpoint);
+  shop = createFixture(people);
+  opened = await openTransports(shop.endpoint);
 });
 afterAll(() => opened.close());
 beforeEach(() => {
@@ -32,7 +32,7 @@ const wayNames = ["by message", "by bytes", "over HTTP"] as const;
 const as = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe.each(wayNames)("a call %s", (name) => {
-  const call: Way = (...o) => opened.ways[name](...o);
+  const call: TestTransport = (...o) => opened.transports[name](...o);
 
   it("answers a customer", async () => {
     const result = await call(getOrder, { id: orderId }, as(people.customer));
@@ -195,11 +195,11 @@ describe.each(wayNames)("a call %s", (name) => {
 
 describe.each(wayNames)("a call %s that does not come through the gateway", (name) => {
   it("is refused whoever makes it, and whatever they show of people", async () => {
-    const direct = await openWays(shop.direct);
+    const direct = await openTransports(shop.direct);
     try {
       for (const headers of [{}, as(people.customer), as(people.admin), as(people.bad.forged)]) {
         for (const method of [getOrder, ProductService.method.listProducts]) {
-          const result = await direct.ways[name](method, method === getOrder ? { id: orderId } : {}, headers);
+          const result = await direct.transports[name](method, method === getOrder ? { id: orderId } : {}, headers);
           expect(result).toMatchObject({ code: "unauthenticated", reason: "GATEWAY_REQUIRED" });
         }
       }
@@ -211,7 +211,7 @@ describe.each(wayNames)("a call %s that does not come through the gateway", (nam
 
   it("is refused with a gateway's token that is for another service", async () => {
     const headers = { "rialto-service": await people.gateway.for("payment"), ...as(people.customer) };
-    const result = await opened.ways[name](getOrder, { id: orderId }, headers);
+    const result = await opened.transports[name](getOrder, { id: orderId }, headers);
     expect(result).toMatchObject({ code: "unauthenticated", reason: "TOKEN_INVALID" });
   });
 });
@@ -220,8 +220,8 @@ describe("the log of a call", () => {
   it("is one line: debug for an answer, info for a refusal", async () => {
     for (const name of wayNames) {
       shop.lines.length = 0;
-      await opened.ways[name](getOrder, { id: orderId }, as(people.customer));
-      await opened.ways[name](getOrder, { id: orderId }, {});
+      await opened.transports[name](getOrder, { id: orderId }, as(people.customer));
+      await opened.transports[name](getOrder, { id: orderId }, {});
       const method = "rialto.order.v1.OrderService/GetOrder";
       expect(shop.lines).toMatchObject([
         { level: "debug", method, caller: "customer:0197f000-0000-7000-8000-000000000001" },

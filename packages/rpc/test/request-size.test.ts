@@ -14,18 +14,18 @@ import {
 } from "@rialto/contracts";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { requestSizeOf } from "../src/bounds/request-size.ts";
-import type { ByteRequest } from "../src/index.ts";
+import type { HttpRequest } from "../src/index.ts";
 import { requestSizeDefault } from "../src/limits.ts";
+import { createFixture, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { pathOf, resultOf, textOf } from "./roads.ts";
-import { createShop, orderId } from "./shop.ts";
+import { pathOf, resultOf, textOf } from "./transports.ts";
 
 let people: People;
-let shop: ReturnType<typeof createShop>;
+let shop: ReturnType<typeof createFixture>;
 
 beforeAll(async () => {
   people = await createPeople();
-  shop = createShop(people, {
+  shop = createFixture(people, {
     async *watchOrder({ id }) {
       yield { order: { id } };
     },
@@ -55,7 +55,7 @@ async function send(
   head.writeUInt8(o.flags ?? 0);
   head.writeUInt32BE(message.length, 1);
   const read = { bytes: 0 };
-  const request: ByteRequest = {
+  const request: HttpRequest = {
     url: `http://test${pathOf(method)}`,
     method: "POST",
     header: new Headers({
@@ -68,8 +68,8 @@ async function send(
   return { ...(await saidBy(request, contentType)), bytesRead: read.bytes };
 }
 
-async function saidBy(request: ByteRequest, contentType: string) {
-  const response = await shop.endpoint.fetchBytes(request);
+async function saidBy(request: HttpRequest, contentType: string) {
+  const response = await shop.endpoint.handle(request);
   const text = await textOf(response);
   if (contentType.includes("grpc")) {
     const trailers = contentType.includes("web") ? new Headers(linesOf(text)) : response.trailer;

@@ -3,16 +3,16 @@ import { OrderService } from "@rialto/contracts";
 import { createLogger } from "@rialto/telemetry";
 import { afterEach, describe, expect, it } from "vitest";
 import {
+  backgroundContext,
   createClient,
   createTokenVerifier,
   type EndedSession,
   type Revocations,
   reasonOf,
   watchRevocations,
-  workOrigin,
 } from "../src/index.ts";
+import { createFixture, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { createShop, orderId } from "./shop.ts";
 
 const open: Revocations[] = [];
 afterEach(async () => {
@@ -30,8 +30,8 @@ function watch(answer: (since: Date | undefined) => Promise<readonly EndedSessio
 
 async function shopWith(
   revocations: Revocations,
-  way: (typeof ways)[number],
-  orders: Parameters<typeof createShop>[1] = {},
+  credential: (typeof credentials)[number],
+  orders: Parameters<typeof createFixture>[1] = {},
 ) {
   const people = await createPeople();
   const verifier = createTokenVerifier({
@@ -39,39 +39,39 @@ async function shopWith(
     serviceKeys: { keys: [people.gatewayKey] },
     revocations,
   });
-  const shop = createShop({ ...people, verifier }, orders);
+  const shop = createFixture({ ...people, verifier }, orders);
   const names = { caller: "gateway", target: "order", tokens: people.gateway, persons: people.persons };
   const client = createClient(OrderService, { kind: "local", endpoint: () => shop.endpoint }, names);
-  return { client, origin: await originOf(way, people) };
+  return { client, context: await contextOf(credential, people) };
 }
 
 /** A person, named by the gateway of this version or of 0.1.0. */
-const ways = ["the gateway's own token", "their access token"] as const;
+const credentials = ["the gateway's own token", "their access token"] as const;
 
-async function originOf(way: (typeof ways)[number], people: People) {
-  if (way === "their access token") return { ...workOrigin({}), userToken: people.customer };
+async function contextOf(credential: (typeof credentials)[number], people: People) {
+  if (credential === "their access token") return { ...backgroundContext({}), userToken: people.customer };
   const claims = await people.verifier.user(people.customer);
-  return { ...workOrigin({}), caller: { kind: "user", ...claims } as const };
+  return { ...backgroundContext({}), caller: { kind: "user", ...claims } as const };
 }
 
 const ended: EndedSession = { sessionId: "session-1", time: new Date() };
 const refusalOf = (work: Promise<unknown>) => work.then(() => "none", reasonOf);
 
-describe.each(ways)("a session that has ended, shown by %s", (way) => {
+describe.each(credentials)("a session that has ended, shown by %s", (credential) => {
   it("is refused at the next call, though its token was good and is remembered as good", async () => {
     const list: EndedSession[] = [];
     const revocations = watch(async () => list);
-    const { client, origin } = await shopWith(revocations, way);
-    expect(await refusalOf(client.getOrder({ id: orderId }, origin))).toBe("none");
+    const { client, context } = await shopWith(revocations, credential);
+    expect(await refusalOf(client.getOrder({ id: orderId }, context))).toBe("none");
     list.push(ended);
     await revocations.refresh();
-    expect(await refusalOf(client.getOrder({ id: orderId }, origin))).toBe("SESSION_ENDED");
+    expect(await refusalOf(client.getOrder({ id: orderId }, context))).toBe("SESSION_ENDED");
   });
 
   it("ends the streams that it holds open", async () => {
     const list: EndedSession[] = [];
     const revocations = watch(async () => list);
-    const { client, origin } = await shopWith(revocations, way, {
+    const { client, context } = await shopWith(revocations, credential, {
       async *watchOrder(_request, ctx) {
         yield { order: { id: orderId } };
         await sleep(60_000, undefined, { signal: ctx.signal });
@@ -79,7 +79,7 @@ describe.each(ways)("a session that has ended, shown by %s", (way) => {
     });
     const messages: unknown[] = [];
     const watching = (async () => {
-      for await (const message of client.watchOrder({ id: orderId }, origin)) {
+      for await (const message of client.watchOrder({ id: orderId }, context)) {
         messages.push(message);
         list.push(ended);
         await revocations.refresh();

@@ -2,14 +2,14 @@ import type { DescService } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
 import {
-  type ByteUpstream,
+  backgroundContext,
   type Client,
-  createByteUpstream,
   createClient,
+  createUpstream,
   type EndedSession,
   type Endpoint,
   type ServiceStatus,
-  workOrigin,
+  type Upstream,
 } from "@rialto/rpc";
 import type { JSONWebKeySet } from "jose";
 import type { Config } from "./config/config.ts";
@@ -24,7 +24,7 @@ export interface ClientFactory {
   /**
    * Returns the upstream of a service, for a proxy. All clients of the service share it and its view of the replicas.
    */
-  upstream(name: string): ByteUpstream;
+  upstream(name: string): Upstream;
   /** Returns the status of the replicas of each service that is called over HTTP. */
   status(): readonly ServiceStatus[];
   /** Closes the connections. */
@@ -46,7 +46,7 @@ export function createClientFactory(o: {
     if (endpoint === undefined) throw new Error(`${name} was called before it was open`);
     return endpoint;
   };
-  const upstreams = new Map<ServiceName, ByteUpstream>();
+  const upstreams = new Map<ServiceName, Upstream>();
   const upstream = (service: string) => {
     const name = serviceNames.find((candidate) => candidate === service);
     if (name === undefined) throw new Error(`the contract names a service that does not exist: ${service}`);
@@ -55,7 +55,7 @@ export function createClientFactory(o: {
     const target = o.runsHere.includes(name)
       ? ({ kind: "local", endpoint: () => endpointOf(name) } as const)
       : ({ kind: "remote", urls: urlsOf(o.config, name) } as const);
-    const made = createByteUpstream(target);
+    const made = createUpstream(target);
     upstreams.set(name, made);
     return made;
   };
@@ -98,7 +98,7 @@ export function accessKeysFrom(
   onGatewayTokens: (areAccepted: boolean) => void = () => undefined,
 ): () => Promise<JSONWebKeySet> {
   return async () => {
-    const { keys, gatewayTokens } = await client.getJsonWebKeySet({}, workOrigin({}));
+    const { keys, gatewayTokens } = await client.getJsonWebKeySet({}, backgroundContext({}));
     onGatewayTokens(gatewayTokens);
     return { keys: keys.map(({ kty, crv, x, kid, alg, use }) => ({ kty, crv, x, kid, alg, use })) };
   };
@@ -113,10 +113,10 @@ export function endedSessionsFrom(
 ): (since: Date | undefined, signal: AbortSignal) => Promise<readonly EndedSession[]> {
   return async (since, signal) => {
     const all: EndedSession[] = [];
-    const origin = workOrigin({ signal });
+    const context = backgroundContext({ signal });
     for (let pageToken = ""; ; ) {
       const request = { pageToken, ...(since === undefined ? {} : { since: timestampFromDate(since) }) };
-      const { revocations, nextPageToken } = await client.listRevocations(request, origin);
+      const { revocations, nextPageToken } = await client.listRevocations(request, context);
       for (const { sessionId, time } of revocations)
         all.push({ sessionId, time: time === undefined ? new Date(0) : timestampDate(time) });
       if (nextPageToken === "") return all;

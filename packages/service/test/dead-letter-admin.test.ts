@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { DeadLetterService } from "@rialto/contracts";
-import { createClient, createEndpoint, nextPageToken, reasonOf, type UserId, workOrigin } from "@rialto/rpc";
+import { backgroundContext, createClient, createEndpoint, nextPageToken, reasonOf, type UserId } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deadLetterRoute } from "../src/events/dead-letter-admin.ts";
@@ -29,7 +29,7 @@ async function listedAfter(...keys: readonly string[]) {
   const names = { caller: "gateway", target: "order", tokens: { for: async () => "gateway" } };
   const client = createClient(DeadLetterService, { kind: "local", endpoint: () => endpoint }, names);
   const pageToken = nextPageToken(keys, { subscription: undefined });
-  const origin = { ...workOrigin({ timeoutMs: 5_000 }), userToken: "an-admins" };
+  const origin = { ...backgroundContext({ timeoutMs: 5_000 }), userToken: "an-admins" };
   return client.listDeadLetters({ pageToken }, origin).then(({ deadLetters }) => deadLetters, reasonOf);
 }
 

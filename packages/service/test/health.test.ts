@@ -184,7 +184,7 @@ async function servingStatus({ port }: Running): Promise<string> {
 /** As the gateway asks in one process, of each service. */
 async function statusByEndpoint({ endpoints }: Running): Promise<string> {
   const answers = [...endpoints.values()].map(async (endpoint) => {
-    const { body } = await endpoint.fetchBytes({
+    const { body } = await endpoint.handle({
       url: `http://${endpoint.service}${checkPath}`,
       method: "POST",
       header: new Headers({ "content-type": "application/json" }),

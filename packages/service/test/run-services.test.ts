@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { OrderEventSchema, ProductService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { publish, subscribe } from "@rialto/events";
-import { type CallContext, CallError, type Client, callErrors, serve, workOrigin } from "@rialto/rpc";
+import { backgroundContext, type CallContext, CallError, type Client, callErrors, serve } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readConfig } from "../src/config/config.ts";
@@ -53,7 +53,7 @@ describe.each(["in one process", "in two processes"])("two services %s", (topolo
   it("call each other with typed messages, and know who calls", async () => {
     const { products } = await start();
     const id = randomUUID();
-    const answer = await products.batchGetProducts({ ids: [id] }, workOrigin({}));
+    const answer = await products.batchGetProducts({ ids: [id] }, backgroundContext({}));
     expect(answer.products).toMatchObject([
       { id, name: "service order", price: { currencyCode: "EUR", minorUnits: 1250n } },
     ]);
@@ -61,12 +61,13 @@ describe.each(["in one process", "in two processes"])("two services %s", (topolo
 
   it("get the same refusals from each other", async () => {
     const { products } = await start();
-    const ask = (ids: readonly string[], o = {}) => products.batchGetProducts({ ids: [...ids] }, workOrigin({}), o);
+    const ask = (ids: readonly string[], o = {}) =>
+      products.batchGetProducts({ ids: [...ids] }, backgroundContext({}), o);
     expect(await refusal(ask([refused]))).toEqual({ code: "aborted", reason: "CHANGED_MEANWHILE" });
     expect(await refusal(ask(["no id"]))).toEqual({ code: "invalid_argument", reason: "INVALID_REQUEST" });
     expect(await refusal(ask([broken]))).toEqual({ code: "internal", reason: "INTERNAL_ERROR" });
     expect(await refusal(ask([slow], { timeoutMs: 50 }))).toMatchObject({ code: "deadline_exceeded" });
-    expect(await refusal(products.createProduct({}, workOrigin({})))).toMatchObject({ reason: "ACCESS_DENIED" });
+    expect(await refusal(products.createProduct({}, backgroundContext({})))).toMatchObject({ reason: "ACCESS_DENIED" });
   });
 
   it("hear of each other's events", async () => {

@@ -1,11 +1,11 @@
-import { type CallContext, CallError, callErrors, isUnavailable, type Origin, reasonOf } from "@rialto/rpc";
+import { type CallContext, CallError, callErrors, isUnavailable, type PropagatedContext, reasonOf } from "@rialto/rpc";
 import { eventErrors } from "@rialto/service";
 
 /**
  * Returns the call context to propagate to every service: the caller's deadline, cancellation, trace and address, and
  * the caller's own identity. Each service therefore applies its access policy again.
  */
-export function onBehalfOf(ctx: CallContext): Origin {
+export function onBehalfOf(ctx: CallContext): PropagatedContext {
   const { signal, deadline, requestId, traceparent, clientAddress, caller, userToken } = ctx;
   return {
     signal,

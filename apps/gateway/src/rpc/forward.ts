@@ -1,11 +1,11 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
-  type ByteResponse,
   CallError,
   callErrors,
   type ErrorCode,
   errorCodeOf,
   errorResponse,
+  type HttpResponse,
   isErrorCode,
   isTrailerFrame,
   saysItsEnd,
@@ -68,7 +68,7 @@ async function* bodyOf(
 /** Yields the stream. If it breaks off, ends it with an error that the client's protocol can carry. */
 async function* endedStream(
   exchange: Exchange,
-  { body, header, trailer: end }: ByteResponse,
+  { body, header, trailer: end }: HttpResponse,
   trailer: Headers,
 ): AsyncGenerator<Uint8Array, void> {
   const { signal, record } = exchange;
@@ -96,7 +96,7 @@ async function* endedStream(
  */
 async function* recorded(
   { record }: Exchange,
-  { status, header, body, trailer: end }: ByteResponse,
+  { status, header, body, trailer: end }: HttpResponse,
   trailer: Headers,
 ): AsyncGenerator<Uint8Array, void> {
   let isFirst = true;

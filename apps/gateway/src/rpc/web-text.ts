@@ -1,5 +1,5 @@
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { type ByteRequest, type ByteResponse, CallError, callErrors } from "@rialto/rpc";
+import { CallError, callErrors, type HttpRequest, type HttpResponse } from "@rialto/rpc";
 
 /**
  * Returns true for a call in gRPC-Web's text mode: the binary protocol in base64, which is the default of Google's
@@ -38,7 +38,7 @@ export async function inBinary(
  * Converts a binary response to text mode. Each chunk becomes a run of base64 with its own padding, so that no part of
  * a stream waits for the next. A response that is not gRPC-Web, such as a refusal in plain HTTP, stays as it is.
  */
-export function inText(answer: ByteResponse): ByteResponse {
+export function inText(answer: HttpResponse): HttpResponse {
   const type = answer.header.get("content-type") ?? "";
   if (!type.startsWith(binary)) return answer;
   const header = new Headers(answer.header);
@@ -49,8 +49,8 @@ export function inText(answer: ByteResponse): ByteResponse {
 
 /** Makes a handler accept text mode too. */
 export function acceptingWebText(
-  answer: (request: ByteRequest) => Promise<ByteResponse>,
-): (request: ByteRequest) => Promise<ByteResponse> {
+  answer: (request: HttpRequest) => Promise<HttpResponse>,
+): (request: HttpRequest) => Promise<HttpResponse> {
   return async (request) => {
     const type = request.header.get("content-type") ?? undefined;
     if (!isWebText(type) || request.body === undefined) return answer(request);

@@ -1,4 +1,4 @@
-import type { ByteUpstream } from "@rialto/rpc";
+import type { Upstream } from "@rialto/rpc";
 
 /** How long a service may take to respond. */
 const healthAnswerMsMax = 1_000;
@@ -7,7 +7,7 @@ const healthAnswerMsMax = 1_000;
  * Calls grpc.health.v1.Health/Check for one of an upstream's services by its gRPC name, or for all of them by "".
  * Returns false if no response arrives.
  */
-export async function isServing(upstream: ByteUpstream, service: string): Promise<boolean> {
+export async function isServing(upstream: Upstream, service: string): Promise<boolean> {
   try {
     const header = { "content-type": "application/json", "connect-timeout-ms": `${healthAnswerMsMax}` };
     const answer = await upstream.fetch(

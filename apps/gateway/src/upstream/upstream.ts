@@ -1,11 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import {
-  type ByteResponse,
-  type ByteUpstream,
-  isSafeToRepeat,
-  type PersonTokens,
-  type ServiceTokens,
-} from "@rialto/rpc";
+import { type HttpResponse, isSafeToRetry, type PersonTokens, type ServiceTokens, type Upstream } from "@rialto/rpc";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { headersInward } from "./request-headers.ts";
@@ -13,7 +7,7 @@ import { headersInward } from "./request-headers.ts";
 /** The services that the gateway calls. */
 export interface Upstreams {
   /** Returns the upstream of a service by its name, "order": handlers in this process, or replicas over the network. */
-  upstream(service: string): ByteUpstream;
+  upstream(service: string): Upstream;
   /** Makes the tokens that identify the gateway to a service. */
   readonly tokens: ServiceTokens;
   /** Makes the tokens that name a person to one service. */
@@ -35,7 +29,7 @@ export async function callUpstream(
     /** Headers of the call beside the client's own. */
     readonly headers?: Readonly<Record<string, string>>;
   },
-): Promise<ByteResponse> {
+): Promise<HttpResponse> {
   const service = upstreamNameOf(method);
   const [serviceToken, authorization] = await Promise.all([
     upstreams.tokens.for(service),
@@ -51,7 +45,7 @@ export async function callUpstream(
     signal: o.signal,
   };
   return upstreams.upstream(service).fetch(request, {
-    isSafe: isSafeToRepeat(method, header),
+    isSafe: isSafeToRetry(method, header),
     isStream: method.methodKind !== "unary",
     takesStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
   });

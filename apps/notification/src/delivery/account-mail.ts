@@ -6,7 +6,7 @@ import {
   type UserService,
 } from "@rialto/contracts";
 import type { Handler } from "@rialto/events";
-import { type Client, type Origin, reasonOf, workOrigin } from "@rialto/rpc";
+import { backgroundContext, type Client, type PropagatedContext, reasonOf } from "@rialto/rpc";
 import { type Content, type NotificationKind, newNotification, notificationIdOf } from "../notification/state.ts";
 import type { NotificationStore } from "../notification/store.ts";
 import {
@@ -58,7 +58,7 @@ export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> 
     async withEffect({ id: eventId, traceparent, payload }, inbox, signal) {
       const known = await app.notifications.byId(notificationIdOf(eventId));
       if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
-      const mail = await mailFor(app, payload, workOrigin({ traceparent, signal }));
+      const mail = await mailFor(app, payload, backgroundContext({ traceparent, signal }));
       if (mail === undefined) return;
       const { address, ...rest } = mail;
       const notification = newNotification({
@@ -75,32 +75,32 @@ export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> 
   };
 }
 
-async function mailFor(app: Parts, event: UserEvent, origin: Origin): Promise<AccountMail | undefined> {
+async function mailFor(app: Parts, event: UserEvent, context: PropagatedContext): Promise<AccountMail | undefined> {
   const { kind, userId, resetId, confirmationId } = event;
   switch (kind) {
     case UserEvent_Kind.CREATED: {
-      const address = await addressOf(app, userId, origin);
+      const address = await addressOf(app, userId, context);
       const welcome = { kind: "WELCOME", address, content: welcomeMail(undefined) } as const;
       return confirmationId === "" ? welcome : { ...welcome, confirmationId };
     }
     case UserEvent_Kind.PASSWORD_RESET_REQUESTED: {
-      const address = await addressOf(app, userId, origin);
+      const address = await addressOf(app, userId, context);
       return { kind: "PASSWORD_RESET", address, content: passwordResetMail(linkPlaceholder), resetId };
     }
     case UserEvent_Kind.PASSWORD_CHANGED:
       return {
         kind: "PASSWORD_CHANGED",
-        address: await addressOf(app, userId, origin),
+        address: await addressOf(app, userId, context),
         content: passwordChangedMail(),
       };
     case UserEvent_Kind.EMAIL_CONFIRMATION_REQUESTED: {
-      const confirmation = await confirmationOf(app, confirmationId, origin);
+      const confirmation = await confirmationOf(app, confirmationId, context);
       if (confirmation === undefined) return undefined;
       const content = confirmationMail(linkPlaceholder);
       return { kind: "EMAIL_CONFIRMATION", address: confirmation.email, content, confirmationId };
     }
     case UserEvent_Kind.EMAIL_CHANGED: {
-      const confirmation = await confirmationOf(app, confirmationId, origin);
+      const confirmation = await confirmationOf(app, confirmationId, context);
       if (confirmation === undefined || confirmation.previousEmail === "") return undefined;
       const content = emailChangedMail();
       return { kind: "EMAIL_CHANGED", address: confirmation.previousEmail, content, confirmationId };
@@ -113,16 +113,16 @@ async function mailFor(app: Parts, event: UserEvent, origin: Origin): Promise<Ac
   }
 }
 
-async function addressOf(app: Parts, userId: string, origin: Origin): Promise<string> {
-  const { user } = await app.calls.users.getUser({ id: userId }, origin);
+async function addressOf(app: Parts, userId: string, context: PropagatedContext): Promise<string> {
+  const { user } = await app.calls.users.getUser({ id: userId }, context);
   if (user === undefined) throw new Error("the user service answered without the user");
   return user.email;
 }
 
 /** Returns undefined if the confirmation has ended because the account changed its address again. */
-async function confirmationOf(app: Parts, confirmationId: string, origin: Origin) {
+async function confirmationOf(app: Parts, confirmationId: string, context: PropagatedContext) {
   try {
-    return await app.calls.auth.getEmailConfirmation({ confirmationId }, origin);
+    return await app.calls.auth.getEmailConfirmation({ confirmationId }, context);
   } catch (error) {
     if (reasonOf(error) === "CONFIRMATION_TOKEN_INVALID") return undefined;
     throw error;

@@ -1,6 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { AuthService } from "@rialto/contracts";
-import { type Client, reasonOf, workOrigin } from "@rialto/rpc";
+import { backgroundContext, type Client, reasonOf } from "@rialto/rpc";
 import type { Content, Notification } from "../notification/state.ts";
 import { confirmationMail, type EmailLink, passwordResetMail, welcomeMail } from "../templates/account-mail.ts";
 import { MailRefused } from "../transport/failure.ts";
@@ -27,14 +27,14 @@ export function completeMail(app: {
   return async ({ content, kind, resetId, confirmationId }, signal) => {
     if (resetId !== undefined) {
       const token = await app.calls.auth
-        .createPasswordResetToken({ resetId }, workOrigin({ signal }))
+        .createPasswordResetToken({ resetId }, backgroundContext({ signal }))
         .catch(undefinedIf("RESET_TOKEN_INVALID"));
       if (token === undefined) throw new MailRefused("the reset was used, or has ended");
       return passwordResetMail(linkOf("reset-password", token));
     }
     if (confirmationId === undefined || kind === "EMAIL_CHANGED") return content;
     const token = await app.calls.auth
-      .createEmailConfirmationToken({ confirmationId }, workOrigin({ signal }))
+      .createEmailConfirmationToken({ confirmationId }, backgroundContext({ signal }))
       .catch(undefinedIf("CONFIRMATION_TOKEN_INVALID"));
     // A welcome mail is sent without a link if the address was confirmed in another way.
     if (token === undefined && kind === "WELCOME") return content;

@@ -1,6 +1,6 @@
 import type { OrderEventSchema, OrderService, UserService } from "@rialto/contracts";
 import type { Handler } from "@rialto/events";
-import { type Client, workOrigin } from "@rialto/rpc";
+import { backgroundContext, type Client } from "@rialto/rpc";
 import { newNotification, notificationIdOf, orderNotificationKind } from "../notification/state.ts";
 import type { NotificationStore } from "../notification/store.ts";
 import { orderMail } from "../templates/order-mail.ts";
@@ -26,10 +26,10 @@ export function orderMailHandler(app: Parts): Handler<typeof OrderEventSchema> {
       if (kind === undefined) return;
       const known = await app.notifications.byId(notificationIdOf(event.id));
       if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
-      const origin = workOrigin({ traceparent: event.traceparent, signal });
+      const context = backgroundContext({ traceparent: event.traceparent, signal });
       const [{ user }, { order }] = await Promise.all([
-        app.calls.users.getUser({ id: payload.userId }, origin),
-        app.calls.orders.getOrder({ id: payload.orderId }, origin),
+        app.calls.users.getUser({ id: payload.userId }, context),
+        app.calls.orders.getOrder({ id: payload.orderId }, context),
       ]);
       if (user === undefined || order === undefined)
         throw new Error("an answer of another service lacks what it is about");

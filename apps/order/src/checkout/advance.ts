@@ -2,7 +2,7 @@ import type { MessageShape } from "@bufbuild/protobuf";
 import type { OrderEventSchema } from "@rialto/contracts";
 import type { InboxEntry } from "@rialto/database";
 import type { Event } from "@rialto/events";
-import { isUnavailable, type Origin, reasonOf, workOrigin } from "@rialto/rpc";
+import { backgroundContext, isUnavailable, type PropagatedContext, reasonOf } from "@rialto/rpc";
 import { isAtRest, type Order, stateOf } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 import { type Command, decide } from "../order/transitions.ts";
@@ -22,7 +22,7 @@ export interface CheckoutParts {
 
 /** Why an order is advanced: the call context of its calls, and the event that the first commit consumes. */
 export interface Cause {
-  readonly origin: Origin;
+  readonly context: PropagatedContext;
   readonly inbox?: InboxEntry | undefined;
 }
 
@@ -67,22 +67,22 @@ export const checkoutTopics = [
 export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
   return {
     withEffect(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
-      const origin = workOrigin({ traceparent: event.traceparent, signal });
-      return checkout.advance(event.subject, { origin, inbox });
+      const context = backgroundContext({ traceparent: event.traceparent, signal });
+      return checkout.advance(event.subject, { context, inbox });
     },
   };
 }
 
-async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }: Cause): Promise<void> {
+async function advance(parts: CheckoutParts, orderId: string, { context, inbox }: Cause): Promise<void> {
   // The first commit consumes the event. Should this process die after it, the committed change has an event of its
   // own.
   let consumes = inbox;
   for (let round = 0; round < roundsMax; round += 1) {
-    origin.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     const order = await parts.orders.read(orderId);
     if (order === undefined) throw new Error(`order ${orderId} does not exist`);
     if (isAtRest(order)) return;
-    const command = await nextCommand(parts.calls, order, origin).catch(async (error: unknown) => {
+    const command = await nextCommand(parts.calls, order, context).catch(async (error: unknown) => {
       if (await isOvertaken(parts, order, error)) return undefined;
       throw error;
     });
@@ -100,10 +100,10 @@ async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }:
         time: parts.now(),
         actor,
         reason: "",
-        traceparent: origin.traceparent,
+        traceparent: context.traceparent,
         inbox: consumes,
       },
-      { signal: origin.signal },
+      { signal: context.signal },
     );
     if (outcome.kind === "COMMITTED") consumes = undefined;
   }
@@ -111,17 +111,17 @@ async function advance(parts: CheckoutParts, orderId: string, { origin, inbox }:
 }
 
 /** Runs the step that is due and returns the command to decide. */
-async function nextCommand(calls: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
+async function nextCommand(calls: CheckoutCalls, order: Order, context: PropagatedContext): Promise<Command> {
   const state = stateOf(order);
-  if (state === "CANCELLING") return compensate(checkout, { kind: "cancelled" }, calls, order, origin);
+  if (state === "CANCELLING") return compensate(checkout, { kind: "cancelled" }, calls, order, context);
   for (const [index, step] of checkout.entries()) {
     if (step.at !== state) continue;
-    const command = await step.run(calls, order, origin).catch((error: unknown) => {
+    const command = await step.run(calls, order, context).catch((error: unknown) => {
       const decided = step.onRefused(reasonOf(error) ?? "", order);
       if (decided === undefined) throw error;
       return decided;
     });
-    if (command?.kind === "reject") return compensate(checkout.slice(0, index), command, calls, order, origin);
+    if (command?.kind === "reject") return compensate(checkout.slice(0, index), command, calls, order, context);
     if (command !== undefined) return command;
   }
   throw new Error(`order ${order.id}: nothing is due in ${state}`);
@@ -135,11 +135,11 @@ async function compensate(
   command: Command,
   calls: CheckoutCalls,
   order: Order,
-  origin: Origin,
+  context: PropagatedContext,
 ): Promise<Command> {
   for (const step of steps.toReversed()) {
     try {
-      await step.undo?.(calls, order, origin);
+      await step.undo?.(calls, order, context);
     } catch (error) {
       const decided = undoRefused(reasonOf(error) ?? "");
       if (decided === undefined) throw error;

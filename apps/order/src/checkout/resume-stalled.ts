@@ -1,5 +1,5 @@
 import { isOutage } from "@rialto/database";
-import { isUnavailable, workOrigin } from "@rialto/rpc";
+import { backgroundContext, isUnavailable } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { OrderQueries } from "../order/queries.ts";
 import type { Checkout } from "./advance.ts";
@@ -48,7 +48,7 @@ async function resume(
     for (const id of waiting) {
       if (signal.aborted) return;
       try {
-        await checkout.advance(id, { origin: workOrigin({ signal }) });
+        await checkout.advance(id, { context: backgroundContext({ signal }) });
         log.info({ orderId: id }, "order resumed");
       } catch (error) {
         const isDown = isUnavailable(error) || isOutage(error);

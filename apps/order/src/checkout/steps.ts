@@ -1,5 +1,5 @@
 import { type InventoryService, Payment_Status, type PaymentService } from "@rialto/contracts";
-import { CallError, type Client, callErrors, type Origin } from "@rialto/rpc";
+import { CallError, type Client, callErrors, type PropagatedContext } from "@rialto/rpc";
 import type { Order } from "../order/state.ts";
 import type { Command } from "../order/transitions.ts";
 import type { AttentionReason, RejectionReason } from "../statuses.ts";
@@ -74,21 +74,21 @@ export interface Step {
   /** The state in which this step runs. Steps of one state run in the table's order. */
   readonly at: "PENDING" | "STOCK_RESERVED" | "SHIPPING";
   /** Has the effect, and returns the command to decide then; undefined where the next step of the state decides. */
-  readonly run: (calls: CheckoutCalls, order: Order, origin: Origin) => Promise<Command | undefined>;
+  readonly run: (calls: CheckoutCalls, order: Order, context: PropagatedContext) => Promise<Command | undefined>;
   /** Reverts the effect, or prevents it. A step without one is past the point of no return. */
-  readonly undo?: (calls: CheckoutCalls, order: Order, origin: Origin) => Promise<void>;
+  readonly undo?: (calls: CheckoutCalls, order: Order, context: PropagatedContext) => Promise<void>;
   /** The command to decide when the step is refused for this reason; undefined where the reason is a defect. */
   readonly onRefused: (reason: string, order: Order) => Command | undefined;
 }
 
-async function reserveStock({ stock }: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
+async function reserveStock({ stock }: CheckoutCalls, order: Order, context: PropagatedContext): Promise<Command> {
   const items = order.items.map(({ productId, quantity }) => ({ productId, quantity }));
-  await stock.reserveStock({ orderId: order.id, items, userId: order.userId }, origin);
+  await stock.reserveStock({ orderId: order.id, items, userId: order.userId }, context);
   return { kind: "stockReserved" };
 }
 
-async function releaseStock({ stock }: CheckoutCalls, order: Order, origin: Origin): Promise<void> {
-  await stock.releaseStock({ orderId: order.id }, origin);
+async function releaseStock({ stock }: CheckoutCalls, order: Order, context: PropagatedContext): Promise<void> {
+  await stock.releaseStock({ orderId: order.id }, context);
 }
 
 function reservationRefused(reason: string): Command | undefined {
@@ -97,7 +97,11 @@ function reservationRefused(reason: string): Command | undefined {
   return rejectFor(reason, ["OUT_OF_STOCK", "PRODUCT_NOT_FOUND", "RESERVATION_RELEASED"], "OUT_OF_STOCK");
 }
 
-async function authorizePayment({ payments }: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
+async function authorizePayment(
+  { payments }: CheckoutCalls,
+  order: Order,
+  context: PropagatedContext,
+): Promise<Command> {
   const { payment } = await payments.authorizePayment(
     {
       orderId: order.id,
@@ -105,14 +109,14 @@ async function authorizePayment({ payments }: CheckoutCalls, order: Order, origi
       amount: { currencyCode: order.currency, minorUnits: order.total },
       paymentMethod: order.paymentMethod,
     },
-    origin,
+    context,
   );
   if (payment?.status === Payment_Status.PENDING) throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
   return { kind: "confirm", authorized: payment?.amount?.minorUnits ?? 0n };
 }
 
-async function voidPayment({ payments }: CheckoutCalls, order: Order, origin: Origin): Promise<void> {
-  await payments.voidPayment({ orderId: order.id }, origin);
+async function voidPayment({ payments }: CheckoutCalls, order: Order, context: PropagatedContext): Promise<void> {
+  await payments.voidPayment({ orderId: order.id }, context);
 }
 
 function paymentRefused(reason: string): Command | undefined {
@@ -123,8 +127,12 @@ function paymentRefused(reason: string): Command | undefined {
   return rejectFor(reason, ["PAYMENT_DECLINED", "PAYMENT_VOIDED"], "PAYMENT_DECLINED");
 }
 
-async function capturePayment({ payments }: CheckoutCalls, order: Order, origin: Origin): Promise<undefined> {
-  const { payment } = await payments.capturePayment({ orderId: order.id, attempt: order.version }, origin);
+async function capturePayment(
+  { payments }: CheckoutCalls,
+  order: Order,
+  context: PropagatedContext,
+): Promise<undefined> {
+  const { payment } = await payments.capturePayment({ orderId: order.id, attempt: order.version }, context);
   if (payment?.captured?.minorUnits !== order.total)
     throw new Error(`order ${order.id}: ${payment?.captured?.minorUnits} was captured of ${order.total}`);
 }
@@ -135,8 +143,8 @@ function captureRefused(reason: string): Command | undefined {
   return refused ? raise("CAPTURE_REFUSED", reason) : undefined;
 }
 
-async function commitStock({ stock }: CheckoutCalls, order: Order, origin: Origin): Promise<Command> {
-  await stock.commitStock({ orderId: order.id }, origin);
+async function commitStock({ stock }: CheckoutCalls, order: Order, context: PropagatedContext): Promise<Command> {
+  await stock.commitStock({ orderId: order.id }, context);
   return { kind: "shipped", captured: order.total };
 }
 

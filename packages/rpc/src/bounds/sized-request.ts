@@ -6,7 +6,7 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { FieldViolation } from "../errors/error-table.ts";
 import { httpMethodsOf } from "../wire/http-errors.ts";
-import type { ByteRequest } from "../wire/http-message.ts";
+import type { HttpRequest } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 import type { RequestSize } from "./request-size.ts";
 import { scanBinary } from "./scan-binary.ts";
@@ -27,10 +27,10 @@ export interface SizedMethod {
  * its URL, becomes the POST that it means.
  */
 export function sizedRequest(
-  request: ByteRequest,
+  request: HttpRequest,
   sized: SizedMethod,
   onRefused: (refusal: CallError) => void,
-): ByteRequest {
+): HttpRequest {
   const isGrpc = protocolOf(request.header).startsWith("grpc");
   const refused = (violation: FieldViolation): ConnectError => {
     // gRPC has a status of its own for a message that is too large. Connect's would be HTTP's 429, as if it were time
@@ -156,10 +156,10 @@ function compressionOf({ compressions }: SizedMethod, name: string | null): Comp
 
 /** A GET as the POST that it means. One that is no GET of the protocol stays as it is: Connect says why. */
 function postOf(
-  request: ByteRequest,
+  request: HttpRequest,
   method: DescMethod,
   refused: (violation: FieldViolation) => ConnectError,
-): ByteRequest {
+): HttpRequest {
   const query = new URL(request.url).searchParams;
   const encoding = query.get("encoding");
   if (!httpMethodsOf(method).includes("GET") || (encoding !== "json" && encoding !== "proto")) return request;

@@ -10,24 +10,24 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { clientAddressHeader, doorName, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
+import { clientAddressHeader, gatewayName, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
 import type { PersonTokens, ServiceTokens } from "../identity/signed-tokens.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault } from "../limits.ts";
-import type { Origin } from "../server/context.ts";
+import type { PropagatedContext } from "../server/context.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import { idempotencyKeyHeader } from "../server/idempotency.ts";
 import { type CallHead, traceparentHeader } from "../server/pipeline.ts";
-import { type ByteUpstream, createByteUpstream } from "../upstream/upstream.ts";
+import { createUpstream, type Upstream } from "../upstream/upstream.ts";
 import { requestIdHeader } from "../wire/request-id.ts";
-import { createRemoteRoad } from "./http-transport.ts";
-import { createLocalRoad } from "./in-process-transport.ts";
-import type { Road } from "./transport.ts";
+import { createHttpTransport } from "./http-transport.ts";
+import { createInProcessTransport } from "./in-process-transport.ts";
+import type { ClientTransport } from "./transport.ts";
 
 /** What one call may say beside its request. */
 export interface CallOptions {
   /** Makes the call safe to repeat: the callee does the work of one key once. */
   readonly idempotencyKey?: string;
-  /** How long to wait at the most; the origin's deadline counts where it is earlier. */
+  /** How long to wait at the most; the context's deadline counts where it is earlier. */
   readonly timeoutMs?: number;
 }
 
@@ -36,9 +36,9 @@ export type Client<S extends DescService> = { readonly [P in keyof S["method"]]:
 
 type ClientMethod<M> =
   M extends DescMethodUnary<infer I, infer O>
-    ? (request: MessageInitShape<I>, origin: Origin, o?: CallOptions) => Promise<MessageShape<O>>
+    ? (request: MessageInitShape<I>, context: PropagatedContext, o?: CallOptions) => Promise<MessageShape<O>>
     : M extends DescMethodServerStreaming<infer I, infer O>
-      ? (request: MessageInitShape<I>, origin: Origin, o?: CallOptions) => AsyncIterable<MessageShape<O>>
+      ? (request: MessageInitShape<I>, context: PropagatedContext, o?: CallOptions) => AsyncIterable<MessageShape<O>>
       : never;
 
 /**
@@ -48,7 +48,7 @@ type ClientMethod<M> =
 export type ClientTarget =
   | { readonly kind: "local"; readonly endpoint: () => Endpoint }
   | { readonly kind: "remote"; readonly urls: readonly string[] }
-  | { readonly kind: "remote"; readonly upstream: ByteUpstream };
+  | { readonly kind: "remote"; readonly upstream: Upstream };
 
 /**
  * Makes a client. Whether its target is in this process or elsewhere, calls go through the same pipeline and end the
@@ -65,9 +65,9 @@ export function createClient<S extends DescService>(service: S, target: ClientTa
   return Object.fromEntries(methods) as Client<S>;
 }
 
-function roadTo(target: ClientTarget): Road {
-  if (target.kind === "local") return createLocalRoad(target.endpoint);
-  return createRemoteRoad("upstream" in target ? target.upstream : createByteUpstream(target));
+function roadTo(target: ClientTarget): ClientTransport {
+  if (target.kind === "local") return createInProcessTransport(target.endpoint);
+  return createHttpTransport("upstream" in target ? target.upstream : createUpstream(target));
 }
 
 interface Names {
@@ -77,14 +77,14 @@ interface Names {
   readonly persons?: PersonTokens;
 }
 
-function unaryCall(road: Road, method: DescMethod, names: Names) {
-  return async (request: Record<string, unknown>, origin: Origin, o: CallOptions = {}): Promise<Message> =>
-    road.unary(await headOf(method, names, origin, o), ownMessage(method.input, request));
+function unaryCall(road: ClientTransport, method: DescMethod, names: Names) {
+  return async (request: Record<string, unknown>, context: PropagatedContext, o: CallOptions = {}): Promise<Message> =>
+    road.unary(await headOf(method, names, context, o), ownMessage(method.input, request));
 }
 
-function streamCall(road: Road, method: DescMethod, names: Names) {
-  return async function* (request: Record<string, unknown>, origin: Origin, o: CallOptions = {}) {
-    yield* road.stream(await headOf(method, names, origin, o), ownMessage(method.input, request));
+function streamCall(road: ClientTransport, method: DescMethod, names: Names) {
+  return async function* (request: Record<string, unknown>, context: PropagatedContext, o: CallOptions = {}) {
+    yield* road.stream(await headOf(method, names, context, o), ownMessage(method.input, request));
   };
 }
 
@@ -93,27 +93,27 @@ function ownMessage(schema: DescMessage, init: Record<string, unknown>): Message
   return clone(schema, create(schema, init));
 }
 
-async function headOf(method: DescMethod, names: Names, origin: Origin, o: CallOptions): Promise<CallHead> {
+async function headOf(method: DescMethod, names: Names, context: PropagatedContext, o: CallOptions): Promise<CallHead> {
   const headers = new Headers({
     [serviceTokenHeader]: await names.tokens.for(names.target),
-    [requestIdHeader]: origin.requestId,
-    [traceparentHeader]: origin.traceparent,
+    [requestIdHeader]: context.requestId,
+    [traceparentHeader]: context.traceparent,
   });
-  if (names.caller === doorName) {
-    const person = await personTokenOf(names, origin);
+  if (names.caller === gatewayName) {
+    const person = await personTokenOf(names, context);
     if (person !== undefined) headers.set(userTokenHeader, `Bearer ${person}`);
-    if (origin.clientAddress !== undefined) headers.set(clientAddressHeader, origin.clientAddress);
+    if (context.clientAddress !== undefined) headers.set(clientAddressHeader, context.clientAddress);
   }
   if (o.idempotencyKey !== undefined) headers.set(idempotencyKeyHeader, o.idempotencyKey);
   const timeoutMs = o.timeoutMs ?? (method.methodKind === "unary" ? unaryTimeoutMsDefault : streamTimeoutMsMax);
   const latest = Date.now() + timeoutMs;
-  const deadline = new Date(origin.deadline === undefined ? latest : Math.min(latest, +origin.deadline));
-  return { method, headers, signal: origin.signal, deadline };
+  const deadline = new Date(context.deadline === undefined ? latest : Math.min(latest, +context.deadline));
+  return { method, headers, signal: context.signal, deadline };
 }
 
 /** What names the person whose call the gateway makes; undefined where it is nobody's. */
-async function personTokenOf({ target, persons }: Names, origin: Origin): Promise<string | undefined> {
-  if (origin.userToken !== undefined) return origin.userToken;
-  if (origin.caller?.kind !== "user" || persons === undefined) return undefined;
-  return persons.for(origin.caller, target);
+async function personTokenOf({ target, persons }: Names, context: PropagatedContext): Promise<string | undefined> {
+  if (context.userToken !== undefined) return context.userToken;
+  if (context.caller?.kind !== "user" || persons === undefined) return undefined;
+  return persons.for(context.caller, target);
 }

@@ -5,18 +5,18 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { messageBytesMax } from "../limits.ts";
-import { isSafeToRepeat } from "../server/idempotency.ts";
+import { isSafeToRetry } from "../server/idempotency.ts";
 import type { CallHead } from "../server/pipeline.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
-import type { ByteUpstream } from "../upstream/upstream.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
-import type { Road } from "./transport.ts";
+import type { ClientTransport } from "./transport.ts";
 
 /** The road to a service at one or more addresses: binary Connect over HTTP. Balancing and repeating are the upstream's. */
-export function createRemoteRoad(upstream: ByteUpstream): Road {
+export function createHttpTransport(upstream: Upstream): ClientTransport {
   const repeated = transportOver(upstream, true);
   const once = transportOver(upstream, false);
-  const transportOf = (head: CallHead) => (isSafeToRepeat(head.method, head.headers) ? repeated : once);
+  const transportOf = (head: CallHead) => (isSafeToRetry(head.method, head.headers) ? repeated : once);
   return {
     async unary(head, request) {
       const { method, signal, headers } = head;
@@ -50,7 +50,7 @@ async function* readUntilDone(messages: AsyncIterable<Message>): AsyncGenerator<
   for await (const message of messages) yield message;
 }
 
-function transportOver(upstream: ByteUpstream, isSafe: boolean): Transport {
+function transportOver(upstream: Upstream, isSafe: boolean): Transport {
   return createTransport({
     // Where the request goes is the upstream's to say: it replaces the origin.
     baseUrl: "http://upstream",

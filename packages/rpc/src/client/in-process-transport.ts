@@ -2,10 +2,10 @@ import { clone, create, type DescMethod, type Message } from "@bufbuild/protobuf
 import { remoteError } from "../errors/call-error.ts";
 import { toCallError } from "../errors/to-call-error.ts";
 import type { Endpoint } from "../server/endpoint.ts";
-import type { Road } from "./transport.ts";
+import type { ClientTransport } from "./transport.ts";
 
 /** The road to a service in this process: a function call, with messages instead of bytes. */
-export function createLocalRoad(endpoint: () => Endpoint): Road {
+export function createInProcessTransport(endpoint: () => Endpoint): ClientTransport {
   return {
     async unary(head, request) {
       try {

@@ -11,7 +11,7 @@ export const serviceTokenHeader = "rialto-service";
 export const clientAddressHeader = "rialto-client-address";
 
 /** The service that passes calls on: except for a few, its calls are those of the person that it names. */
-export const doorName = "gateway";
+export const gatewayName = "gateway";
 
 interface Identified {
   readonly caller: Caller;
@@ -20,7 +20,7 @@ interface Identified {
   /** The client's address, as the gateway saw it. */
   readonly clientAddress?: string;
   /** The gateway calls, and names neither a person nor a client address. */
-  readonly isDoorItself?: boolean;
+  readonly isGatewayItself?: boolean;
 }
 
 /**
@@ -34,14 +34,14 @@ export async function identify(headers: Headers, service: string, verifier: Toke
   const serviceToken = headers.get(serviceTokenHeader);
   if (serviceToken === null) throw new CallError(callErrors.GATEWAY_REQUIRED);
   const { name } = await verifier.service(serviceToken, service);
-  if (name !== doorName) return { caller: { kind: "service", name } };
+  if (name !== gatewayName) return { caller: { kind: "service", name } };
   const address = headers.get(clientAddressHeader);
   const from = address === null ? {} : { clientAddress: address };
   const authorization = headers.get(userTokenHeader);
   const caller = await identifyPerson(authorization, verifier, service);
   const token = authorization === null ? undefined : bearer(authorization);
   const passedOn = token === undefined || isPersonToken(token) ? {} : { userToken: token };
-  return { caller, ...passedOn, ...from, isDoorItself: caller.kind === "anonymous" && address === null };
+  return { caller, ...passedOn, ...from, isGatewayItself: caller.kind === "anonymous" && address === null };
 }
 
 /**
@@ -62,9 +62,9 @@ export async function identifyPerson(
  * and calls a method that the gateway may call and no person may: it passes on no calls to those, and sends a client
  * address with every call that it passes on. Otherwise an unnamed caller is anonymous.
  */
-export function callerUnder(policy: AccessPolicy | undefined, { caller, isDoorItself }: Identified): Caller {
-  const isOwn = isDoorItself === true && policy?.roles.length === 0 && policy.services.includes(doorName);
-  return isOwn ? { kind: "service", name: doorName } : caller;
+export function callerUnder(policy: AccessPolicy | undefined, { caller, isGatewayItself }: Identified): Caller {
+  const isOwn = isGatewayItself === true && policy?.roles.length === 0 && policy.services.includes(gatewayName);
+  return isOwn ? { kind: "service", name: gatewayName } : caller;
 }
 
 function bearer(header: string): string {

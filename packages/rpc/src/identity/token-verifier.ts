@@ -3,7 +3,7 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { accessTokenSecondsMax, clockSkewSecondsMax, issuerSkewSecondsMax, serviceTokenSecondsMax } from "../limits.ts";
 import type { UserId } from "./caller.ts";
-import { doorName } from "./identity.ts";
+import { gatewayName } from "./identity.ts";
 import { createKeySet, fixedKeySet, type KeyFinder } from "./key-set.ts";
 import type { Revocations } from "./revocations.ts";
 import { isPersonToken, personTokenType } from "./signed-tokens.ts";
@@ -86,11 +86,11 @@ async function verifyUser(token: string, keys: KeyFinder): Promise<Verified<User
  */
 async function verifyPerson(token: string, audience: string, keys: KeyFinder): Promise<Verified<UserClaims>> {
   const finder: KeyFinder = (header, input) => {
-    if (header?.kid !== doorName) throw new errors.JWKSNoMatchingKey();
+    if (header?.kid !== gatewayName) throw new errors.JWKSNoMatchingKey();
     return keys(header, input);
   };
   const payload = await verify(token, finder, {
-    issuer: doorName,
+    issuer: gatewayName,
     audience,
     typ: personTokenType,
     requiredClaims: ["sub", "iat", "exp", "sid", "role", "act"],

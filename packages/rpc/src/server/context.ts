@@ -4,7 +4,7 @@ import { v7 as uuid } from "uuid";
 import type { Caller } from "../identity/caller.ts";
 
 /** What a call hands on to the calls that it makes. */
-export interface Origin {
+export interface PropagatedContext {
   /** Aborts when the work is worth nothing any more: the caller left, or the deadline passed. */
   readonly signal: AbortSignal;
   /** When the work is worth nothing any more. Calls made for it never outlive it. */
@@ -19,8 +19,8 @@ export interface Origin {
   readonly clientAddress?: string;
 }
 
-/** What a handler knows of the call that it answers. It is an Origin: pass it on as it is. */
-export interface CallContext extends Origin {
+/** What a handler knows of the call that it answers. It is an PropagatedContext: pass it on as it is. */
+export interface CallContext extends PropagatedContext {
   readonly caller: Caller;
   /** What is called: "rialto.order.v1.OrderService/ShipOrder". */
   readonly method: string;
@@ -34,11 +34,11 @@ export interface CallContext extends Origin {
 }
 
 /** The origin of work that no request started: a step of a saga, a schedule. */
-export function workOrigin(o: {
+export function backgroundContext(o: {
   readonly traceparent?: string;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
-}): Origin {
+}): PropagatedContext {
   const signals = o.signal === undefined ? [] : [o.signal];
   const base = { requestId: uuid(), traceparent: continueTrace(o.traceparent).traceparent };
   if (o.timeoutMs === undefined) return { ...base, signal: AbortSignal.any(signals) };

@@ -5,10 +5,10 @@ import { callErrors } from "../errors/call-errors.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
 import { isReady, type Readiness } from "../standard/health.ts";
 import { createStandardServices, isStandardPath } from "../standard/standard-services.ts";
-import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { admit, answer, answerStream, type CallHead, type EndpointParts } from "./pipeline.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
-import { createByteHandler } from "./rpc-handler.ts";
+import { createRpcHandler } from "./rpc-handler.ts";
 
 /** Calls with typed messages, for callers in the same process: no bytes, the same pipeline. */
 export interface TypedCalls {
@@ -26,7 +26,7 @@ export interface Endpoint {
   /** From now on whoever asks for its health is told to go elsewhere. */
   readonly closing: () => void;
   /** Answers a request, Connect or gRPC, as it would be answered over HTTP. Rejects only where the caller is gone. */
-  readonly fetchBytes: (request: ByteRequest) => Promise<ByteResponse>;
+  readonly handle: (request: HttpRequest) => Promise<HttpResponse>;
 }
 
 /** Makes an endpoint of a service's routes. */
@@ -59,7 +59,7 @@ export function createEndpoint(o: {
     },
     closing: closing.signal,
   });
-  const answerOwn = createByteHandler(parts, routes);
+  const answerOwn = createRpcHandler(parts, routes);
 
   return {
     service,
@@ -77,7 +77,6 @@ export function createEndpoint(o: {
         yield* answerStream(parts, await admit(parts, head), handler, request);
       },
     },
-    fetchBytes: (request) =>
-      isStandardPath(new URL(request.url).pathname) ? answerStandard(request) : answerOwn(request),
+    handle: (request) => (isStandardPath(new URL(request.url).pathname) ? answerStandard(request) : answerOwn(request)),
   };
 }

@@ -100,7 +100,7 @@ function takesKey(method: DescMethod): boolean {
 }
 
 /** Whether a call may be sent again when nobody knows what became of it. */
-export function isSafeToRepeat(method: DescMethod, headers: Headers): boolean {
+export function isSafeToRetry(method: DescMethod, headers: Headers): boolean {
   if (method.methodKind !== "unary") return false;
   if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return true;
   return method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT && headers.has(idempotencyKeyHeader);

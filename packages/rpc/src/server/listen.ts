@@ -4,14 +4,14 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { peerStreamResets, serviceHeadBytesMax, upstreamStreamsMax } from "../limits.ts";
 import { callProtocolOf, errorResponse } from "../wire/error-response.ts";
-import type { ByteRequest } from "../wire/http-message.ts";
+import type { HttpRequest } from "../wire/http-message.ts";
 import { renderClientErrors } from "./client-error.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
 
 /** A server that runs. */
-export interface Listening {
+export interface RpcListener {
   readonly port: number;
   /** Goes on answering, and asks callers to take their next calls elsewhere. */
   drain(): void;
@@ -30,7 +30,7 @@ export async function listen(o: {
   readonly extra?: (req: IncomingMessage, res: ServerResponse) => boolean;
   /** How bodies arrive, where the figures of `limits.ts` do not fit. */
   readonly bodies?: BodyOptions;
-}): Promise<Listening> {
+}): Promise<RpcListener> {
   const { endpoint, extra } = o;
   const closing = new AbortController();
   const streams = streamPathsOf(endpoint);
@@ -70,7 +70,7 @@ async function answerRequest(
 ): Promise<void> {
   try {
     const request = o.receive(req, readNodeRequest(req, res));
-    await writeNodeResponse(await endpoint.fetchBytes(endingWith(request, o.closing, o.streams)), res);
+    await writeNodeResponse(await endpoint.handle(endingWith(request, o.closing, o.streams)), res);
   } catch (error) {
     if (res.headersSent || !(error instanceof CallError)) throw error;
     await writeNodeResponse(errorResponse(error, callOf(req)), res);
@@ -82,7 +82,7 @@ function callOf(req: IncomingMessage) {
 }
 
 /** A stream could hold a closing server for minutes; its client finds another replica. */
-function endingWith(request: ByteRequest, closing: AbortSignal, streams: ReadonlySet<string>): ByteRequest {
+function endingWith(request: HttpRequest, closing: AbortSignal, streams: ReadonlySet<string>): HttpRequest {
   if (!streams.has(new URL(request.url).pathname)) return request;
   return { ...request, signal: request.signal === undefined ? closing : AbortSignal.any([request.signal, closing]) };
 }

@@ -5,14 +5,14 @@ import { limitWriteTime, type WriteTimeout } from "@rialto/http";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { boundedTrailers } from "../wire/grpc-error.ts";
-import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 
 /**
  * Reads the head of a request that Node's server received. Its signal aborts when the client goes away. Throws INVALID_REQUEST where the request names
  * no host or no path.
  */
-export function readNodeRequest(req: IncomingMessage, res: ServerResponse): ByteRequest {
+export function readNodeRequest(req: IncomingMessage, res: ServerResponse): HttpRequest {
   try {
     const { url, method, header, body, signal } = universalRequestFromNodeRequest(req, res, undefined, undefined);
     // No parser ran before, so the body is the stream itself.
@@ -27,7 +27,7 @@ export function readNodeRequest(req: IncomingMessage, res: ServerResponse): Byte
  * the connection, where reading the response's body fails. Where `timeout` is given, a client that exceeds it counts as gone.
  */
 export async function writeNodeResponse(
-  response: ByteResponse,
+  response: HttpResponse,
   res: ServerResponse,
   timeout?: WriteTimeout,
 ): Promise<void> {

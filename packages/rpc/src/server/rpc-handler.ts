@@ -11,7 +11,7 @@ import { compressionBytesMin, messageBytesMax } from "../limits.ts";
 import { toConnectError } from "../wire/connect-error.ts";
 import { type CallProtocol, callProtocolOf, errorResponse } from "../wire/error-response.ts";
 import { withHttpReason } from "../wire/http-errors.ts";
-import { type ByteRequest, type ByteResponse, clientResponse } from "../wire/http-message.ts";
+import { clientResponse, type HttpRequest, type HttpResponse } from "../wire/http-message.ts";
 import { compressions, unwritable, withReason } from "../wire/library-error.ts";
 import { versionRefusal, withPlainContentType } from "../wire/request-head.ts";
 import { requestIdHeader, requestIdOf } from "../wire/request-id.ts";
@@ -36,10 +36,10 @@ const okStatus = 200;
 const stateKey = createContextKey<CallState | undefined>(undefined);
 
 /** Answers Connect, gRPC and gRPC-Web requests, binary and JSON, for an endpoint's routes. The head is judged before the body is read. */
-export function createByteHandler(
+export function createRpcHandler(
   parts: EndpointParts,
   routes: readonly Route[],
-): (request: ByteRequest) => Promise<ByteResponse> {
+): (request: HttpRequest) => Promise<HttpResponse> {
   const router = createConnectRouter({
     grpc: true,
     grpcWeb: true,
@@ -106,7 +106,7 @@ export function createByteHandler(
 }
 
 /** Whether an answer says already, before its body was read, that it is an error. gRPC-Web says it in the body. */
-function isError({ status, trailer }: ByteResponse, { protocol }: CallProtocol): boolean {
+function isError({ status, trailer }: HttpResponse, { protocol }: CallProtocol): boolean {
   return status !== okStatus || (protocol === "grpc" && trailer.get(headerGrpcStatus) !== grpcStatusOk);
 }
 

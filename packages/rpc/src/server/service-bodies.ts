@@ -7,7 +7,7 @@ import type { ErrorDefinition } from "../errors/error-table.ts";
 import { bodyPaceMin, replayBufferBytesMax, serviceRequestBytesMax } from "../limits.ts";
 import { isStandardPath } from "../standard/standard-services.ts";
 import { toConnectError } from "../wire/connect-error.ts";
-import type { ByteRequest } from "../wire/http-message.ts";
+import type { HttpRequest } from "../wire/http-message.ts";
 
 /** How the bodies of requests to a service may arrive. */
 export interface BodyOptions {
@@ -19,7 +19,7 @@ export interface BodyOptions {
 const unbounded = Number.POSITIVE_INFINITY;
 
 /** Makes a request receive its body within bounds, when it is first asked for: what is refused by its head never is. */
-export type Receive = (req: IncomingMessage, request: ByteRequest) => ByteRequest;
+export type Receive = (req: IncomingMessage, request: HttpRequest) => HttpRequest;
 
 /**
  * Bounds what unfinished requests hold at a service. One gateway stands for many people there, so neither an address nor an account has a bound of its own:

@@ -9,7 +9,7 @@ import { reflectionQuestionsMax, standardMessageBytesMax, streamTimeoutMsMax } f
 import { toConnectError } from "../wire/connect-error.ts";
 import { callProtocolOf, errorResponse } from "../wire/error-response.ts";
 import { withHttpReason } from "../wire/http-errors.ts";
-import { type ByteRequest, type ByteResponse, clientResponse } from "../wire/http-message.ts";
+import { clientResponse, type HttpRequest, type HttpResponse } from "../wire/http-message.ts";
 import { versionRefusal, withPlainContentType } from "../wire/request-head.ts";
 import { boundTimeout } from "../wire/wire-protocol.ts";
 import { createHealth, type HealthOf } from "./health.ts";
@@ -34,7 +34,7 @@ export function isHealthPath(path: string): boolean {
  * Answers a request for one of them. `countQuestion` is called for each message of a reflection stream after its first;
  * its error ends the stream.
  */
-export type AnswerStandard = (request: ByteRequest, countQuestion?: () => Promise<void>) => Promise<ByteResponse>;
+export type AnswerStandard = (request: HttpRequest, countQuestion?: () => Promise<void>) => Promise<HttpResponse>;
 
 const own: readonly DescService[] = [health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection];
 

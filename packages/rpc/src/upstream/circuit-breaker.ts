@@ -8,13 +8,13 @@ import {
   type IHalfOpenAfterBackoffContext,
 } from "cockatiel";
 import { breakerFailuresMax, breakerPauseMsBase, breakerPauseMsMax } from "../limits.ts";
-import type { ByteResponse } from "../wire/http-message.ts";
+import type { HttpResponse } from "../wire/http-message.ts";
 import type { Replica } from "./replica.ts";
 import { type FailureClass, failureClassOf } from "./retry.ts";
 
 /** The result of sending a request to one replica. */
 export type Outcome =
-  | { readonly kind: "RESPONSE"; readonly response: ByteResponse }
+  | { readonly kind: "RESPONSE"; readonly response: HttpResponse }
   | { readonly kind: "FAILURE"; readonly cause: unknown };
 
 export type BreakerState = "closed" | "half-open" | "open";

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamSessionsMax } from "../limits.ts";
-import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { BrokenResponse, SessionLost, StreamRefused } from "./response-failure.ts";
 
 /** Sends requests over HTTP/2 to one address. */
@@ -13,7 +13,7 @@ export interface Http2Sessions {
    * `StreamRefused` where the server did no work for it, and with `SessionLost` where the connection was lost; with the
    * library's error where no connection was established.
    */
-  send(request: ByteRequest): Promise<ByteResponse>;
+  send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
 }
 

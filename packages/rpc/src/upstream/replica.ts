@@ -4,7 +4,7 @@ import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Bulkhead, createBulkhead } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamIdleSocketsMax } from "../limits.ts";
-import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 
@@ -28,7 +28,7 @@ export interface Channel {
    * complete.
    */
   readonly bulkhead: Bulkhead;
-  send(request: ByteRequest): Promise<ByteResponse>;
+  send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
 }
 

@@ -1,13 +1,13 @@
 import { createAsyncIterable, readAllBytes } from "@connectrpc/connect/protocol";
 import { replayBufferBytesMax } from "../limits.ts";
-import type { ByteRequest } from "../wire/http-message.ts";
+import type { HttpRequest } from "../wire/http-message.ts";
 
 /**
  * Reads the body of a request to its end. Returns undefined where there is none, or where the request is a stream,
  * which is not buffered. Rejects with the error of reading it, and where it is larger than the replay buffer.
  */
 export async function readBody(
-  { body }: ByteRequest,
+  { body }: HttpRequest,
   o: { readonly takesStream?: boolean },
 ): Promise<Uint8Array | undefined> {
   return body === undefined || o.takesStream === true ? undefined : readWhole(body);
@@ -17,7 +17,7 @@ export async function readBody(
  * The request as it is sent: with the buffered body, or with its own where none was buffered. Call it once for each
  * attempt.
  */
-export function withBody(request: ByteRequest, buffered: Uint8Array | undefined): ByteRequest {
+export function withBody(request: HttpRequest, buffered: Uint8Array | undefined): HttpRequest {
   if (buffered === undefined) return request;
   const { body: _, ...head } = request;
   // A GET has no body, not even an empty one.

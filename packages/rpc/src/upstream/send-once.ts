@@ -4,7 +4,7 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { answerMarginMs, silenceMsMin } from "../limits.ts";
 import type { CallClock } from "../server/deadline.ts";
-import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { saysItsEnd, saysUnavailable, setTimeoutMs } from "../wire/wire-protocol.ts";
 import type { GuardedReplica, Outcome } from "./circuit-breaker.ts";
 import { readWhole, withBody } from "./request-body.ts";
@@ -18,7 +18,7 @@ import { NoResponse } from "./retry.ts";
  */
 export async function sendOnce(
   guarded: GuardedReplica,
-  request: ByteRequest,
+  request: HttpRequest,
   body: Uint8Array | undefined,
   clock: CallClock,
   isStream: boolean,
@@ -60,7 +60,7 @@ export async function sendOnce(
 }
 
 /** The body of a request that is streamed. An error of it is marked as the caller's. */
-function ownBody({ body }: ByteRequest): Pick<ByteRequest, "body"> {
+function ownBody({ body }: HttpRequest): Pick<HttpRequest, "body"> {
   if (body === undefined) return {};
   async function* read(of: AsyncIterable<Uint8Array>) {
     try {
@@ -76,7 +76,7 @@ function ownBody({ body }: ByteRequest): Pick<ByteRequest, "body"> {
  * Reads a whole response. Throws `BrokenResponse` where it is larger than the replay buffer, or a gRPC response has no
  * status.
  */
-async function readResponse({ header, trailer, body }: ByteResponse): Promise<Uint8Array> {
+async function readResponse({ header, trailer, body }: HttpResponse): Promise<Uint8Array> {
   const whole = await readWhole(body).catch((error: unknown) => {
     throw isTooLarge(error) ? new BrokenResponse(error) : error;
   });
@@ -93,7 +93,7 @@ function isDeadline({ signal }: CallClock): boolean {
 }
 
 /** The request as it is sent to a replica: to its address, with the remaining time. */
-function addressed(request: ByteRequest, replicaUrl: string, { deadline, signal }: CallClock): ByteRequest {
+function addressed(request: HttpRequest, replicaUrl: string, { deadline, signal }: CallClock): HttpRequest {
   const header = new Headers(request.header);
   setTimeoutMs(header, sentTimeoutMs(+deadline - Date.now()));
   const { pathname, search } = new URL(request.url);

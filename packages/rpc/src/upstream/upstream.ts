@@ -4,7 +4,7 @@ import { callErrors } from "../errors/call-errors.ts";
 import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
 import { type CallClock, callTimeoutMs, startClock } from "../server/deadline.ts";
 import type { Endpoint } from "../server/endpoint.ts";
-import type { ByteRequest, ByteResponse } from "../wire/http-message.ts";
+import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { askedTimeoutMs, protocolOf, saysUnavailable, setTimeoutMs } from "../wire/wire-protocol.ts";
 import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } from "./circuit-breaker.ts";
 import { createReplica, type ReplicaLimits } from "./replica.ts";
@@ -27,14 +27,14 @@ export interface FetchOptions {
 }
 
 /** A service to which requests are passed on as bytes. */
-export interface ByteUpstream {
+export interface Upstream {
   /**
    * Passes a request on, in any protocol, and returns the response, whatever its status. The body is read first, within
    * the deadline: a client that sends slowly, or only half of a body, uses nothing of the service. Rejects with the
    * error of reading the body, and with a `CallError` where there is no response: no replica could be reached, or the
    * deadline of the request's timeout header passed.
    */
-  fetch(request: ByteRequest, o: FetchOptions): Promise<ByteResponse>;
+  fetch(request: HttpRequest, o: FetchOptions): Promise<HttpResponse>;
   /** The status of each replica, as far as calls have shown. */
   status(): readonly ReplicaStatus[];
   /** Closes the connections. */
@@ -48,11 +48,11 @@ export interface ByteUpstream {
  * once. A request that fails by itself, for example with a broken response, is neither retried nor counted against the
  * replica: INTERNAL_ERROR. Streams have connections of their own, so that they delay no call.
  */
-export function createByteUpstream(
+export function createUpstream(
   target:
     | { readonly kind: "local"; readonly endpoint: () => Endpoint }
     | { readonly kind: "remote"; readonly urls: readonly string[]; readonly limits?: ReplicaLimits },
-): ByteUpstream {
+): Upstream {
   if (target.kind === "local") {
     const healthy: ReplicaStatus = { breaker: "closed", lastError: undefined };
     return {
@@ -118,19 +118,19 @@ function timeoutOf(header: Headers, isStream: boolean): number {
   return callTimeoutMs(asked, isStream);
 }
 
-function startCall(request: ByteRequest, o: FetchOptions): { readonly isStream: boolean; readonly clock: CallClock } {
+function startCall(request: HttpRequest, o: FetchOptions): { readonly isStream: boolean; readonly clock: CallClock } {
   const isStream = o.isStream ?? protocolOf(request.header) === "connect-stream";
   const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
   return { isStream, clock: startClock(request.signal ?? new AbortController().signal, deadline) };
 }
 
-async function fetchInProcess(endpoint: Endpoint, request: ByteRequest, o: FetchOptions): Promise<ByteResponse> {
+async function fetchInProcess(endpoint: Endpoint, request: HttpRequest, o: FetchOptions): Promise<HttpResponse> {
   const { clock } = startCall(request, o);
   try {
     const body = await clock.race(readBody(request, o));
     const header = new Headers(request.header);
     setTimeoutMs(header, Math.max(1, +clock.deadline - Date.now()));
-    return await endpoint.fetchBytes(withBody({ ...request, header }, body));
+    return await endpoint.handle(withBody({ ...request, header }, body));
   } finally {
     clock.stop();
   }
@@ -138,9 +138,9 @@ async function fetchInProcess(endpoint: Endpoint, request: ByteRequest, o: Fetch
 
 async function fetchFromReplicas(
   { replicas, budget }: Replicas,
-  request: ByteRequest,
+  request: HttpRequest,
   o: FetchOptions,
-): Promise<ByteResponse> {
+): Promise<HttpResponse> {
   const { isStream, clock } = startCall(request, o);
   const { isSafe } = o;
   const tried = new Set<GuardedReplica>();
@@ -172,7 +172,7 @@ function mayRetry(outcome: Outcome, isSafe: boolean): boolean {
   return isSafe && saysUnavailable(outcome.response);
 }
 
-function responseOf(outcome: Outcome, clock: CallClock): ByteResponse {
+function responseOf(outcome: Outcome, clock: CallClock): HttpResponse {
   if (outcome.kind === "RESPONSE") return outcome.response;
   if (clock.signal.aborted) throw clock.signal.reason;
   if (outcome.cause instanceof CallError) throw outcome.cause;

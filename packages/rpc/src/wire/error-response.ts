@@ -3,7 +3,7 @@ import type { CallError } from "../errors/call-error.ts";
 import { codes } from "../errors/codes.ts";
 import { connectEndOfStream, connectErrorJson } from "./connect-error.ts";
 import { grpcTrailers, grpcWebTrailers } from "./grpc-error.ts";
-import type { ByteResponse } from "./http-message.ts";
+import type { HttpResponse } from "./http-message.ts";
 import { restErrorJson } from "./rest-error.ts";
 import { protocolOf, type WireProtocol } from "./wire-protocol.ts";
 
@@ -57,7 +57,7 @@ export function errorResponse(
   error: CallError,
   call: CallProtocol = { protocol: "connect", contentType: "" },
   headers?: Headers,
-): ByteResponse {
+): HttpResponse {
   const header = new Headers(headers);
   for (const [name, value] of Object.entries(error.http.headers ?? {})) header.set(name, value);
   const trailer = new Headers();

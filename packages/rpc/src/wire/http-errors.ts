@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { errorResponse } from "./error-response.ts";
-import type { ByteResponse } from "./http-message.ts";
+import type { HttpResponse } from "./http-message.ts";
 
 /** The HTTP methods that call a method of the contract. GET is among them where the method is unary and has no side effects. */
 export function httpMethodsOf({ methodKind, idempotency }: DescMethod): readonly string[] {
@@ -12,7 +12,7 @@ export function httpMethodsOf({ methodKind, idempotency }: DescMethod): readonly
 }
 
 /** Adds a reason, and what the method accepts, where Connect's library refused a call by the HTTP status alone: 405 and 415. */
-export function withHttpReason(response: ByteResponse, method: DescMethod): ByteResponse {
+export function withHttpReason(response: HttpResponse, method: DescMethod): HttpResponse {
   const { status } = response;
   if (status === 405) {
     const allow = httpMethodsOf(method).join(", ");

@@ -6,13 +6,13 @@ import {
 } from "@connectrpc/connect/protocol";
 
 /** An HTTP request as bytes, without a server or a client. */
-export type ByteRequest = UniversalClientRequest;
+export type HttpRequest = UniversalClientRequest;
 
 /** The response to it. */
-export type ByteResponse = UniversalClientResponse;
+export type HttpResponse = UniversalClientResponse;
 
 /** The response of a handler of Connect's library, as a client gets it. */
-export function clientResponse(response: UniversalServerResponse): ByteResponse {
+export function clientResponse(response: UniversalServerResponse): HttpResponse {
   return {
     status: response.status,
     header: new Headers(response.header),

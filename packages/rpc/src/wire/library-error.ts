@@ -9,7 +9,7 @@ import { callErrors } from "../errors/call-errors.ts";
 import { withoutValues } from "../errors/decode-error.ts";
 import { messageBytesMax } from "../limits.ts";
 import { type CallProtocol, errorResponse } from "./error-response.ts";
-import type { ByteResponse } from "./http-message.ts";
+import type { HttpResponse } from "./http-message.ts";
 import type { WireProtocol } from "./wire-protocol.ts";
 
 /**
@@ -17,10 +17,10 @@ import type { WireProtocol } from "./wire-protocol.ts";
  * before it was decoded.
  */
 export async function withReason(
-  response: ByteResponse,
+  response: HttpResponse,
   call: CallProtocol,
   known?: CallError,
-): Promise<{ readonly response: ByteResponse; readonly error: CallError | undefined }> {
+): Promise<{ readonly response: HttpResponse; readonly error: CallError | undefined }> {
   const { error: libraryError, kept } = await readError(response, call.protocol);
   if (known !== undefined) {
     return { response: errorResponse(known, call, keptHeaders(response.header)), error: known };
@@ -61,9 +61,9 @@ const unreadableCodes: ReadonlySet<Code> = new Set([
 
 /** The error in a response without a message, and the same response, unread. */
 async function readError(
-  response: ByteResponse,
+  response: HttpResponse,
   protocol: WireProtocol,
-): Promise<{ readonly error: ConnectError | undefined; readonly kept: ByteResponse }> {
+): Promise<{ readonly error: ConnectError | undefined; readonly kept: HttpResponse }> {
   if (protocol === "connect" && response.status === 200) return { error: undefined, kept: response };
   const bytes = await readAllBytes(response.body, messageBytesMax);
   const kept = { ...response, body: createAsyncIterable([bytes]) };
@@ -89,7 +89,7 @@ const envelopeHeadBytes = 5;
 
 /** The error of a response that Connect's library could not write. The library's own error is the cause: it stays here. */
 export async function unwritable(
-  response: ByteResponse,
+  response: HttpResponse,
   call: CallProtocol,
 ): Promise<{ readonly error: CallError; readonly headers: Headers }> {
   const { error: libraryError } = await readError(response, call.protocol);

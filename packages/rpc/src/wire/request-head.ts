@@ -1,6 +1,6 @@
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import type { ByteRequest } from "./http-message.ts";
+import type { HttpRequest } from "./http-message.ts";
 import { protocolOf } from "./wire-protocol.ts";
 
 const versionHeader = "connect-protocol-version";
@@ -10,7 +10,7 @@ const versionParameter = "connect";
  * Why a call cannot be understood by its head alone: it says a version of the Connect protocol that is not 1. One that says none is taken, as people
  * write them by hand.
  */
-export function versionRefusal({ method, url, header }: ByteRequest): CallError | undefined {
+export function versionRefusal({ method, url, header }: HttpRequest): CallError | undefined {
   if (protocolOf(header).startsWith("grpc")) return undefined;
   const isGet = method === "GET";
   const given = isGet ? new URL(url).searchParams.get(versionParameter) : header.get(versionHeader);
@@ -21,7 +21,7 @@ export function versionRefusal({ method, url, header }: ByteRequest): CallError 
 }
 
 /** The same request with a content type of gRPC that Connect knows: what follows it (`;charset=utf-8`) changes nothing, and is no reason to refuse it. */
-export function withPlainContentType(request: ByteRequest): ByteRequest {
+export function withPlainContentType(request: HttpRequest): HttpRequest {
   const type = request.header.get("content-type");
   if (type === null || !type.includes(";") || !protocolOf(request.header).startsWith("grpc")) return request;
   const header = new Headers(request.header);

@@ -3,7 +3,7 @@ import { backoffMs, sleep } from "@rialto/async";
 import { RegistrationService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
 import { openDeliverySince, registerSubscription, type Subscription } from "@rialto/events";
-import { CallError, callErrors, isUnavailable, type Route, serve, workOrigin } from "@rialto/rpc";
+import { backgroundContext, CallError, callErrors, isUnavailable, type Route, serve } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { ClientFactory } from "../clients.ts";
 import { type ServiceName, serviceNames } from "../service-name.ts";
@@ -47,7 +47,7 @@ export function createRegistrar(o: {
     const client = clients.of(RegistrationService, service, publisher);
     await client.registerSubscription(
       { subscription, topics: [...topics] },
-      workOrigin(signal === undefined ? {} : { signal }),
+      backgroundContext(signal === undefined ? {} : { signal }),
     );
     waiting.delete(registration);
   }
@@ -115,7 +115,7 @@ export async function askOpenSince(
     registrationsOf(subscription).map(({ publisher }) =>
       clients
         .of(RegistrationService, service, publisher)
-        .getOpenDelivery({ subscription: subscription.name }, workOrigin({ signal })),
+        .getOpenDelivery({ subscription: subscription.name }, backgroundContext({ signal })),
     ),
   );
   const times = answers.flatMap(({ since }) => (since === undefined ? [] : [+timestampDate(since)]));

@@ -9,11 +9,11 @@ import {
   createTokenVerifier,
   type Endpoint,
   isUnavailable,
-  type Listening,
   listen,
   type Readiness,
   type Revocations,
   type Route,
+  type RpcListener,
   type TokenVerifier,
   watchRevocations,
 } from "@rialto/rpc";
@@ -294,7 +294,7 @@ async function listenAlone(
   opened: readonly Opened[],
   { config, clients, revocations }: Pick<Running, "clients" | "revocations"> & { readonly config: Config },
   teardown: Teardown,
-): Promise<Listening> {
+): Promise<RpcListener> {
   const [only, ...others] = opened;
   if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
   const { endpoint, readiness } = only;

@@ -1,8 +1,8 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type ByteRequest, type ByteResponse, createByteUpstream, reasonOf } from "../src/index.ts";
-import { bytesOf, textOf } from "./roads.ts";
+import { createUpstream, type HttpRequest, type HttpResponse, reasonOf } from "../src/index.ts";
+import { bytesOf, textOf } from "./transports.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -29,12 +29,12 @@ async function replica(o: { readonly holdsCalls?: boolean } = {}) {
 }
 
 function upstreamOf(limits: { callsMax: number; callsWaitingMax: number; streamsMax: number }, ...urls: string[]) {
-  const upstream = createByteUpstream({ kind: "remote", urls, limits });
+  const upstream = createUpstream({ kind: "remote", urls, limits });
   open.push(() => upstream.close());
   return upstream;
 }
 
-const request = (type: string, timeoutMs: number): ByteRequest => ({
+const request = (type: string, timeoutMs: number): HttpRequest => ({
   url: "http://door/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": type, "connect-timeout-ms": `${timeoutMs}` }),
@@ -54,7 +54,7 @@ describe("the way to a replica", () => {
       const watch = () => upstream.fetch(request(type, 60_000), { isSafe: false, isStream: true });
       const call = async () => (await upstream.fetch(request("application/json", 5_000), { isSafe: false })).status;
 
-      const streams: ByteResponse[] = [await watch(), await watch()];
+      const streams: HttpResponse[] = [await watch(), await watch()];
       expect(await watch().catch(reason)).toBe("TEMPORARILY_UNAVAILABLE");
       expect([await call(), await call()]).toEqual([200, 200]);
 

@@ -2,21 +2,21 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { CreateOrderRequestSchema, OrderService } from "@rialto/contracts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createFixture, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { openWays, pathOf, resultOf } from "./roads.ts";
-import { createShop, orderId } from "./shop.ts";
+import { openTransports, pathOf, resultOf } from "./transports.ts";
 
 const path = pathOf(OrderService.method.createOrder);
 const json = JSON.stringify({ items: [{ productId: orderId, quantity: 2 }], paymentMethod: "pm" });
 
 let people: People;
-let shop: ReturnType<typeof createShop>;
-let opened: Awaited<ReturnType<typeof openWays>>;
+let shop: ReturnType<typeof createFixture>;
+let opened: Awaited<ReturnType<typeof openTransports>>;
 
 beforeAll(async () => {
   people = await createPeople();
-  shop = createShop(people);
-  opened = await openWays(shop.endpoint);
+  shop = createFixture(people);
+  opened = await openTransports(shop.endpoint);
 });
 afterAll(() => opened.close());
 beforeEach(() => {
@@ -97,9 +97,9 @@ describe("an endpoint over HTTP", () => {
     ["is no message", { order: { createTime: { seconds: "soon" as never } } }],
     ["is too large", { order: { paymentMethod: "x".repeat(5 * 1024 * 1024) } }],
   ])("tells nobody but its log of an answer that %s", async (_what, answer) => {
-    const broken = createShop(people, { createOrder: async () => answer });
-    const other = await openWays(broken.endpoint);
-    for (const way of [other.ways["by bytes"], other.ways["over HTTP"]]) {
+    const broken = createFixture(people, { createOrder: async () => answer });
+    const other = await openTransports(broken.endpoint);
+    for (const way of [other.transports["by bytes"], other.transports["over HTTP"]]) {
       const request = JSON.parse(json);
       const result = await way(OrderService.method.createOrder, request, {
         authorization: `Bearer ${people.customer}`,

@@ -75,7 +75,7 @@ export function some<S extends DescService>(service: S, handlers: Partial<Handle
  * An endpoint that answers to "order" and serves a piece of several domains. It remembers who called. What comes to it without a service's token
  * comes through the gateway, as people's calls do; `direct` is the endpoint as it is.
  */
-export function createShop(people: People, orders: Partial<Handlers<typeof OrderService>> = {}) {
+export function createFixture(people: People, orders: Partial<Handlers<typeof OrderService>> = {}) {
   const calls: CallContext[] = [];
   const lines: Record<string, unknown>[] = [];
   const direct = createEndpoint({
@@ -148,6 +148,6 @@ function behindGateway(direct: Endpoint, people: People): Endpoint {
         yield* direct.call.stream({ ...head, headers: await passedOn(head.headers) }, request);
       },
     },
-    fetchBytes: async (request) => direct.fetchBytes({ ...request, header: await passedOn(request.header) }),
+    handle: async (request) => direct.handle({ ...request, header: await passedOn(request.header) }),
   };
 }

@@ -4,21 +4,21 @@ import { backoffMs } from "@rialto/async";
 import { OrderService } from "@rialto/contracts";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
-  type ByteRequest,
+  backgroundContext,
   CallError,
   callErrors,
-  createByteUpstream,
   createClient,
+  createUpstream,
   errorResponse,
+  type HttpRequest,
   isUnavailable,
   listen,
   reasonOf,
-  workOrigin,
 } from "../src/index.ts";
 import { retryBackoff } from "../src/upstream/retry.ts";
+import { createFixture, errors, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
-import { bytesOf, textOf } from "./roads.ts";
-import { createShop, errors, orderId } from "./shop.ts";
+import { bytesOf, textOf } from "./transports.ts";
 
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -65,12 +65,12 @@ async function deadUrl(): Promise<string> {
 }
 
 function upstreamOf(...urls: string[]) {
-  const upstream = createByteUpstream({ kind: "remote", urls });
+  const upstream = createUpstream({ kind: "remote", urls });
   open.push(() => upstream.close());
   return upstream;
 }
 
-const request = (o: Partial<ByteRequest> = {}): ByteRequest => ({
+const request = (o: Partial<HttpRequest> = {}): HttpRequest => ({
   url: "http://door/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": "application/json" }),
@@ -206,9 +206,9 @@ describe("a remote client of several replicas", () => {
   });
 
   /** Two replicas of the order service; the handlers of the first, the healthy second. */
-  async function twoReplicas(handlers: Parameters<typeof createShop>[1]) {
+  async function twoReplicas(handlers: Parameters<typeof createFixture>[1]) {
     const urls: string[] = [];
-    for (const shop of [createShop(people, handlers), createShop(people)]) {
+    for (const shop of [createFixture(people, handlers), createFixture(people)]) {
       const server = await listen({ endpoint: shop.endpoint, port: 0, host: "127.0.0.1" });
       open.push(server.close);
       urls.push(`http://127.0.0.1:${server.port}`);
@@ -216,7 +216,7 @@ describe("a remote client of several replicas", () => {
     const names = { caller: "gateway", target: "order", tokens: people.gateway };
     return createClient(OrderService, { kind: "remote", urls }, names);
   }
-  const origin = () => ({ ...workOrigin({}), userToken: people.customer });
+  const context = () => ({ ...backgroundContext({}), userToken: people.customer });
   const newOrder = { items: [{ productId: orderId, quantity: 2 }], paymentMethod: "pm_test_approved" };
 
   it("does not notice for a read that one cannot answer", async () => {
@@ -228,7 +228,7 @@ describe("a remote client of several replicas", () => {
       },
     });
     for (let call = 0; call < 4; call += 1) {
-      expect((await orders.getOrder({ id: orderId }, origin())).order?.id).toBe(orderId);
+      expect((await orders.getOrder({ id: orderId }, context())).order?.id).toBe(orderId);
     }
     expect(calls).toBe(2);
   });
@@ -241,10 +241,10 @@ describe("a remote client of several replicas", () => {
         return Promise.reject(new CallError(callErrors.TEMPORARILY_UNAVAILABLE));
       },
     });
-    expect((await orders.createOrder(newOrder, origin(), { idempotencyKey: "k-1" })).order?.id).toBe(orderId);
+    expect((await orders.createOrder(newOrder, context(), { idempotencyKey: "k-1" })).order?.id).toBe(orderId);
     // The second replica's turn.
-    await orders.createOrder(newOrder, origin());
-    const lost = await orders.createOrder(newOrder, origin()).catch((error: unknown) => error);
+    await orders.createOrder(newOrder, context());
+    const lost = await orders.createOrder(newOrder, context()).catch((error: unknown) => error);
     expect(isUnavailable(lost)).toBe(true);
     expect(keys).toEqual(["k-1", undefined]);
   });
@@ -257,7 +257,7 @@ describe("a remote client of several replicas", () => {
         return Promise.reject(new CallError(errors.ORDER_NOT_FOUND));
       },
     });
-    expect(await reasonOfLoss(orders.getOrder({ id: orderId }, origin()))).toBe("ORDER_NOT_FOUND");
+    expect(await reasonOfLoss(orders.getOrder({ id: orderId }, context()))).toBe("ORDER_NOT_FOUND");
     expect(calls).toBe(1);
   });
 });

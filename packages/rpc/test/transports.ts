@@ -1,7 +1,7 @@
 import { create, type DescMethod, fromBinary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
-import { type ByteResponse, CallError, type Endpoint, listen } from "../src/index.ts";
+import { CallError, type Endpoint, type HttpResponse, listen } from "../src/index.ts";
 
 /** What came of a call, told the same for every road. */
 export interface Result {
@@ -13,14 +13,18 @@ export interface Result {
   readonly answer?: JsonValue;
 }
 
-/** Calls a method with headers, by one of the ways into an endpoint. */
-export type Way = (method: DescMethod, request: JsonValue & object, headers: Record<string, string>) => Promise<Result>;
+/** Calls a method with headers, by one of the transports into an endpoint. */
+export type TestTransport = (
+  method: DescMethod,
+  request: JsonValue & object,
+  headers: Record<string, string>,
+) => Promise<Result>;
 
-/** The three ways into an endpoint. */
-export async function openWays(endpoint: Endpoint) {
+/** The three transports into an endpoint. */
+export async function openTransports(endpoint: Endpoint) {
   const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
   const base = `http://127.0.0.1:${server.port}`;
-  const ways: Readonly<Record<"by message" | "by bytes" | "over HTTP", Way>> = {
+  const transports: Readonly<Record<"by message" | "by bytes" | "over HTTP", TestTransport>> = {
     "by message": async (method, request, headers) => {
       try {
         const head = {
@@ -41,7 +45,7 @@ export async function openWays(endpoint: Endpoint) {
       }
     },
     "by bytes": async (method, request, headers) => {
-      const response = await endpoint.fetchBytes({
+      const response = await endpoint.handle({
         url: `http://test${pathOf(method)}`,
         method: "POST",
         header: new Headers({ "content-type": "application/json", ...headers }),
@@ -58,7 +62,7 @@ export async function openWays(endpoint: Endpoint) {
       return resultOf(response.status, await response.text());
     },
   };
-  return { base, ways, close: () => server.close() };
+  return { base, transports, close: () => server.close() };
 }
 
 export function pathOf(method: DescMethod): string {
@@ -69,7 +73,7 @@ export async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
 }
 
-export async function textOf(response: ByteResponse): Promise<string> {
+export async function textOf(response: HttpResponse): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of response.body) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
