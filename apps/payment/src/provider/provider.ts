@@ -3,8 +3,8 @@
  * knows nothing else of the provider.
  *
  * Every request carries a key. The provider has the effect of a key at most once, and answers every request with that
- * key the same. A missing answer is an outcome too: UNKNOWN means that the effect may or may not have happened. Before a
- * request is repeated, `find` looks its key up.
+ * key the same. A missing answer is an outcome too: UNKNOWN means that the effect may or may not have happened. Before
+ * a request is repeated, `find` looks its key up.
  */
 export interface PaymentProvider {
   /** Holds an amount on a card. */
@@ -22,7 +22,9 @@ export interface PaymentProvider {
    * The outcome of the request with this key: undefined where the provider never saw it, UNKNOWN while it cannot say.
    */
   find(key: string, signal: AbortSignal): Promise<ProviderOutcome | undefined>;
-  /** Sets the handler of results that arrive after their request has timed out. A result may never come, or come twice. */
+  /**
+   * Sets the handler of results that arrive after their request has timed out. A result may never come, or come twice.
+   */
   onResult(handler: (result: LateResult) => Promise<void>): void;
   close(): Promise<void>;
 }
