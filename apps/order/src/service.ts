@@ -9,7 +9,7 @@ import {
 } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
-import { defineService, every, flag, variable } from "@rialto/service";
+import { defineService, every, flag, topicsOf, variable } from "@rialto/service";
 import { advanceOnEvent, checkoutTopics, createCheckout } from "./checkout/advance.ts";
 import { recordRefund } from "./checkout/record-refund.ts";
 import { resumeStalled } from "./checkout/resume-stalled.ts";
@@ -27,6 +27,7 @@ export const order = defineService({
     requireConfirmedEmail: variable("RIALTO_REQUIRE_CONFIRMED_EMAIL", flag, { default: false, without: "`off`" }),
   },
   calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
+  publishes: topicsOf(OrderEventSchema),
   setup: ({ database, wakeRelay, calls, now }) => {
     const store = createOrderStore({ database, onCommitted: wakeRelay });
     return {

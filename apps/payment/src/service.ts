@@ -1,6 +1,6 @@
-import { PaymentService } from "@rialto/contracts";
+import { PaymentEventSchema, PaymentService } from "@rialto/contracts";
 import { serve } from "@rialto/rpc";
-import { defineService, every, oneOf, variable } from "@rialto/service";
+import { defineService, every, oneOf, topicsOf, variable } from "@rialto/service";
 import { createPaymentStore } from "./payment/store.ts";
 import { createSimulatedProvider } from "./provider/simulated.ts";
 import { createOperations } from "./requests/operations.ts";
@@ -29,6 +29,7 @@ export const payment = defineService({
     }),
   },
   calls: {},
+  publishes: topicsOf(PaymentEventSchema),
   setup: ({ database, extra, log, now, wakeRelay }) => {
     const provider = createSimulatedProvider({ sql: extra("card_network").sql, log });
     const store = createPaymentStore({ database, onCommitted: wakeRelay });

@@ -31,7 +31,8 @@ async function reset(
 ): Promise<void> {
   const queues = await emptyQueues(await access.jobs({ takeOver }));
   say(queues.length === 0 ? "There is no queue that holds anything" : `Emptied: ${queues.join(", ")}`);
-  for (const { name } of services) {
+  for (const { name, publishes } of services) {
+    if (publishes.length === 0) continue;
     const { sql } = await access.database(name);
     const restarted = await sql.begin(async (tx) => {
       const count = await restartDeliveries(tx, { settledSince });

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { AuthService, UserService } from "@rialto/contracts";
+import { AuthService, UserEventSchema, UserService } from "@rialto/contracts";
 import { createAddressCheck } from "@rialto/http";
 import { serve } from "@rialto/rpc";
-import { defineService, every, openKeyFile, openRateLimits } from "@rialto/service";
+import { defineService, every, openKeyFile, openRateLimits, topicsOf } from "@rialto/service";
 import { userVariables } from "./config.ts";
 import { createConfirmationStore } from "./one-time-tokens/confirmation-store.ts";
 import { createResetStore } from "./one-time-tokens/reset-store.ts";
@@ -24,6 +24,7 @@ export const user = defineService({
   rights: { audit_entry: "append-only", gateway_token: "read-only" },
   config: userVariables,
   calls: {},
+  publishes: topicsOf(UserEventSchema),
   setup: async ({ database, config, derivedKey }) => {
     const limits = openRateLimits(config);
     const refreshTokens = createRefreshTokens(derivedKey("refresh tokens"));

@@ -1,6 +1,6 @@
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createGroupCommit, type Decision, KeyInUse, RowRefused } from "../src/index.ts";
+import { createGroupCommit, type Database, type Decision, KeyInUse, RowRefused } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { openThings, type Things } from "./support/things.ts";
 
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => things.close());
 
-function store(o: { onCommitted?: () => void; writers?: number } = {}) {
+function store(o: { onCommitted?: () => void; writers?: number; database?: Database } = {}) {
   const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
   return createGroupCommit({ database: things.database, ...tables, ...o });
 }
@@ -39,6 +39,14 @@ describe("a group commit", () => {
     const made = decision({ message: "none" });
     await store().commit(made);
     expect((await stored(made.id)).sent).toEqual([]);
+  });
+
+  it("throws for a message whose topic the service does not declare, and writes nothing", async () => {
+    const requireTopic = things.another(["thing.renamed"]).requireTopic;
+    const made = decision();
+    const commits = store({ database: { ...things.database, requireTopic } });
+    expect(() => commits.commit(made)).toThrow('"thing" does not declare the topic "thing.changed"');
+    expect(await stored(made.id)).toEqual({ row: undefined, events: [], sent: [] });
   });
 
   it("appends at the version that the decision was made from", async () => {

@@ -3,6 +3,7 @@ import type { Subscription } from "@rialto/events";
 import type { Route } from "@rialto/rpc";
 import type { App, Calls } from "./app.ts";
 import type { Variables } from "./config/variable.ts";
+import { assertOwnTopics } from "./events/topics.ts";
 import type { Schedule } from "./schedules/schedule.ts";
 import type { ServiceName } from "./service-name.ts";
 
@@ -29,6 +30,12 @@ export interface ServiceOptions<C extends Calls, V extends Variables, Resources 
    */
   readonly setup?: (app: App<C, V>) => Resources | Promise<Resources>;
   readonly rpc: (app: App<C, V> & Resources) => readonly Route[];
+  /**
+   * The topics that it publishes; none if left out. Only then does a relay run. `topicsOf` returns those of a contract's
+   * event message. Publishing another topic throws.
+   */
+  readonly publishes?: readonly string[];
+  /** What it subscribes to. Without it there is no inbox. */
   readonly subscriptions?: (app: App<C, V> & Resources) => readonly Subscription[];
   readonly schedules?: (app: App<C, V> & Resources) => readonly Schedule[];
   /** Fills a new database. Runs at every start, perhaps in two replicas at once, so it must be idempotent. */
@@ -45,6 +52,9 @@ export interface ServiceDefinition {
   /** The variables that it declares. */
   readonly config: Variables;
   readonly calls: Calls;
+  readonly publishes: readonly string[];
+  /** Whether it has subscriptions. */
+  readonly subscribes: boolean;
   open(app: App): Promise<OpenService>;
 }
 
@@ -74,6 +84,8 @@ export function defineService<
   V extends Variables = Record<never, never>,
   Resources extends object = object,
 >(o: ServiceOptions<C, V, Resources>): ServiceDefinition {
+  const publishes = o.publishes ?? [];
+  assertOwnTopics(o.name, publishes);
   return {
     name: o.name,
     schemas: [
@@ -82,6 +94,8 @@ export function defineService<
     ],
     config: o.config ?? {},
     calls: o.calls,
+    publishes,
+    subscribes: o.subscriptions !== undefined,
     async open(untyped) {
       // `createApp` makes one client for each entry of `calls`, which is what App<C, V> states.
       const config = { ...untyped.config, ...untyped.config.read(o.config ?? {}) };

@@ -29,6 +29,7 @@ export { defineService, type ServiceDefinition, type ServiceOptions } from "./de
 export { deadLetterBytes, deadLetterKeys } from "./events/dead-letter-admin.ts";
 export { eventErrors } from "./events/errors.ts";
 export { mergeSubscriptions, type SubscriptionPart } from "./events/subscription-admin.ts";
+export { topicsOf } from "./events/topics.ts";
 export { type Identity, openIdentity, openKeyFile } from "./identity/identity.ts";
 export { migrateAll } from "./process/migrate-all.ts";
 export {

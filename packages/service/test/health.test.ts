@@ -39,6 +39,7 @@ const product = defineService({
   name: "product",
   migrations: new URL("./fixture/product-migrations/", import.meta.url),
   calls: {},
+  publishes: ["product.changed"],
   rpc: () => [],
 });
 

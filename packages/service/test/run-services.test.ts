@@ -3,16 +3,22 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OrderEventSchema, ProductService } from "@rialto/contracts";
+import { OrderEventSchema, ProductService, RegistrationService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
-import { publish, subscribe } from "@rialto/events";
+
+import { createRelay, publish, subscribe } from "@rialto/events";
 import { backgroundContext, type CallContext, CallError, type Client, callErrors, serve } from "@rialto/rpc";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { readConfig } from "../src/config/config.ts";
 import { defineService } from "../src/define-service.ts";
 import { type Running, runServices } from "../src/process/run-services.ts";
 import { every } from "../src/schedules/schedule.ts";
+
+vi.mock(import("@rialto/events"), async (importOriginal) => {
+  const events = await importOriginal();
+  return { ...events, createRelay: vi.fn(events.createRelay) };
+});
 
 let database: TestDatabase;
 let folder: string;
@@ -73,16 +79,8 @@ describe.each(["in one process", "in two processes"])("two services %s", (topolo
   it("hear of each other's events", async () => {
     const { publisher, wake, heard } = await start();
     const subject = randomUUID();
-    const event = {
-      id: randomUUID(),
-      topic: "product.changed",
-      subject,
-      version: 1,
-      time: new Date(),
-      traceparent: "",
-    };
     await registered(publisher);
-    await publisher.sql.begin((tx) => publish(tx, { ...event, payload: { orderId: subject } }));
+    await publisher.sql.begin((tx) => publish(tx, eventOf(subject)));
     wake();
     while (!heard.includes(subject)) await sleep(10);
   });
@@ -109,6 +107,44 @@ describe("runServices", () => {
     });
     await expect(runServices([product, broken], options(false))).rejects.toThrow("no seed grows here");
     expect(await openSessions()).toEqual([]);
+  });
+
+  it("runs a relay for a service that publishes, and none for one that publishes nothing", async () => {
+    const relays = vi.mocked(createRelay);
+    relays.mockClear();
+    const { product, order } = shop();
+    const one = await runServices([product, order], options(false));
+    running.push(one);
+    expect(relays.mock.calls.map(([{ database }]) => database.schema)).toEqual(["product"]);
+    // Nor can anybody register for its events.
+    const registrations = one.clients.of(RegistrationService, "product", "order");
+    const registered = registrations.registerSubscription(
+      { subscription: "any", topics: ["order.any"] },
+      backgroundContext({}),
+    );
+    expect(await refusal(registered)).toMatchObject({ code: "unimplemented" });
+  });
+
+  it("refuses to publish a topic that the service does not declare", async () => {
+    const { product, order, opened } = shop();
+    running.push(await runServices([product, order], options(false)));
+    const { publisher } = opened;
+    const undeclared = { ...eventOf(randomUUID()), topic: "product.renamed" };
+    await expect(publisher?.sql.begin((tx) => publish(tx, undeclared))).rejects.toThrow(
+      '"product" does not declare the topic "product.renamed"',
+    );
+  });
+
+  it("refuses a service that declares the topic of another", () => {
+    expect(() =>
+      defineService({
+        name: "order",
+        migrations: orderMigrations,
+        calls: {},
+        publishes: ["product.any"],
+        rpc: () => [],
+      }),
+    ).toThrow('"order" cannot publish "product.any"');
   });
 
   it("says nothing of a password in its log, and returns startup notices to its caller", async () => {
@@ -141,6 +177,7 @@ function shop() {
     name: "product",
     migrations: productMigrations,
     calls: {},
+    publishes: ["product.changed"],
     setup: ({ database: publisher, wakeRelay }) => {
       Object.assign(opened, { publisher, wake: wakeRelay });
       return {};
@@ -175,6 +212,11 @@ function shop() {
     stop: async () => void story.push("order stopped"),
   });
   return { story, heard, opened, product, order };
+}
+
+function eventOf(subject: string) {
+  const event = { id: randomUUID(), topic: "product.changed", subject, version: 1, time: new Date(), traceparent: "" };
+  return { ...event, payload: { orderId: subject } };
 }
 
 async function describeTo(ctx: CallContext, id: string) {

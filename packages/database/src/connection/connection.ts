@@ -9,8 +9,8 @@ import { type WriteWatch, watchWrites } from "./write-watch.ts";
 
 /** A pool of connections; int8 comes and goes as bigint. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;
-/** One transaction on a connection of a pool. */
-export type Transaction = postgres.TransactionSql<{ bigint: bigint }>;
+/** One transaction on a connection of a pool. `requireTopic` is that of its `Database`. */
+export type Transaction = postgres.TransactionSql<{ bigint: bigint }> & Partial<Pick<Database, "requireTopic">>;
 
 /** A service's way to its own schema. */
 export interface Database {
@@ -35,6 +35,8 @@ export interface Database {
    * read-only: what is writable is somewhere else by then, or this one again in a moment. At most once a second.
    */
   renew(): void;
+  /** Throws for a topic that the service does not declare in `publishes`. What writes to the outbox calls it first. */
+  requireTopic(topic: string): void;
   close(): Promise<void>;
 }
 
@@ -82,6 +84,8 @@ export function openDatabase(o: {
   service: string;
   connectionsMax?: number;
   answerMsMax?: number;
+  /** The topics that the service declares; any, where it is left out. */
+  publishes?: readonly string[];
 }): Database {
   const session = {
     application_name: `rialto-${o.service}`,
@@ -91,6 +95,11 @@ export function openDatabase(o: {
   };
   const answerMsMax = o.answerMsMax ?? answerMsMaxDefault;
   const writes = watchWrites();
+  const requireTopic = (topic: string) => {
+    if (o.publishes?.includes(topic) === false)
+      throw new Error(`"${o.service}" does not declare the topic "${topic}": add it to "publishes" of its definition`);
+  };
+  const watch = { writes, requireTopic };
   let renewedAt = Number.NEGATIVE_INFINITY;
   const renew = () => {
     if (performance.now() - renewedAt < renewMsMin) return;
@@ -104,13 +113,13 @@ export function openDatabase(o: {
   const shared = { answerMsMax, onFailure };
   const sql = watched(
     connect(o.url, { max: o.connectionsMax ?? connectionsMaxDefault, connection: session, ...shared }),
-    writes,
+    watch,
   );
   const forWriters = { max: writerConnectionsMax, connection: { ...session, ...writerSettings }, ...shared };
-  const writers = watched(connect(o.url, forWriters), writes);
+  const writers = watched(connect(o.url, forWriters), watch);
   const forOrm = watched(
     postgres(...clientAt(o.url, driverOptions({ max: ormConnectionsMax, connection: session, ...shared }))),
-    writes,
+    watch,
   );
   return {
     schema: o.schema,
@@ -119,7 +128,7 @@ export function openDatabase(o: {
     orm: drizzle(forOrm),
     pool: ({ connectionsMax, statementMsMax }) => {
       const connection = { ...session, statement_timeout: statementMsMax };
-      const pool = watched(connect(o.url, { max: connectionsMax, connection, ...shared }), writes);
+      const pool = watched(connect(o.url, { max: connectionsMax, connection, ...shared }), watch);
       more.push(pool);
       return pool;
     },
@@ -128,17 +137,27 @@ export function openDatabase(o: {
     },
     writes,
     renew,
+    requireTopic,
     close: async () => {
       await Promise.all([sql, writers, forOrm, ...more].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
     },
   };
 }
 
-/** The pool, whose transactions are watched. */
-function watched<S extends postgres.Sql>(sql: S, writes: WriteWatch): S {
-  // Its overloads differ in what the work gives back, which is handed through.
+/** The pool, whose transactions are watched and know which topics they may publish. */
+function watched<S extends postgres.Sql>(
+  sql: S,
+  { writes, requireTopic }: Pick<Database, "writes" | "requireTopic">,
+): S {
+  // Its overloads differ in what the work gives back, which is handed through. The work is the last argument of each.
   const begin = sql.begin as unknown as (...args: unknown[]) => Promise<unknown>;
-  return Object.assign(sql, { begin: (...args: unknown[]) => writes.watch(() => begin(...args)) });
+  return Object.assign(sql, {
+    begin(...args: unknown[]) {
+      const work = args.pop() as (tx: postgres.TransactionSql) => unknown;
+      const withTopics = (tx: postgres.TransactionSql) => work(Object.assign(tx, { requireTopic }));
+      return writes.watch(() => begin(...args, withTopics));
+    },
+  });
 }
 
 const clientOptions = {

@@ -72,6 +72,7 @@ export function createGroupCommit(o: {
     statement,
     close: batcher.close,
     commit: (decision, { signal } = {}) => {
+      if (decision.message !== undefined) o.database.requireTopic(decision.message.topic);
       const encoded = encodeDecision(decision);
       const attempt = { decision, encoded, outcomeUnknown: false, tries: 0, lastError: undefined };
       return settle(batcher, attempt, signal);

@@ -10,7 +10,7 @@ export interface Things {
   readonly database: Database;
   readonly admin: Sql;
   /** Another process's pool on the same schema. */
-  another(): Database;
+  another(publishes?: readonly string[]): Database;
   close(): Promise<void>;
 }
 
@@ -37,8 +37,9 @@ export async function openThings(): Promise<Things> {
   await provision({ adminUrl, secret, schemas: [{ name: "thing", migrations }], log: quietLog });
   const url = await runtimeUrl(adminUrl, "thing", secret);
   const opened: Database[] = [];
-  const another = () => {
-    const database = openDatabase({ url, schema: "thing", service: "thing" });
+  const another = (publishes?: readonly string[]) => {
+    const topics = publishes === undefined ? {} : { publishes };
+    const database = openDatabase({ url, schema: "thing", service: "thing", ...topics });
     opened.push(database);
     return database;
   };

@@ -16,8 +16,12 @@ export interface Publication {
   readonly payload: JsonValue;
 }
 
-/** Writes an event to the outbox of the transaction's schema. It is sent if, and only if, the transaction commits. */
+/**
+ * Writes an event to the outbox of the transaction's schema. It is sent if, and only if, the transaction commits. Throws
+ * for a topic that the service does not declare.
+ */
 export async function publish(tx: Transaction, event: Publication): Promise<void> {
+  tx.requireTopic?.(event.topic);
   await tx`
     insert into outbox (event_id, topic, subject, version, time, traceparent, payload)
     values (${event.id}, ${event.topic}, ${event.subject}, ${event.version}, ${event.time}, ${event.traceparent},

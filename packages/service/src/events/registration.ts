@@ -6,7 +6,8 @@ import { openDeliverySince, registerSubscription, type Subscription } from "@ria
 import { backgroundContext, CallError, callErrors, isUnavailable, type Route, serve } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { ClientFactory } from "../clients.ts";
-import { type ServiceName, serviceNames } from "../service-name.ts";
+import type { ServiceName } from "../service-name.ts";
+import { publisherOf } from "./topics.ts";
 
 const retryDelayMsMin = 200;
 const retryBackoff = { delayMsMin: retryDelayMsMin, delayMsMax: 5_000 } as const;
@@ -133,11 +134,4 @@ export interface Registration {
 function registrationsOf(subscription: Subscription): readonly Registration[] {
   const topicsOf = Map.groupBy(subscription.topics, publisherOf);
   return [...topicsOf].map(([publisher, topics]) => ({ subscription: subscription.name, publisher, topics }));
-}
-
-function publisherOf(topic: string): ServiceName {
-  const word = topic.split(".", 1)[0];
-  const publisher = serviceNames.find((name) => name === word);
-  if (publisher === undefined) throw new Error(`Topic "${topic}" does not begin with a service's name`);
-  return publisher;
 }

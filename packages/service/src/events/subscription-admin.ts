@@ -31,7 +31,7 @@ export interface SubscriptionParts {
   readonly database: Database;
   readonly jobs: Jobs;
   readonly subscriptions: readonly Subscription[];
-  /** Whether the schema has an outbox, and whether it has an inbox. */
+  /** Whether the service publishes, and whether it subscribes. */
   readonly publishes: boolean;
   readonly subscribes: boolean;
   /** Whether the schema has an audit log. */

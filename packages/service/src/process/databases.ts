@@ -47,9 +47,14 @@ export async function prepareDatabases(
   if (jobs) await migrateJobs(await ownerUrl(adminUrl, jobsSchema, secret));
 }
 
-/** Connects to one schema as its runtime role. */
-export async function connect(access: DatabaseAccess, schema: string, service: ServiceName): Promise<Database> {
-  return openDatabase({ url: await urlOf(access, schema), schema, service, connectionsMax });
+/** Connects to one schema as its runtime role, to publish these topics only. */
+export async function connect(
+  access: DatabaseAccess,
+  schema: string,
+  service: ServiceName,
+  publishes: readonly string[] = [],
+): Promise<Database> {
+  return openDatabase({ url: await urlOf(access, schema), schema, service, connectionsMax, publishes });
 }
 
 /**

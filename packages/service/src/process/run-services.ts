@@ -91,10 +91,9 @@ interface Part {
   readonly log: Logger;
   readonly database: Database;
   readonly extras: ReadonlyMap<string, Database>;
-  /** Undefined where the service publishes nothing: its schema has no outbox. */
+  /** Undefined if the service publishes nothing. */
   readonly relay: ReturnType<typeof createRelay> | undefined;
-  /** Whether its schema has an inbox, and whether it keeps idempotency keys. */
-  readonly subscribes: boolean;
+  /** Whether it stores idempotency keys. */
   readonly keepsKeys: boolean;
   /** Whether it keeps an audit log. */
   readonly audits: boolean;
@@ -207,7 +206,7 @@ async function start(
 async function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
   const { name } = definition;
   const open = async (schema: string) => {
-    const database = await connect(access, schema, name);
+    const database = await connect(access, schema, name, definition.publishes);
     teardown.add("databases", () => database.close());
     return database;
   };
@@ -220,17 +219,17 @@ async function openConnections(definition: ServiceDefinition, access: DatabaseAc
 
 async function withRelay(part: Awaited<ReturnType<typeof openConnections>>, jobs: Jobs, log: Logger): Promise<Part> {
   const { database } = part;
-  const [row] = await database.sql<{ publishes: boolean; subscribes: boolean; keepsKeys: boolean; audits: boolean }[]>`
-    select to_regclass('outbox') is not null as publishes, to_regclass('inbox') is not null as subscribes,
-      to_regclass('idempotency') is not null as "keepsKeys", to_regclass('audit_entry') is not null as audits`;
-  const { publishes = false, subscribes = false, keepsKeys = false, audits = false } = row ?? {};
-  const relay = publishes ? createRelay({ database, jobs, log }) : undefined;
-  return { ...part, log, relay, subscribes, keepsKeys, audits };
+  const [row] = await database.sql<{ keepsKeys: boolean; audits: boolean }[]>`
+    select to_regclass('idempotency') is not null as "keepsKeys", to_regclass('audit_entry') is not null as audits`;
+  const { keepsKeys = false, audits = false } = row ?? {};
+  const relay = part.definition.publishes.length > 0 ? createRelay({ database, jobs, log }) : undefined;
+  return { ...part, log, relay, keepsKeys, audits };
 }
 
 /** The routes that every service has beside its own: registration, dead letters, audit log, subscriptions. */
 function eventRoutes(part: Part, { subscriptions }: OpenService, jobs: Jobs): readonly Route[] {
-  const { name: service, database, subscribes, audits } = part;
+  const { name: service, database, audits } = part;
+  const { subscribes } = part.definition;
   const publishes = part.relay !== undefined;
   return [
     ...(publishes ? [registrationRoute(service, database)] : []),
