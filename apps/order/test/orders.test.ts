@@ -127,6 +127,20 @@ describe("creating an order", () => {
     });
   });
 
+  it("takes an id in capital letters for the same product, and refuses it where it is there already", async () => {
+    const teapot = world.product({ price: 990n });
+    const shouted = teapot.toUpperCase();
+    const place = (...ids: readonly string[]) => {
+      const items = ids.map((productId) => ({ productId, quantity: 1 }));
+      return world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+    };
+    expect((await place(shouted)).order?.items[0]?.productId).toBe(teapot);
+    expect(await refusalOf(place(teapot, shouted))).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: [{ field: "items[1].product_id" }],
+    });
+  });
+
   it("names the item whose product is not on sale", async () => {
     const items = [fixture.product(), fixture.product({ active: false })].map((productId) => ({
       productId,

@@ -40,7 +40,7 @@ export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
 export { idempotencyKeyHeader, isSafeToRetry } from "./server/idempotency.ts";
 export { listen, type RpcListener } from "./server/listen.ts";
 export { endWithHead, readNodeRequest, writeNodeResponse } from "./server/node-http.ts";
-export { nextPageToken, pageFrom, pageOf } from "./server/paging.ts";
+export { nextPageToken, page } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
 export { type Handlers, type Route, serve } from "./server/route.ts";
 export { isReady, type Readiness } from "./standard/health.ts";

@@ -1,8 +1,14 @@
 import { create } from "@bufbuild/protobuf";
-import { CreateOrderRequestSchema, CreateUserRequestSchema, MoneySchema, NewProductSchema } from "@rialto/contracts";
+import {
+  BatchGetProductsRequestSchema,
+  CreateOrderRequestSchema,
+  CreateUserRequestSchema,
+  MoneySchema,
+  NewProductSchema,
+} from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
 import { CallError } from "../src/errors/call-error.ts";
-import { assertValid } from "../src/server/validation.ts";
+import { assertValid, writeIdsInLowerCase } from "../src/server/validation.ts";
 
 function brokenRules(check: () => void): readonly (string | undefined)[] {
   try {
@@ -95,5 +101,22 @@ describe("a currency", () => {
 
   it.each(["", "eur", "EU", "€"])("is not written %j", (code) => {
     expect(rulesOfCurrency(code)).toEqual(["string.pattern"]);
+  });
+});
+
+describe("the ids of a request", () => {
+  const id = "0197f000-0000-7000-8000-00000000ABCD";
+
+  it("are in lower case once it was validated: fields, lists, and messages within it", () => {
+    const order = create(CreateOrderRequestSchema, {
+      items: [{ productId: id }, { productId: id }],
+      paymentMethod: "PM",
+    });
+    writeIdsInLowerCase(CreateOrderRequestSchema, order);
+    expect(order.items.map(({ productId }) => productId)).toEqual([id.toLowerCase(), id.toLowerCase()]);
+    expect(order.paymentMethod).toBe("PM");
+    const batch = create(BatchGetProductsRequestSchema, { ids: [id] });
+    writeIdsInLowerCase(BatchGetProductsRequestSchema, batch);
+    expect(batch.ids).toEqual([id.toLowerCase()]);
   });
 });

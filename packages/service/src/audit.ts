@@ -11,7 +11,7 @@ import {
   recordAudit,
   type Transaction,
 } from "@rialto/database";
-import { messageSize, pageFrom, pageOf, type Route, serve } from "@rialto/rpc";
+import { messageSize, page, type Route, serve } from "@rialto/rpc";
 import type { ServiceName } from "./service-name.ts";
 
 /** The sort key of audit entries in a list, newest first: the id, a UUIDv7. */
@@ -24,16 +24,15 @@ export function auditRoute(service: ServiceName, { sql }: Pick<Database, "sql">)
   return serve(AuditService, {
     async listAuditEntries(request) {
       const filter = auditFilterOf(request);
-      const { limit, after } = pageOf(request, filter, auditKeys);
-      const rows = await listAudit(sql, filter, { after: after?.[0], limit: limit + 1 });
-      const page = pageFrom(rows, {
-        limit,
+      const { messages, nextPageToken } = await page(request, {
         filter,
+        sortKeys: auditKeys,
+        read: ({ after, limit }) => listAudit(sql, filter, { after: after?.[0], limit }),
         keysOf: ({ id }) => [id],
         messageOf: (entry) => messageOf(service, entry),
         bytesOf: auditEntryBytes,
       });
-      return { entries: page.messages, nextPageToken: page.nextPageToken };
+      return { entries: messages, nextPageToken };
     },
   });
 }

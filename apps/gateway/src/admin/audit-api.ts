@@ -1,5 +1,5 @@
 import { AuditService } from "@rialto/contracts";
-import { createEndpoint, type Endpoint, pageFrom, pageOf, serve, type TokenVerifier } from "@rialto/rpc";
+import { createEndpoint, type Endpoint, page, serve, type TokenVerifier } from "@rialto/rpc";
 import { auditEntryBytes, auditFilterOf, auditKeys } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 import type { AuditBackend } from "./backends.ts";
@@ -21,20 +21,21 @@ export function createAuditApi(o: {
   const route = serve(AuditService, {
     async listAuditEntries(request, ctx) {
       const filter = auditFilterOf(request);
-      const { limit } = pageOf(request, filter, auditKeys);
-      const responses = await callAll(backends, ({ audit }) => audit.listAuditEntries(request, onBehalfOf(ctx)));
-      const pages = responses.all.map(({ entries: rows, nextPageToken }) => ({ rows, nextPageToken }));
-      const { rows, hasMore } = mergePages(pages, newestFirst);
-      const page = pageFrom(rows, {
-        ...{ limit, filter, hasMore, bytesOf: auditEntryBytes },
+      const unreachableServices: string[] = [];
+      const { messages, nextPageToken } = await page(request, {
+        filter,
+        sortKeys: auditKeys,
+        read: async () => {
+          const responses = await callAll(backends, ({ audit }) => audit.listAuditEntries(request, onBehalfOf(ctx)));
+          unreachableServices.push(...responses.unreachable);
+          const pages = responses.all.map(({ entries: rows, nextPageToken }) => ({ rows, nextPageToken }));
+          return mergePages(pages, newestFirst);
+        },
         keysOf: ({ id }) => [id],
         messageOf: (entry) => entry,
+        bytesOf: auditEntryBytes,
       });
-      return {
-        entries: page.messages,
-        nextPageToken: page.nextPageToken,
-        unreachableServices: [...responses.unreachable],
-      };
+      return { entries: messages, nextPageToken, unreachableServices };
     },
   });
   // The gateway stores no idempotency keys, so the key of their fingerprint does not matter.

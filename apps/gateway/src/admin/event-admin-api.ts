@@ -5,8 +5,7 @@ import {
   type CallOptions,
   createEndpoint,
   type Endpoint,
-  pageFrom,
-  pageOf,
+  page,
   serve,
   type TokenVerifier,
 } from "@rialto/rpc";
@@ -43,23 +42,24 @@ function deadLetters(backends: readonly EventBackend[]): Parameters<typeof serve
   return {
     async listDeadLetters(request, ctx) {
       const filter = { subscription: request.subscription === "" ? undefined : request.subscription };
-      const { limit } = pageOf(request, filter, deadLetterKeys);
-      const responses = await callAll(backends, ({ deadLetters }) =>
-        deadLetters.listDeadLetters(request, onBehalfOf(ctx)),
-      );
-      if (filter.subscription !== undefined) responses.requireOne();
-      const pages = responses.all.map(({ deadLetters: rows, nextPageToken }) => ({ rows, nextPageToken }));
-      const { rows, hasMore } = mergePages(pages, byEventThenSubscription);
-      const page = pageFrom(rows, {
-        ...{ limit, filter, hasMore, bytesOf: deadLetterBytes },
+      const unreachableServices: string[] = [];
+      const { messages, nextPageToken } = await page(request, {
+        filter,
+        sortKeys: deadLetterKeys,
+        read: async () => {
+          const responses = await callAll(backends, ({ deadLetters }) =>
+            deadLetters.listDeadLetters(request, onBehalfOf(ctx)),
+          );
+          if (filter.subscription !== undefined) responses.requireOne();
+          unreachableServices.push(...responses.unreachable);
+          const pages = responses.all.map(({ deadLetters: rows, nextPageToken }) => ({ rows, nextPageToken }));
+          return mergePages(pages, byEventThenSubscription);
+        },
         keysOf: ({ eventId, subscription }) => [eventId, subscription],
         messageOf: (deadLetter) => deadLetter,
+        bytesOf: deadLetterBytes,
       });
-      return {
-        deadLetters: page.messages,
-        nextPageToken: page.nextPageToken,
-        unreachableServices: [...responses.unreachable],
-      };
+      return { deadLetters: messages, nextPageToken, unreachableServices };
     },
 
     async getDeadLetter(request, ctx) {

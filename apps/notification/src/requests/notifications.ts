@@ -1,7 +1,7 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { Notification_State, NotificationSchema, type NotificationService } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
-import { auditOf, CallError, callErrors, type Handlers, messageSize, pageFrom, pageOf } from "@rialto/rpc";
+import { auditOf, CallError, callErrors, type Handlers, messageSize, page } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { errors } from "../errors.ts";
 import { messageOf } from "../notification/message.ts";
@@ -27,11 +27,15 @@ export function notifications(app: Parts): Handlers<typeof NotificationService> 
         orderId: request.orderId === "" ? undefined : request.orderId,
         state: stateOf(request.state),
       };
-      const { limit, after } = pageOf(request, filter, [isUuid]);
-      const rows = await app.notifications.list(filter, { limit: limit + 1, after: after?.[0] });
-      const keysOf = ({ id }: Notification) => [id];
-      const page = pageFrom(rows, { limit, filter, keysOf, messageOf, bytesOf });
-      return { notifications: page.messages, nextPageToken: page.nextPageToken };
+      const { messages, nextPageToken } = await page(request, {
+        filter,
+        sortKeys: [isUuid],
+        read: ({ after, limit }) => app.notifications.list(filter, { after: after?.[0], limit }),
+        keysOf: ({ id }) => [id],
+        messageOf,
+        bytesOf,
+      });
+      return { notifications: messages, nextPageToken };
     },
 
     /** Only queues the message: the schedule "send-queued-mail" sends it. */

@@ -10,7 +10,7 @@ import {
   OrderHistoryEntrySchema,
   OrderSchema,
 } from "@rialto/contracts";
-import { type CallContext, CallError, callErrors, messageSize, pageFrom, pageOf } from "@rialto/rpc";
+import { type CallContext, CallError, callErrors, messageSize, page } from "@rialto/rpc";
 import { validate as isUuid } from "uuid";
 import { orderMessage } from "../order/message.ts";
 import type { Order } from "../order/state.ts";
@@ -29,11 +29,15 @@ export async function listOrders(
   ctx: CallContext,
 ): Promise<MessageInitShape<typeof ListOrdersResponseSchema>> {
   const filter = { userId: userOf(request, ctx), status: statusOf(request.status), attention: request.attention };
-  const { limit, after } = pageOf(request, filter, [isUuid]);
-  const found = await orders.list(filter, { after: after?.[0], limit: limit + 1 });
-  const keysOf = ({ id }: Order) => [id];
-  const page = pageFrom(found, { limit, filter, keysOf, messageOf: orderMessage, bytesOf: orderBytes });
-  return { orders: page.messages, nextPageToken: page.nextPageToken };
+  const { messages, nextPageToken } = await page(request, {
+    filter,
+    sortKeys: [isUuid],
+    read: ({ after, limit }) => orders.list(filter, { after: after?.[0], limit }),
+    keysOf: ({ id }) => [id],
+    messageOf: orderMessage,
+    bytesOf: orderBytes,
+  });
+  return { orders: messages, nextPageToken };
 }
 
 /** Lists the events of an order, oldest first. */
@@ -43,11 +47,10 @@ export async function listHistory(
   request: ListOrderEventsRequest,
 ): Promise<MessageInitShape<typeof ListOrderEventsResponseSchema>> {
   const filter = { orderId: order.id };
-  const { limit, after } = pageOf(request, filter, [isVersion]);
-  const found = await orders.history(order.id, { after: Number(after?.[0] ?? 0), limit: limit + 1 });
-  const page = pageFrom(found, {
-    limit,
+  const { messages, nextPageToken } = await page(request, {
     filter,
+    sortKeys: [isVersion],
+    read: ({ after, limit }) => orders.history(order.id, { after: Number(after?.[0] ?? 0), limit }),
     keysOf: ({ version }) => [String(version)],
     messageOf: ({ event, version, time, actor, reason, traceparent }) => ({
       kind: OrderEvent_Kind[event.kind],
@@ -60,11 +63,11 @@ export async function listHistory(
     }),
     bytesOf: entryBytes,
   });
-  return { events: page.messages, nextPageToken: page.nextPageToken };
+  return { events: messages, nextPageToken };
 }
 
 function userOf({ userId }: ListOrdersRequest, { caller }: CallContext): string | undefined {
-  const named = userId === "" ? undefined : userId.toLowerCase();
+  const named = userId === "" ? undefined : userId;
   if (caller.kind !== "user" || caller.role === "ADMIN") return named;
   if (named !== undefined && named !== caller.userId) throw new CallError(callErrors.ACCESS_DENIED);
   return caller.userId;

@@ -162,7 +162,7 @@ function price(requested: readonly RequestedItem[], catalog: readonly CatalogIte
   const priced: Priced[] = [];
   const missing: string[] = [];
   for (const [index, { productId, quantity }] of requested.entries()) {
-    const item = onSale.get(productId.toLowerCase());
+    const item = onSale.get(productId);
     if (item === undefined) {
       missing.push(productField(index));
       continue;
@@ -183,9 +183,9 @@ function price(requested: readonly RequestedItem[], catalog: readonly CatalogIte
   return priced;
 }
 
-/** The contract compares ids as text. Postgres, and so the catalog, ignores the case of a UUID's letters. */
+/** The contract compares the ids as they were sent; by now they are in lower case, so two spellings of one id are the same. */
 function assertNoneTwice(requested: readonly RequestedItem[]): void {
-  const ids = requested.map(({ productId }) => productId.toLowerCase());
+  const ids = requested.map(({ productId }) => productId);
   const fields = ids.flatMap((id, index) =>
     ids.indexOf(id) < index ? [{ field: productField(index), description: "must name each product once" }] : [],
   );

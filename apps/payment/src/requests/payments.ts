@@ -6,8 +6,7 @@ import {
   callErrors,
   type Handlers,
   messageSize,
-  pageFrom,
-  pageOf,
+  page,
   requireOwner,
 } from "@rialto/rpc";
 import { validate as isUuid, v7 as newId } from "uuid";
@@ -91,11 +90,15 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
         userId: caller.kind === "user" && caller.role === "CUSTOMER" ? caller.userId : undefined,
         attention: request.attention,
       };
-      const { limit, after } = pageOf(request, filter, [isUuid]);
-      const rows = await app.payments.list(filter, { limit: limit + 1, after: after?.[0] });
-      const keysOf = ({ id }: Payment) => [id];
-      const page = pageFrom(rows, { limit, filter, keysOf, messageOf: paymentMessage, bytesOf });
-      return { payments: page.messages, nextPageToken: page.nextPageToken };
+      const { messages, nextPageToken } = await page(request, {
+        filter,
+        sortKeys: [isUuid],
+        read: ({ after, limit }) => app.payments.list(filter, { after: after?.[0], limit }),
+        keysOf: ({ id }) => [id],
+        messageOf: paymentMessage,
+        bytesOf,
+      });
+      return { payments: messages, nextPageToken };
     },
   };
 }

@@ -19,9 +19,8 @@ interface Parts {
 /** The RPC handlers of the stock. */
 export function inventory({ database, products, stock }: Parts): Handlers<typeof InventoryService> {
   return {
-    async adjustStock({ productId: givenId, delta, reason }, ctx) {
+    async adjustStock({ productId, delta, reason }, ctx) {
       if (ctx.idempotencyKey === undefined) throw new CallError(errors.ADJUSTMENT_KEY_REQUIRED);
-      const productId = canonical(givenId);
       const answer = await once(database.sql, ctx.idempotencyKey, async (tx) => {
         const [outcome] = await applyDecisions(tx, [{ kind: "adjust", productId, delta }]);
         requireDone(outcome);
@@ -38,23 +37,20 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
     },
 
     async reserveStock({ orderId, items, userId: givenId }, ctx) {
-      const requested = items.map((item) => ({ productId: canonical(item.productId), quantity: item.quantity }));
-      const userId = givenId === "" ? undefined : canonical(givenId);
-      const outcome = await stock.decide(
-        { kind: "reserve", orderId: canonical(orderId), items: requested, userId },
-        ctx,
-      );
+      const requested = items.map((item) => ({ productId: item.productId, quantity: item.quantity }));
+      const userId = givenId === "" ? undefined : givenId;
+      const outcome = await stock.decide({ kind: "reserve", orderId, items: requested, userId }, ctx);
       requireDone(userId === undefined ? asVersion01(outcome) : outcome);
       return {};
     },
 
     async releaseStock({ orderId }, ctx) {
-      requireDone(await stock.decide({ kind: "release", orderId: canonical(orderId) }, ctx));
+      requireDone(await stock.decide({ kind: "release", orderId }, ctx));
       return {};
     },
 
     async commitStock({ orderId }, ctx) {
-      requireDone(await stock.decide({ kind: "commit", orderId: canonical(orderId) }, ctx));
+      requireDone(await stock.decide({ kind: "commit", orderId }, ctx));
       return {};
     },
 
@@ -65,14 +61,6 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
       return { stock: stockMessage(found) };
     },
   };
-}
-
-/**
- * Returns an id in the form that Postgres returns. The contract accepts capital letters, and rows are compared by this
- * text.
- */
-function canonical(id: string): string {
-  return id.toLowerCase();
 }
 
 /** The outcome for an order service of version 0.1, which treats an unknown reason as a defect. */

@@ -8,8 +8,7 @@ import {
   callErrors,
   type Handlers,
   messageSize,
-  pageFrom,
-  pageOf,
+  page,
   requireAnswerFits,
 } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuid } from "uuid";
@@ -73,7 +72,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
     async batchGetProducts({ ids }, { caller }) {
       const found = await app.products.byIds(ids);
       const byId = new Map(found.map((product) => [product.id, product]));
-      const ordered = ids.map((id) => byId.get(id.toLowerCase())).filter((product) => product !== undefined);
+      const ordered = ids.map((id) => byId.get(id)).filter((product) => product !== undefined);
       const visible = ordered.filter((product) => isVisible(product, caller)).map(productMessage);
       return { products: requireAnswerFits(visible, bytesOf, "ids") };
     },
@@ -92,14 +91,18 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       // The filter that a page token is bound to, in the form of version 0.1.
       const { category, activeOnly } = filter;
       const bound = { patterns: words.map(({ pattern }) => pattern), category, activeOnly };
-      const { limit, after } = pageOf(request, bound, [isUuid]);
-      const wanted = { after: after?.[0], limit: limit + 1 };
-      const rows = await (words.length === 0
-        ? app.products.list(filter, wanted)
-        : app.search.find(filter, wanted, ctx));
-      const keysOf = ({ id }: Product) => [id];
-      const page = pageFrom(rows, { limit, filter: bound, keysOf, messageOf: productMessage, bytesOf });
-      return { products: page.messages, nextPageToken: page.nextPageToken };
+      const { messages, nextPageToken } = await page(request, {
+        filter: bound,
+        sortKeys: [isUuid],
+        read: ({ after, limit }) => {
+          const wanted = { after: after?.[0], limit };
+          return words.length === 0 ? app.products.list(filter, wanted) : app.search.find(filter, wanted, ctx);
+        },
+        keysOf: ({ id }) => [id],
+        messageOf: productMessage,
+        bytesOf,
+      });
+      return { products: messages, nextPageToken };
     },
 
     async updateProduct(request, ctx) {

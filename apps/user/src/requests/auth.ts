@@ -1,15 +1,7 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type AuthService, RevocationSchema } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
-import {
-  accessTokenSecondsMax,
-  CallError,
-  callErrors,
-  type Handlers,
-  messageSize,
-  pageFrom,
-  pageOf,
-} from "@rialto/rpc";
+import { accessTokenSecondsMax, CallError, callErrors, type Handlers, messageSize, page } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
 import { errors } from "../errors.ts";
 import type { ConfirmationStore } from "../one-time-tokens/confirmation-store.ts";
@@ -101,21 +93,25 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
 
     async listRevocations({ since, pageToken }) {
       const filter = { since: since === undefined ? null : timestampDate(since).toISOString() };
-      const { after } = pageOf({ pageSize: 0, pageToken }, filter, [isTime, isUuid]);
-      const rows = await app.sessions.ended({
-        since: since && timestampDate(since),
-        withinMs: endedMsMax,
-        after: after && { time: new Date(after[0]), id: after[1] },
-        limit: endedRowsMax + 1,
-      });
-      const page = pageFrom(rows, {
-        limit: endedRowsMax,
-        filter,
-        keysOf: ({ time, id }) => [time.toISOString(), id],
-        messageOf: ({ id, time }) => ({ sessionId: id, time: timestampFromDate(time) }),
-        bytesOf: revocationBytes,
-      });
-      return { revocations: page.messages, nextPageToken: page.nextPageToken };
+      const { messages, nextPageToken } = await page(
+        { pageToken },
+        {
+          filter,
+          sortKeys: [isTime, isUuid],
+          rowsMax: endedRowsMax,
+          read: ({ after, limit }) =>
+            app.sessions.ended({
+              since: since && timestampDate(since),
+              withinMs: endedMsMax,
+              after: after && { time: new Date(after[0]), id: after[1] },
+              limit,
+            }),
+          keysOf: ({ time, id }) => [time.toISOString(), id],
+          messageOf: ({ id, time }) => ({ sessionId: id, time: timestampFromDate(time) }),
+          bytesOf: revocationBytes,
+        },
+      );
+      return { revocations: messages, nextPageToken };
     },
 
     async getJsonWebKeySet() {

@@ -9,8 +9,7 @@ import {
   callErrors,
   type Handlers,
   messageSize,
-  pageFrom,
-  pageOf,
+  page,
   requireOwner,
 } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuidv7 } from "uuid";
@@ -82,7 +81,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
    * account or no password was sent.
    */
   async function verifyCurrentPassword(ctx: CallContext, { id, currentPassword }: UserChangeMessage) {
-    if (currentPassword === undefined || !isOwner(id.toLowerCase(), ctx.caller)) return undefined;
+    if (currentPassword === undefined || !isOwner(id, ctx.caller)) return undefined;
     const found = await app.users.credentialsById(id);
     if (found === undefined) throw new CallError(errors.USER_NOT_FOUND);
     await requirePassword(app, found, currentPassword, ctx);
@@ -111,24 +110,28 @@ export function users(app: Parts): Handlers<typeof UserService> {
 
     async getUser({ id }, ctx) {
       const notFound = new CallError(errors.USER_NOT_FOUND);
-      requireOwner(ctx, id.toLowerCase(), notFound);
+      requireOwner(ctx, id, notFound);
       const user = await app.users.byId(id);
       if (user === undefined) throw notFound;
       return { user: messageOf(user) };
     },
 
     async listUsers(request) {
-      const { limit, after } = pageOf(request, {}, [isUuid]);
-      const rows = await app.users.list({ limit: limit + 1, after: after?.[0] });
-      const keysOf = ({ id }: User) => [id];
-      const page = pageFrom(rows, { limit, filter: {}, keysOf, messageOf, bytesOf });
-      return { users: page.messages, nextPageToken: page.nextPageToken };
+      const { messages, nextPageToken } = await page(request, {
+        filter: {},
+        sortKeys: [isUuid],
+        read: ({ after, limit }) => app.users.list({ after: after?.[0], limit }),
+        keysOf: ({ id }) => [id],
+        messageOf,
+        bytesOf,
+      });
+      return { users: messages, nextPageToken };
     },
 
     async updateUser({ user: values, updateMask }, ctx) {
       if (values === undefined) throw new CallError(callErrors.INVALID_REQUEST);
       const notFound = new CallError(errors.USER_NOT_FOUND);
-      requireOwner(ctx, values.id.toLowerCase(), notFound);
+      requireOwner(ctx, values.id, notFound);
       const { email, name } = values;
       const change = changeOf({ email, name, role: roleOf(values.role) }, updateMask?.paths ?? []);
       const earlier = await replay(sql, ctx.idempotencyKey);

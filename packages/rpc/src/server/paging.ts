@@ -6,23 +6,61 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { answerBytesMax, pageRowsDefault, pageRowsMax } from "../limits.ts";
 
-/** Says whether a text can be the sort key of a row. */
+/** Returns true for text that can be the sort key of a row. */
 type SortKey = (text: string) => boolean;
 
+/** A list, and how its rows become messages. */
+export interface List<Row, Message, SortKeys extends readonly SortKey[]> {
+  /** All that the request asks for, except its page. A page token is valid for the same filter only. */
+  readonly filter: unknown;
+  /** A check for each key that the rows are sorted by. Anyone can make a token, so a key that Postgres cannot read must fail its check. */
+  readonly sortKeys: SortKeys;
+  /** The most rows of a page, where the request cannot say. */
+  readonly rowsMax?: number;
+  /** Reads the rows after a row with these keys. `limit` is one more than the page has, to see whether more follow. */
+  readonly read: (from: {
+    readonly after: KeysOf<SortKeys> | undefined;
+    readonly limit: number;
+  }) => Promise<readonly Row[] | MergedRows<Row>>;
+  readonly keysOf: (row: Row) => readonly string[];
+  readonly messageOf: (row: Row) => Message;
+  readonly bytesOf: (message: Message) => number;
+}
+
+/** Rows that were merged from several lists. Rows that are not here may follow. */
+export interface MergedRows<Row> {
+  readonly rows: readonly Row[];
+  readonly hasMore: boolean;
+}
+
 /**
- * Reads what a list request says of its page. `filter` is everything else that the request asks for, `sortKeys` are what the list's rows
- * are sorted by: a token made for another filter, changed on the way, or with keys that no row can have, is refused with PAGE_TOKEN_INVALID.
+ * Answers a list request: reads its page token, reads the rows, and makes the page (AIP-158). A token that was made for another filter, changed, or has
+ * keys that no row can have, is refused with PAGE_TOKEN_INVALID.
  *
- *     const { limit, after } = pageOf(request, filter, [isUuid]);
- *
- * Anybody can make a token, so what stands in one is as good as the rule for its key: what Postgres would not read must not pass.
+ *     const { messages, nextPageToken } = await page(request, { filter, sortKeys: [isUuid], read, keysOf, messageOf, bytesOf });
  */
+export async function page<Row, Message, const SortKeys extends readonly SortKey[]>(
+  request: { readonly pageSize?: number; readonly pageToken: string },
+  list: List<Row, Message, SortKeys>,
+): Promise<{ messages: Message[]; nextPageToken: string }> {
+  const { filter, sortKeys, rowsMax, keysOf, messageOf, bytesOf } = list;
+  const { limit, after } = pageOf(
+    { pageSize: rowsMax ?? request.pageSize ?? 0, pageToken: request.pageToken, rowsMax },
+    filter,
+    sortKeys,
+  );
+  const found = await list.read({ after, limit: limit + 1 });
+  const { rows, hasMore } = "hasMore" in found ? found : { rows: found, hasMore: false };
+  return pageFrom(rows, { limit, filter, hasMore, keysOf, messageOf, bytesOf });
+}
+
+/** Reads the page of a list request: how many rows it may have, and the keys of the row that it comes after. */
 export function pageOf<const SortKeys extends readonly SortKey[]>(
-  request: { readonly pageSize: number; readonly pageToken: string },
+  request: { readonly pageSize: number; readonly pageToken: string; readonly rowsMax?: number | undefined },
   filter: unknown,
   sortKeys: SortKeys,
 ): { limit: number; after: KeysOf<SortKeys> | undefined } {
-  const limit = request.pageSize <= 0 ? pageRowsDefault : Math.min(request.pageSize, pageRowsMax);
+  const limit = request.pageSize <= 0 ? pageRowsDefault : Math.min(request.pageSize, request.rowsMax ?? pageRowsMax);
   if (request.pageToken === "") return { limit, after: undefined };
   const token = decode(request.pageToken);
   if (token === undefined || !digest(token.keys, filter).equals(token.filterHash) || !areKeys(token.keys, sortKeys)) {
@@ -31,7 +69,7 @@ export function pageOf<const SortKeys extends readonly SortKey[]>(
   return { limit, after: token.keys };
 }
 
-/** The keys of one row: a text for each of the list's sort keys. */
+/** The keys of one row: text for each of the list's sort keys. */
 type KeysOf<SortKeys extends readonly SortKey[]> = { readonly [At in keyof SortKeys]: string };
 
 function areKeys<SortKeys extends readonly SortKey[]>(
@@ -42,11 +80,8 @@ function areKeys<SortKeys extends readonly SortKey[]>(
 }
 
 /**
- * Makes a page of the rows that were found, of which there may be more than `limit`: it ends at `limit` rows, or sooner, before the row that would make it
- * larger than an answer may be (AIP-158 lets a page have fewer rows than were asked for). It has one row at least where there is one. Where
- * more follow, the token of the next page is set; rows of merged lists may follow that are not here (`hasMore`).
- *
- *     const { messages, nextPageToken } = pageFrom(rows, { limit, filter, keysOf: ({ id }) => [id], messageOf, bytesOf });
+ * Makes a page of rows, of which there may be more than `limit`. The page ends at `limit` rows, or sooner, before the row that would make it larger than a
+ * response may be; AIP-158 allows that. It has at least one row where there is one. The token of the next page is set where more rows follow.
  */
 export function pageFrom<Row, Message>(
   rows: readonly Row[],
@@ -72,7 +107,7 @@ export function pageFrom<Row, Message>(
   return { messages, nextPageToken: isLast || last === undefined ? "" : nextPageToken(o.keysOf(last), o.filter) };
 }
 
-/** The token of the page after the row with these sort keys. */
+/** Returns the token of the page after the row with these sort keys. */
 export function nextPageToken(keys: readonly string[], filter: unknown): string {
   return encode(create(PageTokenSchema, { keys: [...keys], filterHash: digest(keys, filter) }));
 }
@@ -84,14 +119,14 @@ function encode(token: PageToken): string {
 function decode(text: string): PageToken | undefined {
   try {
     const token = fromBinary(PageTokenSchema, base64Decode(text));
-    // One page, one text: no second spelling of a token is taken.
+    // A token has one valid encoding.
     return encode(token) === text ? token : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** A checksum, not a secret: whoever forges a token reads rows of their own list from another place, no more. */
+/** A checksum, not a secret: a forged token only reads the caller's own list from another row. */
 function digest(keys: readonly string[], filter: unknown): Buffer {
   return createHash("sha256")
     .update(canonical([keys, filter]))

@@ -12,12 +12,12 @@ import type { CallContext } from "./context.ts";
 import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
 import { idempotencyKeyOf } from "./idempotency.ts";
 import type { StreamHandler, UnaryHandler } from "./route.ts";
-import { assertValid } from "./validation.ts";
+import { assertValid, writeIdsInLowerCase } from "./validation.ts";
 
 // What happens to every call, in this order, whichever way it came:
 //
 //   admit:  deadline -> request id and trace -> identity -> access policy          (the head alone; no body is read before)
-//   answer: validation -> idempotency key -> handler
+//   answer: validation -> idempotency key -> ids in lower case -> handler
 //
 // Whatever is thrown on the way becomes a CallError and one log line.
 
@@ -149,6 +149,8 @@ function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): 
   assertValid(method.input, request);
   const { fingerprintKey } = parts;
   const idempotencyKey = idempotencyKeyOf({ method, request, headers, caller, clientAddress, fingerprintKey });
+  // After the fingerprint of the request: older versions stored it with the ids as they were sent.
+  writeIdsInLowerCase(method.input, request);
   return { ...call.context, idempotencyKey };
 }
 

@@ -1,6 +1,14 @@
-import { createRegistry, type DescMessage, type Message } from "@bufbuild/protobuf";
+import {
+  createRegistry,
+  type DescField,
+  type DescMessage,
+  getOption,
+  hasOption,
+  type Message,
+} from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { type FieldRules, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_rialto_type_v1_rules } from "@rialto/contracts";
 import { oversizedFields } from "../bounds/field-sizes.ts";
 import { unstorableTexts } from "../bounds/storable-text.ts";
@@ -29,4 +37,53 @@ function violationOf({ field, message, ruleId }: Violation): FieldViolation {
 
 function requireNone(fields: readonly FieldViolation[]): void {
   if (fields.length > 0) throw new CallError(callErrors.INVALID_REQUEST, { fields });
+}
+
+/**
+ * Writes the ids of a valid request in lower case, as Postgres prints a UUID: two spellings of an id are the same text from here on. An id is a field with
+ * the rule `string.uuid`.
+ */
+export function writeIdsInLowerCase(schema: DescMessage, message: Message): void {
+  for (const { field, isId } of idFieldsOf(schema)) {
+    const value: unknown = Reflect.get(message, field.localName);
+    const writeOne = (one: unknown) => {
+      if (isId) return typeof one === "string" ? one.toLowerCase() : one;
+      // A field that has a message holds messages of it.
+      if (field.message !== undefined && one !== undefined) writeIdsInLowerCase(field.message, one as Message);
+      return one;
+    };
+    Reflect.set(message, field.localName, Array.isArray(value) ? value.map(writeOne) : writeOne(value));
+  }
+}
+
+interface IdField {
+  readonly field: DescField;
+  /** False for a message that has ids. */
+  readonly isId: boolean;
+}
+
+// Rules that were looked up once, as the validator keeps them.
+const idFields = new WeakMap<DescMessage, readonly IdField[]>();
+
+function idFieldsOf(schema: DescMessage): readonly IdField[] {
+  const known = idFields.get(schema);
+  if (known !== undefined) return known;
+  // A message within itself ends here.
+  idFields.set(schema, []);
+  const found = schema.fields.flatMap((field): IdField[] => {
+    if (isIdField(field)) return [{ field, isId: true }];
+    const isMessage = field.fieldKind === "message" || (field.fieldKind === "list" && field.listKind === "message");
+    return isMessage && idFieldsOf(field.message).length > 0 ? [{ field, isId: false }] : [];
+  });
+  idFields.set(schema, found);
+  return found;
+}
+
+function isIdField(field: DescField): boolean {
+  const rules = hasOption(field, fieldRules) ? getOption(field, fieldRules) : undefined;
+  return isUuid(rules) || (rules?.type.case === "repeated" && isUuid(rules.type.value.items));
+}
+
+function isUuid(rules: FieldRules | undefined): boolean {
+  return rules?.type.case === "string" && rules.type.value.wellKnown.case === "uuid";
 }

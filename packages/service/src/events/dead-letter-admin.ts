@@ -16,17 +16,7 @@ import {
   retryDeadLetters,
   type Subscription,
 } from "@rialto/events";
-import {
-  auditOf,
-  type CallContext,
-  CallError,
-  callerName,
-  messageSize,
-  pageFrom,
-  pageOf,
-  type Route,
-  serve,
-} from "@rialto/rpc";
+import { auditOf, type CallContext, CallError, callerName, messageSize, page, type Route, serve } from "@rialto/rpc";
 import { eventErrors } from "./errors.ts";
 
 /** The sort keys of dead letters in a list: the event's id, then the subscription's name. */
@@ -60,17 +50,18 @@ export function deadLetterRoute({
       const subscription = request.subscription === "" ? undefined : request.subscription;
       if (subscription !== undefined) await known(subscription);
       const filter = { subscription };
-      const { limit, after: row } = pageOf(request, filter, deadLetterKeys);
-      const after = row && { eventId: row[0], subscription: row[1] };
-      const found = await listDeadLetters(sql, { subscription, after, limit: limit + 1 });
-      const page = pageFrom(found, {
-        limit,
+      const { messages, nextPageToken } = await page(request, {
         filter,
+        sortKeys: deadLetterKeys,
+        read: ({ after: row, limit }) => {
+          const after = row && { eventId: row[0], subscription: row[1] };
+          return listDeadLetters(sql, { subscription, after, limit });
+        },
         keysOf: ({ eventId, subscription }) => [eventId, subscription],
         messageOf,
         bytesOf: deadLetterBytes,
       });
-      return { deadLetters: page.messages, nextPageToken: page.nextPageToken };
+      return { deadLetters: messages, nextPageToken };
     },
 
     async getDeadLetter(key) {
