@@ -83,7 +83,7 @@ function areKeys<SortKeys extends readonly SortKey[]>(
  * Makes a page of rows, of which there may be more than `limit`. The page ends at `limit` rows, or sooner, before the row that would make it larger than a
  * response may be; AIP-158 allows that. It has at least one row where there is one. The token of the next page is set where more rows follow.
  */
-export function pageFrom<Row, Message>(
+function pageFrom<Row, Message>(
   rows: readonly Row[],
   o: {
     readonly limit: number;
