@@ -128,11 +128,11 @@ describe("creating an order", () => {
   });
 
   it("takes an id in capital letters for the same product, and refuses it where it is there already", async () => {
-    const teapot = world.product({ price: 990n });
+    const teapot = fixture.product({ price: 990n });
     const shouted = teapot.toUpperCase();
     const place = (...ids: readonly string[]) => {
       const items = ids.map((productId) => ({ productId, quantity: 1 }));
-      return world.door.createOrder({ items, paymentMethod: approved }, asCustomer(world.customer()));
+      return fixture.door.createOrder({ items, paymentMethod: approved }, asCustomer(fixture.customer()));
     };
     expect((await place(shouted)).order?.items[0]?.productId).toBe(teapot);
     expect(await refusalOf(place(teapot, shouted))).toMatchObject({
