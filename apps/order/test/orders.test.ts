@@ -132,7 +132,7 @@ describe("creating an order", () => {
     const shouted = teapot.toUpperCase();
     const place = (...ids: readonly string[]) => {
       const items = ids.map((productId) => ({ productId, quantity: 1 }));
-      return fixture.door.createOrder({ items, paymentMethod: approved }, asCustomer(fixture.customer()));
+      return fixture.gateway.createOrder({ items, paymentMethod: approved }, asCustomer(fixture.customer()));
     };
     expect((await place(shouted)).order?.items[0]?.productId).toBe(teapot);
     expect(await refusalOf(place(teapot, shouted))).toMatchObject({
