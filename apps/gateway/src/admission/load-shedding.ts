@@ -237,7 +237,7 @@ function bytesOf(received: Received, held: HeldRequest, bytesMax: number): Uint8
       });
     case "no-memory":
       throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
-        message: "Too busy for now: unfinished requests hold too much.",
+        message: "Too busy for now: incomplete requests hold too much memory.",
         http: { headers: { "retry-after": "1", connection: "close" } },
       });
     case "gone":

@@ -35,6 +35,18 @@ export function textOfBody(bytes: Uint8Array): string {
   }
 }
 
+/** Reads a body to its end. */
+export async function readBody(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** Makes a body of bytes that are there. */
+export async function* bodyOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield bytes;
+}
+
 /** Makes the error for a body that is too large: INVALID_REQUEST (413). It closes an HTTP/1.1 connection. */
 export function bodyTooLarge(bytesMax: number): CallError {
   return new CallError(callErrors.INVALID_REQUEST, {

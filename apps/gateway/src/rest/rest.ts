@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { CallError, callErrors, fromConnectErrorJson } from "@rialto/rpc";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { upstreamNameOf } from "../contract.ts";
-import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
+import { bodyBytesMaxOf, bodyOf, readBody, textOfBody } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { callUpstream, type Upstreams } from "../upstream/upstream.ts";
 import { compressed } from "./compression.ts";
@@ -30,12 +30,12 @@ export async function answerRest(
   const answer = await callUpstream(exchange, route.method, upstreams, {
     httpMethod: "POST",
     query: "",
-    body: once(body),
+    body: bodyOf(body),
     signal: exchange.signal,
     headers: { "content-type": "application/json", "accept-encoding": "identity", "connect-protocol-version": "1" },
   });
 
-  const json = await textOf(answer.body);
+  const json = (await readBody(answer.body)).toString();
   if (answer.status !== 200) {
     const retryAfter = answer.header.get("retry-after");
     const headers = retryAfter === null ? undefined : { "retry-after": retryAfter };
@@ -68,16 +68,6 @@ function unsupported(message: string) {
     message,
     http: { status: 415, headers: { accept: "application/json" } },
   });
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
-async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
 }
 
 function parseOrUndefined(text: string) {

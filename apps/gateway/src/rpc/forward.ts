@@ -35,7 +35,7 @@ export async function forward(
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
   const bytesMax = bodyBytesMaxOf(method);
-  const requestBody = bodyOf(inFlight, isWebText(type) ? textBytesOf(bytesMax) : bytesMax, {
+  const requestBody = receivedBody(inFlight, isWebText(type) ? textBytesOf(bytesMax) : bytesMax, {
     service: upstreamNameOf(method),
     isStream,
   });
@@ -56,7 +56,7 @@ export async function forward(
  * Yields the body, which is received when it is first read: within the deadline of the call. Takes a place when the
  * body is complete.
  */
-async function* bodyOf(
+async function* receivedBody(
   inFlight: InFlightRequest,
   bytesMax: number,
   to: Parameters<InFlightRequest["receive"]>[1],

@@ -1,5 +1,6 @@
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { CallError, callErrors, type HttpRequest, type HttpResponse } from "@rialto/rpc";
+import { bodyOf, readBody } from "../exchange/body.ts";
 
 /**
  * Returns true for a call in gRPC-Web's text mode: the binary protocol in base64, which is the default of Google's
@@ -28,10 +29,8 @@ export async function inBinary(
   contentType: string,
   body: AsyncIterable<Uint8Array>,
 ): Promise<{ readonly headers: { readonly "content-type": string }; readonly body: AsyncIterable<Uint8Array> }> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  const bytes = decoded(Buffer.concat(chunks).toString("latin1"));
-  return { headers: { "content-type": binaryTypeOf(contentType) }, body: once(bytes) };
+  const bytes = decoded((await readBody(body)).toString("latin1"));
+  return { headers: { "content-type": binaryTypeOf(contentType) }, body: bodyOf(bytes) };
 }
 
 /**
@@ -74,8 +73,4 @@ function decoded(text: string): Uint8Array {
 async function* encoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   for await (const { buffer, byteOffset, byteLength } of body)
     yield Buffer.from(Buffer.from(buffer, byteOffset, byteLength).toString("base64"));
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
-  yield bytes;
 }

@@ -1,4 +1,5 @@
 import type { Upstream } from "@rialto/rpc";
+import { bodyOf, readBody } from "../exchange/body.ts";
 
 /** How long a service may take to respond. */
 const healthAnswerMsMax = 1_000;
@@ -15,18 +16,13 @@ export async function isServing(upstream: Upstream, service: string): Promise<bo
         url: "http://upstream/grpc.health.v1.Health/Check",
         method: "POST",
         header: new Headers(header),
-        body: once(Buffer.from(JSON.stringify({ service }))),
+        body: bodyOf(Buffer.from(JSON.stringify({ service }))),
       },
       { isSafe: true },
     );
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of answer.body) chunks.push(chunk);
-    return answer.status === 200 && JSON.parse(Buffer.concat(chunks).toString()).status === "SERVING";
+    const body = await readBody(answer.body);
+    return answer.status === 200 && JSON.parse(body.toString()).status === "SERVING";
   } catch {
     return false;
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
