@@ -25,9 +25,10 @@ export function createLinkPage(o: {
   readonly action: string;
   readonly form: string;
 }): LinkPage {
+  const script = `${linkForm}${o.script}`;
   const policy = [
     "default-src 'none'",
-    `script-src '${hashOf(o.script)}'`,
+    `script-src '${hashOf(script)}'`,
     `style-src '${hashOf(style)}'`,
     "connect-src 'self'",
     "form-action 'none'",
@@ -44,7 +45,7 @@ ${o.form}
 </form>
 <p id="problem" role="alert" tabindex="-1"></p>
 <p id="status" role="status" tabindex="-1"></p>
-</main><script>${o.script}</script></body></html>
+</main><script>${script}</script></body></html>
 `;
   return { html, policy: policy.join("; ") };
 }
@@ -63,6 +64,8 @@ export function actionFor(method: DescMethod, routes: readonly RestRoute[]): str
   if (route === undefined) throw new Error(`${method.name} has no REST route for the page that calls it`);
   return route.template.replace(/^\//, "");
 }
+
+const linkForm = readScript(new URL("link-form.js", import.meta.url));
 
 function hashOf(text: string): string {
   return `sha256-${createHash("sha256").update(text).digest("base64")}`;
