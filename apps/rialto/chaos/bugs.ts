@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { Command, InvalidArgumentError } from "commander";
 import { copyTree } from "./tree-copy.ts";
 
-/** A mistake that somebody could make, as a patch, and what the checker must say of it. */
+/** A realistic defect, as a patch, and the violation that the checker must report. */
 interface SeededBug {
   readonly patch: string;
   readonly says: RegExp;
@@ -21,7 +21,7 @@ const bugs: readonly SeededBug[] = [
     patch: "stock-without-lock",
     says: /product \S+: (reserved|on_hand \+ shipped|received|shipped) is -?\d+, and should be/,
   },
-  { patch: "capture-without-a-key", says: /says that 0 was taken, and the network took \d+/ },
+  { patch: "capture-without-a-key", says: /says that 0 was captured, and the network captured \d+/ },
   { patch: "inbox-skipped", says: /had no effect in (order-mail|checkout|welcome-mail)/ },
   { patch: "undo-without-tombstone", says: /is CANCELLED, and its reservation is RESERVED/ },
 ];
@@ -30,9 +30,9 @@ const orders = 160;
 const root = new URL("../../../", import.meta.url).pathname;
 
 const program = new Command("chaos:bugs")
-  .description("Puts each known kind of mistake into a copy of the tree and sees that the checker finds it.")
-  .option("--times <n>", "runs of each, each with a seed of its own", numberOf, 1)
-  .option("--only <patch>", "one of them")
+  .description("Applies each seeded bug to a copy of the tree and verifies that the checker finds it.")
+  .option("--times <n>", "runs of each, with different seeds", numberOf, 1)
+  .option("--only <patch>", "only this one")
   .parse();
 const { times, only } = program.opts<{ readonly times: number; readonly only: string | undefined }>();
 
@@ -40,7 +40,7 @@ let missed = 0;
 for (const bug of bugs.filter(({ patch }) => only === undefined || patch === only)) {
   const copy = mkdtempSync(join(tmpdir(), "rialto-bug-"));
   try {
-    // Root's Postgres runs as another user, and its binaries are found from here.
+    // Postgres runs as another user under root and must be able to read its binaries here.
     chmodSync(copy, 0o755);
     copyTree(root, copy);
     const patch = new URL(`./bugs/${bug.patch}.patch`, import.meta.url).pathname;
@@ -58,7 +58,7 @@ for (const bug of bugs.filter(({ patch }) => only === undefined || patch === onl
 }
 process.exitCode = missed === 0 ? 0 : 1;
 
-/** Runs the harness of the copy, and answers with the line that tells of the bug: no other failure counts. */
+/** Runs the harness of the copy. Returns the line that reports the bug; undefined if the run fails in another way. */
 async function findBug(bug: SeededBug, copy: string, seed: number): Promise<string | undefined> {
   const chaos = join(copy, "apps/rialto/chaos/chaos.ts");
   const args = [
@@ -87,7 +87,7 @@ async function findBug(bug: SeededBug, copy: string, seed: number): Promise<stri
   return line.trim();
 }
 
-function numberOf(words: string): number {
-  if (!/^\d{1,3}$/.test(words)) throw new InvalidArgumentError("must be a whole number");
-  return Number(words);
+function numberOf(message: string): number {
+  if (!/^\d{1,3}$/.test(message)) throw new InvalidArgumentError("must be a whole number");
+  return Number(message);
 }

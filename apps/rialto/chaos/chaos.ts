@@ -29,30 +29,26 @@ interface Options {
 
 const program = new Command("chaos")
   .description(
-    "Kills, freezes and cuts a running Rialto while customers order, and checks that nothing was lost or done twice.",
+    "Kills, freezes and disconnects a running system while customers order, and checks that nothing was lost or done twice.",
   )
   .option("--orders <n>", "orders that customers place", count, 2_000)
-  .option("--kills <n>", "processes that are killed with SIGKILL and started again", count, 60)
-  .option("--freezes <n>", "processes that are stopped for some seconds (default: a sixth of the kills)", count)
-  .option(
-    "--drops <n>",
-    "lines between two parts that are cut or silent for a while (default: a quarter of the kills)",
-    count,
-  )
-  .option("--flushes <n>", "how often Redis loses its memory and lives on", count, 0)
+  .option("--kills <n>", "processes killed with SIGKILL and restarted", count, 60)
+  .option("--freezes <n>", "processes frozen for some seconds (default: a sixth of the kills)", count)
+  .option("--drops <n>", "links that are cut or silenced for a while (default: a quarter of the kills)", count)
+  .option("--flushes <n>", "how often Redis loses its data and continues", count, 0)
   .option("--read-onlys <n>", "how often Postgres becomes read-only (default: a twentieth of the kills)", count)
   .option(
     "--moves <n>",
-    "how often Postgres is killed and a synchronous standby takes over (default: a twentieth of the kills)",
+    "how often Postgres fails over to a synchronous standby (default: a twentieth of the kills)",
     count,
   )
-  .option("--cuts <n>", "how often every connection is cut (default: a twentieth of the kills)", count)
-  .option("--seed <n>", "decides every choice (default: a random one, which is printed)", count)
-  .option("--rate <n>", "orders begun in a second", count, 12)
-  .addOption(new Option("--jobs <backend>", "where jobs wait").choices(["redis", "postgres"]).default("redis"))
-  .option("--keep", "leave data and logs behind", false)
-  .option("--rest-seconds <n>", "how long everything may take to come to rest at the end", count, 180)
-  .option("--may-crash", "a process that kills itself is no violation: for trees with a seeded bug", false)
+  .option("--cuts <n>", "how often all connections are cut (default: a twentieth of the kills)", count)
+  .option("--seed <n>", "seed of all random choices (default: random, printed)", count)
+  .option("--rate <n>", "orders started per second", count, 12)
+  .addOption(new Option("--jobs <backend>", "job backend").choices(["redis", "postgres"]).default("redis"))
+  .option("--keep", "keep data and logs", false)
+  .option("--rest-seconds <n>", "how long the system may take to become idle at the end", count, 180)
+  .option("--may-crash", "accept processes that kill themselves, for trees with a seeded bug", false)
   .parse();
 
 const { freezes, drops, readOnlys, moves, cuts, seed, ...rest } = program.opts<Options>();
@@ -65,6 +61,6 @@ const held = await runChaos({
   cuts: cuts ?? Math.ceil(rest.kills / 20),
   seed: seed ?? randomInt(seedMax),
   env: process.env,
-  tell: (line) => void process.stdout.write(`${line}\n`),
+  report: (line) => void process.stdout.write(`${line}\n`),
 });
 process.exitCode = held ? 0 : 1;

@@ -6,9 +6,9 @@ import { moneyAddsUp } from "./checks/money.ts";
 import { ordersExist, promisesKept } from "./checks/orders.ts";
 import { stockAddsUp } from "./checks/stock.ts";
 import type { Evidence } from "./evidence.ts";
-import { describeMoving, type Moving } from "./rest.ts";
+import { describePending, type PendingWork } from "./idle.ts";
 
-/** Everything that an order survives, a check each. */
+/** All checks. */
 const checks: readonly Check[] = [
   ordersExist,
   promisesKept,
@@ -21,16 +21,16 @@ const checks: readonly Check[] = [
   processesLived,
 ];
 
-/** Checks all of it. `moving` is what still moved when there was no more waiting. */
+/** Runs all checks. `pending` is the work that was still pending when the wait ended. */
 export function check(
   evidence: Evidence,
-  rest: { readonly moving: Moving; readonly waitedMs: number },
+  rest: { readonly pending: PendingWork; readonly waitedMs: number },
 ): readonly CheckResult[] {
-  const still = Object.entries(rest.moving).filter(([, count]) => count > 0);
+  const still = Object.entries(rest.pending).filter(([, count]) => count > 0);
   const atRest: CheckResult = {
     name: "rest",
-    figures: `${describeMoving(rest.moving)} moves ${(rest.waitedMs / 1_000).toFixed(1)} s after the last fault and the last request`,
-    violations: still.map(([what, count]) => ({ words: `${count} ${what}` })),
+    figures: `pending ${(rest.waitedMs / 1_000).toFixed(1)} s after the last fault and request: ${describePending(rest.pending)}`,
+    violations: still.map(([what, count]) => ({ message: `${count} ${what}` })),
   };
   return [atRest, ...checks.map((one) => one(evidence))];
 }

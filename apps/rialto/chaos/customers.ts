@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type ClientRecord, emptyRecord } from "./client-record.ts";
 import type { FaultInjector } from "./faults.ts";
 import { type Answer, createGatewayClient, type GatewayClient, type Request } from "./gateway-client.ts";
-import { followCourse, placeRequest } from "./order-course.ts";
+import { placeRequest, runScenario } from "./order-scenario.ts";
 import { customerCount, type OrderPlan, planDeliveries, planOrder, productCount } from "./seed/order-plan.ts";
 import { createRandom, type Random } from "./seed/random.ts";
 import type { System } from "./system.ts";
-import { nothingTold, type Told } from "./told.ts";
 
-/** Orders that are followed at a time. More would only wait for the same two or four cores. */
-const coursesMax = 96;
+/** Concurrent scenarios. More would only wait for the same few cores. */
+const scenariosMax = 96;
 
-/** Opens the shop: an admin, products with their first stock, and customers with accounts. Before any fault. */
-export async function openShop(system: System, seed: number): Promise<Shop> {
-  const told = nothingTold();
+/** Creates an admin session, products with their first stock, and customers with accounts. Runs before any fault. */
+export async function createFixture(system: System, seed: number): Promise<Fixture> {
+  const record = emptyRecord();
   const random = createRandom(seed, "shop");
   const admin = createGatewayClient({ url: system.url, account: system.admin });
   for (let n = 0; n < productCount; n += 1) {
-    const product = await must(admin, random, {
+    const product = await requireOk(admin, random, {
       method: "POST",
       path: "/api/products",
       key: random.uuid(),
@@ -28,37 +28,37 @@ export async function openShop(system: System, seed: number): Promise<Shop> {
         active: true,
       },
     });
-    told.products.push(product.body.id);
+    record.products.push(product.body.id);
   }
   const customers: GatewayClient[] = [];
   for (let n = 0; n < customerCount; n += 1) {
     const account = { email: `customer-${n + 1}@chaos.test`, password: "a password of some length" };
     const anybody = createGatewayClient({ url: system.url, account: undefined });
-    const user = await must(anybody, random, {
+    const user = await requireOk(anybody, random, {
       method: "POST",
       path: "/api/users",
       key: random.uuid(),
       body: { ...account, name: `Customer ${n + 1}` },
     });
-    told.customers.set(user.body.id, { email: account.email });
+    record.customers.set(user.body.id, { email: account.email });
     customers.push(createGatewayClient({ url: system.url, account }));
   }
-  return { told, admin, customers };
+  return { record, admin, customers };
 }
 
-export interface Shop {
-  readonly told: Told;
+export interface Fixture {
+  readonly record: ClientRecord;
   readonly admin: GatewayClient;
   readonly customers: readonly GatewayClient[];
 }
 
-/** Places and follows all orders of the seed, at a rate, and resolves when the last of them has lived its plan. */
-export async function drive(
-  shop: Shop,
+/** Runs the scenarios of all orders of the seed at a rate. Resolves when the last one has ended. */
+export async function runCustomers(
+  fixture: Fixture,
   o: {
     readonly seed: number;
     readonly orders: number;
-    /** Orders begun in a second, on average. */
+    /** Orders started per second, on average. */
     readonly rate: number;
     readonly faults: FaultInjector;
   },
@@ -76,54 +76,59 @@ export async function drive(
   for (let n = 0; n < o.orders; n += 1) {
     while ((deliveries[0]?.afterOrders ?? o.orders) <= n) {
       const delivery = deliveries.shift();
-      if (delivery !== undefined) follow(deliver(shop, delivery.each, createRandom(o.seed, `delivery ${n}`)));
+      if (delivery !== undefined) follow(deliver(fixture, delivery.each, createRandom(o.seed, `delivery ${n}`)));
     }
     const plan = planOrder(o.seed, n);
-    follow(followCourse(plan, { customer: customerOf(shop, plan), admin: shop.admin }, shop.told));
+    follow(runScenario(plan, { customer: customerOf(fixture, plan), admin: fixture.admin }, fixture.record));
     o.faults.begun(n + 1);
     await sleep(random.int(0, 2_000 / o.rate));
-    if (underWay.size >= coursesMax) await Promise.race(underWay);
+    if (underWay.size >= scenariosMax) await Promise.race(underWay);
   }
   await Promise.all(underWay);
   if (failures.length > 0) throw failures[0];
 }
 
-/** Asks once more for what was told before, by the keys of some of the orders. Answers how many it asked for. */
+/** Repeats the requests of some orders with their keys. Returns how many. */
 export async function replay(
-  { told, ...shop }: Shop,
+  { record, ...fixture }: Fixture,
   o: { readonly seed: number; readonly orders: number; readonly count: number },
 ): Promise<number> {
   const random = createRandom(o.seed, "replays");
-  const idOf = new Map([...told.orders].map(([id, { key }]) => [key, id]));
+  const idOf = new Map([...record.orders].map(([id, { key }]) => [key, id]));
   for (let n = 0; n < o.count; n += 1) {
     const plan = planOrder(o.seed, random.int(0, o.orders - 1));
     const known = idOf.get(plan.key);
     if (known === undefined) continue;
-    const answer = await customerOf({ told, ...shop }, plan).ask(placeRequest(plan, told), random);
+    const answer = await customerOf({ record, ...fixture }, plan).ask(placeRequest(plan, record), random);
     if (answer.body?.id !== known)
-      told.contradictions.push({
+      record.contradictions.push({
         order: known,
-        words: `its key was answered with ${answer.body?.id ?? answer.status}`,
+        message: `its key was answered with ${answer.body?.id ?? answer.status}`,
       });
   }
   return o.count;
 }
 
-function customerOf({ customers }: Shop, plan: OrderPlan): GatewayClient {
+function customerOf({ customers }: Fixture, plan: OrderPlan): GatewayClient {
   const customer = customers[plan.customer];
   if (customer === undefined) throw new Error(`there is no customer ${plan.customer}`);
   return customer;
 }
 
-async function deliver({ admin, told }: Shop, each: number, random: Random): Promise<void> {
-  for (const id of told.products) {
+async function deliver({ admin, record }: Fixture, each: number, random: Random): Promise<void> {
+  for (const id of record.products) {
     const path = `/api/products/${id}/stock:adjust`;
-    await must(admin, random, { method: "POST", path, key: random.uuid(), body: { delta: each, reason: "delivery" } });
-    told.received.set(id, (told.received.get(id) ?? 0) + each);
+    await requireOk(admin, random, {
+      method: "POST",
+      path,
+      key: random.uuid(),
+      body: { delta: each, reason: "delivery" },
+    });
+    record.received.set(id, (record.received.get(id) ?? 0) + each);
   }
 }
 
-async function must(client: GatewayClient, random: Random, request: Request): Promise<Answer> {
+async function requireOk(client: GatewayClient, random: Random, request: Request): Promise<Answer> {
   const answer = await client.ask(request, random);
   if (answer.status !== 200) throw new Error(`${request.path} was refused: ${JSON.stringify(answer.body)}`);
   return answer;

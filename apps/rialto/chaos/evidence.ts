@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import type postgres from "postgres";
-import { schemasWith } from "./rest.ts";
+import type { ClientRecord } from "./client-record.ts";
+import type { Fault } from "./fault-log.ts";
+import { schemasWith } from "./idle.ts";
 import type { System } from "./system.ts";
-import type { Fault } from "./time-line.ts";
-import type { Told } from "./told.ts";
 
-/** Everything that a checker reads, read once, when nothing moves any more. */
+/** Everything that the checks read, read once when the system is idle. */
 export interface Evidence {
-  readonly told: Told;
+  readonly record: ClientRecord;
   readonly faults: readonly Fault[];
   readonly orders: ReadonlyMap<string, OrderRow>;
   /** By order, oldest first. */
@@ -32,8 +32,8 @@ export interface Evidence {
   readonly notifications: readonly NotificationRow[];
   readonly mails: System["mail"]["mails"];
   readonly serverLog: string;
-  readonly ownEnds: readonly string[];
-  /** The logs of all processes, by name, for whoever looks into one order. */
+  readonly unexpectedExits: readonly string[];
+  /** The logs of all processes, by name. */
   logs(): ReadonlyMap<string, string>;
 }
 
@@ -42,7 +42,7 @@ export interface PublishedRow {
   readonly id: string;
   readonly topic: string;
   readonly subject: string;
-  /** From before every subscription was registered: the admin's account. A subscription may have it or not. */
+  /** Published before all subscriptions were registered: the admin's account. A subscription may or may not get it. */
   readonly early: boolean;
 }
 
@@ -63,7 +63,7 @@ export interface OrderRow {
   readonly rejection_reason: string | null;
   readonly pending_action: string | null;
   readonly attention_reason: string | null;
-  /** The key that it was placed with, from its address. */
+  /** The idempotency key of the order, from its address. */
   readonly key: string | null;
 }
 
@@ -126,12 +126,12 @@ export interface NotificationRow {
   readonly recipient_address: string;
 }
 
-/** Reads every schema and the card network's own ledger, past the services. */
+/** Reads every schema and the card network's ledger directly, bypassing the services. */
 export async function gatherEvidence(
   sql: postgres.Sql<{ bigint: bigint }>,
-  o: { readonly system: System; readonly told: Told; readonly faults: readonly Fault[] },
+  o: { readonly system: System; readonly record: ClientRecord; readonly faults: readonly Fault[] },
 ): Promise<Evidence> {
-  const { system, told, faults } = o;
+  const { system, record, faults } = o;
   const orders = await sql<OrderRow[]>`
     select id, version, user_id, status, items, total, captured, refunded, rejection_reason, pending_action, attention_reason,
       shipping_address->>'name' as key from "order".orders`;
@@ -154,7 +154,7 @@ export async function gatherEvidence(
     (s) => `select subscription, event_id as id from "${s}".inbox`,
   );
   return {
-    told,
+    record,
     faults,
     orders: new Map(orders.map((row) => [row.id, row])),
     orderEvents: Map.groupBy(orderEvents, (row) => row.subject_id),
@@ -193,7 +193,7 @@ export async function gatherEvidence(
       select event_id, order_id, kind, state, message_id, recipient_address from notification.notification`,
     mails: system.mail.mails,
     serverLog: system.postgres.serverLog(),
-    ownEnds: system.processes.flatMap(({ ownEnds }) => ownEnds),
+    unexpectedExits: system.processes.flatMap(({ unexpectedExits }) => unexpectedExits),
     logs: () => new Map(system.processes.map(({ name, logPath }) => [name, readFileSync(logPath, "utf8")])),
   };
 }

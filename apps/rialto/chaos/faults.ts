@@ -1,35 +1,35 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FaultLog } from "./fault-log.ts";
 import type { Part } from "./process.ts";
-import type { Line } from "./proxy.ts";
+import type { Link } from "./proxy-link.ts";
 import type { FaultPlan, Target } from "./seed/fault-plan.ts";
 import type { System } from "./system.ts";
-import type { TimeLine } from "./time-line.ts";
 
-/** Two faults do not begin closer to each other than this, so that a slow machine gets no pile of them. */
+/** The minimum time between the starts of two faults, so that they do not pile up on a slow machine. */
 const gapMsMin = 1_000;
-/** How often a process that comes up in the middle of other faults is tried again. */
+/** Start attempts for a process that restarts during other faults. */
 const startTriesMax = 20;
 const startRetryMs = 500;
-/** Between two cuts of all connections: new ones are at work by then, or about to be. */
+/** The time between two cuts of all connections, in which new ones are opened. */
 const cutAgainMs = 400;
 
-/** Makes faults happen, by their plan. */
+/** Injects the planned faults. */
 export interface FaultInjector {
-  /** Tells how many orders were begun so far: what was planned for that moment happens. */
+  /** Reports how many orders were started. Faults planned for that point begin. */
   begun(orders: number): void;
-  /** Resolves when all that was planned has happened and is over. */
+  /** Resolves when all planned faults have ended. */
   over(): Promise<void>;
-  /** How many processes of each kind were killed. */
+  /** The number of kills of each kind of process. */
   killed(): ReadonlyMap<Target, number>;
 }
 
-/** Works through the plan. Faults of one process come one after the other; those of different ones overlap as they fall. */
+/** Creates the injector. Faults of one part run one after the other; faults of different parts can overlap. */
 export function createFaultInjector(o: {
   readonly plan: readonly FaultPlan[];
   readonly system: System;
-  readonly timeLine: TimeLine;
+  readonly faultLog: FaultLog;
 }): FaultInjector {
-  const { system, timeLine } = o;
+  const { system, faultLog } = o;
   const waiting = [...o.plan];
   const due: FaultPlan[] = [];
   const kills = new Map<Target, number>();
@@ -37,7 +37,7 @@ export function createFaultInjector(o: {
   const running: Promise<void>[] = [];
   let working: Promise<void> | undefined;
 
-  /** In turn with the other faults of the same thing. */
+  /** Runs after the earlier faults of the same part. */
   function inTurn(name: string, work: () => Promise<void>): Promise<void> {
     const mine = (turns.get(name) ?? Promise.resolve()).then(work);
     turns.set(name, mine);
@@ -45,7 +45,7 @@ export function createFaultInjector(o: {
   }
 
   async function kill(part: Part, target: Target, downMs: number): Promise<void> {
-    const end = timeLine.begin({ kind: "KILL", touches: [part.name] }, `SIGKILL ${part.name}`);
+    const end = faultLog.begin({ kind: "KILL", touches: [part.name] }, `SIGKILL ${part.name}`);
     await part.kill();
     kills.set(target, (kills.get(target) ?? 0) + 1);
     await sleep(downMs);
@@ -55,25 +55,25 @@ export function createFaultInjector(o: {
   }
 
   async function freeze(part: Part, forMs: number): Promise<void> {
-    const end = timeLine.begin({ kind: "FREEZE", touches: [part.name] }, `SIGSTOP ${part.name} for ${forMs} ms`);
+    const end = faultLog.begin({ kind: "FREEZE", touches: [part.name] }, `SIGSTOP ${part.name} for ${forMs} ms`);
     part.freeze();
     await sleep(forMs);
     part.thaw();
     end("");
   }
 
-  async function drop(line: Line, way: "CUT" | "SILENCE", forMs: number): Promise<void> {
-    const touches = [line.from, line.to];
-    const end = timeLine.begin({ kind: way, touches }, `${way} ${line.name} for ${forMs} ms`);
-    if (way === "CUT") line.cut();
-    else line.silence();
+  async function drop(link: Link, way: "CUT" | "SILENCE", forMs: number): Promise<void> {
+    const touches = [link.from, link.to];
+    const end = faultLog.begin({ kind: way, touches }, `${way} ${link.name} for ${forMs} ms`);
+    if (way === "CUT") link.cut();
+    else link.silence();
     await sleep(forMs);
-    line.mend();
+    link.restore();
     end("");
   }
 
   async function readOnly(forMs: number): Promise<void> {
-    const end = timeLine.begin({ kind: "READ_ONLY", touches: ["postgres"] }, `postgres is read-only for ${forMs} ms`);
+    const end = faultLog.begin({ kind: "READ_ONLY", touches: ["postgres"] }, `postgres is read-only for ${forMs} ms`);
     await system.postgres.setReadOnly(true);
     await sleep(forMs);
     await system.postgres.setReadOnly(false);
@@ -81,16 +81,16 @@ export function createFaultInjector(o: {
   }
 
   async function move(): Promise<void> {
-    const end = timeLine.begin({ kind: "MOVE", touches: ["postgres"] }, "postgres moves to a synchronous standby");
+    const end = faultLog.begin({ kind: "MOVE", touches: ["postgres"] }, "postgres fails over to a synchronous standby");
     const asked = Date.now();
     await system.postgres.move();
-    end(`postgres has moved after ${Date.now() - asked} ms`);
+    end(`postgres failed over after ${Date.now() - asked} ms`);
   }
 
   async function cutAll(times: number): Promise<void> {
-    const end = timeLine.begin({ kind: "CUT_ALL", touches: ["postgres"] }, `every connection is cut, ${times} times`);
+    const end = faultLog.begin({ kind: "CUT_ALL", touches: ["postgres"] }, `all connections cut, ${times} times`);
     for (let n = 0; n < times; n += 1) {
-      // Redis may be down for a fault of its own, and has cut all by that.
+      // Redis may be down because of another fault, which closes its connections as well.
       await Promise.all([system.postgres.cutAll(), system.redis?.cutAll().catch(() => undefined)]);
       await sleep(cutAgainMs);
     }
@@ -108,18 +108,19 @@ export function createFaultInjector(o: {
         return inTurn(part.name, () => freeze(part, fault.forMs));
       }
       case "DROP": {
-        const lines = linesOfUse(system.lines);
-        const line = lines[fault.line % lines.length];
-        if (line === undefined) return Promise.resolve();
-        return inTurn(line.name, () => drop(line, fault.way, fault.forMs));
+        const links = usedLinks(system.links);
+        const link = links[fault.link % links.length];
+        if (link === undefined) return Promise.resolve();
+        return inTurn(link.name, () => drop(link, fault.way, fault.forMs));
       }
       case "FLUSH":
         return inTurn("redis", async () => {
-          const end = timeLine.begin({ kind: "FLUSH", touches: ["redis"] }, "FLUSHALL");
+          const end = faultLog.begin({ kind: "FLUSH", touches: ["redis"] }, "FLUSHALL");
           await system.redis?.flush();
           end("");
         });
-      // In turn with what else happens to Postgres: a server that is down is neither promoted nor asked to cut.
+      // Runs after other faults of Postgres: a server that is down can be neither promoted nor told to close
+      // connections.
       case "READ_ONLY":
         return inTurn("postgres", () => readOnly(fault.forMs));
       case "MOVE":
@@ -133,7 +134,7 @@ export function createFaultInjector(o: {
     for (let fault = due.shift(); fault !== undefined; fault = due.shift()) {
       await sleep(fault.delayMs);
       const happening = happen(fault);
-      // Whoever waits for the end is told; until then it is no news.
+      // The error surfaces in `over`.
       happening.catch(() => undefined);
       running.push(happening);
       await sleep(gapMsMin);
@@ -154,7 +155,7 @@ export function createFaultInjector(o: {
   };
 }
 
-/** A start can meet other faults: a process whose Postgres is down ends again, and is started again, as a supervisor does. */
+/** Restarts a part like a supervisor: a start during another fault can fail. */
 async function startAgain(part: Part): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -176,8 +177,10 @@ function partOf(system: System, target: Target, replica: number): Part {
   return part;
 }
 
-/** Lines over which nothing goes are not worth a fault: only these parts talk to each other while orders are under way. */
-function linesOfUse(lines: readonly Line[]): readonly Line[] {
+/**
+ * The links between parts that communicate while orders are in progress. Faults of other links would have no effect.
+ */
+function usedLinks(links: readonly Link[]): readonly Link[] {
   const talks: Readonly<Record<string, readonly string[]>> = {
     customers: ["gateway"],
     gateway: ["user", "product", "order", "payment"],
@@ -188,5 +191,5 @@ function linesOfUse(lines: readonly Line[]): readonly Line[] {
     payment: ["postgres", "redis"],
   };
   const kindOf = (name: string) => name.replace(/-\d$/, "");
-  return lines.filter(({ from, to }) => talks[kindOf(from)]?.includes(kindOf(to)));
+  return links.filter(({ from, to }) => talks[kindOf(from)]?.includes(kindOf(to)));
 }

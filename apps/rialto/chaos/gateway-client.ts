@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "./seed/random.ts";
 
-/** Longer than any deadline inside, so that a slow answer is still an answer. */
+/** Longer than any internal deadline, so that a slow response is still received. */
 const answerMsMax = 8_000;
-/** After so long a request is given up, and the run has failed: no fault lasts that long. */
+/** The time after which a request is given up and the run fails. No fault lasts as long. */
 const requestMsMax = 240_000;
 const retryDelayMsMin = 100;
 const retryDelayMsMax = 2_000;
 
-/** JSON of any shape, looked into by name. */
+/** JSON of any shape, read by name. */
 // biome-ignore lint/suspicious/noExplicitAny: what the answers hold is for each caller to look into; a wrong name is a violation in the checker
 export type Json = any;
 
-/** A definite answer: it will not change, however often the request is sent. */
+/** A definite response: it does not change when the request is sent again. */
 export interface Answer {
   readonly status: number;
   readonly body: Json;
-  /** How often it was sent. */
+  /** The number of attempts. */
   readonly tries: number;
 }
 
@@ -27,13 +27,13 @@ export interface Request {
   readonly key?: string;
 }
 
-/** Somebody at the gateway's door who does not give up. */
+/** A client of the gateway that retries. */
 export interface GatewayClient {
-  /** Sends a request until it has a definite answer, with the same key each time. */
+  /** Sends a request, with the same key each time, until it has a definite response. */
   ask(request: Request, random: Random): Promise<Answer>;
 }
 
-/** Opens a client. With `account`, it signs in, and again whenever its token is refused. */
+/** Creates a client. With `account`, it signs in, and again whenever its token is refused. */
 export function createGatewayClient(o: {
   readonly url: string;
   readonly account: { readonly email: string; readonly password: string } | undefined;
@@ -55,7 +55,7 @@ export function createGatewayClient(o: {
       const text = await response.text();
       return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
     } catch {
-      // Nobody knows what became of it: that is what the key is for.
+      // The outcome is unknown, which is what the key is for.
       return undefined;
     }
   }
@@ -80,7 +80,7 @@ export function createGatewayClient(o: {
   };
 }
 
-/** The codes of google.rpc that say "try again": whatever is not known, not there, not in time or not free. */
+/** google.rpc codes of errors that are worth a retry. */
 const passing: ReadonlySet<number> = new Set([1, 2, 4, 8, 10, 13, 14]);
 
 function isDefinite({ status, body }: { readonly status: number; readonly body: Json }): boolean {
@@ -88,7 +88,7 @@ function isDefinite({ status, body }: { readonly status: number; readonly body: 
   return status >= 400 && status < 500 && typeof body?.code === "number" && !passing.has(body.code);
 }
 
-/** The reason of a refusal, as the contract names it. */
+/** The reason of an error, as named in the contract. */
 export function reasonIn(answer: Answer): string {
   const details: Json[] = Array.isArray(answer.body?.details) ? answer.body.details : [];
   return String(details.find((detail) => typeof detail?.reason === "string")?.reason ?? answer.body?.message ?? "");

@@ -4,21 +4,21 @@ import { SMTPServer } from "smtp-server";
 
 const headBytesMax = 16_384;
 
-/** A mail that a mail server took over: from here on its sender can never know that it did not. */
+/** A mail that the server accepted. */
 export interface CaughtMail {
   readonly messageId: string;
   readonly to: string;
   readonly at: number;
 }
 
-/** A mail server of the run's own, on the far side of the network. */
+/** The mail server of a run. */
 export interface MailCatcher {
   readonly port: number;
   readonly mails: readonly CaughtMail[];
   close(): Promise<void>;
 }
 
-/** Starts a mail server that takes everything and remembers what it took. */
+/** Starts a mail server that accepts and records every mail. */
 export async function startMailCatcher(): Promise<MailCatcher> {
   const mails: CaughtMail[] = [];
   const server = new SMTPServer({
@@ -37,7 +37,7 @@ export async function startMailCatcher(): Promise<MailCatcher> {
       });
     },
   });
-  // A client that was killed.
+  // The client was killed.
   server.on("error", () => undefined);
   const listening = once(server.server, "listening");
   server.listen(0, "127.0.0.1");

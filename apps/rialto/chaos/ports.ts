@@ -1,18 +1,20 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 
-/** Below what Linux gives to outgoing connections (32768 and up): a port of ours that is closed for a while is still ours. */
+/**
+ * Below Linux's range for outgoing connections (32768 and up), so that a port stays ours while nothing listens on it.
+ */
 const lowest = 10_000;
 const highest = 32_000;
 const blockPorts = 40;
 
-/** Ports that no other run takes, also while nobody listens on them because a process was killed. */
+/** Ports reserved for one run, also while their processes are down. */
 export interface PortBlock {
   next(): number;
   close(): void;
 }
 
-/** Takes a block of ports. Its first port is listened on for as long as the run lasts: whoever cannot have it goes to another block. */
+/** Reserves a block of ports. Its first port is listened on during the run, which reserves the block. */
 export async function takePortBlock(): Promise<PortBlock> {
   const blocks = Math.floor((highest - lowest) / blockPorts);
   const start = Math.floor(Math.random() * blocks);

@@ -5,46 +5,46 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const readyMsMax = 90_000;
 const readyPollMs = 150;
-/** How long a supervisor waits before it starts again what did not come up: Postgres may just be down. */
+/** The delay before a failed start is retried: Postgres may be down. */
 const restartDelayMs = 500;
 const stopMsMax = 10_000;
 const outputBytesShown = 3_000;
 
-/** A part of the system that faults happen to. */
+/** A part of the system that faults are injected into. */
 export interface Part {
   readonly name: string;
-  /** SIGKILL, and whatever it started with it. */
+  /** Sends SIGKILL to it and its child processes. */
   kill(): Promise<void>;
-  /** Starts it, and resolves once it is ready for work. */
+  /** Starts it. Resolves once it is ready. */
   start(): Promise<void>;
   freeze(): void;
   thaw(): void;
-  /** Ends it in order, for good. */
+  /** Stops it gracefully. */
   stop(): Promise<void>;
 }
 
-/** A process of ours, with a supervisor that starts it again where it does not come up. */
+/** A Node process, with a supervisor that restarts it if a start fails. */
 export interface NodeProcess extends Part {
   readonly logPath: string;
-  /** Waits, once it has been started, until it takes work: what it wants to hear of is registered by then. */
+  /** Waits until it is ready for work and its subscriptions are registered. */
   untilWorking(): Promise<void>;
-  /** Ends that nobody asked for, of a process that had been ready. */
-  readonly ownEnds: readonly string[];
+  /** Unexpected exits after the process was ready. */
+  readonly unexpectedExits: readonly string[];
 }
 
-/** Describes a process of one `main.ts`. It says that it is up by `GET /health`, and that it takes work by `GET /ready`. */
+/** Creates a process of one `main.ts`. `GET /health` tells that it is up, `GET /ready` that it is ready for work. */
 export function describeProcess(o: {
   readonly name: string;
   readonly main: string;
   readonly port: number;
   readonly env: Readonly<Record<string, string>>;
   readonly logPath: string;
-  /** It may kill itself with SIGKILL: it runs a seeded bug, which crashes at its named point. */
+  /** It may kill itself with SIGKILL, because it runs a seeded bug that crashes. */
   readonly mayCrash: boolean;
 }): NodeProcess {
-  const ownEnds: string[] = [];
+  const unexpectedExits: string[] = [];
   let child: ChildProcess | undefined;
-  /** Counts what was asked for: a supervisor that finds that something else was asked for since is done. */
+  /** Counts the commands. A supervisor stops when a newer command was given. */
   let orders = 0;
 
   async function untilReady(order: number): Promise<void> {
@@ -59,27 +59,27 @@ export function describeProcess(o: {
           return;
         }
         if (Date.now() > until) {
-          // Whoever tries again starts another, and this one would have its port.
+          // A retry starts another process, which needs the port.
           mine.kill("SIGKILL");
-          throw new Error(`${o.name} is not ready after ${readyMsMax} ms: ${o.logPath}`);
+          throw new Error(`${o.name} not ready after ${readyMsMax} ms: ${o.logPath}`);
         }
         await sleep(readyPollMs);
       }
-      // A start says why it cannot, and ends. What nobody caught is a defect, whatever is down; being killed is neither.
+      // A failed start reports why and exits. An uncaught error is a defect, whatever is down.
       if (order === orders && isUncaught(tail(o.logPath, logged)))
-        ownEnds.push(`${o.name} ended by itself as it started: ${tail(o.logPath, logged)}`);
+        unexpectedExits.push(`${o.name} ended by itself as it started: ${tail(o.logPath, logged)}`);
       if (Date.now() > until) throw new Error(`${o.name} does not start: ${tail(o.logPath, logged)}`);
       await sleep(restartDelayMs);
     }
   }
 
-  /** One that was ready must not end by itself, whatever is down. */
+  /** A process that was ready must not end unexpectedly, whatever is down. */
   function watch(mine: ChildProcess, logged: number, order: number): void {
     mine.once("exit", (code, signal) => {
       if (order !== orders) return;
       const crashed = o.mayCrash && signal === "SIGKILL";
-      if (!crashed) ownEnds.push(`${o.name} ended by itself (${signal ?? code}): ${tail(o.logPath, logged)}`);
-      untilReady(order).catch((error: unknown) => ownEnds.push(String(error)));
+      if (!crashed) unexpectedExits.push(`${o.name} ended by itself (${signal ?? code}): ${tail(o.logPath, logged)}`);
+      untilReady(order).catch((error: unknown) => unexpectedExits.push(String(error)));
     });
   }
 
@@ -89,7 +89,7 @@ export function describeProcess(o: {
     if (mine === undefined || !isAlive(mine)) return;
     const ended = once(mine, "exit");
     mine.kill(signal);
-    // A frozen process takes a SIGKILL as it is, and anything else once it goes on.
+    // SIGKILL also ends a frozen process; other signals are delivered when it continues.
     if (signal !== "SIGKILL") mine.kill("SIGCONT");
     const late = setTimeout(() => mine.kill("SIGKILL"), stopMsMax);
     await ended;
@@ -99,7 +99,7 @@ export function describeProcess(o: {
   async function untilWorking(): Promise<void> {
     const until = Date.now() + readyMsMax;
     while (!(await isWell(o.port, "/ready"))) {
-      if (Date.now() > until) throw new Error(`${o.name} takes no work after ${readyMsMax} ms: ${o.logPath}`);
+      if (Date.now() > until) throw new Error(`${o.name} not ready for work after ${readyMsMax} ms: ${o.logPath}`);
       await sleep(readyPollMs);
     }
   }
@@ -108,7 +108,7 @@ export function describeProcess(o: {
     name: o.name,
     logPath: o.logPath,
     untilWorking,
-    ownEnds,
+    unexpectedExits,
     kill: () => end("SIGKILL"),
     start: () => untilReady(++orders),
     freeze: () => void child?.kill("SIGSTOP"),
@@ -118,7 +118,7 @@ export function describeProcess(o: {
 }
 
 function run(o: { readonly main: string; readonly env: Readonly<Record<string, string>>; readonly logPath: string }) {
-  // A file, not a pipe: what a killed process wrote last is there, and nobody has to read it meanwhile.
+  // A file, not a pipe: it keeps the last output of a killed process and needs no reader.
   const log = openSync(o.logPath, "a");
   const child = spawn(process.execPath, [o.main], { env: { ...o.env }, stdio: ["ignore", log, log] });
   closeSync(log);
@@ -126,7 +126,7 @@ function run(o: { readonly main: string; readonly env: Readonly<Record<string, s
   return child;
 }
 
-/** Whether a child of ours has not ended yet. */
+/** Whether the child process is running. */
 export function isAlive(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
@@ -141,7 +141,7 @@ async function isWell(port: number, path: "/health" | "/ready"): Promise<boolean
   }
 }
 
-/** What Node writes last where an error ended it. */
+/** Whether the output ends with Node's report of an uncaught error. */
 function isUncaught(said: string): boolean {
   return /\nNode\.js v\d+\.\d+\.\d+\s*$/.test(said);
 }

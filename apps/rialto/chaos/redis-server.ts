@@ -9,11 +9,11 @@ const startPollMs = 50;
 const answerMsMax = 5_000;
 const flushTriesMax = 3;
 
-/** The Redis of a run. It keeps nothing on disk: killed, it has lost its memory. */
+/** The Redis of a run. It has no persistence, so a kill loses its data. */
 export interface RedisServer extends Part {
   /** FLUSHALL. */
   flush(): Promise<void>;
-  /** Ends the connections of all clients. */
+  /** Closes the connections of all clients. */
   cutAll(): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export async function startRedisServer(port: number, directory: string): Promise
           if (!answer.startsWith("+OK")) throw new Error(`FLUSHALL was answered with ${answer}`);
           return;
         } catch (error) {
-          // A cut of all connections that waited in a frozen server ends this one too.
+          // A delayed CLIENT KILL in a frozen server can end this connection as well.
           if (tries === flushTriesMax) throw error;
           await sleep(startPollMs);
         }
@@ -76,7 +76,7 @@ function ask(port: number, command: string): Promise<string> {
     const socket = connect(port, "127.0.0.1", () => socket.write(`${command}\r\n`));
     socket.setTimeout(answerMsMax, () => socket.destroy(new Error(`Redis does not answer ${command}`)));
     socket.once("error", reject);
-    // After an answer this says nothing any more: a promise is settled once.
+    // Without effect after a response: a promise settles once.
     socket.once("close", () => reject(new Error(`Redis closed the connection before it answered ${command}`)));
     socket.once("data", (data) => {
       resolve(data.toString());

@@ -7,41 +7,41 @@ import { runtimeUrl } from "@rialto/database";
 import { serviceNames } from "@rialto/service";
 import { type MailCatcher, startMailCatcher } from "./mail-catcher.ts";
 import { takePortBlock } from "./ports.ts";
-import { type PostgresTree, startPostgresTree } from "./postgres-tree.ts";
+import { type PostgresServer, startPostgresServer } from "./postgres-server.ts";
 import { describeProcess, type NodeProcess } from "./process.ts";
-import { type Line, layLine } from "./proxy.ts";
+import { createLink, type Link } from "./proxy-link.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
 
 const apps = new URL("../../", import.meta.url);
 const replicas = [1, 2] as const;
-/** What Node makes of the sources. Kept from run to run: a process that comes back has most of its start done. */
+/** Node's compile cache, kept between runs so that restarts are faster. */
 const compiled = new URL("../node_modules/.cache/rialto-chaos", apps).pathname;
-/** Long enough for every rule of the configuration, the same in all processes. */
+/** Long enough for the configuration's rules; the same in all processes. */
 const secret = "the secret of a run of the crash harness";
 
 const migrateMsMax = 120_000;
 
 export type JobsBackend = "redis" | "postgres";
 
-/** Everything that runs: two replicas of each service, one gateway, and what they stand on. */
+/** The running system: two replicas of each service, one gateway, and their infrastructure. */
 export interface System {
   readonly folder: string;
   readonly admin: { readonly email: string; readonly password: string };
-  /** Where the customers come in. */
+  /** The URL for customers. */
   readonly url: string;
-  readonly postgres: PostgresTree;
+  readonly postgres: PostgresServer;
   readonly redis: RedisServer | undefined;
   readonly mail: MailCatcher;
   /** The gateway and the replicas. */
   readonly processes: readonly NodeProcess[];
-  /** What every process reaches the others by. */
-  readonly lines: readonly Line[];
+  /** The links between the processes. */
+  readonly links: readonly Link[];
   stop(o: { readonly keep: boolean }): Promise<void>;
 }
 
 /**
- * Starts the system, each process by itself, as `node apps/<service>/src/main.ts` does, and a line of its own between any two; and waits until
- * all of it takes work.
+ * Starts the system, one process per replica, as `node apps/<service>/src/main.ts` does, with a link between any two.
+ * Waits until all are ready.
  */
 export async function startSystem(o: {
   readonly jobs: JobsBackend;
@@ -49,12 +49,12 @@ export async function startSystem(o: {
   readonly mayCrash: boolean;
 }): Promise<System> {
   const folder = mkdtempSync(join(tmpdir(), "rialto-chaos-"));
-  // Root's Postgres runs as another user, and must find the way to its data.
+  // Postgres runs as another user under root and must be able to reach its data.
   chmodSync(folder, 0o755);
   const logs = join(folder, "logs");
   mkdirSync(logs);
   const ports = await takePortBlock();
-  const postgres = await startPostgresTree(join(folder, "postgres"));
+  const postgres = await startPostgresServer(join(folder, "postgres"));
   const redisPort = ports.next();
   const redis = o.jobs === "redis" ? await startRedisServer(redisPort, folder) : undefined;
   const mail = await startMailCatcher();
@@ -69,15 +69,15 @@ export async function startSystem(o: {
     RIALTO_ARGON2_COST: "test",
     RIALTO_DEMO: "false",
     RIALTO_LOG_LEVEL: "info",
-    // One address makes all the requests of a run.
+    // All requests of a run come from one address.
     RIALTO_RATE_LIMIT: "0",
   };
-  const lines: Line[] = [];
-  const lay = async (from: string, to: string, target: number | (() => number)) => {
+  const links: Link[] = [];
+  const addLink = async (from: string, to: string, target: number | (() => number)) => {
     const targetPort = typeof target === "number" ? () => target : target;
-    const line = await layLine({ from, to, targetPort });
-    lines.push(line);
-    return line.port;
+    const link = await createLink({ from, to, targetPort });
+    links.push(link);
+    return link.port;
   };
   const gateway = { name: "gateway", app: "gateway", port: ports.next() };
   const services: (typeof gateway)[] = [];
@@ -89,30 +89,30 @@ export async function startSystem(o: {
     const env: Record<string, string> = { ...common, PORT: String(port) };
     for (const target of serviceNames) {
       if (target === app) continue;
-      const linePorts = services.filter((s) => s.app === target).map(async (s) => await lay(name, s.name, s.port));
-      const urls = (await Promise.all(linePorts)).map((linePort) => `http://127.0.0.1:${linePort}`);
+      const linkPorts = services.filter((s) => s.app === target).map(async (s) => await addLink(name, s.name, s.port));
+      const urls = (await Promise.all(linkPorts)).map((linkPort) => `http://127.0.0.1:${linkPort}`);
       env[`RIALTO_${target.toUpperCase()}_URL`] = urls.join(",");
     }
     if (app !== "gateway") {
-      const toPostgres = await lay(name, "postgres", postgres.primaryPort);
+      const toPostgres = await addLink(name, "postgres", postgres.primaryPort);
       for (const schema of [app, ...(app === "payment" ? ["card_network"] : []), ...(redis ? [] : ["jobs"])])
         env[`RIALTO_${schema.toUpperCase()}_DATABASE_URL`] = await runtimeUrlAt(postgres.url, schema, toPostgres);
-      if (redis) env.REDIS_URL = `redis://127.0.0.1:${await lay(name, "redis", redisPort)}`;
+      if (redis) env.REDIS_URL = `redis://127.0.0.1:${await addLink(name, "redis", redisPort)}`;
     }
-    if (app === "notification") env.SMTP_URL = `smtp://127.0.0.1:${await lay(name, "mail", mail.port)}`;
+    if (app === "notification") env.SMTP_URL = `smtp://127.0.0.1:${await addLink(name, "mail", mail.port)}`;
     const main = new URL(`${app}/src/main.ts`, apps).pathname;
     processes.push(
       describeProcess({ name, main, port, env, logPath: join(logs, `${name}.log`), mayCrash: o.mayCrash }),
     );
   }
-  const url = `http://127.0.0.1:${await lay("customers", "gateway", gateway.port)}`;
+  const url = `http://127.0.0.1:${await addLink("customers", "gateway", gateway.port)}`;
 
   const stop: System["stop"] = async ({ keep }) => {
     await Promise.all(processes.map(async (part) => await part.stop()));
     await redis?.stop();
     await postgres.stop();
     await mail.close();
-    for (const line of lines) line.close();
+    for (const link of links) link.close();
     ports.close();
     if (!keep) rmSync(folder, { recursive: true, force: true });
   };
@@ -120,20 +120,20 @@ export async function startSystem(o: {
     const redisUrl = redis && { REDIS_URL: `redis://127.0.0.1:${redisPort}` };
     await migrate({ ...common, DATABASE_URL: postgres.url, ...redisUrl });
     await Promise.all(processes.map(async (part) => await part.start()));
-    // What happens before a subscription is registered is not for it. One that is never registered would seem to want nothing.
+    // Events from before a subscription's registration are not delivered to it, so wait for all of them.
     await Promise.all(processes.map(async (part) => await part.untilWorking()));
   } catch (error) {
     await stop({ keep: true });
     throw error;
   }
-  return { folder, admin, url, postgres, redis, mail, processes, lines, stop };
+  return { folder, admin, url, postgres, redis, mail, processes, links, stop };
 }
 
-/** The environment without what would steer a Rialto: a run is the same wherever it is started. */
+/** The environment without variables that configure Rialto, so that runs are reproducible. */
 function inherited(env: NodeJS.ProcessEnv): Record<string, string> {
   const ours = /^(RIALTO_|PORT$|REDIS_URL$|DATABASE_URL$|SMTP_URL$|NODE_ENV$|NODE_OPTIONS$|npm_)/;
   const rest = Object.entries(env).filter(([name, value]) => value !== undefined && !ours.test(name));
-  // Undefined values are filtered out just above.
+  // Undefined values were filtered out above.
   return Object.fromEntries(rest) as Record<string, string>;
 }
 
@@ -151,5 +151,5 @@ async function migrate(env: Readonly<Record<string, string>>): Promise<void> {
     killSignal: "SIGKILL",
   });
   const [code] = await once(child, "exit");
-  if (code !== 0) throw new Error(`the schemas could not be made: migrate ended with ${code}`);
+  if (code !== 0) throw new Error(`migrate failed with exit code ${code}`);
 }

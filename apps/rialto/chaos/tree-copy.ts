@@ -3,8 +3,8 @@ import { copyFileSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from 
 import { dirname, join } from "node:path";
 
 /**
- * Copies the tree as it stands, changes that are not committed among them, so that something can be done to it. Packages of others
- * are links to where they are; our own, which node_modules links to, are those of the copy.
+ * Copies the working tree, including uncommitted changes, so that it can be patched. Third-party packages are links to
+ * the originals; our own packages, which node_modules links to, are the copies.
  */
 export function copyTree(root: string, to: string): void {
   const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root });
@@ -15,14 +15,14 @@ export function copyTree(root: string, to: string): void {
     try {
       copyFileSync(join(root, path), target);
     } catch (error) {
-      // Listed and removed since.
+      // Listed, and deleted since.
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
     }
   }
   for (const workspace of ["", ...workspacesOf(root)]) linkModules(join(root, workspace), join(to, workspace));
 }
 
-/** npm puts what two workspaces want in different versions beside each of them. */
+/** npm installs conflicting versions in the workspaces' own node_modules. */
 function workspacesOf(root: string): readonly string[] {
   return ["apps", "packages"].flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));
 }
@@ -41,7 +41,7 @@ function linkModules(from: string, to: string): void {
   }
 }
 
-/** A link of npm's is to a workspace, and relative: the same text leads to the copy's. */
+/** npm's links to workspaces are relative: the same link text leads to the copy. */
 function link(isWorkspace: boolean, source: string, target: string): void {
   symlinkSync(isWorkspace ? readlinkSync(source) : source, target);
 }

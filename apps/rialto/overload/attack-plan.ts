@@ -12,19 +12,19 @@ export interface Attacker {
   readonly accounts: readonly AttackAccount[];
 }
 
-/** What the attacking process is told to do. */
+/** The plan for the attacking process. */
 export interface AttackPlan {
   readonly url: string;
   readonly attackers: readonly Attacker[];
   readonly ms: number;
 }
 
-/** What it did. */
+/** The totals of the attack. */
 export interface AttackTotals {
   readonly requests: number;
-  /** Answers by status; 0 for none. */
+  /** Responses by status; 0 for no response. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** The most bodies that were held open at once. */
+  /** The maximum number of request bodies held open at once. */
   readonly heldMax: number;
 }
 
@@ -32,7 +32,10 @@ export const attackPassword = "the password of an attacker";
 const atOnce = 8;
 const triesMax = 20;
 
-/** Opens the accounts of all attackers before the attack, each from an address of its own: sign-ups are limited by address. */
+/**
+ * Creates the accounts of all attackers before the attack, each from its own address, because sign-ups are limited by
+ * address.
+ */
 export async function seedAccounts(
   url: string,
   o: { readonly addresses: number; readonly accounts: number },

@@ -5,18 +5,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AttackAccount, Attacker, AttackPlan, AttackTotals } from "./attack-plan.ts";
 import { expensiveRequest } from "./expensive-requests.ts";
 
-/** The bounds of one attack, over all addresses. */
+/** The limits of one attack, over all addresses. */
 const requestsMax = 400_000;
-/** Streams of one HTTP/2 connection, one less than the gateway takes. */
+/** Streams per HTTP/2 connection, one less than the gateway accepts. */
 const heldPerAccount = 99;
 const drippedMax = 200;
 const floodersAll = 120;
 const expensiveAll = 60;
 const dripMs = 1_000;
-/** A caller who waits as long as one may. */
+/** The longest deadline that a caller may set. */
 const patience = { "connect-timeout-ms": "60000" };
 
-// The parent sends the plan, and is told the totals.
+// The parent process sends the plan and receives the totals.
 const [plan] = (await once(process, "message")) as [AttackPlan];
 const until = performance.now() + plan.ms;
 const isOver = () => performance.now() >= until || totals.requests >= requestsMax;
@@ -37,15 +37,15 @@ for (const attacker of plan.attackers) {
 await Promise.race([Promise.all(works), sleep(plan.ms + 2_000)]);
 for (const session of sessions) session.destroy();
 agent.destroy();
-const { held: _, ...told } = totals;
-const answer: AttackTotals = told;
+const { held: _, ...sent } = totals;
+const answer: AttackTotals = sent;
 process.send?.(answer, () => process.exit(0));
 
 function count(status: number): void {
   totals.statuses[status] = (totals.statuses[status] ?? 0) + 1;
 }
 
-/** Holds bodies open over HTTP/2, as many as a connection takes, and begins again whatever is ended. */
+/** Holds request bodies open over HTTP/2, as many as a connection allows, and replaces those that are ended. */
 async function hold({ address }: Attacker, { token }: AttackAccount): Promise<void> {
   while (!isOver()) {
     const session = connect(plan.url);
@@ -84,7 +84,7 @@ async function hold({ address }: Attacker, { token }: AttackAccount): Promise<vo
   }
 }
 
-/** Sends a body a byte at a time over HTTP/1.1. */
+/** Sends a body byte by byte over HTTP/1.1. */
 async function drip(attacker: Attacker, index: number): Promise<void> {
   while (!isOver()) {
     const account = attacker.accounts[index % attacker.accounts.length];
@@ -116,7 +116,9 @@ async function drip(attacker: Attacker, index: number): Promise<void> {
   }
 }
 
-/** Asks for small things as fast as answers come: signed in, not signed in, with a token that does not hold, for what is not there. */
+/**
+ * Sends small requests as fast as responses arrive: signed in, anonymous, with an invalid token, and for unknown paths.
+ */
 async function flood(attacker: Attacker, index: number): Promise<void> {
   const account = attacker.accounts[index % attacker.accounts.length];
   const kinds = [
@@ -130,7 +132,7 @@ async function flood(attacker: Attacker, index: number): Promise<void> {
     await send({ method: "GET", path: kind.path, headers: { ...kind.headers, "x-forwarded-for": attacker.address } });
 }
 
-/** Asks for the most expensive thing of each method, one after the other. */
+/** Sends the most expensive request of each method in turn. */
 async function askExpensive(attacker: Attacker, index: number): Promise<void> {
   for (let turn = index; !isOver(); turn += 1) {
     const account = attacker.accounts[turn % attacker.accounts.length];
@@ -150,7 +152,7 @@ async function askExpensive(attacker: Attacker, index: number): Promise<void> {
   }
 }
 
-/** Sends one request over HTTP/1.1 and reads its answer, for 10 s at the most. */
+/** Sends one request over HTTP/1.1 and reads its response, for at most 10 s. */
 function send(o: {
   readonly method: string;
   readonly path: string;
@@ -167,13 +169,13 @@ function send(o: {
       status = response.statusCode ?? 0;
       response.resume();
       response.on("error", () => undefined);
-      // A stream would last for minutes: it is left after a moment.
+      // A stream would last for minutes, so it is closed after a moment.
       const late = setTimeout(() => call.destroy(), 10_000);
       response.once("close", () => clearTimeout(late));
     });
     call.once("close", () => {
       count(status);
-      // Refusals come faster than anything else; without a pause the attacker would take the machine from who is measured.
+      // Refusals are the fastest responses; without a pause, the attacker would use up the CPU that is being measured.
       setImmediate(resolve);
     });
     call.end(o.body);

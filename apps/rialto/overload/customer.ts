@@ -1,20 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What a customer got. */
+/** The result for the customer. */
 export interface CustomerResult {
   readonly made: number;
-  /** How long each request took, in milliseconds, in order of length. */
+  /** The duration of each request in milliseconds, sorted. */
   readonly ms: readonly number[];
-  /** The requests that were refused, were late or got no answer. */
+  /** Requests that were refused, were late, or got no response. */
   readonly refused: readonly string[];
 }
 
-/** A customer gives up then, as the call itself does: 5 s is the default deadline, and something for the way. */
+/** The customer's timeout: the default deadline of 5 s, and a margin for the network. */
 const patienceMs = 6_000;
 const password = "the password of a customer";
 
-/** Opens an account, and makes one request a second from an address: reads, a sign-up, a login, an order. Nothing is tried again. */
+/**
+ * Creates an account and sends one request per second from an address: reads, a sign-up, a login, an order. No retries.
+ */
 export async function runCustomer(
   url: string,
   o: { readonly seconds: number; readonly address: string; readonly name: string },
@@ -84,7 +86,7 @@ export async function runCustomer(
   for (let second = 0; second < o.seconds; second += 1) {
     await sleep(Math.max(0, startedAt + second * 1_000 - performance.now()));
     const call = (steps[second % steps.length] ?? steps[0])?.();
-    // The first round waits for each answer: what follows needs it.
+    // The first round waits for each response, because later requests depend on it.
     if (second < steps.length) await call;
     if (call !== undefined) calls.push(call);
   }

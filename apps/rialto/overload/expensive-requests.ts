@@ -3,7 +3,7 @@ import { type DescField, type DescMessage, type DescMethod, type DescService, ge
 import * as contracts from "@rialto/contracts";
 import { type AttackAccount, attackPassword } from "./attack-plan.ts";
 
-/** One request that costs much. */
+/** One expensive request. */
 export interface ExpensiveRequest {
   readonly procedure: string;
   readonly contentType: string;
@@ -13,7 +13,7 @@ export interface ExpensiveRequest {
 const longText = "a long text of many words to look for ".repeat(5);
 const itemsMax = 100;
 
-/** What is said where more costs more than what a rule of the contract lets any field have, by the method's name. */
+/** Requests that are more expensive than a generic one with every field at its limit, by method name. */
 const known: Readonly<Record<string, (account: AttackAccount) => unknown>> = {
   ListProducts: () => ({ pageSize: 200, query: "coffee mug tea cup pot plate bowl glass" }),
   BatchGetProducts: () => ({ ids: Array.from({ length: itemsMax }, () => randomUUID()) }),
@@ -28,7 +28,7 @@ const known: Readonly<Record<string, (account: AttackAccount) => unknown>> = {
   GetUser: ({ userId }) => ({ id: userId }),
 };
 
-/** Methods that would end the sessions that the attack needs. */
+/** Methods that would end the sessions of the attack. */
 const spared: ReadonlySet<string> = new Set(["Logout", "LogoutAll"]);
 
 const methods: readonly DescMethod[] = Object.values<unknown>(contracts)
@@ -36,7 +36,7 @@ const methods: readonly DescMethod[] = Object.values<unknown>(contracts)
   .flatMap((service) => service.methods)
   .filter((method) => getOption(method, contracts.access).roles.length > 0 && !spared.has(method.name));
 
-/** The most expensive request of one method that anybody may send. Admins' methods are among them: those are refused. */
+/** The most expensive request of one method. Includes admin methods, which are refused. */
 export function expensiveRequest(account: AttackAccount, index: number): ExpensiveRequest {
   const method = methods[index % methods.length];
   if (method === undefined) throw new Error("the contract has no method");
@@ -47,7 +47,7 @@ export function expensiveRequest(account: AttackAccount, index: number): Expensi
     : { procedure, contentType: "application/connect+json", body: envelope(json) };
 }
 
-/** A message in JSON with something in every field. */
+/** A JSON message with every field set. */
 function filled(message: DescMessage, depth: number): Record<string, unknown> {
   const json: Record<string, unknown> = {};
   if (message.typeName.startsWith("google.")) return json;
@@ -74,7 +74,7 @@ function fieldValue(field: DescField, depth: number): unknown {
 }
 
 function scalarOf({ name, scalar }: DescField): unknown {
-  // The names of protobuf's scalar types are numbers there: 9 is string, 8 bool, 12 bytes.
+  // The numbers of protobuf's scalar types: 9 is string, 8 bool, 12 bytes.
   if (scalar === 9) return /(^|_)ids?$/.test(name) ? randomUUID() : /email/.test(name) ? "a@example.com" : longText;
   if (scalar === 8) return true;
   return scalar === 12 ? "AAAA" : name === "page_size" ? 200 : 1;

@@ -2,14 +2,14 @@ import type { AttackTotals } from "./attack-plan.ts";
 import type { CustomerResult } from "./customer.ts";
 import type { Processes } from "./system.ts";
 
-/** What came of one attack. */
+/** The result of one attack. */
 export interface Row {
   readonly processes: Processes;
   readonly addresses: number;
   readonly quiet: CustomerResult;
   readonly attacked: CustomerResult;
   readonly totals: AttackTotals | undefined;
-  /** Processes that ended by themselves. */
+  /** Processes that ended unexpectedly. */
   readonly died: readonly string[];
 }
 
@@ -24,7 +24,7 @@ const heads = [
   "died",
 ];
 
-/** The rows as a table of plain text. Times are "quiet -> attacked". */
+/** Formats the rows as a plain-text table. Times are "quiet -> attacked". */
 export function resultTable(rows: readonly Row[]): string {
   const lines = rows.map(({ processes, addresses, quiet, attacked, totals, died }) => [
     processes,
@@ -45,7 +45,7 @@ export function resultTable(rows: readonly Row[]): string {
   return [heads, widths.map((width) => "-".repeat(width)), ...lines].map(lineOf).join("\n");
 }
 
-/** The value that this part of all is at or below, of values in order: nearest rank. */
+/** The percentile of sorted values, by nearest rank. */
 function percentile(sorted: readonly number[], part: number): number {
   return Math.round(sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? 0);
 }

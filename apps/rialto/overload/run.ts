@@ -14,19 +14,19 @@ export interface OverloadOptions {
   readonly print: (line: string) => void;
 }
 
-/** The attack goes on for a moment before and after the customer's requests. */
+/** The attack starts before the customer's requests and ends after them by this margin. */
 const marginMs = 2_000;
-/** An attacker that does not end by itself is killed after so long. */
+/** An attacker that does not end by then is killed. */
 const attackEndMsMax = 15_000;
 
-/** Runs all of it. True where one attacking address made no request of the customer be refused. */
+/** Runs all attacks. Returns true if a single attacking address caused no refusal for the customer. */
 export async function runOverload(o: OverloadOptions): Promise<boolean> {
   const rows: Row[] = [];
   for (const processes of o.processes) {
     const attacks = o.addresses > 1 ? [1, o.addresses] : [1];
     for (const addresses of attacks) {
       o.print(`${processes} process(es), ${addresses} attacking address(es)`);
-      // Each attack has a system of its own: limits last for minutes.
+      // Each attack gets its own system, because limits last for minutes.
       const system = await startSystem(processes, o.env);
       try {
         rows.push(await runOnce(system, { ...o, addresses, label: processes }));
@@ -61,12 +61,12 @@ async function runOnce(
   return { processes: o.label, addresses: o.addresses, quiet, attacked, totals, died: system.ended() };
 }
 
-/** Starts the attack in a process of its own, so that it does not delay what is measured. */
+/** Runs the attack in its own process, so that it does not affect the measured times. */
 function startAttack(plan: AttackPlan): { ended(): Promise<AttackTotals | undefined> } {
   const child: ChildProcess = fork(new URL("./attacker.ts", import.meta.url));
   let totals: AttackTotals | undefined;
   child.on("message", (message) => {
-    // The one message that it sends.
+    // The only message that it sends.
     totals = message as AttackTotals;
   });
   child.send(plan);

@@ -11,12 +11,15 @@ import { createLogger } from "@rialto/telemetry";
 import { takePortBlock } from "../chaos/ports.ts";
 import { startRedisServer } from "../chaos/redis-server.ts";
 
-/** All in one process, jobs on Postgres; or each service and the gateway by itself, jobs on Redis. */
+/**
+ * Everything in one process with jobs on Postgres, or each service and the gateway in its own process with jobs on
+ * Redis.
+ */
 export type Processes = "one" | "six";
 
 export interface System {
   readonly url: string;
-  /** The processes that ended before they were told to, with their last words. */
+  /** Processes that ended unexpectedly, with their last output. */
   ended(): readonly string[];
   stop(): Promise<void>;
 }
@@ -25,10 +28,13 @@ const apps = new URL("../../", import.meta.url);
 const readyMsMax = 90_000;
 const stopMsMax = 15_000;
 
-/** Starts a Rialto with default settings, but that loopback is a trusted proxy: what calls says by X-Forwarded-For where it calls from. */
+/**
+ * Starts a system with default settings, except that loopback is a trusted proxy: clients set their address by
+ * X-Forwarded-For.
+ */
 export async function startSystem(processes: Processes, env: NodeJS.ProcessEnv): Promise<System> {
   const folder = mkdtempSync(join(tmpdir(), "rialto-overload-"));
-  // Root's Postgres runs as another user, who must be able to enter.
+  // Postgres runs as another user under root and must be able to read the folder.
   chmodSync(folder, 0o755);
   const ports = await takePortBlock();
   const quiet = createLogger({ service: "overload", level: "silent" });
@@ -105,10 +111,10 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
-/** The environment without what would steer a Rialto: a run is the same wherever it is started. */
+/** The environment without variables that configure Rialto, so that runs are reproducible. */
 function inherited(env: NodeJS.ProcessEnv): Record<string, string> {
   const ours = /^(RIALTO_|PORT$|REDIS_URL$|DATABASE_URL$|SMTP_URL$|NODE_ENV$|NODE_OPTIONS$|npm_)/;
   const rest = Object.entries(env).filter(([name, value]) => value !== undefined && !ours.test(name));
-  // Undefined values are filtered out just above.
+  // Undefined values were filtered out above.
   return Object.fromEntries(rest) as Record<string, string>;
 }

@@ -13,7 +13,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rialto, startRialto } from "../src/rialto.ts";
 import { services } from "../src/services.ts";
-import { type Answer, type Json, openShop, type Shop } from "./shop.ts";
+import { type Answer, type Json, openRestClient, type RestClient } from "./rest-client.ts";
 import { admin, freePort } from "./topology.ts";
 
 const bad = "always-throws";
@@ -51,7 +51,7 @@ let folder: string;
 let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
 let sql: postgres.Sql;
 let rialto: Rialto;
-let shop: Shop;
+let client: RestClient;
 let adminId: string;
 
 beforeAll(async () => {
@@ -65,12 +65,12 @@ beforeAll(async () => {
     RIALTO_ADMIN_EMAIL: admin.email,
     RIALTO_ADMIN_PASSWORD: admin.password,
     RIALTO_ARGON2_COST: "test",
-    // One address and one admin make all the requests of this file.
+    // All requests of this file come from one address and one admin.
     RIALTO_RATE_LIMIT: "0",
     PORT: String(port),
   });
   rialto = await startRialto({ config, logOf: () => quietLogger, definitions: services.map(withBadSubscriber) });
-  shop = await openShop({ url: `http://127.0.0.1:${port}` });
+  client = await openRestClient({ url: `http://127.0.0.1:${port}` });
   const { body } = await asAdmin("GET", "/api/users?pageSize=200");
   adminId = body.users.find((user: Json) => user.email === admin.email).id;
 }, 120_000);
@@ -84,7 +84,7 @@ afterAll(async () => {
 
 async function asAdmin(method: string, path: string, body?: unknown): Promise<Answer> {
   const key = method === "GET" ? {} : { key: randomUUID() };
-  return await shop.call(method, path, { token: shop.adminToken, ...key, ...(body === undefined ? {} : { body }) });
+  return await client.call(method, path, { token: client.adminToken, ...key, ...(body === undefined ? {} : { body }) });
 }
 
 const post = (path: string, body: unknown = {}) => asAdmin("POST", path, body);
@@ -101,7 +101,7 @@ async function auditRows(): Promise<AuditRow[]> {
   return logs.flat().sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
-/** The rows that a call leaves, whatever it is answered. */
+/** The audit rows of a call, whatever its response. */
 async function rowsOf(call: () => Promise<Answer>): Promise<{ answer: Answer; rows: AuditRow[] }> {
   const before = new Set((await auditRows()).map(({ id }) => id));
   const answer = await call();
@@ -113,9 +113,9 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
 }
 
 async function confirmedOrder(): Promise<Json> {
-  const { token } = await shop.customer();
-  const order = await shop.order(token, await shop.product({ stock: 10 }));
-  return await shop.settled(token, order.id);
+  const { token } = await client.customer();
+  const order = await client.order(token, await client.product({ stock: 10 }));
+  return await client.settled(token, order.id);
 }
 
 async function shippedOrder(): Promise<Json> {
@@ -137,16 +137,16 @@ async function deadLetter(): Promise<string> {
   return found.eventId;
 }
 
-/** Prepares what a method needs, and answers the subject that its row names and the call itself. */
+/** Prepares what a method needs. Returns the subject of its audit row and the call. */
 type Walk = () => Promise<{ readonly subject: string; call(): Promise<Answer> }>;
 
 const walks: Readonly<Record<string, Walk>> = {
   "rialto.user.v1.UserService/DisableUser": async () => {
-    const { id } = await shop.customer();
+    const { id } = await client.customer();
     return { subject: `user:${id}`, call: () => post(`/api/users/${id}:disable`) };
   },
   "rialto.user.v1.UserService/EnableUser": async () => {
-    const { id } = await shop.customer();
+    const { id } = await client.customer();
     await post(`/api/users/${id}:disable`);
     return { subject: `user:${id}`, call: () => post(`/api/users/${id}:enable`) };
   },
@@ -156,12 +156,12 @@ const walks: Readonly<Record<string, Walk>> = {
     return { subject: "product:", call: () => post("/api/products", product) };
   },
   "rialto.product.v1.ProductService/UpdateProduct": async () => {
-    const id = await shop.product({ stock: 0 });
+    const id = await client.product({ stock: 0 });
     const price = { currencyCode: "EUR", minorUnits: "1300" };
     return { subject: `product:${id}`, call: () => asAdmin("PATCH", `/api/products/${id}`, { price }) };
   },
   "rialto.product.v1.InventoryService/AdjustStock": async () => {
-    const id = await shop.product({ stock: 3 });
+    const id = await client.product({ stock: 3 });
     const adjustment = { delta: 4, reason: "delivery" };
     return { subject: `product:${id}`, call: () => post(`/api/products/${id}/stock:adjust`, adjustment) };
   },
@@ -175,13 +175,13 @@ const walks: Readonly<Record<string, Walk>> = {
   },
   "rialto.payment.v1.PaymentService/RefundPayment": async () => {
     const order = await shippedOrder();
-    const [payment] = await shop.payments(order.id);
+    const [payment] = await client.payments(order.id);
     const amount = { currencyCode: "EUR", minorUnits: "100" };
     return { subject: `payment:${payment.id}`, call: () => post(`/api/payments/${payment.id}:refund`, { amount }) };
   },
   "rialto.payment.v1.PaymentService/ResolvePaymentAttention": async () => {
     const order = await confirmedOrder();
-    const [{ id }] = await shop.payments(order.id);
+    const [{ id }] = await client.payments(order.id);
     await sql`
       update payment.payment set attention_reason = 'REFUND_REFUSED', attention_detail = 'account_closed', attention_since = now()
       where id = ${id}`;
@@ -191,7 +191,7 @@ const walks: Readonly<Record<string, Walk>> = {
     };
   },
   "rialto.notification.v1.NotificationService/ResendNotification": async () => {
-    const { id: userId } = await shop.customer();
+    const { id: userId } = await client.customer();
     let sent: Json;
     await until("the welcome is sent", async () => {
       const { body } = await asAdmin("GET", `/api/notifications?userId=${userId}&state=SENT`);
@@ -231,7 +231,7 @@ function isService(value: unknown): value is DescService {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "service";
 }
 
-/** The methods that an admin alone may call, and that change something. */
+/** The methods that only an admin may call and that change something. */
 const adminMethods = Object.values<unknown>(contracts)
   .filter(isService)
   .flatMap((service) => service.methods)
@@ -265,7 +265,7 @@ describe("the audit log", () => {
   });
 
   it("says of prices, stock, roles and states what they were and are, and of personal text only that it changed", async () => {
-    const product = await shop.product({ stock: 3, price: "1250", name: "A name before" });
+    const product = await client.product({ stock: 3, price: "1250", name: "A name before" });
     const price = { currencyCode: "EUR", minorUnits: "1300" };
     const priced = await rowsOf(() => asAdmin("PATCH", `/api/products/${product}`, { price, name: "A name after" }));
     expect(priced.rows[0]?.changes).toEqual([
@@ -275,7 +275,7 @@ describe("the audit log", () => {
     const stocked = await rowsOf(() => post(`/api/products/${product}/stock:adjust`, { delta: -1, reason: "broken" }));
     expect(stocked.rows[0]?.changes).toEqual([{ field: "on_hand", before: "3", after: "2" }]);
 
-    const { id, email } = await shop.customer();
+    const { id, email } = await client.customer();
     const changed = { role: "ADMIN", name: "Somebody Else", email: `${randomUUID()}@elsewhere.test` };
     const promoted = await rowsOf(() => asAdmin("PATCH", `/api/users/${id}`, changed));
     expect(promoted.answer).toMatchObject({ status: 200 });
@@ -291,12 +291,12 @@ describe("the audit log", () => {
   });
 
   it("has no row of what customers do to what is theirs, and one where an admin does it", async () => {
-    const { id, token } = await shop.customer();
-    const order = await shop.order(token, await shop.product({ stock: 5 }));
-    await shop.settled(token, order.id);
+    const { id, token } = await client.customer();
+    const order = await client.order(token, await client.product({ stock: 5 }));
+    await client.settled(token, order.id);
     const own = await rowsOf(async () => {
-      await shop.call("PATCH", `/api/users/${id}`, { token, body: { name: "Ada" }, key: randomUUID() });
-      return await shop.order(token, order.items[0].productId);
+      await client.call("PATCH", `/api/users/${id}`, { token, body: { name: "Ada" }, key: randomUUID() });
+      return await client.order(token, order.items[0].productId);
     });
     expect(own.rows).toEqual([]);
     const { rows } = await rowsOf(() => post(`/api/orders/${order.id}:cancel`));
@@ -310,11 +310,11 @@ describe("the audit log", () => {
   });
 
   it("has one row for a request that is repeated with its key, and none for what changes nothing or is refused", async () => {
-    const product = await shop.product({ stock: 3 });
+    const product = await client.product({ stock: 3 });
     const key = randomUUID();
     const adjust = () =>
-      shop.call("POST", `/api/products/${product}/stock:adjust`, {
-        token: shop.adminToken,
+      client.call("POST", `/api/products/${product}/stock:adjust`, {
+        token: client.adminToken,
         key,
         body: { delta: 1, reason: "delivery" },
       });
@@ -329,7 +329,7 @@ describe("the audit log", () => {
   it("has no row of a commit that failed", async () => {
     await sql.unsafe(`
       create function public.refuse_commit() returns trigger language plpgsql as $$ begin raise exception 'no commit'; end $$`);
-    const product = await shop.product({ stock: 1 });
+    const product = await client.product({ stock: 1 });
     const order = await confirmedOrder();
     const calls = [
       {
@@ -384,9 +384,9 @@ describe("the audit log", () => {
     });
 
     it("for admins only", async () => {
-      const { token } = await shop.customer();
-      expect((await shop.call("GET", "/api/audit-entries", { token })).status).toBe(403);
-      expect((await shop.call("GET", "/api/audit-entries")).status).toBe(401);
+      const { token } = await client.customer();
+      expect((await client.call("GET", "/api/audit-entries", { token })).status).toBe(403);
+      expect((await client.call("GET", "/api/audit-entries")).status).toBe(401);
     });
   });
 });

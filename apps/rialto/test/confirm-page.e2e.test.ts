@@ -6,7 +6,7 @@ import { simpleParser } from "mailparser";
 import type { Page, Request } from "playwright-core";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openShop, type Shop } from "./shop.ts";
+import { openRestClient, type RestClient } from "./rest-client.ts";
 import { oneProcess, type Topology } from "./topology.ts";
 
 const subject = "the page behind the link of a mail that confirms an address";
@@ -14,11 +14,11 @@ const browser = await openChromium(subject);
 const password = "a password of some length";
 
 let topology: Topology;
-let shop: Shop;
+let client: RestClient;
 beforeAll(async () => {
   if (browser === undefined) return;
   topology = await oneProcess("postgres", { RIALTO_ARGON2_COST: "test", RIALTO_REQUIRE_CONFIRMED_EMAIL: "on" });
-  shop = await openShop(topology);
+  client = await openRestClient(topology);
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
@@ -43,22 +43,22 @@ async function linkFor(email: string): Promise<string> {
   return link;
 }
 
-/** Somebody who has just signed up, with a name that would be an advertisement in a stranger's mailbox. */
+/** A new customer, with a name that would be an advertisement in a stranger's mailbox. */
 async function newcomer() {
   const email = `${randomUUID()}@example.com`;
   const name = "Win a prize at https://evil.example";
-  const { body: user } = await shop.call("POST", "/api/users", { body: { email, name, password } });
+  const { body: user } = await client.call("POST", "/api/users", { body: { email, name, password } });
   return { email, id: String(user.id), link: await linkFor(email) };
 }
 
 const signIn = async (email: string) =>
-  (await shop.call("POST", "/api/auth/login", { body: { email, password } })).body;
+  (await client.call("POST", "/api/auth/login", { body: { email, password } })).body;
 const isConfirmed = async (email: string) => (await signIn(email)).user?.emailConfirmTime !== undefined;
 
 interface Opened {
   readonly page: Page;
   readonly requests: readonly Request[];
-  /** What the page was kept from by its own policy, and what was thrown in it. */
+  /** What the page's policy blocked, and what it threw. */
   readonly troubles: readonly string[];
 }
 
@@ -115,9 +115,9 @@ describe.skipIf(browser === undefined)(subject, () => {
   it("lets its account order where the shop asks for a confirmed address, from the next refresh on", async () => {
     const { email, link } = await newcomer();
     const session = await signIn(email);
-    const productId = await shop.product({ stock: 5 });
+    const productId = await client.product({ stock: 5 });
     const order = (token: string) =>
-      shop.post("/api/orders", {
+      client.post("/api/orders", {
         token,
         body: { items: [{ productId, quantity: 1 }], paymentMethod: "pm_test_approved" },
       });
@@ -126,7 +126,7 @@ describe.skipIf(browser === undefined)(subject, () => {
     const { page } = await open(link);
     await press(page);
     await expect.poll(() => statusOf(page)).toMatch(/^Your address is confirmed\./);
-    const { body } = await shop.call("POST", "/api/auth/refresh", { body: { refreshToken: session.refreshToken } });
+    const { body } = await client.call("POST", "/api/auth/refresh", { body: { refreshToken: session.refreshToken } });
     expect((await order(body.accessToken)).status).toBe(200);
   });
 
@@ -135,7 +135,7 @@ describe.skipIf(browser === undefined)(subject, () => {
     const { accessToken } = await signIn(email);
     const moved = `${randomUUID()}@example.com`;
     const change = { email: moved, currentPassword: password };
-    expect((await shop.call("PATCH", `/api/users/${id}`, { token: accessToken, body: change })).status).toBe(200);
+    expect((await client.call("PATCH", `/api/users/${id}`, { token: accessToken, body: change })).status).toBe(200);
     const { page } = await open(link);
     await press(page);
     await expect.poll(() => alertOf(page)).toMatch(/^This link is no longer valid/);
@@ -143,8 +143,8 @@ describe.skipIf(browser === undefined)(subject, () => {
     await press(page);
     await expect.poll(() => statusOf(page)).toMatch(/^Your address is confirmed\./);
     expect((await signIn(moved)).user?.email).toBe(moved);
-    const told = async () => (await mailsTo(email)).map((mail) => mail.subject);
-    await expect.poll(told, { timeout: 20_000 }).toContain("Your e-mail address was changed");
+    const subjects = async () => (await mailsTo(email)).map((mail) => mail.subject);
+    await expect.poll(subjects, { timeout: 20_000 }).toContain("Your e-mail address was changed");
     expect(JSON.stringify(await mailsTo(email))).not.toContain(moved);
   });
 

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { redisForTests } from "@rialto/testing";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Json, openShop, type Shop } from "./shop.ts";
+import { type Json, openRestClient, type RestClient } from "./rest-client.ts";
 import { oneProcess, sixProcesses, type Topology } from "./topology.ts";
 
-/** As often as a bad evening of failovers would cut them. */
+/** As often as a series of failovers would cut them. */
 const cutsMax = 25;
 const cutEveryMsMin = 300;
 const cutEveryMsMax = 600;
@@ -22,12 +22,12 @@ const topologies = [
 
 describe.each(topologies)("$name whose sessions Postgres ends again and again", ({ start }) => {
   let topology: Topology;
-  let shop: Shop;
+  let client: RestClient;
   let sql: postgres.Sql;
 
   beforeAll(async () => {
     topology = await start();
-    shop = await openShop(topology);
+    client = await openRestClient(topology);
     sql = postgres(topology.databaseUrl, { max: 1 });
   }, 120_000);
 
@@ -37,11 +37,11 @@ describe.each(topologies)("$name whose sessions Postgres ends again and again", 
   }, 60_000);
 
   it("lives, and confirms every order that it accepted", async () => {
-    const { token } = await shop.customer();
-    const product = await shop.product({ stock: 1_000 });
+    const { token } = await client.customer();
+    const product = await client.product({ stock: 1_000 });
     const placing: Promise<Json>[] = [];
     for (let cut = 0; cut < cutsMax; cut += 1) {
-      placing.push(repeated(() => shop.order(token, product, { key: keys[cut] ?? "" })));
+      placing.push(repeated(() => client.order(token, product, { key: keys[cut] ?? "" })));
       await sleep(cutEveryMsMin + (cutEveryMsMax - cutEveryMsMin) * Math.random());
       await sql`
         select pg_terminate_backend(pid) from pg_stat_activity
@@ -49,20 +49,20 @@ describe.each(topologies)("$name whose sessions Postgres ends again and again", 
     }
     const orders = await Promise.all(placing);
     for (const { id } of orders) {
-      const settled = await repeated(() => shop.settled(token, id));
+      const settled = await repeated(() => client.settled(token, id));
       expect(settled).toMatchObject({ id, status: "CONFIRMED" });
     }
-    expect((await shop.call("GET", "/api/dead-letters", { token: shop.adminToken })).body.deadLetters ?? []).toEqual(
-      [],
-    );
+    expect(
+      (await client.call("GET", "/api/dead-letters", { token: client.adminToken })).body.deadLetters ?? [],
+    ).toEqual([]);
     expect(topology.ended()).toEqual([]);
   }, 240_000);
 });
 
-/** One each, so that an order whose answer was cut off is not placed twice. */
+/** A key for each order, so that a retry after a lost response does not place it twice. */
 const keys = Array.from({ length: cutsMax }, () => randomUUID());
 
-/** Asks again until it is answered, as a client would. The test's own time-out ends what is in vain. */
+/** Retries until it is answered, like a client. The test's own timeout bounds it. */
 async function repeated<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -10,7 +10,7 @@ import { quietLogger } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rialto, startRialto } from "../src/rialto.ts";
 import { services } from "../src/services.ts";
-import { type Json, openShop, type Shop } from "./shop.ts";
+import { type Json, openRestClient, type RestClient } from "./rest-client.ts";
 import { admin, freePort } from "./topology.ts";
 
 const bad = "always-throws";
@@ -18,8 +18,8 @@ const attemptsMax = 3;
 const ordersPlaced = 4;
 
 /**
- * What becomes of an event in the subscription under test. Held, a try waits before it fails: the subscription still
- * retries.
+ * The outcome of an event in the subscription under test. While held, an attempt waits before it fails, so that the
+ * subscription is still retrying.
  */
 const course = { mended: false, held: Promise.withResolvers<void>(), tries: new Map<string, number>() };
 
@@ -31,7 +31,7 @@ async function alwaysThrows({ id }: Event<unknown>): Promise<void> {
   throw new Error("this subscriber always throws");
 }
 
-/** The notification service with one more subscription, as if somebody had written it wrong. */
+/** The notification service with another subscription, which has a defect. */
 function withBadSubscriber(definition: ServiceDefinition): ServiceDefinition {
   if (definition.name !== "notification") return definition;
   return {
@@ -49,7 +49,7 @@ describe("a subscriber that always throws", () => {
   let folder: string;
   let postgres: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
   let rialto: Rialto;
-  let shop: Shop;
+  let client: RestClient;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "rialto-dead-letters-"));
@@ -61,13 +61,13 @@ describe("a subscriber that always throws", () => {
       RIALTO_ADMIN_EMAIL: admin.email,
       RIALTO_ADMIN_PASSWORD: admin.password,
       RIALTO_ARGON2_COST: "test",
-      // One address and one admin make all the requests of this file.
+      // All requests of this file come from one address and one admin.
       RIALTO_RATE_LIMIT: "0",
       PORT: String(port),
     });
     const definitions = services.map(withBadSubscriber);
     rialto = await startRialto({ config, logOf: () => quietLogger, definitions });
-    shop = await openShop({ url: `http://127.0.0.1:${port}` });
+    client = await openRestClient({ url: `http://127.0.0.1:${port}` });
   }, 120_000);
 
   afterAll(async () => {
@@ -77,7 +77,11 @@ describe("a subscriber that always throws", () => {
   }, 60_000);
 
   const asAdmin = async (method: string, path: string, o: { body?: unknown; key?: string } = {}) =>
-    await shop.call(method, path, { token: shop.adminToken, ...(method === "GET" ? {} : { key: randomUUID() }), ...o });
+    await client.call(method, path, {
+      token: client.adminToken,
+      ...(method === "GET" ? {} : { key: randomUUID() }),
+      ...o,
+    });
 
   async function subscription(name: string): Promise<Json> {
     const { status, body } = await asAdmin("GET", "/api/subscriptions");
@@ -93,11 +97,11 @@ describe("a subscriber that always throws", () => {
   let letters: Json[];
 
   it("holds up no other: their inboxes complete while it still retries", async () => {
-    const { token } = await shop.customer();
-    const product = await shop.product({ stock: 100 });
+    const { token } = await client.customer();
+    const product = await client.product({ stock: 100 });
     for (let n = 0; n < ordersPlaced; n += 1) {
-      const order = await shop.order(token, product);
-      expect((await shop.settled(token, order.id)).status).toBe("CONFIRMED");
+      const order = await client.order(token, product);
+      expect((await client.settled(token, order.id)).status).toBe("CONFIRMED");
     }
     await until("the others have taken everything", async () => {
       const others = await Promise.all(["checkout", "order-mail", "welcome-mail"].map(subscription));
@@ -157,10 +161,10 @@ describe("a subscriber that always throws", () => {
   });
 
   it("is for admins only", async () => {
-    const { token } = await shop.customer();
+    const { token } = await client.customer();
     for (const path of ["/api/dead-letters", "/api/subscriptions"]) {
-      expect((await shop.call("GET", path)).status).toBe(401);
-      expect((await shop.call("GET", path, { token })).status).toBe(403);
+      expect((await client.call("GET", path)).status).toBe(401);
+      expect((await client.call("GET", path, { token })).status).toBe(403);
     }
   });
 
@@ -198,18 +202,17 @@ describe("a subscriber that always throws", () => {
   });
 
   it("is paused, keeps its events, is resumed and at last removed", async () => {
-    const { token } = await shop.customer();
-    const product = await shop.product({ stock: 100 });
+    const { token } = await client.customer();
+    const product = await client.product({ stock: 100 });
     const inUse = await asAdmin("DELETE", `/api/subscriptions/${bad}`);
     expect(reasonOf(inUse.body)).toBe("SUBSCRIPTION_IN_USE");
     expect(await asAdmin("POST", `/api/subscriptions/${bad}:pause`)).toEqual({ status: 200, body: {} });
     expect((await subscription(bad)).paused).toBe(true);
-    // Every process looks whether it is paused before it takes what stands aside: an order is confirmed meanwhile, and
-    // so are its mails.
+    // Every process checks for a pause before it processes waiting events, so orders and mails go on meanwhile.
     await until("it takes nothing any more", async () => {
       course.tries.clear();
-      const order = await shop.order(token, product);
-      await shop.settled(token, order.id);
+      const order = await client.order(token, product);
+      await client.settled(token, order.id);
       await until("the mail of it is sent", async () => (await subscription("order-mail")).lag === "0");
       return course.tries.size === 0 && (await subscription(bad)).lag !== "0";
     });
@@ -220,7 +223,7 @@ describe("a subscriber that always throws", () => {
     await asAdmin("POST", `/api/subscriptions/${bad}:pause`);
     const removed = await asAdmin("DELETE", `/api/subscriptions/${bad}`);
     expect(removed).toEqual({ status: 200, body: { unreachableServices: [] } });
-    // The process that still runs it is all that knows its name.
+    // Only the process that still runs it knows its name.
     expect(await subscription(bad)).toMatchObject({ topics: [], lag: "0", deadLetters: "0", paused: false });
     const unknown = await asAdmin("DELETE", "/api/subscriptions/nobody");
     expect(reasonOf(unknown.body)).toBe("SUBSCRIPTION_NOT_FOUND");

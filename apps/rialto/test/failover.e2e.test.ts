@@ -6,11 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { redisForTests } from "@rialto/testing";
 import { type PostgresPair, startPostgresPair } from "@rialto/testing/postgres-pair";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openShop, type Shop } from "./shop.ts";
+import { openRestClient, type RestClient } from "./rest-client.ts";
 import { oneProcess, sixProcesses, type Topology } from "./topology.ts";
 
 const repeatMs = 100;
-/** Customers that order one after the other, before, while and after something happens. */
+/** Customers who place orders one after the other, before, during and after a fault. */
 const customersMax = 4;
 const ordersBefore = 12;
 const ordersAfter = 12;
@@ -29,20 +29,20 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
   let folder: string;
   let pair: PostgresPair;
   let topology: Topology;
-  let shop: Shop;
+  let client: RestClient;
   let token: string;
   let product: string;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "rialto-failover-"));
-    // Root's Postgres runs as another user, who must be able to enter.
+    // Postgres runs as another user under root and must be able to read the folder.
     chmodSync(folder, 0o755);
     pair = await startPostgresPair({ folder, synchronous: true, settings });
     await pair.addStandby();
     topology = await start({ DATABASE_URL: pair.url });
-    shop = await openShop(topology);
-    ({ token } = await shop.customer());
-    product = await shop.product({ stock: 10_000 });
+    client = await openRestClient(topology);
+    ({ token } = await client.customer());
+    product = await client.product({ stock: 10_000 });
   }, 180_000);
 
   afterAll(async () => {
@@ -52,8 +52,8 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
   }, 60_000);
 
   it("answers reads and refuses writes with 503 and Retry-After while it is read-only, and the gateway stays ready", async () => {
-    const known = await shop.order(token, product);
-    expect(await shop.settled(token, known.id)).toMatchObject({ status: "CONFIRMED" });
+    const known = await client.order(token, product);
+    expect(await client.settled(token, known.id)).toMatchObject({ status: "CONFIRMED" });
     await pair.setReadOnly(true);
     // A transaction that had begun may still write.
     await expect.poll(() => place(randomUUID()).then(({ status }) => status), { interval: repeatMs }).toBe(503);
@@ -63,8 +63,8 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
         status: 503,
         retryAfter: "1",
       });
-      expect(await shop.call("GET", `/api/orders/${known.id}`, { token })).toMatchObject({ status: 200 });
-      expect(await shop.call("GET", "/api/products")).toMatchObject({ status: 200 });
+      expect(await client.call("GET", `/api/orders/${known.id}`, { token })).toMatchObject({ status: 200 });
+      expect(await client.call("GET", "/api/products")).toMatchObject({ status: 200 });
       expect((await fetch(`${topology.url}/ready`)).status).toBe(200);
     }
     await pair.setReadOnly(false);
@@ -100,9 +100,9 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
       for (const id of accepted) expect(await untilConfirmed(id)).toBe("CONFIRMED");
       const said = topology.said().slice(from);
       expect(said).not.toMatch(/event handler failed, retrying|is a dead letter|"defect"/);
-      expect((await shop.call("GET", "/api/dead-letters", { token: shop.adminToken })).body.deadLetters ?? []).toEqual(
-        [],
-      );
+      expect(
+        (await client.call("GET", "/api/dead-letters", { token: client.adminToken })).body.deadLetters ?? [],
+      ).toEqual([]);
       expect(topology.ended()).toEqual([]);
       await pair.addStandby();
     },
@@ -138,8 +138,8 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
   }
 
   /**
-   * Sends an order with its key until it is accepted, as a client would; its id. The test's own time-out ends what is
-   * in vain.
+   * Sends an order with its key until it is accepted, like a client, and returns its id. The test's own timeout bounds
+   * it.
    */
   async function untilAccepted(key: string): Promise<string> {
     for (;;) {
@@ -152,7 +152,7 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
 
   async function untilConfirmed(id: string): Promise<string> {
     for (;;) {
-      const order = await shop.settled(token, id).catch(() => undefined);
+      const order = await client.settled(token, id).catch(() => undefined);
       if (order !== undefined && order.status !== "PENDING") return order.status;
       await sleep(repeatMs);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fuzz } from "./fuzz/fuzz.ts";
 
-/** A tenth of what `npm run fuzz` makes; RIALTO_TEST_SEED repeats a run. */
+/** A tenth of `npm run fuzz`. RIALTO_TEST_SEED repeats a run. */
 const requests = 2_000;
 const seed = Number(process.env.RIALTO_TEST_SEED ?? Math.floor(Math.random() * 1_000_000));
 

@@ -11,33 +11,33 @@ import {
 } from "@rialto/contracts";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Json, openShop, type Shop } from "./shop.ts";
+import { type Json, openRestClient, type RestClient } from "./rest-client.ts";
 import { oneProcess, type Topology } from "./topology.ts";
 
-/** The most that is written, read and taken by gRPC clients by default. */
+/** The default maximum message size of gRPC clients. */
 const messageBytesMax = 4 * 1024 * 1024;
 const rowsMax = 200;
 /** Characters of four bytes, which no encoding makes shorter. */
 const wide = (chars: number) => "𝒳".repeat(chars);
 
 let topology: Topology;
-let shop: Shop;
+let client: RestClient;
 let productIds: readonly string[];
 let orderIds: readonly string[];
 
 beforeAll(async () => {
   topology = await oneProcess("postgres");
-  shop = await openShop(topology);
-  // One of each as the service itself stores it, and the others like it.
+  client = await openRestClient(topology);
+  // One of each, stored by the service, and copies of it.
   const category = "largest";
   const body = {
     ...{ name: wide(200), description: wide(5_000), category, active: true },
     price: { currencyCode: "EUR", minorUnits: "1000000000" },
   };
-  const product = (await shop.post("/api/products", { token: shop.adminToken, body })).body;
-  const sold = await shop.product({ stock: 5 });
-  const { id: orderId } = await shop.order(shop.adminToken, sold);
-  await shop.settled(shop.adminToken, orderId);
+  const product = (await client.post("/api/products", { token: client.adminToken, body })).body;
+  const sold = await client.product({ stock: 5 });
+  const { id: orderId } = await client.order(client.adminToken, sold);
+  await client.settled(client.adminToken, orderId);
   const sql = postgres(topology.databaseUrl, { max: 1 });
   try {
     productIds = (
@@ -68,12 +68,12 @@ interface Page {
   readonly nextPageToken: string;
 }
 
-/** Asks, and asks again while the machine is too busy to answer in time; the bytes of the answer. */
+/** Sends a request, with retries while the machine is too busy. Returns the bytes of the response. */
 async function bytesOf(path: string, contentType?: string, body?: Uint8Array): Promise<Uint8Array> {
   for (;;) {
     const response = await fetch(`${topology.url}${path}`, {
       headers: {
-        authorization: `Bearer ${shop.adminToken}`,
+        authorization: `Bearer ${client.adminToken}`,
         ...(contentType === undefined ? {} : { "content-type": contentType }),
       },
       ...(body === undefined ? {} : { method: "POST", body: Buffer.from(body) }),
@@ -169,7 +169,7 @@ describe("a list of the largest rows that the contract allows", () => {
 
 describe("BatchGetProducts", () => {
   const batch = (ids: readonly string[]) =>
-    shop.call("GET", `/api/products:batchGet?${ids.map((id) => `ids=${id}`).join("&")}`);
+    client.call("GET", `/api/products:batchGet?${ids.map((id) => `ids=${id}`).join("&")}`);
 
   it("answers as many of the largest products as fit", async () => {
     const { status, body } = await batch(productIds.slice(0, 100));
@@ -178,7 +178,7 @@ describe("BatchGetProducts", () => {
 
   it("refuses by the field, and asks for fewer, where they do not", async () => {
     const path = `/${ProductService.typeName}/BatchGetProducts`;
-    const { status, body } = await shop.call("POST", path, { body: { ids: productIds }, key: "not kept by a read" });
+    const { status, body } = await client.call("POST", path, { body: { ids: productIds }, key: "not kept by a read" });
     expect([status, body.code]).toEqual([400, "invalid_argument"]);
     expect(JSON.stringify(body)).toContain("ask for fewer");
   });

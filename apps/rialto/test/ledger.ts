@@ -1,21 +1,21 @@
 import postgres from "postgres";
-import type { Json } from "./shop.ts";
+import type { Json } from "./rest-client.ts";
 
-/** One line of the card network's own ledger. */
+/** One entry of the card network's ledger. */
 export interface Effect {
   readonly kind: "AUTHORIZE" | "CAPTURE" | "VOID" | "REFUND";
   readonly approved: boolean;
   readonly amount: bigint;
 }
 
-/** What the card network and the event log say, read past the services. Amounts in minor units. */
+/** The card network's ledger and the event log, read directly, bypassing the services. Amounts are in minor units. */
 export interface Ledger {
   effects(orderId: string): Promise<Effect[]>;
-  /** What is held on the card: authorized and not let go. */
+  /** The authorized amount that was not released. */
   held(orderId: string): Promise<bigint>;
-  /** What was taken and not given back. */
+  /** The captured amount that was not refunded. */
   taken(orderId: string): Promise<bigint>;
-  /** How many approved effects of a kind there are for these orders. */
+  /** The number of approved effects of a kind for these orders. */
   count(kind: Effect["kind"], orders: readonly Json[]): Promise<number>;
   close(): Promise<void>;
 }

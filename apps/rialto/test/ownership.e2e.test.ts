@@ -2,36 +2,36 @@ import { randomUUID } from "node:crypto";
 import { getOption } from "@bufbuild/protobuf";
 import * as contracts from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Json, openShop, type Shop } from "./shop.ts";
+import { type Json, openRestClient, type RestClient } from "./rest-client.ts";
 import { oneProcess, type Topology } from "./topology.ts";
 
 /**
- * Every method that the contract says reaches a customer's own things only, tried by one customer on another's. A
- * method that is added to the contract with `owned: true` has no row here, and the first test says so.
+ * Every method that the contract restricts to a customer's own data, called by one customer for another's. The first
+ * test fails if a method with `owned: true` has no row here.
  */
 interface Row {
-  /** Calls the method for the things of a customer, as whoever has the token. */
+  /** Calls the method for a customer's data, with the given token. */
   readonly call: (token: string, owner: Customer) => Promise<{ status: number; body: Json }>;
-  /** What another customer is told. */
+  /** The error for another customer. */
   readonly other: keyof typeof statuses | "nothing";
 }
 const statuses = { "not found": 404, denied: 403, malformed: 400 } as const;
-type Customer = Awaited<ReturnType<Shop["customer"]>> & { orderId: string; paymentId: string };
+type Customer = Awaited<ReturnType<RestClient["customer"]>> & { orderId: string; paymentId: string };
 
 let topology: Topology;
-let shop: Shop;
+let client: RestClient;
 let ada: Customer;
 let bob: Customer;
 let productId: string;
 beforeAll(async () => {
   topology = await oneProcess("postgres");
-  shop = await openShop(topology);
-  productId = await shop.product({ stock: 10 });
+  client = await openRestClient(topology);
+  productId = await client.product({ stock: 10 });
   const customer = async (): Promise<Customer> => {
-    const person = await shop.customer();
-    const { id: orderId } = await shop.order(person.token, productId);
-    await shop.settled(person.token, orderId);
-    const [payment] = await shop.payments(orderId);
+    const person = await client.customer();
+    const { id: orderId } = await client.order(person.token, productId);
+    await client.settled(person.token, orderId);
+    const [payment] = await client.payments(orderId);
     return { ...person, orderId, paymentId: payment.id };
   };
   ada = await customer();
@@ -40,37 +40,37 @@ beforeAll(async () => {
 afterAll(() => topology.stop(), 60_000);
 
 const get = (path: (owner: Customer) => string): Row["call"] => {
-  return (token, owner) => shop.call("GET", path(owner), { token });
+  return (token, owner) => client.call("GET", path(owner), { token });
 };
 const rows: Readonly<Record<string, Row>> = {
   "UserService.GetUser": { call: get(({ id }) => `/api/users/${id}`), other: "not found" },
   "UserService.UpdateUser": {
     call: (token, { id }) =>
-      shop.call("PATCH", `/api/users/${id}`, { token, body: { name: "Ada" }, key: randomUUID() }),
+      client.call("PATCH", `/api/users/${id}`, { token, body: { name: "Ada" }, key: randomUUID() }),
     other: "not found",
   },
   "OrderService.GetOrder": { call: get(({ orderId }) => `/api/orders/${orderId}`), other: "not found" },
   "OrderService.ListOrders": { call: get(({ id }) => `/api/orders?userId=${id}`), other: "denied" },
   "OrderService.ListOrderEvents": { call: get(({ orderId }) => `/api/orders/${orderId}/events`), other: "not found" },
   "OrderService.CancelOrder": {
-    call: (token, { orderId }) => shop.post(`/api/orders/${orderId}:cancel`, { token }),
+    call: (token, { orderId }) => client.post(`/api/orders/${orderId}:cancel`, { token }),
     other: "not found",
   },
-  // What a stream refuses it refuses in its last envelope, under 200.
+  // A stream reports errors in its last envelope, with status 200.
   "OrderService.WatchOrder": {
     call: (token, { orderId }) =>
-      shop.settled(token, orderId).then(
+      client.settled(token, orderId).then(
         (body) => ({ status: 200, body }),
         (error: unknown) => ({ status: String(error).includes('"not_found"') ? 404 : 500, body: {} }),
       ),
     other: "not found",
   },
-  // An order is its maker's: the request cannot name another.
+  // An order belongs to its caller: the request cannot name another customer.
   "OrderService.CreateOrder": {
     call: (token, owner) => {
       const items = [{ productId, quantity: 1 }];
       const another = owner === ada ? {} : { userId: owner.id };
-      return shop.post("/api/orders", {
+      return client.post("/api/orders", {
         token,
         body: { items, paymentMethod: "pm_test_approved", ...another },
       });

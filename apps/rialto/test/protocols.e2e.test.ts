@@ -10,7 +10,7 @@ import { createBrowserTransport } from "@rialto/testing/browser-transport";
 import { openChromium } from "@rialto/testing/chromium";
 import { type Grpcurl, grpcurl } from "@rialto/testing/grpcurl";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Json, openShop } from "./shop.ts";
+import { type Json, openRestClient } from "./rest-client.ts";
 import { oneProcess, sixProcesses, type Topology } from "./topology.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
@@ -19,11 +19,11 @@ const run = await grpcurl("grpcurl against the gateway's reflection");
 const browser = await openChromium("Google's gRPC-Web client in a browser");
 afterAll(() => browser?.close());
 
-/** How one client speaks of orders, whatever it speaks. Enums by name, as JSON has them. */
+/** Orders over one protocol. Enums by name, as in JSON. */
 interface Orders {
   create(productId: string): Promise<{ id: string; status: string }>;
   get(id: string): Promise<{ id: string; status: string }>;
-  /** The statuses that a watcher is told, until the order is at rest. */
+  /** The statuses that a watcher receives until the order is at rest. */
   watch(id: string): Promise<string[]>;
 }
 
@@ -70,9 +70,9 @@ describe.each([
 
   beforeAll(async () => {
     topology = await start();
-    const shop = await openShop(topology);
-    place = { url: topology.url, token: (await shop.customer()).token };
-    productId = await shop.product({ stock: 1_000 });
+    const client = await openRestClient(topology);
+    place = { url: topology.url, token: (await client.customer()).token };
+    productId = await client.product({ stock: 1_000 });
   }, 120_000);
   afterAll(() => topology.stop());
 
@@ -95,12 +95,12 @@ describe.each([
       return { code, rawMessage };
     };
     const headers = { authorization: `Bearer ${place.token}` };
-    // By the gateway itself, in the head of its answer.
+    // From the gateway itself, in the response headers.
     expect(await refusalOf(client.getOrder({ id: randomUUID() }))).toEqual({
       code: Code.Unauthenticated,
       rawMessage: expect.stringMatching(/./),
     });
-    // By the service behind it, at the end of its answer.
+    // From the upstream service, in the trailers.
     expect(await refusalOf(client.getOrder({ id: randomUUID() }, { headers }))).toEqual({
       code: Code.NotFound,
       rawMessage: expect.stringMatching(/./),
@@ -218,7 +218,7 @@ function grpcJs({ url, token }: Place): Orders {
     enums: String,
     longs: String,
   });
-  // Made at run time of what the files say: the types know nothing of it.
+  // Generated at run time from the files, so it has no static types.
   const loaded: Json = grpc.loadPackageDefinition(files);
   const client = new loaded.rialto.order.v1.OrderService(new URL(url).host, grpc.credentials.createInsecure());
   const metadata = new grpc.Metadata();

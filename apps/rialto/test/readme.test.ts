@@ -17,7 +17,7 @@ describe("the README", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "rialto-readme-"));
-    // Root's Postgres runs as another user, who must be able to enter.
+    // Postgres runs as another user under root and must be able to read the folder.
     await chmod(folder, 0o755);
     port = await freePort();
     const env = Object.fromEntries(
@@ -25,7 +25,7 @@ describe("the README", () => {
         ([key]) => !/^(RIALTO_|REDIS_URL|DATABASE_URL|SMTP_URL|VITEST|NODE_ENV)/.test(key),
       ),
     );
-    // The README's folder is the clone; the test runs its lines in a folder of its own, so .rialto/ is there.
+    // The README assumes the clone as the working directory. The test uses its own folder, where .rialto/ is.
     system = spawn(process.execPath, [join(root, "apps/rialto/src/main.ts")], {
       cwd: folder,
       env: { ...env, PORT: String(port) },
@@ -74,7 +74,7 @@ describe("the README", () => {
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 
-  /** The shell lines under a heading exactly as they stand, but for the port. */
+  /** The shell commands under a heading, unchanged except for the port. */
   async function shellLines(heading: string): Promise<string> {
     const readme = await readFile(join(root, "README.md"), "utf8");
     const from = readme.indexOf(heading);

@@ -4,7 +4,7 @@ import { readyText } from "../src/ready-text.ts";
 
 const email = "admin@rialto.example";
 
-/** What the text says of the admin. */
+/** The text about the admin. */
 function adminIn(startupNotices: readonly StartupNotice[]): string | undefined {
   const text = readyText({ port: 8080, config: readConfig({}), startupNotices, logFile: undefined });
   return /^ {2}Admin +(.*)$/m.exec(text)?.[1];
@@ -12,8 +12,8 @@ function adminIn(startupNotices: readonly StartupNotice[]): string | undefined {
 
 describe("what is said of the admin's account when everything runs", () => {
   it("is its password where this start made it up", () => {
-    const told = adminIn([{ kind: "admin-created", email, password: "made-up" }]);
-    expect(told).toBe(`${email}, password made-up (shown only this once)`);
+    const text = adminIn([{ kind: "admin-created", email, password: "made-up" }]);
+    expect(text).toBe(`${email}, password made-up (shown only this once)`);
   });
 
   it.each<StartupNotice>([
@@ -24,20 +24,20 @@ describe("what is said of the admin's account when everything runs", () => {
   });
 
   it("is that it keeps the password that it had where RIALTO_ADMIN_PASSWORD came later, and how that is changed", () => {
-    const told = adminIn([{ kind: "admin-kept", email, hasConfiguredPassword: false }]);
-    expect(told).toContain("keeps its own password, not the one in RIALTO_ADMIN_PASSWORD");
-    expect(told).toContain("POST /api/auth/password-reset");
+    const text = adminIn([{ kind: "admin-kept", email, hasConfiguredPassword: false }]);
+    expect(text).toContain("keeps its own password, not the one in RIALTO_ADMIN_PASSWORD");
+    expect(text).toContain("POST /api/auth/password-reset");
   });
 
   it("is that it is from an earlier start where no password is configured", () => {
-    const told = adminIn([{ kind: "admin-kept", email, hasConfiguredPassword: undefined }]);
-    expect(told).toContain(`${email}, from an earlier start`);
+    const text = adminIn([{ kind: "admin-kept", email, hasConfiguredPassword: undefined }]);
+    expect(text).toContain(`${email}, from an earlier start`);
     expect(adminIn([])).toBe("an account that another start created");
   });
 
   it("is that there is none where a customer has the address, and what to do", () => {
-    const told = adminIn([{ kind: "admin-address-taken", email }]);
-    expect(told).toBe(`none was made: ${email} belongs to a customer. Set RIALTO_ADMIN_EMAIL to another address`);
+    const text = adminIn([{ kind: "admin-address-taken", email }]);
+    expect(text).toBe(`none was made: ${email} belongs to a customer. Set RIALTO_ADMIN_EMAIL to another address`);
   });
 });
 

@@ -4,7 +4,7 @@ import { openChromium } from "@rialto/testing/chromium";
 import { simpleParser } from "mailparser";
 import type { Page, Request } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openShop, type Shop } from "./shop.ts";
+import { openRestClient, type RestClient } from "./rest-client.ts";
 import { oneProcess, type Topology } from "./topology.ts";
 
 const subject = "the page behind the link of a reset mail";
@@ -12,25 +12,25 @@ const browser = await openChromium(subject);
 const oldPassword = "a password of some length";
 
 let topology: Topology;
-let shop: Shop;
+let client: RestClient;
 beforeAll(async () => {
   if (browser === undefined) return;
   topology = await oneProcess("postgres", { RIALTO_ARGON2_COST: "test" });
-  shop = await openShop(topology);
+  client = await openRestClient(topology);
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
   await topology?.stop();
 }, 60_000);
 
-/** A customer who has forgotten their password, and the link of the mail that they asked for. */
+/** A customer with a password reset, and the link in its mail. */
 async function forgetful(): Promise<{ email: string; link: string }> {
-  const { email } = await shop.customer();
+  const { email } = await client.customer();
   return { email, link: await linkFor(email) };
 }
 
 async function linkFor(email: string): Promise<string> {
-  const { status } = await shop.call("POST", "/api/auth/password-reset", { body: { email } });
+  const { status } = await client.call("POST", "/api/auth/password-reset", { body: { email } });
   expect(status).toBe(200);
   const folder = join(topology.dataDir, "mail");
   let link = "";
@@ -47,13 +47,13 @@ async function linkFor(email: string): Promise<string> {
 }
 
 const signIn = async (email: string, password: string) =>
-  (await shop.call("POST", "/api/auth/login", { body: { email, password } })).status;
+  (await client.call("POST", "/api/auth/login", { body: { email, password } })).status;
 
 interface Opened {
   readonly page: Page;
-  /** Every request that the browser made for it. */
+  /** All requests of the page. */
   readonly requests: readonly Request[];
-  /** What it was kept from by its own policy, and what was thrown in it. */
+  /** What the page's policy blocked, and what it threw. */
   readonly troubles: readonly string[];
 }
 
@@ -114,7 +114,7 @@ describe.skipIf(browser === undefined)(subject, () => {
     expect(requests.map((request) => new URL(request.url()).origin)).toEqual(requests.map(() => origin));
     const naming = requests.filter((request) => request.postData()?.includes(token) === true);
     expect(naming.map((request) => new URL(request.url()).pathname)).toEqual(["/api/auth/password-reset/confirm"]);
-    // Playwright's own view of a URL keeps what stands behind the #, which is not sent.
+    // Playwright's URL includes the fragment, which is not sent.
     const heads = requests.map((request) => [request.url().split("#")[0], request.headers()]);
     expect(JSON.stringify(heads)).not.toContain(token);
     expect(requests.map((request) => request.headers().referer ?? "")).toEqual(requests.map(() => ""));

@@ -9,10 +9,10 @@ import { services } from "../src/services.ts";
 const schemas = services.flatMap((service) => service.schemas);
 const names = schemas.map(({ name }) => name);
 
-/** Every service's runtime role with every schema that is not its own. */
+/** Every service's runtime role, with every schema of another service. */
 const pairs = names.flatMap((role) => names.filter((schema) => schema !== role).map((schema) => ({ role, schema })));
 
-/** Every table that its service may not do everything with. */
+/** Every table with restricted rights. */
 const declared = schemas.flatMap(({ name: schema, rights = {} }) =>
   Object.entries(rights).map(([table, right]) => ({ schema, table, rights: right })),
 );
@@ -52,7 +52,7 @@ describe("a service's runtime role", () => {
 
   it.each(names)("of %s reads and writes what is its own", async (role) => {
     await asRole(role, async (sql) => {
-      // What the migrations keep of themselves is the owner's to write.
+      // The migrations' own tables are written only by the owner.
       const restricted = [
         "compatibility",
         ...declared.filter(({ schema }) => schema === role).map(({ table }) => table),
@@ -80,7 +80,7 @@ describe("a service's runtime role", () => {
     const start = () => provision({ adminUrl: db.adminUrl, secret: db.secret, schemas, log: quietLogger });
     const olderVersionStarts = async () => {
       const owner = postgres(await ownerUrl(db.adminUrl, schema, db.secret), { max: 1 });
-      // As version 0.1.0 says it at each of its starts.
+      // As version 0.1.0 does at each start.
       const role = owner(new URL(db.urlOf(schema)).username);
       await owner`grant select, insert, update, delete on all tables in schema ${owner(schema)} to ${role}`;
       await owner.end();

@@ -18,7 +18,7 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "rialto-start-"));
-  // So that the Postgres of a test run by root keeps its data here too, and not where it would stay.
+  // Keeps the data of Postgres in this folder when root runs the test.
   await chmod(folder, 0o755);
 });
 
@@ -75,7 +75,7 @@ describe("the end", () => {
     expect(await end(system.child, signal)).toBe(0);
     process.stdout.write(`${signal}: ended after ${Math.round(performance.now() - from)} ms\n`);
     await expect(fetch(`http://127.0.0.1:${system.port}/health`)).rejects.toThrow();
-    // The Postgres is gone too: another one takes its folder without finding one to take over.
+    // Postgres has ended too: another one uses its folder without a takeover.
     const postgres = await startEmbeddedPostgres({ directory: join(folder, "data", "postgres"), log: silent });
     expect(postgres.adopted).toBe(false);
     await postgres.stop();
@@ -170,13 +170,13 @@ const silent = createLogger({ service: "test", level: "silent" });
 interface System {
   readonly child: ChildProcess;
   readonly port: number;
-  /** What is printed for the person who starts it: standard output without the log's JSON lines. */
+  /** The text for the user: standard output without the JSON lines of the log. */
   readonly text: string;
   /** The log's JSON lines until then. */
   readonly log: string;
 }
 
-/** Starts the real process on a free port and the test's data folder, and waits until it says that it is ready. */
+/** Starts the real process on a free port with the test's data folder. Waits until it reports that it is ready. */
 async function startReady(command = process.execPath, args: readonly string[] = [main]): Promise<System> {
   const port = await freePort();
   const { child, output, exited } = run({ PORT: String(port) }, command, args);
@@ -200,7 +200,7 @@ const withoutPackage = `
     },
   });`;
 
-/** Starts it where it cannot start, and returns what it says on standard error. */
+/** Starts it in a way that fails, and returns its standard error. */
 async function failure(env: Readonly<Record<string, string>>): Promise<string> {
   const { output, exited } = run({ PORT: String(await freePort()), ...env });
   expect(await exited, output.out).toBe(1);

@@ -16,24 +16,24 @@ const secret = "the secret of an end-to-end test run";
 
 export const admin = { email: "admin@rialto.test", password: "correct horse battery" };
 
-/** A running Rialto, seen from outside: its address, its database, its data folder. */
+/** A running system: its URL, its database and its data folder. */
 export interface Topology {
   readonly url: string;
-  /** The superuser's. */
+  /** As the superuser. */
   readonly databaseUrl: string;
-  /** The order service's runtime role's. */
+  /** As the order service's runtime role. */
   readonly orderUrl: string;
   readonly dataDir: string;
-  /** The operating system's numbers of what was started. */
+  /** The process ids. */
   readonly pids: readonly number[];
-  /** What those have said that ended before they were told to. */
+  /** The output of processes that ended unexpectedly. */
   ended(): readonly string[];
-  /** What all of them have said so far. */
+  /** The output of all processes. */
   said(): string;
   stop(): Promise<void>;
 }
 
-/** All services and the gateway in one process, jobs on Postgres or on a Redis of its own. */
+/** All services and the gateway in one process, with jobs on Postgres or its own Redis. */
 export async function oneProcess(
   jobs: "postgres" | "redis",
   env: Readonly<Record<string, string>> = {},
@@ -44,7 +44,7 @@ export async function oneProcess(
   return finish(ground, [child], [port]);
 }
 
-/** Each service and the gateway as a process of its own, HTTP between them, jobs on Redis. */
+/** Each service and the gateway in its own process, with HTTP between them and jobs on Redis. */
 export async function sixProcesses(env: Readonly<Record<string, string>> = {}): Promise<Topology> {
   const ground = await breakGround(true);
   const ports = new Map<string, number>();
@@ -66,7 +66,10 @@ export interface OrderReplica {
   start(): void;
 }
 
-/** Six processes, of which the order service's is there twice, and can be killed and started again. */
+/**
+ * One process per service and the gateway, and a second replica of the order service, which can be killed and
+ * restarted.
+ */
 export async function withTwoOrderReplicas(
   env: Readonly<Record<string, string>>,
 ): Promise<Topology & { readonly orders: readonly OrderReplica[]; direct(service: string): string }> {
@@ -107,7 +110,7 @@ interface Ground {
 
 async function breakGround(withRedis: boolean): Promise<Ground> {
   const folder = await mkdtemp(join(tmpdir(), "rialto-e2e-"));
-  // Root's Postgres runs as another user, who must be able to enter.
+  // Postgres runs as another user under root and must be able to read the folder.
   await chmod(folder, 0o755);
   const postgres = await startEmbeddedPostgres({ directory: join(folder, "postgres"), log: quietLogger });
   const redis = withRedis ? await redisForTests() : undefined;
@@ -123,7 +126,7 @@ async function breakGround(withRedis: boolean): Promise<Ground> {
       RIALTO_ADMIN_EMAIL: admin.email,
       RIALTO_ADMIN_PASSWORD: admin.password,
       RIALTO_LOG_LEVEL: "warn",
-      // One address and a few people make all the requests of a run.
+      // All requests of a run come from one address and a few users.
       RIALTO_RATE_LIMIT: "0",
       ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
     },
@@ -157,7 +160,7 @@ function start(name: string, env: Readonly<Record<string, string>>): Started {
   return { name, child, output };
 }
 
-/** Waits until these ports take work, the last of which is the gateway's. */
+/** Waits until the processes on these ports are ready; the last one is the gateway. */
 async function finish(ground: Ground, started: readonly Started[], ports: readonly number[]): Promise<Topology> {
   const url = `http://127.0.0.1:${ports.at(-1)}`;
   const stop = async () => {
@@ -187,7 +190,7 @@ async function finish(ground: Ground, started: readonly Started[], ports: readon
   };
 }
 
-/** Waits until each process says of itself that it takes work: its subscriptions are registered by then. */
+/** Waits until each process reports that it is ready and its subscriptions are registered. */
 async function ready(ports: readonly number[], started: readonly Started[]): Promise<void> {
   const until = Date.now() + readyMsMax;
   for (const port of ports) {
@@ -219,7 +222,7 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(killer);
 }
 
-/** A port that nobody listens on now. */
+/** A free port. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,19 +1,19 @@
 import type { Evidence } from "../evidence.ts";
 
-/** What does not hold. */
+/** A violated claim. */
 export interface Violation {
-  readonly words: string;
-  /** The order whose story tells how it came to this, where it is about one. */
+  readonly message: string;
+  /** The order that it is about, if any. Its history is added to the report. */
   readonly order?: string | undefined;
 }
 
-/** One claim, and whether it holds. */
+/** One claim, and its violations. */
 export interface CheckResult {
   readonly name: string;
-  /** What was compared, in figures. */
+  /** What was compared, in numbers. */
   readonly figures: string;
   readonly violations: readonly Violation[];
 }
 
-/** Compares what is written in one place with what is written in another. */
+/** Compares the records of one place with those of another. */
 export type Check = (evidence: Evidence) => CheckResult;

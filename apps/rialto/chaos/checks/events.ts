@@ -1,33 +1,35 @@
 import type { Evidence } from "../evidence.ts";
-import { subscriptionNames } from "../rest.ts";
+import { subscriptionNames } from "../idle.ts";
 import type { Check, Violation } from "./check.ts";
 
-/** Every committed event was published once and had its effect once in each subscription; nothing else had one. */
+/**
+ * Every committed event was published once and had its effect once in each subscription; no other event had an effect.
+ */
 export const eventsHadEffect: Check = (evidence) => {
   const { published, registrations, inbox, orderEvents, paymentEvents } = evidence;
   const violations: Violation[] = [];
   for (const name of subscriptionNames)
     if (!registrations.some(({ subscription }) => subscription === name))
-      violations.push({ words: `the subscription ${name} is not registered` });
+      violations.push({ message: `the subscription ${name} is not registered` });
 
   const times = Map.groupBy(published, ({ id }) => id);
   for (const [id, rows] of times)
     if (rows.length > 1)
-      violations.push({ order: rows[0]?.subject, words: `event ${id} was published ${rows.length} times` });
+      violations.push({ order: rows[0]?.subject, message: `event ${id} was published ${rows.length} times` });
   for (const log of [orderEvents, paymentEvents])
     for (const events of log.values())
       for (const { id, subject_id, type } of events)
         if (!times.has(id))
           violations.push({
             order: orderOf(evidence, subject_id),
-            words: `its event ${type} (${id}) was not published`,
+            message: `its event ${type} (${id}) was not published`,
           });
   const logged = new Set([...orderEvents.values(), ...paymentEvents.values()].flat().map(({ id }) => id));
   for (const { schema, id, topic, subject } of published)
     if ((schema === "order" || schema === "payment") && !logged.has(id))
       violations.push({
         order: orderOf(evidence, subject),
-        words: `${topic} (${id}) was published and never committed`,
+        message: `${topic} (${id}) was published and never committed`,
       });
 
   let effects = 0;
@@ -41,12 +43,12 @@ export const eventsHadEffect: Check = (evidence) => {
       if (!had.has(id) && !early)
         violations.push({
           order: orderOf(evidence, subject),
-          words: `${topic} (${id}) had no effect in ${subscription}`,
+          message: `${topic} (${id}) had no effect in ${subscription}`,
         });
     const known = new Set(wanted.map(({ id }) => id));
     for (const id of had)
       if (!known.has(id))
-        violations.push({ words: `event ${id} had an effect in ${subscription} and was never published for it` });
+        violations.push({ message: `event ${id} had an effect in ${subscription} and was never published for it` });
   }
   return {
     name: "events",
@@ -55,32 +57,32 @@ export const eventsHadEffect: Check = (evidence) => {
   };
 };
 
-/** Nothing waits in an outbox, in a queue or for another try; nothing is a dead letter. */
+/** No event is in an outbox, in a queue or waiting for a retry, and there is no dead letter. */
 export const outboxesSettled: Check = ({ pending, ...evidence }) => {
   const dead = pending.filter(({ state }) => state === "DEAD");
   const violations = pending.map((row) => ({
     order: orderOf(evidence, row.subject),
-    words: `${row.topic} is ${row.state} in ${row.subscription}: ${row.last_error}`,
+    message: `${row.topic} is ${row.state} in ${row.subscription}: ${row.last_error}`,
   }));
   return {
     name: "dead letters",
-    figures: `${dead.length} dead letters, ${pending.length - dead.length} still waiting`,
+    figures: `${dead.length} dead letters, ${pending.length - dead.length} still pending`,
     violations,
   };
 };
 
-/** No process ended by itself, whatever was down. */
-export const processesLived: Check = ({ ownEnds }) => ({
+/** No process ended unexpectedly, whatever was down. */
+export const processesLived: Check = ({ unexpectedExits }) => ({
   name: "processes",
-  figures: `${ownEnds.length} ended but by our hand`,
-  violations: ownEnds.map((words) => ({ words })),
+  figures: `${unexpectedExits.length} ended unexpectedly`,
+  violations: unexpectedExits.map((message) => ({ message })),
 });
 
 function covers(topics: readonly string[], topic: string): boolean {
   return topics.includes(topic) || topics.includes(`${topic.split(".", 1)[0]}.*`);
 }
 
-/** The order that a subject is, or is the payment of. */
+/** The order with this id, or of the payment with this id. */
 function orderOf({ orders, payments }: Pick<Evidence, "orders" | "payments">, subject: string): string | undefined {
   if (orders.has(subject)) return subject;
   return payments.find(({ id }) => id === subject)?.order_id;

@@ -1,31 +1,31 @@
 import type { EventRow, OrderRow } from "../evidence.ts";
 import type { Check, Violation } from "./check.ts";
 
-/** The event log folds to the row, and its versions have no gap: of orders and of payments. */
+/** The event log of each order and payment folds to its row, and its versions have no gaps. */
 export const logFolds: Check = ({ orders, orderEvents, payments, paymentEvents }) => {
   const violations: Violation[] = [];
   for (const row of orders.values()) {
     const events = orderEvents.get(row.id) ?? [];
-    for (const words of gaps(row.version, events)) violations.push({ order: row.id, words });
+    for (const message of gaps(row.version, events)) violations.push({ order: row.id, message });
     const folded = fold(events);
     for (const [column, value] of Object.entries(folded)) {
-      // The fold names its columns as the row does.
+      // The fold uses the row's column names.
       const stored = row[column as keyof typeof folded];
       if (stored !== value)
-        violations.push({ order: row.id, words: `its log says ${column} ${value}, its row ${stored}` });
+        violations.push({ order: row.id, message: `its log says ${column} ${value}, its row ${stored}` });
     }
   }
   for (const id of orderEvents.keys())
-    if (!orders.has(id)) violations.push({ order: id, words: "there is a log of it, and no order" });
+    if (!orders.has(id)) violations.push({ order: id, message: "it has a log, and does not exist" });
   for (const payment of payments) {
     const events = paymentEvents.get(payment.id) ?? [];
-    for (const words of gaps(payment.version, events))
-      violations.push({ order: payment.order_id, words: `payment ${payment.id}: ${words}` });
+    for (const message of gaps(payment.version, events))
+      violations.push({ order: payment.order_id, message: `payment ${payment.id}: ${message}` });
     const captured = events.some(({ type }) => type === "CAPTURED") ? payment.amount : 0n;
     if (captured !== payment.captured)
       violations.push({
         order: payment.order_id,
-        words: `its payment's log says captured ${captured}, the row ${payment.captured}`,
+        message: `its payment's log says captured ${captured}, the row ${payment.captured}`,
       });
   }
   const count = (logs: ReadonlyMap<string, readonly EventRow[]>) =>
@@ -50,7 +50,7 @@ type Folded = Pick<
   "status" | "pending_action" | "attention_reason" | "rejection_reason" | "captured" | "refunded" | "total"
 >;
 
-/** The fold, written a second time: the checker does not believe the service's own. */
+/** An independent implementation of the fold, so that the checker does not rely on the service's own. */
 function fold(events: readonly EventRow[]): Folded {
   let folded: Folded = {
     status: "PENDING",

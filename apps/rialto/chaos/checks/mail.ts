@@ -1,16 +1,16 @@
 import type { Evidence } from "../evidence.ts";
-import type { Fault } from "../time-line.ts";
+import type { Fault } from "../fault-log.ts";
 import type { Check, Violation } from "./check.ts";
 
-/** A fault that ended so long before the first copy was taken cannot be why there is a second. */
+/** A fault that ended earlier than this before the first copy does not explain a second one. */
 const slackMs = 1_000;
 
-/** Which events call for a mail. Written here a second time: the checker does not believe the service's own list. */
-const told: ReadonlySet<string> = new Set(["CONFIRMED", "REJECTED", "CANCELLED", "SHIPPED", "DELIVERED"]);
+/** The events that a mail is sent for. An independent list, so that the checker does not rely on the service's own. */
+const mailedEvents: ReadonlySet<string> = new Set(["CONFIRMED", "REJECTED", "CANCELLED", "SHIPPED", "DELIVERED"]);
 
 /**
- * Each notification that the history calls for was sent once. A second copy has the Message-ID of the first, and there are no more
- * of them than faults that overlapped the sending.
+ * Each notification that the history requires was sent once. A second copy has the same Message-ID, and there are no
+ * more copies than faults that overlapped the sending.
  */
 export const mailsSentOnce: Check = (evidence) => {
   const { notifications, mails, orders } = evidence;
@@ -20,15 +20,15 @@ export const mailsSentOnce: Check = (evidence) => {
   for (const [event, { order, kind }] of wanted) {
     const rows = byEvent.get(event) ?? [];
     if (rows.length !== 1)
-      violations.push({ order, words: `${kind} calls for one notification, and there are ${rows.length}` });
+      violations.push({ order, message: `${kind} needs one notification, and there are ${rows.length}` });
   }
   for (const { event_id, order_id, kind, state } of notifications) {
     const order = order_id ?? undefined;
     if (wanted.get(event_id)?.kind !== kind)
-      violations.push({ order, words: `${kind} is a notification that nothing calls for` });
-    if (state !== "SENT") violations.push({ order, words: `its notification ${kind} is ${state}` });
+      violations.push({ order, message: `${kind} is a notification without an event` });
+    if (state !== "SENT") violations.push({ order, message: `its notification ${kind} is ${state}` });
     if (order !== undefined && !orders.has(order))
-      violations.push({ order, words: `${kind} tells of an order that is not there` });
+      violations.push({ order, message: `${kind} is about an order that does not exist` });
   }
   const copies = Map.groupBy(mails, ({ messageId }) => messageId);
   let extra = 0;
@@ -38,25 +38,25 @@ export const mailsSentOnce: Check = (evidence) => {
     const [first] = sent;
     const last = sent.at(-1);
     if (first === undefined || last === undefined) {
-      violations.push({ order, words: `the mail server never took its ${kind}` });
+      violations.push({ order, message: `the mail server never received its ${kind}` });
       continue;
     }
     if (sent.some(({ to }) => to !== recipient_address))
-      violations.push({ order, words: `its ${kind} went to somebody else` });
+      violations.push({ order, message: `its ${kind} went to another address` });
     extra += sent.length - 1;
     const allowed = evidence.faults.filter((fault) => touchesMail(fault) && overlaps(fault, first.at, last.at)).length;
     if (sent.length - 1 > allowed)
       violations.push({
         order,
-        words: `its ${kind} was sent ${sent.length} times, and ${allowed} faults overlap that`,
+        message: `its ${kind} was sent ${sent.length} times, and ${allowed} faults overlap that`,
       });
   }
   const known = new Set(notifications.map((row) => row.message_id));
   for (const messageId of copies.keys())
-    if (!known.has(messageId)) violations.push({ words: `the mail ${messageId} is of no notification` });
+    if (!known.has(messageId)) violations.push({ message: `the mail ${messageId} belongs to no notification` });
   return {
     name: "mail",
-    figures: `${wanted.size} called for, ${mails.length} taken, ${extra} of them second copies`,
+    figures: `${wanted.size} expected, ${mails.length} received, ${extra} of them second copies`,
     violations,
   };
 };
@@ -65,7 +65,7 @@ function wantedMails({ orderEvents, published, inbox }: Evidence) {
   const wanted = new Map<string, { readonly order: string | undefined; readonly kind: string }>();
   for (const events of orderEvents.values())
     for (const { id, type, subject_id } of events)
-      if (told.has(type)) wanted.set(id, { order: subject_id, kind: `ORDER_${type}` });
+      if (mailedEvents.has(type)) wanted.set(id, { order: subject_id, kind: `ORDER_${type}` });
   const welcomed = (id: string) => inbox.get("welcome-mail")?.has(id) === true;
   for (const { id, topic, early } of published)
     if (topic === "user.created" && (!early || welcomed(id))) wanted.set(id, { order: undefined, kind: "WELCOME" });

@@ -2,14 +2,15 @@ import type { LedgerRow, OrderRow, PaymentRow } from "../evidence.ts";
 import type { Check, Violation } from "./check.ts";
 
 /**
- * For each order the card network has what the order's state and its refunds say. No order is authorized twice; nothing is held or
- * was taken for one that was rejected or cancelled.
+ * The card network's ledger agrees with the state and the refunds of each order. No order is authorized twice, and
+ * nothing is held or charged for a rejected or canceled one.
  */
 export const moneyAddsUp: Check = ({ orders, ledger, payments }) => {
   const violations: Violation[] = [];
   const paymentOf = new Map(payments.map((payment) => [payment.order_id, payment]));
   for (const order of [...ledger.keys(), ...paymentOf.keys()])
-    if (!orders.has(order)) violations.push({ order, words: "there is money of it, and no order" });
+    if (!orders.has(order))
+      violations.push({ order, message: "it has ledger entries or a payment, and does not exist" });
   let captured = 0n;
   let refunded = 0n;
   for (const row of orders.values()) {
@@ -17,14 +18,14 @@ export const moneyAddsUp: Check = ({ orders, ledger, payments }) => {
     const sums = sumsOf(entries);
     captured += sums.captured;
     refunded += sums.refunded;
-    for (const words of wrongs(row, paymentOf.get(row.id), sums)) violations.push({ order: row.id, words });
+    for (const message of problems(row, paymentOf.get(row.id), sums)) violations.push({ order: row.id, message });
   }
   const entries = [...ledger.values()].flat();
   const count = (kind: LedgerRow["kind"]) => entries.filter((e) => e.kind === kind && e.outcome === "APPROVED").length;
   const kinds = `${count("AUTHORIZE")} authorized, ${count("CAPTURE")} captured, ${count("VOID")} voided, ${count("REFUND")} refunded`;
   return {
     name: "money",
-    figures: `${entries.length} entries: ${kinds}; ${captured} taken - ${refunded} given back`,
+    figures: `${entries.length} entries: ${kinds}; ${captured} captured - ${refunded} refunded`,
     violations,
   };
 };
@@ -35,7 +36,7 @@ interface Sums {
   readonly authorized: bigint;
   readonly captured: bigint;
   readonly refunded: bigint;
-  /** On the customer's card, and not theirs to spend. */
+  /** Authorized on the card, and not released. */
   readonly held: bigint;
 }
 
@@ -54,38 +55,41 @@ function sumsOf(entries: readonly LedgerRow[]): Sums {
   };
 }
 
-function wrongs(row: OrderRow, payment: PaymentRow | undefined, sums: Sums): string[] {
-  const words: string[] = [];
-  const say = (holds: boolean, what: string) => {
-    if (!holds) words.push(what);
+function problems(row: OrderRow, payment: PaymentRow | undefined, sums: Sums): string[] {
+  const message: string[] = [];
+  const check = (holds: boolean, what: string) => {
+    if (!holds) message.push(what);
   };
   const { status, attention_reason: attention } = row;
-  say(sums.authorizations <= 1, `it was authorized ${sums.authorizations} times`);
-  say(sums.captures <= 1, `it was captured ${sums.captures} times`);
-  say(row.captured === sums.captured, `it says that ${row.captured} was taken, and the network took ${sums.captured}`);
-  say(
+  check(sums.authorizations <= 1, `it was authorized ${sums.authorizations} times`);
+  check(sums.captures <= 1, `it was captured ${sums.captures} times`);
+  check(
+    row.captured === sums.captured,
+    `its row says that ${row.captured} was captured, and the network captured ${sums.captured}`,
+  );
+  check(
     row.refunded === sums.refunded,
-    `it says that ${row.refunded} was given back, and the network gave ${sums.refunded}`,
+    `its row says that ${row.refunded} was refunded, and the network refunded ${sums.refunded}`,
   );
-  say(
+  check(
     (payment?.captured ?? 0n) === sums.captured,
-    `its payment says that ${payment?.captured} was taken, the network ${sums.captured}`,
+    `its payment says that ${payment?.captured} was captured, and the network captured ${sums.captured}`,
   );
-  say(
+  check(
     (payment?.refunded ?? 0n) === sums.refunded,
-    `its payment says that ${payment?.refunded} was given back, the network ${sums.refunded}`,
+    `its payment says that ${payment?.refunded} was refunded, and the network refunded ${sums.refunded}`,
   );
   if (attention === null) {
     if (status === "REJECTED" || status === "CANCELLED") {
-      say(sums.held === 0n, `it is ${status}, and ${sums.held} is held`);
-      say(sums.captured === sums.refunded, `it is ${status}, and ${sums.captured - sums.refunded} was kept`);
+      check(sums.held === 0n, `it is ${status}, and ${sums.held} is held`);
+      check(sums.captured === sums.refunded, `it is ${status}, and ${sums.captured - sums.refunded} was kept`);
     }
     if (status === "CONFIRMED") {
-      say(sums.held === row.total, `it is CONFIRMED with ${row.total}, and ${sums.held} is held`);
-      say(sums.captured === 0n, `it is CONFIRMED, and ${sums.captured} was taken`);
+      check(sums.held === row.total, `it is CONFIRMED with ${row.total}, and ${sums.held} is held`);
+      check(sums.captured === 0n, `it is CONFIRMED, and ${sums.captured} was captured`);
     }
     if (status === "SHIPPED" || status === "DELIVERED")
-      say(sums.captured === row.total, `it is ${status} with ${row.total}, and ${sums.captured} was taken`);
+      check(sums.captured === row.total, `it is ${status} with ${row.total}, and ${sums.captured} was captured`);
   }
-  return words;
+  return message;
 }

@@ -1,35 +1,38 @@
 import type { OrderRow } from "../evidence.ts";
 import type { Check, Violation } from "./check.ts";
 
-/** on_hand + shipped = received; reserved is what the orders hold; never negative, which the table's own checks have guarded. */
-export const stockAddsUp: Check = ({ told, stock, stockChecks, adjusted, orders, reservations, serverLog }) => {
+/**
+ * on_hand + shipped = received, reserved is what the orders hold, and nothing is negative, which the table's
+ * constraints guarantee.
+ */
+export const stockAddsUp: Check = ({ record, stock, stockChecks, adjusted, orders, reservations, serverLog }) => {
   const violations: Violation[] = [];
   const held = piecesOf(orders.values(), holdsStock);
   const shipped = piecesOf(orders.values(), ({ status }) => status === "SHIPPED" || status === "DELIVERED");
   for (const row of stock) {
     const id = row.product_id;
-    const say = (what: string, is: number | bigint, should: number | bigint) => {
+    const check = (what: string, is: number | bigint, should: number | bigint) => {
       if (BigInt(is) !== BigInt(should))
-        violations.push({ words: `product ${id}: ${what} is ${is}, and should be ${should}` });
+        violations.push({ message: `product ${id}: ${what} is ${is}, and should be ${should}` });
     };
-    say("on_hand + shipped", BigInt(row.on_hand) + row.shipped, row.received);
-    say("received", row.received, told.received.get(id) ?? 0);
-    say("the sum of its adjustments", adjusted.get(id) ?? 0, told.received.get(id) ?? 0);
-    say("reserved", row.reserved, held.get(id) ?? 0);
-    say("shipped", row.shipped, shipped.get(id) ?? 0);
+    check("on_hand + shipped", BigInt(row.on_hand) + row.shipped, row.received);
+    check("received", row.received, record.received.get(id) ?? 0);
+    check("the sum of its adjustments", adjusted.get(id) ?? 0, record.received.get(id) ?? 0);
+    check("reserved", row.reserved, held.get(id) ?? 0);
+    check("shipped", row.shipped, shipped.get(id) ?? 0);
     if (row.on_hand < 0 || row.reserved < 0 || row.reserved > row.on_hand)
-      violations.push({ words: `product ${id}: ${row.reserved} are promised of ${row.on_hand}` });
+      violations.push({ message: `product ${id}: ${row.reserved} are reserved of ${row.on_hand}` });
   }
   for (const row of orders.values()) {
     const state = reservations.get(row.id)?.state ?? "none";
     const fits = reservationStates(row);
     if (!fits.includes(state))
-      violations.push({ order: row.id, words: `it is ${row.status}, and its reservation is ${state}` });
+      violations.push({ order: row.id, message: `it is ${row.status}, and its reservation is ${state}` });
   }
   for (const name of ["stock_never_negative", "stock_adds_up"])
-    if (!stockChecks.includes(name)) violations.push({ words: `the stock table lacks its check ${name}` });
+    if (!stockChecks.includes(name)) violations.push({ message: `the stock table lacks its constraint ${name}` });
   const refused = serverLog.split("\n").filter((line) => /violates check constraint "stock_/.test(line));
-  for (const line of refused) violations.push({ words: `a stock row was refused: ${line}` });
+  for (const line of refused) violations.push({ message: `a stock row was refused: ${line}` });
   const sum = (of: (row: (typeof stock)[number]) => number | bigint) =>
     stock.reduce((total, row) => total + BigInt(of(row)), 0n);
   return {
@@ -53,7 +56,10 @@ function piecesOf(orders: Iterable<OrderRow>, counts: (row: OrderRow) => boolean
   return pieces;
 }
 
-/** What an order at rest may have of the stock. A refused order's reservation is its tombstone, or was given back. */
+/**
+ * The reservation states that fit an order at rest. The reservation of a refused order is its tombstone or was
+ * released.
+ */
 function reservationStates(row: OrderRow): readonly string[] {
   switch (row.status) {
     case "SHIPPED":

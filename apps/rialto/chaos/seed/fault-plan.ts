@@ -1,6 +1,6 @@
 import { createRandom } from "./random.ts";
 
-/** What can be killed: a service's name is one of its replicas. */
+/** What can be killed. A service's name means one of its replicas. */
 export const killable = [
   "user",
   "product",
@@ -13,9 +13,9 @@ export const killable = [
 ] as const;
 export type Target = (typeof killable)[number];
 
-/** One fault, at a moment told in orders begun, so that the faults last as long as the customers do. */
+/** One fault. Its time is given in started orders, so that the faults are spread over the run. */
 export type FaultPlan = {
-  /** Fires when so many orders were begun, and this much later. */
+  /** Starts after this many orders and this delay. */
   readonly afterOrders: number;
   readonly delayMs: number;
 } & (
@@ -23,18 +23,18 @@ export type FaultPlan = {
   | { readonly kind: "FREEZE"; readonly target: Target; readonly replica: number; readonly forMs: number }
   | {
       readonly kind: "DROP";
-      /** CUT closes what is open and lets nobody in; SILENCE lets every byte wait until it is over. */
+      /** CUT closes connections and refuses new ones; SILENCE holds back all data. */
       readonly way: "CUT" | "SILENCE";
-      /** Picks one of the lines between two parts. */
-      readonly line: number;
+      /** Selects a link between two parts. */
+      readonly link: number;
       readonly forMs: number;
     }
   | { readonly kind: "FLUSH" }
-  /** Postgres takes no writes for a while. */
+  /** Postgres refuses writes for a while. */
   | { readonly kind: "READ_ONLY"; readonly forMs: number }
   /** Postgres is killed, and its synchronous standby takes over. */
   | { readonly kind: "MOVE" }
-  /** Every connection to Postgres and to Redis is ended by the server, so many times, one shortly after the other. */
+  /** The servers close every connection to Postgres and Redis, several times in a row. */
   | { readonly kind: "CUT_ALL"; readonly times: number }
 );
 
@@ -42,19 +42,19 @@ export interface FaultCounts {
   readonly kills: number;
   readonly freezes: number;
   readonly drops: number;
-  /** FLUSHALL: Redis lives on without its memory. */
+  /** FLUSHALL: Redis loses its data and continues. */
   readonly flushes: number;
   readonly readOnlys: number;
   readonly moves: number;
   readonly cuts: number;
 }
 
-/** Plans all faults of a run, in the order of their moments. */
+/** Plans all faults of a run, ordered by time. */
 export function planFaults(seed: number, orders: number, counts: FaultCounts, withRedis: boolean): FaultPlan[] {
   const random = createRandom(seed, "faults");
   const targets = killable.filter((target) => withRedis || target !== "redis");
   const moment = () => ({ afterOrders: random.int(1, orders), delayMs: random.int(0, 1_500) });
-  // Each kind of process in turn, so that none is left out; what remains goes by weight.
+  // Each kind of process at least once; the rest by weight.
   const rounds = Math.floor(counts.kills / (targets.length * 2));
   const sure = Array.from({ length: rounds }, () => targets).flat();
   const weights = { user: 2, product: 4, order: 6, payment: 5, notification: 4, gateway: 2, postgres: 4, redis: 3 };
@@ -78,7 +78,7 @@ export function planFaults(seed: number, orders: number, counts: FaultCounts, wi
     ...Array.from({ length: counts.drops }, () => ({
       kind: "DROP" as const,
       way: random.pick(["CUT", "SILENCE"] as const),
-      line: random.int(0, 1_000_000),
+      link: random.int(0, 1_000_000),
       forMs: random.pick([0, 500, 3_000, 8_000]),
       ...moment(),
     })),
@@ -87,7 +87,7 @@ export function planFaults(seed: number, orders: number, counts: FaultCounts, wi
       afterOrders: Math.ceil(((n + 1) * orders) / (counts.flushes + 1)),
       delayMs: 0,
     })),
-    // Drawn last: the other faults of a seed are what they were before there were these.
+    // Drawn last, so that the other faults of a seed stay the same as before these existed.
     ...Array.from({ length: counts.readOnlys }, () => ({
       kind: "READ_ONLY" as const,
       forMs: random.pick([500, 3_000, 8_000, 15_000]),

@@ -1,28 +1,31 @@
 import { createRandom, type Random } from "./random.ts";
 
-/** How many products there are: few, so that many orders want the same rows. */
+/** Few products, so that many orders contend for the same rows. */
 export const productCount = 6;
 export const customerCount = 24;
 
-/** What a customer will do with one order, decided before anything runs. */
+/** What a customer does with one order, decided before the run. */
 export interface OrderPlan {
   readonly n: number;
-  /** The Idempotency-Key of its CreateOrder. It also stands in the order's address, so that an order tells its key by itself. */
+  /**
+   * The Idempotency-Key of its CreateOrder. The order's address contains it too, so that the order can be matched to
+   * it.
+   */
   readonly key: string;
   readonly customer: number;
   readonly items: readonly { readonly product: number; readonly quantity: number }[];
   readonly card: Card;
-  /** What happens after it was placed. RACE is a customer who cancels while the admin ships. */
-  readonly course: "LEAVE" | "CANCEL" | "SHIP" | "RACE";
+  /** What happens after it was placed. RACE: the customer cancels while the admin ships. */
+  readonly scenario: "LEAVE" | "CANCEL" | "SHIP" | "RACE";
   readonly cancelAfterMs: number;
-  /** Sends the same request once more though it was answered. */
+  /** Sends the same request again after its response. */
   readonly repeats: boolean;
   readonly delivers: boolean;
-  /** Of the total, in percent, given back after it was shipped; 0 is none. */
+  /** The refund after shipping, in percent of the total; 0 for none. */
   readonly refundPercent: number;
-  /** What an admin does with an order that waits for a person. */
+  /** Whether an admin resolves the order if it needs attention. */
   readonly settles: boolean;
-  /** Waits, keys of later requests. */
+  /** For delays and the keys of later requests. */
   readonly random: Random;
 }
 
@@ -49,7 +52,7 @@ export function planOrder(seed: number, n: number): OrderPlan {
     customer: random.int(0, customerCount - 1),
     items: products.slice(0, random.int(1, 3)).map((product) => ({ product, quantity: random.int(1, 3) })),
     card: random.weighted(cards),
-    course: random.weighted({ LEAVE: 34, CANCEL: 22, SHIP: 34, RACE: 10 }),
+    scenario: random.weighted({ LEAVE: 34, CANCEL: 22, SHIP: 34, RACE: 10 }),
     cancelAfterMs: random.weighted({ atOnce: 1, soon: 1, later: 1 }) === "atOnce" ? 0 : random.int(0, 3_000),
     repeats: random.chance(0.1),
     delivers: random.chance(0.5),
@@ -60,11 +63,11 @@ export function planOrder(seed: number, n: number): OrderPlan {
 }
 
 /**
- * Deliveries of stock: so much at the start, and so much after this many orders were begun. Together they are less than half of
- * what the orders want, so that every product runs out again and again.
+ * Deliveries of stock, at the start and after numbers of orders. Together they cover less than half of the demand, so
+ * that every product runs out repeatedly.
  */
 export function planDeliveries(orders: number): readonly { readonly afterOrders: number; readonly each: number }[] {
-  // 2 lines of 2 pieces an order, over the products.
+  // 2 items of 2 pieces per order, spread over the products.
   const wantedOfEach = (orders * 4) / productCount;
   return [0, 0.2, 0.4, 0.6, 0.8].map((share) => ({
     afterOrders: Math.floor(orders * share),

@@ -1,19 +1,18 @@
-/** Numbers that one seed decides. Two with the same seed and the same name give the same. */
+/** Random numbers of a seed. The same seed and name give the same numbers. */
 export interface Random {
-  /** At least `min`, at most `max`, whole. */
+  /** An integer from `min` to `max`, inclusive. */
   int(min: number, max: number): number;
-  /** True this often of one. */
+  /** True with this probability. */
   chance(share: number): boolean;
   pick<T>(from: readonly T[]): T;
-  /** One of the names, each as often as its weight says. */
+  /** One of the names, by weight. */
   weighted<T extends string>(weights: Readonly<Record<T, number>>): T;
   shuffled<T>(from: readonly T[]): T[];
   uuid(): string;
 }
 
 /**
- * Opens a stream of numbers for one purpose. Each purpose has a stream of its own, so that what one draws more or less of leaves
- * the others as they were: order 17 is the same order whatever the faults are.
+ * Creates a stream of numbers for one purpose. Streams are independent: order 17 is the same whatever the faults are.
  */
 export function createRandom(seed: number, purpose: string): Random {
   const next = mulberry32(hash(`${seed}/${purpose}`));
@@ -28,7 +27,7 @@ export function createRandom(seed: number, purpose: string): Random {
     chance: (share) => next() < share,
     pick,
     weighted<T extends string>(weights: Readonly<Record<T, number>>): T {
-      // Object.entries forgets that the keys are T's.
+      // Object.entries loses the type of the keys.
       const entries = Object.entries(weights) as [T, number][];
       const total = entries.reduce((sum, [, weight]) => sum + weight, 0);
       let left = next() * total;

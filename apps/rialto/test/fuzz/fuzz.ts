@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Json, openShop, type Shop } from "../shop.ts";
+import { type Json, openRestClient, type RestClient } from "../rest-client.ts";
 import { admin, oneProcess, type Topology } from "../topology.ts";
 import { type Figures, runOnce, schemathesis } from "./schemathesis.ts";
 
-/** What came of a property-based run of the OpenAPI document. */
+/** The result of a property-based run against the OpenAPI document. */
 export interface FuzzResult extends Omit<Figures, "operations"> {
   readonly seed: number;
   readonly seconds: number;
@@ -13,20 +13,20 @@ export interface FuzzResult extends Omit<Figures, "operations"> {
   readonly megabytesBefore: number;
   readonly megabytesAfter: number;
   readonly operations: Figures["operations"];
-  /** The reports of the runs in which a check failed. */
+  /** The reports of failed checks. */
   readonly reports: readonly string[];
 }
 
-/** Accounts that can be spared. */
+/** Accounts that the run may change. */
 const sparesMax = 10;
 
-/** A password that every account of the run has. */
+/** The password of all accounts of the run. */
 const password = "a password of some length";
 const examplesMaxPerRun = 60;
 
 /**
- * Starts a Rialto with limits raised and argon2 at test cost, fills it, and lets schemathesis call it until so many
- * requests were made. Undefined where schemathesis cannot be had.
+ * Starts a system with raised limits and argon2 at test cost, fills it, and runs schemathesis until the number of
+ * requests is reached. Returns undefined if schemathesis is not available.
  */
 export async function fuzz(o: { readonly requests: number; readonly seed: number }): Promise<FuzzResult | undefined> {
   const program = await schemathesis();
@@ -64,7 +64,7 @@ export async function fuzz(o: { readonly requests: number; readonly seed: number
   }
 }
 
-/** How many operations the document has, about: a run makes so many times its examples. */
+/** About the number of operations in the document. A run makes as many requests times its examples. */
 const operationsAbout = 44;
 
 function addOperations(to: Record<string, Figures["operations"][string]>, from: Figures["operations"]): void {
@@ -81,21 +81,21 @@ function addOperations(to: Record<string, Figures["operations"][string]>, from: 
   }
 }
 
-/** People, products and orders to name. */
+/** Users, products and orders for the requests. */
 async function fill(topology: Topology): Promise<Json> {
-  const shop = await openShop(topology);
-  const people = { customer: await shop.customer(), spareUser: await shop.customer() };
+  const client = await openRestClient(topology);
+  const people = { customer: await client.customer(), spareUser: await client.customer() };
   const spares: { id: string; email: string }[] = [];
-  for (let count = 0; count < sparesMax; count += 1) spares.push(await shop.customer());
+  for (let count = 0; count < sparesMax; count += 1) spares.push(await client.customer());
   const products: string[] = [];
-  for (let count = 0; count < 8; count += 1) products.push(await shop.product({ stock: 1_000_000 }));
+  for (let count = 0; count < 8; count += 1) products.push(await client.product({ stock: 1_000_000 }));
   const orders: string[] = [];
   for (let count = 0; count < 8; count += 1) {
-    const order = await shop.order(people.customer.token, products[count % products.length] ?? "");
-    await shop.settled(people.customer.token, order.id);
+    const order = await client.order(people.customer.token, products[count % products.length] ?? "");
+    await client.settled(people.customer.token, order.id);
     orders.push(order.id);
   }
-  const payments = (await Promise.all(orders.map((id) => shop.payments(id)))).flat().map(({ id }) => id);
+  const payments = (await Promise.all(orders.map((id) => client.payments(id)))).flat().map(({ id }) => id);
   return {
     url: topology.url,
     people: {
@@ -103,34 +103,34 @@ async function fill(topology: Topology): Promise<Json> {
       customer: { email: people.customer.email, password },
       ...Object.fromEntries(spares.map(({ email }, index) => [`spare-${index}`, { email, password }])),
     },
-    /** Those whose sessions may be ended and whose passwords may be guessed at. */
+    /** Accounts whose sessions may end and whose passwords may be guessed at. */
     spares: spares.map((_spare, index) => `spare-${index}`),
-    // Accounts that the run signs in as: they may not be changed by it.
-    needed: [people.customer.id, ...spares.map(({ id }) => id), await adminId(shop)],
+    // Accounts that the run signs in with, which it may not change.
+    needed: [people.customer.id, ...spares.map(({ id }) => id), await adminId(client)],
     ids: {
       products,
       orders,
       payments,
       users: [people.customer.id],
       spareUsers: [people.spareUser.id],
-      notifications: await namesOf(shop, "/api/notifications", "notifications", "id"),
-      subscriptions: await namesOf(shop, "/api/subscriptions", "subscriptions", "name"),
+      notifications: await namesOf(client, "/api/notifications", "notifications", "id"),
+      subscriptions: await namesOf(client, "/api/subscriptions", "subscriptions", "name"),
     },
   };
 }
 
-async function adminId(shop: Shop): Promise<string> {
-  const { body } = await shop.call("GET", "/api/users?pageSize=200", { token: shop.adminToken });
+async function adminId(client: RestClient): Promise<string> {
+  const { body } = await client.call("GET", "/api/users?pageSize=200", { token: client.adminToken });
   return body.users.find((user: Json) => user.email === admin.email)?.id;
 }
 
-async function namesOf(shop: Shop, path: string, list: string, name: string): Promise<string[]> {
-  const { body } = await shop.call("GET", path, { token: shop.adminToken });
+async function namesOf(client: RestClient, path: string, list: string, name: string): Promise<string[]> {
+  const { body } = await client.call("GET", path, { token: client.adminToken });
   const names: string[] = (body[list] ?? []).map((one: Json) => one[name]);
   return names.length > 0 ? names : ["00000000-0000-7000-8000-000000000000"];
 }
 
-/** What the processes hold now. Only Linux tells. */
+/** The memory of the processes. Linux only. */
 async function megabytesOf({ pids }: Topology): Promise<number> {
   const sizes = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/status`, "utf8").catch(() => "")));
   const kilobytes = sizes.map((text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0));

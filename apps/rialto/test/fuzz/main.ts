@@ -2,8 +2,8 @@ import { Command, InvalidArgumentError } from "commander";
 import { fuzz } from "./fuzz.ts";
 
 /**
- * `npm run fuzz -- --requests 20000`: the property-based run of the OpenAPI document. Prints what it counted; fails
- * where a check did.
+ * `npm run fuzz -- --requests 20000`: the property-based run against the OpenAPI document. Prints the totals. Fails if
+ * a check failed.
  */
 const { requests, seed, verbose } = new Command("fuzz")
   .option("--requests <count>", "how many requests to make", whole, 20_000)

@@ -12,8 +12,8 @@ const hooks = join(import.meta.dirname, "hooks.py");
 const installMsMax = 300_000;
 
 /**
- * schemathesis in a Python of its own, made the first time; undefined, with the reason said by name, where it cannot be
- * had.
+ * schemathesis in its own Python environment, which is created at first use. Returns undefined, and reports why, if it
+ * is not available.
  */
 export async function schemathesis(): Promise<string | undefined> {
   const file = join(folder, "bin", "schemathesis");
@@ -33,10 +33,10 @@ function without(why: string): undefined {
   process.stderr.write(`Left out: the property-based run of the OpenAPI document (${why})\n`);
 }
 
-/** What a run has counted. */
+/** The totals of a run. */
 export interface Figures {
   readonly requests: number;
-  /** Requests that the document calls valid, and how many of them were answered with 2xx. */
+  /** Requests that are valid by the document, and how many of them got 2xx. */
   readonly valid: number;
   readonly validAnswered2xx: number;
   readonly serverErrors: number;
@@ -45,7 +45,7 @@ export interface Figures {
   >;
 }
 
-/** Runs it once over the document. Its own report is given back where a check failed. */
+/** Runs it once. Returns its report if a check failed. */
 export async function runOnce(
   program: string,
   o: {
@@ -65,13 +65,13 @@ export async function runOnce(
   const child = spawn(program, args, {
     env: {
       ...process.env,
-      // What Python would keep beside the hooks is no source, and the next run of the tests would take it for a change.
+      // Python's cache beside the hooks is not a source, and would change the inputs of the tests' cache.
       PYTHONDONTWRITEBYTECODE: "1",
       SCHEMATHESIS_HOOKS: hooks,
       RIALTO_FUZZ_STATE: o.state,
       RIALTO_FUZZ_FIGURES: o.figures,
     },
-    // It leaves a folder of its own where it runs.
+    // It creates a folder in its working directory.
     cwd: dirname(o.figures),
     stdio: ["ignore", "pipe", "pipe"],
   });

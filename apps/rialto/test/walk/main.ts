@@ -3,9 +3,9 @@ import { oneProcess } from "../topology.ts";
 import { excess, type WalkRow, walk } from "./walk.ts";
 
 /**
- * `npm run walk`: every field of every method, filled with what is meant to hurt, over every protocol, at a Rialto in
- * one process. Prints what the twenty worst cost in CPU time and fails where an answer was a defect or a refusal too
- * large. It means something on a quiet machine only.
+ * `npm run walk`: hostile values in every field of every method, over every protocol, against a system in one process.
+ * Prints the CPU time of the twenty most expensive requests. Fails if a response is a defect or an error response is
+ * too large. Meaningful on a quiet machine only.
  */
 const { every, runs, goal } = new Command("walk")
   .option("--every <count>", "send every n-th request only", whole, 1)

@@ -10,44 +10,43 @@ import {
   type WireRequest,
   wireRequests,
 } from "@rialto/testing/requests";
-import { openShop } from "../shop.ts";
+import { openRestClient } from "../rest-client.ts";
 import type { Topology } from "../topology.ts";
 
-/** What one request cost. */
+/** The cost of one request. */
 export interface WalkRow {
   readonly method: string;
   readonly way: string;
   readonly name: string;
   readonly status: number;
   readonly refusal: RefusalRead | undefined;
-  /** CPU time of all the topology's processes but the database's, in milliseconds: the median of the runs. */
+  /** CPU time of all processes except the database, in milliseconds: the median of the runs. */
   readonly cpuMs: number;
-  /** Bytes of the request's body as they were sent. */
+  /** The size of the request body as sent, in bytes. */
   readonly sentBytes: number;
 }
 
-/** A request whose cost is measured again. */
+/** A request to be measured again. */
 interface Candidate {
   readonly request: WireRequest;
   readonly row: Omit<WalkRow, "cpuMs">;
   readonly costs: number[];
 }
 
-/** So many of those that cost the most at first are measured again: the worst are among them. */
+/** The number of most expensive requests that are measured again. */
 const candidatesMax = 200;
 
 /**
- * Sends every hostile request to every method that a person may call, one after the other, as the caller who may, and
- * gives each answer to `onRow`. Those that cost the most CPU time are sent again until each was sent `runs` times;
- * resolves with them, by the median of their costs. Where the walk is told to, it sends every n-th request only. Only
- * Linux says what a process has used.
+ * Sends every hostile request to every public method, one after the other, with the required role, and passes each
+ * response to `onRow`. The most expensive ones are repeated `runs` times. Resolves with them, sorted by their median
+ * cost. With `every`, sends only every n-th request. CPU time is available on Linux only.
  */
 export async function walk(
   topology: Pick<Topology, "url" | "pids">,
   o: { readonly runs: number; readonly every: number; onRow(row: Omit<WalkRow, "cpuMs">): void },
 ): Promise<readonly WalkRow[]> {
-  const shop = await openShop(topology);
-  const tokens = { CUSTOMER: (await shop.customer()).token, ADMIN: shop.adminToken };
+  const rest = await openRestClient(topology);
+  const tokens = { CUSTOMER: (await rest.customer()).token, ADMIN: rest.adminToken };
   const client = openClient(topology.url);
   const measure = async (request: WireRequest) => {
     const before = cpuMsOf(topology.pids);
@@ -60,12 +59,12 @@ export async function walk(
     for (const method of publishedMethods()) {
       const { roles } = getOption(method, contracts.access);
       const role = roles.includes(contracts.Role.CUSTOMER) ? "CUSTOMER" : "ADMIN";
-      // What ends a session or changes a password must not be called with the session of the walk.
+      // Methods that end a session or change a password need a session of their own.
       const endsSession = /^(Logout|LogoutAll|ChangePassword)$/.test(method.name);
       for (const request of wireRequests(method)) {
         count += 1;
         if (count % o.every !== 0) continue;
-        const token = endsSession ? (await shop.customer()).token : tokens[role];
+        const token = endsSession ? (await rest.customer()).token : tokens[role];
         const shown = roles.includes(contracts.Role.PUBLIC) ? {} : { authorization: `Bearer ${token}` };
         const asked = { ...request, headers: { ...request.headers, ...shown } };
         const { answer, cpuMs } = await measure(asked);
@@ -102,7 +101,7 @@ function median(costs: readonly number[]): number {
   return costs.toSorted((one, other) => one - other)[Math.floor(costs.length / 2)] ?? 0;
 }
 
-/** Why a row is more than a hostile request may be answered with; undefined where it is not. */
+/** Why the response is not allowed for a hostile request; undefined if it is. */
 export function excess({ way, status, refusal }: Omit<WalkRow, "cpuMs">): string | undefined {
   const isGrpc = way === "gRPC" || way === "gRPC-Web";
   if (isGrpc ? ["2", "13", "14"].includes(refusal?.code ?? "") : status === 0 || status >= 500) return "a defect";
@@ -122,7 +121,7 @@ function publishedMethods(): readonly DescMethod[] {
     .filter((method) => getOption(method, contracts.access).roles.length > 0);
 }
 
-/** One connection over HTTP/1.1 and one over HTTP/2, kept open: a walk is not about connecting. */
+/** One connection over HTTP/1.1 and one over HTTP/2, kept open, so that connecting is not measured. */
 function openClient(url: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const open = () => {
@@ -163,7 +162,7 @@ function overHttp1(url: string, agent: Agent, { httpMethod, path, headers, body 
         );
       },
     );
-    // A server that refuses a body by its length closes the connection while it is still being sent: what it said first
+    // A server that refuses a body by its length closes the connection during the upload. Its response, sent before,
     // counts.
     request.on("error", () =>
       setTimeout(() => resolve({ status: chunks.length > 0 ? 200 : 413, headers: [], body: new Uint8Array() }), 50),
@@ -197,10 +196,7 @@ function pairsOf(headers: NodeJS.Dict<unknown>): [string, string][] {
   return Object.entries(headers).map(([name, value]) => [name, `${value}`]);
 }
 
-/**
- * The time that all threads of the processes were on a processor. Read without waiting: nothing else is to run
- * meanwhile.
- */
+/** The CPU time of all threads of the processes. Reads synchronously, so that nothing else runs meanwhile. */
 function cpuMsOf(pids: readonly number[]): number {
   let nanoseconds = 0;
   for (const pid of pids) {
@@ -213,7 +209,7 @@ function nanosecondsOf(pid: number, thread: string): number {
   try {
     return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
   } catch {
-    // The thread has ended since it was listed.
+    // The thread has ended meanwhile.
     return 0;
   }
 }

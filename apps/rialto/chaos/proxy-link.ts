@@ -1,27 +1,27 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A line between two parts, that can be cut. */
-export interface Line {
+/** A network link between two parts, which can be cut. */
+export interface Link {
   /** "order-1 -> payment-2". */
   readonly name: string;
   readonly from: string;
   readonly to: string;
   readonly port: number;
-  /** Closes what is open and takes nobody until `mend`. */
+  /** Closes open connections and refuses new ones until `restore`. */
   cut(): void;
-  /** Lets every byte of either side wait until `mend`: for them the other side is silent. */
+  /** Holds back all data in both directions until `restore`. */
   silence(): void;
-  mend(): void;
+  restore(): void;
   close(): void;
 }
 
-/** Lays a line: a TCP port of its own that leads to another one, on 127.0.0.1 both. Where that one moves, new connections go there. */
-export async function layLine(o: {
+/** Opens a TCP port on 127.0.0.1 that forwards to the target port. If the target moves, new connections follow it. */
+export async function createLink(o: {
   readonly from: string;
   readonly to: string;
   readonly targetPort: () => number;
-}): Promise<Line> {
+}): Promise<Link> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let state: "OPEN" | "CUT" | "SILENT" = "OPEN";
 
@@ -54,7 +54,7 @@ export async function layLine(o: {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  // It listens on TCP, so it has an address with a port.
+  // A TCP server's address has a port.
   const { port } = server.address() as AddressInfo;
   return {
     name: `${o.from} -> ${o.to}`,
@@ -69,7 +69,7 @@ export async function layLine(o: {
       state = "SILENT";
       for (const pair of pairs) hold(pair);
     },
-    mend() {
+    restore() {
       if (state === "SILENT") for (const pair of pairs) flow(pair);
       state = "OPEN";
     },

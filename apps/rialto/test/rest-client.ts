@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { admin, type Topology } from "./topology.ts";
 
-/** What the tests read of an answer: JSON of any shape, looked into by name. */
+/** JSON of any shape, read by name. */
 // biome-ignore lint/suspicious/noExplicitAny: an answer has any shape; tests assert each field that they read
 export type Json = any;
 
@@ -11,29 +11,26 @@ export interface Answer {
   readonly body: Json;
 }
 
-/** A shop seen through the gateway by plain HTTP, as a client sees it that knows when to ask again. */
-export interface Shop {
-  /**
-   * Calls, and repeats as a client does what is safe to repeat, a read or what has a key, while the shop is too busy to
-   * answer it. It ends with the test.
-   */
+/** A client of the gateway's REST API, with retries, and helpers for what the tests need. */
+export interface RestClient {
+  /** Sends a request. Retries reads and requests with a key while the system is too busy, until the test ends. */
   call(method: string, path: string, o?: { token?: string; body?: unknown; key?: string }): Promise<Answer>;
-  /** Posts with a key of its own, and so repeats it until it is answered. */
+  /** Posts with a new key, and therefore with retries. */
   post(path: string, o?: { token?: string; body?: unknown }): Promise<Answer>;
   readonly adminToken: string;
   customer(): Promise<{ id: string; email: string; token: string }>;
-  /** A new product with so much in stock; its id. */
+  /** Creates a product with this stock and returns its id. */
   product(o: { stock: number; price?: string; currency?: string; name?: string; active?: boolean }): Promise<string>;
   stock(productId: string): Promise<{ onHand: number; reserved: number; available: number }>;
-  /** Places an order and answers it as placed. */
+  /** Places an order and returns it. */
   order(token: string, productId: string, o?: { quantity?: number; card?: string; key?: string }): Promise<Json>;
-  /** The order once it is at rest, watched over the stream. */
+  /** Returns the order once it is at rest, by watching its stream. */
   settled(token: string, orderId: string): Promise<Json>;
   payments(orderId: string): Promise<Json[]>;
 }
 
-export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
-  const once: Shop["call"] = async (method, path, o = {}) => {
+export async function openRestClient(topology: Pick<Topology, "url">): Promise<RestClient> {
+  const once: RestClient["call"] = async (method, path, o = {}) => {
     const response = await fetch(`${topology.url}${path}`, {
       method,
       headers: {
@@ -46,7 +43,7 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
     const text = await response.text();
     return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
   };
-  const call: Shop["call"] = async (method, path, o = {}) => {
+  const call: RestClient["call"] = async (method, path, o = {}) => {
     const isSafe = method === "GET" || o.key !== undefined;
     for (;;) {
       const answer = await once(method, path, o).catch((error: unknown) => {
@@ -56,13 +53,14 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
       await sleep(repeatPauseMs);
     }
   };
-  const post: Shop["post"] = (path, o = {}) => call("POST", path, { body: {}, ...o, key: randomUUID() });
-  const must = async (...request: Parameters<Shop["call"]>): Promise<Json> => {
+  const post: RestClient["post"] = (path, o = {}) => call("POST", path, { body: {}, ...o, key: randomUUID() });
+  const requireOk = async (...request: Parameters<RestClient["call"]>): Promise<Json> => {
     const answer = await call(...request);
     if (answer.status !== 200) throw new Error(`${request[0]} ${request[1]}: ${JSON.stringify(answer)}`);
     return answer.body;
   };
-  const adminToken: string = (await must("POST", "/api/auth/login", { body: admin, key: randomUUID() })).accessToken;
+  const adminToken: string = (await requireOk("POST", "/api/auth/login", { body: admin, key: randomUUID() }))
+    .accessToken;
   return {
     call,
     post,
@@ -70,11 +68,11 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
     async customer() {
       const email = `${randomUUID()}@customer.test`;
       const password = "a password of some length";
-      const user = await must("POST", "/api/users", {
+      const user = await requireOk("POST", "/api/users", {
         body: { email, name: "Ada <Lovelace>", password },
         key: randomUUID(),
       });
-      const session = await must("POST", "/api/auth/login", { body: { email, password }, key: randomUUID() });
+      const session = await requireOk("POST", "/api/auth/login", { body: { email, password }, key: randomUUID() });
       return { id: user.id, email, token: session.accessToken };
     },
     async product({ stock, price = "1250", currency = "EUR", name = "Teapot", active = true }) {
@@ -85,10 +83,10 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
         price: { currencyCode: currency, minorUnits: price },
         active,
       };
-      const product = await must("POST", "/api/products", { token: adminToken, body, key: randomUUID() });
+      const product = await requireOk("POST", "/api/products", { token: adminToken, body, key: randomUUID() });
       if (stock > 0) {
         const adjustment = { delta: stock, reason: "delivery" };
-        await must("POST", `/api/products/${product.id}/stock:adjust`, {
+        await requireOk("POST", `/api/products/${product.id}/stock:adjust`, {
           token: adminToken,
           body: adjustment,
           key: randomUUID(),
@@ -97,15 +95,15 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
       return product.id;
     },
     async stock(productId) {
-      const { onHand, reserved, available } = await must("GET", `/api/products/${productId}/stock`);
+      const { onHand, reserved, available } = await requireOk("GET", `/api/products/${productId}/stock`);
       return { onHand, reserved, available };
     },
     order(token, productId, { quantity = 1, card = "pm_test_approved", key = randomUUID() } = {}) {
       const body = { items: [{ productId, quantity }], paymentMethod: card };
-      return must("POST", "/api/orders", { token, body, key });
+      return requireOk("POST", "/api/orders", { token, body, key });
     },
     async settled(token, orderId) {
-      // A stream has a deadline too: a client whose stream was cut off watches anew.
+      // Streams have a deadline as well, so a client restarts a watch that was cut off.
       for (;;) {
         const order = await watchToTheEnd(topology.url, token, orderId);
         if (order !== undefined) return order;
@@ -113,7 +111,7 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
       }
     },
     async payments(orderId) {
-      return (await must("GET", `/api/payments?orderId=${orderId}`, { token: adminToken })).payments;
+      return (await requireOk("GET", `/api/payments?orderId=${orderId}`, { token: adminToken })).payments;
     },
   };
 }
@@ -121,15 +119,15 @@ export async function openShop(topology: Pick<Topology, "url">): Promise<Shop> {
 const repeatPauseMs = 200;
 
 /**
- * gRPC's ABORTED (somebody else is at work on it), UNAVAILABLE and DEADLINE_EXCEEDED. A login has no key to repeat it
- * by, and opens one more session.
+ * gRPC's ABORTED (a concurrent call with the same key), UNAVAILABLE and DEADLINE_EXCEEDED. A retried login opens
+ * another session.
  */
 const asksToRepeat = ({ status, body }: Answer) => status === 503 || status === 504 || body?.code === 10;
 const endsToRepeat = new Set(["aborted", "unavailable", "deadline_exceeded"]);
 
 /**
- * The order as the last message of its stream has it, or undefined where the stream was cut off before the order came
- * to rest. Connect's JSON: each message after a byte of flags and four of length; the last one is the trailer.
+ * Returns the order in the last message of its stream; undefined if the stream was cut off before the order came to
+ * rest. Connect's JSON: each message follows a byte of flags and four of length; the last one is the trailer.
  */
 async function watchToTheEnd(url: string, token: string, orderId: string): Promise<Json> {
   const message = new TextEncoder().encode(JSON.stringify({ id: orderId }));

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ClientRecord, RecordedOrder } from "./client-record.ts";
 import { type Answer, type GatewayClient, type Json, type Request, reasonIn } from "./gateway-client.ts";
 import type { OrderPlan } from "./seed/order-plan.ts";
-import type { Told, ToldOrder } from "./told.ts";
 
-/** How long an order is looked at before its people lose interest; what becomes of it then is the checker's. */
+/** How long a scenario polls an order. The checker looks at the order later in any case. */
 const interestMsMax = 60_000;
 const lookMsMin = 400;
 const lookMsMax = 2_500;
@@ -13,46 +13,46 @@ export interface People {
   readonly admin: GatewayClient;
 }
 
-/** Lives one order's life, from the first request to the last that its plan has. */
-export async function followCourse(plan: OrderPlan, people: People, told: Told): Promise<void> {
+/** Runs the scenario of one order, from its first request to its last. */
+export async function runScenario(plan: OrderPlan, people: People, record: ClientRecord): Promise<void> {
   const { random } = plan;
   const ask = async (client: GatewayClient, request: Request): Promise<Answer> => {
     const answer = await client.ask(request, random);
-    told.sendings += answer.tries;
-    if (answer.tries > 1) told.retried += 1;
+    record.sendings += answer.tries;
+    if (answer.tries > 1) record.retried += 1;
     return answer;
   };
   const customer = (request: Request) => ask(people.customer, request);
   const admin = (request: Request) => ask(people.admin, request);
 
-  const place = placeRequest(plan, told);
+  const place = placeRequest(plan, record);
   const placed = await customer(place);
   if (placed.status !== 200) {
-    told.refused.set(plan.key, reasonIn(placed));
+    record.refused.set(plan.key, reasonIn(placed));
     return;
   }
   const id: string = placed.body.id;
-  const order: ToldOrder = {
+  const order: RecordedOrder = {
     key: plan.key,
     userId: placed.body.userId,
-    cancelTold: false,
-    shipTold: false,
-    deliverTold: false,
-    refundTold: 0n,
+    cancelAccepted: false,
+    shipAccepted: false,
+    deliverAccepted: false,
+    refundAccepted: 0n,
   };
-  told.orders.set(id, order);
+  record.orders.set(id, order);
 
-  const contradict = (words: string) => told.contradictions.push({ order: id, words });
+  const contradict = (message: string) => record.contradictions.push({ order: id, message });
   const change = (client: typeof admin, action: "cancel" | "ship" | "deliver") =>
     client({ method: "POST", path: `/api/orders/${id}:${action}`, key: random.uuid(), body: {} });
   const cancel = async (client: typeof admin) => {
     const answer = await change(client, "cancel");
-    if (answer.status === 200) order.cancelTold = true;
+    if (answer.status === 200) order.cancelAccepted = true;
     return answer;
   };
   const ship = async () => {
     const answer = await change(admin, "ship");
-    if (answer.status === 200) order.shipTold = true;
+    if (answer.status === 200) order.shipAccepted = true;
     return answer;
   };
 
@@ -61,7 +61,7 @@ export async function followCourse(plan: OrderPlan, people: People, told: Told):
     if (again.body?.id !== id)
       contradict(`its key was answered with ${JSON.stringify(again.body?.id ?? again.status)}`);
   }
-  switch (plan.course) {
+  switch (plan.scenario) {
     case "LEAVE":
       return;
     case "CANCEL":
@@ -84,7 +84,7 @@ export async function followCourse(plan: OrderPlan, people: People, told: Told):
       if (shipped?.status !== "SHIPPED") return;
       if (plan.delivers) {
         const delivered = await change(admin, "deliver");
-        if (delivered.status === 200) order.deliverTold = true;
+        if (delivered.status === 200) order.deliverAccepted = true;
       }
       if (plan.refundPercent > 0) await refund(plan, { id, admin, order, total: BigInt(shipped.total.minorUnits) });
     }
@@ -96,7 +96,7 @@ async function refund(
   o: {
     readonly id: string;
     readonly admin: (request: Request) => Promise<Answer>;
-    readonly order: ToldOrder;
+    readonly order: RecordedOrder;
     readonly total: bigint;
   },
 ): Promise<void> {
@@ -110,10 +110,10 @@ async function refund(
     key: plan.random.uuid(),
     body: { amount: { currencyCode: "EUR", minorUnits: String(minorUnits) }, reason: "returned" },
   });
-  if (answer.status === 200) o.order.refundTold += minorUnits;
+  if (answer.status === 200) o.order.refundAccepted += minorUnits;
 }
 
-/** Looks at the order until it is as asked for; undefined where nobody wants to wait any more. */
+/** Polls the order until `enough` holds; undefined after `interestMsMax`. */
 async function look(
   customer: (request: Request) => Promise<Answer>,
   id: string,
@@ -132,8 +132,8 @@ function isSettled(order: Json): boolean {
   return !["PENDING", "STOCK_RESERVED"].includes(order.status) || Boolean(order.attention);
 }
 
-/** The request that places the order. Its address names its key, so that an order tells by itself which key it is of. */
-export function placeRequest(plan: OrderPlan, { products }: Told): Request {
+/** The request that places the order. The address contains the key, so that an order can be matched to its key. */
+export function placeRequest(plan: OrderPlan, { products }: ClientRecord): Request {
   const body = {
     items: plan.items.map(({ product, quantity }) => ({ productId: products[product], quantity })),
     paymentMethod: plan.card,

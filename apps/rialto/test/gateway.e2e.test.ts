@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createPersonTokens, createServiceTokens, type UserId } from "@rialto/rpc";
 import { decodeJwt, exportJWK, generateKeyPair, type JWK } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openShop, type Shop } from "./shop.ts";
+import { openRestClient, type RestClient } from "./rest-client.ts";
 import { withTwoOrderReplicas } from "./topology.ts";
 
 /** The shortest pause of a breaker between two trials: half a second, less up to a quarter. */
@@ -18,18 +18,18 @@ let keysFile: string;
 let first: JWK;
 let second: JWK;
 let topology: Awaited<ReturnType<typeof withTwoOrderReplicas>>;
-let shop: Shop;
-let ada: Awaited<ReturnType<Shop["customer"]>>;
+let client: RestClient;
+let ada: Awaited<ReturnType<RestClient["customer"]>>;
 let orderId: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "rialto-door-"));
+  folder = await mkdtemp(join(tmpdir(), "rialto-gateway-"));
   keysFile = join(folder, "keys.json");
   [first, second] = [await newKey("first"), await newKey("second")];
   await writeKeys(first);
   topology = await withTwoOrderReplicas({ RIALTO_SIGNING_KEY_FILE: keysFile, RIALTO_ARGON2_COST: "test" });
-  shop = await openShop(topology);
-  ada = await shop.customer();
-  orderId = (await shop.order(ada.token, await shop.product({ stock: 5 }))).id;
+  client = await openRestClient(topology);
+  ada = await client.customer();
+  orderId = (await client.order(ada.token, await client.product({ stock: 5 }))).id;
 }, 120_000);
 afterAll(async () => {
   await topology.stop();
@@ -40,7 +40,7 @@ async function newKey(kid: string): Promise<JWK> {
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
   return { ...(await exportJWK(privateKey)), kid };
 }
-/** As Kubernetes does it: the file is another from one moment to the next. */
+/** Replaces the file atomically, as Kubernetes does. */
 async function writeKeys(...keys: JWK[]): Promise<void> {
   await writeFile(`${keysFile}.new`, JSON.stringify({ keys }));
   await rename(`${keysFile}.new`, keysFile);
@@ -55,10 +55,7 @@ async function read(token: string): Promise<number> {
   return response.status;
 }
 
-/**
- * Reads the order from the order service itself, as a gateway would that has not heard of the end of the token's
- * session.
- */
+/** Reads the order from the order service directly, like a gateway that does not know yet that the session ended. */
 async function readAt(service: string, token: string): Promise<number> {
   const privateKey = JSON.parse(await readFile(join(topology.dataDir, "keys", "gateway.jwk"), "utf8"));
   const { sub: userId, sid: sessionId, role } = decodeJwt<{ sub: UserId; sid: string; role: "CUSTOMER" }>(token);
@@ -77,8 +74,8 @@ async function readAt(service: string, token: string): Promise<number> {
 }
 
 /**
- * Reads an order up to 200 times a second until it is told to stop; how often each status came, and the rate that was
- * reached. Few at a time, so that a busy machine makes it slower and not late; what is late all the same is read again.
+ * Reads an order up to 200 times a second until it is stopped. Returns the number of each status and the rate. Few
+ * reads run at a time, so that a busy machine slows it down instead of making reads late; late reads are retried.
  */
 function load(tokens: () => readonly string[]) {
   const perMs = 200 / 1_000;
@@ -107,7 +104,7 @@ function load(tokens: () => readonly string[]) {
     return { counts: Object.fromEntries(counts), perSecond };
   })();
   return {
-    /** Waits until so many more reads are answered. */
+    /** Waits until this many more reads are answered. */
     async answered(more: number) {
       const sum = () => [...counts.values()].reduce((all, one) => all + one, 0);
       const enough = sum() + more;
@@ -121,13 +118,13 @@ function load(tokens: () => readonly string[]) {
 }
 
 async function replicas(): Promise<{ breaker: string; lastError: { class: string } | null }[]> {
-  const { body } = await shop.call("GET", "/health/services");
+  const { body } = await client.call("GET", "/health/services");
   return body.services.find(({ service }: { service: string }) => service === "order").replicas;
 }
 const breakers = async () => (await replicas()).map(({ breaker }) => breaker).join();
 
 async function publishedKeys(): Promise<string[]> {
-  const { body } = await shop.call("GET", "/.well-known/jwks.json");
+  const { body } = await client.call("GET", "/.well-known/jwks.json");
   return body.keys.map(({ kid }: { kid: string }) => kid);
 }
 
@@ -142,25 +139,25 @@ describe("while the keys of access tokens change", () => {
     // A key is published before it signs.
     await expect.poll(publishedKeys, eventually).toEqual(["first", "second"]);
     await writeKeys(second, publicPart(first));
-    await expect.poll(async () => kidOf((await shop.customer()).token), eventually).toBe("second");
-    const bob = await shop.customer();
+    await expect.poll(async () => kidOf((await client.customer()).token), eventually).toBe("second");
+    const bob = await client.customer();
     tokens.push(bob.token);
     await running.answered(200);
     tokens.pop();
     const { counts, perSecond } = await running.stop();
     process.stdout.write(`key rotation: ${JSON.stringify(counts)} at ${perSecond} a second\n`);
-    // Another's order is not found; that the token held is what counts.
+    // Another customer's order is not found. What counts is that the token was accepted.
     expect(Object.keys(counts).toSorted()).toEqual(["200", "404"]);
   });
 });
 
 describe("access that was taken away", () => {
   it("is known to the gateway, which says in its health how fresh its list is", { timeout: 300_000 }, async () => {
-    const list = async () => (await shop.call("GET", "/health/services")).body.endedSessions;
+    const list = async () => (await client.call("GET", "/health/services")).body.endedSessions;
     await expect.poll(list, eventually).toMatchObject({ fresh: true, ageSeconds: expect.any(Number) });
   });
 
-  /** How long a token is still good for, at the gateway and at the order service itself, while others go on to call. */
+  /** How long a token stays valid, at the gateway and at the order service, under load. */
   async function endsWithin(token: string, end: () => Promise<unknown>): Promise<string> {
     const reads = [
       read,
@@ -182,14 +179,14 @@ describe("access that was taken away", () => {
   }
 
   it("ends everywhere, for a session that was logged out", { timeout: 300_000 }, async () => {
-    const { token } = await shop.customer();
-    const after = await endsWithin(token, () => shop.post("/api/auth/logout", { token }));
+    const { token } = await client.customer();
+    const after = await endsWithin(token, () => client.post("/api/auth/logout", { token }));
     process.stdout.write(`a session that was logged out ended everywhere after ${after}\n`);
   });
 
   it("ends everywhere, for an account that was disabled", { timeout: 300_000 }, async () => {
-    const bob = await shop.customer();
-    const disable = () => shop.post(`/api/users/${bob.id}:disable`, { token: shop.adminToken });
+    const bob = await client.customer();
+    const disable = () => client.post(`/api/users/${bob.id}:disable`, { token: client.adminToken });
     const after = await endsWithin(bob.token, disable);
     process.stdout.write(`a disabled account's access ended everywhere after ${after}\n`);
   });
@@ -228,7 +225,7 @@ describe("a service with two replicas", () => {
       expect(await read(ada.token)).toBe(503);
       times.push(performance.now() - began);
     }
-    // Each replica's open breaker lets one trial pass after a pause, and nothing else.
+    // Each replica's breaker lets one trial call through per pause.
     const trialsMax = graves.length * (1 + Math.floor((performance.now() - started) / breakerPauseMsMin));
     const made = connections() - before;
     expect(made).toBeLessThanOrEqual(trialsMax);
@@ -242,7 +239,7 @@ describe("a service with two replicas", () => {
   });
 });
 
-/** Counts who connects to where a dead replica was, and hangs up on them. */
+/** Counts connections to the port of a dead replica and closes them. */
 async function listenInPlaceOf(url: string) {
   let count = 0;
   const server = createServer((socket) => {

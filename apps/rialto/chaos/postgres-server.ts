@@ -1,19 +1,22 @@
 import { type PostgresPair, startPostgresPair } from "@rialto/testing/postgres-pair";
 import type { Part } from "./process.ts";
 
-/** Two replicas of everything, twice over while the sessions of killed ones are not noticed yet. */
+/** Two replicas of everything, twice, until the sessions of killed processes are detected. */
 const settings = { max_connections: "500" };
 
-/** The Postgres of a run: a server with many processes, which are killed and frozen together, and which moves to another one. */
-export interface PostgresTree extends Part, Pick<PostgresPair, "url" | "primaryPort" | "serverLog" | "setReadOnly"> {
-  /** Gives the primary a synchronous standby, kills it, and promotes the standby. */
+/**
+ * The Postgres of a run: a server with several processes, which are killed and frozen together, and which can fail
+ * over.
+ */
+export interface PostgresServer extends Part, Pick<PostgresPair, "url" | "primaryPort" | "serverLog" | "setReadOnly"> {
+  /** Adds a synchronous standby, kills the primary, and promotes the standby. */
   move(): Promise<void>;
-  /** Ends every session but the one that asks for it. */
+  /** Ends every session except its own. */
   cutAll(): Promise<void>;
 }
 
-/** Starts the Postgres of a run in a folder, under a URL that it has wherever it moves. */
-export async function startPostgresTree(folder: string): Promise<PostgresTree> {
+/** Starts the Postgres of a run in a folder. Its URL stays the same after a failover. */
+export async function startPostgresServer(folder: string): Promise<PostgresServer> {
   const pair = await startPostgresPair({ folder, synchronous: true, settings });
   return {
     ...pair,
