@@ -96,7 +96,7 @@ export async function openFixture() {
 
 function runner(subscription: string, handler: ReturnType<typeof orderMailHandler | typeof accountMailHandler>): Run {
   // Each runner is given the events of its own subscription by the test.
-  const run = handler.withEffect as (event: unknown, inbox: unknown, signal: AbortSignal) => Promise<void>;
+  const run = handler.handle as (event: unknown, inbox: unknown, signal: AbortSignal) => Promise<void>;
   return (event) => run(event, { subscription, eventId: event.id }, new AbortController().signal);
 }
 

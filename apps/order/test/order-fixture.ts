@@ -140,7 +140,7 @@ export async function openFixture() {
         captured: money(totals.captured),
         refunded: money(totals.refunded),
       });
-      await recordRefund({ orders: first.store, now }).withEffect(
+      await recordRefund({ orders: first.store, now }).handle(
         { ...event, payload },
         inbox,
         AbortSignal.timeout(5_000),
@@ -168,7 +168,7 @@ async function published({ sql }: OpenDatabase, orderId: string): Promise<Publis
 }
 
 async function deliver(database: OpenDatabase, checkout: Checkout, orderId: string): Promise<void> {
-  const { withEffect } = advanceOnEvent({ checkout });
+  const { handle } = advanceOnEvent({ checkout });
   const topics: readonly string[] = checkoutTopics;
   const done = new Set<string>();
   for (let more = true; more; ) {
@@ -178,7 +178,7 @@ async function deliver(database: OpenDatabase, checkout: Checkout, orderId: stri
       if (!topics.includes(event.topic)) continue;
       const payload = create(OrderEventSchema, { orderId });
       const inbox: InboxKey = { subscription: "checkout", eventId };
-      await withEffect({ ...event, id: eventId, subject: orderId, payload }, inbox, AbortSignal.timeout(5_000));
+      await handle({ ...event, id: eventId, subject: orderId, payload }, inbox, AbortSignal.timeout(5_000));
     }
     more = fresh.length > 0;
   }

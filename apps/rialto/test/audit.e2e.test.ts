@@ -26,7 +26,7 @@ function withBadSubscriber(definition: ServiceDefinition): ServiceDefinition {
     async open(app) {
       const open = await definition.open(app);
       const handler = {
-        async withEffect() {
+        async handle() {
           throw new Error("this subscriber always throws");
         },
       };

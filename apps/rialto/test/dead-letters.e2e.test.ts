@@ -38,7 +38,7 @@ function withBadSubscriber(definition: ServiceDefinition): ServiceDefinition {
     ...definition,
     async open(app) {
       const open = await definition.open(app);
-      const handler = { withEffect: alwaysThrows };
+      const handler = { handle: alwaysThrows };
       const subscription = subscribe(bad, "order.placed", OrderEventSchema, handler, { attemptsMax });
       return { ...open, subscriptions: [...open.subscriptions, subscription] };
     },

@@ -1,6 +1,6 @@
 import { listDeadLetters, retryDeadLetters } from "@rialto/events";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { backends, effectsOf, openWorld, redis, type TestHandler, until, type World } from "./world.ts";
+import { backends, effectsOf, type Fixture, openFixture, redis, type TestHandler, until } from "./fixture.ts";
 
 const sorted = (ids: readonly string[]) => [...ids].sort();
 const isBad = (subject: string) => subject.startsWith("bad");
@@ -17,11 +17,11 @@ const forms = (name: string, fails: (subject: string) => Error | undefined) => (
       if (failure !== undefined) throw failure;
     },
   } satisfies TestHandler,
-  "with an effect": (world: World): TestHandler => ({
-    async withEffect(event) {
+  "with an effect": (fixture: Fixture): TestHandler => ({
+    async handle(event) {
       const failure = fails(event.subject);
       if (failure !== undefined) throw failure;
-      await world.desk.sql`
+      await fixture.desk.sql`
         insert into effect (subscription, event_id, subject, version)
         values (${name}, ${event.id}, ${event.subject}, ${event.version})`;
     },
@@ -31,78 +31,78 @@ const forms = (name: string, fails: (subject: string) => Error | undefined) => (
 const down = () => Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
 
 describe.each(backends)("a handler that fails, over %s", (backend) => {
-  let world: World;
+  let fixture: Fixture;
   beforeAll(async () => {
-    world = await openWorld(backend);
+    fixture = await openFixture(backend);
   });
-  afterEach(() => world.rest());
-  afterAll(() => world.stop());
+  afterEach(() => fixture.rest());
+  afterAll(() => fixture.stop());
 
-  it("by hanging holds up no other event that is tried again", async () => {
+  it("by hanging delays no other event that is retried", async () => {
     const name = "hanging";
     const hanging = Promise.withResolvers<AbortSignal>();
     const tries = new Map<string, number>();
-    await world.subscription(name, {
-      async withEffect({ id, subject, version }, _inbox, signal) {
+    await fixture.subscription(name, {
+      async handle({ id, subject, version }, _inbox, signal) {
         tries.set(id, (tries.get(id) ?? 0) + 1);
         if (tries.get(id) === 1) throw new Error("the first try fails");
         if (isBad(subject)) {
           hanging.resolve(signal);
           await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
         }
-        await world.desk.sql`
+        await fixture.desk.sql`
           insert into effect (subscription, event_id, subject, version) values (${name}, ${id}, ${subject}, ${version})`;
       },
     });
-    world.relay();
-    await world.publish("bad", 1);
+    fixture.relay();
+    await fixture.publish("bad", 1);
     const signal = await hanging.promise;
-    const good = await world.publish("good", 1);
-    await until("the other had its effect", async () => (await effectsOf(world.desk, name)).includes(good));
+    const good = await fixture.publish("good", 1);
+    await until("the other had its effect", async () => (await effectsOf(fixture.desk, name)).includes(good));
     expect(signal.aborted).toBe(false);
   });
 
-  it("and waits for its turn longer than it is lent runs in the process that has it then, and there alone", async () => {
+  it("and waits for a slot longer than its lease runs in the process that claims it next, and only there", async () => {
     const name = "lent";
     const subjectsOf = (process: string) => ran.filter((one) => one.startsWith(process));
     const ran: string[] = [];
     const blocking = Promise.withResolvers<void>();
     const blocked = Promise.withResolvers<void>();
     const handler = (process: string): TestHandler => ({
-      async withEffect({ id, subject, version }) {
+      async handle({ id, subject, version }) {
         ran.push(`${process} ${subject}`);
         if (subject === "bad" && ran.length === 1) throw new Error("the first try fails");
         if (subject === "blocks") {
           blocking.resolve();
           await blocked.promise;
         }
-        await world.desk.sql`
+        await fixture.desk.sql`
           insert into effect (subscription, event_id, subject, version) values (${name}, ${id}, ${subject}, ${version})`;
       },
     });
     const due = (time: string) =>
-      world.desk.sql`update inbox_pending set next_time = ${time}::text::timestamptz where subscription = ${name}`;
-    const first = await world.subscription(name, handler("first"), { concurrencyMax: 1 });
-    world.relay();
-    const bad = await world.publish("bad", 1);
-    await until("it stands aside", async () => (await pendingOf(name)) === 1);
+      fixture.desk.sql`update inbox_pending set next_time = ${time}::text::timestamptz where subscription = ${name}`;
+    const first = await fixture.subscription(name, handler("first"), { concurrencyMax: 1 });
+    fixture.relay();
+    const bad = await fixture.publish("bad", 1);
+    await until("it is pending", async () => (await pendingOf(name)) === 1);
     await due("infinity");
-    await world.publish("blocks", 1);
+    await fixture.publish("blocks", 1);
     await blocking.promise;
     await due("-infinity");
     await until("the first process has it", async () => {
-      const lent = await world.desk.sql`
+      const lent = await fixture.desk.sql`
         select from inbox_pending where subscription = ${name} and next_time between now() + interval '20 s' and now() + interval '1 h'`;
       return lent.length === 1;
     });
     // The lease is over, and the first process still waits for the handler that blocks.
     await due("-infinity");
-    const second = world.run(name, handler("second"));
-    await until("it had its effect", async () => (await effectsOf(world.desk, name)).includes(bad));
+    const second = fixture.run(name, handler("second"));
+    await until("it had its effect", async () => (await effectsOf(fixture.desk, name)).includes(bad));
     await second.stop();
     blocked.resolve();
-    await world.publish("last", 1);
-    await until("all had their effect", async () => (await effectsOf(world.desk, name)).length === 3);
+    await fixture.publish("last", 1);
+    await until("all had their effect", async () => (await effectsOf(fixture.desk, name)).length === 3);
     await first.stop();
     expect(subjectsOf("first")).toEqual(["first bad", "first blocks", "first last"]);
     expect(subjectsOf("second")).toEqual(["second bad"]);
@@ -112,18 +112,18 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
     const slug = form.replaceAll(" ", "-");
     const handlerOf = (name: string, fails: (subject: string) => Error | undefined) => {
       const handler = forms(name, fails)[form];
-      return typeof handler === "function" ? handler(world) : handler;
+      return typeof handler === "function" ? handler(fixture) : handler;
     };
 
-    it("lets the others of its batch go on, is tried alone, then is a dead letter, and is replayed", async () => {
+    it("lets the rest of its batch continue, is retried by itself, becomes a dead letter, and is replayed", async () => {
       const name = `poison-${slug}`;
       let mended = false;
       let tries = 0;
-      await world.register(name);
-      const good = [await world.publish("good 1", 1), await world.publish("good 2", 1)];
-      const bad = await world.publish("bad", 1);
-      good.push(await world.publish("good 3", 1));
-      world.run(
+      await fixture.register(name);
+      const good = [await fixture.publish("good 1", 1), await fixture.publish("good 2", 1)];
+      const bad = await fixture.publish("bad", 1);
+      good.push(await fixture.publish("good 3", 1));
+      fixture.run(
         name,
         handlerOf(name, (subject) => {
           if (!isBad(subject) || mended) return undefined;
@@ -132,9 +132,9 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
         }),
         { attemptsMax: 3 },
       );
-      world.relay();
-      await world.settled();
-      expect(sorted(await effectsOf(world.desk, name))).toEqual(sorted(good));
+      fixture.relay();
+      await fixture.settled();
+      expect(sorted(await effectsOf(fixture.desk, name))).toEqual(sorted(good));
 
       await until("it is dead", async () => (await deadLetters(name)).length === 1);
       expect(tries).toBe(3);
@@ -142,16 +142,16 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
       expect(letter).toMatchObject({ eventId: bad, attempts: 3, lastError: "Error: cannot be read", subject: "bad" });
 
       mended = true;
-      expect(await retryDeadLetters(world.desk.sql, { subscription: name, eventId: bad })).toBe(1);
-      await until("it had its effect", async () => (await effectsOf(world.desk, name)).includes(bad));
+      expect(await retryDeadLetters(fixture.desk.sql, { subscription: name, eventId: bad })).toBe(1);
+      await until("it had its effect", async () => (await effectsOf(fixture.desk, name)).includes(bad));
       await until("nothing is left", async () => (await pendingOf(name)) === 0);
-      expect(sorted(await effectsOf(world.desk, name))).toEqual(sorted([...good, bad]));
+      expect(sorted(await effectsOf(fixture.desk, name))).toEqual(sorted([...good, bad]));
     });
 
-    it("never uses up attempts because something is down", async () => {
+    it("never uses up attempts while a dependency is down", async () => {
       const name = `patient-${slug}`;
       let tries = 0;
-      await world.subscription(
+      await fixture.subscription(
         name,
         handlerOf(name, () => {
           tries += 1;
@@ -159,18 +159,18 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
         }),
         { attemptsMax: 1 },
       );
-      world.relay();
-      const id = await world.publish("waits", 1);
-      await until("it had its effect", async () => (await effectsOf(world.desk, name)).length > 0);
-      expect(await effectsOf(world.desk, name)).toEqual([id]);
+      fixture.relay();
+      const id = await fixture.publish("waits", 1);
+      await until("it had its effect", async () => (await effectsOf(fixture.desk, name)).length > 0);
+      expect(await effectsOf(fixture.desk, name)).toEqual([id]);
       expect(await deadLetters(name)).toEqual([]);
     });
   });
 
-  const deadLetters = (subscription: string) => listDeadLetters(world.desk.sql, { subscription, limit: 10 });
+  const deadLetters = (subscription: string) => listDeadLetters(fixture.desk.sql, { subscription, limit: 10 });
 
   async function pendingOf(subscription: string): Promise<number> {
-    const [row] = await world.desk.sql<{ n: number }[]>`
+    const [row] = await fixture.desk.sql<{ n: number }[]>`
       select count(*)::int as n from inbox_pending where subscription = ${subscription}`;
     return row?.n ?? 0;
   }

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createJobs, emptyQueues, type Jobs } from "../src/index.ts";
 import { drainOldPrefix, oldPrefix } from "../src/queue/drain-old-prefix.ts";
 import { createRedisJobs } from "../src/queue/redis.ts";
-import { redis } from "./world.ts";
+import { redis } from "./fixture.ts";
 
 const url = redis?.url ?? "";
 const opened: { close?(): Promise<void>; stop?(): Promise<void> }[] = [];
@@ -69,7 +69,7 @@ describe.skipIf(redis === undefined)("an installation that an older version made
       }),
     );
 
-  it("takes what the older version left, and what its replicas add while both run", async () => {
+  it("takes the jobs that the older version left, and those that its replicas add while both run", async () => {
     const older = keep(createRedisJobs(url, oldPrefix));
     await add(older, "upgraded-mail", "left-behind");
     const jobs = draining(600_000);

@@ -10,7 +10,7 @@ export interface TransactionHandler<D extends DescMessage> {
 /** Makes a handler whose effect and inbox row are one commit, as those of a service are: it has its effect once. */
 export function oneCommit<D extends DescMessage>(sql: Sql, { inTransaction }: TransactionHandler<D>): Handler<D> {
   return {
-    async withEffect(event, { subscription, eventId }) {
+    async handle(event, { subscription, eventId }) {
       await sql.begin(async (tx) => {
         const inserted = await tx`
           insert into inbox (subscription, event_id) values (${subscription}, ${eventId})

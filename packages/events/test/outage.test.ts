@@ -3,101 +3,101 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { backends, effectsOf, notes, openWorld, redis, until, type World } from "./world.ts";
+import { backends, effectsOf, type Fixture, notes, openFixture, redis, until } from "./fixture.ts";
 
 const sorted = (ids: readonly string[]) => [...ids].sort();
 
 describe.each(backends)("what goes down under events over %s", (backend) => {
-  let world: World;
+  let fixture: Fixture;
   beforeAll(async () => {
-    world = await openWorld(backend);
+    fixture = await openFixture(backend);
   });
-  afterEach(() => world.rest());
-  afterAll(() => world.stop());
+  afterEach(() => fixture.rest());
+  afterAll(() => fixture.stop());
 
   it("loses nothing when Postgres drops every connection, again and again", async () => {
-    const relay = world.relay();
-    await world.subscription("dropped", notes("dropped"));
-    await world.subscription("dropped-effect", {
-      async withEffect({ id, subject, version }) {
-        await world.desk.sql`
+    const relay = fixture.relay();
+    await fixture.subscription("dropped", notes("dropped"));
+    await fixture.subscription("dropped-effect", {
+      async handle({ id, subject, version }) {
+        await fixture.desk.sql`
           insert into effect (subscription, event_id, subject, version)
           values ('dropped-effect', ${id}, ${subject}, ${version})`;
       },
     });
     const ids: string[] = [];
     for (let round = 0; round < 4; round += 1) {
-      ids.push(...(await world.publishMany(60)));
+      ids.push(...(await fixture.publishMany(60)));
       relay.wake();
-      await world.postgres.sql`
+      await fixture.postgres.sql`
         select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
       // The pool of the test learns of it by a failure.
-      await until("the shop is reachable", async () => (await world.shop.sql`select 1`).length === 1);
+      await until("the shop is reachable", async () => (await fixture.shop.sql`select 1`).length === 1);
     }
-    await world.settled();
-    expect(sorted(await effectsOf(world.desk, "dropped"))).toEqual(sorted(ids));
-    await until("nothing is left", async () => (await world.desk.sql`select 1 from inbox_pending`).length === 0);
-    expect(new Set(await effectsOf(world.desk, "dropped-effect"))).toEqual(new Set(ids));
+    await fixture.settled();
+    expect(sorted(await effectsOf(fixture.desk, "dropped"))).toEqual(sorted(ids));
+    await until("nothing is left", async () => (await fixture.desk.sql`select 1 from inbox_pending`).length === 0);
+    expect(new Set(await effectsOf(fixture.desk, "dropped-effect"))).toEqual(new Set(ids));
   });
 
   it("goes on with two worker processes when one is killed in the middle", async () => {
-    await world.register("killed");
-    const ids = await world.publishMany(150);
-    const relay = world.relay();
+    await fixture.register("killed");
+    const ids = await fixture.publishMany(150);
+    const relay = fixture.relay();
     const workers = [await startWorker("killed"), await startWorker("killed")];
-    await until("some had their effect", async () => (await effectsOf(world.desk, "killed")).length > 0);
+    await until("some had their effect", async () => (await effectsOf(fixture.desk, "killed")).length > 0);
     workers[0]?.kill("SIGKILL");
-    const more = await world.publishMany(50);
+    const more = await fixture.publishMany(50);
     relay.wake();
-    await world.settled();
+    await fixture.settled();
     workers[1]?.kill("SIGKILL");
-    expect(sorted(await effectsOf(world.desk, "killed"))).toEqual(sorted([...ids, ...more]));
+    expect(sorted(await effectsOf(fixture.desk, "killed"))).toEqual(sorted([...ids, ...more]));
   });
 
   if (backend === "redis")
     it("loses nothing when Redis forgets everything in the middle", async () => {
-      const relay = world.relay();
-      await world.subscription("flushed", notes("flushed"));
+      const relay = fixture.relay();
+      await fixture.subscription("flushed", notes("flushed"));
       const admin = new Redis(redis?.url ?? "");
       const ids: string[] = [];
       for (let round = 0; round < 10; round += 1) {
-        ids.push(...(await world.publishMany(50)));
+        ids.push(...(await fixture.publishMany(50)));
         relay.wake();
         if (round % 2 === 0) await admin.flushall();
       }
       admin.disconnect();
-      await world.settled();
-      expect(sorted(await effectsOf(world.desk, "flushed"))).toEqual(sorted(ids));
+      await fixture.settled();
+      expect(sorted(await effectsOf(fixture.desk, "flushed"))).toEqual(sorted(ids));
     });
 
   if (backend === "redis")
     it("loses nothing when Redis dies and comes back empty", async () => {
       const port = String(redis?.port);
-      const relay = world.relay();
-      await world.subscription("restarted", notes("restarted"));
-      const ids = [...(await world.publishMany(50))];
+      const relay = fixture.relay();
+      await fixture.subscription("restarted", notes("restarted"));
+      const ids = [...(await fixture.publishMany(50))];
       relay.wake();
       const admin = new Redis(redis?.url ?? "", { retryStrategy: () => null });
       await admin.shutdown("NOSAVE").catch(() => undefined);
-      ids.push(...(await world.publishMany(50)));
+      ids.push(...(await fixture.publishMany(50)));
       relay.wake();
       const again = spawn("redis-server", ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], {
         stdio: "ignore",
       });
       try {
-        await world.settled();
-        expect(sorted(await effectsOf(world.desk, "restarted"))).toEqual(sorted(ids));
-        await world.rest();
+        await fixture.settled();
+        expect(sorted(await effectsOf(fixture.desk, "restarted"))).toEqual(sorted(ids));
+        await fixture.rest();
       } finally {
         again.kill("SIGKILL");
       }
     });
 
   async function startWorker(subscription: string): Promise<ChildProcess> {
-    const jobsUrl = backend === "redis" ? (redis?.url ?? "") : world.postgres.urlOf("jobs");
+    const jobsUrl = backend === "redis" ? (redis?.url ?? "") : fixture.postgres.urlOf("jobs");
     const script = fileURLToPath(new URL("./worker-process.ts", import.meta.url));
-    const child = spawn(process.execPath, [script, world.postgres.urlOf("desk"), jobsUrl, subscription], {
+    const child = spawn(process.execPath, [script, fixture.postgres.urlOf("desk"), jobsUrl, subscription], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     if (child.stdout !== null) await once(child.stdout, "data");

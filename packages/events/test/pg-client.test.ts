@@ -14,7 +14,7 @@ describe("PgClient", () => {
   });
   afterAll(() => database.close());
 
-  it("is no error that nobody listens for when its session is ended while it is lent", async () => {
+  it("has a listener for its error when its session is ended while it is acquired", async () => {
     const pool = new pg.Pool({ Client: PgClient, connectionString: database.adminUrl });
     pool.on("error", () => undefined);
     const lent = await pool.connect();
@@ -29,7 +29,7 @@ describe("PgClient", () => {
     await pool.end();
   });
 
-  it("is not lent when the server ends the session as it begins", async () => {
+  it("is not acquired when the server ends the session as it begins", async () => {
     const server = await serverThatEndsSessions();
     const jobs = await createJobs({
       postgresUrl: `postgres://nobody@127.0.0.1:${(server.address() as AddressInfo).port}/none`,

@@ -2,7 +2,7 @@ import { type MovingName, movingName, redisForTests, type TestRedis } from "@ria
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { meaningOfRedis } from "../src/queue/redis.ts";
-import { effectsOf, notes, openWorld, redis, until, type World } from "./world.ts";
+import { effectsOf, type Fixture, notes, openFixture, redis, until } from "./fixture.ts";
 
 const sorted = (ids: readonly string[]) => [...ids].sort();
 
@@ -10,7 +10,7 @@ describe.runIf(redis !== undefined)("a Redis that is demoted while its connectio
   let primary: TestRedis;
   let replica: TestRedis;
   let name: MovingName;
-  let world: World;
+  let fixture: Fixture;
 
   beforeAll(async () => {
     [primary, replica] = await Promise.all([startRedis(), startRedis()]);
@@ -19,20 +19,20 @@ describe.runIf(redis !== undefined)("a Redis that is demoted while its connectio
     await until("the replica follows", async () => (await of.info("replication")).includes("master_link_status:up"));
     of.disconnect();
     name = await movingName(primary.port);
-    world = await openWorld("redis", `redis://127.0.0.1:${name.port}`);
+    fixture = await openFixture("redis", `redis://127.0.0.1:${name.port}`);
   });
   afterAll(async () => {
-    await world?.stop();
+    await fixture?.stop();
     await name?.close();
     await Promise.all([primary?.close(), replica?.close(), redis?.close()]);
   });
 
   it("is left for the new primary by those who add jobs and by those who take them, within seconds and both ways", async () => {
-    const relay = world.relay();
-    await world.subscription("swapped", notes("swapped"));
-    const ids = [...(await world.publishMany(20))];
+    const relay = fixture.relay();
+    await fixture.subscription("swapped", notes("swapped"));
+    const ids = [...(await fixture.publishMany(20))];
     relay.wake();
-    await until("all had their effect", async () => (await effectsOf(world.desk, "swapped")).length === ids.length);
+    await until("all had their effect", async () => (await effectsOf(fixture.desk, "swapped")).length === ids.length);
     for (const [from, to] of [
       [primary, replica],
       [replica, primary],
@@ -40,18 +40,18 @@ describe.runIf(redis !== undefined)("a Redis that is demoted while its connectio
       await swap(from, to);
       const swappedAt = performance.now();
       name.move(to.port);
-      ids.push(...(await world.publishMany(20)));
+      ids.push(...(await fixture.publishMany(20)));
       relay.wake();
-      await until("all had their effect", async () => (await effectsOf(world.desk, "swapped")).length >= ids.length);
+      await until("all had their effect", async () => (await effectsOf(fixture.desk, "swapped")).length >= ids.length);
       const seconds = (performance.now() - swappedAt) / 1_000;
       process.stderr.write(
         `Redis swapped, connections left open: events had their effect ${seconds.toFixed(1)} s after\n`,
       );
     }
-    await world.settled();
-    expect(sorted(await effectsOf(world.desk, "swapped"))).toEqual(sorted(ids));
+    await fixture.settled();
+    expect(sorted(await effectsOf(fixture.desk, "swapped"))).toEqual(sorted(ids));
     // Nothing was put aside or tried again as if the events were at fault.
-    expect(await world.desk.sql`select 1 from inbox_pending`).toHaveLength(0);
+    expect(await fixture.desk.sql`select 1 from inbox_pending`).toHaveLength(0);
   });
 });
 

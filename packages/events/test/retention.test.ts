@@ -3,29 +3,29 @@ import { deleteOldInboxRows } from "../src/inbox/retention.ts";
 import { claimBatch } from "../src/outbox/claim.ts";
 import { deleteSettledBatches } from "../src/outbox/retention.ts";
 import { openDeliverySince } from "../src/outbox/stats.ts";
-import { openWorld, redis, type World } from "./world.ts";
+import { type Fixture, openFixture, redis } from "./fixture.ts";
 
 describe("what is kept, and how long", () => {
-  let world: World;
+  let fixture: Fixture;
   beforeAll(async () => {
-    world = await openWorld("postgres");
+    fixture = await openFixture("postgres");
   });
   afterAll(async () => {
-    await world.stop();
+    await fixture.stop();
     await redis?.close();
   });
 
   it("removes settled events after their time, and never one that is not settled", async () => {
-    const { sql } = world.shop;
-    await world.publish("settled long ago", 1);
+    const { sql } = fixture.shop;
+    await fixture.publish("settled long ago", 1);
     await claimBatch(sql);
     await sql`update batch set settle_time = now() - interval '4 days'`;
-    await world.publish("settled today", 1);
+    await fixture.publish("settled today", 1);
     await claimBatch(sql);
-    await world.register("somebody");
-    await world.publish("open", 1);
+    await fixture.register("somebody");
+    await fixture.publish("open", 1);
     await claimBatch(sql);
-    await world.publish("unsent", 1);
+    await fixture.publish("unsent", 1);
     expect(await deleteSettledBatches(sql)).toBe(false);
     const left = await sql<{ subject: string }[]>`select subject from outbox order by id`;
     expect(left.map(({ subject }) => subject)).toEqual(["settled today", "open", "unsent"]);
@@ -33,7 +33,7 @@ describe("what is kept, and how long", () => {
   });
 
   it("settles a batch whose relay died between its last delivery and itself", async () => {
-    const { sql } = world.shop;
+    const { sql } = fixture.shop;
     await sql`update delivery set settle_time = now()`;
     await sql`update batch set create_time = now() - interval '2 minutes'`;
     await deleteSettledBatches(sql);
@@ -41,12 +41,14 @@ describe("what is kept, and how long", () => {
   });
 
   const remembered = async () => {
-    const left = await world.desk.sql<{ subscription: string }[]>`select subscription from inbox order by subscription`;
+    const left = await fixture.desk.sql<
+      { subscription: string }[]
+    >`select subscription from inbox order by subscription`;
     return left.map(({ subscription }) => subscription);
   };
 
   it("forgets an event only long after its publisher can send it again", async () => {
-    const { sql } = world.desk;
+    const { sql } = fixture.desk;
     await sql`
       insert into inbox (subscription, event_id, time)
       values ('one', gen_random_uuid(), now() - interval '15 days'), ('one', gen_random_uuid(), now() - interval '13 days'),
@@ -59,10 +61,10 @@ describe("what is kept, and how long", () => {
   });
 
   it("remembers, however old, what an open delivery may bring again", async () => {
-    const { shop, desk } = world;
+    const { shop, desk } = fixture;
     await shop.sql`update delivery set settle_time = now()`;
-    await world.register("paused");
-    await world.publish("handled before the pause", 1);
+    await fixture.register("paused");
+    await fixture.publish("handled before the pause", 1);
     await claimBatch(shop.sql);
     await shop.sql`update batch set create_time = now() - interval '40 days' where settle_time is null`;
     const openSince = await openDeliverySince(shop.sql, "paused");

@@ -11,7 +11,7 @@ describe("decideRetry", () => {
     expect(decideRetry(new Error("again"), first, rules)).toMatchObject({ state: "DEAD", attempts: 2 });
   });
 
-  it("does not count what is down, nor a handler that timed out", () => {
+  it("does not count an outage, nor a handler that timed out", () => {
     // A handler that hangs may wait longer: each try holds a place for its whole time.
     for (const [error, delayMsMax] of [
       [new Error("down"), 5_000],

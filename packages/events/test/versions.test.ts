@@ -1,44 +1,44 @@
 import { publisherStats, subscriberStats } from "@rialto/events";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { expireQuarantined } from "../src/inbox/quarantine.ts";
-import { backends, effectsOf, notes, openWorld, redis, type TestHandler, until, type World } from "./world.ts";
+import { backends, effectsOf, type Fixture, notes, openFixture, redis, type TestHandler, until } from "./fixture.ts";
 
 const old = { topics: ["shop.sold"] };
 const both = { topics: ["shop.sold", "shop.closed"] };
 
 describe.each(backends)("two versions of a subscriber, of which the new one has a topic more, over %s", (backend) => {
-  let world: World;
+  let fixture: Fixture;
   beforeAll(async () => {
-    world = await openWorld(backend);
+    fixture = await openFixture(backend);
   });
-  afterEach(() => world.rest());
-  afterAll(() => world.stop());
+  afterEach(() => fixture.rest());
+  afterAll(() => fixture.stop());
 
   const waitingOf = async (name: string) => {
-    const figures = await subscriberStats(world.desk.sql);
+    const figures = await subscriberStats(fixture.desk.sql);
     return figures.find(({ subscription }) => subscription === name)?.waiting ?? 0;
   };
-  const effects = (name: string) => effectsOf(world.desk, name);
+  const effects = (name: string) => effectsOf(fixture.desk, name);
   const isIn = async (name: string, id: string) => (await effects(name)).includes(id);
 
   it("keep the new topic registered though the old one starts last", async () => {
-    const relay = world.relay();
-    await world.register("restarted", both.topics);
-    await world.register("restarted", old.topics);
-    const [{ topics } = { topics: [] }] = await publisherStats(world.shop.sql);
+    const relay = fixture.relay();
+    await fixture.register("restarted", both.topics);
+    await fixture.register("restarted", old.topics);
+    const [{ topics } = { topics: [] }] = await publisherStats(fixture.shop.sql);
     expect([...topics].sort()).toEqual([...both.topics].sort());
-    const id = await world.publish("a", 1, "shop.closed");
+    const id = await fixture.publish("a", 1, "shop.closed");
     relay.wake();
-    world.run("restarted", notes("restarted"), both);
-    await world.settled();
+    fixture.run("restarted", notes("restarted"), both);
+    await fixture.settled();
     expect(await effects("restarted")).toEqual([id]);
   });
 
   it("are registered for what either asks for", async () => {
-    await world.register("grown", ["shop.sold"]);
-    await world.register("grown", ["shop.closed", "shop.sold"]);
-    await world.register("grown", ["shop.*"]);
-    const [{ topics } = { topics: [] }] = await publisherStats(world.shop.sql);
+    await fixture.register("grown", ["shop.sold"]);
+    await fixture.register("grown", ["shop.closed", "shop.sold"]);
+    await fixture.register("grown", ["shop.*"]);
+    const [{ topics } = { topics: [] }] = await publisherStats(fixture.shop.sql);
     expect([...topics].sort()).toEqual(["shop.*", "shop.closed", "shop.sold"]);
   });
 
@@ -47,8 +47,8 @@ describe.each(backends)("two versions of a subscriber, of which the new one has 
     [
       "with an effect",
       (name) => ({
-        async withEffect({ id, subject, version }) {
-          await world.desk.sql`
+        async handle({ id, subject, version }) {
+          await fixture.desk.sql`
             insert into effect (subscription, event_id, subject, version) values (${name}, ${id}, ${subject}, ${version})`;
         },
       }),
@@ -57,27 +57,27 @@ describe.each(backends)("two versions of a subscriber, of which the new one has 
     "%s: the old one leaves what it does not know to the new one, and nothing waits meanwhile",
     async (form, handlerOf) => {
       const name = `left-${form.replaceAll(" ", "-")}`;
-      const relay = world.relay();
-      await world.register(name, both.topics);
-      world.run(name, handlerOf(name), old);
-      const closed = await world.publish("a", 1, "shop.closed");
-      const sold = await world.publish("a", 2, "shop.sold");
+      const relay = fixture.relay();
+      await fixture.register(name, both.topics);
+      fixture.run(name, handlerOf(name), old);
+      const closed = await fixture.publish("a", 1, "shop.closed");
+      const sold = await fixture.publish("a", 2, "shop.sold");
       relay.wake();
       // Its job is done and its publisher rid of it: it is no job that fails again and again.
-      await world.settled();
+      await fixture.settled();
       expect(await effects(name)).toEqual([sold]);
       expect(await waitingOf(name)).toBe(1);
-      const [delivery] = await world.shop.sql`select max(attempt) as attempts from delivery`;
+      const [delivery] = await fixture.shop.sql`select max(attempt) as attempts from delivery`;
       expect(delivery).toEqual({ attempts: 0 });
 
-      world.run(name, handlerOf(name), both);
+      fixture.run(name, handlerOf(name), both);
       await until("the new one had it", () => isIn(name, closed));
       await until("nothing waits", async () => (await waitingOf(name)) === 0);
       expect(await effects(name)).toEqual([sold, closed]);
     },
   );
 
-  it("share no failures: what failed in the new one is not tried by the old one", async () => {
+  it("share no failures: what failed in the new one is not retried by the old one", async () => {
     let mended = false;
     const failsAtFirst: TestHandler = {
       async inTransaction(event, tx) {
@@ -85,62 +85,62 @@ describe.each(backends)("two versions of a subscriber, of which the new one has 
         await notes("failed").inTransaction(event, tx);
       },
     };
-    const relay = world.relay();
-    await world.register("failed", both.topics);
-    const closed = await world.publish("a", 1, "shop.closed");
-    const sold = await world.publish("b", 1, "shop.sold");
-    const newOne = world.run("failed", failsAtFirst, both);
+    const relay = fixture.relay();
+    await fixture.register("failed", both.topics);
+    const closed = await fixture.publish("a", 1, "shop.closed");
+    const sold = await fixture.publish("b", 1, "shop.sold");
+    const newOne = fixture.run("failed", failsAtFirst, both);
     relay.wake();
     await until("both failed", async () => (await waitingOf("failed")) === 2);
     await newOne.stop();
     mended = true;
-    world.run("failed", failsAtFirst, old);
+    fixture.run("failed", failsAtFirst, old);
     await until("the old one tried its own", () => isIn("failed", sold));
     expect(await effects("failed")).toEqual([sold]);
     await until("its own waits no more", async () => (await waitingOf("failed")) === 1);
-    world.run("failed", failsAtFirst, both);
+    fixture.run("failed", failsAtFirst, both);
     await until("the new one tried the other", () => isIn("failed", closed));
   });
 });
 
 describe("a topic that no version handles any more and that is still registered", () => {
-  let world: World;
+  let fixture: Fixture;
   beforeAll(async () => {
-    world = await openWorld("postgres");
+    fixture = await openFixture("postgres");
   });
-  afterEach(() => world.rest());
-  afterAll(() => world.stop());
+  afterEach(() => fixture.rest());
+  afterAll(() => fixture.stop());
 
   const rowsOf = async (name: string) => {
-    const rows = await world.desk.sql<{ id: string }[]>`
+    const rows = await fixture.desk.sql<{ id: string }[]>`
       select event_id as id from inbox_pending where subscription = ${name} order by id`;
     return rows.map(({ id }) => id);
   };
 
   it("expires after a week, and not a moment sooner", async () => {
-    const relay = world.relay();
-    await world.register("dropped", both.topics);
-    world.run("dropped", notes("dropped"), old);
-    const earlier = await world.publish("a", 1, "shop.closed");
-    const later = await world.publish("a", 2, "shop.closed");
+    const relay = fixture.relay();
+    await fixture.register("dropped", both.topics);
+    fixture.run("dropped", notes("dropped"), old);
+    const earlier = await fixture.publish("a", 1, "shop.closed");
+    const later = await fixture.publish("a", 2, "shop.closed");
     relay.wake();
-    await world.settled();
+    await fixture.settled();
     expect(await rowsOf("dropped")).toEqual([earlier, later]);
-    await world.desk.sql`
+    await fixture.desk.sql`
       update inbox_pending set next_time = now() - case event_id when ${earlier} then interval '8 days' else interval '6 days' end
       where subscription = 'dropped'`;
     const subscription = { name: "dropped", topics: old.topics };
-    expect(await expireQuarantined(world.desk.sql, subscription)).toEqual({
+    expect(await expireQuarantined(fixture.desk.sql, subscription)).toEqual({
       expired: [{ topic: "shop.closed", events: 1 }],
       more: false,
     });
     expect(await rowsOf("dropped")).toEqual([later]);
-    expect(await world.desk.sql`select 1 from inbox where event_id = ${earlier}`).toHaveLength(1);
-    expect(await effectsOf(world.desk, "dropped")).toEqual([]);
+    expect(await fixture.desk.sql`select 1 from inbox where event_id = ${earlier}`).toHaveLength(1);
+    expect(await effectsOf(fixture.desk, "dropped")).toEqual([]);
   });
 
-  it("takes along what of it failed before, and leaves dead letters and what is known alone", async () => {
-    const { sql } = world.desk;
+  it("takes its failed events along, and leaves dead letters and known topics alone", async () => {
+    const { sql } = fixture.desk;
     const put = async (state: string, topic: string) => {
       await sql`
         insert into inbox_pending (subscription, event_id, state, topic, subject, version, envelope, next_time)

@@ -51,7 +51,7 @@ const orderWith = (subscription: string) =>
     calls: {},
     rpc: () => [],
     subscriptions: () => [
-      subscribe(subscription, "product.*", OrderEventSchema, { withEffect: async () => undefined }),
+      subscribe(subscription, "product.*", OrderEventSchema, { handle: async () => undefined }),
     ],
   });
 

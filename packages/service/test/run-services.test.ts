@@ -205,7 +205,7 @@ function shop() {
     rpc: () => [],
     subscriptions: () => [
       subscribe("stock-watch", "product.*", OrderEventSchema, {
-        withEffect: async ({ payload }) => void heard.push(payload.orderId),
+        handle: async ({ payload }) => void heard.push(payload.orderId),
       }),
     ],
     schedules: () => [every("5ms", "look-around", async () => void story.push("schedule ran"))],

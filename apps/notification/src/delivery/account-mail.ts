@@ -55,7 +55,7 @@ export const accountMailTopics = [
  */
 export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> {
   return {
-    async withEffect({ id: eventId, traceparent, payload }, inbox, signal) {
+    async handle({ id: eventId, traceparent, payload }, inbox, signal) {
       const known = await app.notifications.byId(notificationIdOf(eventId));
       if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
       const mail = await mailFor(app, payload, backgroundContext({ traceparent, signal }));

@@ -20,7 +20,7 @@ interface Parts {
  */
 export function orderMailHandler(app: Parts): Handler<typeof OrderEventSchema> {
   return {
-    async withEffect(event, inbox, signal) {
+    async handle(event, inbox, signal) {
       const { payload } = event;
       const kind = orderNotificationKind(payload.kind);
       if (kind === undefined) return;

@@ -66,7 +66,7 @@ export const checkoutTopics = [
 /** The handler of the subscription "checkout". */
 export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
   return {
-    withEffect(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
+    handle(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
       const context = backgroundContext({ traceparent: event.traceparent, signal });
       return checkout.advance(event.subject, { context, inbox });
     },

@@ -14,7 +14,7 @@ const attemptsMax = 10;
  */
 export function recordRefund(app: { readonly orders: Pick<OrderStore, "read" | "commit">; now(): Date }) {
   return {
-    async withEffect(event: Event<MessageShape<typeof PaymentEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
+    async handle(event: Event<MessageShape<typeof PaymentEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
       const { orderId, captured, refunded } = event.payload;
       for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
         const before = await app.orders.read(orderId);

@@ -30,7 +30,7 @@ export interface InboxKey {
  * written if it is not there. The signal aborts after the handler's timeout, or when the process stops.
  */
 export interface Handler<D extends DescMessage> {
-  withEffect(event: Event<MessageShape<D>>, inbox: InboxKey, signal: AbortSignal): Promise<void>;
+  handle(event: Event<MessageShape<D>>, inbox: InboxKey, signal: AbortSignal): Promise<void>;
 }
 
 export interface SubscriptionOptions {
@@ -54,7 +54,7 @@ export interface Subscription {
  * its queue, and the key of its inbox rows and log lines.
  *
  *     subscribe("stock-watch", "product.*", ProductEventSchema, {
- *       async withEffect(event, inbox, signal) { ... },
+ *       async handle(event, inbox, signal) { ... },
  *     });
  */
 export function subscribe<D extends DescMessage>(
@@ -76,6 +76,6 @@ export function subscribe<D extends DescMessage>(
     topics: list,
     attemptsMax: o.attemptsMax ?? attemptsMaxDefault,
     concurrencyMax: o.concurrencyMax ?? concurrencyMaxDefault,
-    handle: async (envelope, inbox, signal) => await handler.withEffect(open(envelope), inbox, signal),
+    handle: async (envelope, inbox, signal) => await handler.handle(open(envelope), inbox, signal),
   };
 }

@@ -30,7 +30,7 @@ export const backends: readonly Backend[] = redis === undefined ? ["postgres"] :
  * A shop that publishes, a desk that subscribes, and the queue between them. Everything that it starts is stopped by
  * `stop`.
  */
-export interface World {
+export interface Fixture {
   readonly shop: Database;
   readonly desk: Database;
   readonly postgres: TestDatabase;
@@ -60,7 +60,7 @@ interface Options extends SubscriptionOptions {
 
 export const topic = "shop.sold";
 
-export async function openWorld(backend: Backend, redisUrl: string | undefined = redis?.url): Promise<World> {
+export async function openFixture(backend: Backend, redisUrl: string | undefined = redis?.url): Promise<Fixture> {
   const postgres = await testDatabase({
     schemas: [
       { name: "shop", migrations: new URL("./shop/migrations", import.meta.url) },
@@ -83,7 +83,7 @@ export async function openWorld(backend: Backend, redisUrl: string | undefined =
     running.push(what);
     return what;
   };
-  const world: World = {
+  const fixture: Fixture = {
     shop,
     desk,
     postgres,
@@ -104,8 +104,8 @@ export async function openWorld(backend: Backend, redisUrl: string | undefined =
       return started(runSubscription({ subscription, database: desk, jobs: own, log: quietLogger, isOutage }));
     },
     async subscription(name, handler, o = {}) {
-      await world.register(name, o.topics);
-      return world.run(name, handler, o);
+      await fixture.register(name, o.topics);
+      return fixture.run(name, handler, o);
     },
     register: (name, topics = ["shop.*"]) => registerSubscription(shop.sql, name, topics),
     publish: (subject, version, of = topic) => publishOne(shop.sql, subject, version, of),
@@ -119,17 +119,17 @@ export async function openWorld(backend: Backend, redisUrl: string | undefined =
       await Promise.all(opened.splice(1).map((more) => more.close()));
     },
     async rest() {
-      await world.halt();
+      await fixture.halt();
       // A subscription that nobody runs any more would keep its events open in the next test.
       await postgres.sql`truncate shop.outbox, shop.batch, shop.delivery, shop.registration`;
     },
     async stop() {
-      await world.rest();
+      await fixture.rest();
       await jobs.close();
       await postgres.close();
     },
   };
-  return world;
+  return fixture;
 }
 
 async function publishOne(sql: Sql, subject: string, version: number, of: string): Promise<string> {
