@@ -17,7 +17,7 @@ import { createOrderStore } from "./order/store.ts";
 import { orders } from "./requests/orders.ts";
 import { createOrderWatch } from "./requests/watch.ts";
 
-/** Orders: what was bought, where it stands, and how it got there. */
+/** Orders: what was bought, the status it is in, and the events that led there. */
 export const order = defineService({
   name: "order",
   migrations: new URL("../migrations", import.meta.url),

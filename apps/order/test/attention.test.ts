@@ -61,7 +61,7 @@ describe.each(reasons)(
       (await fixture.gateway.listOrders({ pageSize: 200, ...filter }, as)).orders.map((order) => order.id);
     const read = async (id: string) => (await fixture.gateway.getOrder({ id }, asAdmin())).order;
 
-    it("is listed, says why and since when, and is in nobody else's list", async () => {
+    it("is listed with its reason and time, and in no other customer's list", async () => {
       const { id, customer } = await waiting();
       expect((await read(id))?.attention).toMatchObject({
         reason: Attention_Reason[reason],

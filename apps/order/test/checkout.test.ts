@@ -181,7 +181,7 @@ describe.each(steps)("step $name", ({ step, index }) => {
     expect(new Set(services.effects).size).toBe(services.effects.length);
   });
 
-  it("that fails in a way that nobody foresaw decides nothing", async () => {
+  it("that fails with an unforeseen error decides nothing", async () => {
     const method = await methodOf({ step, index });
     const due = await bringTo(step, index);
     services.interference.before = (called) => {
@@ -298,7 +298,7 @@ describe("a cancel", () => {
     },
   );
 
-  it("leaves tombstones, so that a worker that was frozen meanwhile comes to nothing", async () => {
+  it("leaves tombstones, so that a worker that was frozen meanwhile has no effect", async () => {
     store.seed(logTo.PENDING);
     const frozen = Promise.withResolvers<void>();
     const other = createCheckout({ orders: store, calls: services.calls, now });
@@ -349,7 +349,7 @@ describe("two workers", () => {
     expect(services.effects).toEqual(["reserveStock", "authorizePayment"]);
   });
 
-  it("where one was overtaken, a refusal that nobody foresaw is no failure: it decides again", async () => {
+  it("where one was overtaken, an unforeseen refusal is no failure: it decides again", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
     for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, context);
@@ -364,7 +364,7 @@ describe("two workers", () => {
     expect(order().status).toBe("SHIPPED");
   });
 
-  it("are told the same of one attempt to capture: where it was refused to one, the other takes no money", async () => {
+  it("get the same result of one attempt to capture: where it was refused to one, the other captures nothing", async () => {
     store.seed(logTo.SHIPPING);
     const shipping = order();
     for (const step of checkout.slice(0, 2)) await step.run(services.calls, shipping, context);

@@ -44,7 +44,7 @@ describe("an order's log", () => {
 
 describe("an order at rest", () => {
   const moving: readonly string[] = ["PENDING", "STOCK_RESERVED", "SHIPPING", "CANCELLING"];
-  it.each(Object.keys(logTo) as OrderState[])("is told from one that moves: %s", (state) => {
+  it.each(Object.keys(logTo) as OrderState[])("is distinguished from one in progress: %s", (state) => {
     expect(isAtRest(orderFrom(logTo[state]))).toBe(!moving.includes(state));
   });
 });

@@ -198,7 +198,7 @@ describe("creating an order", () => {
 describe("an idempotency key", () => {
   const request = () => ({ items: [{ productId: fixture.product(), quantity: 1 }], paymentMethod: approved });
 
-  it("used twice gives the same answer and one order, and asks nobody again", async () => {
+  it("used twice gives the same answer and one order, and calls no service again", async () => {
     const context = asCustomer(fixture.customer());
     const [asked, key] = [request(), newKey()];
     const first = await fixture.gateway.createOrder(asked, context, key);
@@ -358,7 +358,7 @@ describe("an order's life", () => {
 });
 
 describe("what a person may not do", () => {
-  it("is told with its reason", async () => {
+  it("is refused with its reason", async () => {
     const pending = await place();
     const atHome = await shipped();
     await fixture.gateway.deliverOrder({ id: atHome.id }, asAdmin());
@@ -513,7 +513,7 @@ describe("a list of orders", () => {
 });
 
 describe("an order's history", () => {
-  it("tells who did what, when and why, and which trace leads to it", async () => {
+  it("shows who did what, when and why, and in which trace", async () => {
     const { id, context, customer } = await settled();
     await fixture.gateway.cancelOrder({ id, reason: "too late for the party" }, context);
     await fixture.deliver(id);
@@ -572,7 +572,7 @@ describe("comparing rows with their logs", () => {
   });
 });
 
-describe("an account whose e-mail address nobody has confirmed", () => {
+describe("an account with an unconfirmed e-mail address", () => {
   const outcomeOf = (call: Promise<unknown>) => call.then(() => "none", reasonOf);
   const as = (userId: string, word: string) => ({ ...asCustomer(userId), userToken: `CUSTOMER.${userId}.${word}` });
   const outcome = async (process: Pick<Fixture, "gateway">, word: string) => {

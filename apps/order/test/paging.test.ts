@@ -46,7 +46,7 @@ describe("paging over a list of orders that changes", () => {
     return seen;
   }
 
-  it("never skips and never repeats an order that stood still, whoever places and cancels meanwhile", async () => {
+  it("never skips and never repeats an unchanged order while others are placed and cancelled", async () => {
     await fc.assert(
       fc.asyncProperty(runs, async ({ orders, pageSize, between }) => {
         const userId = fixture.customer();

@@ -67,7 +67,7 @@ describe("rebuildOrders", () => {
     expect((await rebuildOrders(fixture.database)).differences).toEqual([]);
   });
 
-  it("tells of a log that does not fold, and writes nothing for it", async () => {
+  it("reports a log that does not fold, and writes nothing for it", async () => {
     const [id = ""] = await place(1);
     await fixture.deliver(id);
     await fixture.superuser`delete from "order".order_event where subject_id = ${id} and version = 2`;

@@ -6,8 +6,9 @@ describe("the order service", () => {
   it("is what its table of contents says", async () => {
     const db = await testDatabase({ schemas: order.schemas });
     const database = db.database("order");
-    // Opening asks for these alone; what else an app has is for services that use it.
-    const app = { database, calls: {}, now: () => new Date(), wakeRelay: () => undefined } as unknown;
+    // Opening uses these alone of an app.
+    const config = { read: () => ({ requireConfirmedEmail: false }) };
+    const app = { config, database, calls: {}, now: () => new Date(), wakeRelay: () => undefined } as unknown;
     const service = await order.open(app as Parameters<typeof order.open>[0]);
     expect(service.routes.map((route) => route.service.typeName)).toEqual(["rialto.order.v1.OrderService"]);
     expect(service.subscriptions.map(({ name, topics }) => ({ name, topics }))).toEqual([

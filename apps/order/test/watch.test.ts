@@ -96,7 +96,7 @@ describe("one poll for all watchers", () => {
     return { watch, asked, read };
   }
 
-  it("asks once for many, and rests when nobody watches", async () => {
+  it("asks once for many watchers, and stops when there are none", async () => {
     const { asked, read } = watchWith(async () => [moved]);
     const seen = await Promise.all(Array.from({ length: watchers }, read));
     expect(seen).toEqual(Array.from({ length: watchers }, () => [moved.version]));
@@ -113,7 +113,7 @@ describe("one poll for all watchers", () => {
     expect(await read()).toEqual([moved.version]);
   });
 
-  it("tells those who watch when the process stops", async () => {
+  it("ends the streams when the process stops", async () => {
     const { watch, read } = watchWith(async () => []);
     const seen = read();
     watch.close();
@@ -122,7 +122,7 @@ describe("one poll for all watchers", () => {
   });
 });
 
-describe("the sweeper", () => {
+describe("the schedule that resumes orders", () => {
   const later = () => new Date(Date.now() + 60_000);
   const sweep = (now: () => Date) =>
     resumeStalled({ orders: fixture.store, checkout: fixture.checkout, log: quietLogger, now })(
@@ -130,7 +130,7 @@ describe("the sweeper", () => {
     );
   const statusOf = async (id: string) => (await fixture.store.read(id))?.status;
 
-  it("brings to rest what stood still, and leaves alone what was touched just now", async () => {
+  it("resumes stalled orders, and leaves alone an order that has just changed", async () => {
     const lost = await Promise.all([place(), place(), place()]);
     await sweep(() => new Date());
     for (const { id } of lost) expect(await statusOf(id)).toBe("PENDING");
@@ -176,7 +176,7 @@ describe("the sweeper", () => {
     expect(await fixture.store.claimStalled({ untouchedSince: later(), limit: 1000 })).toEqual([]);
   });
 
-  it("brings to rest what stands behind orders that always fail, however many they are", async () => {
+  it("resumes orders that wait behind others that always fail, however many those are", async () => {
     const context = asCustomer(fixture.customer());
     const items = [{ productId: fixture.product(), quantity: 1 }];
     const request = { items, paymentMethod: "pm_test_approved" };
@@ -212,7 +212,7 @@ describe("the sweeper", () => {
     expect(await statusOf(id)).toBe("CONFIRMED");
   });
 
-  it("passes over what waits for a person", async () => {
+  it("skips orders that wait for a person", async () => {
     const { id } = await place();
     await fixture.checkout.advance(id, { context: backgroundContext({}) });
     expect(await fixture.store.claimStalled({ untouchedSince: later(), limit: 1000 })).not.toContain(id);

@@ -93,7 +93,7 @@ describe("a refund whose outcome is unknown", () => {
   });
 });
 
-describe("a refund that is refused after its caller was told that the answer is not known", () => {
+describe("a refund that is refused after its caller got no answer", () => {
   const waiting = async () =>
     (await fixture.gateway.listPayments({ attention: true, pageSize: 200 }, admin())).payments;
 
@@ -143,7 +143,7 @@ describe("a refund that is refused after its caller was told that the answer is 
     expect(await statusOf(orderId)).toBe("REFUNDED");
   });
 
-  it("waits for nobody where its caller was told", async () => {
+  it("needs no person where its caller got the answer", async () => {
     const asked = authorization();
     await authorize(asked);
     const { payment } = await fixture.calls.capturePayment({ orderId: asked.orderId }, fromOrder());
@@ -158,7 +158,7 @@ describe("a refund that is refused after its caller was told that the answer is 
 });
 
 describe("a void that is refused while the authorization is in doubt", () => {
-  it("is told to who asked, once for each time, and leaves nothing to try for ever", async () => {
+  it("is reported to its caller, once for each request, and leaves no operation to repeat for ever", async () => {
     const asked = authorization();
     const inDoubt = fixture.start((provider) => ({
       ...provider,
@@ -230,7 +230,7 @@ describe("a capture that the network refuses", () => {
     expect(await statusOf(asked.orderId)).toBe("CAPTURED");
   });
 
-  it("later than it is waited for is told to who asks again, and asked of the network once", async () => {
+  it("that comes after the timeout is reported to the next request, and asked of the network once", async () => {
     const asked = authorization();
     await authorize(asked);
     const keys = new Set<string>();
@@ -275,7 +275,7 @@ describe("a card network that cannot be reached", () => {
   });
 });
 
-describe("a payment method that nobody knows", () => {
+describe("an unknown payment method", () => {
   it.each(["pm_test_nothing", "constructor", "tok_visa"])("is declined: %s", async (method) => {
     const asked = authorization({ method });
     await expect(authorize(asked)).rejects.toMatchObject({ metadata: { decline_code: "invalid_payment_method" } });

@@ -40,7 +40,7 @@ const foreseen = [
 ];
 
 describe("any interleaving of authorize, capture, void and refund", () => {
-  it("leaves the payment, its log and the network's ledger telling the same", async () => {
+  it("leaves the payment, its log and the network's ledger in agreement", async () => {
     await fc.assert(
       fc.asyncProperty(story, card, async (groups, method) => {
         const asked = authorization({ method, orderId: uuidv7() });

@@ -68,7 +68,7 @@ describe("AuthorizePayment", () => {
     expect(await fixture.ledger(orderId)).toEqual(["AUTHORIZE 500"]);
   });
 
-  it("tells why a card was refused, also to who asks again", async () => {
+  it("reports why a card was declined, also to a repeated request", async () => {
     const asked = authorization({ method: "pm_test_insufficient_funds" });
     for (let time = 0; time < 2; time++) {
       await expect(authorize(asked)).rejects.toMatchObject({
