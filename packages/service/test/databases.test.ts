@@ -6,12 +6,12 @@ const table = readFileSync(new URL("../../../docs/requirements.md", import.meta.
 
 describe("connectionsNeeded", () => {
   it.each([
-    ["everything in one", [13, 15, 13, 13, 13, 13], 5],
-    ["user", [13], 0],
-    ["product", [15], 0],
-    ["order", [13], 2],
-    ["payment", [13, 13], 0],
-    ["notification", [13], 3],
+    ["everything in one", [10, 14, 12, 12, 10, 10], 6],
+    ["user", [10], 0],
+    ["product", [14], 0],
+    ["order", [12], 2],
+    ["payment", [12, 10], 0],
+    ["notification", [10], 4],
   ])("is what the table of docs/requirements.md says of %s", (process, pools, subscriptions) => {
     const databases = pools.map((connectionsMax) => ({ connectionsMax }));
     const onRedis = connectionsNeeded({ databases, subscriptionsOnPostgres: undefined });

@@ -1,38 +1,40 @@
 import { backoffMs } from "@rialto/async";
-import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { DatabaseUnreachable } from "./errors.ts";
 import { meaningOf } from "./failures.ts";
+import { ormOn } from "./orm.ts";
 import { codeOf } from "./outage.ts";
 import { clientAt, poolerRefusal, whyUnreachable } from "./server-address.ts";
 import { type WriteWatch, watchWrites } from "./write-watch.ts";
 
-/** A pool of connections; int8 comes and goes as bigint. */
+/** A pool of connections. An int8 is a bigint in both directions. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;
 /** One transaction on a connection of a pool. `requireTopic` is that of its `Database`. */
 export type Transaction = postgres.TransactionSql<{ bigint: bigint }> & Partial<Pick<Database, "requireTopic">>;
 
-/** A service's way to its own schema. */
+/** A service's connections to its own schema. */
 export interface Database {
   readonly schema: string;
-  /** How many connections its pools open at the most, together. */
+  /** How many connections its pools open at most, together. A pool counts from its first use. */
   readonly connectionsMax: number;
-  /** For SQL of our own. */
+  /** The main pool, for named SQL. */
   readonly sql: Sql;
-  /** For queries built with Drizzle, which changes how its client reads dates and JSON: so it has one of its own. */
+  /** The main pool, for queries built with Drizzle. */
   readonly orm: PostgresJsDatabase;
-  /** For group commits only: planned once, and never waiting long for a lock. */
+  /** The writer connections, for group commits only: statements are planned once and never wait long for a lock. */
   readonly writers: Sql;
   /**
-   * Opens one more pool, for work that must not keep the others waiting: so many connections, and a time-out for each of its statements. It is closed
-   * with the database.
+   * Opens one more pool, for work that must not keep the main pool busy: that many connections, and a timeout for each
+   * of its statements. It is closed with the database.
    */
   pool(o: { readonly connectionsMax: number; readonly statementMsMax: number }): Sql;
   /** How the transactions and the group commits of all pools end. */
   readonly writes: WriteWatch;
   /**
-   * Ends each connection once what it was given is answered; what comes next is on new ones. Done by itself when the server says that it has become
-   * read-only: what is writable is somewhere else by then, or this one again in a moment. At most once a second.
+   * Ends each connection once its queries are answered; later queries use new ones. Done without a call when the server
+   * reports that it has become read-only: the writable one is elsewhere by then, or this one again in a moment. At most
+   * once a second.
    */
   renew(): void;
   /** Throws for a topic that the service does not declare in `publishes`. What writes to the outbox calls it first. */
@@ -43,19 +45,18 @@ export interface Database {
 const connectTimeoutSeconds = 5;
 const closeTimeoutSeconds = 3;
 /**
- * More than a statement may take by its own time-out, so that only a server that cannot be reached is silent for longer; less than a
- * group commit is waited for, so that it is looked up and sent again over a new connection.
+ * More than a statement may take by its own timeout, so that only a server that cannot be reached is silent for longer.
+ * Less than a group commit is waited for, so that it is looked up and sent again over a new connection.
  */
 const answerMsMaxDefault = 12_000;
 const adminIdleMsMax = 599_000;
 const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1_000, jitter: "half" } as const;
 const connectionsMaxDefault = 10;
-const ormConnectionsMax = 5;
 const writerConnectionsMax = 2;
 /** Connections are not renewed more often, however many statements a read-only server refuses. */
 const renewMsMin = 1_000;
 
-/** Bounds of every session: a frozen or forgetful process blocks the others for this long and no longer. */
+/** Limits of every session: a frozen process blocks the others for this long and no longer. */
 const sessionBounds = {
   lock_timeout: 2_000,
   statement_timeout: 10_000,
@@ -63,8 +64,8 @@ const sessionBounds = {
 };
 
 /**
- * What makes the group commit's plans good and its waits short; each figure is in docs/group-commit.md: planning anew costs more
- * than a batch of one, a generic plan must not scan the table, and one held key must not hold up a batch.
+ * What keeps a group commit's plans good and its waits short. docs/group-commit.md has the figures: planning each time
+ * costs more than a batch of one, a generic plan must not scan the table, and one held key must not hold up a batch.
  */
 const writerSettings = {
   lock_timeout: 200,
@@ -75,8 +76,8 @@ const writerSettings = {
 };
 
 /**
- * Opens the pools of one service on its schema. Connections are made as they are needed; one that owes an answer and is silent for
- * `answerMsMax` is given up (12 s unless said), as `connect` tells.
+ * Opens a service's pools on its schema. Connections are made as they are needed. One that owes an answer and is silent
+ * for `answerMsMax` is closed (default 12 s), as `connect` describes.
  */
 export function openDatabase(o: {
   url: string;
@@ -93,63 +94,56 @@ export function openDatabase(o: {
     TimeZone: "UTC",
     ...sessionBounds,
   };
-  const answerMsMax = o.answerMsMax ?? answerMsMaxDefault;
   const writes = watchWrites();
   const requireTopic = (topic: string) => {
     if (o.publishes?.includes(topic) === false)
       throw new Error(`"${o.service}" does not declare the topic "${topic}": add it to "publishes" of its definition`);
   };
-  const watch = { writes, requireTopic };
+  const pools: Sql[] = [];
   let renewedAt = Number.NEGATIVE_INFINITY;
   const renew = () => {
     if (performance.now() - renewedAt < renewMsMin) return;
     renewedAt = performance.now();
-    for (const pool of [sql, writers, forOrm, ...more]) pool.renew();
+    for (const pool of pools) pool.renew();
   };
-  const onFailure = (code: string) => {
-    if (meaningOf(code)?.connection === "all dropped") renew();
+  const open = (max: number, settings: Readonly<Record<string, string | number>> = {}): Sql => {
+    const pool = connect(o.url, {
+      max,
+      connection: { ...session, ...settings },
+      answerMsMax: o.answerMsMax ?? answerMsMaxDefault,
+      onFailure: (code) => {
+        if (meaningOf(code)?.connection === "all dropped") renew();
+      },
+    });
+    pools.push(watched(pool, { writes, requireTopic }));
+    return pool;
   };
-  const more: Sql[] = [];
-  const shared = { answerMsMax, onFailure };
-  const sql = watched(
-    connect(o.url, { max: o.connectionsMax ?? connectionsMaxDefault, connection: session, ...shared }),
-    watch,
-  );
-  const forWriters = { max: writerConnectionsMax, connection: { ...session, ...writerSettings }, ...shared };
-  const writers = watched(connect(o.url, forWriters), watch);
-  const forOrm = watched(
-    postgres(...clientAt(o.url, driverOptions({ max: ormConnectionsMax, connection: session, ...shared }))),
-    watch,
-  );
+  const sql = open(o.connectionsMax ?? connectionsMaxDefault);
+  let writers: Sql | undefined;
   return {
     schema: o.schema,
     sql,
-    writers,
-    orm: drizzle(forOrm),
-    pool: ({ connectionsMax, statementMsMax }) => {
-      const connection = { ...session, statement_timeout: statementMsMax };
-      const pool = watched(connect(o.url, { max: connectionsMax, connection, ...shared }), watch);
-      more.push(pool);
-      return pool;
+    orm: ormOn(sql),
+    get writers() {
+      writers ??= open(writerConnectionsMax, writerSettings);
+      return writers;
     },
+    pool: ({ connectionsMax, statementMsMax }) => open(connectionsMax, { statement_timeout: statementMsMax }),
     get connectionsMax() {
-      return [sql, writers, forOrm, ...more].reduce((sum, pool) => sum + pool.options.max, 0);
+      return pools.reduce((sum, pool) => sum + pool.options.max, 0);
     },
     writes,
     renew,
     requireTopic,
     close: async () => {
-      await Promise.all([sql, writers, forOrm, ...more].map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
+      await Promise.all(pools.map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
     },
   };
 }
 
-/** The pool, whose transactions are watched and know which topics they may publish. */
-function watched<S extends postgres.Sql>(
-  sql: S,
-  { writes, requireTopic }: Pick<Database, "writes" | "requireTopic">,
-): S {
-  // Its overloads differ in what the work gives back, which is handed through. The work is the last argument of each.
+/** Watches the pool's transactions, and tells them which topics they may publish. */
+function watched(sql: Sql, { writes, requireTopic }: Pick<Database, "writes" | "requireTopic">): Sql {
+  // The overloads of `begin` differ in what the work returns, which is passed on. The work is the last argument of each.
   const begin = sql.begin as unknown as (...args: unknown[]) => Promise<unknown>;
   return Object.assign(sql, {
     begin(...args: unknown[]) {
@@ -162,7 +156,7 @@ function watched<S extends postgres.Sql>(
 
 const clientOptions = {
   connect_timeout: connectTimeoutSeconds,
-  // The driver's own backoff grows to 20 s, which a Postgres that is back would be waited for.
+  // The driver's own backoff grows to 20 s, and queries would wait for it after Postgres is back.
   backoff: (tries: number) => backoffMs(tries + 1, reconnectBackoff) / 1_000,
   onnotice: () => undefined,
 } as const;
@@ -171,7 +165,7 @@ interface PoolOptions {
   readonly max: number;
   readonly connection?: Readonly<Record<string, string | number>>;
   readonly answerMsMax?: number;
-  /** Called with the SQLSTATE of each failure that the server tells. */
+  /** Called with the SQLSTATE of each error that the server sends. */
   readonly onFailure?: (code: string) => void;
 }
 
@@ -185,12 +179,13 @@ const unpatched =
   "postgres.js is without the patches of third_party/postgres: run `npm ci`, which installs it from there.";
 
 /**
- * A pool with our types and time-outs. Throws where the driver is as published, which a lost connection can end the process with.
+ * Opens a pool with our types and timeouts. Throws where the driver is unpatched: a lost connection can end the process
+ * with it.
  *
- * With `answerMsMax` a connection on which nothing came for so long while the server owed an answer is closed, and what waited on it
- * fails by CONNECTION_CLOSED, its outcome unknown. Else what is on its way to a machine that is gone waits until TCP gives up, a quarter
- * of an hour. It is for statements that have a time-out of their own; the others are a task's, which waits for as long as it must. Not for
- * COPY and cursors, in which the server may be the one who waits.
+ * With `answerMsMax`, a connection that owes an answer and is silent for so long is closed, and its queries fail with
+ * CONNECTION_CLOSED, their outcome unknown. Without it, queries to a machine that is gone wait until TCP gives up, a
+ * quarter of an hour. It is for statements that have a timeout of their own. The others belong to tasks, which wait for
+ * as long as they must. It is not for COPY and cursors, in which the server may be the one that waits.
  */
 export function connect(url: string, o: PoolOptions): Sql {
   const sql = postgres(...clientAt(url, { ...driverOptions(o), types: { bigint: postgres.BigInt } }));
@@ -198,9 +193,9 @@ export function connect(url: string, o: PoolOptions): Sql {
   return sql;
 }
 
-/** Opens a short-lived pool of one connection for an administrative task, and says plainly when there is no way in. */
+/** Runs an administrative task on a pool of one connection. Throws `DatabaseUnreachable` where it cannot connect. */
 export async function withAdmin<T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-  // The time-out is one that nobody else sets: a pooler that drops it drops the others as well.
+  // No default has this value. A pooler that drops this setting drops the others as well.
   const connection = { application_name: "rialto-provision", idle_in_transaction_session_timeout: adminIdleMsMax };
   const sql = connect(url, { max: 1, connection });
   try {

@@ -92,7 +92,9 @@ export class DeadlinePassed extends Error {
   }
 }
 
-/** Postgres refuses this one row (SQLSTATE class 21, 22 or 23): a fault of who made it, so trying again is of no use. */
+/**
+ * Postgres refuses this one row (SQLSTATE class 21, 22 or 23): a fault of who made it, so trying again is of no use.
+ */
 export class RowRefused extends Error {
   override readonly name = "RowRefused";
   readonly sqlState: string;

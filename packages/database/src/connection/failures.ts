@@ -1,8 +1,14 @@
 /** What a failure that a server or a socket reports means for the work that met it. */
 export interface FailureMeaning {
-  /** The same work may succeed later. `uncounted`: the server is at fault and not the work, which is tried for as long as it takes. */
+  /**
+   * The same work may succeed later. `uncounted`: the server is at fault and not the work, which is tried for as long
+   * as it takes.
+   */
   readonly again: "uncounted" | "counted";
-  /** `all dropped`: the server would keep its sessions open, and none of them is of use. `dropped`: this one is closed already. */
+  /**
+   * `all dropped`: the server would keep its sessions open, and none of them is of use. `dropped`: this one is closed
+   * already.
+   */
   readonly connection: "kept" | "dropped" | "all dropped";
   /** `unknown`: the work may have been done. */
   readonly outcome: "known" | "unknown";
@@ -20,7 +26,8 @@ const notLetIn: FailureMeaning = { ...lost, outcome: "known" };
 const kept: FailureMeaning = { again: "uncounted", connection: "kept", outcome: "known", server: "ready" };
 
 /**
- * Postgres: SQLSTATEs, the more exact one first (PostgreSQL 18, appendix A). A code that is not here is a fault of the work, which stays.
+ * Postgres: SQLSTATEs, the more exact one first (PostgreSQL 18, appendix A). A code that is not here is a fault of the
+ * work, which stays.
  */
 const postgres: readonly (readonly [code: RegExp, meaning: FailureMeaning, why: string])[] = [
   [/^08/, lost, "the connection failed"],

@@ -2,15 +2,17 @@ import { DatabaseUnreachable, DeadlinePassed, QueueFull } from "./errors.ts";
 import { type FailureMeaning, isAccessRefused, meaningOf } from "./failures.ts";
 
 /**
- * Whether something is down or overloaded, so that the same work may well succeed later and no attempt of it is used up: a lost connection, a server
- * that starts, stops or has become read-only, a password that was changed, a lock that was waited for in vain, two transactions that met
- * (failures.ts). The causes of an error are asked too.
+ * Whether something is down or overloaded, so that the same work may well succeed later and no attempt of it is used
+ * up: a lost connection, a server that starts, stops or has become read-only, a password that was changed, a lock that
+ * was waited for in vain, two transactions that met (failures.ts). The causes of an error are asked too.
  */
 export function isOutage(error: unknown): boolean {
   return causesOf(error).some((cause) => isOneOfOurs(cause) || meaning(cause)?.again === "uncounted");
 }
 
-/** Whether the caller may try again: an outage, or a statement that took too long, which is an attempt like any other. */
+/**
+ * Whether the caller may try again: an outage, or a statement that took too long, which is an attempt like any other.
+ */
 export function isPassing(error: unknown): boolean {
   return causesOf(error).some((cause) => isOneOfOurs(cause) || meaning(cause) !== undefined);
 }

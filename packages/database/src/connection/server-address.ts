@@ -3,7 +3,10 @@ import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { DatabaseUnreachable } from "./errors.ts";
 
-/** What a driver is told of a server: a URL without what the drivers read differently, and that in words that both understand. */
+/**
+ * What a driver is told of a server: a URL without what the drivers read differently, and that in words that both
+ * understand.
+ */
 export interface ServerAddress {
   readonly url: string;
   /** Undefined where the URL names several hosts, or a socket in its query. */
@@ -15,10 +18,10 @@ export interface ServerAddress {
 const tlsParameters = ["ssl", "sslmode", "sslrootcert", "sslcert", "sslkey"] as const;
 
 /**
- * Reads a database URL as libpq does, because postgres.js and pg each read it in a way of their own: `sslmode=disable`, `allow` and `prefer` are
- * no TLS; `require` is TLS, with the authority checked where `sslrootcert` names one; `verify-ca` checks the authority, `verify-full` the host's
- * name too. `sslrootcert` is a file, or `system`. An IPv6 address stands in brackets. Throws `DatabaseUnreachable` for a word or a
- * file that cannot be used.
+ * Reads a database URL as libpq does, because postgres.js and pg each read it in a way of their own: `sslmode=disable`,
+ * `allow` and `prefer` are no TLS; `require` is TLS, with the authority checked where `sslrootcert` names one;
+ * `verify-ca` checks the authority, `verify-full` the host's name too. `sslrootcert` is a file, or `system`. An IPv6
+ * address stands in brackets. Throws `DatabaseUnreachable` for a word or a file that cannot be used.
  */
 export function readServerAddress(text: string): ServerAddress {
   if (!URL.canParse(text)) return { url: text, host: undefined, ssl: false };
@@ -74,7 +77,10 @@ function fileOf(name: string, path: string): string {
   }
 }
 
-/** One line for whoever set a database URL, where the reason is one that they can put right. It names neither address nor password. */
+/**
+ * One line for whoever set a database URL, where the reason is one that they can put right. It names neither address
+ * nor password.
+ */
 export function whyUnreachable(error: unknown): string | undefined {
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : "";

@@ -4,12 +4,17 @@ import { codeOf, isOutage } from "./outage.ts";
 export interface WriteWatch {
   /** Does one and remembers how it ended. */
   watch<T>(write: () => Promise<T>): Promise<T>;
-  /** Every write of the last 10 s failed as an outage. Not so once none was tried for as long: somebody must find out. */
+  /**
+   * Every write of the last 10 s failed as an outage. Not so once none was tried for as long: somebody must find out.
+   */
   areFailing(): boolean;
 }
 
 const failingMsMin = 10_000;
-/** What failed longer ago says nothing about the time since: failures begin anew. Longer than above, so that the first try after a pause tells at once. */
+/**
+ * What failed longer ago says nothing about the time since: failures begin anew. Longer than above, so that the first
+ * try after a pause tells at once.
+ */
 const memoryMsMax = 60_000;
 
 /** Watches writes. `nowMs` is a clock that only goes forward. */

@@ -20,7 +20,7 @@ import { type InstallationMark, requireRedis } from "./redis-start.ts";
 const jobsSchema = "jobs";
 
 /** The size of one schema's main pool. Six schemas stay below the 100 connections that Postgres accepts by default. */
-const connectionsMax = 6;
+const connectionsMax = 10;
 
 /** How a process reaches its schemas. */
 export interface DatabaseAccess {

@@ -21,14 +21,14 @@ export function createReadiness(o: {
   readonly registrar: Pick<Registrar, "waiting">;
   readonly stopping: AbortSignal;
 }): Readiness {
-  const databases = o.databases.map((database) => ({ ...database, ask: createDatabaseCheck(database) }));
+  const databases = o.databases.map((database) => ({ database, ask: createDatabaseCheck(database) }));
   return async () => {
     if (o.stopping.aborted) return { isStopping: true, waiting: [] };
     const registrations = o.registrar
       .waiting()
       .map(({ subscription, publisher }) => `registration of ${subscription} with ${publisher}`);
     const missing = await Promise.all(
-      databases.map(async ({ schema, writes, ask }) => {
+      databases.map(async ({ database: { schema, writes }, ask }) => {
         const answer = await ask();
         if (answer === "none") return [`answer of the database of ${schema}`];
         if (answer === "read-only") return [`a database of ${schema} that takes writes`];
