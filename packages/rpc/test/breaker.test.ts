@@ -191,7 +191,8 @@ describe("a replica that is well", () => {
       header.set("authorization", `Bearer ${people.customer}`);
       return outcome(upstream.fetch({ ...call, header }, { isSafe: false }));
     };
-    // On a machine that is busy with something else a call may be under way for longer than the time that it has for that.
+    // On a machine that is busy with something else a call may be under way for longer than the time that it has for
+    // that.
     const outcomes = () => Promise.all(Array.from({ length: 6 }, late));
     const saysSo = (said: string) => /^504 .*deadline_exceeded/.test(said);
     await expect.poll(async () => (await outcomes()).every(saysSo), { timeout: 30_000 }).toBe(true);

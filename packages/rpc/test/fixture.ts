@@ -72,8 +72,8 @@ export function some<S extends DescService>(service: S, handlers: Partial<Handle
 }
 
 /**
- * An endpoint that answers to "order" and serves a piece of several domains. It remembers who called. What comes to it without a service's token
- * comes through the gateway, as people's calls do; `direct` is the endpoint as it is.
+ * An endpoint that answers to "order" and serves a piece of several domains. It remembers who called. What comes to it
+ * without a service's token comes through the gateway, as people's calls do; `direct` is the endpoint as it is.
  */
 export function createFixture(people: People, orders: Partial<Handlers<typeof OrderService>> = {}) {
   const calls: CallContext[] = [];

@@ -24,7 +24,9 @@ async function portOf(server: Http2Server | Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A replica that speaks HTTP/2, answers the call with this number (from 1) as it is told, and shows its connections. */
+/**
+ * A replica that speaks HTTP/2, answers the call with this number (from 1) as it is told, and shows its connections.
+ */
 async function replica(answerOf: (n: number) => Answer = () => ok) {
   let seen = 0;
   const sessions: ServerHttp2Session[] = [];

@@ -43,7 +43,10 @@ const poison = {
 };
 const good = { items: [{ productId: orderId, quantity: 1 }], paymentMethod: "pm" };
 
-/** Sends bytes by a protocol and reads what it says: its code by name, the rules that were broken, and how many bytes of the body were asked for. */
+/**
+ * Sends bytes by a protocol and reads what it says: its code by name, the rules that were broken, and how many bytes of
+ * the body were asked for.
+ */
 async function send(
   method: DescMethod,
   contentType: string,

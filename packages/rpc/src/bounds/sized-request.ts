@@ -12,19 +12,19 @@ import type { RequestSize } from "./request-size.ts";
 import { scanBinary } from "./scan-binary.ts";
 import { scanJson } from "./scan-json.ts";
 
-/** How the messages of one method are looked at before they are decoded. */
+/** How the messages of one method are checked before they are decoded. */
 export interface SizedMethod {
   readonly method: DescMethod;
   readonly size: RequestSize;
-  /** The compressions that are known; a request in another one is left to Connect, which refuses it by its head. */
+  /** The supported compressions. Connect refuses a request with another one by its head. */
   readonly compressions: readonly Compression[];
 }
 
 /**
- * The same request with a body that is looked at before anything is made of it, once somebody reads it: its bytes as
- * they come, the message as it is decompressed, its fields and its depth by a scan. What is too much ends the body with
- * an error, and is given to `onRefused`. The message that comes out is not compressed. A GET, whose message stands in
- * its URL, becomes the POST that it means.
+ * Returns the request with a body that is checked while it is read: its bytes as they arrive, the message as it is
+ * decompressed, its fields and its depth by a scan. A violation ends the body with an error, and is passed to
+ * `onRefused`. The message of the returned request is not compressed. A GET, which has its message in its URL, becomes
+ * the equivalent POST.
  */
 export function sizedRequest(
   request: HttpRequest,
@@ -33,8 +33,8 @@ export function sizedRequest(
 ): HttpRequest {
   const isGrpc = protocolOf(request.header).startsWith("grpc");
   const refused = (violation: FieldViolation): ConnectError => {
-    // gRPC has a status of its own for a message that is too large. Connect's would be HTTP's 429, as if it were time
-    // that is missing.
+    // gRPC has RESOURCE_EXHAUSTED for a message that is too large. In Connect its HTTP status would be 429, a rate
+    // limit.
     const code = isGrpc && violation.rule === bytesRule ? "resource_exhausted" : callErrors.INVALID_REQUEST.code;
     const refusal = new CallError({ ...callErrors.INVALID_REQUEST, code }, { fields: [violation] });
     onRefused(refusal);
@@ -94,14 +94,14 @@ async function* envelopes(body: AsyncIterable<Uint8Array>, message: MessageParts
       waiting = waiting.subarray(headBytes + length);
     }
   }
-  // What is left is no whole envelope: Connect says so.
+  // The rest is no complete envelope: Connect refuses it.
   if (waiting.length > 0) yield waiting;
 }
 
 async function envelope(bytes: Buffer, message: MessageParts): Promise<Uint8Array> {
   const flags = bytes.readUInt8(0);
   const isCompressed = (flags & compressedFlag) !== 0;
-  // Neither the end of a stream nor what nobody can decompress is decoded as a message.
+  // The end of a stream, and a message with an unknown compression, are not decoded as messages.
   if ((flags & ~compressedFlag) !== 0 || (isCompressed && message.compression === undefined)) return bytes;
   const content = bytes.subarray(headBytes);
   const plain = scanned(
@@ -145,7 +145,7 @@ function scanned(bytes: Uint8Array, { method, size, isJson, refused }: MessagePa
   return scan.bytes;
 }
 
-/** What is said of a body, or of what it decompresses to, that is larger than a request of its method may be. */
+/** The violation of a body that is larger than a request of its method may be, compressed or decompressed. */
 function tooLarge({ bytes }: RequestSize): FieldViolation {
   return { field: "", description: `must have at most ${bytes} bytes, compressed or not`, rule: bytesRule };
 }
@@ -154,7 +154,9 @@ function compressionOf({ compressions }: SizedMethod, name: string | null): Comp
   return compressions.find((compression) => compression.name === name);
 }
 
-/** A GET as the POST that it means. One that is no GET of the protocol stays as it is: Connect says why. */
+/**
+ * Converts a GET to the equivalent POST. A request that is no GET of the protocol stays as it is: Connect refuses it.
+ */
 function postOf(
   request: HttpRequest,
   method: DescMethod,
@@ -193,5 +195,5 @@ const bytesRule = "request.bytes";
 const headBytes = 5;
 const compressedFlag = 1;
 
-/** Room for the heads of a message and of what may come after it. */
+/** Bytes of the heads of a message and of the envelope after it. */
 const envelopesBytesMax = 64;

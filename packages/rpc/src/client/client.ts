@@ -20,18 +20,17 @@ import { type CallHead, traceparentHeader } from "../server/pipeline.ts";
 import { createUpstream, type Upstream } from "../upstream/upstream.ts";
 import { requestIdHeader } from "../wire/request-id.ts";
 import { createHttpTransport } from "./http-transport.ts";
-import { createInProcessTransport } from "./in-process-transport.ts";
-import type { ClientTransport } from "./transport.ts";
+import { type ClientTransport, createInProcessTransport } from "./in-process-transport.ts";
 
-/** What one call may say beside its request. */
+/** Options of one call. */
 export interface CallOptions {
-  /** Makes the call safe to repeat: the callee does the work of one key once. */
+  /** Makes the call safe to retry: the callee does the work of one key once. */
   readonly idempotencyKey?: string;
-  /** How long to wait at the most; the context's deadline counts where it is earlier. */
+  /** The timeout of the call. The context's deadline applies where it is earlier. */
   readonly timeoutMs?: number;
 }
 
-/** Calls to a service. Every call names the work that it is part of, and throws `CallError`. */
+/** A client of a service. Every call gets the context of its work, and rejects with `CallError`. */
 export type Client<S extends DescService> = { readonly [P in keyof S["method"]]: ClientMethod<S["method"][P]> };
 
 type ClientMethod<M> =
@@ -42,8 +41,8 @@ type ClientMethod<M> =
       : never;
 
 /**
- * Where a service is: in this process, or at one or more addresses. The endpoint is looked up at each call. Clients that share an upstream
- * share its connections, and what it knows of its replicas.
+ * Where a service runs: in this process, or at one or more addresses. The endpoint is looked up at each call. Clients
+ * that share an upstream share its connections and its circuit breakers.
  */
 export type ClientTarget =
   | { readonly kind: "local"; readonly endpoint: () => Endpoint }
@@ -51,21 +50,21 @@ export type ClientTarget =
   | { readonly kind: "remote"; readonly upstream: Upstream };
 
 /**
- * Makes a client. Whether its target is in this process or elsewhere, calls go through the same pipeline and end the
- * same way. `caller` is the service that calls, `target` the one that is called, `tokens` signs for the first. `persons` is the gateway's
- * alone: it signs for the people whose calls these are.
+ * Creates a client. Calls go through the same pipeline and have the same results wherever the target runs. `caller` is
+ * the calling service, whose tokens `tokens` signs; `target` is the called one. Only the gateway has `persons`, which
+ * signs tokens for the people whose calls it passes on.
  */
 export function createClient<S extends DescService>(service: S, target: ClientTarget, o: Names): Client<S> {
-  const road = roadTo(target);
+  const transport = transportTo(target);
   const methods = service.methods.map((method) => [
     method.localName,
-    method.methodKind === "unary" ? unaryCall(road, method, o) : streamCall(road, method, o),
+    method.methodKind === "unary" ? unaryCall(transport, method, o) : streamCall(transport, method, o),
   ]);
-  // Each method was made from its own descriptor just now; fromEntries only forgets which is which.
+  // Each method was created from its own descriptor. The type of fromEntries does not keep that.
   return Object.fromEntries(methods) as Client<S>;
 }
 
-function roadTo(target: ClientTarget): ClientTransport {
+function transportTo(target: ClientTarget): ClientTransport {
   if (target.kind === "local") return createInProcessTransport(target.endpoint);
   return createHttpTransport("upstream" in target ? target.upstream : createUpstream(target));
 }
@@ -77,18 +76,18 @@ interface Names {
   readonly persons?: PersonTokens;
 }
 
-function unaryCall(road: ClientTransport, method: DescMethod, names: Names) {
+function unaryCall(transport: ClientTransport, method: DescMethod, names: Names) {
   return async (request: Record<string, unknown>, context: PropagatedContext, o: CallOptions = {}): Promise<Message> =>
-    road.unary(await headOf(method, names, context, o), ownMessage(method.input, request));
+    transport.unary(await headOf(method, names, context, o), ownMessage(method.input, request));
 }
 
-function streamCall(road: ClientTransport, method: DescMethod, names: Names) {
+function streamCall(transport: ClientTransport, method: DescMethod, names: Names) {
   return async function* (request: Record<string, unknown>, context: PropagatedContext, o: CallOptions = {}) {
-    yield* road.stream(await headOf(method, names, context, o), ownMessage(method.input, request));
+    yield* transport.stream(await headOf(method, names, context, o), ownMessage(method.input, request));
   };
 }
 
-/** A message that nobody else holds: what the callee or the caller changes in it stays theirs. */
+/** Copies a message, so that caller and callee share no object. */
 function ownMessage(schema: DescMessage, init: Record<string, unknown>): Message {
   return clone(schema, create(schema, init));
 }
@@ -111,7 +110,7 @@ async function headOf(method: DescMethod, names: Names, context: PropagatedConte
   return { method, headers, signal: context.signal, deadline };
 }
 
-/** What names the person whose call the gateway makes; undefined where it is nobody's. */
+/** Returns the token for the person whose call the gateway passes on; undefined for an anonymous one. */
 async function personTokenOf({ target, persons }: Names, context: PropagatedContext): Promise<string | undefined> {
   if (context.userToken !== undefined) return context.userToken;
   if (context.caller?.kind !== "user" || persons === undefined) return undefined;

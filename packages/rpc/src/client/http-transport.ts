@@ -10,13 +10,16 @@ import type { CallHead } from "../server/pipeline.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
-import type { ClientTransport } from "./transport.ts";
+import type { ClientTransport } from "./in-process-transport.ts";
 
-/** The road to a service at one or more addresses: binary Connect over HTTP. Balancing and repeating are the upstream's. */
+/**
+ * Creates the transport to a service at one or more addresses: binary Connect over HTTP. The upstream balances and
+ * retries.
+ */
 export function createHttpTransport(upstream: Upstream): ClientTransport {
-  const repeated = transportOver(upstream, true);
+  const retried = transportOver(upstream, true);
   const once = transportOver(upstream, false);
-  const transportOf = (head: CallHead) => (isSafeToRetry(head.method, head.headers) ? repeated : once);
+  const transportOf = (head: CallHead) => (isSafeToRetry(head.method, head.headers) ? retried : once);
   return {
     async unary(head, request) {
       const { method, signal, headers } = head;
@@ -30,7 +33,7 @@ export function createHttpTransport(upstream: Upstream): ClientTransport {
     async *stream(head, request) {
       const { method, headers } = head;
       if (!isServerStream(method)) throw new Error(`${method.name} is not a stream to the client`);
-      // Connect's stream does not end when its reader leaves early: this does.
+      // Connect's stream does not end when its reader stops early. This signal ends it.
       const left = new AbortController();
       const signal = AbortSignal.any([head.signal, left.signal]);
       try {
@@ -52,7 +55,7 @@ async function* readUntilDone(messages: AsyncIterable<Message>): AsyncGenerator<
 
 function transportOver(upstream: Upstream, isSafe: boolean): Transport {
   return createTransport({
-    // Where the request goes is the upstream's to say: it replaces the origin.
+    // The upstream replaces the origin of the URL by a replica's.
     baseUrl: "http://upstream",
     httpClient: (request) => upstream.fetch(request, { isSafe }),
     useBinaryFormat: true,
@@ -65,7 +68,7 @@ function transportOver(upstream: Upstream, isSafe: boolean): Transport {
   });
 }
 
-/** Throws where nothing remains: Connect would take 0 for "no time-out". */
+/** Returns the remaining time. Throws where there is none: Connect takes 0 as no timeout. */
 function remainingMs(head: CallHead): number | undefined {
   if (head.deadline === undefined) return undefined;
   const remaining = Math.floor(+head.deadline - Date.now());
@@ -75,6 +78,6 @@ function remainingMs(head: CallHead): number | undefined {
 
 function wireError(error: unknown): CallError {
   const wire = ConnectError.from(error);
-  // Connect wraps what the upstream throws.
+  // Connect wraps the error of the upstream.
   return wire.cause instanceof CallError ? remoteError(wire.cause) : fromConnectError(wire);
 }

@@ -3,8 +3,8 @@ import { callerName } from "../identity/caller.ts";
 import type { CallContext } from "./context.ts";
 
 /**
- * What the audit log is to say of a change that a call makes: undefined where no admin makes it. What customers do to what is theirs, and what services do,
- * stands in the logs of orders and payments.
+ * Returns the audit record of a change that a call makes; undefined where the caller is no admin. Changes by customers
+ * and services are in the logs of orders and payments.
  */
 export function auditOf(
   ctx: Pick<CallContext, "caller" | "method" | "requestId" | "clientAddress">,
@@ -18,8 +18,8 @@ export function auditOf(
 type Value = string | number | bigint | boolean | undefined;
 
 /**
- * Which fields a change set, with their values before and after. `fields` names them as the contract does, each with how to read it. A field that holds
- * text of people is given as `personal`: that it changed is said, its values are not.
+ * Returns the fields that a change set, with their values before and after. `fields` has a reader for each field, by
+ * its name in the contract. Of a field with personal data, given as `personal`, only the name is recorded.
  */
 export function auditChanges<T>(
   before: T | undefined,
@@ -31,10 +31,10 @@ export function auditChanges<T>(
     const read = isPersonal ? reader.personal : reader;
     const [old, now] = [before === undefined ? undefined : read(before), read(after)];
     if (old === now) return [];
-    return isPersonal ? [{ field }] : [{ field, ...said("before", old), ...said("after", now) }];
+    return isPersonal ? [{ field }] : [{ field, ...valueAt("before", old), ...valueAt("after", now) }];
   });
 }
 
-function said(name: "before" | "after", value: Value) {
+function valueAt(name: "before" | "after", value: Value) {
   return value === undefined ? {} : { [name]: String(value) };
 }

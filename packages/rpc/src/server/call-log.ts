@@ -4,13 +4,13 @@ import type { CallError } from "../errors/call-error.ts";
 import { type Caller, callerName } from "../identity/caller.ts";
 
 /**
- * One line for a call that is over: debug where it was answered, info where it was refused, warn where something is down,
- * error, with the cause, where it met a bug. Never the request, never a token.
+ * Logs one line for a call that ended: debug where it succeeded, info where it was refused, warn where a dependency is
+ * down, error with the cause where it hit a defect. Never logs the request or a token.
  */
 export function logCall(o: {
   readonly log: Logger;
   readonly method: DescMethod;
-  /** Undefined where the call was refused before anybody knew. */
+  /** Undefined where the call was refused before the caller was identified. */
   readonly caller: Caller | undefined;
   readonly started: Date;
   readonly refusal: CallError | undefined;

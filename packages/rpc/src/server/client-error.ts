@@ -6,8 +6,8 @@ import { requestIdHeader } from "../wire/request-id.ts";
 import { restErrorJson } from "../wire/rest-error.ts";
 
 /**
- * Renders a request that cannot be read as an error of REST, google.rpc.Status: which method it is for, and by which protocol, is unknown. It gets a new
- * request id.
+ * Renders a request that cannot be read as an error of REST, google.rpc.Status: which method it is for, and by which
+ * protocol, is unknown. It gets a new request id.
  */
 export function renderClientErrors(o: {
   /** Sent with each of these responses. */

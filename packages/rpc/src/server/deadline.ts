@@ -4,43 +4,49 @@ import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";
 
-/** A call's signal and the bookkeeping that ends with the call. */
+/** A call's deadline, and the signal that ends it. */
 export interface CallClock {
-  /** Aborts, with a CallError as reason, when the caller leaves the deadline passes or `end` is called; never because the call is done. */
+  /**
+   * Aborts, with a CallError as reason, when the caller cancels, the deadline passes or `end` is called; not when the
+   * call completes.
+   */
   readonly signal: AbortSignal;
   readonly deadline: Date;
-  /** Rejects with the signal's reason if that comes before the work is done. The work itself must watch the signal. */
+  /**
+   * Rejects with the signal's reason where that aborts before the work completes. The work itself must watch the
+   * signal.
+   */
   race<T>(work: Promise<T>): Promise<T>;
-  /** Ends the call early, with a reason that its caller is told. */
+  /** Ends the call early, with the error that its caller gets. */
   end(reason: CallError): void;
-  /** Forgets timer and listeners. */
+  /** Removes timer and listeners. Call it when the call is over. */
   stop(): void;
 }
 
-/** The deadline of a call on the side that answers it: what the caller asked for, within bounds. */
+/** Returns the deadline of a call at the callee: the caller's, within bounds. */
 export function deadlineOf(method: DescMethod, asked: Date | undefined, now: Date): Date {
   const askedMs = asked === undefined ? undefined : +asked - +now;
   return new Date(+now + callTimeoutMs(askedMs, method.methodKind !== "unary"));
 }
 
-/** How long a call may take: what its caller asked for, within bounds, which are those of a stream where it is answered with many messages. */
+/** Returns how long a call may take: the caller's timeout, within the bounds of a unary call or of a stream. */
 export function callTimeoutMs(askedMs: number | undefined, isStream: boolean): number {
   if (isStream) return Math.min(askedMs ?? streamTimeoutMsMax, streamTimeoutMsMax);
   return Math.min(askedMs ?? unaryTimeoutMsDefault, unaryTimeoutMsMax);
 }
 
-/** Starts a call's clock. */
+/** Starts the clock of a call. */
 export function startClock(parent: AbortSignal, deadline: Date): CallClock {
   const controller = new AbortController();
-  const passed = () => controller.abort(new CallError(callErrors.DEADLINE_PASSED));
-  const left = () =>
+  const onDeadline = () => controller.abort(new CallError(callErrors.DEADLINE_PASSED));
+  const onCancel = () =>
     controller.abort(
       parent.reason instanceof CallError ? parent.reason : new CallError(callCanceled, { cause: parent.reason }),
     );
-  const timer = setTimeout(passed, Math.max(0, +deadline - Date.now()));
-  if (parent.aborted) left();
-  else if (+deadline <= Date.now()) passed();
-  else parent.addEventListener("abort", left, { once: true });
+  const timer = setTimeout(onDeadline, Math.max(0, +deadline - Date.now()));
+  if (parent.aborted) onCancel();
+  else if (+deadline <= Date.now()) onDeadline();
+  else parent.addEventListener("abort", onCancel, { once: true });
 
   return {
     signal: controller.signal,
@@ -49,7 +55,7 @@ export function startClock(parent: AbortSignal, deadline: Date): CallClock {
     end: (reason) => controller.abort(reason),
     stop: () => {
       clearTimeout(timer);
-      parent.removeEventListener("abort", left);
+      parent.removeEventListener("abort", onCancel);
     },
   };
 }

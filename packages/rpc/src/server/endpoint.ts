@@ -10,36 +10,36 @@ import { admit, answer, answerStream, type CallHead, type EndpointParts } from "
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
 
-/** Calls with typed messages, for callers in the same process: no bytes, the same pipeline. */
+/** Calls with typed messages, for callers in the same process. They use the same pipeline without serialization. */
 export interface TypedCalls {
-  /** The answer is as the handler gave it: whoever hands it on makes a message of its own from it. */
+  /** Returns the handler's own object. A caller that passes it on must copy it. */
   unary(head: CallHead, request: Message): Promise<Record<string, unknown>>;
   stream(head: CallHead, request: Message): AsyncIterable<Record<string, unknown>>;
 }
 
-/** A service that can be called: in this process with messages or bytes, and over the network once it is listened to. */
+/** A service that can be called: in this process with messages or bytes, and over the network through `listen`. */
 export interface Endpoint {
-  /** Name of the service: the audience of calls to it. */
+  /** Name of the service: the audience of tokens for it. */
   readonly service: string;
   readonly routes: readonly Route[];
   readonly call: TypedCalls;
-  /** From now on whoever asks for its health is told to go elsewhere. */
+  /** Makes gRPC health NOT_SERVING from now on. */
   readonly closing: () => void;
-  /** Answers a request, Connect or gRPC, as it would be answered over HTTP. Rejects only where the caller is gone. */
+  /** Answers a request of any protocol, as over HTTP. Rejects only where the caller is gone. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>;
 }
 
-/** Makes an endpoint of a service's routes. */
+/** Creates an endpoint from a service's routes. */
 export function createEndpoint(o: {
   readonly service: string;
   readonly routes: readonly Route[];
   readonly verifier: TokenVerifier;
-  /** Secret under which requests are fingerprinted for idempotency keys; the same on all replicas. */
+  /** Secret key of the fingerprints of requests, for idempotency keys; the same on all replicas. */
   readonly fingerprintKey: string;
   readonly log: Logger;
-  /** Tell gRPC clients over the network what there is to call. */
+  /** Whether gRPC reflection is served. */
   readonly reflection?: boolean;
-  /** Until then whoever asks for its health is told to go elsewhere. It is ready from the start where this is not given. */
+  /** For gRPC health. Ready from the start where it is not given. */
   readonly readiness?: Readiness;
 }): Endpoint {
   const { service, routes, verifier, fingerprintKey, log } = o;

@@ -13,16 +13,17 @@ import { idempotencyKeyCharsMax } from "../limits.ts";
 export const idempotencyKeyHeader = "idempotency-key";
 
 /**
- * The key that a call works under: the header's, in the scope of caller and method, with a fingerprint of the request as
- * it was understood. So two encodings of one request are one request, and the stored fingerprint says nothing of it. Secrets (fields that
- * are marked `debug_redact`) are no part of it: nobody can guess a password by what is stored with a key.
+ * Returns the idempotency key of a call: the header's, in the scope of caller and method, with a fingerprint of the
+ * decoded request. So two encodings of a request have one fingerprint, and the stored fingerprint discloses nothing.
+ * Secrets (fields marked `debug_redact`) are not part of it: a password must not be guessed from what is stored with a
+ * key.
  */
 export function idempotencyKeyOf(o: {
   readonly method: DescMethod;
   readonly request: Message;
   readonly headers: Headers;
   readonly caller: Caller;
-  /** Where the call came in from outside, as the gateway saw it. */
+  /** The client's address, as the gateway saw it. */
   readonly clientAddress?: string | undefined;
   readonly fingerprintKey: string;
 }): IdempotencyKey | undefined {
@@ -41,7 +42,7 @@ export function idempotencyKeyOf(o: {
   const hadSecrets = clearSecrets(reflect(o.method.input, open));
   const caller = scopeOf(o);
   const scopes = earlierScopesOf(o.caller).filter((scope) => scope !== caller);
-  // A key that is kept where all callers without a name had theirs would answer a stranger.
+  // A key of version 0.1 in the scope that all anonymous callers shared would give its result to another caller.
   const isKept = !hadSecrets && o.caller.kind !== "anonymous";
   const fingerprint = isKept ? undefined : fingerprintOf(o.request);
   return {
@@ -51,8 +52,8 @@ export function idempotencyKeyOf(o: {
 }
 
 /**
- * Whose keys they are: an account's, whatever its role is by now; a service's; of callers without a name, those of one address (as it is counted for
- * limits), which is stored as a digest alone.
+ * Returns the scope of the caller's keys: an account, whatever its current role; a service; of anonymous callers, their
+ * address (as it is counted for limits), which is stored as a digest only.
  */
 function scopeOf(o: {
   readonly caller: Caller;
@@ -69,13 +70,13 @@ function scopeOf(o: {
   return `anonymous:${digest.slice(0, 32)}`;
 }
 
-/** The scopes of version 0.1, which had the role in them, and one for all callers without a name. See `EarlierKey`. */
+/** The scopes of version 0.1, which contained the role, and one for all anonymous callers. See `EarlierKey`. */
 function earlierScopesOf(caller: Caller): readonly string[] {
   if (caller.kind === "user") return [`admin:${caller.userId}`, `customer:${caller.userId}`];
   return [callerName(caller)];
 }
 
-/** Clears what is marked as secret, in the message and in those within it; answers whether there was any. */
+/** Clears the secret fields of a message and of its nested messages. Returns whether there were any. */
 function clearSecrets(message: ReflectMessage): boolean {
   let had = false;
   for (const field of message.fields) {
@@ -90,7 +91,7 @@ function clearSecrets(message: ReflectMessage): boolean {
   return had;
 }
 
-/** Reads have nothing to repeat, streams no answer to keep, and AuthService must not store the tokens that it gives. */
+/** A read needs no key, a stream has no response to store, and AuthService must not store the tokens that it issues. */
 function takesKey(method: DescMethod): boolean {
   return (
     method.methodKind === "unary" &&
@@ -99,7 +100,7 @@ function takesKey(method: DescMethod): boolean {
   );
 }
 
-/** Whether a call may be sent again when nobody knows what became of it. */
+/** Whether a call may be retried when its result is unknown. */
 export function isSafeToRetry(method: DescMethod, headers: Headers): boolean {
   if (method.methodKind !== "unary") return false;
   if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return true;

@@ -10,25 +10,26 @@ import type { Endpoint } from "./endpoint.ts";
 import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
 
-/** A server that runs. */
+/** A running server. */
 export interface RpcListener {
   readonly port: number;
-  /** Goes on answering, and asks callers to take their next calls elsewhere. */
+  /** Goes on answering, and asks clients to send their next calls to another replica. */
   drain(): void;
-  /** Lets the calls at work end, but streams at once; breaks off what takes too long. */
+  /** Ends streams at once, waits for the calls in progress, and closes the connections of those that take too long. */
   close(): Promise<void>;
 }
 
 /**
- * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at its methods' paths. `extra` sees every request first and says
- * whether it has taken it. Port 0 takes any free one. Rejects with Node's error where the port is taken.
+ * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at the paths of its methods. `extra` gets
+ * every request first and returns whether it answers it. Port 0 is any free one. Rejects with Node's error where the
+ * port is in use.
  */
 export async function listen(o: {
   readonly endpoint: Endpoint;
   readonly port: number;
   readonly host?: string;
   readonly extra?: (req: IncomingMessage, res: ServerResponse) => boolean;
-  /** How bodies arrive, where the figures of `limits.ts` do not fit. */
+  /** Overrides the limits of bodies in `limits.ts`. */
   readonly bodies?: BodyOptions;
 }): Promise<RpcListener> {
   const { endpoint, extra } = o;
@@ -37,7 +38,7 @@ export async function listen(o: {
   const receive = createReceiver(o.bodies ?? {});
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     if (extra?.(req, res) === true) return;
-    // Every failure has been logged by the pipeline or means that the client is gone.
+    // The pipeline has logged every failure, or the client is gone.
     answerRequest(endpoint, req, res, { closing: closing.signal, streams, receive }).catch(() => res.destroy());
   };
   const { port, host } = o;
@@ -81,13 +82,13 @@ function callOf(req: IncomingMessage) {
   return callProtocolOf(new Headers({ "content-type": req.headers["content-type"] ?? "" }));
 }
 
-/** A stream could hold a closing server for minutes; its client finds another replica. */
+/** Ends streams when the server closes: they could take minutes, and their clients reconnect to another replica. */
 function endingWith(request: HttpRequest, closing: AbortSignal, streams: ReadonlySet<string>): HttpRequest {
   if (!streams.has(new URL(request.url).pathname)) return request;
   return { ...request, signal: request.signal === undefined ? closing : AbortSignal.any([request.signal, closing]) };
 }
 
-/** The paths of the methods that answer with many messages. */
+/** The paths of the streaming methods. */
 function streamPathsOf({ routes }: Endpoint): ReadonlySet<string> {
   const methods = routes.flatMap((route) => [...route.streams.keys()]);
   return new Set(methods.map((method) => `/${method.parent.typeName}/${method.name}`));

@@ -9,8 +9,8 @@ import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
 
 /**
- * Reads the head of a request that Node's server received. Its signal aborts when the client goes away. Throws INVALID_REQUEST where the request names
- * no host or no path.
+ * Reads the head of a request that Node's server received. Its signal aborts when the client goes away. Throws
+ * INVALID_REQUEST where the request names no host or no path.
  */
 export function readNodeRequest(req: IncomingMessage, res: ServerResponse): HttpRequest {
   try {
@@ -23,8 +23,9 @@ export function readNodeRequest(req: IncomingMessage, res: ServerResponse): Http
 }
 
 /**
- * Writes a response to Node's, as fast as the client reads. Resolves when all bytes are passed to the socket, or the client is gone. Rejects, and closes
- * the connection, where reading the response's body fails. Where `timeout` is given, a client that exceeds it counts as gone.
+ * Writes a response to Node's, as fast as the client reads. Resolves when all bytes are passed to the socket, or the
+ * client is gone. Rejects, and closes the connection, where reading the response's body fails. Where `timeout` is
+ * given, a client that exceeds it counts as gone.
  */
 export async function writeNodeResponse(
   response: HttpResponse,
@@ -36,7 +37,8 @@ export async function writeNodeResponse(
     // The head waits for the first bytes: until then the response can still become an error.
     let chunk = await chunks.next();
     if (res.destroyed) return;
-    // gRPC's trailers are complete when the body has ended. An empty body is a trailers-only response: they are the head.
+    // gRPC's trailers are complete when the body has ended. An empty body is a trailers-only response: they are the
+    // head.
     if (chunk.done === true && protocolOf(response.header) === "grpc") {
       endWithHead(res, response.status, [...response.header, ...boundedTrailers(response.trailer)]);
       return;
@@ -61,7 +63,10 @@ async function* nonEmpty(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   for await (const chunk of body) if (chunk.byteLength > 0) yield chunk;
 }
 
-/** Ends a response without a body. Over HTTP/2 it is one frame with END_STREAM, as gRPC requires of a trailers-only response. */
+/**
+ * Ends a response without a body. Over HTTP/2 it is one frame with END_STREAM, as gRPC requires of a trailers-only
+ * response.
+ */
 export function endWithHead(
   res: ServerResponse,
   status: number,

@@ -19,15 +19,15 @@ import { boundTimeout } from "../wire/wire-protocol.ts";
 import { type AdmittedCall, admit, answer, answerStream, type EndpointParts, finish } from "./pipeline.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
 
-/** What the byte handler knows of a call between its head and its end. */
+/** The state of a call between its head and its end. */
 interface CallState {
   readonly signal: AbortSignal;
   call: AdmittedCall | undefined;
-  /** Why the message was not decoded, where its bytes alone show that it is not to be. */
+  /** Why the message was not decoded, where the scan of its bytes refused it. */
   unread: CallError | undefined;
-  /** Whether the message was understood, and the pipeline ends the call. */
+  /** Whether the message was decoded, and the pipeline ends the call. */
   isAnswering: boolean;
-  /** Whether the handler gave an answer, which is still to be written. */
+  /** Whether the handler returned a response, which is not serialized yet. */
   isAnswered: boolean;
 }
 
@@ -35,7 +35,10 @@ const okStatus = 200;
 
 const stateKey = createContextKey<CallState | undefined>(undefined);
 
-/** Answers Connect, gRPC and gRPC-Web requests, binary and JSON, for an endpoint's routes. The head is judged before the body is read. */
+/**
+ * Creates the handler of Connect, gRPC and gRPC-Web requests, binary and JSON, for an endpoint's routes. It admits a
+ * call before it reads the body.
+ */
 export function createRpcHandler(
   parts: EndpointParts,
   routes: readonly Route[],
@@ -47,9 +50,9 @@ export function createRpcHandler(
     compressMinBytes: compressionBytesMin,
     readMaxBytes: messageBytesMax,
     writeMaxBytes: messageBytesMax,
-    // Who reads JSON by eye wants to see "available": 0.
+    // A person who reads JSON expects to see "available": 0.
     jsonOptions: { alwaysEmitImplicit: true },
-    requestGate: (context) => letIn(parts, context),
+    requestGate: (context) => admitCall(parts, context),
   });
   for (const { unary, streams } of routes) {
     for (const [method, handler] of unary) router.rpc(method, unaryOf(parts, handler));
@@ -93,24 +96,24 @@ export function createRpcHandler(
     });
     const answered = withHttpReason(clientResponse(response), handler.method);
     if (state.call !== undefined && state.isAnswered && isError(answered, call)) {
-      // The handler's answer is no message, or too large a one: its bug, of which Connect has told the caller too much.
+      // The handler's response cannot be serialized, or is too large: a defect, whose text must not reach the caller.
       const { error, headers } = await unwritable(answered, call);
       return errorResponse(finish(state.call, error), call, headers);
     }
     if (state.call === undefined || state.isAnswering) return answered;
-    // Let in, but its message could not be read: Connect has answered, without a reason.
-    const { response: told, error } = await withReason(answered, call, state.unread);
+    // The call was admitted, but its message could not be decoded: Connect's own error has no reason.
+    const { response: withReasonAdded, error } = await withReason(answered, call, state.unread);
     finish(state.call, error);
-    return told;
+    return withReasonAdded;
   };
 }
 
-/** Whether an answer says already, before its body was read, that it is an error. gRPC-Web says it in the body. */
+/** Whether a response is an error by its head and its trailers. gRPC-Web has its status in the body. */
 function isError({ status, trailer }: HttpResponse, { protocol }: CallProtocol): boolean {
   return status !== okStatus || (protocol === "grpc" && trailer.get(headerGrpcStatus) !== grpcStatusOk);
 }
 
-async function letIn(parts: EndpointParts, context: HandlerContext): Promise<void> {
+async function admitCall(parts: EndpointParts, context: HandlerContext): Promise<void> {
   const state = stateOf(context);
   const requestId = requestIdOf(context.requestHeader);
   context.requestHeader.set(requestIdHeader, requestId);
@@ -130,13 +133,13 @@ async function letIn(parts: EndpointParts, context: HandlerContext): Promise<voi
 
 function stateOf(context: HandlerContext): CallState {
   const state = context.values.get(stateKey);
-  if (state === undefined) throw new Error("the byte handler was called without its state");
+  if (state === undefined) throw new Error("the handler was called without its state");
   return state;
 }
 
 function callOf(context: HandlerContext): AdmittedCall {
   const state = stateOf(context);
-  if (state.call === undefined) throw new Error("the call was not let in");
+  if (state.call === undefined) throw new Error("the call was not admitted");
   state.isAnswering = true;
   return state.call;
 }

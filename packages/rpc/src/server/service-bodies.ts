@@ -9,26 +9,30 @@ import { isStandardPath } from "../standard/standard-services.ts";
 import { toConnectError } from "../wire/connect-error.ts";
 import type { HttpRequest } from "../wire/http-message.ts";
 
-/** How the bodies of requests to a service may arrive. */
+/** Limits of the bodies of requests to a service. */
 export interface BodyOptions {
   readonly pace?: BodyPace;
-  /** What all unfinished requests together may hold. */
+  /** Memory of all incomplete requests together. */
   readonly bytesMax?: number;
 }
 
 const unbounded = Number.POSITIVE_INFINITY;
 
-/** Makes a request receive its body within bounds, when it is first asked for: what is refused by its head never is. */
+/**
+ * Returns the request with a body that is received within the limits when it is first read: never, where the head is
+ * refused.
+ */
 export type Receive = (req: IncomingMessage, request: HttpRequest) => HttpRequest;
 
 /**
- * Bounds what unfinished requests hold at a service. One gateway stands for many people there, so neither an address nor an account has a bound of its own:
- * where all hold too much, the address with the most loses its largest unfinished request, and that is none that sends whole bodies.
+ * Bounds the memory of incomplete requests to a service. A gateway sends the requests of many clients, so neither an
+ * address nor an account has a bound of its own: above the total, the address with the most loses its largest
+ * incomplete request. A gateway, which sends whole bodies, is not affected.
  */
 export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBytesMax }: BodyOptions): Receive {
   const memory = createRequestMemory({ bytesMax, addressBytesMax: unbounded, callerBytesMax: unbounded });
   return (req, request) => {
-    // gRPC's own services answer while they are asked, small messages each.
+    // gRPC's own services read and write at the same time, small messages each.
     if (request.body === undefined || isStandardPath(new URL(request.url).pathname)) return request;
     async function* body(): AsyncGenerator<Uint8Array, void> {
       const evicted = new AbortController();
@@ -53,7 +57,7 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
   };
 }
 
-/** As Connect says it, which reads the body: anything else it would take for a defect. */
+/** The error as a ConnectError: Connect reads the body, and would take any other error for a defect. */
 function connectErrorFor(kind: Exclude<Received["kind"], "whole">): ConnectError {
   const say = (definition: ErrorDefinition, message = definition.message) =>
     toConnectError(new CallError(definition, { message }));
