@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { StructSchema } from "@bufbuild/protobuf/wkt";
 import { CreateOrderRequestSchema } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
-import { unstorableTexts } from "../src/server/validation.ts";
+import { unstorableTexts } from "../src/bounds/storable-text.ts";
 
 const fieldsOf = (...args: Parameters<typeof unstorableTexts>) => unstorableTexts(...args).map(({ field }) => field);
 

@@ -13,7 +13,10 @@ type SortKey = (text: string) => boolean;
 export interface List<Row, Message, SortKeys extends readonly SortKey[]> {
   /** All that the request asks for, except its page. A page token is valid for the same filter only. */
   readonly filter: unknown;
-  /** A check for each key that the rows are sorted by. Anyone can make a token, so a key that Postgres cannot read must fail its check. */
+  /**
+   * A check for each key that the rows are sorted by. Anyone can make a token, so a key that Postgres cannot read must
+   * fail its check.
+   */
   readonly sortKeys: SortKeys;
   /** The most rows of a page, where the request cannot say. */
   readonly rowsMax?: number;
@@ -34,8 +37,8 @@ export interface MergedRows<Row> {
 }
 
 /**
- * Answers a list request: reads its page token, reads the rows, and makes the page (AIP-158). A token that was made for another filter, changed, or has
- * keys that no row can have, is refused with PAGE_TOKEN_INVALID.
+ * Answers a list request: reads its page token, reads the rows, and makes the page (AIP-158). A token that was made for
+ * another filter, changed, or has keys that no row can have, is refused with PAGE_TOKEN_INVALID.
  *
  *     const { messages, nextPageToken } = await page(request, { filter, sortKeys: [isUuid], read, keysOf, messageOf, bytesOf });
  */
@@ -80,8 +83,9 @@ function areKeys<SortKeys extends readonly SortKey[]>(
 }
 
 /**
- * Makes a page of rows, of which there may be more than `limit`. The page ends at `limit` rows, or sooner, before the row that would make it larger than a
- * response may be; AIP-158 allows that. It has at least one row where there is one. The token of the next page is set where more rows follow.
+ * Makes a page of rows, of which there may be more than `limit`. The page ends at `limit` rows, or sooner, before the
+ * row that would make it larger than a response may be; AIP-158 allows that. It has at least one row where there is
+ * one. The token of the next page is set where more rows follow.
  */
 function pageFrom<Row, Message>(
   rows: readonly Row[],
@@ -134,7 +138,7 @@ function digest(keys: readonly string[], filter: unknown): Buffer {
     .subarray(0, 16);
 }
 
-/** JSON with sorted names, so that equal filters are equal texts; int64 as text. */
+/** JSON with sorted names and int64 as text, so that equal filters are equal texts. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => {
     if (typeof inner === "bigint") return `${inner}`;

@@ -14,16 +14,16 @@ import { idempotencyKeyOf } from "./idempotency.ts";
 import type { StreamHandler, UnaryHandler } from "./route.ts";
 import { assertValid, writeIdsInLowerCase } from "./validation.ts";
 
-// What happens to every call, in this order, whichever way it came:
+// Every call, in process or over the network, goes through these steps in this order:
 //
-//   admit:  deadline -> request id and trace -> identity -> access policy          (the head alone; no body is read before)
+//   admit:  deadline -> request id and trace -> identity -> access policy          (by the head; the body is read after)
 //   answer: validation -> idempotency key -> ids in lower case -> handler
 //
-// Whatever is thrown on the way becomes a CallError and one log line.
+// Every error on the way becomes a CallError and one log line.
 
 export const traceparentHeader = "traceparent";
 
-/** What an endpoint needs to answer calls. */
+/** The parts that an endpoint answers calls with. */
 export interface EndpointParts {
   readonly service: string;
   readonly verifier: TokenVerifier;
@@ -31,7 +31,7 @@ export interface EndpointParts {
   readonly log: Logger;
 }
 
-/** The head of a call: all that is known before its message is looked at. */
+/** The head of a call: what is known before its message is read. */
 export interface CallHead {
   readonly method: DescMethod;
   readonly headers: Headers;
@@ -39,14 +39,16 @@ export interface CallHead {
   readonly deadline: Date | undefined;
 }
 
-/** A call that was let in. */
+/** A call whose head was accepted. */
 export interface AdmittedCall {
   readonly head: CallHead;
   readonly clock: CallClock;
   readonly context: Omit<CallContext, "idempotencyKey">;
 }
 
-/** Lets a call in by its head, or refuses it. Whoever is given an admitted call must answer it. */
+/**
+ * Admits a call by its head, or rejects with a CallError. An admitted call must be answered, or ended with `finish`.
+ */
 export async function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
   const now = new Date();
   const clock = startClock(head.signal, deadlineOf(head.method, head.deadline, now));
@@ -89,7 +91,7 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
   }
 }
 
-/** Answers an admitted unary call. The answer is as the handler gave it. */
+/** Answers an admitted unary call. Returns the handler's own object. */
 export async function answer(
   parts: EndpointParts,
   call: AdmittedCall,
@@ -101,11 +103,11 @@ export async function answer(
     finish(call, undefined);
     return response;
   } catch (error) {
-    throw finish(call, toCallError(endOf(call, error)));
+    throw finish(call, toCallError(errorOf(call, error)));
   }
 }
 
-/** Answers an admitted stream, until the handler ends it, the caller leaves or the deadline passes. */
+/** Answers an admitted stream, until the handler ends it, the caller cancels or the deadline passes. */
 export async function* answerStream(
   parts: EndpointParts,
   call: AdmittedCall,
@@ -115,8 +117,8 @@ export async function* answerStream(
   let refusal: CallError | undefined;
   let messages: AsyncIterator<Record<string, unknown>> | undefined;
   const { caller } = call.context;
-  // A stream outlasts the check of its caller's token: it ends with their session.
-  const unheard =
+  // A stream may outlast its caller's token: it ends with the session.
+  const unsubscribe =
     caller.kind === "user"
       ? parts.verifier.onSessionEnd?.(caller.sessionId, () => call.clock.end(new CallError(callErrors.SESSION_ENDED)))
       : undefined;
@@ -128,18 +130,20 @@ export async function* answerStream(
       yield next.value;
     }
   } catch (error) {
-    refusal = toCallError(endOf(call, error));
+    refusal = toCallError(errorOf(call, error));
     throw refusal;
   } finally {
-    // A handler that waits for its next change is not waited for: the signal tells it.
+    // Do not wait for a handler that waits for its next change: the signal ends it.
     messages?.return?.().catch(() => undefined);
-    unheard?.();
+    unsubscribe?.();
     finish(call, refusal);
   }
 }
 
-/** What is thrown by work that the signal broke off says less than the signal. */
-function endOf(call: AdmittedCall, error: unknown): unknown {
+/**
+ * Returns the error of the call. Where the signal aborted, its reason tells more than the error of the aborted work.
+ */
+function errorOf(call: AdmittedCall, error: unknown): unknown {
   return call.clock.signal.aborted ? call.clock.signal.reason : error;
 }
 
@@ -154,7 +158,7 @@ function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): 
   return { ...call.context, idempotencyKey };
 }
 
-/** Ends an admitted call: its clock stops, its line is logged. Gives back what it was refused with. */
+/** Ends an admitted call: stops its clock, logs its line, and returns its error. */
 export function finish<R extends CallError | undefined>(call: AdmittedCall, refusal: R): R {
   call.clock.stop();
   const { log, caller, now: started } = call.context;

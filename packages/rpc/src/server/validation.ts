@@ -16,12 +16,12 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { FieldViolation } from "../errors/error-table.ts";
 
-// One for the process: it compiles a message's rules once and keeps them.
+// One for the process: it compiles the rules of a message once.
 const validator = createValidator({ registry: createRegistry(file_rialto_type_v1_rules) });
 
 /**
- * Checks a request against the rules of the contract and refuses it with the fields and rules that it breaks, or text that cannot be kept. What is larger
- * than the rules allow is refused by that alone: no other rule is asked about it.
+ * Throws INVALID_REQUEST, with fields and rules, for a request that breaks the rules of the contract, or has text that
+ * cannot be stored. Where a field is too large, no other rule is checked.
  */
 export function assertValid(schema: DescMessage, message: Message): void {
   requireNone(oversizedFields(schema, message));
@@ -40,8 +40,8 @@ function requireNone(fields: readonly FieldViolation[]): void {
 }
 
 /**
- * Writes the ids of a valid request in lower case, as Postgres prints a UUID: two spellings of an id are the same text from here on. An id is a field with
- * the rule `string.uuid`.
+ * Writes the ids of a valid request in lower case, as Postgres prints a UUID: two spellings of an id are the same text
+ * from here on. An id is a field with the rule `string.uuid`.
  */
 export function writeIdsInLowerCase(schema: DescMessage, message: Message): void {
   for (const { field, isId } of idFieldsOf(schema)) {
