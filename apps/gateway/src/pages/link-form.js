@@ -8,7 +8,11 @@
  * @property {boolean} [isFinal] Trying again cannot help.
  */
 
-/** @typedef {{ reason?: string, fieldViolations?: { field: string, description: string }[] }[]} ErrorDetails Of a google.rpc.Status. */
+/**
+ * The details of a google.rpc.Status.
+ *
+ * @typedef {{ reason?: string, fieldViolations?: { field: string, description: string }[] }[]} ErrorDetails
+ */
 
 /**
  * Runs the form of a page that a link in an e-mail opens: removes the token from the address bar, sends it when the
@@ -19,7 +23,8 @@
  * @param {string} page.done The text of a success.
  * @param {() => object} page.fields Returns the fields that are sent beside the token.
  * @param {() => void} page.reset Clears entered values.
- * @param {(details: ErrorDetails) => Outcome | undefined} page.outcomeOf Returns the outcome of an error that only this page has.
+ * @param {(details: ErrorDetails) => Outcome | undefined} page.outcomeOf Returns the outcome of an error that only this
+ *   page has.
  */
 // biome-ignore lint/correctness/noUnusedVariables: the scripts of the pages call it.
 function runLinkForm({ control, done, fields, reset, outcomeOf }) {
