@@ -140,11 +140,7 @@ export async function openFixture() {
         captured: money(totals.captured),
         refunded: money(totals.refunded),
       });
-      await recordRefund({ orders: first.store, now }).handle(
-        { ...event, payload },
-        inbox,
-        AbortSignal.timeout(5_000),
-      );
+      await recordRefund({ orders: first.store, now }).handle({ ...event, payload }, inbox, AbortSignal.timeout(5_000));
     },
     async close() {
       await Promise.all(closing.map((close) => close()));

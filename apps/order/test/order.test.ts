@@ -1,3 +1,4 @@
+import { Attention_Reason, Order_PendingAction, Order_RejectionReason, Order_Status } from "@rialto/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkoutTopics } from "../src/checkout/advance.ts";
@@ -7,6 +8,7 @@ import { topicOf } from "../src/order/message.ts";
 import { orderOf, rowOf } from "../src/order/row.ts";
 import { isAtRest, type Order, type OrderState } from "../src/order/state.ts";
 import { type Command, decide } from "../src/order/transitions.ts";
+import { attentionReasons, orderStatuses, pendingActions, rejectionReasons } from "../src/statuses.ts";
 import { appended, logOf, logTo, orderFrom, placed } from "./builders.ts";
 
 describe("an order's log", () => {
@@ -39,6 +41,18 @@ describe("an order's log", () => {
 
   it("does not hold what this version does not know", () => {
     expect(() => eventFromJson("TELEPORTED", {})).toThrow("TELEPORTED");
+  });
+});
+
+describe("the names of an order's columns", () => {
+  const names = (contract: Readonly<Record<string | number, string | number>>) =>
+    Object.keys(contract).filter((name) => Number.isNaN(Number(name)) && !name.endsWith("_UNSPECIFIED"));
+
+  it("are the contract's, each of them and no other", () => {
+    expect([...orderStatuses].sort()).toEqual(names(Order_Status).sort());
+    expect([...rejectionReasons].sort()).toEqual(names(Order_RejectionReason).sort());
+    expect([...pendingActions].sort()).toEqual(names(Order_PendingAction).sort());
+    expect([...attentionReasons].sort()).toEqual(names(Attention_Reason).sort());
   });
 });
 

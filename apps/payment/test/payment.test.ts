@@ -1,3 +1,4 @@
+import { Payment_Attention_Reason, Payment_Status } from "@rialto/contracts";
 import { CallError } from "@rialto/rpc";
 import { describe, expect, it } from "vitest";
 import { apply, type PaymentEvent } from "../src/payment/events.ts";
@@ -14,6 +15,7 @@ import {
   voidPayment,
 } from "../src/payment/transitions.ts";
 import type { ProviderAnswer } from "../src/provider/provider.ts";
+import { attentionReasons, paymentStatuses } from "../src/statuses.ts";
 
 const command = { orderId: "order", userId: "user", amount: 500n, currency: "EUR", paymentMethod: "pm" };
 const context: OperationContext = { actor: "service:order", reason: "", traceparent: "", operationId: "1" };
@@ -113,6 +115,13 @@ describe("a payment", () => {
     expect(given).toMatchObject({ status: "REFUNDED", refunded: 500n, version: payment.version + 2 });
     expect(outcome(given, "refund")).toBe("REFUND_TOO_LARGE");
     expect(outcome(given, "void")).toBe("NOTHING");
+  });
+
+  it("has the contract's statuses and attention reasons, each of them and no other", () => {
+    const names = (contract: Readonly<Record<string | number, string | number>>) =>
+      Object.keys(contract).filter((name) => Number.isNaN(Number(name)) && !name.endsWith("_UNSPECIFIED"));
+    expect([...paymentStatuses].sort()).toEqual(names(Payment_Status).sort());
+    expect([...attentionReasons].sort()).toEqual(names(Payment_Attention_Reason).sort());
   });
 
   it("refuses an event whose version does not follow, and one that this version does not know", () => {
