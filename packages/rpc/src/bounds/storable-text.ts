@@ -4,8 +4,8 @@ import { valueIn } from "./field-sizes.ts";
 
 /**
  * Returns the fields of a request whose text cannot be stored: protobuf allows NUL in a string, and JSON half of a
- * surrogate pair; Postgres accepts neither. No rule of the contract can apply to all fields at once, so every request is
- * checked.
+ * surrogate pair; Postgres accepts neither. No rule of the contract can apply to all fields at once, so every request
+ * is checked.
  */
 export function unstorableTexts(schema: DescMessage, message: Message, path = ""): FieldViolation[] {
   return schema.fields.flatMap((field) => inValue(field, valueIn(field, message), `${path}${field.name}`));

@@ -40,7 +40,7 @@ export interface MergedRows<Row> {
  * Answers a list request: reads its page token, reads the rows, and makes the page (AIP-158). A token that was made for
  * another filter, changed, or has keys that no row can have, is refused with PAGE_TOKEN_INVALID.
  *
- *     const { messages, nextPageToken } = await page(request, { filter, sortKeys: [isUuid], read, keysOf, messageOf, bytesOf });
+ *     const { messages, nextPageToken } = await page(request, list);
  */
 export async function page<Row, Message, const SortKeys extends readonly SortKey[]>(
   request: { readonly pageSize?: number; readonly pageToken: string },

@@ -16,7 +16,7 @@ import { assertValid, writeIdsInLowerCase } from "./validation.ts";
 
 // Every call, in process or over the network, goes through these steps in this order:
 //
-//   admit:  deadline -> request id and trace -> identity -> access policy          (by the head; the body is read after)
+//   admit:  deadline -> request id and trace -> identity -> access policy   (by the head; the body is read after)
 //   answer: validation -> idempotency key -> ids in lower case -> handler
 //
 // Every error on the way becomes a CallError and one log line.
