@@ -4,8 +4,8 @@ import type postgres from "postgres";
 import type { Sql } from "./connection/connection.ts";
 
 /**
- * The columns of a subject's row that say how often a sweeper has tried it and when it may try it again. The group commit does not write them:
- * a row that moves on has another version than `attemptVersion`, and starts anew.
+ * The columns of a subject's row that say how often a sweeper has tried it and when it may try it again. The group
+ * commit does not write them: a row that moves on has another version than `attemptVersion`, and starts anew.
  *
  * A table with these columns adds an index on `attemptDue`, with the predicate of what its sweeper looks for.
  */
@@ -24,12 +24,13 @@ const due = "(case when attempt_version = version then next_attempt_time else up
 export const attemptDue = fragment.raw(due);
 
 /**
- * Takes up to `limit` rows of `table` to try them, those that have been due the longest first, and moves each one's next attempt on before anything
- * is tried: a row that fails goes behind all the others, whatever becomes of the process that tries it. Pauses double with the attempts at one
- * version, from `delayMsMin` to `delayMsMax`, each shortened by up to half of it at random. Times are those of Postgres.
+ * Takes up to `limit` rows of `table` to try them, those that have been due the longest first, and moves each one's
+ * next attempt on before anything is tried: a row that fails goes behind all the others, whatever becomes of the
+ * process that tries it. Pauses double with the attempts at one version, from `delayMsMin` to `delayMsMax`, each
+ * shortened by up to half of it at random. Times are those of Postgres.
  *
- * `among` is the predicate of the index on `attemptDue`, word for word. `untouchedSince` leaves out rows that somebody may still be at work on. A row
- * that is locked is passed over.
+ * `among` is the predicate of the index on `attemptDue`, word for word. `untouchedSince` leaves out rows that somebody
+ * may still be at work on. A row that is locked is passed over.
  */
 export async function claimAttempts<Row extends object>(
   sql: Sql,

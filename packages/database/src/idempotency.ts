@@ -3,7 +3,7 @@ import { KeyInUse, KeyReused } from "./connection/errors.ts";
 import { codeOf } from "./connection/outage.ts";
 import type { JsonValue } from "./json.ts";
 
-/** What a caller named one request by, so that the request has one effect and one answer however often it is sent. */
+/** A caller's name for one request, so that the request has one effect and one answer however often it is sent. */
 export interface IdempotencyKey {
   /** The scope: whose key it is. */
   readonly caller: string;
@@ -16,14 +16,16 @@ export interface IdempotencyKey {
 }
 
 /**
- * The key as version 0.1 has it, whose rows live for 48 h and whose replicas run beside ours in a roll-out. It is looked up and locked under its scopes
- * too, and kept under them unless a fingerprint is given, so that a request that was answered by the one version is not done again by the other.
+ * The key as version 0.1 has it, whose rows live for 48 h and whose replicas run beside ours in a roll-out. It is
+ * looked up and locked under its scopes too, and kept under them unless a fingerprint is given, so that a request that
+ * was answered by the one version is not done again by the other.
  */
 export interface EarlierKey {
   readonly scopes: readonly string[];
   /**
-   * The request's fingerprint there, given where the key is looked up and locked under the scopes and not kept: because that fingerprint was made of a
-   * secret too and must not be stored any more, or because the scope was one for many callers.
+   * The request's fingerprint there, given where the key is looked up and locked under the scopes and not kept: because
+   * that fingerprint was made of a secret too and must not be stored any more, or because the scope was one for many
+   * callers.
    */
   readonly fingerprint?: string | undefined;
 }
@@ -54,11 +56,11 @@ interface Stored {
 }
 
 /**
- * Does work in one short transaction, once per key, and stores its answer with it.
+ * Runs work in one short transaction, once per key, and stores its answer with it.
  *
- * The second request with a key gets the first one's answer; with another request than the first it is refused with `KeyReused`,
- * and while the first is at work (for longer than is worth waiting) with `KeyInUse`. Work that throws stores nothing, so the
- * key is free again. Without a key it is a plain transaction.
+ * The second request with a key gets the first one's answer; with another request than the first it is refused with
+ * `KeyReused`, and while the first is at work (for longer than is worth waiting) with `KeyInUse`. Work that throws
+ * stores nothing, so the key is free again. Without a key it is a plain transaction.
  */
 export async function once<T extends JsonValue>(
   sql: Sql,
@@ -83,14 +85,14 @@ export async function once<T extends JsonValue>(
     const stored = await look(sql, key);
     // Stored under the same fingerprint, so by the same method for the same request: its answer is a T.
     if (stored !== undefined) return answerOf(stored) as T;
-    // The row that stood in our way was removed before we could read it: the key is free.
+    // The row that blocked the claim was removed before it could be read: the key is free.
   }
   throw new KeyInUse();
 }
 
 /**
- * The stored answer of a key, for a look before expensive work. Undefined where the key is new, so the commit must still claim
- * it; `KeyReused` and `KeyInUse` as `once`.
+ * Returns the stored answer of a key, to check before expensive work. Undefined where the key is new: the commit must
+ * still claim it. Throws `KeyReused` and `KeyInUse` as `once` does.
  */
 export async function replay(sql: Sql, key: IdempotencyKey | undefined): Promise<JsonValue | undefined> {
   if (key === undefined) return undefined;
@@ -99,8 +101,8 @@ export async function replay(sql: Sql, key: IdempotencyKey | undefined): Promise
 }
 
 /**
- * Removes the oldest keys that are older than that, at most `rowsMax` of them; answers how many. One without an answer stays: what its
- * work did outside is not known yet, and a repetition must not do it again.
+ * Removes the oldest keys before that time, at most `rowsMax`, and returns how many. One without an answer stays: what
+ * its work did outside is not known yet, and a repetition must not do it again.
  */
 export async function forgetIdempotencyKeys(
   sql: Sql,
@@ -117,7 +119,10 @@ export async function forgetIdempotencyKeys(
 /** Ends the transaction whose key has a row already. */
 class KeyTaken extends Error {}
 
-/** Claims the key under all its scopes in this transaction; false where one of them has a row already, waited for if it is not committed yet. */
+/**
+ * Claims the key under all its scopes in this transaction; false where one of them has a row already, waited for if it
+ * is not committed yet.
+ */
 async function claim(tx: Transaction, key: IdempotencyKey): Promise<boolean> {
   try {
     // They leave at once: the short wait is for the claim alone. Its own scope comes first, as in the group commit.

@@ -5,11 +5,11 @@ import type { Sql } from "./connection/connection.ts";
 const renewalsPerLife = 3;
 
 /**
- * Does work that one process at a time may do; undefined, at once, where another one is doing it.
+ * Runs work that one process at a time may do. Returns undefined at once if another process is running it.
  *
- * The lease is a row with an end: held while the work runs by renewing it, given back after, and free by itself `ttlMs` after its
- * holder died or was frozen. A holder that finds its lease lost is told by the signal and should stop: from then on another
- * may be at work, so what it does must be safe to do twice all the same.
+ * The lease is a row with an expiry. It is renewed while the work runs, released after it, and expires `ttlMs` after
+ * its holder died or was frozen. The signal aborts when the lease is lost, and the work should stop: another process
+ * may run it from then on, so the work must be safe to run twice.
  */
 export async function withLease<T>(
   sql: Sql,
@@ -33,7 +33,7 @@ export async function withLease<T>(
       update lease set expire_time = clock_timestamp() + ${o.ttlMs} * interval '1 millisecond'
       where name = ${o.name} and holder = ${holder} returning 1`.catch(() => undefined);
     if (renewed?.length === 1) validUntil = asked + o.ttlMs;
-    // Refused, or not heard from Postgres for a whole life: somebody else may hold it by now.
+    // Refused, or no answer from Postgres for the lease's whole life: another process may hold it by now.
     else if (renewed !== undefined || performance.now() >= validUntil) lost.abort(new Error("the lease was lost"));
   };
   const timer = setInterval(() => void renew(), o.ttlMs / renewalsPerLife);
@@ -41,7 +41,7 @@ export async function withLease<T>(
     return await work(lost.signal);
   } finally {
     clearInterval(timer);
-    // Where this fails the lease ends by itself.
+    // If this fails, the lease expires.
     await sql`delete from lease where name = ${o.name} and holder = ${holder}`.catch(() => undefined);
   }
 }

@@ -14,7 +14,8 @@ const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
 /**
- * The idempotency keys of a service's calls: who called what with which key, a fingerprint of the request, and the answer.
+ * The idempotency keys of a service's calls: who called what with which key, a fingerprint of the request, and the
+ * answer.
  *
  * A row without an answer says that the work has begun and has an effect outside that may or may not have happened.
  */
@@ -37,7 +38,7 @@ export function idempotencyTable(schema: PgSchema) {
   );
 }
 
-/** Who of a service's replicas does a thing that one at a time may do, and until when. */
+/** Which of a service's replicas holds a lease, and until when. */
 export function leaseTable(schema: PgSchema) {
   return schema.table("lease", {
     name: text("name").primaryKey(),
@@ -47,8 +48,8 @@ export function leaseTable(schema: PgSchema) {
 }
 
 /**
- * The columns of a subject's event log, as the group commit writes it. The table adds its primary key, which is what makes
- * two events of one version impossible: `(table) => [primaryKey({ columns: [table.subjectId, table.version] })]`.
+ * The columns of a subject's event log, as the group commit writes it. The table adds its primary key, which is what
+ * makes two events of one version impossible: `(table) => [primaryKey({ columns: [table.subjectId, table.version] })]`.
  */
 export function eventColumns() {
   return {
@@ -64,7 +65,9 @@ export function eventColumns() {
   };
 }
 
-/** SQL that holds where the column has one of these values, for a check or an index: `status in ('PENDING', 'CLOSED')`. */
+/**
+ * SQL that holds where the column has one of these values, for a check or an index: `status in ('PENDING', 'CLOSED')`.
+ */
 export function oneOf(column: string, values: readonly string[]): string {
   return `${column} in (${values.map((value) => `'${value.replaceAll("'", "''")}'`).join(", ")})`;
 }

@@ -63,7 +63,7 @@ describe("a failure that a server tells", () => {
     },
   );
 
-  it("is for a person to mend where the server refuses our password", () => {
+  it("needs a person to act where the server refuses our password", () => {
     expect(["28P01", "28000", "57P01"].map((code) => isLockedOut(coded(code)))).toEqual([true, true, false]);
   });
 });

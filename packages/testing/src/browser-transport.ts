@@ -18,8 +18,9 @@ interface Outcome {
 }
 
 /**
- * Calls by Google's gRPC-Web client, inside a page of the gateway's origin, in the text mode that it speaks where it is told nothing else. A
- * stream is given when it has ended. Throws where the browser and the gateway have spoken anything else.
+ * Calls by Google's gRPC-Web client, inside a page of the gateway's origin, in the text mode that it speaks where it is
+ * told nothing else. A stream is given when it has ended. Throws where the browser and the gateway have spoken anything
+ * else.
  */
 export function createBrowserTransport(browser: Browser, baseUrl: string): Transport {
   const page = openPage(browser, baseUrl);

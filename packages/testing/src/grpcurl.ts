@@ -8,10 +8,16 @@ const version = "v1.9.3";
 const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "rialto-test", `grpcurl-${version}`);
 const installMsMax = 600_000;
 
-/** Runs grpcurl and gives what it prints. Rejects with the error of `execFile`, whose `code` is 64 and gRPC's where the call was refused. */
+/**
+ * Runs grpcurl and gives what it prints. Rejects with the error of `execFile`, whose `code` is 64 and gRPC's where the
+ * call was refused.
+ */
 export type Grpcurl = (...args: readonly string[]) => Promise<string>;
 
-/** grpcurl, which calls by grpc-go, built by Go into a cache folder the first time; undefined, with what is left out said by name, where it cannot be had. */
+/**
+ * grpcurl, which calls by grpc-go, built by Go into a cache folder the first time; undefined, with what is left out
+ * said by name, where it cannot be had.
+ */
 export async function grpcurl(leftOut: string): Promise<Grpcurl | undefined> {
   const without = (why: string) => void process.stderr.write(`Left out: ${leftOut} (${why})\n`);
   const file = join(folder, "grpcurl");

@@ -12,7 +12,9 @@ export interface HostileRequest {
 /** A little less than the bytes that a request may have, so that it is its fields that are looked at. */
 const fillBytes = 120_000;
 
-/** Messages that are meant to hurt: for the message as a whole, and for every field of it and of the messages inside it. */
+/**
+ * Messages that are meant to hurt: for the message as a whole, and for every field of it and of the messages inside it.
+ */
 export function* hostileRequests(schema: DescMessage): Generator<HostileRequest> {
   yield* wholeJson();
   yield* wholeBinary();

@@ -16,8 +16,9 @@ import {
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 /**
- * The largest message that the contract's rules allow: every field set, every list full, every text as long as it may be and of characters of four
- * bytes where the rules take them. Throws, with the field's name, where a text, a list, a map or bytes have no bound.
+ * The largest message that the contract's rules allow: every field set, every list full, every text as long as it may
+ * be and of characters of four bytes where the rules take them. Throws, with the field's name, where a text, a list, a
+ * map or bytes have no bound.
  */
 export function largestRequest(schema: DescMessage): Message {
   if (schema.typeName === TimestampSchema.typeName)

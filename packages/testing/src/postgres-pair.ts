@@ -25,8 +25,8 @@ export interface PostgresPair {
   /** Makes the primary read-only, or writable again; sessions that are open notice it with their next transaction. */
   setReadOnly(isReadOnly: boolean): Promise<void>;
   /**
-   * Planned: the primary becomes read-only, the standby has all that it has and is promoted, the name leads there. The old one lives on, read-only, and
-   * keeps its connections open.
+   * Planned: the primary becomes read-only, the standby has all that it has and is promoted, the name leads there. The
+   * old one lives on, read-only, and keeps its connections open.
    */
   switchOver(): Promise<void>;
   /** Kills the primary, promotes the standby, and leads the name there. */
@@ -52,8 +52,9 @@ interface Server {
 }
 
 /**
- * Starts a primary in a folder; `addStandby` gives it a standby. The standby is a copy of the data folder of the running primary (Postgres' low-level backup), which follows it by
- * streaming. `synchronous`: a commit is answered once the standby has it on disk.
+ * Starts a primary in a folder; `addStandby` gives it a standby. The standby is a copy of the data folder of the
+ * running primary (Postgres' low-level backup), which follows it by streaming. `synchronous`: a commit is answered once
+ * the standby has it on disk.
  */
 export async function startPostgresPair(o: {
   readonly folder: string;

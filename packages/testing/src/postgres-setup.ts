@@ -25,13 +25,14 @@ const settings = {
 };
 
 /**
- * Vitest's globalSetup: one embedded Postgres for all test files of a package, in a folder of its own that is removed at the
- * end. Servers that a killed run left behind are stopped first.
+ * Vitest's globalSetup: one embedded Postgres for all test files of a package, in a folder of its own that is removed
+ * at the end. Servers that a killed run left behind are stopped first.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeLeftovers();
   const directory = mkdtempSync(join(tmpdir(), folderPrefix));
-  // Root's server runs as another user. In a folder that it cannot enter it would keep its data elsewhere, where nobody removes it.
+  // Root's server runs as another user. In a folder that it cannot enter it would keep its data elsewhere, where nobody
+  // removes it.
   chmodSync(directory, 0o755);
   const server = await startEmbeddedPostgres({ directory, log: quietLogger, settings });
   project.provide("rialtoPostgres", { adminUrl: server.url, secret: "the secret of a test run" });

@@ -15,8 +15,8 @@ const startMsMax = 10_000;
 const startTriesMax = 5;
 
 /**
- * Starts a redis-server on a free port, which keeps nothing on disk. Undefined where none is installed: then the run says so,
- * and the test says by name what it leaves out.
+ * Starts a redis-server on a free port, which keeps nothing on disk. Undefined where none is installed: then the run
+ * says so, and the test says by name what it leaves out.
  */
 export async function redisForTests(): Promise<TestRedis | undefined> {
   if (spawnSync("redis-server", ["--version"]).status !== 0) {

@@ -30,8 +30,9 @@ const poolsCloseMsMax = 20_000;
 /**
  * Clones a database with these schemas, migrated, for one test file.
  *
- * The first file that asks for a set of migrations makes a template of it, which the others copy: files share the server that
- * `@rialto/testing/postgres` started, and nothing else. `jobs` adds the queue's schema (its tables are @rialto/events').
+ * The first file that asks for a set of migrations makes a template of it, which the others copy: files share the
+ * server that `@rialto/testing/postgres` started, and nothing else. `jobs` adds the queue's schema (its tables are
+ * @rialto/events').
  */
 export async function testDatabase(o: { schemas: readonly SchemaSpec[]; jobs?: boolean }): Promise<TestDatabase> {
   const server = inject("rialtoPostgres");

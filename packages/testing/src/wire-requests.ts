@@ -22,7 +22,10 @@ export interface WireRequest {
 /** The longest path that a gateway takes, its query included. */
 const pathCharsMax = 8 * 1024;
 
-/** Every hostile request to a method, over every protocol that it can be called by, compressed and not. REST is left out where the method has no route. */
+/**
+ * Every hostile request to a method, over every protocol that it can be called by, compressed and not. REST is left out
+ * where the method has no route.
+ */
 export function* wireRequests(method: DescMethod): Generator<WireRequest> {
   for (const hostile of hostileRequests(method.input)) yield* rpcRequests(method, hostile);
   yield* restRequests(method);

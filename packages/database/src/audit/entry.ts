@@ -69,7 +69,10 @@ export async function listAudit(
     order by id desc limit ${limit}`;
 }
 
-/** Empties a few addresses and removes a few rows whose time is over. Answers how many were touched: 0 where nothing is left to do. */
+/**
+ * Empties a few addresses and removes a few rows whose time is over. Answers how many were touched: 0 where nothing is
+ * left to do.
+ */
 export async function sweepAudit(sql: Sql, o: { readonly keptDays: number }): Promise<number> {
   const [swept] = await sql<{ rows: number }[]>`select sweep_audit(${o.keptDays}) as rows`;
   return swept?.rows ?? 0;

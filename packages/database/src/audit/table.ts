@@ -5,8 +5,9 @@ import { index, jsonb, type PgSchema, text, timestamp, uuid } from "drizzle-orm/
  *
  *     export const auditEntry = auditTable(schema);
  *
- * The service declares the table "append-only". The migration that makes it also makes the function `sweep_audit`, which belongs to the schema's owner
- * and is the only way by which anything in it is ever changed: it empties addresses after 90 days, and removes rows after a time that is not shorter.
+ * The service declares the table "append-only". The migration that makes it also makes the function `sweep_audit`,
+ * which belongs to the schema's owner and is the only way by which anything in it is ever changed: it empties addresses
+ * after 90 days, and removes rows after a time that is not shorter.
  */
 export function auditTable(schema: PgSchema) {
   return schema.table(

@@ -143,7 +143,8 @@ export function openDatabase(o: {
 
 /** Watches the pool's transactions, and tells them which topics they may publish. */
 function watched(sql: Sql, { writes, requireTopic }: Pick<Database, "writes" | "requireTopic">): Sql {
-  // The overloads of `begin` differ in what the work returns, which is passed on. The work is the last argument of each.
+  // The overloads of `begin` differ in what the work returns, which is passed on. The work is the last argument of
+  // each.
   const begin = sql.begin as unknown as (...args: unknown[]) => Promise<unknown>;
   return Object.assign(sql, {
     begin(...args: unknown[]) {

@@ -6,7 +6,7 @@ export class TooOldPostgres extends Error {
   }
 }
 
-/** No session could be opened: nobody listens there, the name is wrong, or the credentials are. */
+/** No session could be opened: no server listens there, or the name or the credentials are wrong. */
 export class DatabaseUnreachable extends Error {
   override readonly name = "DatabaseUnreachable";
 }
@@ -21,7 +21,7 @@ export class MigrationsDiffer extends Error {
   override readonly name = "MigrationsDiffer";
 }
 
-/** A role that this start would have to change belongs to another installation, or to nobody that could be named. */
+/** A role that this start would have to change belongs to another installation, or its owner is unknown. */
 export class RoleOfAnother extends Error {
   override readonly name = "RoleOfAnother";
   constructor(role: string, databases: readonly string[]) {
@@ -34,7 +34,7 @@ export class RoleOfAnother extends Error {
   }
 }
 
-/** A schema of the name of one of ours belongs to a role that is none of ours. */
+/** A schema with one of our names belongs to a role that is not ours. */
 export class ForeignSchema extends Error {
   override readonly name = "ForeignSchema";
   constructor(schema: string, owner: string) {
@@ -44,7 +44,7 @@ export class ForeignSchema extends Error {
   }
 }
 
-/** A session that may not be ended by us keeps every start from provisioning. */
+/** A session that this role may not terminate blocks provisioning. */
 export class ProvisioningBlocked extends Error {
   override readonly name = "ProvisioningBlocked";
   constructor(role: string, pid: number) {
@@ -68,7 +68,7 @@ export class KeyReused extends Error {
   }
 }
 
-/** The first request with this idempotency key is still at work: try again. */
+/** The first request with this idempotency key is still running: try again. */
 export class KeyInUse extends Error {
   override readonly name = "KeyInUse";
   constructor() {
@@ -76,7 +76,7 @@ export class KeyInUse extends Error {
   }
 }
 
-/** More waits already than may wait: nothing was begun. */
+/** The queue is full: nothing was started. */
 export class QueueFull extends Error {
   override readonly name = "QueueFull";
   constructor(rowsMax: number) {
@@ -84,7 +84,7 @@ export class QueueFull extends Error {
   }
 }
 
-/** The caller's time was up before the work was begun: nothing was done. */
+/** The caller's deadline passed before the work was started: nothing was done. */
 export class DeadlinePassed extends Error {
   override readonly name = "DeadlinePassed";
   constructor() {
@@ -93,7 +93,7 @@ export class DeadlinePassed extends Error {
 }
 
 /**
- * Postgres refuses this one row (SQLSTATE class 21, 22 or 23): a fault of who made it, so trying again is of no use.
+ * Postgres refuses this one row (SQLSTATE class 21, 22 or 23): the caller's fault, so a retry would fail too.
  */
 export class RowRefused extends Error {
   override readonly name = "RowRefused";

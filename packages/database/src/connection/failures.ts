@@ -1,18 +1,16 @@
-/** What a failure that a server or a socket reports means for the work that met it. */
+/** What a failure of a server or a socket means for the work that ran into it. */
 export interface FailureMeaning {
   /**
-   * The same work may succeed later. `uncounted`: the server is at fault and not the work, which is tried for as long
-   * as it takes.
+   * The same work may succeed later. `uncounted`: the server is at fault, so the attempt does not count.
    */
   readonly again: "uncounted" | "counted";
   /**
-   * `all dropped`: the server would keep its sessions open, and none of them is of use. `dropped`: this one is closed
-   * already.
+   * `all dropped`: the server keeps its sessions open, but none is usable. `dropped`: this one is closed.
    */
   readonly connection: "kept" | "dropped" | "all dropped";
   /** `unknown`: the work may have been done. */
   readonly outcome: "known" | "unknown";
-  /** `not ready`: whatever is asked next will fail like this, so a service that meets it takes no work. */
+  /** `not ready`: the next query will fail too, so the service reports that it is not ready. */
   readonly server: "ready" | "not ready";
 }
 
@@ -26,8 +24,8 @@ const notLetIn: FailureMeaning = { ...lost, outcome: "known" };
 const kept: FailureMeaning = { again: "uncounted", connection: "kept", outcome: "known", server: "ready" };
 
 /**
- * Postgres: SQLSTATEs, the more exact one first (PostgreSQL 18, appendix A). A code that is not here is a fault of the
- * work, which stays.
+ * Postgres: SQLSTATEs, the more specific first (PostgreSQL 18, appendix A). Any other code is a fault of the work
+ * itself.
  */
 const postgres: readonly (readonly [code: RegExp, meaning: FailureMeaning, why: string])[] = [
   [/^08/, lost, "the connection failed"],
@@ -45,19 +43,19 @@ const postgres: readonly (readonly [code: RegExp, meaning: FailureMeaning, why: 
   [/^40/, kept, "two transactions met"],
 ];
 
-/** Sockets, and postgres.js for them: by the system's codes. */
+/** Sockets, by the system's codes, and postgres.js on their behalf. */
 const sockets: readonly (readonly [code: RegExp, meaning: FailureMeaning, why: string])[] = [
   [/^(CONNECTION_|CONNECT_TIMEOUT$)/, lost, "the driver lost its connection or could not make one"],
   [/^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/, lost, "the network"],
   [/^(ENOTFOUND|EAI_AGAIN)$/, lost, "the name is not known, or not now"],
 ];
 
-/** What a code of Postgres, of its driver or of the system means; undefined for a fault of the work itself. */
+/** Returns the meaning of a code of Postgres, its driver or the system; undefined for a fault of the work itself. */
 export function meaningOf(code: string): FailureMeaning | undefined {
   return [...postgres, ...sockets].find(([pattern]) => pattern.test(code))?.[1];
 }
 
-/** A person must act: the server does not know our password any more. */
+/** A person must act: the server no longer accepts our password. */
 export function isAccessRefused(code: string): boolean {
   return /^28[0-9A-Z]{3}$/.test(code);
 }

@@ -2,9 +2,9 @@ import { DatabaseUnreachable, DeadlinePassed, QueueFull } from "./errors.ts";
 import { type FailureMeaning, isAccessRefused, meaningOf } from "./failures.ts";
 
 /**
- * Whether something is down or overloaded, so that the same work may well succeed later and no attempt of it is used
- * up: a lost connection, a server that starts, stops or has become read-only, a password that was changed, a lock that
- * was waited for in vain, two transactions that met (failures.ts). The causes of an error are asked too.
+ * Whether something is down or overloaded, so that the same work may succeed later and the attempt does not count: a
+ * lost connection, a server that starts, stops or became read-only, a changed password, a lock timeout, a conflict of
+ * two transactions (failures.ts). Looks at the causes of an error too.
  */
 export function isOutage(error: unknown): boolean {
   return causesOf(error).some((cause) => isOneOfOurs(cause) || meaning(cause)?.again === "uncounted");
@@ -17,17 +17,17 @@ export function isPassing(error: unknown): boolean {
   return causesOf(error).some((cause) => isOneOfOurs(cause) || meaning(cause) !== undefined);
 }
 
-/** Whether the connection was lost or cut while a statement ran, so that nobody knows whether it committed. */
+/** Whether the connection was lost while a statement ran, so that it is unknown whether it committed. */
 export function isOutcomeUnknown(error: unknown): boolean {
   return causesOf(error).some((cause) => meaning(cause)?.outcome === "unknown");
 }
 
-/** Whether a person must act before it succeeds: the server refuses our password. */
+/** Whether a person must act first: the server refuses our password. */
 export function isLockedOut(error: unknown): boolean {
   return causesOf(error).some((cause) => isAccessRefused(codeOf(cause)));
 }
 
-/** The SQLSTATE or system code that an error carries. */
+/** Returns the SQLSTATE or system code of an error. */
 export function codeOf(error: unknown): string {
   return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }

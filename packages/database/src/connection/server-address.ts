@@ -4,8 +4,7 @@ import type { ConnectionOptions } from "node:tls";
 import { DatabaseUnreachable } from "./errors.ts";
 
 /**
- * What a driver is told of a server: a URL without what the drivers read differently, and that in words that both
- * understand.
+ * A server for both drivers: a URL without the parts that they read differently, and those parts by themselves.
  */
 export interface ServerAddress {
   readonly url: string;
@@ -34,7 +33,7 @@ export function readServerAddress(text: string): ServerAddress {
   return { url: url.href, host, ssl };
 }
 
-/** The arguments of postgres.js for a database URL: it would read TLS and IPv6 addresses in its own way. */
+/** Returns the arguments of postgres.js for a database URL. It would read TLS and IPv6 addresses in its own way. */
 export function clientAt<O extends object>(text: string, options: O): [url: string, options: O & ClientAddress] {
   const { url, host, ssl } = readServerAddress(text);
   return [url, { ...options, ssl, ...(host === undefined || host === "" ? {} : { host }) }];
@@ -56,11 +55,11 @@ function optionsOf(o: {
   const checks = ["verify-full", "verify-ca"].includes(o.mode) || o.root !== undefined;
   if (!checks && !["require", "true", "1", "no-verify"].includes(o.mode))
     throw new DatabaseUnreachable("sslmode must be disable, require, verify-ca or verify-full.");
-  // The authority alone is checked: whoever it gave a certificate may be the server.
+  // Only the authority is checked: any server with a certificate of it is accepted.
   const nameIsFree = checks && o.mode !== "verify-full" && o.root !== "system";
   return {
     rejectUnauthorized: checks,
-    // An address is no server name, and is compared all the same.
+    // An IP address is not a server name, but it is compared with the certificate too.
     ...(o.host !== undefined && isIP(o.host) !== 0 ? { host: o.host } : {}),
     ...(o.root === undefined || o.root === "system" ? {} : { ca: fileOf("sslrootcert", o.root) }),
     ...(o.cert === undefined ? {} : { cert: fileOf("sslcert", o.cert) }),
@@ -78,8 +77,8 @@ function fileOf(name: string, path: string): string {
 }
 
 /**
- * One line for whoever set a database URL, where the reason is one that they can put right. It names neither address
- * nor password.
+ * Returns one line for the person who set the database URL, where the cause is one that a person can fix. Contains
+ * neither address nor password.
  */
 export function whyUnreachable(error: unknown): string | undefined {
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";

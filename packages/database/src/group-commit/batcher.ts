@@ -1,14 +1,14 @@
 import { sleep } from "@rialto/async";
 import { DeadlinePassed, QueueFull } from "../connection/errors.ts";
 
-/** Commits together what many callers bring at the same moment. */
+/** Commits together what many callers add at the same moment. */
 export interface Batcher<D, R> {
   /**
-   * Queues a decision and resolves with its own result. A signal that fires while it waits takes it out (`DeadlinePassed`); once
-   * its batch is on the way it is answered as the commit ends.
+   * Queues a decision and resolves with its own result. A signal that aborts while it waits removes it
+   * (`DeadlinePassed`). Once its batch is in flight, the commit decides.
    */
   add(decision: D, o?: { signal?: AbortSignal | undefined }): Promise<R>;
-  /** Takes no more, and resolves when all that was taken is answered. */
+  /** Rejects new decisions, and resolves when every queued one is answered. */
   close(): Promise<void>;
 }
 
@@ -20,19 +20,19 @@ interface Waiting<D, R> {
   readonly forget: () => void;
 }
 
-/** A batch that met another transaction is sent again this often before its decisions fail. */
+/** How often a batch that conflicts with another transaction is sent before its decisions fail. */
 const againTriesMax = 5;
 const againDelayMsMax = 50;
 
 /**
- * Makes a batcher: `writers` commits at a time, each of at most `batchMax` decisions.
+ * Creates a batcher: `writers` commits at a time, each of at most `batchMax` decisions.
  *
- * There is no timer. What waits when a writer comes free is the batch, so a lone decision waits for nobody; a writer leaves the other
- * free writers their share. A decision waits while one that shares a key with it (the same subject, the same idempotency key) is
- * on the way, and those that share a key go in the order in which they came.
+ * There is no timer. The batch is what waits when a writer becomes free, so a single decision is sent at once. A writer
+ * leaves the other free writers their share. A decision waits while another one with the same key (the same subject or
+ * idempotency key) is in flight, and decisions with the same key keep their order.
  *
- * A commit that throws is asked about: `halve` commits the halves by themselves, down to the one decision that is at fault;
- * `again` sends the same batch once more; `fail` gives the error to all in the batch.
+ * `onFailure` decides what happens when a commit throws: `halve` commits each half by itself, down to the one decision
+ * at fault; `again` sends the same batch again; `fail` rejects every decision of the batch.
  */
 export function createBatcher<D, R>(o: {
   writers: number;
@@ -48,7 +48,7 @@ export function createBatcher<D, R>(o: {
   let pumpDue = false;
   let closed: PromiseWithResolvers<void> | undefined;
 
-  /** Those that come in one turn of the event loop travel together, also when all writers are free. */
+  /** Decisions of one turn of the event loop share a batch, even when all writers are free. */
   function pumpSoon(): void {
     if (pumpDue) return;
     pumpDue = true;
@@ -71,7 +71,7 @@ export function createBatcher<D, R>(o: {
     }
   }
 
-  /** Takes from the front what may go: nothing that shares a key with what is on the way or with what waits before it. */
+  /** Takes decisions from the front, but none that shares a key with one in flight or with one that waits before it. */
   function take(count: number): Waiting<D, R>[] {
     const batch: Waiting<D, R>[] = [];
     const heldBack: Waiting<D, R>[] = [];

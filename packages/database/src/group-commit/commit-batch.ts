@@ -6,7 +6,7 @@ import { type Decision, encodeKey, type Outcome } from "./decision.ts";
 import type { Execute } from "./execute.ts";
 import { lookUpStatement, type Tables } from "./statement.ts";
 
-/** One decision on its way, and what is known of its earlier tries. */
+/** One decision in flight, and what is known of its earlier tries. */
 export interface Attempt {
   readonly decision: Decision;
   readonly encoded: string;
@@ -37,8 +37,8 @@ interface LookedUp {
 const resendBackoff = { delayMsMin: 50, delayMsMax: 1_000 } as const;
 
 /**
- * The commit of one batch. It throws only while nothing of the batch is settled (Postgres wrote nothing), so that the batcher
- * may halve it; every other failure is the result of the decisions that it concerns.
+ * Returns the commit of one batch. It throws only while no decision of the batch is settled (Postgres wrote nothing),
+ * so that the batcher may halve it. Any other failure is the result of the decisions that it concerns.
  */
 export function createSender(o: {
   execute: Execute;
@@ -53,7 +53,7 @@ export function createSender(o: {
     return new Map(rows.map((row) => [attempts[row.n - 1] as Attempt, row])); // n counts the attempts from 1
   }
 
-  /** Of those that may have committed before, what the log tells. */
+  /** Settles those that may have committed before, by the log. */
   async function settleLogged(batch: readonly Attempt[], results: Map<Attempt, Result>): Promise<void> {
     const unknown = batch.filter((attempt) => attempt.outcomeUnknown);
     if (unknown.length === 0) return;
@@ -62,7 +62,7 @@ export function createSender(o: {
     }
   }
 
-  /** Sends the batch; the rows that came back, or what the failure means for the one decision that it concerns. */
+  /** Sends the batch and settles its decisions by the rows that come back. */
   async function commitRest(batch: readonly Attempt[], results: Map<Attempt, Result>): Promise<void> {
     const open = new Map<Attempt, "LOOK_UP" | "CONFLICT">();
     const rows = await o.execute<Row>(
@@ -87,7 +87,7 @@ export function createSender(o: {
       const found = await lookUp([...open.keys()]);
       for (const [attempt, outcome] of open) results.set(attempt, resultOfLookUp(outcome, found.get(attempt)));
     } catch (error) {
-      // Others of this batch are committed: the error is for those alone that are still open.
+      // Other decisions of this batch are committed: the error concerns only those that are still open.
       for (const attempt of open.keys()) results.set(attempt, againAfter(attempt, error));
     }
   }
@@ -116,7 +116,7 @@ export function createSender(o: {
   };
 }
 
-/** What a row of the statement means; its outcome itself where only a new statement can tell. */
+/** Returns the result of a row; its outcome where only a new statement can decide. */
 function resultOf(attempt: Attempt, row: Row): Result | "LOOK_UP" | "CONFLICT" {
   switch (row.outcome) {
     case "COMMITTED":
@@ -130,7 +130,7 @@ function resultOf(attempt: Attempt, row: Row): Result | "LOOK_UP" | "CONFLICT" {
     case "LOOK_UP":
       return "LOOK_UP";
     case "CONFLICT": {
-      // The version may have been taken by an own try that was not committed yet when this statement began.
+      // An earlier try of the same decision, not committed yet when this statement began, may have taken the version.
       if (attempt.decision.key !== undefined || attempt.outcomeUnknown) return "CONFLICT";
       return { kind: "CONFLICT", version: row.version ?? undefined };
     }
@@ -143,7 +143,7 @@ function resultOfLookUp(outcome: "LOOK_UP" | "CONFLICT", found: LookedUp | undef
   if (found.same === true && found.answered === true) return { kind: "REPLAY", response: found.response };
   if (found.same === true) return { kind: "FAILED", error: new KeyInUse() };
   if (found.logged !== null) return { kind: "COMMITTED", version: found.logged };
-  // The key that stood in the way is gone: it was removed meanwhile, and this decision may have it.
+  // The key that blocked it was removed in the meantime, so this decision may claim it.
   if (outcome === "LOOK_UP") return { kind: "AGAIN" };
   return { kind: "CONFLICT", version: found.version ?? undefined };
 }
@@ -158,12 +158,16 @@ function encodeForLookUp({ decision: { id, event, key } }: Attempt): string {
   return JSON.stringify({ id, event_id: event.id, ...encodeKey(key) });
 }
 
-/** Cardinality, data, integrity, program limits and what a trigger raises: the row is at fault, and nothing was written. */
+/**
+ * Cardinality, data, integrity, program limits and what a trigger raises: the row is at fault, and nothing was written.
+ */
 export function isRefusal(code: string): boolean {
   return /^(21|22|23|54|P0)[0-9A-Z]{3}$/.test(code);
 }
 
-/** Whether the event log already has this version: a create of what exists, which the statement's own check cannot see. */
+/**
+ * Whether the event log already has this version: a create of what exists, which the statement's own check cannot see.
+ */
 function isVersionTaken(error: unknown, tables: Tables): boolean {
   return codeOf(error) === "23505" && textOf(error, "table_name") === tables.eventTable;
 }

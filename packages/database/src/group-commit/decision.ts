@@ -2,11 +2,11 @@ import { type AuditRecord, auditColumns } from "../audit/entry.ts";
 import { fingerprintsOf, type IdempotencyKey, keptScopesOf, scopesOf } from "../idempotency.ts";
 import type { JsonValue } from "../json.ts";
 
-/** What happened to one subject, what is true of it now, and what to answer. */
+/** An event of one subject, the row after it, and the answer to store. */
 export interface Decision {
-  /** Of the subject: a UUID. */
+  /** The subject's id, a UUID. */
   readonly id: string;
-  /** The version that the decision was made from; 0 creates the subject. It stands at `expected + 1` after. */
+  /** The version that the decision is based on; 0 creates the subject. The commit makes it `expected + 1`. */
   readonly expected: number;
   /** The whole row as it is now, without id and version; int64 as strings. */
   readonly row: Readonly<Record<string, JsonValue>>;
@@ -23,11 +23,11 @@ export interface Decision {
   /** Published through the outbox, under the event's id. */
   readonly message?: { readonly topic: string; readonly payload: JsonValue } | undefined;
   readonly key?: IdempotencyKey | undefined;
-  /** Stored with the key, and given to whoever sends the same request again. */
+  /** Stored with the key, and returned to every repetition of the request. */
   readonly response?: JsonValue | undefined;
   /** The event that this decision answers, marked as consumed in the same commit. */
   readonly inbox?: { readonly subscription: string; readonly eventId: string } | undefined;
-  /** What the audit log is to say of it. Its actor is the event's. */
+  /** Its entry in the audit log. The actor is the event's. */
   readonly audit?: AuditRecord | undefined;
 }
 
@@ -38,7 +38,10 @@ export type Outcome =
   | { readonly kind: "REPLAY"; readonly response: JsonValue }
   /** The key was used with another request. */
   | { readonly kind: "KEY_REUSED" }
-  /** Somebody else moved the subject on, to this version; undefined: there is no such subject. Decide again from what is now. */
+  /**
+   * Another commit moved the subject to this version; undefined if there is no such subject. Decide again on the
+   * current one.
+   */
   | { readonly kind: "CONFLICT"; readonly version: number | undefined };
 
 /** The key's fields, for the statement and for the one that looks up what became of a decision. */
@@ -48,7 +51,10 @@ export function encodeKey(key: IdempotencyKey | undefined) {
   return { caller, method, key: key.key, fingerprint, scopes: scopesOf(key), fingerprints: fingerprintsOf(key) };
 }
 
-/** The decision as the statement's parameter has it: one JSON object, made before it waits, so that what JSON cannot say is its caller's error. */
+/**
+ * Encodes the decision for the statement's parameter. This happens before it waits, so that a value that JSON cannot
+ * hold is its caller's error.
+ */
 export function encodeDecision(decision: Decision): string {
   const { id, expected, event, message, key, response, inbox, audit } = decision;
   const row = Object.fromEntries(Object.entries(decision.row).map(([column, value]) => [`row_${column}`, value]));

@@ -2,20 +2,20 @@ import { withTimeout } from "@rialto/async";
 import type { Sql } from "../connection/connection.ts";
 import { DatabaseUnreachable } from "../connection/errors.ts";
 
-/** Sends a statement whose one parameter is a JSON array, its objects given as text, and returns the rows. */
+/** Executes a statement whose one parameter is a JSON array of these objects, given as text. Returns the rows. */
 export type Execute = <T extends object>(text: string, objects: readonly string[]) => Promise<readonly T[]>;
 
-/** So many statements may be without an answer after their time before nothing more is sent. */
+/** How many statements may be late before no more are sent. */
 const lateStatementsMax = 2;
 
 /**
- * Asks over these connections and waits at most `answerMsMax`.
+ * Executes over these connections and waits at most `answerMsMax`.
  *
- * The driver's bound is on a connection that is silent, and not on a statement, which may wait for a connection first, and that for
- * others. A statement that is late is not taken back (the driver cannot, before it is sent): its outcome is unknown, and until the
- * late ones have ended others are refused at once, so that they do not pile up.
+ * The driver limits how long a connection may be silent, not how long a statement may wait for a connection. A late
+ * statement is not canceled (the driver cannot, before it is sent): its outcome is unknown. Until the late ones have
+ * ended, others are refused at once, so that they do not pile up.
  */
-export function createExecute(sql: Sql, answerMsMax: number): Execute {
+export function executeWithTimeout(sql: Sql, answerMsMax: number): Execute {
   let late = 0;
   return async <T extends object>(text: string, objects: readonly string[]) => {
     if (late >= lateStatementsMax) throw new DatabaseUnreachable("Postgres has not answered for a while.");

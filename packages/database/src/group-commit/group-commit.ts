@@ -4,15 +4,18 @@ import { codeOf } from "../connection/outage.ts";
 import { type Batcher, createBatcher } from "./batcher.ts";
 import { type Attempt, createSender, isRefusal, type Result } from "./commit-batch.ts";
 import { type Decision, encodeDecision, type Outcome } from "./decision.ts";
-import { createExecute, type Execute } from "./execute.ts";
+import { type Execute, executeWithTimeout } from "./execute.ts";
 import { groupCommitStatement, type Tables } from "./statement.ts";
 
-/** The store of one kind of subject: what waits together is committed together. */
+/**
+ * The store of one kind of subject. Decisions that wait at the same moment are committed by one statement (a combined
+ * commit).
+ */
 export interface GroupCommit {
   /**
-   * Commits one decision with its event, row, message, key and inbox row: all of it or nothing. Throws `RowRefused` where Postgres
-   * refuses it, `KeyInUse`, `QueueFull`, `DeadlinePassed`, and what `isOutage` knows when Postgres cannot be had; then a
-   * decision with a key may be sent again without harm.
+   * Commits one decision with its event, row, message, key and inbox row: all of it or nothing. Throws `RowRefused`
+   * where Postgres refuses it, `KeyInUse`, `QueueFull`, `DeadlinePassed`, and an error that `isOutage` recognizes when
+   * Postgres is unavailable. A decision with a key may then be sent again without harm.
    */
   commit(decision: Decision, o?: { signal?: AbortSignal | undefined }): Promise<Outcome>;
   close(): Promise<void>;
@@ -21,14 +24,20 @@ export interface GroupCommit {
 }
 
 const triesMax = 6;
-/** docs/group-commit.md measured 2 writers x 128 at 256 clients: 3.1 times (creates) to 4.2 times (appends) what single statements do. */
+/**
+ * docs/group-commit.md measured 2 writers x 128 at 256 clients: 3.1 times (creates) to 4.2 times (appends) what single
+ * statements do.
+ */
 const writersDefault = 2;
 const batchMaxDefault = 128;
 const queueMaxDefault = 10_000;
-/** More than a statement may take by its own time-out, and than a silent connection is waited for: what is later found no connection. */
+/**
+ * Longer than a statement's own timeout and than a silent connection is waited for: a later statement found no
+ * connection.
+ */
 const answerMsMaxDefault = 15_000;
 
-/** Makes the store of a kind of subject. `onCommitted` is called after each statement that committed something. */
+/** Creates the store of one kind of subject. `onCommitted` is called after each statement that committed something. */
 export function createGroupCommit(o: {
   database: Database;
   subjectTable: string;
@@ -46,7 +55,7 @@ export function createGroupCommit(o: {
 }): GroupCommit {
   const tables: Tables = { ...o, schema: o.database.schema, inbox: o.inbox ?? true, audit: o.audit ?? false };
   const statement = groupCommitStatement(tables);
-  const execute = createExecute(o.database.writers, o.answerMsMax ?? answerMsMaxDefault);
+  const execute = executeWithTimeout(o.database.writers, o.answerMsMax ?? answerMsMaxDefault);
   const watched: Execute = (text, objects) =>
     text === statement ? o.database.writes.watch(() => execute(text, objects)) : execute(text, objects);
   const send = createSender({
@@ -80,7 +89,7 @@ export function createGroupCommit(o: {
   };
 }
 
-/** Brings the decision to an end: sent again for as long as its outcome is not known and a try is left. */
+/** Settles the decision. Sends it again while its outcome is unknown and a try is left. */
 async function settle(
   batcher: Batcher<Attempt, Result>,
   attempt: Attempt,
@@ -89,7 +98,7 @@ async function settle(
   while (attempt.tries < triesMax) {
     attempt.tries += 1;
     const result = await batcher.add(attempt, { signal }).catch((error: unknown) => {
-      // No place in the queue for a decision that was sent before: the truth is that its outcome is not known.
+      // The queue is full for a decision that was sent before, so its outcome is unknown: the earlier error says so.
       throw attempt.lastError ?? error;
     });
     if (result.kind === "FAILED") throw result.error;

@@ -14,8 +14,8 @@ export interface Tables {
 /**
  * The text that commits many independent decisions at once, each with its own outcome (docs/group-commit.md proves it).
  *
- * All of it is one order of locks: subjects by id, then keys by name, then new rows by id, then inbox rows. Whatever else locks
- * subjects must lock them by id too, and before any key. What each part is for:
+ * All of it is one order of locks: subjects by id, then keys by name, then new rows by id, then inbox rows. Whatever
+ * else locks subjects must lock them by id too, and before any key. What each part is for:
  *
  * - `seen` first: a retry whose version was taken by its own first try is a replay, not a conflict.
  * - `locked` waits for whoever holds a subject, and then has the version as committed. It is asked by `= any`, as a join would
@@ -107,8 +107,9 @@ from d left join seen s on s.n = d.n left join locked l on l.id = d.id`;
 }
 
 /**
- * What became of decisions whose fate their own statement could not tell: it began before what it waited for was committed, or
- * its answer was lost. It must be a statement of its own, as only a new one sees what was committed meanwhile.
+ * What became of decisions whose fate their own statement could not tell: it began before what it waited for was
+ * committed, or its answer was lost. It must be a statement of its own, as only a new one sees what was committed
+ * meanwhile.
  */
 export function lookUpStatement(o: Tables): string {
   const { subject, events, idempotency } = names(o);

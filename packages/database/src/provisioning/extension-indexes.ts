@@ -2,25 +2,25 @@ import type { Logger } from "@rialto/telemetry";
 import { type Sql, withAdmin } from "../connection/connection.ts";
 import { codeOf, isOutage } from "../connection/outage.ts";
 
-/** An index that makes something fast and that nothing needs, of a kind that an extension brings. */
+/** An optional index for speed, of a type that an extension provides. */
 export interface ExtensionIndex {
-  /** Of the extension, which is made in the schema where the database does not have it yet. */
+  /** The extension. It is created in the schema if the database does not have it. */
   readonly extension: string;
   readonly name: string;
   /** What is indexed, and how: "product using gin (search_text gin_trgm_ops)". */
   readonly on: string;
 }
 
-/** So long a start waits for those who write to the table at this moment. */
+/** How long a start waits for transactions that write to the table. */
 const lockMsMax = 10_000;
 const lockNotAvailable = "55P03";
 
 /**
- * Makes the indexes that are not there yet, as the schema's owner. A server that has not got the extension, or does not let us have it, keeps
- * nobody from starting, nor does a table that is in use for too long: one line says what is slow then, and the next start tries again.
+ * Creates the missing indexes, as the schema's owner. Without the extension, or the right to create it, or while the
+ * table is busy, the start goes on: one log line says what is slow, and the next start tries again.
  *
- * It is no migration, because a migration is applied everywhere or nowhere. The index is not built CONCURRENTLY: that would wait for every
- * other start, which waits for us.
+ * This is not a migration, because a migration is applied everywhere or nowhere. The index is not built CONCURRENTLY:
+ * that would wait for every other start, which waits for this one.
  */
 export async function makeExtensionIndexes(o: {
   readonly admin: Sql;

@@ -4,14 +4,15 @@ import { type Sql, withAdmin } from "../connection/connection.ts";
 import { ProvisioningBlocked } from "../connection/errors.ts";
 import { codeOf } from "../connection/outage.ts";
 
-/** One number for all of Rialto: who provisions a database waits for whoever does so now. */
+/** The advisory lock of provisioning: one number for all of Rialto. */
 const provisioningLock = 7_242_017_001;
 const blockerPollMs = 250;
 
 /**
- * Does work that one process at a time may do on a database. Postgres lets every role take an advisory lock, and the lock's number is no
- * secret, so a session whose role could not provision anything is ended where it holds the lock: no runtime role can keep Rialto from
- * starting. Waiters are served in order, so it does not come back before us. Throws `ProvisioningBlocked` where it may not be ended.
+ * Runs work that one process at a time may do on a database. Any role can take an advisory lock, and the lock's number
+ * is no secret, so a session that holds the lock and whose role cannot provision is terminated: no runtime role can
+ * keep Rialto from starting. Waiters are served in order, so that session does not get the lock again first. Throws
+ * `ProvisioningBlocked` where it may not be terminated.
  */
 export async function withProvisioningLock(
   o: { readonly admin: Sql; readonly adminUrl: string; readonly log: Logger },

@@ -10,33 +10,33 @@ import { clientAt } from "../connection/server-address.ts";
 import type { ExtensionIndex } from "./extension-indexes.ts";
 import type { TableRights } from "./table-rights.ts";
 
-/** A schema of Postgres and the folder of the migrations that drizzle-kit wrote for it. */
+/** A schema and the folder of its migrations, written by drizzle-kit. */
 export interface SchemaSpec {
-  /** Of the schema and of the service. */
+  /** The name of the schema and of the service. */
   readonly name: string;
   readonly migrations: URL;
-  /** What the runtime role may do with a table, by its name, where that is less than reading and writing all of it. */
+  /** Restrictions of the runtime role, by table name. */
   readonly rights?: Readonly<Record<string, TableRights>>;
-  /** Indexes that an extension makes possible, and that are done without where the server has none. */
+  /** Optional indexes that need an extension. */
   readonly indexes?: readonly ExtensionIndex[];
 }
 
 interface Migration {
   readonly tag: string;
   readonly hash: string;
-  /** How many of the schema's migrations code must at least know to run once this one is applied. */
+  /** How many of the schema's migrations code must know to run after this one. */
   readonly oldestCode: number;
 }
 
 const ledger = "__drizzle_migrations";
 
 /**
- * Applies a schema's migrations that are not applied yet, as the schema's owner, and proves that applied = written.
+ * Applies a schema's pending migrations, as the schema's owner, and checks that what is applied is what is written.
  *
- * Drizzle skips a migration that is older than the newest applied one (two branches merged out of order) without a word: here
- * that is `MigrationsDiffer`. A schema that newer code has migrated is left as it is, if that code said that ours may run
- * beside it: a migration that contracts says `-- oldest-code: N` in its SQL, N being the number of migrations that code must
- * know of. Older code gets `TooOldCode`.
+ * Drizzle skips a migration that is older than the newest applied one (two branches merged out of order) without a
+ * word: here that is `MigrationsDiffer`. A schema that newer code has migrated is left as it is, if that code said that
+ * ours may run beside it: a migration that contracts says `-- oldest-code: N` in its SQL, N being the number of
+ * migrations that code must know of. Older code gets `TooOldCode`.
  */
 export async function migrateSchema(owner: string, spec: SchemaSpec): Promise<void> {
   const written = readMigrations(spec);
@@ -50,7 +50,7 @@ export async function migrateSchema(owner: string, spec: SchemaSpec): Promise<vo
     });
     await client`create table if not exists compatibility
       (one_row boolean primary key default true check (one_row), oldest_code integer not null)`;
-    // Says which installation the schema is of, wherever it is restored: what is kept elsewhere (Redis) is compared with it.
+    // Identifies the installation, also after a restore elsewhere. Redis holds the same mark for comparison.
     await client`alter table compatibility add column if not exists installation uuid not null default gen_random_uuid()`;
     const oldestCode = Math.max(0, ...written.map((migration) => migration.oldestCode));
     await client`insert into compatibility (oldest_code) values (${oldestCode})
@@ -88,14 +88,14 @@ function readMigrations(spec: SchemaSpec): Migration[] {
   });
 }
 
-/** Which installation the schema of this database is of; undefined where it was last migrated by a version that did not write it down. */
+/** Returns the installation of a schema; undefined where the version that migrated it last did not record it. */
 export async function installationOf({ sql }: Pick<Database, "sql">): Promise<string | undefined> {
   const [row] = await sql<{ installation: string | null }[]>`
     select to_jsonb(compatibility) ->> 'installation' as installation from compatibility`;
   return row?.installation ?? undefined;
 }
 
-/** The tables in which the migrations keep what was applied: a runtime role reads them. */
+/** The tables of applied migrations. A runtime role reads them. */
 export const ledgerRights: Readonly<Record<string, TableRights>> = {
   [ledger]: "read-only",
   compatibility: "read-only",

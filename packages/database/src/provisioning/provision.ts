@@ -12,11 +12,12 @@ const oldestPostgres = 16;
 const jobsSchema = "jobs";
 
 /**
- * Makes a database ready for these schemas: roles, schemas, rights and migrations. Safe to run at every start and from many
- * processes at once (one works, the others wait and find nothing to do).
+ * Makes a database ready for these schemas: roles, schemas, rights and migrations. Safe to run at every start and from
+ * many processes at once (one works, the others wait and find nothing to do).
  *
- * Each schema has an owner, which migrates and which nobody runs as, and a runtime role, which reads and writes there and has
- * no right anywhere else. `jobs` makes the schema of the queue, whose runtime role may also create sequences, as BullMQ does.
+ * Each schema has an owner, which migrates and which nobody runs as, and a runtime role, which reads and writes there
+ * and has no right anywhere else. `jobs` makes the schema of the queue, whose runtime role may also create sequences,
+ * as BullMQ does.
  */
 export async function provision(o: {
   adminUrl: string;
@@ -53,7 +54,7 @@ async function refuseOldServer(admin: Sql): Promise<void> {
   }
 }
 
-/** Roles, schema and rights. What the owner must say itself (default privileges), it says itself. */
+/** Creates roles, schema and rights. Default privileges are set as the owner, because only the owner can. */
 async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secret: string }): Promise<SchemaRoles> {
   const roles = await rolesOf(admin, name);
   const { owner, runtime } = roles;
@@ -80,7 +81,10 @@ async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secre
   return roles;
 }
 
-/** Drizzle's migrator always says CREATE SCHEMA IF NOT EXISTS, for which Postgres asks the right even if there is nothing to do. */
+/**
+ * Drizzle's migrator always says CREATE SCHEMA IF NOT EXISTS, for which Postgres asks the right even if there is
+ * nothing to do.
+ */
 async function withOwnerMayCreate(admin: Sql, owner: string, migrate: () => Promise<void>): Promise<void> {
   const [row] = await admin<{ database: string }[]>`select current_database() as database`;
   const database = admin(row?.database ?? "");

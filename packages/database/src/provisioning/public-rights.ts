@@ -3,19 +3,20 @@ import type { Sql } from "../connection/connection.ts";
 import { codeOf } from "../connection/outage.ts";
 import { rolesOf } from "./roles.ts";
 
-/** A right that Postgres gives to every role, and that no role of ours needs. */
+/** A right that Postgres gives to every role and that none of our roles needs. */
 interface PublicRight {
   readonly right: string;
   /** Whether every role has it, as SQL. */
   readonly held: string;
-  /** Takes it from all but those who were given it by name. */
+  /** Revokes it from all roles but those that were granted it by name. */
   readonly withdraw: string;
 }
 
 /**
- * Takes from PUBLIC what a runtime role could fill the disk with or hide in: temporary tables and large objects in this database, and
- * sessions on `template1`, whose contents every new database inherits. An administrator who may not say so changes nothing; the
- * statements are logged for somebody who may. The queue's role keeps temporary tables, which BullMQ makes.
+ * Takes from PUBLIC what a runtime role could fill the disk with or hide in: temporary tables and large objects in this
+ * database, and sessions on `template1`, whose contents every new database inherits. An administrator who may not say
+ * so changes nothing; the statements are logged for somebody who may. The queue's role keeps temporary tables, which
+ * BullMQ makes.
  */
 export async function withdrawPublicRights(
   admin: Sql,
@@ -39,7 +40,7 @@ export async function withdrawPublicRights(
   );
 }
 
-/** Before anything is taken: what runs on the queue's role at this moment must not fail. */
+/** Granted before anything is revoked: what the queue's role runs at the moment must not fail. */
 async function keepForJobs(admin: Sql, schema: string): Promise<void> {
   const [found] = await admin<{ database: string; held: boolean }[]>`
     select current_database() as database,

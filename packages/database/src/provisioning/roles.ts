@@ -19,8 +19,8 @@ const nameBytesMax = 63;
 const hashLength = 8;
 
 /**
- * The roles of a schema that does not exist yet: `rialto_<database>_<schema>`, so that two installations on one server share none. Where that
- * is longer than Postgres takes, the database's name is cut and a hash of it added.
+ * The roles of a schema that does not exist yet: `rialto_<database>_<schema>`, so that two installations on one server
+ * share none. Where that is longer than Postgres takes, the database's name is cut and a hash of it added.
  */
 export function newRoles(database: string, schema: string): SchemaRoles {
   const bytesMax = nameBytesMax - Buffer.byteLength(`rialto__${schema}_owner`);
@@ -34,8 +34,9 @@ function oldRoles(schema: string): SchemaRoles {
 }
 
 /**
- * The roles of a schema in the database of `sql`. A schema that exists keeps the roles that it has, which its owner's name says: so an
- * installation that an older version made goes on, beside replicas of that version. Throws `ForeignSchema` where the owner is none of ours.
+ * The roles of a schema in the database of `sql`. A schema that exists keeps the roles that it has, which its owner's
+ * name says: so an installation that an older version made goes on, beside replicas of that version. Throws
+ * `ForeignSchema` where the owner is none of ours.
  */
 export async function rolesOf(sql: Sql, schema: string): Promise<SchemaRoles> {
   const [row] = await sql<{ database: string; owner: string | null }[]>`
@@ -92,12 +93,13 @@ function shortened(name: string, bytesMax: number): string {
 }
 
 /**
- * Makes a role that can log in to this database and nothing more. One that exists is left alone where it has the password that follows
- * from the secret. Else its password is changed only where the role is proven to be this installation's: it has rights in this database and
- * in no other, so that the secret is what changed. Throws `RoleOfAnother` where that cannot be proven.
+ * Makes a role that can log in to this database and nothing more. One that exists is left alone where it has the
+ * password that follows from the secret. Else its password is changed only where the role is proven to be this
+ * installation's: it has rights in this database and in no other, so that the secret is what changed. Throws
+ * `RoleOfAnother` where that cannot be proven.
  *
- * Roles belong to the cluster and our lock to one database: two provisions of two databases may meet here, and then one tries again.
- * Postgres is given the SCRAM verifier, so that no password can appear in its log.
+ * Roles belong to the cluster and our lock to one database: two provisions of two databases may meet here, and then one
+ * tries again. Postgres is given the SCRAM verifier, so that no password can appear in its log.
  */
 export async function ensureRole(sql: Sql, adminUrl: string, role: string, secret: string): Promise<void> {
   const verifier = scramVerifier(derivedPassword(role, secret), role);
@@ -158,7 +160,10 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** The form in which Postgres stores a password (RFC 5803). The salt follows from the role, so that the verifier is stable. */
+/**
+ * The form in which Postgres stores a password (RFC 5803). The salt follows from the role, so that the verifier is
+ * stable.
+ */
 function scramVerifier(password: string, role: string): string {
   const salt = createHash("sha256").update(`${password} ${role}`).digest().subarray(0, 16);
   const salted = pbkdf2Sync(password, salt, scramIterations, 32, "sha256");

@@ -2,8 +2,9 @@ import type { Sql } from "../connection/connection.ts";
 import { UnknownTable } from "../connection/errors.ts";
 
 /**
- * What a runtime role may do with a table. "append-only" is for logs: rows are added and read, and never changed or removed again.
- * "kept" is for books: rows change, and are never removed. A table that is not declared is read and written without restriction.
+ * What a runtime role may do with a table. "append-only" is for logs: rows are added and read, and never changed or
+ * removed again. "kept" is for books: rows change, and are never removed. A table that is not declared is read and
+ * written without restriction.
  */
 export type TableRights = "read-only" | "append-only" | "kept";
 
@@ -14,10 +15,10 @@ const privileges = {
 } as const satisfies Readonly<Record<TableRights, string>>;
 
 /**
- * Gives a schema's runtime role its rights on every table of the schema, as the schema's owner. It runs at every start, after the
- * migrations, in one transaction: an older version that starts grants everything on all tables, and whatever a role was granted
- * beyond its declaration is taken back here. Nobody sees a moment between the two. A declared table that does not exist throws
- * `UnknownTable`: a misspelled name must not leave a log open.
+ * Gives a schema's runtime role its rights on every table of the schema, as the schema's owner. It runs at every start,
+ * after the migrations, in one transaction: an older version that starts grants everything on all tables, and whatever
+ * a role was granted beyond its declaration is taken back here. Nobody sees a moment between the two. A declared table
+ * that does not exist throws `UnknownTable`: a misspelled name must not leave a log open.
  */
 export async function applyTableRights(
   owner: Sql,
