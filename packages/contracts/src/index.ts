@@ -22,6 +22,7 @@ export * from "../gen/rialto/product/v1/error_reason_pb.js";
 export * from "../gen/rialto/product/v1/inventory_pb.js";
 export * from "../gen/rialto/product/v1/product_pb.js";
 export * from "../gen/rialto/type/v1/error_reason_pb.js";
+export * from "../gen/rialto/type/v1/method_rules_pb.js";
 export * from "../gen/rialto/type/v1/money_pb.js";
 export * from "../gen/rialto/type/v1/page_token_pb.js";
 export * from "../gen/rialto/type/v1/request_size_pb.js";

@@ -10,6 +10,7 @@ import {
   hasOption,
   ScalarType,
 } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, it } from "vitest";
 import * as contract from "../src/index.ts";
@@ -71,6 +72,53 @@ describe("the contract", () => {
       .filter((name) => !/^\d+$/.test(name));
     expect(names.length).toBeGreaterThan(20);
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("the rules of a method", () => {
+  const reasonsOf = (domain: string) =>
+    Object.entries(contract)
+      .filter(([name]) => name.toLowerCase() === `${domain}errorreason`)
+      .flatMap(([, reasons]) => Object.keys(reasons))
+      .filter((name) => !/^\d+$|_UNSPECIFIED$/.test(name));
+  const domainOf = (method: DescMethod) => method.parent.typeName.split(".")[1] ?? "";
+  const rulesOf = (method: DescMethod) => getOption(method, contract.method_rules);
+  const domains = [...new Set(methods.map(domainOf))];
+
+  it.each(methods.map((method) => [nameOf(method), method] as const))(
+    "name reasons of its domain's error table alone, once each: %s",
+    (_name, method) => {
+      const { reasons } = rulesOf(method);
+      expect(reasonsOf(domainOf(method))).toEqual(expect.arrayContaining(reasons));
+      expect(new Set(reasons).size).toBe(reasons.length);
+    },
+  );
+
+  it.each(domains)("name every reason of the error table of %s", (domain) => {
+    const own = methods.filter((method) => domainOf(method) === domain);
+    const named = new Set(own.flatMap((method) => rulesOf(method).reasons));
+    expect([...named].sort()).toEqual(reasonsOf(domain).sort());
+  });
+
+  it("name the reasons that the method's comment names", async () => {
+    const root = join(import.meta.dirname, "../../../proto/rialto");
+    const files = (await readdir(root, { recursive: true })).filter((file) => file.endsWith(".proto"));
+    const texts = await Promise.all(files.map((file) => readFile(join(root, file), "utf8")));
+    for (const method of methods) {
+      const { reasons } = rulesOf(method);
+      const comment = new RegExp(`((?: {2}//.*\\n)+) {2}rpc ${method.name}\\(`).exec(texts.join("\n"))?.[1] ?? "";
+      const said = /Reasons:([\s\S]*)/.exec(comment)?.[1] ?? "";
+      expect(said.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? [], nameOf(method)).toEqual(reasons);
+    }
+  });
+
+  it("let AuthService alone ignore an idempotency key: no token is ever stored", () => {
+    const ignoring = methods.filter((method) => rulesOf(method).ignoresIdempotencyKey);
+    expect([...new Set(ignoring.map((method) => method.parent.name))]).toEqual(["AuthService"]);
+    const changing = contract.AuthService.methods.filter(
+      ({ idempotency }) => idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    );
+    expect(ignoring.map(nameOf)).toEqual(changing.map(nameOf));
   });
 });
 

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
-import { clone, type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
+import { clone, type DescMethod, getOption, type Message, toBinary } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { AuthService } from "@rialto/contracts";
+import { method_rules } from "@rialto/contracts";
 import type { IdempotencyKey } from "@rialto/database";
 import { limitKeyOf } from "@rialto/http";
 import { CallError } from "../errors/call-error.ts";
@@ -91,12 +91,12 @@ function clearSecrets(message: ReflectMessage): boolean {
   return had;
 }
 
-/** A read needs no key, a stream has no response to store, and AuthService must not store the tokens that it issues. */
+/** A read needs no key, a stream has no response to store, and other methods ignore it where the contract says so. */
 function takesKey(method: DescMethod): boolean {
   return (
     method.methodKind === "unary" &&
     method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS &&
-    method.parent.typeName !== AuthService.typeName
+    !getOption(method, method_rules).ignoresIdempotencyKey
   );
 }
 

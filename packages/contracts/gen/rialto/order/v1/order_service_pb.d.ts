@@ -510,7 +510,7 @@ export declare const WatchOrderResponseSchema: GenMessage<WatchOrderResponse>;
 export declare const OrderService: GenService<{
   /**
    * Places an order and answers at once, PENDING; reserving and paying follow. Send an Idempotency-Key to be able to try again.
-   * Reasons: PRODUCT_UNAVAILABLE, CURRENCY_MIXED, TOTAL_TOO_LARGE, TOTAL_CHANGED, CUSTOMER_UNKNOWN.
+   * Reasons: PRODUCT_UNAVAILABLE, CURRENCY_MIXED, TOTAL_TOO_LARGE, TOTAL_CHANGED, CUSTOMER_UNKNOWN, EMAIL_UNCONFIRMED.
    *
    * @generated from rpc rialto.order.v1.OrderService.CreateOrder
    */
