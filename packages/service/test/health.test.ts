@@ -50,9 +50,7 @@ const orderWith = (subscription: string) =>
     migrations: new URL("./fixture/order-migrations/", import.meta.url),
     calls: {},
     rpc: () => [],
-    subscriptions: () => [
-      subscribe(subscription, "product.*", OrderEventSchema, { handle: async () => undefined }),
-    ],
+    subscriptions: () => [subscribe(subscription, "product.*", OrderEventSchema, { handle: async () => undefined })],
   });
 
 describe("a service that runs alone", () => {
