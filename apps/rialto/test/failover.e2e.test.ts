@@ -123,7 +123,7 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
     await expect.poll(() => place(randomUUID()).then(({ status }) => status), { interval: repeatMs }).toBe(503);
     await expect
       .poll(() => topology.said(), { timeout: 20_000 })
-      .toMatch(/"level":"error".*Postgres refuses the password/);
+      .toMatch(/"level":"error".*Postgres refused the password/);
     await pair.onPrimary((sql) => sql.unsafe(`alter role "${role}" password '${verifier}'`));
     expect(await untilConfirmed(await untilAccepted(randomUUID()))).toBe("CONFIRMED");
     expect(topology.ended()).toEqual([]);
