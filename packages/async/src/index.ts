@@ -7,6 +7,7 @@ export {
   createBulkhead,
   createWeightedBulkheads,
 } from "./bulkhead.ts";
+export { forEachConcurrently } from "./concurrent.ts";
 export { raceSignal, withTimeout } from "./deadline.ts";
 export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
 export { createLoop, type Loop, type OutageWatch } from "./loop.ts";

@@ -1,4 +1,4 @@
-import { backoffMs } from "@rialto/async";
+import { backoffMs, forEachConcurrently } from "@rialto/async";
 import { CallError, callErrors } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Content, Notification } from "../notification/state.ts";
@@ -104,17 +104,14 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
     },
     resume,
     async sweep(signal) {
-      const waiting = [...(await store.listDue(sweptRowsMax))];
-      const work = async () => {
-        for (let id = waiting.shift(); id !== undefined && !signal.aborted; id = waiting.shift()) {
-          const claimed = await store.claim(id, claimMs);
-          if (claimed === undefined) continue;
-          await send(claimed, signal).catch((error: unknown) => {
-            log.warn({ notification: id, err: error }, "mail not sent yet");
-          });
-        }
-      };
-      await Promise.all(Array.from({ length: sweepConcurrency }, work));
+      const due = await store.listDue(sweptRowsMax);
+      await forEachConcurrently(due, { max: sweepConcurrency, signal }, async (id) => {
+        const claimed = await store.claim(id, claimMs);
+        if (claimed === undefined) return;
+        await send(claimed, signal).catch((error: unknown) => {
+          log.warn({ notification: id, err: error }, "mail not sent yet");
+        });
+      });
     },
   };
 }

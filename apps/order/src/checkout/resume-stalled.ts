@@ -1,3 +1,4 @@
+import { forEachConcurrently } from "@rialto/async";
 import { isOutage } from "@rialto/database";
 import { backgroundContext, isUnavailable } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
@@ -42,21 +43,16 @@ async function resume(
   stalled: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {
-  const waiting = stalled.values();
   let outages = 0;
-  const worker = async () => {
-    for (const id of waiting) {
-      if (signal.aborted) return;
-      try {
-        await checkout.advance(id, { context: backgroundContext({ signal }) });
-        log.info({ orderId: id }, "order resumed");
-      } catch (error) {
-        const isDown = isUnavailable(error) || isOutage(error);
-        if (isDown) outages += 1;
-        log[isDown ? "warn" : "error"]({ err: error, orderId: id }, "order not resumed");
-      }
+  await forEachConcurrently(stalled, { max: concurrencyMax, signal }, async (id) => {
+    try {
+      await checkout.advance(id, { context: backgroundContext({ signal }) });
+      log.info({ orderId: id }, "order resumed");
+    } catch (error) {
+      const isDown = isUnavailable(error) || isOutage(error);
+      if (isDown) outages += 1;
+      log[isDown ? "warn" : "error"]({ err: error, orderId: id }, "order not resumed");
     }
-  };
-  await Promise.all(Array.from({ length: concurrencyMax }, worker));
+  });
   return outages;
 }

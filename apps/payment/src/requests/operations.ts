@@ -1,3 +1,4 @@
+import { forEachConcurrently } from "@rialto/async";
 import { type CallContext, CallError, callerName } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { v7 as newId } from "uuid";
@@ -100,12 +101,8 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
     },
     async finishStalled(signal) {
       const untouchedSince = new Date(now().getTime() - operationAgeMsMax);
-      const waiting = [...(await store.claimUnfinished({ untouchedSince, limit: claimedRowsMax }))];
-      const worker = async () => {
-        for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift())
-          await finishOne(next);
-      };
-      await Promise.all(Array.from({ length: concurrencyMax }, worker));
+      const claimed = await store.claimUnfinished({ untouchedSince, limit: claimedRowsMax });
+      await forEachConcurrently(claimed, { max: concurrencyMax, signal }, finishOne);
     },
   };
 }
