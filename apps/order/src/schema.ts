@@ -1,6 +1,8 @@
 import {
   attemptColumns,
   attemptDue,
+  attentionCheck,
+  attentionColumns,
   auditTable,
   eventColumns,
   idempotencyTable,
@@ -41,9 +43,7 @@ export const orders = schema.table(
     shippingAddress: jsonb("shipping_address").$type<AddressJson>(),
     rejectionReason: text("rejection_reason", { enum: rejectionReasons }),
     pendingAction: text("pending_action", { enum: pendingActions }),
-    attentionReason: text("attention_reason", { enum: attentionReasons }),
-    attentionDetail: text("attention_detail"),
-    attentionSince: timestamp("attention_since", { withTimezone: true }),
+    ...attentionColumns(attentionReasons),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
     ...attemptColumns(),
@@ -61,10 +61,7 @@ export const orders = schema.table(
       "orders_pending",
       sql`pending_action is null or (pending_action = 'SHIP' and status = 'CONFIRMED') or (pending_action = 'CANCEL' and status in ('PENDING', 'STOCK_RESERVED', 'CONFIRMED'))`,
     ),
-    check(
-      "orders_attention",
-      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and ${sql.raw(oneOf("attention_reason", attentionReasons))}`,
-    ),
+    check("orders_attention", sql.raw(attentionCheck(attentionReasons))),
     // The two lists, newest first: the ids are UUIDv7, so they ascend with time.
     index("orders_user").on(table.userId, table.id),
     index("orders_status").on(table.status, table.id),

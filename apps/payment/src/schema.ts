@@ -1,6 +1,8 @@
 import {
   attemptColumns,
   attemptDue,
+  attentionCheck,
+  attentionColumns,
   auditTable,
   eventColumns,
   idempotencyTable,
@@ -46,9 +48,7 @@ export const payment = schema.table(
     declineCode: text("decline_code"),
     /** What the provider is being asked for; null where no answer is missing. */
     operation: jsonb("operation").$type<OperationJson>(),
-    attentionReason: text("attention_reason", { enum: attentionReasons }),
-    attentionDetail: text("attention_detail"),
-    attentionSince: timestamp("attention_since", { withTimezone: true }),
+    ...attentionColumns(attentionReasons),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
     ...attemptColumns(),
@@ -61,10 +61,7 @@ export const payment = schema.table(
     index("payment_operation_key").on(sql`(operation->>'key')`).where(sql.raw(isUnfinished)),
     // Payments that wait for a person, newest first. They are few.
     index("payment_attention").on(table.id).where(sql`attention_reason is not null`),
-    check(
-      "payment_attention_whole",
-      sql`num_nulls(attention_reason, attention_detail, attention_since) in (0, 3) and ${sql.raw(oneOf("attention_reason", attentionReasons))}`,
-    ),
+    check("payment_attention_whole", sql.raw(attentionCheck(attentionReasons))),
     check("payment_money", sql`amount >= 0 and captured between 0 and amount and refunded between 0 and captured`),
     check("payment_status", sql.raw(oneOf("status", paymentStatuses))),
   ],

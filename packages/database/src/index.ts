@@ -1,5 +1,13 @@
 export { attemptColumns, attemptDue, claimAttempts } from "./attempts.ts";
 export {
+  type Attention,
+  attentionCheck,
+  attentionColumns,
+  attentionFromRow,
+  attentionRowColumns,
+  attentionToRow,
+} from "./attention.ts";
+export {
   type AuditChange,
   type AuditEntry,
   type AuditFilter,

@@ -1,7 +1,7 @@
-import type { JsonValue } from "@rialto/database";
+import { attentionFromRow, attentionRowColumns, attentionToRow, type JsonValue } from "@rialto/database";
 import type { orders } from "../schema.ts";
 import { addressToJson, linesFromJson, linesToJson } from "./json.ts";
-import type { Attention, Order } from "./state.ts";
+import type { Order } from "./state.ts";
 
 /** The columns that the event store writes, without id and version, with their Postgres types. */
 export const rowColumns = {
@@ -16,9 +16,7 @@ export const rowColumns = {
   shipping_address: "jsonb",
   rejection_reason: "text",
   pending_action: "text",
-  attention_reason: "text",
-  attention_detail: "text",
-  attention_since: "timestamptz",
+  ...attentionRowColumns,
   create_time: "timestamptz",
   update_time: "timestamptz",
 } as const;
@@ -38,9 +36,7 @@ export function rowOf(order: Order): Record<keyof typeof rowColumns, JsonValue> 
     shipping_address: shippingAddress === undefined ? null : addressToJson(shippingAddress),
     rejection_reason: order.rejectionReason ?? null,
     pending_action: order.pendingAction ?? null,
-    attention_reason: attention?.reason ?? null,
-    attention_detail: attention?.detail ?? null,
-    attention_since: attention?.since.toISOString() ?? null,
+    ...attentionToRow(attention),
     create_time: order.createTime.toISOString(),
     update_time: order.updateTime.toISOString(),
   };
@@ -48,7 +44,7 @@ export function rowOf(order: Order): Record<keyof typeof rowColumns, JsonValue> 
 
 /** Reads an order from its row. */
 export function orderOf(row: typeof orders.$inferSelect): Order {
-  const { attentionReason, attentionDetail, attentionSince, ...others } = row;
+  const { attentionReason: _reason, attentionDetail: _detail, attentionSince: _since, ...others } = row;
   // The attempts to resume it are not part of the order.
   const { attempts: _attempts, attemptVersion: _version, nextAttemptTime: _time, ...rest } = others;
   return {
@@ -57,15 +53,6 @@ export function orderOf(row: typeof orders.$inferSelect): Order {
     shippingAddress: row.shippingAddress ?? undefined,
     rejectionReason: row.rejectionReason ?? undefined,
     pendingAction: row.pendingAction ?? undefined,
-    attention: attentionOf(attentionReason, attentionDetail, attentionSince),
+    attention: attentionFromRow(row),
   };
-}
-
-function attentionOf(
-  reason: Attention["reason"] | null,
-  detail: string | null,
-  since: Date | null,
-): Attention | undefined {
-  // The row's check ensures that all three are set, or none.
-  return reason === null || detail === null || since === null ? undefined : { reason, detail, since };
 }

@@ -1,3 +1,4 @@
+import type { Attention } from "@rialto/database";
 import {
   type AttentionReason,
   activeStatuses,
@@ -22,7 +23,7 @@ export interface Order {
   readonly shippingAddress: Address | undefined;
   readonly rejectionReason: RejectionReason | undefined;
   readonly pendingAction: PendingAction | undefined;
-  readonly attention: Attention | undefined;
+  readonly attention: Attention<AttentionReason> | undefined;
   readonly createTime: Date;
   readonly updateTime: Date;
 }
@@ -42,13 +43,6 @@ export interface Address {
   readonly city: string;
   readonly postalCode: string;
   readonly countryCode: string;
-}
-
-/** Why an order waits for a person, and since when. */
-export interface Attention {
-  readonly reason: AttentionReason;
-  readonly detail: string;
-  readonly since: Date;
 }
 
 /**

@@ -183,7 +183,10 @@ function price(requested: readonly RequestedItem[], catalog: readonly CatalogIte
   return priced;
 }
 
-/** The contract compares the ids as they were sent; by now they are in lower case, so two spellings of one id are the same. */
+/**
+ * The contract compares the ids as they were sent; by now they are in lower case, so two spellings of one id are the
+ * same.
+ */
 function assertNoneTwice(requested: readonly RequestedItem[]): void {
   const ids = requested.map(({ productId }) => productId);
   const fields = ids.flatMap((id, index) =>

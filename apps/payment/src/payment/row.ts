@@ -1,7 +1,7 @@
-import type { JsonValue } from "@rialto/database";
+import { attentionFromRow, attentionRowColumns, attentionToRow, type JsonValue } from "@rialto/database";
 import type { payment } from "../schema.ts";
 import { operationFromJson, operationToJson } from "./json.ts";
-import type { Attention, Payment } from "./state.ts";
+import type { Payment } from "./state.ts";
 
 /** The columns that the event store writes, without id and version, with their Postgres types. */
 export const rowColumns = {
@@ -15,9 +15,7 @@ export const rowColumns = {
   payment_method: "text",
   decline_code: "text",
   operation: "jsonb",
-  attention_reason: "text",
-  attention_detail: "text",
-  attention_since: "timestamptz",
+  ...attentionRowColumns,
   create_time: "timestamptz",
   update_time: "timestamptz",
 } as const;
@@ -35,9 +33,7 @@ export function rowOf(payment: Payment): Record<keyof typeof rowColumns, JsonVal
     payment_method: payment.paymentMethod ?? null,
     decline_code: payment.declineCode ?? null,
     operation: payment.operation === undefined ? null : operationToJson(payment.operation),
-    attention_reason: payment.attention?.reason ?? null,
-    attention_detail: payment.attention?.detail ?? null,
-    attention_since: payment.attention?.since.toISOString() ?? null,
+    ...attentionToRow(payment.attention),
     create_time: payment.createTime.toISOString(),
     update_time: payment.updateTime.toISOString(),
   };
@@ -45,7 +41,7 @@ export function rowOf(payment: Payment): Record<keyof typeof rowColumns, JsonVal
 
 /** Reads a payment from its row. */
 export function paymentOf(row: typeof payment.$inferSelect): Payment {
-  const { operation, attentionReason, attentionDetail, attentionSince, ...others } = row;
+  const { operation, attentionReason: _reason, attentionDetail: _detail, attentionSince: _since, ...others } = row;
   // The attempts to finish its operation are not part of the payment.
   const { attempts: _attempts, attemptVersion: _version, nextAttemptTime: _time, ...rest } = others;
   return {
@@ -55,15 +51,6 @@ export function paymentOf(row: typeof payment.$inferSelect): Payment {
     paymentMethod: row.paymentMethod ?? undefined,
     declineCode: row.declineCode ?? undefined,
     operation: operation === null ? undefined : operationFromJson(operation),
-    attention: attentionOf(attentionReason, attentionDetail, attentionSince),
+    attention: attentionFromRow(row),
   };
-}
-
-function attentionOf(
-  reason: Attention["reason"] | null,
-  detail: string | null,
-  since: Date | null,
-): Attention | undefined {
-  // The row's check ensures that all three are set, or none.
-  return reason === null || detail === null || since === null ? undefined : { reason, detail, since };
 }

@@ -1,3 +1,4 @@
+import type { Attention } from "@rialto/database";
 import type { AttentionReason, OperationKind, PaymentStatus } from "../statuses.ts";
 
 /**
@@ -30,8 +31,8 @@ export interface Payment {
   readonly paymentMethod: string | undefined;
   readonly declineCode: string | undefined;
   readonly operation: Operation | undefined;
-  /** Set where an operation ended without its caller, and a person must look. */
-  readonly attention: Attention | undefined;
+  /** Set where an operation ended without its caller, and a person must look. Its detail is the provider's code. */
+  readonly attention: Attention<AttentionReason> | undefined;
   readonly createTime: Date;
   readonly updateTime: Date;
 }
@@ -45,12 +46,4 @@ export interface Operation {
   readonly actor: string;
   readonly reason: string;
   readonly traceparent: string;
-}
-
-/** Why a payment waits for a person, and since when. */
-export interface Attention {
-  readonly reason: AttentionReason;
-  /** The provider's code. */
-  readonly detail: string;
-  readonly since: Date;
 }

@@ -1,0 +1,53 @@
+import { text, timestamp } from "drizzle-orm/pg-core";
+import { oneOf } from "./tables.ts";
+
+/** Why a subject waits for a person, and since when. */
+export interface Attention<Reason extends string> {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly since: Date;
+}
+
+/** The columns of a subject that may wait for a person. Its table has the check `attentionCheck`. */
+export function attentionColumns<Reason extends string, const Reasons extends readonly [Reason, ...Reason[]]>(
+  reasons: Reasons,
+) {
+  return {
+    attentionReason: text("attention_reason", { enum: reasons }),
+    attentionDetail: text("attention_detail"),
+    attentionSince: timestamp("attention_since", { withTimezone: true }),
+  };
+}
+
+/** SQL that holds where all three columns are set, with one of these reasons, or none is. */
+export function attentionCheck(reasons: readonly string[]): string {
+  const whole = "num_nulls(attention_reason, attention_detail, attention_since) in (0, 3)";
+  return `${whole} and ${oneOf("attention_reason", reasons)}`;
+}
+
+/** Postgres types of the columns, for the event store. */
+export const attentionRowColumns = {
+  attention_reason: "text",
+  attention_detail: "text",
+  attention_since: "timestamptz",
+} as const;
+
+/** The columns' values, for the event store. */
+export function attentionToRow(attention: Attention<string> | undefined) {
+  return {
+    attention_reason: attention?.reason ?? null,
+    attention_detail: attention?.detail ?? null,
+    attention_since: attention?.since.toISOString() ?? null,
+  };
+}
+
+/** Reads the columns; undefined where the subject waits for no person. */
+export function attentionFromRow<Reason extends string>(row: {
+  readonly attentionReason: Reason | null;
+  readonly attentionDetail: string | null;
+  readonly attentionSince: Date | null;
+}): Attention<Reason> | undefined {
+  const { attentionReason: reason, attentionDetail: detail, attentionSince: since } = row;
+  // The check ensures that all three are set, or none.
+  return reason === null || detail === null || since === null ? undefined : { reason, detail, since };
+}
