@@ -88,8 +88,8 @@ describe.each(methods.map((method) => [procedureOf(method), method] as const))("
     const wanted = expected(method, "unauthenticated", (caller) =>
       named.includes(caller) ? "let in" : "permission_denied",
     );
-    const nobody = { anonymous: "unauthenticated", customer: "unauthenticated", admin: "unauthenticated" };
-    expect(await table(system.direct(target), method, inside)).toEqual({ ...wanted, ...nobody });
+    const noPerson = { anonymous: "unauthenticated", customer: "unauthenticated", admin: "unauthenticated" };
+    expect(await table(system.direct(target), method, inside)).toEqual({ ...wanted, ...noPerson });
   });
 
   it("is open to the gateway itself where the contract names it and no role, and to no one who calls through it", async () => {

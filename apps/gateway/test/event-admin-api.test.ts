@@ -117,8 +117,8 @@ describe("dead letters of several services", () => {
     const mail = { subscription: "order-mail" };
     const kept = clientsOf(backend("left", { retryAllDeadLetters: retried }), backend("right", { any: down }));
     expect(await kept.deadLetters.retryAllDeadLetters(mail, origin)).toMatchObject({ retried: 3 });
-    const nobody = clientsOf(backend("left", {}), backend("right", {}));
-    expect(await reasonWhy(nobody.deadLetters.retryAllDeadLetters(mail, origin))).toBe("SUBSCRIPTION_NOT_FOUND");
+    const unknown = clientsOf(backend("left", {}), backend("right", {}));
+    expect(await reasonWhy(unknown.deadLetters.retryAllDeadLetters(mail, origin))).toBe("SUBSCRIPTION_NOT_FOUND");
     const maybe = clientsOf(backend("left", {}), backend("right", { any: down }));
     expect(await reasonWhy(maybe.deadLetters.retryAllDeadLetters(mail, origin))).toBe("TEMPORARILY_UNAVAILABLE");
   });

@@ -57,8 +57,8 @@ describe("a compromised service", () => {
     }
     expect(system.sent.length).toBeGreaterThan(100);
     expect(new Set(system.sent.map(({ service }) => service)).size).toBe(5);
-    const told = system.sent.flatMap(({ headers }) => [...headers.values()]).join("\n");
-    for (const secret of [customer, admin]) expect(told.includes(secret.split(".")[1] ?? secret)).toBe(false);
+    const received = system.sent.flatMap(({ headers }) => [...headers.values()]).join("\n");
+    for (const secret of [customer, admin]) expect(received.includes(secret.split(".")[1] ?? secret)).toBe(false);
   });
 
   it("learns who calls from a token for it alone, which expires in a minute", async () => {
@@ -172,13 +172,13 @@ describe.each([
           status: 200,
           answer: { unreachableServices: [] },
         });
-        const told = system.sent.map(({ service, headers }) => {
+        const received = system.sent.map(({ service, headers }) => {
           const token = headers.get("authorization")?.slice("Bearer ".length) ?? "";
           return [service, token === admin ? "the access token" : decodeJwt(token).aud];
         });
         const services = ["user", "product", "order", "payment", "notification"];
         const wanted = services.map((service) => [service, passesAccessTokens ? "the access token" : service]);
-        expect(told.sort()).toEqual(wanted.sort());
+        expect(received.sort()).toEqual(wanted.sort());
       }
     } finally {
       await system.close();

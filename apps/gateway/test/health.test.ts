@@ -34,9 +34,9 @@ describe("the gateway's health", () => {
     await system.stopServices("order");
     for (let call = 0; call < 4; call += 1) expect((await order()).status).toBe(503);
     const { body } = await health("/health/services");
-    const told = JSON.parse(body);
-    const { replicas } = told.services.find(({ service }: { service: string }) => service === "order");
-    expect(told.status).toBe("degraded");
+    const report = JSON.parse(body);
+    const { replicas } = report.services.find(({ service }: { service: string }) => service === "order");
+    expect(report.status).toBe("degraded");
     expect(replicas).toEqual([
       { replica: 1, breaker: "open", lastError: { class: "refused", time: expect.any(String) } },
     ]);
@@ -64,18 +64,18 @@ describe("the status of each service", () => {
     const trusted = { trustedProxies: ["127.0.0.1"] };
     system = await startStubSystem({}, { overNetwork: true, gateway: trusted });
     const outside = { "x-forwarded-for": "203.0.113.9" };
-    const told = async (headers: Record<string, string>) =>
+    const report = async (headers: Record<string, string>) =>
       Object.keys(Object(await (await fetch(`${system.url}/health/services`, { headers })).json()));
     const bearer = async (role: "CUSTOMER" | "ADMIN") => ({ authorization: `Bearer ${await system.token(role)}` });
-    expect(await told(outside)).toEqual(["status"]);
-    expect(await told({ ...outside, ...(await bearer("CUSTOMER")) })).toEqual(["status"]);
-    expect(await told({ ...outside, authorization: "Bearer nonsense" })).toEqual(["status"]);
-    expect(await told({ ...outside, ...(await bearer("ADMIN")) })).toContain("services");
-    expect(await told({})).toContain("services");
+    expect(await report(outside)).toEqual(["status"]);
+    expect(await report({ ...outside, ...(await bearer("CUSTOMER")) })).toEqual(["status"]);
+    expect(await report({ ...outside, authorization: "Bearer nonsense" })).toEqual(["status"]);
+    expect(await report({ ...outside, ...(await bearer("ADMIN")) })).toContain("services");
+    expect(await report({})).toContain("services");
     await system.close();
     // A proxy that is not configured runs on the same machine too.
     system = await startStubSystem({}, { overNetwork: true });
-    expect([await told(outside), await told({ forwarded: "for=203.0.113.9" })]).toEqual([["status"], ["status"]]);
+    expect([await report(outside), await report({ forwarded: "for=203.0.113.9" })]).toEqual([["status"], ["status"]]);
   });
 });
 
@@ -84,9 +84,12 @@ describe("a gateway that has just started", () => {
     const unready = new Set(["order", "notification"]);
     system = await startStubSystem({}, { overNetwork: true, unready });
     const client = createClient(grpc.Health, createGrpcTransport({ baseUrl: system.url }));
-    const told = await health("/ready");
-    expect(told.status).toBe(503);
-    expect(JSON.parse(told.body)).toEqual({ status: "not ready", waiting: ["service notification", "service order"] });
+    const report = await health("/ready");
+    expect(report.status).toBe(503);
+    expect(JSON.parse(report.body)).toEqual({
+      status: "not ready",
+      waiting: ["service notification", "service order"],
+    });
     expect((await client.check({})).status).toBe(grpc.HealthCheckResponse_ServingStatus.NOT_SERVING);
     expect((await health("/health")).status).toBe(200);
     unready.delete("order");

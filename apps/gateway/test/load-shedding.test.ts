@@ -161,7 +161,7 @@ describe("a gateway at its capacity", () => {
     expect(isBusy(() => open(71, "198.51.100.1"))).toBe(false);
   });
 
-  it("counts the streams of one IPv6 network together, where nobody is signed in", () => {
+  it("counts the streams of one IPv6 network together, for anonymous callers", () => {
     const load = createLoadShedding({ inFlightMax: 10, streamsPerCallerMax: 2, eventLoopDelayMs: () => 0 });
     const open = (address: string) => load.begin(exchange(address)).stream("grpc");
     open("2001:db8:1:2::1");

@@ -34,14 +34,14 @@ async function overHttp2(path: string, headers: Record<string, string>, body: Bu
   const session = connect(system.url);
   try {
     const stream = session.request({ ":method": "POST", ":path": path, te: "trailers", ...headers });
-    const told: Record<string, unknown> = {};
-    stream.on("response", (head) => Object.assign(told, head));
-    stream.on("trailers", (trailers) => Object.assign(told, trailers));
+    const received: Record<string, unknown> = {};
+    stream.on("response", (head) => Object.assign(received, head));
+    stream.on("trailers", (trailers) => Object.assign(received, trailers));
     stream.on("error", () => undefined);
     stream.resume();
     stream.end(body);
     await new Promise((resolve) => stream.once("close", resolve));
-    return told;
+    return received;
   } finally {
     session.destroy();
   }
@@ -84,15 +84,15 @@ describe.each([
   it("a compression that is not known is UNIMPLEMENTED, with those that are", async () => {
     system = await startStubSystem(handlers, { overNetwork });
     const headers = { ...(await authorization()), "content-type": "application/grpc", "grpc-encoding": "lzma" };
-    const told = await overHttp2(getOrder, headers, message());
-    expect(told).toMatchObject({ "grpc-status": "12", "grpc-accept-encoding": expect.stringMatching(/gzip.*br/) });
-    expect(told["grpc-status-details-bin"]).toBeDefined();
+    const received = await overHttp2(getOrder, headers, message());
+    expect(received).toMatchObject({ "grpc-status": "12", "grpc-accept-encoding": expect.stringMatching(/gzip.*br/) });
+    expect(received["grpc-status-details-bin"]).toBeDefined();
   });
 
   it.each(["application/grpc;charset=utf-8", "application/grpc+proto; charset=utf-8"])("%s is gRPC", async (type) => {
     system = await startStubSystem(handlers, { overNetwork });
-    const told = await overHttp2(getOrder, { ...(await authorization()), "content-type": type }, message());
-    expect(told).toMatchObject({ ":status": 200, "grpc-status": "0" });
+    const received = await overHttp2(getOrder, { ...(await authorization()), "content-type": type }, message());
+    expect(received).toMatchObject({ ":status": 200, "grpc-status": "0" });
   });
 });
 

@@ -26,8 +26,8 @@ describe.each([
   ["in another process", true],
 ])("a body for a service %s", (_place, overNetwork) => {
   it.each([
-    ["whose length is told", false],
-    ["whose length is not told", true],
+    ["with a content length", false],
+    ["without a content length", true],
   ])("%s is refused if it is too large, and no other call fails with it", async (_how, isChunked) => {
     system = await startStubSystem({}, { overNetwork });
     for (let call = 0; call < 6; call += 1) {

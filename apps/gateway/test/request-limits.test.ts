@@ -163,13 +163,13 @@ describe.runIf(redis !== undefined)("two gateways on one Redis", () => {
     if (own === undefined) throw new Error("there was one a moment ago");
     const { system, limits } = await limited(3, own.url);
     while (limits.state() !== "shared") await new Promise((resolve) => setTimeout(resolve, 5));
-    const told = async () => (await (await fetch(`${system.url}/health/services`)).json()) as Record<string, unknown>;
+    const health = async () => (await (await fetch(`${system.url}/health/services`)).json()) as Record<string, unknown>;
     expect((await list(system, from("203.0.113.5"))).status).toBe(200);
-    expect(await told()).toMatchObject({ status: "ok", rateLimits: "shared" });
+    expect(await health()).toMatchObject({ status: "ok", rateLimits: "shared" });
     await own.close();
     const statuses: number[] = [];
     for (let call = 0; call < 4; call += 1) statuses.push((await list(system, from("203.0.113.5"))).status);
     expect(statuses).toEqual([200, 200, 200, 429]);
-    expect(await told()).toMatchObject({ status: "degraded", rateLimits: "local-fallback" });
+    expect(await health()).toMatchObject({ status: "degraded", rateLimits: "local-fallback" });
   });
 });

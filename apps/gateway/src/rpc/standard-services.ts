@@ -21,7 +21,7 @@ import { acceptingWebText } from "./web-text.ts";
 const healthCachedMs = 1_000;
 
 /**
- * Serves gRPC's own services for everything behind the gateway. Reflection lists what is published; health asks each
+ * Serves gRPC's own services for all services behind the gateway. Reflection lists what is published; health asks each
  * service, and for the gateway itself says the same as `/ready`. Their streams count among those of the client's
  * address.
  */
