@@ -17,15 +17,6 @@ CREATE INDEX audit_entry_actor ON notification.audit_entry USING btree (actor, i
 CREATE INDEX audit_entry_subject ON notification.audit_entry USING btree (subject, id);
 CREATE INDEX audit_entry_time ON notification.audit_entry USING btree ("time");
 
-create table batch (
-  id uuid not null,
-  create_time timestamp with time zone not null default now(),
-  settle_time timestamp with time zone,
-  constraint batch_pkey PRIMARY KEY (id)
-);
-CREATE INDEX batch_settled ON notification.batch USING btree (settle_time) WHERE (settle_time IS NOT NULL);
-CREATE INDEX batch_unsettled ON notification.batch USING btree (create_time) WHERE (settle_time IS NULL);
-
 create table compatibility (
   one_row boolean not null default true,
   oldest_code integer not null,
@@ -33,18 +24,6 @@ create table compatibility (
   constraint compatibility_pkey PRIMARY KEY (one_row),
   constraint compatibility_one_row_check CHECK (one_row)
 );
-
-create table delivery (
-  batch_id uuid not null,
-  subscription text not null,
-  topics text[] not null,
-  attempt integer not null default 0,
-  ask_time timestamp with time zone not null default now(),
-  settle_time timestamp with time zone,
-  constraint delivery_batch_id_subscription_pk PRIMARY KEY (batch_id, subscription),
-  constraint delivery_batch_id_batch_id_fk FOREIGN KEY (batch_id) REFERENCES batch(id) ON DELETE CASCADE
-);
-CREATE INDEX delivery_unsettled ON notification.delivery USING btree (ask_time) WHERE (settle_time IS NULL);
 
 create table idempotency (
   caller text not null,
@@ -64,13 +43,6 @@ create table inbox (
   constraint inbox_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
 );
 CREATE INDEX inbox_time ON notification.inbox USING btree ("time");
-
-create table inbox_cursor (
-  subscription text not null,
-  subject text not null,
-  version integer not null,
-  constraint inbox_cursor_subscription_subject_pk PRIMARY KEY (subscription, subject)
-);
 
 create table inbox_pause (
   subscription text not null,
@@ -135,29 +107,6 @@ CREATE INDEX notification_queued ON notification.notification USING btree (held_
 CREATE INDEX notification_text_kept ON notification.notification USING btree (create_time) WHERE (html <> ''::text);
 CREATE INDEX notification_user ON notification.notification USING btree (user_id, id);
 CREATE UNIQUE INDEX notification_event ON notification.notification USING btree (event_id);
-
-create table outbox (
-  id bigint not null default nextval('outbox_id_seq'::regclass),
-  event_id uuid not null,
-  topic text not null,
-  subject text not null,
-  version integer not null,
-  "time" timestamp with time zone not null default now(),
-  traceparent text not null default ''::text,
-  payload jsonb not null,
-  batch_id uuid,
-  constraint outbox_pkey PRIMARY KEY (id)
-);
-CREATE INDEX outbox_batch ON notification.outbox USING btree (batch_id) WHERE (batch_id IS NOT NULL);
-CREATE INDEX outbox_unsent ON notification.outbox USING btree (id) WHERE (batch_id IS NULL);
-
-create table registration (
-  subscription text not null,
-  topics text[] not null,
-  create_time timestamp with time zone not null default now(),
-  update_time timestamp with time zone not null default now(),
-  constraint registration_pkey PRIMARY KEY (subscription)
-);
 
 CREATE OR REPLACE FUNCTION notification.sweep_audit(kept_days integer)
  RETURNS integer

@@ -65,13 +65,6 @@ create table inbox (
 );
 CREATE INDEX inbox_time ON "order".inbox USING btree ("time");
 
-create table inbox_cursor (
-  subscription text not null,
-  subject text not null,
-  version integer not null,
-  constraint inbox_cursor_subscription_subject_pk PRIMARY KEY (subscription, subject)
-);
-
 create table inbox_pause (
   subscription text not null,
   "time" timestamp with time zone not null default now(),

@@ -57,46 +57,6 @@ create table idempotency (
 );
 CREATE INDEX idempotency_time ON payment.idempotency USING btree (create_time);
 
-create table inbox (
-  subscription text not null,
-  event_id uuid not null,
-  "time" timestamp with time zone not null default now(),
-  constraint inbox_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
-);
-CREATE INDEX inbox_time ON payment.inbox USING btree ("time");
-
-create table inbox_cursor (
-  subscription text not null,
-  subject text not null,
-  version integer not null,
-  constraint inbox_cursor_subscription_subject_pk PRIMARY KEY (subscription, subject)
-);
-
-create table inbox_pause (
-  subscription text not null,
-  "time" timestamp with time zone not null default now(),
-  constraint inbox_pause_pkey PRIMARY KEY (subscription)
-);
-
-create table inbox_pending (
-  subscription text not null,
-  event_id uuid not null,
-  state text not null,
-  topic text not null,
-  subject text not null,
-  version integer not null,
-  envelope jsonb not null,
-  attempts integer not null default 0,
-  outages integer not null default 0,
-  next_time timestamp with time zone not null default now(),
-  last_error text,
-  create_time timestamp with time zone not null default now(),
-  update_time timestamp with time zone not null default now(),
-  constraint inbox_pending_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
-);
-CREATE INDEX inbox_pending_due ON payment.inbox_pending USING btree (subscription, state, next_time);
-CREATE INDEX inbox_pending_subject ON payment.inbox_pending USING btree (subscription, subject, version);
-
 create table lease (
   name text not null,
   holder text not null,

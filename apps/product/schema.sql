@@ -29,15 +29,6 @@ CREATE INDEX audit_entry_actor ON product.audit_entry USING btree (actor, id);
 CREATE INDEX audit_entry_subject ON product.audit_entry USING btree (subject, id);
 CREATE INDEX audit_entry_time ON product.audit_entry USING btree ("time");
 
-create table batch (
-  id uuid not null,
-  create_time timestamp with time zone not null default now(),
-  settle_time timestamp with time zone,
-  constraint batch_pkey PRIMARY KEY (id)
-);
-CREATE INDEX batch_settled ON product.batch USING btree (settle_time) WHERE (settle_time IS NOT NULL);
-CREATE INDEX batch_unsettled ON product.batch USING btree (create_time) WHERE (settle_time IS NULL);
-
 create table compatibility (
   one_row boolean not null default true,
   oldest_code integer not null,
@@ -45,18 +36,6 @@ create table compatibility (
   constraint compatibility_pkey PRIMARY KEY (one_row),
   constraint compatibility_one_row_check CHECK (one_row)
 );
-
-create table delivery (
-  batch_id uuid not null,
-  subscription text not null,
-  topics text[] not null,
-  attempt integer not null default 0,
-  ask_time timestamp with time zone not null default now(),
-  settle_time timestamp with time zone,
-  constraint delivery_batch_id_subscription_pk PRIMARY KEY (batch_id, subscription),
-  constraint delivery_batch_id_batch_id_fk FOREIGN KEY (batch_id) REFERENCES batch(id) ON DELETE CASCADE
-);
-CREATE INDEX delivery_unsettled ON product.delivery USING btree (ask_time) WHERE (settle_time IS NULL);
 
 create table idempotency (
   caller text not null,
@@ -69,67 +48,12 @@ create table idempotency (
 );
 CREATE INDEX idempotency_time ON product.idempotency USING btree (create_time);
 
-create table inbox (
-  subscription text not null,
-  event_id uuid not null,
-  "time" timestamp with time zone not null default now(),
-  constraint inbox_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
-);
-CREATE INDEX inbox_time ON product.inbox USING btree ("time");
-
-create table inbox_cursor (
-  subscription text not null,
-  subject text not null,
-  version integer not null,
-  constraint inbox_cursor_subscription_subject_pk PRIMARY KEY (subscription, subject)
-);
-
-create table inbox_pause (
-  subscription text not null,
-  "time" timestamp with time zone not null default now(),
-  constraint inbox_pause_pkey PRIMARY KEY (subscription)
-);
-
-create table inbox_pending (
-  subscription text not null,
-  event_id uuid not null,
-  state text not null,
-  topic text not null,
-  subject text not null,
-  version integer not null,
-  envelope jsonb not null,
-  attempts integer not null default 0,
-  outages integer not null default 0,
-  next_time timestamp with time zone not null default now(),
-  last_error text,
-  create_time timestamp with time zone not null default now(),
-  update_time timestamp with time zone not null default now(),
-  constraint inbox_pending_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
-);
-CREATE INDEX inbox_pending_due ON product.inbox_pending USING btree (subscription, state, next_time);
-CREATE INDEX inbox_pending_subject ON product.inbox_pending USING btree (subscription, subject, version);
-
 create table lease (
   name text not null,
   holder text not null,
   expire_time timestamp with time zone not null,
   constraint lease_pkey PRIMARY KEY (name)
 );
-
-create table outbox (
-  id bigint not null default nextval('outbox_id_seq'::regclass),
-  event_id uuid not null,
-  topic text not null,
-  subject text not null,
-  version integer not null,
-  "time" timestamp with time zone not null default now(),
-  traceparent text not null default ''::text,
-  payload jsonb not null,
-  batch_id uuid,
-  constraint outbox_pkey PRIMARY KEY (id)
-);
-CREATE INDEX outbox_batch ON product.outbox USING btree (batch_id) WHERE (batch_id IS NOT NULL);
-CREATE INDEX outbox_unsent ON product.outbox USING btree (id) WHERE (batch_id IS NULL);
 
 create table product (
   id uuid not null,
@@ -149,14 +73,6 @@ create table product (
 CREATE INDEX product_active ON product.product USING btree (id) WHERE active;
 CREATE INDEX product_category ON product.product USING btree (category, id);
 CREATE INDEX product_search ON product.product USING gin (search_text gin_trgm_ops) WITH (gin_pending_list_limit='256');
-
-create table registration (
-  subscription text not null,
-  topics text[] not null,
-  create_time timestamp with time zone not null default now(),
-  update_time timestamp with time zone not null default now(),
-  constraint registration_pkey PRIMARY KEY (subscription)
-);
 
 create table reservation (
   order_id uuid not null,

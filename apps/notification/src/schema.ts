@@ -1,5 +1,5 @@
 import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
-import { inboxTables, outboxTables } from "@rialto/events";
+import { inboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { check, index, integer, pgSchema, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 
@@ -60,5 +60,4 @@ export const notification = schema.table(
 export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
-export const { outbox, batch, delivery, registration } = outboxTables(schema);
-export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
+export const { inbox, inboxPending, inboxPause } = inboxTables(schema);

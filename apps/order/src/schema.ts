@@ -81,7 +81,7 @@ export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
-export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
+export const { inbox, inboxPending, inboxPause } = inboxTables(schema);
 
 /** A line in jsonb: int64 as text, because a JSON number is exact only up to 2^53. */
 export type LineJson = {

@@ -9,7 +9,7 @@ import {
   leaseTable,
   oneOf,
 } from "@rialto/database";
-import { inboxTables, outboxTables } from "@rialto/events";
+import { outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -76,8 +76,6 @@ export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
 export const { outbox, batch, delivery, registration } = outboxTables(schema);
-// Payment subscribes to nothing so far; the event store's statement names an inbox all the same.
-export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
 
 /** An operation in jsonb: int64 as text, because a JSON number is exact only up to 2^53. */
 export type OperationJson = {

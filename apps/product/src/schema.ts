@@ -1,5 +1,4 @@
 import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
-import { inboxTables, outboxTables } from "@rialto/events";
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { Item } from "./stock/state.ts";
@@ -94,5 +93,3 @@ export const adjustment = schema.table(
 export const auditEntry = auditTable(schema);
 export const idempotency = idempotencyTable(schema);
 export const lease = leaseTable(schema);
-export const { outbox, batch, delivery, registration } = outboxTables(schema);
-export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);

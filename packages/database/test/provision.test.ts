@@ -211,9 +211,42 @@ describe("migrations", () => {
     const contract = { tag: "0002_contract", text: "-- oldest-code: 2\nalter table lease drop column more" };
     await provision(written(expand));
     await provision(written());
-    await provision(written(expand, contract));
+    await provision({ ...written(expand, contract), contract: true });
     await provision(written(expand));
     await expect(provision(written())).rejects.toBeInstanceOf(TooOldCode);
+  });
+
+  it("that drop what older code uses wait until an operator says that none runs, and then refuse it", async () => {
+    const expand = { tag: "0001_expand", text: "create table unused (id int)" };
+    const drop = { tag: "0002_drop", text: "-- oldest-code: 3\ndrop table unused" };
+    const older = () => written(expand);
+    const newer = () => written(expand, drop);
+    await provision(older());
+    // Both versions start beside each other, again and again, and the older one has its table.
+    for (const version of [newer, older, newer, older]) await provision(version());
+    const sql = as(await runtimeUrl(adminUrl, "order", secret));
+    await sql`insert into "order".unused values (1)`;
+    await provision({ ...newer(), contract: true });
+    await expect(sql`select 1 from "order".unused`).rejects.toThrow('relation "order.unused" does not exist');
+    await provision(newer());
+    await expect(provision(older())).rejects.toBeInstanceOf(TooOldCode);
+    await expect(provision(older())).rejects.toThrow("needs code that knows 3 migrations, this one knows 2");
+  });
+
+  it("that drop something are applied to a new schema at once: no older code runs there", async () => {
+    const expand = { tag: "0001_expand", text: "create table unused (id int)" };
+    const drop = { tag: "0002_drop", text: "-- oldest-code: 3\ndrop table unused" };
+    await provision(written(expand, drop));
+    await expect(provision(written(expand))).rejects.toBeInstanceOf(TooOldCode);
+  });
+
+  it("that follow one which waits are refused, with the command that lets it go first", async () => {
+    const drop = { tag: "0001_drop", text: "-- oldest-code: 2\nalter table lease drop column holder" };
+    const next = { tag: "0002_next", text: "alter table lease add column next int" };
+    await provision(written());
+    await expect(provision(written(drop, next))).rejects.toThrow("run npm run migrate -- --contract");
+    await provision({ ...written(drop, next), contract: true });
+    await provision(written(drop, next));
   });
 
   it("leave nothing half done", async () => {

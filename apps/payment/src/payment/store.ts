@@ -22,7 +22,7 @@ export function createPaymentStore(o: { readonly database: Database; readonly on
     eventToJson,
     messageOf: paymentEventMessage,
   };
-  const events = createEventStore<Payment, PaymentEvent>(mapping, o);
+  const events = createEventStore<Payment, PaymentEvent>(mapping, { ...o, inbox: false });
   return {
     ...createPaymentQueries(o.database),
     async commit(change, options) {

@@ -78,7 +78,7 @@ export interface SubjectMapping<Subject, Event> {
 }
 
 /**
- * Opens the store of one kind of subject, in a schema with an inbox and an audit log. `onCommitted` is called when
+ * Opens the store of one kind of subject, in a schema with an audit log. `onCommitted` is called when
  * there is something to relay.
  */
 export function createEventStore<
@@ -86,7 +86,12 @@ export function createEventStore<
   Event extends { readonly kind: string },
 >(
   mapping: SubjectMapping<Subject, Event>,
-  o: { readonly database: Database; readonly onCommitted: () => void },
+  o: {
+    readonly database: Database;
+    readonly onCommitted: () => void;
+    /** Whether the schema has an inbox; true by default. */
+    readonly inbox?: boolean;
+  },
 ): EventStore<Subject, Event> {
   const { subjectTable, rowColumns, eventTable } = mapping;
   const commits = createGroupCommit({ ...o, subjectTable, rowColumns, eventTable, audit: true });

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { type MigrationMeta, readMigrationFiles } from "drizzle-orm/migrator";
 import { drizzle } from "drizzle-orm/postgres-js";
-import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import type { Database } from "../connection/connection.ts";
 import { MigrationsDiffer, TooOldCode } from "../connection/errors.ts";
@@ -34,44 +34,84 @@ const ledger = "__drizzle_migrations";
  * Applies a schema's pending migrations, as the schema's owner, and checks that what is applied is what is written.
  *
  * Drizzle skips a migration that is older than the newest applied one (two branches merged out of order) without a
- * word: here that is `MigrationsDiffer`. A schema that newer code has migrated is left as it is, if that code said that
- * ours may run beside it: a migration that contracts says `-- oldest-code: N` in its SQL, N being the number of
- * migrations that code must know of. Older code gets `TooOldCode`.
+ * word: here that is `MigrationsDiffer`. A migration that contracts says `-- oldest-code: N` in its SQL, N being the number of
+ * migrations that code must know of to run once it is applied. It waits for `contract`, which an operator gives when no
+ * older replica runs; only a new schema has it at once. Until then older and newer code run side by side, and a schema
+ * that newer code has migrated is left as it is. From then on older code gets `TooOldCode`.
  */
-export async function migrateSchema(owner: string, spec: SchemaSpec): Promise<void> {
+export async function migrateSchema(owner: string, spec: SchemaSpec, contract: boolean): Promise<void> {
   const written = readMigrations(spec);
   const connection = { application_name: "rialto-migrate", search_path: `"${spec.name}"`, lock_timeout: 10_000 };
   const client = postgres(...clientAt(owner, { max: 1, onnotice: () => undefined, connection }));
   try {
-    await applyMigrations(drizzle(client), {
-      migrationsFolder: fileURLToPath(spec.migrations),
-      migrationsSchema: spec.name,
-      migrationsTable: ledger,
-    });
+    const applied = await appliedHashes(client);
+    const held = contract || applied.size === 0 ? written.length : firstHeld(spec, written, applied);
+    const due = written.slice(0, held);
+    await apply(client, spec, held);
     await client`create table if not exists compatibility
       (one_row boolean primary key default true check (one_row), oldest_code integer not null)`;
     // Identifies the installation, also after a restore elsewhere. Redis holds the same mark for comparison.
     await client`alter table compatibility add column if not exists installation uuid not null default gen_random_uuid()`;
-    const oldestCode = Math.max(0, ...written.map((migration) => migration.oldestCode));
+    const oldestCode = Math.max(0, ...due.map((migration) => migration.oldestCode));
     await client`insert into compatibility (oldest_code) values (${oldestCode})
       on conflict (one_row) do update set oldest_code = greatest(compatibility.oldest_code, excluded.oldest_code)`;
-    await compare(client, spec, written);
+    await compare(client, spec, { due, knownCount: written.length });
   } finally {
     await client.end({ timeout: 3 });
   }
 }
 
-async function compare(client: postgres.Sql, spec: SchemaSpec, written: readonly Migration[]): Promise<void> {
-  const applied = await client<{ hash: string }[]>`select hash from ${client(ledger)}`;
-  const hashes = new Set(applied.map((row) => row.hash));
-  const missing = written.find((migration) => !hashes.has(migration.hash));
+/** The position of the first contracting migration that waits, or of the end. What follows it would need it. */
+function firstHeld(spec: SchemaSpec, written: readonly Migration[], applied: ReadonlySet<string>): number {
+  const waits = (migration: Migration) => migration.oldestCode > 0 && !applied.has(migration.hash);
+  const first = written.findIndex(waits);
+  if (first === -1) return written.length;
+  const next = written.slice(first).find((migration) => !waits(migration));
+  if (next !== undefined)
+    throw new MigrationsDiffer(
+      `Schema ${spec.name}: migration ${next.tag} follows ${written[first]?.tag}, which drops what older code uses and is not applied yet: when no older replica runs, run npm run migrate -- --contract.`,
+    );
+  return first;
+}
+
+/** Applies the first `count` migrations, those that are not applied yet. */
+async function apply(client: postgres.Sql, spec: SchemaSpec, count: number): Promise<void> {
+  const config = {
+    migrationsFolder: fileURLToPath(spec.migrations),
+    migrationsSchema: spec.name,
+    migrationsTable: ledger,
+  };
+  const files = readMigrationFiles(config).slice(0, count);
+  // What drizzle's `migrate` calls for a whole folder. Its types hide both members.
+  const { dialect, session } = drizzle(client) as unknown as {
+    readonly dialect: { migrate(files: MigrationMeta[], session: unknown, config: object): Promise<void> };
+    readonly session: unknown;
+  };
+  await dialect.migrate(files, session, config);
+}
+
+/** The hashes in the ledger; none in a new schema, which has no ledger yet. */
+async function appliedHashes(client: postgres.Sql): Promise<ReadonlySet<string>> {
+  const [found] = await client<{ ledger: string | null }[]>`select to_regclass(${ledger})::text as ledger`;
+  if (found?.ledger == null) return new Set();
+  const rows = await client<{ hash: string }[]>`select hash from ${client(ledger)}`;
+  return new Set(rows.map(({ hash }) => hash));
+}
+
+async function compare(
+  client: postgres.Sql,
+  spec: SchemaSpec,
+  { due, knownCount }: { readonly due: readonly Migration[]; readonly knownCount: number },
+): Promise<void> {
+  const hashes = await appliedHashes(client);
+  const missing = due.find((migration) => !hashes.has(migration.hash));
   if (missing !== undefined) {
     const reason = `migration ${missing.tag} is not applied as it is written (edited since, or merged out of order)`;
     throw new MigrationsDiffer(`Schema ${spec.name}: ${reason}.`);
   }
   const [row] = await client<{ oldest_code: number }[]>`select oldest_code from compatibility`;
-  if (row !== undefined && row.oldest_code > written.length) {
-    const known = `needs code that knows ${row.oldest_code} migrations, this one knows ${written.length}`;
+  if (row !== undefined && row.oldest_code > knownCount) {
+    const known = `needs code that knows ${row.oldest_code} migrations, this one knows ${knownCount}`;
     throw new TooOldCode(`Schema ${spec.name} was migrated by newer code and ${known}: deploy the newer code.`);
   }
 }

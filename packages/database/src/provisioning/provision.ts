@@ -24,6 +24,8 @@ export async function provision(o: {
   secret: string;
   schemas: readonly SchemaSpec[];
   jobs?: boolean;
+  /** Apply the migrations that drop what older code uses. No older replica may run, now or later. */
+  contract?: boolean;
   log: Logger;
 }): Promise<void> {
   await withAdmin(o.adminUrl, async (admin) => {
@@ -32,7 +34,7 @@ export async function provision(o: {
       for (const spec of o.schemas) {
         const roles = await makeSchema(admin, spec.name, o);
         const owner = urlAs(o.adminUrl, roles.owner, o.secret);
-        await withOwnerMayCreate(admin, roles.owner, () => migrateSchema(owner, spec));
+        await withOwnerMayCreate(admin, roles.owner, () => migrateSchema(owner, spec, o.contract ?? false));
         const rights = { ...ledgerRights, ...spec.rights };
         await withAdmin(owner, (sql) => applyTableRights(sql, { schema: spec.name, role: roles.runtime, rights }));
         await makeExtensionIndexes({

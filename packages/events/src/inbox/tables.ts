@@ -4,12 +4,11 @@ import { index, integer, jsonb, primaryKey, text, timestamp, uuid } from "drizzl
 /**
  * The subscriber's tables, to be exported from a service's schema.ts under their own names:
  *
- *     export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(schema);
+ *     export const { inbox, inboxPending, inboxPause } = inboxTables(schema);
  *
  * An `inbox` row says that an event had its effect in a subscription. An `inbox_pending` row is an event that left its
  * batch: to be retried by itself (RETRY), in quarantine because the version that received it does not know its topic
- * (UNKNOWN), or a dead letter (DEAD). An `inbox_pause` row says that an operator has paused a subscription. Nothing
- * uses `inbox_cursor`; replicas of the version before may.
+ * (UNKNOWN), or a dead letter (DEAD). An `inbox_pause` row says that an operator has paused a subscription.
  */
 export function inboxTables(schema: PgSchema) {
   const inbox = schema.table(
@@ -47,18 +46,9 @@ export function inboxTables(schema: PgSchema) {
       index("inbox_pending_subject").on(table.subscription, table.subject, table.version),
     ],
   );
-  const inboxCursor = schema.table(
-    "inbox_cursor",
-    {
-      subscription: text("subscription").notNull(),
-      subject: text("subject").notNull(),
-      version: integer("version").notNull(),
-    },
-    (table) => [primaryKey({ columns: [table.subscription, table.subject] })],
-  );
   const inboxPause = schema.table("inbox_pause", {
     subscription: text("subscription").primaryKey(),
     time: timestamp("time", { withTimezone: true }).notNull().defaultNow(),
   });
-  return { inbox, inboxPending, inboxCursor, inboxPause };
+  return { inbox, inboxPending, inboxPause };
 }

@@ -6,7 +6,7 @@ import { bigserial, integer, pgSchema, text, uuid } from "drizzle-orm/pg-core";
  * test/desk/schema.ts --out test/desk/migrations`.
  */
 const desk = pgSchema("desk");
-export const { inbox, inboxPending, inboxCursor, inboxPause } = inboxTables(desk);
+export const { inbox, inboxPending, inboxPause } = inboxTables(desk);
 
 /** What the handlers did, a row each time. */
 export const effect = desk.table("effect", {

@@ -37,13 +37,13 @@ export interface DatabaseAccess {
 export async function prepareDatabases(
   access: DatabaseAccess,
   schemas: readonly SchemaSpec[],
-  log: Logger,
+  { log, contract = false }: { readonly log: Logger; readonly contract?: boolean },
 ): Promise<void> {
   const { adminUrl, secret, config } = access;
   if (adminUrl === undefined) return;
   const ours = schemas.filter((schema) => config.databaseUrls[schema.name] === undefined);
   const jobs = config.redisUrl === undefined && config.databaseUrls[jobsSchema] === undefined;
-  await provision({ adminUrl, secret, schemas: ours, jobs, log });
+  await provision({ adminUrl, secret, schemas: ours, jobs, contract, log });
   if (jobs) await migrateJobs(await ownerUrl(adminUrl, jobsSchema, secret));
 }
 

@@ -9,13 +9,14 @@ import { connect, type DatabaseAccess, prepareDatabases } from "./databases.ts";
 
 /**
  * Creates the roles, schemas and tables of all these services in the Postgres of DATABASE_URL, so that their processes
- * need no role that may create. Idempotent.
+ * need no role that may create. Idempotent. With
+ * `contract` it also drops what only older code uses.
  */
 export async function migrateAll(
   definitions: readonly ServiceDefinition[],
-  o: { readonly config: Config; readonly log: Logger },
+  o: { readonly config: Config; readonly log: Logger; readonly contract?: boolean },
 ): Promise<void> {
-  const { config, log } = o;
+  const { config, log, contract = false } = o;
   const lines: string[] = [];
   if (config.databaseUrl === undefined)
     lines.push("DATABASE_URL must be set: a role that may create roles and schemas");
@@ -26,7 +27,7 @@ export async function migrateAll(
   await prepareDatabases(
     access,
     definitions.flatMap((definition) => definition.schemas),
-    log,
+    { log, contract },
   );
   for (const { name } of definitions) if (config.databaseUrls[name] === undefined) await audit(access, name);
   log.info({ schemas: definitions.flatMap(({ schemas }) => schemas.map(({ name }) => name)) }, "schemas migrated");

@@ -119,7 +119,7 @@ async function start(
   await prepareDatabases(
     access,
     definitions.flatMap((definition) => definition.schemas),
-    log,
+    { log },
   );
   const connections = await Promise.all(
     definitions.map(async (definition) => await openConnections(definition, access, teardown)),

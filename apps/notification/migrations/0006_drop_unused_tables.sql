@@ -1,0 +1,6 @@
+-- oldest-code: 7
+DROP TABLE "notification"."batch" CASCADE;--> statement-breakpoint
+DROP TABLE "notification"."delivery" CASCADE;--> statement-breakpoint
+DROP TABLE "notification"."inbox_cursor" CASCADE;--> statement-breakpoint
+DROP TABLE "notification"."outbox" CASCADE;--> statement-breakpoint
+DROP TABLE "notification"."registration" CASCADE;

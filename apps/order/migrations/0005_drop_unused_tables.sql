@@ -1,0 +1,2 @@
+-- oldest-code: 6
+DROP TABLE "order"."inbox_cursor" CASCADE;
