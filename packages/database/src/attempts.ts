@@ -29,8 +29,8 @@ export const attemptDue = fragment.raw(due);
  * process that tries it. Pauses double with the attempts at one version, from `delayMsMin` to `delayMsMax`, each
  * shortened by up to half of it at random. Times are those of Postgres.
  *
- * `among` is the predicate of the index on `attemptDue`, word for word. `untouchedSince` leaves out rows that somebody
- * may still be at work on. A row that is locked is passed over.
+ * `among` is the predicate of the index on `attemptDue`, word for word. `untouchedSince` leaves out rows that may still
+ * be in work. A locked row is skipped.
  */
 export async function claimAttempts<Row extends object>(
   sql: Sql,

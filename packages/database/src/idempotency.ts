@@ -9,7 +9,7 @@ export interface IdempotencyKey {
   readonly caller: string;
   readonly method: string;
   readonly key: string;
-  /** HMAC-SHA256 of the decoded request, in hex: the same key with another request is told by it. */
+  /** HMAC-SHA256 of the decoded request, in hex. It detects the same key with another request. */
   readonly fingerprint: string;
   /** As what the version before knows the same key. */
   readonly earlier?: EarlierKey | undefined;
@@ -77,7 +77,7 @@ export async function once<T extends JsonValue>(
         return { answer };
       })
       .catch((error: unknown) => {
-        // What was claimed under one scope and not under another is taken back.
+        // A claim that succeeded under one scope only is undone.
         if (error instanceof KeyTaken) return undefined;
         throw error;
       });

@@ -5,7 +5,7 @@ import { ConnectError, type Transport } from "@connectrpc/connect";
 import type * as GrpcWeb from "grpc-web";
 import type { Browser, Page } from "playwright-core";
 
-/** What the page is asked for, and what came of it: plain values, which can travel there and back. */
+/** The call that the page makes, and its outcome: plain values, which can be passed to the page and back. */
 interface Call {
   readonly url: string;
   readonly isStream: boolean;
@@ -18,9 +18,8 @@ interface Outcome {
 }
 
 /**
- * Calls by Google's gRPC-Web client, inside a page of the gateway's origin, in the text mode that it speaks where it is
- * told nothing else. A stream is given when it has ended. Throws where the browser and the gateway have spoken anything
- * else.
+ * Calls with Google's gRPC-Web client, inside a page of the gateway's origin, in text mode, its default. A stream is
+ * returned when it has ended. Throws where the browser and the gateway used any other format.
  */
 export function createBrowserTransport(browser: Browser, baseUrl: string): Transport {
   const page = openPage(browser, baseUrl);

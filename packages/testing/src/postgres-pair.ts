@@ -14,11 +14,11 @@ const copyTriesMax = 3;
 
 /** A primary and its standby, behind one name that leads to the primary. */
 export interface PostgresPair {
-  /** The superuser's, by the name. The same whoever is the primary. */
+  /** The superuser's URL, by the name. It stays the same when the primary changes. */
   readonly url: string;
-  /** Where the primary itself listens at this moment, for who brings a name of their own. */
+  /** The port of the current primary, for a test with a name of its own. */
   primaryPort(): number;
-  /** What the servers themselves have logged, one after the other. */
+  /** The logs of the servers, one after the other. */
   serverLog(): string;
   /** As the superuser, at the primary itself. */
   onPrimary<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T>;

@@ -15,7 +15,7 @@ const folderPrefix = "rialto-test-postgres-";
 /** A folder of another run is left alone for this long, whatever it looks like: that run may be about to lock it. */
 const leftoverAgeMs = 120_000;
 
-/** What a test server need not do: its data does not outlive the run. */
+/** Without durability: the data does not outlive the run. */
 const settings = {
   fsync: "off",
   full_page_writes: "off",
@@ -31,8 +31,7 @@ const settings = {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeLeftovers();
   const directory = mkdtempSync(join(tmpdir(), folderPrefix));
-  // Root's server runs as another user. In a folder that it cannot enter it would keep its data elsewhere, where nobody
-  // removes it.
+  // Root's server runs as another user. If that user cannot enter the folder, the data would be elsewhere and stay.
   chmodSync(directory, 0o755);
   const server = await startEmbeddedPostgres({ directory, log: quietLogger, settings });
   project.provide("rialtoPostgres", { adminUrl: server.url, secret: "the secret of a test run" });

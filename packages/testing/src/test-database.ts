@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Database, openDatabase, provision, runtimeUrl, type SchemaSpec, type Sql } from "@rialto/database";
 import postgres from "postgres";
 import { inject } from "vitest";
-// Brings its declaration of what `inject` finds to whoever imports this.
+// Declares what `inject` returns, also for the importers of this file.
 import type {} from "./postgres-setup.ts";
 import { quietLogger } from "./quiet-logger.ts";
 
@@ -13,13 +13,13 @@ export interface TestDatabase {
   /** As the superuser, on this database. */
   readonly adminUrl: string;
   readonly secret: string;
-  /** A service's way to its schema, as its runtime role; opened once per name, closed by `close`. */
+  /** Opens a service's schema as its runtime role, once per name. `close` closes it. */
   database(name: string): Database;
   /** The URL of a schema's runtime role. */
   urlOf(name: string): string;
   /** As the superuser, on this database. */
   readonly sql: Sql;
-  /** Closes and drops it all. Throws when somebody else's pool is still open on it. */
+  /** Closes and drops everything. Throws when a pool that the test opened is still open. */
   close(): Promise<void>;
 }
 
@@ -98,7 +98,7 @@ async function ensureTemplate(
   }
 }
 
-/** A template can be copied when nobody is connected to it, and a closed connection takes a moment to be gone. */
+/** A template can be copied only without connections to it, and a closed one takes a moment to disappear. */
 async function noSessionsOn(sql: Sql, database: string): Promise<void> {
   const left = await poolsLeftOpen(sql, database);
   if (left.length > 0) throw new Error(`the template is still in use by ${left.join(", ")}`);

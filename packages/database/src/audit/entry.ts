@@ -8,7 +8,7 @@ export type AuditChange = {
   readonly after?: string | undefined;
 };
 
-/** A change by somebody who has the right to, as it is to be written down. Its time and its id come with the commit. */
+/** A change by an authorized person, to be recorded. Its time and id come with the commit. */
 export interface AuditRecord {
   /** "admin:<account>", or "operator". */
   readonly actor: string;

@@ -16,7 +16,7 @@ export class TooOldCode extends Error {
   override readonly name = "TooOldCode";
 }
 
-/** What the migrations folder says and what the schema holds differ. */
+/** The migrations folder and the schema's applied migrations differ. */
 export class MigrationsDiffer extends Error {
   override readonly name = "MigrationsDiffer";
 }

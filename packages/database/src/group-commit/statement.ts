@@ -12,13 +12,14 @@ export interface Tables {
 }
 
 /**
- * The text that commits many independent decisions at once, each with its own outcome (docs/group-commit.md proves it).
+ * Returns the statement that commits many independent decisions at once, each with its own outcome (proved in
+ * docs/group-commit.md).
  *
  * All of it is one order of locks: subjects by id, then keys by name, then new rows by id, then inbox rows. Whatever
  * else locks subjects must lock them by id too, and before any key. What each part is for:
  *
  * - `seen` first: a retry whose version was taken by its own first try is a replay, not a conflict.
- * - `locked` waits for whoever holds a subject, and then has the version as committed. It is asked by `= any`, as a join would
+ * - `locked` waits for the holder of a subject, and then has the version as committed. It uses `= any`, because a join would
  *   return a subject twice that is twice in the batch.
  * - `fit` before `claimed`: a loser by version must not own its key, or its retry would replay work that never happened. The sort
  *   in `claimed` drains it, so every subject is locked before any key is.

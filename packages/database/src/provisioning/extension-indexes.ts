@@ -37,8 +37,8 @@ export async function makeExtensionIndexes(o: {
       const isInUse = code === lockNotAvailable;
       if (isOutage(error) && !isInUse) throw error;
       const why = isInUse
-        ? "an index was not made, because somebody wrote to its table for too long: until the next start searches read whole tables"
-        : "the server does not let us have an extension of Postgres: searches read whole tables";
+        ? "index not created, because its table was busy for too long: searches read whole tables until the next start"
+        : "extension of Postgres not available: searches read whole tables";
       o.log.warn({ schema: o.schema, extension: index.extension, index: index.name, code }, why);
     }
   }

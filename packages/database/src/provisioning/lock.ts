@@ -51,7 +51,7 @@ async function endBlockers(sql: Sql, log: Logger): Promise<void> {
   for (const { pid, role } of blockers) {
     try {
       await sql`select pg_terminate_backend(${pid})`;
-      log.warn({ pid, role }, "a session that held the provisioning lock and may not provision was ended");
+      log.warn({ pid, role }, "terminated a session that held the provisioning lock and may not provision");
     } catch (error) {
       if (codeOf(error) === "42501") throw new ProvisioningBlocked(role, pid);
       throw error;

@@ -15,9 +15,9 @@ const jobsSchema = "jobs";
  * Makes a database ready for these schemas: roles, schemas, rights and migrations. Safe to run at every start and from
  * many processes at once (one works, the others wait and find nothing to do).
  *
- * Each schema has an owner, which migrates and which nobody runs as, and a runtime role, which reads and writes there
- * and has no right anywhere else. `jobs` makes the schema of the queue, whose runtime role may also create sequences,
- * as BullMQ does.
+ * Each schema has an owner, which migrates and as which no process runs, and a runtime role, which reads and writes
+ * there and has no other rights. `jobs` creates the queue's schema, whose runtime role may also create sequences, as
+ * BullMQ does.
  */
 export async function provision(o: {
   adminUrl: string;

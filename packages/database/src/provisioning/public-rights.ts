@@ -14,9 +14,9 @@ interface PublicRight {
 
 /**
  * Takes from PUBLIC what a runtime role could fill the disk with or hide in: temporary tables and large objects in this
- * database, and sessions on `template1`, whose contents every new database inherits. An administrator who may not say
- * so changes nothing; the statements are logged for somebody who may. The queue's role keeps temporary tables, which
- * BullMQ makes.
+ * database, and sessions on `template1`, whose contents every new database inherits. An administrator without the right
+ * to revoke them changes nothing; the statements are logged for one who has it. The queue's role keeps temporary
+ * tables, which BullMQ makes.
  */
 export async function withdrawPublicRights(
   admin: Sql,
@@ -36,7 +36,7 @@ export async function withdrawPublicRights(
   const statements = left.map(({ withdraw }) => withdraw).join("; ");
   log.warn(
     { rights: left.map(({ right }) => right), statements },
-    "every role of this Postgres has rights that Rialto's need not have: have a superuser run these statements",
+    "every role of this Postgres has rights that Rialto does not need: run these statements as a superuser",
   );
 }
 
