@@ -9,8 +9,8 @@ import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest"
 import { connect, type Sql } from "../src/connection/connection.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 
-// The driver is postgres.js with the patches that third_party/postgres/README.md lists: a test for each. As published, most of
-// these end the process, which fails the run and not the test.
+// The driver is postgres.js with the patches that third_party/postgres/README.md lists: a test for each. As published,
+// most of these end the process, which fails the run and not the test.
 describe("a lost connection", () => {
   let proxy: CuttingProxy;
   let sql: Sql;

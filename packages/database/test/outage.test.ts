@@ -12,7 +12,8 @@ import {
 
 const coded = (code: string) => Object.assign(new Error("failed"), { code });
 
-// One line for each state of a server that the documentation of Postgres tells: what becomes of the work, the connection and the readiness.
+// One line for each state of a server that the documentation of Postgres tells: what becomes of the work, the
+// connection and the readiness.
 const table = `
   08006             uncounted dropped     unknown not-ready
   57P01             uncounted dropped     unknown not-ready

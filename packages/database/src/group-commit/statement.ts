@@ -19,15 +19,16 @@ export interface Tables {
  * else locks subjects must lock them by id too, and before any key. What each part is for:
  *
  * - `seen` first: a retry whose version was taken by its own first try is a replay, not a conflict.
- * - `locked` waits for the holder of a subject, and then has the version as committed. It uses `= any`, because a join would
- *   return a subject twice that is twice in the batch.
- * - `fit` before `claimed`: a loser by version must not own its key, or its retry would replay work that never happened. The sort
- *   in `claimed` drains it, so every subject is locked before any key is.
- * - `kept` stores a won key under its earlier scopes too. It has no ON CONFLICT: where a replica of the version before was faster, the
- *   batch is refused as a whole, and the one decision looks up what that replica stored.
+ * - `locked` waits for the holder of a subject, and then has the version as committed. It uses `= any`, because a join
+ *   would return a subject twice that is twice in the batch.
+ * - `fit` before `claimed`: a loser by version must not own its key, or its retry would replay work that never
+ *   happened. The sort in `claimed` drains it, so every subject is locked before any key is.
+ * - `kept` stores a won key under its earlier scopes too. It has no ON CONFLICT: where a replica of the version before
+ *   was faster, the batch is refused as a whole, and the one decision looks up what that replica stored.
  * - `won` is DISTINCT: of two decisions with one key in a batch one wins.
- * - `stored` is an upsert because its WHERE sees the newest row; that of an UPDATE would see the one of the statement's beginning.
- *   A subject that is there already though it was to be created keeps its row, and the event log's primary key refuses the batch.
+ * - `stored` is an upsert because its WHERE sees the newest row; that of an UPDATE would see the one of the statement's
+ *   beginning. A subject that is there already though it was to be created keeps its row, and the event log's primary
+ *   key refuses the batch.
  *
  * No join between CTEs but the last: each is thought to have one row, and a generic plan would nest loops over them.
  */

@@ -7,7 +7,9 @@ export interface CuttingProxy {
   loseNextAnswer(): void;
   /** Cuts the connections on the client's side: the server does not notice until it answers. */
   cut(): void;
-  /** What is open carries nothing any more, as when the server's machine is gone without a word. New connections work. */
+  /**
+   * What is open carries nothing any more, as when the server's machine is gone without a word. New connections work.
+   */
   silence(): void;
   /** Breaks new connections, or closes them as politely as a proxy with nobody behind it, until told otherwise. */
   refuse(how: "reset" | "close" | "not"): void;

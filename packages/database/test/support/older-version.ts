@@ -2,8 +2,8 @@ import { createHmac } from "node:crypto";
 import { connect } from "../../src/connection/connection.ts";
 
 /**
- * What a start of version 0.1.0 does to a server, statement by statement: its roles have no database in their names, it gives each the
- * password that follows from its own secret, and grants everything on all tables.
+ * What a start of version 0.1.0 does to a server, statement by statement: its roles have no database in their names, it
+ * gives each the password that follows from its own secret, and grants everything on all tables.
  */
 export async function olderVersionStarts(o: { adminUrl: string; secret: string; schema: string }): Promise<void> {
   const admin = connect(o.adminUrl, { max: 1 });

@@ -1,7 +1,8 @@
 import type { Decision, IdempotencyKey, Sql } from "../../src/index.ts";
 import { rowColumns } from "./decisions.ts";
 
-// What version 0.1 did with keys, for tests of a roll-out in which both versions run: its key has one scope, with the role in it, and it knows no other.
+// What version 0.1 did with keys, for tests of a roll-out in which both versions run: its key has one scope, with the
+// role in it, and it knows no other.
 
 type OldKey = Pick<IdempotencyKey, "caller" | "method" | "key" | "fingerprint">;
 
