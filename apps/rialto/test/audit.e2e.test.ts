@@ -8,13 +8,13 @@ import * as contracts from "@rialto/contracts";
 import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { subscribe } from "@rialto/events";
 import { readConfig, type ServiceDefinition, serviceNames } from "@rialto/service";
-import { quietLogger } from "@rialto/testing";
+import { freePort, quietLogger } from "@rialto/testing";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rialto, startRialto } from "../src/rialto.ts";
 import { services } from "../src/services.ts";
 import { type Answer, type Json, openRestClient, type RestClient } from "./rest-client.ts";
-import { admin, freePort } from "./topology.ts";
+import { admin } from "./topology.ts";
 
 const bad = "always-throws";
 

@@ -6,12 +6,12 @@ import { OrderEventSchema } from "@rialto/contracts";
 import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { type Event, subscribe } from "@rialto/events";
 import { readConfig, type ServiceDefinition } from "@rialto/service";
-import { quietLogger } from "@rialto/testing";
+import { freePort, quietLogger } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rialto, startRialto } from "../src/rialto.ts";
 import { services } from "../src/services.ts";
 import { type Json, openRestClient, type RestClient } from "./rest-client.ts";
-import { admin, freePort } from "./topology.ts";
+import { admin } from "./topology.ts";
 
 const bad = "always-throws";
 const attemptsMax = 3;

@@ -4,8 +4,8 @@ import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freePort } from "./topology.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
 

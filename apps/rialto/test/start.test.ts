@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { createLogger } from "@rialto/telemetry";
-import { redisForTests } from "@rialto/testing";
+import { freePort, redisForTests } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
 const main = new URL("../src/main.ts", import.meta.url).pathname;
@@ -281,15 +281,6 @@ async function countProducts(port: number): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${port}/api/products?pageSize=50`);
   const { products } = (await answer.json()) as { products: unknown[] };
   return products.length;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, "listening");
-  const port = portOf(server);
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function portOf(server: ReturnType<typeof createServer>): number {

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtimeUrl } from "@rialto/database";
 import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
-import { quietLogger, redisForTests } from "@rialto/testing";
+import { freePort, quietLogger, redisForTests } from "@rialto/testing";
 
 const apps = new URL("../../", import.meta.url);
 const services = ["user", "product", "order", "payment", "notification"] as const;
@@ -220,14 +219,4 @@ async function end(child: ChildProcess): Promise<void> {
   const killer = setTimeout(() => child.kill("SIGKILL"), 15_000);
   await exited;
   clearTimeout(killer);
-}
-
-/** A free port. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

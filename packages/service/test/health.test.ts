@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AuthService, OrderEventSchema } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { createEndpoint, createTokenVerifier, type Handlers, listen, serve } from "@rialto/rpc";
-import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
+import { freePort, quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { readConfig } from "../src/config/config.ts";
 import { defineService } from "../src/define-service.ts";
@@ -55,7 +55,7 @@ const orderWith = (subscription: string) =>
 
 describe("a service that runs alone", () => {
   it("is not ready while a publisher of its subscriptions is away, and names it; it is once it is registered there", async () => {
-    const port = await portOfNobody();
+    const port = await freePort();
     const one = await start(orderWith("stock-watch"), { RIALTO_PRODUCT_URL: `http://127.0.0.1:${port}` });
     expect(await ask(one, "/ready")).toEqual({
       status: 503,
@@ -115,7 +115,7 @@ describe("a service that runs alone", () => {
   });
 
   it("says that it never had that list where the user service was never there, and not where it should be", async () => {
-    const one = await start(product, { RIALTO_USER_URL: `http://127.0.0.1:${await portOfNobody()}` });
+    const one = await start(product, { RIALTO_USER_URL: `http://127.0.0.1:${await freePort()}` });
     const { body } = await ask(one, "/health/services");
     expect(body).toMatchObject({ status: "degraded", endedSessions: { fresh: false, ageSeconds: null } });
     expect(JSON.stringify(body)).not.toContain("127.0.0.1");
@@ -209,14 +209,4 @@ async function registered(): Promise<readonly string[]> {
   if (table?.name === null) return [];
   const rows = await database.sql<{ subscription: string }[]>`select subscription from product.registration`;
   return rows.map(({ subscription }) => subscription);
-}
-
-/** A port at which nobody answers, until the test has somebody there. */
-async function portOfNobody(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

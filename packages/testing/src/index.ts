@@ -1,3 +1,4 @@
+export { freePort } from "./free-port.ts";
 export { type MovingName, movingName } from "./moving-name.ts";
 export { quietLogger } from "./quiet-logger.ts";
 export { redisForTests, type TestRedis } from "./redis.ts";
