@@ -1,4 +1,4 @@
-// The door to everything that is generated from proto/. Nothing here is written by hand but this list.
+// All that is generated from proto/. Nothing here is written by hand but this list.
 export * from "../gen/google/api/annotations_pb.js";
 export * from "../gen/google/api/http_pb.js";
 export * from "../gen/google/rpc/error_details_pb.js";

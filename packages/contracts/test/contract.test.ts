@@ -163,7 +163,7 @@ function* stringFields(message: DescMessage, seen: Set<string>): Generator<DescF
   }
 }
 
-describe("the package's door", () => {
+describe("the package's entry points", () => {
   it("re-exports every generated file", async () => {
     const doors = await Promise.all(
       ["index.ts", "grpc.ts"].map((file) => readFile(join(import.meta.dirname, "../src", file), "utf8")),
@@ -178,7 +178,7 @@ describe("the package's door", () => {
   it("loses no name to another file's", async () => {
     const files = await readdir(generated, { recursive: true });
     const names: string[] = [];
-    // What is gRPC's own stands behind the other door.
+    // gRPC's own services are in the other entry point.
     for (const file of files.filter((name) => name.endsWith("_pb.js") && !name.startsWith("grpc/"))) {
       names.push(...Object.keys(await import(join(generated, file))));
     }

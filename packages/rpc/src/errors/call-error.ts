@@ -18,15 +18,18 @@ export interface CallErrorDetails {
 
 /** What only HTTP can say of an error. */
 export interface HttpErrorDetails {
-  /** An HTTP status that is more exact than the one of the code: 405, 413, 415. Connect unary and REST answer with it. */
+  /**
+   * An HTTP status that is more exact than the one of the code: 405, 413, 415. Connect unary and REST answer with it.
+   */
   readonly status?: number | undefined;
   /** Response headers, in every protocol. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * The error of a call, on both of its sides: a handler throws it to refuse a call, a client throws it where a call failed. It reaches the caller with
- * its code, reason, message, fields and metadata, within the bounds of `withinErrorSize`: 20 violations, 2,688 bytes of details. The cause stays here.
+ * The error of a call, on both of its sides: a handler throws it to refuse a call, a client throws it where a call
+ * failed. It reaches the caller with its code, reason, message, fields and metadata, within the bounds of
+ * `withinErrorSize`: 20 violations, 2,688 bytes of details. The cause stays here.
  *
  *     throw new CallError(errors.OUT_OF_STOCK, { metadata: { product_id: id } });
  */
@@ -39,8 +42,8 @@ export class CallError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
   readonly http: HttpErrorDetails;
   /**
-   * Whether this is the result of a call that this process made. A handler that does not handle such an error does not pass it on: another service's
-   * reasons are not in its own error table. See `toCallError`.
+   * Whether this is the result of a call that this process made. A handler that does not handle such an error does not
+   * pass it on: another service's reasons are not in its own error table. See `toCallError`.
    */
   readonly remote: boolean;
 

@@ -1,7 +1,7 @@
 import { ErrorReason } from "@rialto/contracts";
 import { defineErrors, type ErrorDefinition } from "./error-table.ts";
 
-/** The reasons that any method can refuse with. */
+/** The reasons that any method can give. */
 export const callErrors = defineErrors(ErrorReason, "type", {
   CALLER_REQUIRED: {
     code: "unauthenticated",
@@ -117,7 +117,7 @@ export const callErrors = defineErrors(ErrorReason, "type", {
   },
 });
 
-/** The caller went away: nobody reads this, so it has no reason in the contract. */
+/** The caller is gone and does not read this error, so it has no reason in the contract. */
 export const callCanceled: ErrorDefinition = {
   reason: "",
   domain: "type",

@@ -1,7 +1,9 @@
 /** The codes of Connect, as its JSON names them. */
 export type ErrorCode = keyof typeof codes;
 
-/** The number of each code in google.rpc.Status, and its HTTP status (https://connectrpc.com/docs/protocol#error-codes). */
+/**
+ * The number of each code in google.rpc.Status, and its HTTP status (https://connectrpc.com/docs/protocol#error-codes).
+ */
 export const codes = {
   canceled: { number: 1, httpStatus: 499 },
   unknown: { number: 2, httpStatus: 500 },

@@ -1,6 +1,6 @@
 /**
- * What a decoder of JSON says of a message that does not fit, without the value that it quotes: that may be a password, and nobody knows by whom an answer
- * is kept. The field and the type that it has stay.
+ * Removes the values that a JSON decoder quotes in its error: one of them may be a password, and responses are logged
+ * by others. The field and its type stay.
  */
 export function withoutValues(text: string): string {
   return text

@@ -1,18 +1,18 @@
 import { errorDetailBytesMax, errorMessageBytesMax, errorTextBytesMax, violationsMax } from "../limits.ts";
 import type { FieldViolation } from "./error-table.ts";
 
-/** What a refusal says beside its code and reason. */
-interface RefusalText {
+/** The parts of an error that may be of any size. */
+interface ErrorText {
   readonly message: string;
   readonly fields: readonly FieldViolation[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * What a refusal says, within its bounds: at most 20 violations and 2,688 bytes of details, texts cut and on one line, however much of the request stands in
- * them. `violations_omitted` in the metadata says how many violations were left out.
+ * Bounds an error: at most 20 violations and 2,688 bytes of details, and texts that are cut and on one line, however
+ * much of the request is in them. `violations_omitted` in the metadata counts the violations that were left out.
  */
-export function withinErrorSize({ message, fields, metadata }: RefusalText): RefusalText {
+export function withinErrorSize({ message, fields, metadata }: ErrorText): ErrorText {
   const facts: [string, string][] = [];
   let left = errorDetailBytesMax - omittedBytes;
   for (const [name, value] of Object.entries(metadata)) {
@@ -44,9 +44,12 @@ function shortened({ field, description, rule }: FieldViolation): FieldViolation
   };
 }
 
-/** The text, or its beginning: without control characters, which take six bytes each in JSON, and without half of a surrogate pair. */
+/**
+ * The text, or its beginning: without control characters, which take six bytes each in JSON, and without half of a
+ * surrogate pair.
+ */
 function cut(text: string, bytesMax: number): string {
-  // A character has a byte at the least: what comes after so many is not looked at.
+  // A character has at least one byte, so the rest is cut in any case.
   const plain = text
     .slice(0, bytesMax + 1)
     .replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ")
@@ -62,7 +65,7 @@ function cut(text: string, bytesMax: number): string {
   return `${short}${ellipsis}`;
 }
 
-/** As JSON has it, quotation marks included: never less than in binary. */
+/** The size in JSON, with quotation marks: never less than in binary. */
 function bytesOf(text: string): number {
   return Buffer.byteLength(JSON.stringify(text));
 }

@@ -1,19 +1,19 @@
 import type { ErrorCode } from "./codes.ts";
 
-/** What a service's table says of one reason. */
+/** One row of a service's error table. */
 export interface ErrorRow {
   readonly code: ErrorCode;
-  /** Whether the same call may succeed later without anybody changing it. */
+  /** Whether the same call may succeed later. */
   readonly retryable: boolean;
-  /** What the caller reads: no SQL, no address, nothing about others. */
+  /** The message for the caller: no SQL, no address, nothing about others. */
   readonly message: string;
-  /** What the client does about it. For docs/errors.md. */
+  /** What the client should do. For docs/errors.md. */
   readonly client: string;
-  /** What the operator does about it. For docs/errors.md. */
+  /** What the operator should do. For docs/errors.md. */
   readonly operator: string;
 }
 
-/** One reason with all that is known of it. */
+/** One reason and its row. */
 export interface ErrorDefinition extends ErrorRow {
   readonly reason: string;
   readonly domain: string;
@@ -21,15 +21,14 @@ export interface ErrorDefinition extends ErrorRow {
   readonly enumName: string;
 }
 
-/** The reasons of an enum: all its names but the one that says nothing. */
+/** The reasons of an enum: all its names except the unspecified one. */
 type Reasons<E> = Exclude<keyof E & string, `${string}_UNSPECIFIED`>;
 
 /** A service's errors by reason; iterating gives them in the order of the table. */
 export type ErrorTable<R extends string = string> = { readonly [K in R]: ErrorDefinition } & Iterable<ErrorDefinition>;
 
 /**
- * Makes a service's table of errors. Every reason of the contract's enum must stand in it, in order of precedence, so
- * that the contract cannot promise what the service does not know.
+ * Makes a service's table of errors. It must have every reason of the contract's enum, in order of precedence.
  *
  *     export const errors = defineErrors(OrderErrorReason, "order", { ORDER_NOT_FOUND: { code: "not_found", ... }, ... });
  *     throw new CallError(errors.ORDER_NOT_FOUND);

@@ -3,8 +3,8 @@ import { CallError, isUnavailable } from "./call-error.ts";
 import { callCanceled, callErrors } from "./call-errors.ts";
 
 /**
- * The error that a caller gets where a handler threw this. An error that the contract does not foresee becomes INTERNAL_ERROR. What was thrown is the
- * cause: it is logged, and the caller learns nothing of it.
+ * The error that a caller gets where a handler threw this. An error that the contract does not foresee becomes
+ * INTERNAL_ERROR. What was thrown is the cause: it is logged, and the caller learns nothing of it.
  */
 export function toCallError(error: unknown): CallError {
   if (error instanceof CallError) return error.remote ? ownErrorOf(error) : error;
@@ -16,8 +16,8 @@ export function toCallError(error: unknown): CallError {
 }
 
 /**
- * The error of a handler that did not handle the error of a call that it made. Where that callee is unavailable, so is this method. Any other error
- * should have been handled here, so it is a defect.
+ * The error of a handler that did not handle the error of a call that it made. Where that callee is unavailable, so is
+ * this method. Any other error should have been handled here, so it is a defect.
  */
 function ownErrorOf(error: CallError): CallError {
   if (error.code === "canceled") return new CallError(callCanceled, { cause: error });

@@ -46,8 +46,8 @@ export function fromConnectError(error: ConnectError): CallError {
 }
 
 /**
- * Reads the JSON of a failed unary call, to say the same in another protocol. JSON that is not an error's becomes TEMPORARILY_UNAVAILABLE where the
- * status is 503, else INTERNAL_ERROR.
+ * Reads the JSON of a failed unary call, to say the same in another protocol. JSON that is not an error's becomes
+ * TEMPORARILY_UNAVAILABLE where the status is 503, else INTERNAL_ERROR.
  */
 export function fromConnectErrorJson(json: JsonValue | undefined, status: number, http: HttpErrorDetails): CallError {
   if (typeof json === "object" && json !== null && "code" in json && isErrorCode(json.code)) {
@@ -78,7 +78,10 @@ function knownDetails(error: ConnectError): Pick<CallError, "reason" | "metadata
   return { reason: info.reason, metadata: info.metadata, fields };
 }
 
-/** The error of a call that failed before the callee's pipeline: the reason and the message are those that the callee gives for the same code. */
+/**
+ * The error of a call that failed before the callee's pipeline: the reason and the message are those that the callee
+ * gives for the same code.
+ */
 function transportError(code: ErrorCode, cause: ConnectError): CallError {
   const { message, reason } = transportErrors[code] ?? callErrors.INTERNAL_ERROR;
   return new CallError({ code, message, reason }, { remote: true, cause });

@@ -12,7 +12,10 @@ export interface ErrorDetail {
   readonly value: Message;
 }
 
-/** The details of an error in every protocol: ErrorInfo where it has a reason, BadRequest where it names fields (AIP-193). */
+/**
+ * The details of an error in every protocol: ErrorInfo where it has a reason, BadRequest where it names fields
+ * (AIP-193).
+ */
 export function errorDetails({ reason, metadata, fields }: CallError): readonly ErrorDetail[] {
   const details: ErrorDetail[] = [];
   if (reason !== "") {

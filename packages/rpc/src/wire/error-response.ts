@@ -25,7 +25,10 @@ export interface EncodedError {
   readonly body?: Uint8Array;
 }
 
-/** Encodes an error in a protocol. `contentType` is the request's; streams and gRPC answer in the same one. HTTP's own headers are the caller's to set. */
+/**
+ * Encodes an error in a protocol. `contentType` is the request's; streams and gRPC answer in the same one. HTTP's own
+ * headers are the caller's to set.
+ */
 export function encodeError(
   error: CallError,
   { protocol, contentType }: { readonly protocol: WireProtocol | "rest"; readonly contentType: string },
@@ -52,7 +55,10 @@ function jsonError(error: CallError, json: object): EncodedError {
   };
 }
 
-/** A response that is an error and nothing else. gRPC's trailers are trailers here, and gRPC-Web's a frame of the body, as in every other response. */
+/**
+ * A response that is an error and nothing else. gRPC's trailers are trailers here, and gRPC-Web's a frame of the body,
+ * as in every other response.
+ */
 export function errorResponse(
   error: CallError,
   call: CallProtocol = { protocol: "connect", contentType: "" },

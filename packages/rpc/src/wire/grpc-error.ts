@@ -44,7 +44,10 @@ function grpcCodeOf({ code, http }: CallError): ErrorCode {
   return http.status === 413 ? "resource_exhausted" : code;
 }
 
-/** Text in a header, as gRPC's specification writes it: every byte outside printable ASCII, and the percent sign, by its number. */
+/**
+ * Text in a header, as gRPC's specification writes it: every byte outside printable ASCII, and the percent sign, by its
+ * number.
+ */
 function percentEncoded(text: string): string {
   return [...Buffer.from(text)]
     .map((byte) => {
@@ -55,9 +58,9 @@ function percentEncoded(text: string): string {
 }
 
 /**
- * Bounds the trailers of a response to the size that every client accepts: many proxies and clients read at most 8 KiB of all headers together. Where
- * they are larger, the details are left out first, then everything but the status, and the message is cut. Larger trailers cost more than their own
- * call: HTTP/2 ends the connection that many calls share.
+ * Bounds the trailers of a response to the size that every client accepts: many proxies and clients read at most 8 KiB
+ * of all headers together. Where they are larger, the details are left out first, then everything but the status, and
+ * the message is cut. Larger trailers cost more than their own call: HTTP/2 ends the connection that many calls share.
  */
 export function boundedTrailers(trailer: Headers): Headers {
   if (bytesOf(trailer) <= grpcStatusBytesMax) return trailer;

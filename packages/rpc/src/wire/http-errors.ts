@@ -5,13 +5,19 @@ import { callErrors } from "../errors/call-errors.ts";
 import { errorResponse } from "./error-response.ts";
 import type { HttpResponse } from "./http-message.ts";
 
-/** The HTTP methods that call a method of the contract. GET is among them where the method is unary and has no side effects. */
+/**
+ * The HTTP methods that call a method of the contract. GET is among them where the method is unary and has no side
+ * effects.
+ */
 export function httpMethodsOf({ methodKind, idempotency }: DescMethod): readonly string[] {
   const isRead = methodKind === "unary" && idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
   return isRead ? ["GET", "POST"] : ["POST"];
 }
 
-/** Adds a reason, and what the method accepts, where Connect's library refused a call by the HTTP status alone: 405 and 415. */
+/**
+ * Adds a reason, and what the method accepts, where Connect's library refused a call by the HTTP status alone: 405 and
+ * 415.
+ */
 export function withHttpReason(response: HttpResponse, method: DescMethod): HttpResponse {
   const { status } = response;
   if (status === 405) {

@@ -13,8 +13,8 @@ import type { HttpResponse } from "./http-message.ts";
 import type { WireProtocol } from "./wire-protocol.ts";
 
 /**
- * Adds a reason to an error that Connect's library made: a body that is not a message, or too large. `known` is the error where the message was refused
- * before it was decoded.
+ * Adds a reason to an error that Connect's library made: a body that is not a message, or too large. `known` is the
+ * error where the message was refused before it was decoded.
  */
 export async function withReason(
   response: HttpResponse,
@@ -43,7 +43,9 @@ export async function withReason(
 /** The compressions that are read and written. */
 export const compressions: readonly Compression[] = [compressionGzip, compressionBrotli];
 
-/** The header in which each protocol lists the known compressions. Connect's library leaves it out of gRPC's responses. */
+/**
+ * The header in which each protocol lists the known compressions. Connect's library leaves it out of gRPC's responses.
+ */
 const acceptHeaders: Readonly<Record<WireProtocol, string>> = {
   connect: "accept-encoding",
   "connect-stream": "connect-accept-encoding",
@@ -51,7 +53,10 @@ const acceptHeaders: Readonly<Record<WireProtocol, string>> = {
   "grpc-web": "grpc-accept-encoding",
 };
 
-/** The codes of Connect's library for a message that it cannot read. Bytes that are not protobuf are INTERNAL there, but they are the caller's mistake. */
+/**
+ * The codes of Connect's library for a message that it cannot read. Bytes that are not protobuf are INTERNAL there, but
+ * they are the caller's mistake.
+ */
 const unreadableCodes: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
   Code.ResourceExhausted,
@@ -87,7 +92,9 @@ function errorOfEnd(bytes: Uint8Array, trailer: Headers, protocol: WireProtocol)
 /** Flags and length, before each message of a stream. */
 const envelopeHeadBytes = 5;
 
-/** The error of a response that Connect's library could not write. The library's own error is the cause: it stays here. */
+/**
+ * The error of a response that Connect's library could not write. The library's own error is the cause: it stays here.
+ */
 export async function unwritable(
   response: HttpResponse,
   call: CallProtocol,

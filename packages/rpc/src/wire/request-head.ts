@@ -7,8 +7,8 @@ const versionHeader = "connect-protocol-version";
 const versionParameter = "connect";
 
 /**
- * Why a call cannot be understood by its head alone: it says a version of the Connect protocol that is not 1. One that says none is taken, as people
- * write them by hand.
+ * Returns the error of a call that names a version of the Connect protocol other than 1. A call that names none is
+ * accepted: people write them by hand.
  */
 export function versionRefusal({ method, url, header }: HttpRequest): CallError | undefined {
   if (protocolOf(header).startsWith("grpc")) return undefined;
@@ -20,7 +20,10 @@ export function versionRefusal({ method, url, header }: HttpRequest): CallError 
   return new CallError(callErrors.INVALID_REQUEST, { fields: [{ field, description: `must be ${known}` }] });
 }
 
-/** The same request with a content type of gRPC that Connect knows: what follows it (`;charset=utf-8`) changes nothing, and is no reason to refuse it. */
+/**
+ * The same request with a content type of gRPC that Connect knows: what follows it (`;charset=utf-8`) changes nothing,
+ * and is no reason to refuse it.
+ */
 export function withPlainContentType(request: HttpRequest): HttpRequest {
   const type = request.header.get("content-type");
   if (type === null || !type.includes(";") || !protocolOf(request.header).startsWith("grpc")) return request;

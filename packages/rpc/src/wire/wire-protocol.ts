@@ -1,9 +1,9 @@
 import { streamTimeoutMsMax } from "../limits.ts";
 
-/** How a call is spoken over HTTP, as its content type says. */
+/** The protocol of a call over HTTP, which its content type names. */
 export type WireProtocol = "connect" | "connect-stream" | "grpc" | "grpc-web";
 
-/** The protocol of a call by the head of its request; what is none of the others is unary Connect. */
+/** Returns the protocol of a call; unary Connect where the content type is not one of the others. */
 export function protocolOf(headers: Headers): WireProtocol {
   const type = headers.get("content-type")?.toLowerCase() ?? "";
   if (/^application\/grpc-web([+;]|$)/.test(type)) return "grpc-web";
@@ -11,14 +11,14 @@ export function protocolOf(headers: Headers): WireProtocol {
   return type.startsWith("application/connect+") ? "connect-stream" : "connect";
 }
 
-/** Connect's word for how long the caller waits, in milliseconds. */
+/** Connect's header for the time-out of a call, in milliseconds. */
 const connectTimeoutHeader = "connect-timeout-ms";
 /** gRPC's: up to eight digits and a unit. */
 const grpcTimeoutHeader = "grpc-timeout";
 
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
-/** How long the caller waits: undefined where it does not say, NaN where what it says is no time. */
+/** Returns the time-out of a call in milliseconds: undefined where there is none, NaN where it is malformed. */
 export function askedTimeoutMs(headers: Headers): number | undefined {
   const name = timeoutHeaderOf(headers);
   const text = headers.get(name);
@@ -29,26 +29,31 @@ export function askedTimeoutMs(headers: Headers): number | undefined {
   return digits === undefined || ms === undefined ? Number.NaN : Math.ceil(Number(digits) * ms);
 }
 
-/** Says how long the caller waits, in the words of its protocol. */
+/** Sets the time-out of a call, in the header of its protocol. */
 export function setTimeoutMs(headers: Headers, ms: number): void {
   const name = timeoutHeaderOf(headers);
   headers.set(name, name === connectTimeoutHeader ? `${ms}` : `${Math.min(ms, grpcTimeoutMax)}m`);
 }
 
-/** A time-out that no timer can hold is cut to the longest that any method allows. What is no time is left for Connect to refuse. */
+/**
+ * Cuts a time-out to the longest that a method allows: a timer cannot hold a longer one. Connect refuses malformed
+ * ones.
+ */
 export function boundTimeout(headers: Headers): void {
   const asked = askedTimeoutMs(headers);
   if (asked !== undefined && asked > streamTimeoutMsMax) setTimeoutMs(headers, streamTimeoutMsMax);
 }
 
-/** Eight digits are all that gRPC has room for. */
+/** gRPC allows eight digits. */
 const grpcTimeoutMax = 99_999_999;
 
 function timeoutHeaderOf(headers: Headers): string {
   return protocolOf(headers).startsWith("grpc") ? grpcTimeoutHeader : connectTimeoutHeader;
 }
 
-/** Whether an answer, read to its end, says that something behind is down. gRPC-Web says it where only its client looks. */
+/**
+ * Whether a response, read to its end, has the code `unavailable`. gRPC-Web has it in the body, which is not read here.
+ */
 export function saysUnavailable(o: {
   readonly status: number;
   readonly header: Headers;
@@ -57,7 +62,10 @@ export function saysUnavailable(o: {
   return o.status === 503 || (o.header.get(grpcStatusHeader) ?? o.trailer.get(grpcStatusHeader)) === "14";
 }
 
-/** Whether an answer, read to its end, is whole: gRPC's says how its call ended. What breaks off may look like an end without it. */
+/**
+ * Whether an answer, read to its end, is whole: gRPC's says how its call ended. What breaks off may look like an end
+ * without it.
+ */
 export function saysItsEnd({ header, trailer }: { readonly header: Headers; readonly trailer: Headers }): boolean {
   return protocolOf(header) !== "grpc" || header.has(grpcStatusHeader) || trailer.has(grpcStatusHeader);
 }
