@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 
 /**
- * Checks that every seeded bug of the chaos harness still applies to the tree, in the way that `npm run chaos:bugs` applies it.
- * A patch that no longer applies would only be noticed by a run that takes minutes.
+ * Checks that every seeded bug of the chaos harness still applies to the tree, in the way that `npm run chaos:bugs`
+ * applies it. A patch that no longer applies would only be noticed by a run that takes minutes.
  */
 const folder = "apps/rialto/chaos/bugs";
 const patches = readdirSync(folder).filter((name) => name.endsWith(".patch"));

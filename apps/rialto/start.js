@@ -1,4 +1,5 @@
-// What `npm start` runs. Plain JavaScript, because a Node that is too old cannot read the rest: it is told so here, in one line.
+// What `npm start` runs. Plain JavaScript, because a Node that is too old cannot read the rest: it is told so here, in
+// one line.
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(

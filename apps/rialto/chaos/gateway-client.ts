@@ -9,7 +9,7 @@ const retryDelayMsMin = 100;
 const retryDelayMsMax = 2_000;
 
 /** JSON of any shape, read by name. */
-// biome-ignore lint/suspicious/noExplicitAny: what the answers hold is for each caller to look into; a wrong name is a violation in the checker
+// biome-ignore lint/suspicious/noExplicitAny: a response has any shape; a wrong name is a violation in the checker
 export type Json = any;
 
 /** A definite response: it does not change when the request is sent again. */
