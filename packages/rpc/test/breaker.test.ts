@@ -51,7 +51,7 @@ function upstreamOf(...urls: string[]) {
 const stopTheClock = () => vi.useFakeTimers({ toFake: ["Date"] });
 
 const request = (timeoutMs = 5_000): HttpRequest => ({
-  url: "http://door/rialto.order.v1.OrderService/GetOrder",
+  url: "http://upstream/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": "application/json", "connect-timeout-ms": `${timeoutMs}` }),
   body: bytesOf("{}"),
@@ -124,7 +124,7 @@ describe("a replica that fails time and again", () => {
 });
 
 describe("a caller who leaves", () => {
-  it("ends no row of failures: what they broke off tells nothing", async () => {
+  it("ends no row of failures: a canceled call is inconclusive", async () => {
     const only = await replica((n) => (n === 5 ? "silent" : "hang up"));
     const upstream = upstreamOf(only.url);
     const call = (timeoutMs?: number) => outcome(upstream.fetch(request(timeoutMs), { isSafe: false }));
@@ -139,7 +139,7 @@ describe("a caller who leaves", () => {
 describe("a replica that is well", () => {
   const well = [{ breaker: "closed", lastError: undefined }];
 
-  it("is not troubled with a body that breaks off, and is not blamed for it", async () => {
+  it("gets no request whose body is aborted, and is not blamed for it", async () => {
     const only = await replica();
     const upstream = upstreamOf(only.url);
     const tooLarge = new Error("the body is too large");
@@ -200,7 +200,7 @@ describe("a replica that is well", () => {
   });
 });
 
-describe("the budget of repeats", () => {
+describe("the retry budget", () => {
   it("is a hundred in hand and a fifth of what is asked", () => {
     const budget = createRetryBudget();
     const spent = () => {

@@ -58,7 +58,7 @@ function upstreamOf(...urls: string[]) {
 }
 
 const request = (o: Partial<HttpRequest> = {}): HttpRequest => ({
-  url: "http://door/rialto.order.v1.OrderService/GetOrder",
+  url: "http://upstream/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": "application/grpc" }),
   body: bytesOf("....."),
@@ -117,7 +117,7 @@ describe("an answer that breaks alone", () => {
     const header = new Headers({ "content-type": "application/json" });
     for (const path of ["/large/head", "/large/body"])
       for (let n = 0; n < 4; n += 1)
-        expect(await call(upstream, { url: `http://door${path}`, header })).toBe("INTERNAL_ERROR");
+        expect(await call(upstream, { url: `http://upstream${path}`, header })).toBe("INTERNAL_ERROR");
     expect([seen, upstream.status()]).toEqual([8, well]);
   });
 
@@ -165,8 +165,8 @@ describe("a body that goes on as it comes", () => {
   });
 });
 
-describe("a trial of a replica that was down", () => {
-  it("that its caller breaks off closes nothing: the next call is the trial", async () => {
+describe("a probe of a replica that was down", () => {
+  it("that its caller cancels closes nothing: the next call is the probe", async () => {
     let isWell = false;
     const only = await replica(() => (stream) => (isWell ? ok(stream) : stream.session?.destroy()));
     const upstream = upstreamOf(only.url);

@@ -35,7 +35,7 @@ function upstreamOf(limits: { callsMax: number; callsWaitingMax: number; streams
 }
 
 const request = (type: string, timeoutMs: number): HttpRequest => ({
-  url: "http://door/rialto.order.v1.OrderService/GetOrder",
+  url: "http://upstream/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": type, "connect-timeout-ms": `${timeoutMs}` }),
   body: bytesOf("{}"),
@@ -43,7 +43,7 @@ const request = (type: string, timeoutMs: number): HttpRequest => ({
 const reason = (error: unknown) => reasonOf(error) ?? "?";
 const well = { breaker: "closed", lastError: undefined };
 
-describe("the way to a replica", () => {
+describe("the channel to a replica", () => {
   const room = { callsMax: 1, callsWaitingMax: 6, streamsMax: 2 };
 
   it.each(["application/connect+json", "application/grpc-web+proto"])(
@@ -66,7 +66,7 @@ describe("the way to a replica", () => {
     },
   );
 
-  it("leads to the next replica where the first has no room", async () => {
+  it("leads to the next replica where the bulkhead of the first is full", async () => {
     const [full, other] = [await replica(), await replica()];
     const upstream = upstreamOf({ ...room, streamsMax: 1 }, full.url, other.url);
     const watch = () => upstream.fetch(request("application/connect+json", 60_000), { isSafe: false });
@@ -79,7 +79,7 @@ describe("the way to a replica", () => {
     expect([full.held.length, other.held.length]).toEqual([1, 2]);
   });
 
-  it("is no silence of the replica while a call waits for room on it", async () => {
+  it("counts no call that waits for its bulkhead as one without a response", async () => {
     const only = await replica({ holdsCalls: true });
     const upstream = upstreamOf(room, only.url);
     const call = (timeoutMs: number) => upstream.fetch(request("application/json", timeoutMs), { isSafe: false });

@@ -71,7 +71,7 @@ function upstreamOf(...urls: string[]) {
 }
 
 const request = (o: Partial<HttpRequest> = {}): HttpRequest => ({
-  url: "http://door/rialto.order.v1.OrderService/GetOrder",
+  url: "http://upstream/rialto.order.v1.OrderService/GetOrder",
   method: "POST",
   header: new Headers({ "content-type": "application/json" }),
   body: bytesOf('{"id":"1"}'),
@@ -172,7 +172,7 @@ describe("an upstream with several replicas", () => {
       ok(req, res);
     });
     const upstream = upstreamOf(one.url);
-    const url = "http://door/a.B/C?connect=v1";
+    const url = "http://upstream/a.B/C?connect=v1";
     const get = request({ method: "GET", url, header: new Headers(), body: bytesOf("") });
     expect((await upstream.fetch(get, { isSafe: true })).status).toBe(200);
     expect(methods).toEqual(["GET /a.B/C?connect=v1 undefined"]);
