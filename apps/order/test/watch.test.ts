@@ -39,9 +39,11 @@ async function statusesOf(stream: AsyncIterable<{ order?: { status: Order_Status
 describe("watching an order", () => {
   it("shows it as it is and again when it changes, and ends when it is at rest", async () => {
     const { id, context } = await place();
-    const seen = statusesOf(fixture.gateway.watchOrder({ id }, context));
+    const watched = fixture.gateway.watchOrder({ id }, context)[Symbol.asyncIterator]();
+    const first = await watched.next();
+    const seen = statusesOf({ [Symbol.asyncIterator]: () => watched });
     await fixture.deliver(id);
-    const statuses = await seen;
+    const statuses = [first.value?.order?.status, ...(await seen)];
     expect(statuses[0]).toBe(Order_Status.PENDING);
     expect(statuses.at(-1)).toBe(Order_Status.CONFIRMED);
     expect(statuses).toEqual([...new Set(statuses)].sort());
