@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import { type Stock as StockMessage, StockSchema } from "@rialto/contracts";
+import * as contract from "@rialto/contracts/product";
 import type { Stock } from "./state.ts";
 
 /** The stock as callers see it. */
-export function stockMessage({ productId, onHand, reserved }: Stock): StockMessage {
-  return create(StockSchema, { productId, onHand, reserved, available: onHand - reserved });
+export function stockMessage({ productId, onHand, reserved }: Stock): contract.Stock {
+  return create(contract.StockSchema, { productId, onHand, reserved, available: onHand - reserved });
 }

@@ -1,4 +1,4 @@
-import { Role, type UserChange as UserChangeMessage, UserSchema, type UserService } from "@rialto/contracts";
+import { Role, type UserChange, UserSchema, type UserService } from "@rialto/contracts";
 import { type AuditChange, type Database, once, recordAudit, replay } from "@rialto/database";
 import { publish } from "@rialto/events";
 import {
@@ -80,7 +80,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
    * Verifies the current password if the owner sent one, and returns its hash. Returns undefined if it is another
    * account or no password was sent.
    */
-  async function verifyCurrentPassword(ctx: CallContext, { id, currentPassword }: UserChangeMessage) {
+  async function verifyCurrentPassword(ctx: CallContext, { id, currentPassword }: UserChange) {
     if (currentPassword === undefined || !isOwner(id, ctx.caller)) return undefined;
     const found = await app.users.credentialsById(id);
     if (found === undefined) throw new CallError(errors.USER_NOT_FOUND);

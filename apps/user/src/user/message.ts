@@ -1,13 +1,14 @@
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Role, UserEvent_Kind, UserEventSchema, type User as UserMessage, UserSchema } from "@rialto/contracts";
+import { Role, UserEvent_Kind, UserEventSchema, UserSchema } from "@rialto/contracts";
+import type * as contract from "@rialto/contracts/user";
 import type { JsonValue as StoredJson } from "@rialto/database";
 import type { Publication } from "@rialto/events";
 import { v7 as uuidv7 } from "uuid";
 import type { User } from "./state.ts";
 
 /** The account as callers see it. */
-export function messageOf(user: User): UserMessage {
+export function messageOf(user: User): contract.User {
   const { id, email, name, role, createTime, updateTime, disableTime, emailConfirmTime, pendingEmail = "" } = user;
   return create(UserSchema, {
     id,
@@ -28,7 +29,7 @@ export function storedAnswerOf(user: User): JsonValue {
 }
 
 /** Reads a stored response. */
-export function storedMessageOf(answer: StoredJson): UserMessage {
+export function storedMessageOf(answer: StoredJson): contract.User {
   // Written by `storedAnswerOf`. The two types differ only in that ours is read-only.
   return fromJson(UserSchema, answer as JsonValue);
 }

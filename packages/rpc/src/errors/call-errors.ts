@@ -49,7 +49,7 @@ export const callErrors = defineErrors(ErrorReason, "type", {
     code: "invalid_argument",
     retryable: false,
     message: "The request breaks a rule of the contract.",
-    client: "Mend the fields that google.rpc.BadRequest names.",
+    client: "Correct the fields that google.rpc.BadRequest names.",
     operator: "Nothing.",
   },
   PAGE_TOKEN_INVALID: {
