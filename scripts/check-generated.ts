@@ -1,4 +1,6 @@
-/** Generates everything again and fails, naming the files and the command to run, where the tree held something else. */
+/**
+ * Generates everything again and fails, naming the files and the command to run, where the tree held something else.
+ */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
- * Compares the imports between the rooms of each package with rooms.json, which lists for each room the rooms that it may import. A room is a folder
- * of `src`, or a file that stands in `src` itself. An import that is not listed, a listed one that nothing needs, and a cycle fail.
+ * Compares the imports between the rooms of each package with rooms.json, which lists for each room the rooms that it
+ * may import. A room is a folder of `src`, or a file that stands in `src` itself. An import that is not listed, a
+ * listed one that nothing needs, and a cycle fail.
  *
  *     npm run rooms               # check
  *     npm run rooms -- --write    # list what is imported now; a cycle fails all the same

@@ -1,6 +1,6 @@
 /**
- * Fails where a name of ours stands that was given up for the field's term (docs/glossary.md), or where a comment or a line of the docs is wider than
- * 120 columns, or where a table of the docs holds a paragraph.
+ * Fails where a name of ours stands that was given up for the field's term (docs/glossary.md), or where a comment or a
+ * line of the docs is wider than 120 columns, or where a table of the docs holds a paragraph.
  *
  *     npm run words
  */

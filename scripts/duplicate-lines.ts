@@ -16,7 +16,10 @@ interface Line {
   readonly text: string;
 }
 
-/** Every run of at least six lines that stands twice, each at its full length. Imports, blank lines and lines of punctuation alone do not count. */
+/**
+ * Every run of at least six lines that stands twice, each at its full length. Imports, blank lines and lines of
+ * punctuation alone do not count.
+ */
 export function duplicatesIn(files: readonly SourceFile[]): readonly Duplicate[] {
   const lines = files.map(meaningfulLines);
   const seen = new Map<string, { readonly file: number; readonly index: number }>();

@@ -1,6 +1,6 @@
 /**
- * Writes packages/contracts/comments/index.js: the comments of proto/ by the full name of what they stand above. The generated descriptors
- * have no comments, and the API reference is made of them.
+ * Writes packages/contracts/comments/index.js: the comments of proto/ by the full name of what they stand above. The
+ * generated descriptors have no comments, and the API reference is made of them.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

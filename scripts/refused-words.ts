@@ -10,8 +10,8 @@ export interface RefusedWord {
 }
 
 /**
- * Exact identifiers of ours that were given up for the field's terms, as whole words. A word that is also plain English is not listed: its use in a
- * sentence is not a fault.
+ * Exact identifiers of ours that were given up for the field's terms, as whole words. A word that is also plain English
+ * is not listed: its use in a sentence is not a fault.
  */
 const refusedIdentifiers: Readonly<Record<string, string>> = {
   LocalRoad: "in-process transport",

@@ -1,8 +1,8 @@
 import type { Sql } from "../packages/database/src/index.ts";
 
 /**
- * What a Postgres schema holds, as SQL in an order that does not depend on how it came about: a migration's effect is then a
- * difference that can be read. It is for reading, not for running; migrations are what runs.
+ * What a Postgres schema holds, as SQL in an order that does not depend on how it came about: a migration's effect is
+ * then a difference that can be read. It is for reading, not for running; migrations are what runs.
  */
 export async function schemaText(sql: Sql, schema: string): Promise<string> {
   const parts = [...(await enums(sql, schema)), ...(await tables(sql, schema)), ...(await routines(sql, schema))];

@@ -3,7 +3,8 @@
  *
  *     npm test | tee test.log; npm run test:sum -- test.log
  *
- * A run says what it leaves out in lines such as "redis-server is not installed: tests on Redis are left out"; each is repeated here, once.
+ * A run says what it leaves out in lines such as "redis-server is not installed: tests on Redis are left out"; each is
+ * repeated here, once.
  */
 import { readFileSync } from "node:fs";
 import { testCountsOf } from "./test-counts.ts";

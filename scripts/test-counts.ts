@@ -7,7 +7,9 @@ export interface TestCounts {
   readonly failed: number;
   readonly skipped: number;
   readonly todo: number;
-  /** What the run says that it leaves out, as "redis-server is not installed: tests on Redis are left out"; each once. */
+  /**
+   * What the run says that it leaves out, as "redis-server is not installed: tests on Redis are left out"; each once.
+   */
   readonly leftOut: readonly string[];
   /** Test files that failed before their tests were known, and so are in no count. */
   readonly unread: readonly string[];

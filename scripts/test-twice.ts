@@ -1,6 +1,7 @@
 /**
- * Shows that the tests hold on a machine that is busy with something else: runs `npm test -- --force` twice in a row, and twice while endless loops
- * keep every processor busy. Prints one table, and ends with 1 where a test failed or two runs counted differently.
+ * Shows that the tests hold on a machine that is busy with something else: runs `npm test -- --force` twice in a row,
+ * and twice while endless loops keep every processor busy. Prints one table, and ends with 1 where a test failed or two
+ * runs counted differently.
  *
  *     npm run test:twice                  # the output of each run is kept, and named at the end
  *     npm run test:twice -- --loops 4     # so many loops for each processor, instead of two

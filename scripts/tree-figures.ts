@@ -1,5 +1,6 @@
 /**
- * Prints what the tree looks like: the size of its files and folders, the imports between rooms, the names that were given up, the lines that stand twice.
+ * Prints what the tree looks like: the size of its files and folders, the imports between rooms, the names that were
+ * given up, the lines that stand twice.
  *
  *     npm run figures                       # of this tree
  *     npm run figures -- --tree ../other    # of another checkout, as one of an earlier commit

@@ -90,7 +90,7 @@ export const errors = defineErrors(PaymentErrorReason, "payment", {
     message: "The card network refused the refund.",
     client: "Return the money in another way. The payment is unchanged.",
     operator:
-      "Ask the provider for the reason in decline_code; compare the payment with the provider's ledger. A refund that was refused after its caller had left is in the list of payments that wait for a person (attention).",
+      "Ask the provider for the reason in decline_code; compare the payment with the provider's ledger. One that was refused after its caller had left is listed with attention.",
   },
   PROVIDER_UNAVAILABLE: {
     code: "unavailable",

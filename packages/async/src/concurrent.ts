@@ -1,6 +1,6 @@
 /**
- * Calls `work` for each item, for at most `max` at a time, in the order of the items. No further item is started once `signal`
- * aborts. Rejects where `work` does, so that work whose failure must not stop the others catches it itself.
+ * Calls `work` for each item, for at most `max` at a time, in the order of the items. No further item is started once
+ * `signal` aborts. Rejects where `work` does, so that work whose failure must not stop the others catches it itself.
  */
 export async function forEachConcurrently<T>(
   items: Iterable<T>,

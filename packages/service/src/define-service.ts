@@ -31,8 +31,8 @@ export interface ServiceOptions<C extends Calls, V extends Variables, Resources 
   readonly setup?: (app: App<C, V>) => Resources | Promise<Resources>;
   readonly rpc: (app: App<C, V> & Resources) => readonly Route[];
   /**
-   * The topics that it publishes; none if left out. Only then does a relay run. `topicsOf` returns those of a contract's
-   * event message. Publishing another topic throws.
+   * The topics that it publishes; none if left out. Only then does a relay run. `topicsOf` returns those of a
+   * contract's event message. Publishing another topic throws.
    */
   readonly publishes?: readonly string[];
   /** What it subscribes to. Without it there is no inbox. */

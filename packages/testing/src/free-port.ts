@@ -1,6 +1,8 @@
 import { createServer } from "node:net";
 
-/** Below the ports that Linux gives to outgoing connections, 32768 and up: no connection takes one of these meanwhile. */
+/**
+ * Below the ports that Linux gives to outgoing connections, 32768 and up: no connection takes one of these meanwhile.
+ */
 const lowest = 10_000;
 const highest = 32_000;
 const triesMax = 100;

@@ -34,10 +34,10 @@ const ledger = "__drizzle_migrations";
  * Applies a schema's pending migrations, as the schema's owner, and checks that what is applied is what is written.
  *
  * Drizzle skips a migration that is older than the newest applied one (two branches merged out of order) without a
- * word: here that is `MigrationsDiffer`. A migration that contracts says `-- oldest-code: N` in its SQL, N being the number of
- * migrations that code must know of to run once it is applied. It waits for `contract`, which an operator gives when no
- * older replica runs; only a new schema has it at once. Until then older and newer code run side by side, and a schema
- * that newer code has migrated is left as it is. From then on older code gets `TooOldCode`.
+ * word: here that is `MigrationsDiffer`. A migration that contracts says `-- oldest-code: N` in its SQL, N being the
+ * number of migrations that code must know of to run once it is applied. It waits for `contract`, which an operator
+ * gives when no older replica runs; only a new schema has it at once. Until then older and newer code run side by side,
+ * and a schema that newer code has migrated is left as it is. From then on older code gets `TooOldCode`.
  */
 export async function migrateSchema(owner: string, spec: SchemaSpec, contract: boolean): Promise<void> {
   const written = readMigrations(spec);

@@ -17,8 +17,8 @@ export interface Publication {
 }
 
 /**
- * Writes an event to the outbox of the transaction's schema. It is sent if, and only if, the transaction commits. Throws
- * for a topic that the service does not declare.
+ * Writes an event to the outbox of the transaction's schema. It is sent if, and only if, the transaction commits.
+ * Throws for a topic that the service does not declare.
  */
 export async function publish(tx: Transaction, event: Publication): Promise<void> {
   tx.requireTopic?.(event.topic);

@@ -30,7 +30,9 @@ export type ErrorTable<R extends string = string> = { readonly [K in R]: ErrorDe
 /**
  * Makes a service's table of errors. It must have every reason of the contract's enum, in order of precedence.
  *
- *     export const errors = defineErrors(OrderErrorReason, "order", { ORDER_NOT_FOUND: { code: "not_found", ... }, ... });
+ *     export const errors = defineErrors(OrderErrorReason, "order", {
+ *       ORDER_NOT_FOUND: { code: "not_found", ... },
+ *     });
  *     throw new CallError(errors.ORDER_NOT_FOUND);
  */
 export function defineErrors<E extends object>(

@@ -15,7 +15,9 @@ import {
   variable,
 } from "./variable.ts";
 
-/** The configuration of every process. What a service adds to it, the service declares itself and gets in `app.config`. */
+/**
+ * The configuration of every process. What a service adds to it, the service declares itself and gets in `app.config`.
+ */
 export interface Config {
   readonly production: boolean;
   /** npm started this process, by one of its scripts. */
@@ -53,8 +55,8 @@ export interface Config {
 const schemaNames = [...serviceNames, "card_network", "jobs"] as const;
 
 /**
- * Reads the environment. All faults are thrown together as one `ConfigurationError`. With a scope, the variables of what the process runs
- * are checked too, and those that it lacks. An empty variable counts as not set.
+ * Reads the environment. All faults are thrown together as one `ConfigurationError`. With a scope, the variables of
+ * what the process runs are checked too, and those that it lacks. An empty variable counts as not set.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, scope?: ConfigScope): Config {
   const environment: Environment = new Map(
@@ -114,8 +116,8 @@ function variableOf(name: string, suffix: string): string {
 }
 
 /**
- * Derives the installation's name from what all its processes share and no other installation has. A gateway alone needs no secret, and
- * only counts requests in Redis: it may have a prefix of its own.
+ * Derives the installation's name from what all its processes share and no other installation has. A gateway alone
+ * needs no secret, and only counts requests in Redis: it may have a prefix of its own.
  */
 function installationName(secret: string | undefined, publicKeys: JSONWebKeySet | undefined, dataDir: string): string {
   const keys = publicKeys?.keys.map(({ x }) => x).sort();
@@ -123,7 +125,10 @@ function installationName(secret: string | undefined, publicKeys: JSONWebKeySet 
   return createHmac("sha256", shared).update("installation name").digest("hex").slice(0, 12);
 }
 
-/** Returns the folder of the person's shell. npm runs a workspace's script inside the workspace, and INIT_CWD is where npm was called. */
+/**
+ * Returns the folder of the person's shell. npm runs a workspace's script inside the workspace, and INIT_CWD is where
+ * npm was called.
+ */
 function workingFolder({ INIT_CWD, npm_package_json }: Readonly<Record<string, string | undefined>>): string {
   const isMovedByNpm = (npm_package_json ?? "") !== "" && dirname(npm_package_json ?? "") === process.cwd();
   return isMovedByNpm ? INIT_CWD || "." : ".";

@@ -14,7 +14,10 @@ import {
 } from "./kinds.ts";
 import { variable } from "./variable.ts";
 
-/** How long a load balancer takes to notice: a Kubernetes probe and its route update. It fits into Docker's 10 s to stop. */
+/**
+ * How long a load balancer takes to notice: a Kubernetes probe and its route update. It fits into Docker's 10 s to
+ * stop.
+ */
 const drainSecondsInProduction = 5;
 
 /** The variables of every process. */

@@ -21,8 +21,8 @@ export interface Variable<T> {
   /** What applies without the variable, in words: the README's column. */
   readonly without: string;
   /**
-   * Returns the rule that the value violates in production, or undefined. The value may be the default; `given` returns the text of any
-   * variable that is set.
+   * Returns the rule that the value violates in production, or undefined. The value may be the default; `given` returns
+   * the text of any variable that is set.
    */
   refuse?(value: T, given: Given): string | undefined;
 }
@@ -42,7 +42,8 @@ export interface ProcessFacts {
 type Given = (name: string) => string | undefined;
 
 /**
- * Declares an environment variable. Without a default its value may be undefined, and `without` says in words what applies then.
+ * Declares an environment variable. Without a default its value may be undefined, and `without` says in words what
+ * applies then.
  *
  *     smtpUrl: variable("SMTP_URL", urlOf("smtp:", "smtps:"), { without: "`.eml` files in the data folder" })
  */
@@ -72,7 +73,9 @@ export function variable<T, const D extends T | undefined = undefined>(
 /** The variables that are set. An empty one counts as not set. */
 export type Environment = ReadonlyMap<string, string>;
 
-/** Reads declared variables. `faults` has a line for each value that violates its rule; the default stands in for it. */
+/**
+ * Reads declared variables. `faults` has a line for each value that violates its rule; the default stands in for it.
+ */
 export function readVariables<V extends Variables>(
   variables: V,
   environment: Environment,

@@ -11,7 +11,10 @@ import { publisherOf } from "./topics.ts";
 
 const retryDelayMsMin = 200;
 const retryBackoff = { delayMsMin: retryDelayMsMin, delayMsMax: 5_000 } as const;
-/** Failures in a row that are normal, because a publisher may start a little later. From then on the delay is the longest. */
+/**
+ * Failures in a row that are normal, because a publisher may start a little later. From then on the delay is the
+ * longest.
+ */
 const quietFailuresMax = 5;
 
 /** Registers the subscriptions of one service with their publishers. */

@@ -220,7 +220,8 @@ export declare type ListAuditEntriesResponse = Message<"rialto.audit.v1.ListAudi
 export declare const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse>;
 
 /**
- * The audit log. Every service keeps the entries of its own changes, each written in the commit of the change; the gateway shows them as one.
+ * The audit log. Every service keeps the entries of its own changes, each written in the commit of the change; the
+ * gateway shows them as one.
  *
  * @generated from service rialto.audit.v1.AuditService
  */

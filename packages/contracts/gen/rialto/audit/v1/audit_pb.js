@@ -46,7 +46,8 @@ export const ListAuditEntriesResponseSchema = /*@__PURE__*/
   messageDesc(file_rialto_audit_v1_audit, 2);
 
 /**
- * The audit log. Every service keeps the entries of its own changes, each written in the commit of the change; the gateway shows them as one.
+ * The audit log. Every service keeps the entries of its own changes, each written in the commit of the change; the
+ * gateway shows them as one.
  *
  * @generated from service rialto.audit.v1.AuditService
  */

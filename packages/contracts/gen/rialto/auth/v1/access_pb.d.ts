@@ -48,7 +48,8 @@ export declare type Access = Message<"rialto.auth.v1.Access"> & {
 export declare const AccessSchema: GenMessage<Access>;
 
 /**
- * How often one caller may call the method through the gateway, where the general limit does not fit. It counts for itself.
+ * How often one caller may call the method through the gateway, where the general limit does not fit. It counts for
+ * itself.
  *
  * @generated from message rialto.auth.v1.Limit
  */

@@ -353,8 +353,8 @@ export declare type DiscardDeadLetterResponse = Message<"rialto.events.v1.Discar
 export declare const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse>;
 
 /**
- * The events that a subscription has given up until a person looks: each failed by itself as often as it may. Every subscribing
- * service serves it for its own subscriptions, the gateway for all of them.
+ * The events that a subscription has given up until a person looks: each failed by itself as often as it may. Every
+ * subscribing service serves it for its own subscriptions, the gateway for all of them.
  *
  * @generated from service rialto.events.v1.DeadLetterService
  */
@@ -400,8 +400,8 @@ export declare const DeadLetterService: GenService<{
     output: typeof RetryAllDeadLettersResponseSchema;
   },
   /**
-   * Settles a dead letter without its effect: the event is never tried again in this subscription, and what waited behind it
-   * goes on. Reasons: SUBSCRIPTION_NOT_FOUND, DEAD_LETTER_NOT_FOUND.
+   * Settles a dead letter without its effect: the event is never tried again in this subscription, and what waited
+   * behind it goes on. Reasons: SUBSCRIPTION_NOT_FOUND, DEAD_LETTER_NOT_FOUND.
    *
    * @generated from rpc rialto.events.v1.DeadLetterService.DiscardDeadLetter
    */

@@ -94,8 +94,8 @@ export const DiscardDeadLetterResponseSchema = /*@__PURE__*/
   messageDesc(file_rialto_events_v1_dead_letter, 10);
 
 /**
- * The events that a subscription has given up until a person looks: each failed by itself as often as it may. Every subscribing
- * service serves it for its own subscriptions, the gateway for all of them.
+ * The events that a subscription has given up until a person looks: each failed by itself as often as it may. Every
+ * subscribing service serves it for its own subscriptions, the gateway for all of them.
  *
  * @generated from service rialto.events.v1.DeadLetterService
  */

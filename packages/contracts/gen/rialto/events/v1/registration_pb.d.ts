@@ -99,8 +99,8 @@ export declare const GetOpenDeliveryResponseSchema: GenMessage<GetOpenDeliveryRe
  */
 export declare const RegistrationService: GenService<{
   /**
-   * Registers a subscription, or adds topics to one. From then on matching events wait for it, also while it is down. No topic is
-   * taken away: an older version that starts again does not know the newest ones.
+   * Registers a subscription, or adds topics to one. From then on matching events wait for it, also while it is down.
+   * No topic is taken away: an older version that starts again does not know the newest ones.
    *
    * @generated from rpc rialto.events.v1.RegistrationService.RegisterSubscription
    */
@@ -110,7 +110,8 @@ export declare const RegistrationService: GenService<{
     output: typeof RegisterSubscriptionResponseSchema;
   },
   /**
-   * Says since when the oldest delivery to a subscription is open: what the subscriber remembers from then on must not be forgotten yet.
+   * Says since when the oldest delivery to a subscription is open: what the subscriber remembers from then on must not
+   * be forgotten yet.
    *
    * @generated from rpc rialto.events.v1.RegistrationService.GetOpenDelivery
    */

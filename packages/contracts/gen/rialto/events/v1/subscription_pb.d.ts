@@ -46,8 +46,8 @@ export declare type Subscription = Message<"rialto.events.v1.Subscription"> & {
   paused: boolean;
 
   /**
-   * Events that were published and have not had their effect yet, dead letters aside. One that moves at this moment may be
-   * counted twice. No more than 100000 are counted at a publisher.
+   * Events that were published and have not had their effect yet, dead letters aside. One that moves at this moment may
+   * be counted twice. No more than 100000 are counted at a publisher.
    *
    * @generated from field: int64 lag = 5;
    */
@@ -68,7 +68,8 @@ export declare type Subscription = Message<"rialto.events.v1.Subscription"> & {
   oldestAge?: Duration | undefined;
 
   /**
-   * How many of the lag have failed, came too early, or are of a topic that no version running knows, and wait to be tried alone.
+   * How many of the lag have failed, came too early, or are of a topic that no version running knows, and wait to be
+   * tried alone.
    *
    * @generated from field: int64 waiting = 8;
    */
@@ -238,8 +239,8 @@ export declare type RemoveSubscriptionResponse = Message<"rialto.events.v1.Remov
 export declare const RemoveSubscriptionResponseSchema: GenMessage<RemoveSubscriptionResponse>;
 
 /**
- * Who gets which events, and how far behind they are. Each service serves it for what it publishes and for what it subscribes to,
- * the gateway for all of them together.
+ * Who gets which events, and how far behind they are. Each service serves it for what it publishes and for what it
+ * subscribes to, the gateway for all of them together.
  *
  * @generated from service rialto.events.v1.SubscriptionService
  */
@@ -255,8 +256,8 @@ export declare const SubscriptionService: GenService<{
     output: typeof ListSubscriptionsResponseSchema;
   },
   /**
-   * Stops taking a subscription's events, in every process within a second or two. Its publishers keep them. Survives restarts.
-   * Reasons: SUBSCRIPTION_NOT_FOUND.
+   * Stops taking a subscription's events, in every process within a second or two. Its publishers keep them. Survives
+   * restarts. Reasons: SUBSCRIPTION_NOT_FOUND.
    *
    * @generated from rpc rialto.events.v1.SubscriptionService.PauseSubscription
    */
@@ -276,9 +277,9 @@ export declare const SubscriptionService: GenService<{
     output: typeof ResumeSubscriptionResponseSchema;
   },
   /**
-   * Forgets a subscription that nobody needs any more: its registration, what waits for it and its dead letters go, so that its
-   * publishers are not held up by it. One that a service runs has to be paused first; the service registers it again when it
-   * starts the next time. Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_IN_USE.
+   * Forgets a subscription that nobody needs any more: its registration, what waits for it and its dead letters go, so
+   * that its publishers are not held up by it. One that a service runs has to be paused first; the service registers it
+   * again when it starts the next time. Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_IN_USE.
    *
    * @generated from rpc rialto.events.v1.SubscriptionService.RemoveSubscription
    */

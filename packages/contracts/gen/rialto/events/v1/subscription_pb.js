@@ -79,8 +79,8 @@ export const RemoveSubscriptionResponseSchema = /*@__PURE__*/
   messageDesc(file_rialto_events_v1_subscription, 8);
 
 /**
- * Who gets which events, and how far behind they are. Each service serves it for what it publishes and for what it subscribes to,
- * the gateway for all of them together.
+ * Who gets which events, and how far behind they are. Each service serves it for what it publishes and for what it
+ * subscribes to, the gateway for all of them together.
  *
  * @generated from service rialto.events.v1.SubscriptionService
  */

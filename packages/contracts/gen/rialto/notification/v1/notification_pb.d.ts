@@ -213,7 +213,8 @@ export enum Notification_State {
   SENT = 2,
 
   /**
-   * The mail server refused it for good, or it failed again and again with nothing down: it waits for an admin, who can have it sent once more.
+   * The mail server refused it for good, or it failed again and again with nothing down: it waits for an admin, who
+   * can have it sent once more.
    *
    * @generated from enum value: FAILED = 3;
    */
@@ -357,7 +358,8 @@ export declare const NotificationService: GenService<{
     output: typeof ListNotificationsResponseSchema;
   },
   /**
-   * Sends a message once more, as it was. Reasons: NOTIFICATION_NOT_FOUND, NOTIFICATION_NOT_SENT_YET, NOTIFICATION_TEXT_GONE.
+   * Sends a message once more, as it was. Reasons: NOTIFICATION_NOT_FOUND, NOTIFICATION_NOT_SENT_YET,
+   * NOTIFICATION_TEXT_GONE.
    *
    * @generated from rpc rialto.notification.v1.NotificationService.ResendNotification
    */

@@ -71,7 +71,8 @@ export declare type CreateOrderRequest = Message<"rialto.order.v1.CreateOrderReq
   shippingAddress?: ShippingAddress | undefined;
 
   /**
-   * What the customer was shown that it costs in all. An order that would cost anything else is refused (TOTAL_CHANGED) and not placed.
+   * What the customer was shown that it costs in all. An order that would cost anything else is refused (TOTAL_CHANGED)
+   * and not placed.
    *
    * @generated from field: rialto.type.v1.Money expected_total = 4;
    */
@@ -509,8 +510,9 @@ export declare const WatchOrderResponseSchema: GenMessage<WatchOrderResponse>;
  */
 export declare const OrderService: GenService<{
   /**
-   * Places an order and answers at once, PENDING; reserving and paying follow. Send an Idempotency-Key to be able to try again.
-   * Reasons: PRODUCT_UNAVAILABLE, CURRENCY_MIXED, TOTAL_TOO_LARGE, TOTAL_CHANGED, CUSTOMER_UNKNOWN, EMAIL_UNCONFIRMED.
+   * Places an order and answers at once, PENDING; reserving and paying follow. Send an Idempotency-Key to be able to
+   * try again. Reasons: PRODUCT_UNAVAILABLE, CURRENCY_MIXED, TOTAL_TOO_LARGE, TOTAL_CHANGED, CUSTOMER_UNKNOWN,
+   * EMAIL_UNCONFIRMED.
    *
    * @generated from rpc rialto.order.v1.OrderService.CreateOrder
    */
@@ -530,7 +532,8 @@ export declare const OrderService: GenService<{
     output: typeof GetOrderResponseSchema;
   },
   /**
-   * Lists orders, newest first: a customer's own; for an admin everybody's, by user, by status, or those that wait for a person.
+   * Lists orders, newest first: a customer's own; for an admin everybody's, by user, by status, or those that wait for
+   * a person.
    *
    * @generated from rpc rialto.order.v1.OrderService.ListOrders
    */
@@ -540,8 +543,8 @@ export declare const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * Asks for an order to be cancelled. The answer shows pending_action CANCEL; money and stock go back before it is CANCELLED.
-   * Reasons: ORDER_NOT_FOUND, ORDER_CLOSED, ORDER_SHIPPED, SHIPPING_REQUESTED.
+   * Asks for an order to be cancelled. The answer shows pending_action CANCEL; money and stock go back before it is
+   * CANCELLED. Reasons: ORDER_NOT_FOUND, ORDER_CLOSED, ORDER_SHIPPED, SHIPPING_REQUESTED.
    *
    * @generated from rpc rialto.order.v1.OrderService.CancelOrder
    */
@@ -551,9 +554,9 @@ export declare const OrderService: GenService<{
     output: typeof CancelOrderResponseSchema;
   },
   /**
-   * Asks for a confirmed order to be shipped. The answer shows pending_action SHIP; the money is captured before it is SHIPPED.
-   * For an order that waits for a person after a refused capture, it tries again.
-   * Reasons: ORDER_NOT_FOUND, ORDER_NOT_CONFIRMED, ORDER_CLOSED, ORDER_SHIPPED, CANCELLATION_REQUESTED.
+   * Asks for a confirmed order to be shipped. The answer shows pending_action SHIP; the money is captured before it is
+   * SHIPPED. For an order that waits for a person after a refused capture, it tries again. Reasons: ORDER_NOT_FOUND,
+   * ORDER_NOT_CONFIRMED, ORDER_CLOSED, ORDER_SHIPPED, CANCELLATION_REQUESTED.
    *
    * @generated from rpc rialto.order.v1.OrderService.ShipOrder
    */
@@ -583,7 +586,8 @@ export declare const OrderService: GenService<{
     output: typeof ListOrderEventsResponseSchema;
   },
   /**
-   * Sends the order as it is now and again at each change, and ends when the order is at rest. Reasons: ORDER_NOT_FOUND.
+   * Sends the order as it is now and again at each change, and ends when the order is at rest. Reasons:
+   * ORDER_NOT_FOUND.
    *
    * @generated from rpc rialto.order.v1.OrderService.WatchOrder
    */

@@ -300,8 +300,8 @@ export declare type CapturePaymentRequest = Message<"rialto.payment.v1.CapturePa
   orderId: string;
 
   /**
-   * The version of the order that asks. Whoever asks for the same attempt gets the same answer: a capture that was refused once stays
-   * refused, and a later attempt may succeed.
+   * The version of the order that asks. Whoever asks for the same attempt gets the same answer: a capture that was
+   * refused once stays refused, and a later attempt may succeed.
    *
    * @generated from field: int32 attempt = 2;
    */
@@ -578,8 +578,8 @@ export declare type ListPaymentsResponse = Message<"rialto.payment.v1.ListPaymen
 export declare const ListPaymentsResponseSchema: GenMessage<ListPaymentsResponse>;
 
 /**
- * What happened to a payment, as it is published. Its topic stands beside each kind. What was started is published too, so that
- * the versions of a payment have no gaps.
+ * What happened to a payment, as it is published. Its topic stands beside each kind. What was started is published too,
+ * so that the versions of a payment have no gaps.
  *
  * @generated from message rialto.payment.v1.PaymentEvent
  */
@@ -779,8 +779,8 @@ export declare const PaymentService: GenService<{
     output: typeof CapturePaymentResponseSchema;
   },
   /**
-   * Lets go of what is held for an order. Where nothing is held yet, it leaves a tombstone that refuses the authorization.
-   * Reasons: PAYMENT_CAPTURED, VOID_REFUSED, PROVIDER_UNAVAILABLE.
+   * Lets go of what is held for an order. Where nothing is held yet, it leaves a tombstone that refuses the
+   * authorization. Reasons: PAYMENT_CAPTURED, VOID_REFUSED, PROVIDER_UNAVAILABLE.
    *
    * @generated from rpc rialto.payment.v1.PaymentService.VoidPayment
    */
@@ -790,10 +790,10 @@ export declare const PaymentService: GenService<{
     output: typeof VoidPaymentResponseSchema;
   },
   /**
-   * Gives back what was captured: all that is left of it, or an amount. An amount needs the header Idempotency-Key, a new UUID for each
-   * refund and the same one when it is tried again: a payment can have many refunds, and without it a repetition is one more.
-   * Reasons: REFUND_KEY_REQUIRED, PAYMENT_NOT_FOUND, PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE, PAYMENT_MISMATCH, REFUND_REFUSED,
-   * PROVIDER_UNAVAILABLE.
+   * Gives back what was captured: all that is left of it, or an amount. An amount needs the header Idempotency-Key, a
+   * new UUID for each refund and the same one when it is tried again: a payment can have many refunds, and without it a
+   * repetition is one more. Reasons: REFUND_KEY_REQUIRED, PAYMENT_NOT_FOUND, PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE,
+   * PAYMENT_MISMATCH, REFUND_REFUSED, PROVIDER_UNAVAILABLE.
    *
    * @generated from rpc rialto.payment.v1.PaymentService.RefundPayment
    */
@@ -803,8 +803,8 @@ export declare const PaymentService: GenService<{
     output: typeof RefundPaymentResponseSchema;
   },
   /**
-   * Takes the mark off a payment that waits for a person: somebody has looked. A refund that is tried again does so too. Where there is no
-   * mark, nothing changes. Reasons: PAYMENT_NOT_FOUND.
+   * Takes the mark off a payment that waits for a person: somebody has looked. A refund that is tried again does so
+   * too. Where there is no mark, nothing changes. Reasons: PAYMENT_NOT_FOUND.
    *
    * @generated from rpc rialto.payment.v1.PaymentService.ResolvePaymentAttention
    */
@@ -824,7 +824,8 @@ export declare const PaymentService: GenService<{
     output: typeof GetPaymentResponseSchema;
   },
   /**
-   * Lists payments, newest first: a customer's own; for an admin everybody's; those of one order where order_id is given.
+   * Lists payments, newest first: a customer's own; for an admin everybody's; those of one order where order_id is
+   * given.
    *
    * @generated from rpc rialto.payment.v1.PaymentService.ListPayments
    */

@@ -79,7 +79,8 @@ export enum ProductErrorReason {
   ADJUSTMENT_KEY_REQUIRED = 8,
 
   /**
-   * The account would have more of a product reserved and not shipped than one account may have; the error's metadata names the product.
+   * The account would have more of a product reserved and not shipped than one account may have; the error's metadata
+   * names the product.
    *
    * @generated from enum value: QUANTITY_LIMIT = 9;
    */

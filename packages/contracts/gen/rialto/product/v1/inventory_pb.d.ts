@@ -153,8 +153,8 @@ export declare type ReserveStockRequest = Message<"rialto.product.v1.ReserveStoc
   items: StockItem[];
 
   /**
-   * The account that the order is of, whose reserved quantity of each product has a bound. A caller that does not name it, as version 0.1
-   * does, is under no bound and is told OUT_OF_STOCK where another would be told QUANTITY_LIMIT.
+   * The account that the order is of, whose reserved quantity of each product has a bound. A caller that does not name
+   * it, as version 0.1 does, is under no bound and is told OUT_OF_STOCK where another would be told QUANTITY_LIMIT.
    *
    * @generated from field: string user_id = 3;
    */
@@ -296,8 +296,8 @@ export declare const GetStockResponseSchema: GenMessage<GetStockResponse>;
  */
 export declare const InventoryService: GenService<{
   /**
-   * Adds to or takes from what is on hand. It needs an Idempotency-Key: without one a repetition would count a delivery twice.
-   * Reasons: ADJUSTMENT_KEY_REQUIRED, PRODUCT_NOT_FOUND, STOCK_BELOW_RESERVED, STOCK_TOO_LARGE.
+   * Adds to or takes from what is on hand. It needs an Idempotency-Key: without one a repetition would count a delivery
+   * twice. Reasons: ADJUSTMENT_KEY_REQUIRED, PRODUCT_NOT_FOUND, STOCK_BELOW_RESERVED, STOCK_TOO_LARGE.
    *
    * @generated from rpc rialto.product.v1.InventoryService.AdjustStock
    */
@@ -318,8 +318,8 @@ export declare const InventoryService: GenService<{
     output: typeof ReserveStockResponseSchema;
   },
   /**
-   * Gives back what an order reserved. Where nothing was reserved yet, it leaves a tombstone that refuses the reservation.
-   * Reasons: RESERVATION_COMMITTED.
+   * Gives back what an order reserved. Where nothing was reserved yet, it leaves a tombstone that refuses the
+   * reservation. Reasons: RESERVATION_COMMITTED.
    *
    * @generated from rpc rialto.product.v1.InventoryService.ReleaseStock
    */

@@ -320,7 +320,8 @@ export declare type ListProductsRequest = Message<"rialto.product.v1.ListProduct
   pageToken: string;
 
   /**
-   * Up to 8 words that name or description must contain, without regard to case. One of fewer than three letters is found where a word begins with it.
+   * Up to 8 words that name or description must contain, without regard to case. One of fewer than three letters is
+   * found where a word begins with it.
    *
    * @generated from field: string query = 3;
    */
@@ -458,7 +459,8 @@ export declare const ProductService: GenService<{
     output: typeof BatchGetProductsResponseSchema;
   },
   /**
-   * Lists products, newest first, filtered by text and category. The public sees only active ones. Reasons: SEARCH_TOO_BROAD.
+   * Lists products, newest first, filtered by text and category. The public sees only active ones. Reasons:
+   * SEARCH_TOO_BROAD.
    *
    * @generated from rpc rialto.product.v1.ProductService.ListProducts
    */
@@ -468,7 +470,8 @@ export declare const ProductService: GenService<{
     output: typeof ListProductsResponseSchema;
   },
   /**
-   * Changes the fields of a product that the mask names. Orders that were placed keep their prices. Reasons: PRODUCT_NOT_FOUND.
+   * Changes the fields of a product that the mask names. Orders that were placed keep their prices. Reasons:
+   * PRODUCT_NOT_FOUND.
    *
    * @generated from rpc rialto.product.v1.ProductService.UpdateProduct
    */

@@ -26,7 +26,8 @@ export declare type Money = Message<"rialto.type.v1.Money"> & {
   currencyCode: string;
 
   /**
-   * The amount in the currency's smallest unit by ISO 4217: 1250 is 12.50 EUR, 1250 JPY and 12.50 HUF. In JSON a string, as proto3 maps int64.
+   * The amount in the currency's smallest unit by ISO 4217: 1250 is 12.50 EUR, 1250 JPY and 12.50 HUF. In JSON a
+   * string, as proto3 maps int64.
    *
    * @generated from field: int64 minor_units = 2;
    */

@@ -24,8 +24,8 @@ export declare type PageToken = Message<"rialto.type.v1.PageToken"> & {
   keys: string[];
 
   /**
-   * A hash of the keys and of the request's other fields. A token that was changed, or is given with another filter than
-   * it was made for, is refused.
+   * A hash of the keys and of the request's other fields. A token that was changed, or is given with another filter
+   * than it was made for, is refused.
    *
    * @generated from field: bytes filter_hash = 2;
    */

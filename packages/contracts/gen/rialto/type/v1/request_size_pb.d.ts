@@ -12,8 +12,9 @@ import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_rialto_type_v1_request_size: GenFile;
 
 /**
- * How large a request of one method may be, where the limits of all methods do not fit. A figure that is 0 is not changed. The request is
- * measured while it is read, before any message is made of it; the rules of its fields come after.
+ * How large a request of one method may be, where the limits of all methods do not fit. A figure that is 0 is not
+ * changed. The request is measured while it is read, before any message is made of it; the rules of its fields come
+ * after.
  *
  * @generated from message rialto.type.v1.RequestSize
  */

@@ -2,7 +2,8 @@
 // @generated from file rialto/type/v1/rules.proto (package rialto.type.v1, syntax proto2)
 /* eslint-disable */
 
-// Rules for strings beside those of protovalidate. They are used like those: `(buf.validate.field).string.(rialto.type.v1.one_line) = true`.
+// Rules for strings beside those of protovalidate. They are used like those:
+// `(buf.validate.field).string.(rialto.type.v1.one_line) = true`.
 
 import type { GenExtension, GenFile } from "@bufbuild/protobuf/codegenv2";
 import type { StringRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
@@ -13,8 +14,9 @@ import type { StringRules } from "@bufbuild/protovalidate/gen/buf/validate/valid
 export declare const file_rialto_type_v1_rules: GenFile;
 
 /**
- * One line of text: no control characters (U+0000 to U+001F, U+007F to U+009F), no line or paragraph separators, and none of the
- * characters that turn the direction of the text around them (Unicode's Bidi_Control). Joiners stay: names and emoji need them.
+ * One line of text: no control characters (U+0000 to U+001F, U+007F to U+009F), no line or paragraph separators, and
+ * none of the characters that turn the direction of the text around them (Unicode's Bidi_Control). Joiners stay:
+ * names and emoji need them.
  *
  * @generated from extension: optional bool one_line = 50110;
  */
@@ -28,8 +30,9 @@ export declare const one_line: GenExtension<StringRules, boolean>;
 export declare const plain_text: GenExtension<StringRules, boolean>;
 
 /**
- * A currency of ISO 4217 that amounts can be given in: the codes of list one, of 2024-06-25, with amendment 176 (XCG), and without those that
- * have no minor unit (precious metals, XDR, XSU, XUA, XTS, XXX). ANG, BGN and CUC, which ended since, stay: orders may be in them.
+ * A currency of ISO 4217 that amounts can be given in: the codes of list one, of 2024-06-25, with amendment 176
+ * (XCG), and without those that have no minor unit (precious metals, XDR, XSU, XUA, XTS, XXX). ANG, BGN and CUC,
+ * which ended since, stay: orders may be in them.
  *
  * @generated from extension: optional bool currency_code = 50112;
  */

@@ -2,7 +2,8 @@
 // @generated from file rialto/type/v1/rules.proto (package rialto.type.v1, syntax proto2)
 /* eslint-disable */
 
-// Rules for strings beside those of protovalidate. They are used like those: `(buf.validate.field).string.(rialto.type.v1.one_line) = true`.
+// Rules for strings beside those of protovalidate. They are used like those:
+// `(buf.validate.field).string.(rialto.type.v1.one_line) = true`.
 
 import { extDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
@@ -14,8 +15,9 @@ export const file_rialto_type_v1_rules = /*@__PURE__*/
   fileDesc("ChpyaWFsdG8vdHlwZS92MS9ydWxlcy5wcm90bxIOcmlhbHRvLnR5cGUudjE6rgIKCG9uZV9saW5lEhkuYnVmLnZhbGlkYXRlLlN0cmluZ1J1bGVzGL6HAyABKAhC9QHCSPEBCu4BCg9zdHJpbmcub25lX2xpbmUSYG11c3QgYmUgb25lIGxpbmUsIHdpdGhvdXQgY29udHJvbCBjaGFyYWN0ZXJzIGFuZCB3aXRob3V0IG1hcmtzIHRoYXQgY2hhbmdlIHRoZSBkaXJlY3Rpb24gb2YgdGV4dBp5IXJ1bGUgfHwgIXRoaXMubWF0Y2hlcyhyJ1tceHswMDAwfS1ceHswMDFGfVx4ezAwN0Z9LVx4ezAwOUZ9XHh7MDYxQ31ceHsyMDBFfVx4ezIwMEZ9XHh7MjAyOH0tXHh7MjAyRX1ceHsyMDY2fS1ceHsyMDY5fV0nKVIHb25lTGluZTrRAgoKcGxhaW5fdGV4dBIZLmJ1Zi52YWxpZGF0ZS5TdHJpbmdSdWxlcxi/hwMgASgIQpQCwkiQAgqNAgoRc3RyaW5nLnBsYWluX3RleHQSW211c3QgYmUgdGV4dCB3aXRob3V0IGNvbnRyb2wgY2hhcmFjdGVycyBhbmQgd2l0aG91dCBtYXJrcyB0aGF0IGNoYW5nZSB0aGUgZGlyZWN0aW9uIG9mIHRleHQamgEhcnVsZSB8fCAhdGhpcy5tYXRjaGVzKHInW1x4ezAwMDB9LVx4ezAwMDh9XHh7MDAwQn1ceHswMDBDfVx4ezAwMEV9LVx4ezAwMUZ9XHh7MDA3Rn0tXHh7MDA5Rn1ceHswNjFDfVx4ezIwMEV9XHh7MjAwRn1ceHsyMDI4fS1ceHsyMDJFfVx4ezIwNjZ9LVx4ezIwNjl9XScpUglwbGFpblRleHQ6xgkKDWN1cnJlbmN5X2NvZGUSGS5idWYudmFsaWRhdGUuU3RyaW5nUnVsZXMYwIcDIAEoCEKDCcJI/wgK/AgKFHN0cmluZy5jdXJyZW5jeV9jb2RlEkZtdXN0IGJlIGEgY3VycmVuY3kgY29kZSBvZiBJU08gNDIxNywgc3VjaCBhcyBFVVIsIHRoYXQgaGFzIG1pbm9yIHVuaXRzGpsIIXJ1bGUgfHwgIXRoaXMubWF0Y2hlcygnXltBLVpdezN9JCcpIHx8IHRoaXMgaW4gWydBRUQnLCdBRk4nLCdBTEwnLCdBTUQnLCdBTkcnLCdBT0EnLCdBUlMnLCdBVUQnLCdBV0cnLCdBWk4nLCdCQU0nLCdCQkQnLCdCRFQnLCdCR04nLCdCSEQnLCdCSUYnLCdCTUQnLCdCTkQnLCdCT0InLCdCT1YnLCdCUkwnLCdCU0QnLCdCVE4nLCdCV1AnLCdCWU4nLCdCWkQnLCdDQUQnLCdDREYnLCdDSEUnLCdDSEYnLCdDSFcnLCdDTEYnLCdDTFAnLCdDTlknLCdDT1AnLCdDT1UnLCdDUkMnLCdDVUMnLCdDVVAnLCdDVkUnLCdDWksnLCdESkYnLCdES0snLCdET1AnLCdEWkQnLCdFR1AnLCdFUk4nLCdFVEInLCdFVVInLCdGSkQnLCdGS1AnLCdHQlAnLCdHRUwnLCdHSFMnLCdHSVAnLCdHTUQnLCdHTkYnLCdHVFEnLCdHWUQnLCdIS0QnLCdITkwnLCdIVEcnLCdIVUYnLCdJRFInLCdJTFMnLCdJTlInLCdJUUQnLCdJUlInLCdJU0snLCdKTUQnLCdKT0QnLCdKUFknLCdLRVMnLCdLR1MnLCdLSFInLCdLTUYnLCdLUFcnLCdLUlcnLCdLV0QnLCdLWUQnLCdLWlQnLCdMQUsnLCdMQlAnLCdMS1InLCdMUkQnLCdMU0wnLCdMWUQnLCdNQUQnLCdNREwnLCdNR0EnLCdNS0QnLCdNTUsnLCdNTlQnLCdNT1AnLCdNUlUnLCdNVVInLCdNVlInLCdNV0snLCdNWE4nLCdNWFYnLCdNWVInLCdNWk4nLCdOQUQnLCdOR04nLCdOSU8nLCdOT0snLCdOUFInLCdOWkQnLCdPTVInLCdQQUInLCdQRU4nLCdQR0snLCdQSFAnLCdQS1InLCdQTE4nLCdQWUcnLCdRQVInLCdST04nLCdSU0QnLCdSVUInLCdSV0YnLCdTQVInLCdTQkQnLCdTQ1InLCdTREcnLCdTRUsnLCdTR0QnLCdTSFAnLCdTTEUnLCdTT1MnLCdTUkQnLCdTU1AnLCdTVE4nLCdTVkMnLCdTWVAnLCdTWkwnLCdUSEInLCdUSlMnLCdUTVQnLCdUTkQnLCdUT1AnLCdUUlknLCdUVEQnLCdUV0QnLCdUWlMnLCdVQUgnLCdVR1gnLCdVU0QnLCdVU04nLCdVWUknLCdVWVUnLCdVWVcnLCdVWlMnLCdWRUQnLCdWRVMnLCdWTkQnLCdWVVYnLCdXU1QnLCdYQUYnLCdYQ0QnLCdYQ0cnLCdYT0YnLCdYUEYnLCdZRVInLCdaQVInLCdaTVcnLCdaV0cnXVIMY3VycmVuY3lDb2Rl", [file_buf_validate_validate]);
 
 /**
- * One line of text: no control characters (U+0000 to U+001F, U+007F to U+009F), no line or paragraph separators, and none of the
- * characters that turn the direction of the text around them (Unicode's Bidi_Control). Joiners stay: names and emoji need them.
+ * One line of text: no control characters (U+0000 to U+001F, U+007F to U+009F), no line or paragraph separators, and
+ * none of the characters that turn the direction of the text around them (Unicode's Bidi_Control). Joiners stay:
+ * names and emoji need them.
  *
  * @generated from extension: optional bool one_line = 50110;
  */
@@ -31,8 +33,9 @@ export const plain_text = /*@__PURE__*/
   extDesc(file_rialto_type_v1_rules, 1);
 
 /**
- * A currency of ISO 4217 that amounts can be given in: the codes of list one, of 2024-06-25, with amendment 176 (XCG), and without those that
- * have no minor unit (precious metals, XDR, XSU, XUA, XTS, XXX). ANG, BGN and CUC, which ended since, stay: orders may be in them.
+ * A currency of ISO 4217 that amounts can be given in: the codes of list one, of 2024-06-25, with amendment 176
+ * (XCG), and without those that have no minor unit (precious metals, XDR, XSU, XUA, XTS, XXX). ANG, BGN and CUC,
+ * which ended since, stay: orders may be in them.
  *
  * @generated from extension: optional bool currency_code = 50112;
  */

@@ -422,7 +422,8 @@ export declare type GetEmailConfirmationResponse = Message<"rialto.user.v1.GetEm
   email: string;
 
   /**
-   * The address that the account had before this one took effect. Empty where it had none before, or this one has not taken effect.
+   * The address that the account had before this one took effect. Empty where it had none before, or this one has not
+   * taken effect.
    *
    * @generated from field: string previous_email = 3;
    */
@@ -638,8 +639,8 @@ export declare type GetJsonWebKeySetResponse = Message<"rialto.user.v1.GetJsonWe
   keys: JsonWebKey[];
 
   /**
-   * For gateways: whether all services take what a gateway signs for a person, so that access tokens end there. False for the first
-   * day after an upgrade from version 0.1.0.
+   * For gateways: whether all services take what a gateway signs for a person, so that access tokens end there. False
+   * for the first day after an upgrade from version 0.1.0.
    *
    * @generated from field: bool gateway_tokens = 2;
    */
@@ -714,7 +715,8 @@ export declare const JsonWebKeySchema: GenMessage<JsonWebKey>;
  */
 export declare const AuthService: GenService<{
   /**
-   * Opens a session. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS, ACCOUNT_DISABLED (told only to whoever knows the password).
+   * Opens a session. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS, ACCOUNT_DISABLED (told only to whoever knows the
+   * password).
    *
    * @generated from rpc rialto.user.v1.AuthService.Login
    */
@@ -724,9 +726,9 @@ export declare const AuthService: GenService<{
     output: typeof LoginResponseSchema;
   },
   /**
-   * Spends a refresh token for a new pair. Spending one twice ends its session, but for a repeat within 10 seconds whose
-   * successor is unused (a lost answer, a second tab): it gives the same refresh token again. A session ends 90 days after its
-   * login. Reasons: REFRESH_TOKEN_INVALID.
+   * Spends a refresh token for a new pair. Spending one twice ends its session, but for a repeat within 10 seconds
+   * whose successor is unused (a lost answer, a second tab): it gives the same refresh token again. A session ends 90
+   * days after its login. Reasons: REFRESH_TOKEN_INVALID.
    *
    * @generated from rpc rialto.user.v1.AuthService.RefreshToken
    */
@@ -756,7 +758,8 @@ export declare const AuthService: GenService<{
     output: typeof LogoutAllResponseSchema;
   },
   /**
-   * Changes the caller's password, and ends their other sessions and every link that was asked for to set one. Reasons: CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
+   * Changes the caller's password, and ends their other sessions and every link that was asked for to set one. Reasons:
+   * CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
    *
    * @generated from rpc rialto.user.v1.AuthService.ChangePassword
    */
@@ -766,8 +769,9 @@ export declare const AuthService: GenService<{
     output: typeof ChangePasswordResponseSchema;
   },
   /**
-   * Asks for a mail with a link that sets a new password. The answer is the same whether there is such an account or not. The link ends
-   * with its use, after 30 minutes, and when the account's address or password is changed or the account is disabled.
+   * Asks for a mail with a link that sets a new password. The answer is the same whether there is such an account or
+   * not. The link ends with its use, after 30 minutes, and when the account's address or password is changed or the
+   * account is disabled.
    *
    * @generated from rpc rialto.user.v1.AuthService.RequestPasswordReset
    */
@@ -777,9 +781,8 @@ export declare const AuthService: GenService<{
     output: typeof RequestPasswordResetResponseSchema;
   },
   /**
-   * Sets a new password with the token of the mail's link, which is spent by it, and ends every session of the account. It confirms the account's address,
-   * too: the mail went there.
-   * Reasons: RESET_TOKEN_INVALID.
+   * Sets a new password with the token of the mail's link, which is spent by it, and ends every session of the account.
+   * It confirms the account's address, too: the mail went there. Reasons: RESET_TOKEN_INVALID.
    *
    * @generated from rpc rialto.user.v1.AuthService.ResetPassword
    */
@@ -789,8 +792,9 @@ export declare const AuthService: GenService<{
     output: typeof ResetPasswordResponseSchema;
   },
   /**
-   * Asks for a mail with a link that confirms an e-mail address: that of an account that nobody has confirmed yet, or the new one of an account that is to
-   * have it. The answer is the same whether there is such an account or not, and whether a mail is sent.
+   * Asks for a mail with a link that confirms an e-mail address: that of an account that nobody has confirmed yet, or
+   * the new one of an account that is to have it. The answer is the same whether there is such an account or not, and
+   * whether a mail is sent.
    *
    * @generated from rpc rialto.user.v1.AuthService.RequestEmailConfirmation
    */
@@ -800,9 +804,9 @@ export declare const AuthService: GenService<{
     output: typeof RequestEmailConfirmationResponseSchema;
   },
   /**
-   * Confirms an e-mail address with the token of the mail's link. A new address takes effect with it, and the old one is sent a mail that says so. The same
-   * token is good again while the account has the address. Access tokens say that the address is confirmed from the next refresh on.
-   * Reasons: CONFIRMATION_TOKEN_INVALID, EMAIL_TAKEN.
+   * Confirms an e-mail address with the token of the mail's link. A new address takes effect with it, and the old one
+   * is sent a mail that says so. The same token is good again while the account has the address. Access tokens say that
+   * the address is confirmed from the next refresh on. Reasons: CONFIRMATION_TOKEN_INVALID, EMAIL_TAKEN.
    *
    * @generated from rpc rialto.user.v1.AuthService.ConfirmEmail
    */
@@ -812,8 +816,8 @@ export declare const AuthService: GenService<{
     output: typeof ConfirmEmailResponseSchema;
   },
   /**
-   * Says which addresses a confirmation is about, to whoever mails to them. Reasons: CONFIRMATION_TOKEN_INVALID where there is no such
-   * confirmation any more.
+   * Says which addresses a confirmation is about, to whoever mails to them. Reasons: CONFIRMATION_TOKEN_INVALID where
+   * there is no such confirmation any more.
    *
    * @generated from rpc rialto.user.v1.AuthService.GetEmailConfirmation
    */
@@ -823,8 +827,9 @@ export declare const AuthService: GenService<{
     output: typeof GetEmailConfirmationResponseSchema;
   },
   /**
-   * Makes the token of a confirmation at the moment its mail is sent. Only its hash is kept, and making another one makes this one
-   * worthless. Reasons: CONFIRMATION_TOKEN_INVALID where the address was confirmed, is the account's no more, or too much time has passed.
+   * Makes the token of a confirmation at the moment its mail is sent. Only its hash is kept, and making another one
+   * makes this one worthless. Reasons: CONFIRMATION_TOKEN_INVALID where the address was confirmed, is the account's no
+   * more, or too much time has passed.
    *
    * @generated from rpc rialto.user.v1.AuthService.CreateEmailConfirmationToken
    */
@@ -834,8 +839,9 @@ export declare const AuthService: GenService<{
     output: typeof CreateEmailConfirmationTokenResponseSchema;
   },
   /**
-   * Makes the one-time token of a reset that was asked for, at the moment its mail is sent. Only its hash is kept, and making another
-   * one makes this one worthless. Reasons: RESET_TOKEN_INVALID where the reset was used, has ended or never was.
+   * Makes the one-time token of a reset that was asked for, at the moment its mail is sent. Only its hash is kept, and
+   * making another one makes this one worthless. Reasons: RESET_TOKEN_INVALID where the reset was used, has ended or
+   * never was.
    *
    * @generated from rpc rialto.user.v1.AuthService.CreatePasswordResetToken
    */
@@ -845,8 +851,8 @@ export declare const AuthService: GenService<{
     output: typeof CreatePasswordResetTokenResponseSchema;
   },
   /**
-   * Lists the sessions that have ended while access tokens of theirs may still be good. Disabling an account ends all its sessions, so they
-   * are in it. The gateway and every service ask for what is new every few seconds.
+   * Lists the sessions that have ended while access tokens of theirs may still be good. Disabling an account ends all
+   * its sessions, so they are in it. The gateway and every service ask for what is new every few seconds.
    *
    * @generated from rpc rialto.user.v1.AuthService.ListRevocations
    */

@@ -11,8 +11,8 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_rialto_user_v1_user_event: GenFile;
 
 /**
- * What happened to an account. Topics: user.created, user.updated, user.disabled,
- * user.enabled, user.password_reset_requested, user.password_changed, user.email_confirmation_requested, user.email_changed.
+ * What happened to an account. Topics: user.created, user.updated, user.disabled, user.enabled,
+ * user.password_reset_requested, user.password_changed, user.email_confirmation_requested, user.email_changed.
  *
  * @generated from message rialto.user.v1.UserEvent
  */
@@ -32,15 +32,16 @@ export declare type UserEvent = Message<"rialto.user.v1.UserEvent"> & {
   kind: UserEvent_Kind;
 
   /**
-   * The reset that was asked for, where that is what happened. It is no secret: the token is made when the mail is sent.
+   * The reset that was asked for, where that is what happened. It is no secret: the token is made when the mail is
+   * sent.
    *
    * @generated from field: string reset_id = 3;
    */
   resetId: string;
 
   /**
-   * The confirmation of an address, where that is wanted or done, and where the account was opened. It is no secret: the token is made
-   * when the mail is sent.
+   * The confirmation of an address, where that is wanted or done, and where the account was opened. It is no secret:
+   * the token is made when the mail is sent.
    *
    * @generated from field: string confirmation_id = 4;
    */

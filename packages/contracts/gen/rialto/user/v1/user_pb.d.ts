@@ -77,7 +77,8 @@ export declare type User = Message<"rialto.user.v1.User"> & {
   emailConfirmTime?: Timestamp | undefined;
 
   /**
-   * The address that the account is to have, once somebody who reads what is sent to it has confirmed it. Empty where there is none.
+   * The address that the account is to have, once somebody who reads what is sent to it has confirmed it. Empty where
+   * there is none.
    *
    * @generated from field: string pending_email = 9;
    */
@@ -300,7 +301,8 @@ export declare type UserChange = Message<"rialto.user.v1.UserChange"> & {
   role?: Role | undefined;
 
   /**
-   * The account's password as it is: needed where its owner changes the e-mail, and not looked at otherwise. It is none of the fields that change.
+   * The account's password as it is: needed where its owner changes the e-mail, and not looked at otherwise. It is none
+   * of the fields that change.
    *
    * @generated from field: optional string current_password = 5;
    */
@@ -450,10 +452,11 @@ export declare const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the role. Whoever changes their
-   * own e-mail shows that they know the password: a mail to it can set a new one. A new address is sent a link and takes effect when it is confirmed
-   * (ConfirmEmail); until then it is pending_email, and the old one given again takes it back. One that differs by case only takes effect at once.
-   * Reasons: USER_NOT_FOUND, EMAIL_TAKEN, ROLE_CHANGE_DENIED, CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
+   * Changes the fields of an account that the mask names. A customer may change e-mail and name; an admin also the
+   * role. Whoever changes their own e-mail shows that they know the password: a mail to it can set a new one. A new
+   * address is sent a link and takes effect when it is confirmed (ConfirmEmail); until then it is pending_email, and
+   * the old one given again takes it back. One that differs by case only takes effect at once. Reasons: USER_NOT_FOUND,
+   * EMAIL_TAKEN, ROLE_CHANGE_DENIED, CREDENTIALS_INVALID, TOO_MANY_ATTEMPTS.
    *
    * @generated from rpc rialto.user.v1.UserService.UpdateUser
    */
@@ -463,8 +466,8 @@ export declare const UserService: GenService<{
     output: typeof UpdateUserResponseSchema;
   },
   /**
-   * Closes an account to its owner: ends all its sessions and the links to set a new password, and opens no new one. Nothing of the account
-   * is deleted. Reasons: USER_NOT_FOUND, SELF_DISABLE_DENIED.
+   * Closes an account to its owner: ends all its sessions and the links to set a new password, and opens no new one.
+   * Nothing of the account is deleted. Reasons: USER_NOT_FOUND, SELF_DISABLE_DENIED.
    *
    * @generated from rpc rialto.user.v1.UserService.DisableUser
    */
