@@ -7,6 +7,7 @@ import { type Command, decide } from "../src/order/transitions.ts";
 /** Orders in memory, committed at the version they were decided on, as the real store does. */
 export interface MemoryStore {
   read(id: string): Promise<Order | undefined>;
+  readToDecide(id: string): Promise<Order | undefined>;
   commit(change: OrderChange): Promise<OrderCommitted>;
   /** Set by tests to get in the way of commits. */
   beforeCommit: (change: OrderChange) => void;
@@ -26,6 +27,7 @@ export function memoryStore(): MemoryStore {
     inbox,
     beforeCommit: () => undefined,
     read: async (id) => fold(logOf(id)),
+    readToDecide: async (id) => fold(logOf(id)),
     async commit(change) {
       const { id, before, event, time } = change;
       store.beforeCommit(change);

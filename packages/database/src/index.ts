@@ -28,6 +28,7 @@ export {
   MigrationsDiffer,
   ProvisioningBlocked,
   QueueFull,
+  ReadOnlyServer,
   RoleOfAnother,
   RowRefused,
   TooOldCode,

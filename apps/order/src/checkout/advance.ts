@@ -15,7 +15,7 @@ const roundsMax = 30;
 const actor = "service:order";
 
 export interface CheckoutParts {
-  readonly orders: Pick<OrderStore, "read" | "commit">;
+  readonly orders: Pick<OrderStore, "readToDecide" | "commit">;
   readonly calls: CheckoutCalls;
   readonly now: () => Date;
 }
@@ -79,7 +79,7 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
   let consumes = inbox;
   for (let round = 0; round < roundsMax; round += 1) {
     context.signal.throwIfAborted();
-    const order = await parts.orders.read(orderId);
+    const order = await parts.orders.readToDecide(orderId);
     if (order === undefined) throw new Error(`order ${orderId} does not exist`);
     if (isAtRest(order)) return;
     const command = await nextCommand(parts.calls, order, context).catch(async (error: unknown) => {
@@ -154,6 +154,6 @@ async function compensate(
  */
 async function isOvertaken(parts: CheckoutParts, order: Order, error: unknown): Promise<boolean> {
   if (isUnavailable(error)) return false;
-  const fresh = await parts.orders.read(order.id);
+  const fresh = await parts.orders.readToDecide(order.id);
   return fresh !== undefined && fresh.version !== order.version;
 }

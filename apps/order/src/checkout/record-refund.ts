@@ -12,12 +12,12 @@ const attemptsMax = 10;
  * The handler of the subscription "order-refunds": records the refunds of a payment on its order. Events that are late
  * or come twice change nothing, because they carry totals.
  */
-export function recordRefund(app: { readonly orders: Pick<OrderStore, "read" | "commit">; now(): Date }) {
+export function recordRefund(app: { readonly orders: Pick<OrderStore, "readToDecide" | "commit">; now(): Date }) {
   return {
     async handle(event: Event<MessageShape<typeof PaymentEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
       const { orderId, captured, refunded } = event.payload;
       for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-        const before = await app.orders.read(orderId);
+        const before = await app.orders.readToDecide(orderId);
         if (before === undefined) throw new Error(`order ${orderId} does not exist`);
         const decision = decide(before, {
           kind: "recordRefund",

@@ -1,4 +1,4 @@
-import { claimAttempts, type Database } from "@rialto/database";
+import { claimAttempts, type Database, ReadOnlyServer } from "@rialto/database";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
 import type { OrderStatus } from "../statuses.ts";
@@ -32,6 +32,12 @@ export interface OrderFilter {
 /** The reads of the order store. */
 export interface OrderQueries {
   read(id: string): Promise<Order | undefined>;
+  /**
+   * Reads an order in order to decide what becomes of it, which may be nothing. Throws `ReadOnlyServer` where the
+   * server takes no writes: after a switchover a connection that was left open leads to the old server, whose orders
+   * are behind, and an event that changes nothing there may change something on the new one.
+   */
+  readToDecide(id: string): Promise<Order | undefined>;
   /** Returns orders, newest first, that come after the order with that id. */
   list(filter: OrderFilter, page: { readonly after: string | undefined; readonly limit: number }): Promise<Order[]>;
   /** Returns an order's log, oldest event first, after that version. */
@@ -50,13 +56,20 @@ export interface OrderQueries {
 type ListPart = "user" | "status" | "attention";
 
 /** Prepares the queries. */
-export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "sql">): OrderQueries {
+export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "orm" | "sql" | "renew">): OrderQueries {
   const param = sql.placeholder;
   const byId = orm
     .select()
     .from(orders)
     .where(eq(orders.id, param("id")))
     .prepare("order_by_id");
+
+  const server = sql`(select current_setting('transaction_read_only')::boolean as read_only) as server`;
+  const byIdToDecide = orm
+    .select({ readOnly: sql<boolean>`server.read_only`, order: getTableColumns(orders) })
+    .from(server)
+    .leftJoin(orders, eq(orders.id, param("id")))
+    .prepare("order_by_id_to_decide");
 
   const listBy = (...parts: readonly ListPart[]) =>
     orm
@@ -103,6 +116,14 @@ export function createOrderQueries({ orm, sql: text }: Pick<Database, "orm" | "s
     async read(id) {
       const [row] = await byId.execute({ id });
       return row && orderOf(row);
+    },
+    async readToDecide(id) {
+      const [row] = await byIdToDecide.execute({ id });
+      if (row === undefined || row.readOnly) {
+        renew();
+        throw new ReadOnlyServer();
+      }
+      return row.order === null ? undefined : orderOf(row.order);
     },
     async list({ userId, status, attention }, { after = aboveAll, limit }) {
       // Each filter that is set is a bit of the index.

@@ -11,6 +11,18 @@ export class DatabaseUnreachable extends Error {
   override readonly name = "DatabaseUnreachable";
 }
 
+/**
+ * A read was made on a server that takes no writes, where what it reads may be behind. It is an outage, by the SQLSTATE
+ * that a write would get there.
+ */
+export class ReadOnlyServer extends Error {
+  override readonly name = "ReadOnlyServer";
+  readonly code = "25006";
+  constructor() {
+    super("The server is read-only, so what it holds may be behind.");
+  }
+}
+
 /** The schema was migrated by newer code that this code may not run beside. */
 export class TooOldCode extends Error {
   override readonly name = "TooOldCode";
