@@ -117,7 +117,7 @@ export function createPaymentQueries({ orm, sql: text }: Pick<Database, "orm" | 
     },
 
     async claimUnfinished(o) {
-      const claimed = await claimAttempts<{ id: string }>(text, {
+      const claimed = await claimAttempts<{ id: string; version: number }>(text, {
         ...o,
         table: "payment",
         among: text.unsafe(isUnfinished),
@@ -125,12 +125,13 @@ export function createPaymentQueries({ orm, sql: text }: Pick<Database, "orm" | 
         delayMsMax: unfinishedDelayMsMax,
       });
       if (claimed.length === 0) return [];
-      const ids = claimed.map(({ id }) => id);
+      const versions = new Map(claimed.map(({ id, version }) => [id, version]));
       const rows = await orm
         .select()
         .from(payment)
-        .where(and(inArray(payment.id, ids), isNotNull(payment.operation)));
-      return rows.map(paymentOf);
+        .where(and(inArray(payment.id, [...versions.keys()]), isNotNull(payment.operation)));
+      // An operation that was begun after the claim has a caller who waits for it.
+      return rows.filter(({ id, version }) => version === versions.get(id)).map(paymentOf);
     },
   };
 }
