@@ -43,6 +43,13 @@ describe("the contract", () => {
     ]);
   });
 
+  it.each(methods.map((method) => [nameOf(method), method] as const))(
+    "has the ids of %s where they can be written in lower case: in no oneof, no map, no message that holds itself",
+    (_name, method) => {
+      expect(idsOutOfReach(method.input)).toEqual([]);
+    },
+  );
+
   it.each(methods.map((method) => [nameOf(method), method] as const))("says who may call %s", (_name, method) => {
     expect(hasOption(method, contract.access)).toBe(true);
     const { roles, services: callers, owned } = getOption(method, contract.access);
@@ -185,3 +192,29 @@ describe("the package's entry points", () => {
     expect(Object.keys(contract).sort()).toEqual(names.sort());
   });
 });
+
+/** The fields of a request, by their paths, whose ids the server does not reach when it writes them in lower case. */
+function idsOutOfReach(message: DescMessage, within: readonly DescMessage[] = []): readonly string[] {
+  if (within.includes(message)) return [`${message.typeName} holds itself`];
+  return message.fields.flatMap((field) => {
+    const nested = field.message === undefined ? [] : idsOutOfReach(field.message, [...within, message]);
+    const isHidden = (field.fieldKind === "map" || field.oneof !== undefined) && (isId(field) || hasIds(field.message));
+    return isHidden ? [`${field}`, ...nested] : nested;
+  });
+}
+
+function hasIds(message: DescMessage | undefined): boolean {
+  return message?.fields.some((field) => isId(field) || hasIds(field.message)) ?? false;
+}
+
+function isId(field: DescField): boolean {
+  if (!hasOption(field, fieldRules)) return false;
+  const { type } = getOption(field, fieldRules);
+  const rules =
+    type.case === "repeated"
+      ? [type.value.items?.type]
+      : type.case === "map"
+        ? [type.value.keys?.type, type.value.values?.type]
+        : [type];
+  return rules.some((rule) => rule?.case === "string" && rule.value.wellKnown.case === "uuid");
+}
