@@ -34,6 +34,24 @@ describe("a refusal", () => {
     expect(new CallError(callErrors.INVALID_REQUEST, detail)).toMatchObject(detail);
   });
 
+  it("that another process bounded is passed on as it is, and one that no one bounded is bounded here", () => {
+    const many = fc.array(violation, { maxLength: 60 });
+    fc.assert(
+      fc.property(many, fc.dictionary(anything, anything, { maxKeys: 5 }), anything, (fields, metadata, message) => {
+        const first = new CallError({ ...callErrors.INVALID_REQUEST, message }, { fields, metadata });
+        const passedOn = new CallError(first, { fields: first.fields, metadata: first.metadata, remote: true });
+        expect(passedOn).toMatchObject({
+          message: first.message,
+          fields: first.fields,
+          metadata: first.metadata,
+        });
+        const unbounded = new CallError({ ...callErrors.INVALID_REQUEST, message }, { fields, metadata, remote: true });
+        expect(unbounded).toMatchObject({ message: first.message, fields: first.fields, metadata: first.metadata });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it("stays in its bounds whatever stands in it: details within 3 KiB in binary, and no answer past 7 KiB", async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -51,8 +51,7 @@ export class CallError extends Error {
     { code, reason, message: general }: Pick<ErrorDefinition, "code" | "reason" | "message">,
     { message = general, fields = [], metadata = {}, http = {}, remote = false, cause }: CallErrorDetails = {},
   ) {
-    // A remote error was bounded where it was made.
-    const bounded = remote ? { message, fields, metadata } : withinErrorSize({ message, fields, metadata });
+    const bounded = withinErrorSize({ message, fields, metadata });
     super(bounded.message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.reason = reason;

@@ -10,12 +10,14 @@ interface ErrorText {
 
 /**
  * Bounds an error: at most 20 violations and 2,688 bytes of details, and texts that are cut and on one line, however
- * much of the request is in them. `violations_omitted` in the metadata counts the violations that were left out.
+ * much of the request is in them. `violations_omitted` in the metadata counts the violations that were left out. What
+ * is within the bounds stays as it is, so that an error may be bounded again where it is passed on.
  */
 export function withinErrorSize({ message, fields, metadata }: ErrorText): ErrorText {
   const facts: [string, string][] = [];
   let left = errorDetailBytesMax - omittedBytes;
-  for (const [name, value] of Object.entries(metadata)) {
+  const { [omittedName]: omittedBefore, ...others } = metadata;
+  for (const [name, value] of Object.entries(others)) {
     const fact: [string, string] = [cut(name, errorTextBytesMax), cut(value, errorTextBytesMax)];
     const bytes = bytesOf(fact[0]) + bytesOf(fact[1]);
     if (bytes > left) break;
@@ -31,8 +33,8 @@ export function withinErrorSize({ message, fields, metadata }: ErrorText): Error
     left -= bytes;
     kept.push(short);
   }
-  const omitted = fields.length - kept.length;
-  if (omitted > 0) facts.push(["violations_omitted", `${omitted}`]);
+  const omitted = fields.length - kept.length + (Number.parseInt(omittedBefore ?? "", 10) || 0);
+  if (omitted > 0) facts.push([omittedName, `${omitted}`]);
   return { message: cut(message, errorMessageBytesMax), fields: kept, metadata: Object.fromEntries(facts) };
 }
 
@@ -69,6 +71,8 @@ function cut(text: string, bytesMax: number): string {
 function bytesOf(text: string): number {
   return Buffer.byteLength(JSON.stringify(text));
 }
+
+const omittedName = "violations_omitted";
 
 const ellipsis = "...";
 
