@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { TlsCredentials } from "@rialto/http";
 import {
   addressBlocks,
+  backendAddresses,
   ConfigurationError,
   isTooWide,
   oneOf,
@@ -30,13 +31,7 @@ export const gatewayVariables = {
         ? "must name the proxies' own networks: everybody in a block as wide as this could write any client address"
         : undefined,
   }),
-  backendAddresses: variable("RIALTO_BACKEND_ADDRESSES", addressBlocks, {
-    ...none,
-    refuse: (blocks) =>
-      blocks.some(isTooWide)
-        ? "must name the backends' own networks: a block as wide as this lifts the limits of addresses for everybody in it"
-        : undefined,
-  }),
+  backendAddresses,
   forwardedHeader: variable("RIALTO_FORWARDED_HEADER", oneOf("forwarded", "x-forwarded-for"), {
     default: "x-forwarded-for",
   }),

@@ -1,7 +1,6 @@
 import {
-  addressBlocks,
+  backendAddresses,
   emailAddress,
-  isTooWide,
   oneOf,
   privateKey,
   publicKeys,
@@ -36,14 +35,7 @@ export const userVariables = {
   }),
   signingPublicKeys: variable("RIALTO_SIGNING_PUBLIC_KEYS", publicKeys, { without: "none" }),
   signingKeyFile: variable("RIALTO_SIGNING_KEY_FILE", text, { without: "none" }),
-  backendAddresses: variable("RIALTO_BACKEND_ADDRESSES", addressBlocks, {
-    default: [],
-    without: "none",
-    refuse: (blocks) =>
-      blocks.some(isTooWide)
-        ? "must name the backends' own networks: a block as wide as this lifts the limits of addresses for everybody in it"
-        : undefined,
-  }),
+  backendAddresses,
   argon2Cost: variable("RIALTO_ARGON2_COST", oneOf("default", "test"), {
     default: "default",
     refuse: (cost) => (cost === "test" ? "must not be test in production" : undefined),

@@ -1,6 +1,7 @@
 export type { App, Calls, Clients } from "./app.ts";
 export { auditCommand, auditEntryBytes, auditFilterOf, auditKeys } from "./audit.ts";
 export { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "./clients.ts";
+export { backendAddresses } from "./config/backend-addresses.ts";
 export { type Config, readConfig } from "./config/config.ts";
 export {
   addressBlocks,

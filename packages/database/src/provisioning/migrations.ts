@@ -69,7 +69,7 @@ function firstHeld(spec: SchemaSpec, written: readonly Migration[], applied: Rea
   const next = written.slice(first).find((migration) => !waits(migration));
   if (next !== undefined)
     throw new MigrationsDiffer(
-      `Schema ${spec.name}: migration ${next.tag} follows ${written[first]?.tag}, which drops what older code uses and is not applied yet: when no older replica runs, run npm run migrate -- --contract.`,
+      `Schema ${spec.name}: migration ${next.tag} follows ${written[first]?.tag}, which drops what older code uses and is not applied yet. Before this version is deployed, and when no older replica runs any more, run npm run migrate -- --contract with the version that runs now.`,
     );
   return first;
 }
