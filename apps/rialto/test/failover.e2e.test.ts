@@ -38,7 +38,6 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
     // Postgres runs as another user under root and must be able to read the folder.
     chmodSync(folder, 0o755);
     pair = await startPostgresPair({ folder, synchronous: true, settings });
-    await pair.addStandby();
     topology = await start({ DATABASE_URL: pair.url });
     client = await openRestClient(topology);
     ({ token } = await client.customer());
@@ -78,6 +77,7 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
   ])(
     "%s: nothing acknowledged is lost, and no attempt is used up",
     async (what, move) => {
+      await pair.addStandby();
       const from = topology.said().length;
       const accepted: string[] = [];
       let left = ordersBefore;
@@ -104,7 +104,6 @@ describe.each(topologies)("Postgres under $name", ({ name, start }) => {
         (await client.call("GET", "/api/dead-letters", { token: client.adminToken })).body.deadLetters ?? [],
       ).toEqual([]);
       expect(topology.ended()).toEqual([]);
-      await pair.addStandby();
     },
     240_000,
   );

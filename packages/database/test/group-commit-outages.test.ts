@@ -119,3 +119,25 @@ describe("a group commit whose answer is lost", () => {
     },
   );
 });
+
+describe("a group commit after a switchover", () => {
+  it("believes nothing that the old server says of a decision, and makes its connections anew", async () => {
+    const readOnly = { search_path: "thing", default_transaction_read_only: "on" };
+    const old = connect(await runtimeUrl(things.adminUrl, "thing", secret), { max: 1, connection: readOnly });
+    let renewals = 0;
+    const moving = new Proxy(writers, {
+      get: (target, name) =>
+        name !== "unsafe"
+          ? Reflect.get(target, name)
+          : (text: string, ...rest: never[]) => (text.includes(" as logged") ? old : writers).unsafe(text, ...rest),
+    });
+    const database = { ...things.database, writers: moving, renew: () => void renewals++ };
+    const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
+    const moved = createGroupCommit({ database, ...tables, writers: 1, answerMsMax: 3_000 });
+    proxy.loseNextAnswer();
+    await expect(moved.commit(decision())).rejects.toSatisfy(isOutage);
+    expect(renewals).toBeGreaterThan(0);
+    await moved.close();
+    await old.end();
+  });
+});

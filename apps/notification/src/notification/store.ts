@@ -63,16 +63,21 @@ export interface NotificationFilter {
 export function createNotificationStore({ sql }: Pick<Database, "sql">): NotificationStore {
   return {
     async queue(n, claimMs) {
-      const [written] = await sql<NotificationRow[]>`
-        insert into notification (id, event_id, user_id, order_id, reset_id, confirmation_id, kind, state, recipient_name, recipient_address, subject, text, html,
-                                  message_id, held_until, create_time)
-        values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.confirmationId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
-                ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, claimMs)}, ${n.createTime})
-        on conflict (id) do nothing returning *`;
-      if (written !== undefined) return { notification: notificationOf(written), claimed: true };
-      const [known] = await sql<NotificationRow[]>`select * from notification where id = ${n.id}`;
-      if (known === undefined) throw new Error(`notification ${n.id} was there and is gone`);
-      return { notification: notificationOf(known), claimed: false };
+      for (;;) {
+        // One statement reads what it could not write, so both are told by one server: after a switchover, a connection
+        // that is still open to the old one does not know the message.
+        const [row] = await sql<(NotificationRow & { readonly claimed: boolean })[]>`
+          with written as (
+            insert into notification (id, event_id, user_id, order_id, reset_id, confirmation_id, kind, state, recipient_name, recipient_address, subject, text, html,
+                                      message_id, held_until, create_time)
+            values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.confirmationId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
+                    ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, claimMs)}, ${n.createTime})
+            on conflict (id) do nothing returning *)
+          select *, true as claimed from written
+          union all select *, false as claimed from notification where id = ${n.id}`;
+        if (row !== undefined) return { notification: notificationOf(row), claimed: row.claimed };
+        // Another sender wrote it after this statement began: the next statement sees it.
+      }
     },
 
     async byId(id) {

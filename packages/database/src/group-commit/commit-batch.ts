@@ -1,5 +1,5 @@
 import { backoffMs, sleep } from "@rialto/async";
-import { KeyInUse, RowRefused } from "../connection/errors.ts";
+import { KeyInUse, ReadOnlyServer, RowRefused } from "../connection/errors.ts";
 import { codeOf, isOutcomeUnknown } from "../connection/outage.ts";
 import type { JsonValue } from "../json.ts";
 import { type Decision, encodeKey, type Outcome } from "./decision.ts";
@@ -32,6 +32,7 @@ interface LookedUp {
   readonly response: JsonValue;
   readonly logged: number | null;
   readonly version: number | null;
+  readonly read_only: boolean;
 }
 
 const resendBackoff = { delayMsMin: 50, delayMsMax: 1_000 } as const;
@@ -45,11 +46,18 @@ export function createSender(o: {
   tables: Tables;
   statement: string;
   onCommitted: (() => void) | undefined;
+  /** Makes the connections anew: one of them leads to a server that takes no writes any more. */
+  renew: () => void;
 }): (batch: readonly Attempt[]) => Promise<readonly Result[]> {
   const lookUpText = lookUpStatement(o.tables);
 
   async function lookUp(attempts: readonly Attempt[]): Promise<Map<Attempt, LookedUp>> {
     const rows = await o.execute<LookedUp>(lookUpText, attempts.map(encodeForLookUp));
+    // The statement before it may have been committed on the server that took over from this one.
+    if (rows.some((row) => row.read_only)) {
+      o.renew();
+      throw new ReadOnlyServer();
+    }
     return new Map(rows.map((row) => [attempts[row.n - 1] as Attempt, row])); // n counts the attempts from 1
   }
 

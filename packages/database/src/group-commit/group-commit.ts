@@ -63,6 +63,7 @@ export function createGroupCommit(o: {
     tables,
     statement,
     onCommitted: o.onCommitted,
+    renew: o.database.renew,
   });
   const batcher = createBatcher<Attempt, Result>({
     writers: o.writers ?? writersDefault,

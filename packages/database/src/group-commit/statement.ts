@@ -120,7 +120,8 @@ with d as materialized (
   select ordinality::int as n, id, event_id, scopes, method, key, fingerprints
   from rows from (jsonb_to_recordset($1::text::jsonb) as (
     id uuid, event_id uuid, scopes text[], method text, key text, fingerprints text[])) with ordinality)
-select d.n, k.same, k.answered, k.response, e.version as logged, s.version as version
+select d.n, k.same, k.answered, k.response, e.version as logged, s.version as version,
+  current_setting('transaction_read_only')::boolean as read_only
 from d
 left join lateral (
   select encode(i.fingerprint, 'hex') = any (d.fingerprints) as same, i.response is not null as answered, i.response
