@@ -1,0 +1,1 @@
+export { type ConnectHandlerOptions, createConnectHandler } from "./server/connect-handler.ts";
