@@ -36,8 +36,9 @@ describe.each(backends)("what goes down under events over %s", (backend) => {
       await until("the shop is reachable", async () => (await fixture.shop.sql`select 1`).length === 1);
     }
     await fixture.settled();
-    expect(sorted(await effectsOf(fixture.desk, "dropped"))).toEqual(sorted(ids));
+    // An event whose commit was cut off is pending, and retried by itself.
     await until("nothing is left", async () => (await fixture.desk.sql`select 1 from inbox_pending`).length === 0);
+    expect(sorted(await effectsOf(fixture.desk, "dropped"))).toEqual(sorted(ids));
     expect(new Set(await effectsOf(fixture.desk, "dropped-effect"))).toEqual(new Set(ids));
   });
 
