@@ -14,7 +14,7 @@ export interface CallServer {
 
 export type ServerKind = "the official adapter" | "our handler";
 
-/** Starts a server of the service below, on Node's servers with the official adapter, or on our port with our handler. */
+/** Starts a server of the service below: the official adapter on Node's servers, or our handler on our port. */
 export function startCallServer(kind: ServerKind, httpVersion: "1.1" | "2"): Promise<CallServer> {
   return kind === "our handler"
     ? listenOurs(createConnectHandler({ routes }))
