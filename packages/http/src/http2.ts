@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
 import { closeGraceMsMax, type HttpTimeouts, lingerMsMax } from "./limits.ts";
@@ -19,6 +19,12 @@ export interface StreamResets {
 }
 
 /**
+ * Answers a stream of HTTP/2 itself, and returns whether it does. What a request would have done for it goes on being
+ * done: its timeouts, and what its client sends after the answer.
+ */
+export type StreamListener = (stream: http2.ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean;
+
+/**
  * Creates an HTTP/2 server that never listens. It resets the stream of a client that sends too slowly, and closes an
  * idle connection.
  */
@@ -28,6 +34,8 @@ export function serveHttp2(o: {
   readonly streamResets: StreamResets;
   readonly timeouts: HttpTimeouts;
   readonly onRequest: RequestListener;
+  /** Gets each stream first; those that it does not answer become requests. */
+  readonly onStream?: StreamListener | undefined;
 }): Http2 {
   const { timeouts } = o;
   const sessions = new Set<http2.ServerHttp2Session>();
@@ -46,15 +54,25 @@ export function serveHttp2(o: {
   });
   // Node closes the connection of a client that violates the protocol. Nothing else is to be done.
   server.on("sessionError", () => undefined);
-  server.on("stream", (stream) => {
+  server.on("stream", (stream, headers, _flags, rawHeaders) => {
     stream.on("error", () => undefined);
-    const timer = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), timeouts.readMs);
-    const onRead = () => clearTimeout(timer);
-    stream.once("end", onRead);
-    stream.once("close", onRead);
-    if (stream.endAfterHeaders) onRead();
+    if (!stream.endAfterHeaders) limitReadTime(stream, timeouts.readMs);
+    if (isPlain(headers) && o.onStream?.(stream, headers) === true) {
+      stream.once("finish", () => {
+        stream.resume();
+        if (!stream.readableEnded) closeAfterLinger(stream);
+      });
+      return;
+    }
+    answerAsHttp1(new http2.Http2ServerRequest(stream, headers, {}, rawHeaders), new http2.Http2ServerResponse(stream));
   });
-  const onRequest = (req: http2.Http2ServerRequest, res: http2.Http2ServerResponse) => {
+  // What Node's own listener does, which it adds for those who listen to requests.
+  const answerAsHttp1 = (req: http2.Http2ServerRequest, res: http2.Http2ServerResponse) => {
+    if (req.method === "CONNECT") {
+      res.writeHead(405).end();
+      return;
+    }
+    if (req.headers.expect === "100-continue") res.writeContinue();
     // The rest of a request whose response is complete is discarded, and the stream soon closed (RFC 9113, section
     // 8.1). The response reports that it is finished only when the client has ended too.
     req.stream.once("finish", () => {
@@ -63,9 +81,6 @@ export function serveHttp2(o: {
     });
     o.onRequest(asHttp1Request(req), asHttp1Response(res));
   };
-  server.on("request", onRequest);
-  // Node would answer any other expectation than 100-continue with 417 and no body.
-  server.on("checkExpectation", onRequest);
   return {
     accept(socket) {
       socket.allowHalfOpen = false;
@@ -83,6 +98,19 @@ const invalidFramesMax = 100;
 const sessionMegabytesMax = 16;
 /** Headers of one request, pseudo-headers included. */
 const headerPairsMax = 100;
+
+/** Resets the stream of a client that takes too long to send its request. */
+function limitReadTime(stream: http2.ServerHttp2Stream, readMs: number): void {
+  const timer = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), readMs);
+  const onRead = () => clearTimeout(timer);
+  stream.once("end", onRead);
+  stream.once("close", onRead);
+}
+
+/** Whether a stream asks for an answer and nothing else: not for a tunnel, and not whether it may send its body. */
+function isPlain(headers: IncomingHttpHeaders): boolean {
+  return headers[http2.constants.HTTP2_HEADER_METHOD] !== "CONNECT" && headers.expect === undefined;
+}
 
 /**
  * Closes a stream whose response is complete and whose client still sends: it would use one of the connection's streams

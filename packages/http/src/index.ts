@@ -1,5 +1,6 @@
 export { createAddressCheck, limitKeyOf, plainAddress } from "./address.ts";
 export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
+export type { StreamListener } from "./http2.ts";
 export { keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";
 export { type BodyPace, type Received, receiveBody } from "./receive-body.ts";

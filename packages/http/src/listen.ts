@@ -5,7 +5,7 @@ import * as tls from "node:tls";
 import { createClientErrors, type RenderClientError } from "./client-error.ts";
 import { createConnectionLimit } from "./connection-limit.ts";
 import { serveHttp1 } from "./http1.ts";
-import { type StreamResets, serveHttp2 } from "./http2.ts";
+import { type StreamListener, type StreamResets, serveHttp2 } from "./http2.ts";
 import {
   clientStreamResets,
   closeGraceMsMax,
@@ -65,6 +65,11 @@ export interface ListenOptions {
    * here.
    */
   readonly onRequest: RequestListener;
+  /**
+   * Gets each stream of HTTP/2 before it becomes a request, and may answer it itself: the objects of a request cost
+   * about as much as a small answer. All bounds of the port hold for it too.
+   */
+  readonly onStream?: StreamListener;
 }
 
 /**
@@ -81,7 +86,7 @@ export async function listenHttp(o: ListenOptions): Promise<HttpListener> {
   const timeouts = { headMs: requestHeadMsMax, readMs: requestReadMsMax, idleMs: keepAliveMsMax, ...o.timeouts };
   const clientErrors = createClientErrors(o.renderClientError);
   const h1 = serveHttp1({ requestsMax: streamsMax, headBytesMax, timeouts, clientErrors, onRequest });
-  const h2 = serveHttp2({ streamsMax, headBytesMax, streamResets, timeouts, onRequest });
+  const h2 = serveHttp2({ streamsMax, headBytesMax, streamResets, timeouts, onRequest, onStream: o.onStream });
   const sockets = new Set<net.Socket>();
   // Connections whose protocol is not known yet: no inner server has them. Over TLS the handshake tells it.
   const undecided = new Set<net.Socket>();

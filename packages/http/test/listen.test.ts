@@ -7,7 +7,7 @@ import { connect, Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { listenHttp } from "../src/index.ts";
+import { listenHttp, type StreamListener } from "../src/index.ts";
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -183,6 +183,49 @@ describe("a slow client loses its connection", () => {
     let text = "";
     for await (const chunk of quick) text += chunk;
     expect(text).toBe("2.0 GET /quick 0");
+    session.close();
+  });
+});
+
+describe("streams of HTTP/2 that are answered before they become requests", () => {
+  const onStream: StreamListener = (stream, headers) => {
+    if (headers[":path"] !== "/a") return false;
+    stream.respond({ ":status": 200 });
+    stream.end("as a stream");
+    return true;
+  };
+
+  it("are those that the listener takes; the others become requests, as do those that expect something", async () => {
+    const session = connectHttp2(`http://127.0.0.1:${await echo({ onStream })}`);
+    const textOf = async (headers: Readonly<Record<string, string>>) => {
+      let text = "";
+      for await (const chunk of session.request(headers)) text += chunk;
+      return text;
+    };
+    expect(await textOf({ ":path": "/a" })).toBe("as a stream");
+    expect(await textOf({ ":path": "/b" })).toBe("2.0 GET /b 0");
+    expect(await textOf({ ":path": "/a", expect: "100-continue" })).toBe("2.0 GET /a 0");
+    session.close();
+  });
+
+  it("are closed when their client goes on sending after the answer", async () => {
+    const session = connectHttp2(`http://127.0.0.1:${await echo({ onStream })}`);
+    const endless = session.request({ ":path": "/a", ":method": "POST" });
+    endless.write("half");
+    endless.resume();
+    await once(endless, "close");
+    expect(endless.rstCode).toBe(0);
+    session.close();
+  });
+
+  it("are reset where their client is too slow", async () => {
+    const never: StreamListener = () => true;
+    const session = connectHttp2(`http://127.0.0.1:${await echo({ onStream: never, timeouts: { readMs: 200 } })}`);
+    const slow = session.request({ ":path": "/a", ":method": "POST" });
+    slow.on("error", () => undefined);
+    slow.write("half");
+    await once(slow, "close");
+    expect(slow.rstCode).toBe(8);
     session.close();
   });
 });
