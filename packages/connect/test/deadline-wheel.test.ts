@@ -40,4 +40,29 @@ describe("a deadline wheel", () => {
     for (let call = 0; call < 1_000; call += 1) wheel.add(performance.now() + 5_000, () => undefined);
     expect(vi.getTimerCount()).toBe(1);
   });
+
+  it("calls for a deadline that is added when another passes", () => {
+    const wheel = createDeadlineWheel(10);
+    const passed = vi.fn();
+    wheel.add(performance.now() + 5, () => void wheel.add(performance.now() + 5, passed));
+    vi.advanceTimersByTime(100);
+    expect(passed).toHaveBeenCalledOnce();
+  });
+
+  it("keeps no timer when every deadline has passed", () => {
+    const wheel = createDeadlineWheel();
+    for (let ms = 100; ms < 200; ms += 1) wheel.add(performance.now() + ms, () => undefined);
+    vi.advanceTimersByTime(1_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("waits for a deadline further away than a timer of Node can be", () => {
+    const wheel = createDeadlineWheel();
+    const passed = vi.fn();
+    wheel.add(performance.now() + 2 ** 32, passed);
+    vi.advanceTimersByTime(2 ** 31);
+    expect(passed).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(2 ** 31 + 100);
+    expect(passed).toHaveBeenCalledOnce();
+  });
 });

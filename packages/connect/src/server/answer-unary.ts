@@ -1,0 +1,87 @@
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
+import type { DeadlineWheel } from "../deadline/deadline-wheel.ts";
+import type { Spoken } from "./choose-protocol.ts";
+import type { Answer, Exchange } from "./exchange.ts";
+import type { UnaryHooks } from "./hooks.ts";
+import { RequestGone } from "./read-body.ts";
+import { UnaryCall } from "./unary-call.ts";
+import type { UnaryMethod } from "./unary-method.ts";
+import type { UnaryProtocol } from "./unary-protocol.ts";
+
+/** What every call of a handler shares. */
+export interface UnaryRoad {
+  readonly wheel: DeadlineWheel;
+  readonly hooks: UnaryHooks;
+}
+
+/**
+ * Answers one unary call, in the order of the official handlers: the gate, the head, the body, the message, the
+ * handler. Rejects only where the answer cannot be written.
+ */
+export async function answerUnary(
+  exchange: Exchange,
+  road: UnaryMethod,
+  { protocol, isBinary }: Spoken,
+  { wheel, hooks, values }: UnaryRoad & { readonly values: ContextValues | undefined },
+): Promise<void> {
+  const { options } = road;
+  const { headers } = exchange;
+  const timeout = protocol.parseTimeout(textOf(headers[protocol.timeoutHeader]), options.maxTimeoutMs);
+  const compression = negotiated(exchange, protocol, options.acceptCompression);
+  const call = new UnaryCall({
+    road,
+    exchange,
+    protocolName: protocol.name,
+    isBinary,
+    timeoutMs: timeout.timeoutMs,
+    headers: protocol.headers(isBinary, compression.response),
+    trailers: protocol.trailers(),
+    values,
+    wheel,
+  });
+  let answer: Answer;
+  try {
+    if (options.requestGate !== undefined) await options.requestGate(call);
+    protocol.assertHead(call);
+    if (compression.error !== undefined) throw compression.error;
+    if (timeout.error !== undefined) throw timeout.error;
+    const request = await protocol.read(call, compression.request, hooks);
+    const response = await road.invoke(call, request);
+    const message = road.serialization.getO(isBinary).serialize(response);
+    answer = await protocol.write(call, message, compression.response);
+    call.end();
+  } catch (thrown) {
+    call.end(thrown);
+    const rendered = hooks.renderError?.(call, thrown);
+    if (thrown instanceof RequestGone) return;
+    answer = rendered ?? (await protocol.writeError(call, connectErrorOf(thrown), compression.response));
+  }
+  if (!exchange.isOver()) exchange.send(answer);
+}
+
+interface Negotiated {
+  readonly request: Compression | null;
+  readonly response: Compression | null;
+  readonly error?: ConnectError;
+}
+
+function negotiated(exchange: Exchange, protocol: UnaryProtocol, accepted: Compression[]): Negotiated {
+  const asked = protocol.requestEncoding(exchange);
+  const accepts = textOf(exchange.headers[protocol.acceptEncodingHeader.toLowerCase()]);
+  if (asked === null && accepts === null) return uncompressed;
+  return compressionNegotiate(accepted, asked, accepts, protocol.acceptEncodingHeader);
+}
+
+const uncompressed: Negotiated = { request: null, response: null };
+
+function textOf(value: string | readonly string[] | undefined): string | null {
+  if (value === undefined) return null;
+  return typeof value === "string" ? value : value.join(", ");
+}
+
+/** What is no error of Connect is a defect, whose text does not reach the caller. */
+function connectErrorOf(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  return new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);
+}

@@ -1,0 +1,23 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Fields } from "./exchange.ts";
+
+/** Web headers of Node's, without the pseudo-headers of HTTP/2. */
+export function webHeaders(fields: IncomingHttpHeaders | Fields): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || name.startsWith(":")) continue;
+    if (typeof value === "string") headers.append(name, value);
+    else for (const one of value) headers.append(name, one);
+  }
+  return headers;
+}
+
+/** Web headers as Node sends them. Cookies are not joined. */
+export function fieldsOf(headers: Headers): Fields {
+  const fields: Fields = {};
+  for (const [name, value] of headers) {
+    const earlier = fields[name];
+    fields[name] = earlier === undefined ? value : [...(typeof earlier === "string" ? [earlier] : earlier), value];
+  }
+  return fields;
+}
