@@ -23,16 +23,16 @@ export function testCountsOf(output: string): TestCounts {
   const [leftOut, unread, failures] = [new Set<string>(), new Set<string>(), new Set<string>()];
   let packages = 0;
   for (const line of stripVTControlCharacters(output).split("\n")) {
-    const note = /^\S+:test: ([^✓×❯]*\b(?:Left out:|are left out\b).*)$/.exec(line)?.[1];
+    const note = /^\S+:test(?::\w+)?: ([^✓×❯]*\b(?:Left out:|are left out\b).*)$/.exec(line)?.[1];
     if (note !== undefined) leftOut.add(note.trim());
     // "@rialto/order:test:  FAIL  test/a.test.ts [ test/a.test.ts ]"
-    const suite = /^(\S+):test:\s+FAIL\s+(\S+) \[ \S+ \]$/.exec(line.trimEnd());
+    const suite = /^(\S+):test(?::\w+)?:\s+FAIL\s+(\S+) \[ \S+ \]$/.exec(line.trimEnd());
     if (suite !== null) unread.add(`${suite[1]} ${suite[2]}`);
     // "@rialto/order:test:  FAIL  test/a.test.ts > an order > is placed"
-    const failure = /^(\S+):test:\s+FAIL\s+(\S+ > .*)$/.exec(line.trimEnd());
+    const failure = /^(\S+):test(?::\w+)?:\s+FAIL\s+(\S+ > .*)$/.exec(line.trimEnd());
     if (failure !== null) failures.add(`${failure[1]} ${failure[2]}`);
     // "@rialto/order:test:       Tests  1 failed | 41 passed (42)"
-    const counts = /^\S+:test:\s+Tests {2}(.*)\(\d+\)\s*$/.exec(line)?.[1];
+    const counts = /^\S+:test(?::\w+)?:\s+Tests {2}(.*)\(\d+\)\s*$/.exec(line)?.[1];
     if (counts === undefined) continue;
     packages += 1;
     for (const [, count, kind] of counts.matchAll(/(\d+) (passed|failed|skipped|todo)/g)) {

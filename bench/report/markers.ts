@@ -1,0 +1,10 @@
+const begin = "<!-- bench: begin -->";
+const end = "<!-- bench: end -->";
+
+/** Replaces what stands between the markers of a page. Throws where they are missing. */
+export function betweenMarkers(page: string, content: string): string {
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`the page lacks ${begin} and ${end}`);
+  return `${page.slice(0, from + begin.length)}\n\n${content}\n\n${page.slice(to)}`;
+}

@@ -1,0 +1,16 @@
+import { gatewayRow } from "./gateway.ts";
+import { inProcessRow } from "./in-process.ts";
+import { pairRows } from "./pair.ts";
+import type { Row } from "./row.ts";
+import { grpcBareRow, rpcBareRows } from "./rpc-bare.ts";
+import { rpcServiceRows } from "./rpc-service.ts";
+
+/** Every row, in the order of the table. */
+export const rows: readonly Row[] = [
+  ...rpcBareRows,
+  ...rpcServiceRows,
+  grpcBareRow,
+  ...pairRows,
+  inProcessRow,
+  gatewayRow,
+];

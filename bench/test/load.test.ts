@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import { parseVegeta, parseWrk } from "../load/http-load.ts";
+import { keyMark, type Plan, planAsLua, planAsTargets } from "../load/plan.ts";
+
+const reads: Plan = [
+  { method: "GET", path: "/one", headers: {} },
+  { method: "GET", path: "/two", headers: {} },
+];
+const order: Plan = [
+  {
+    method: "POST",
+    path: "/orders",
+    headers: { "idempotency-key": keyMark, authorization: 'Bearer "\\' },
+    body: Buffer.from([0x0a, 0xff, 0x22]),
+  },
+];
+
+describe("the result of a closed loop", () => {
+  it("counts no refusal as an answer", () => {
+    const line = 'BENCH {"requests":100,"refused":30,"errors":2,"seconds":1.5,"p50Ms":1.25,"p99Ms":9}\n';
+    expect(parseWrk(`Running 1s test\n${line}Requests/sec: 1\n`)).toEqual({
+      operations: 70,
+      failures: 32,
+      seconds: 1.5,
+      p50Ms: 1.25,
+      p99Ms: 9,
+    });
+  });
+
+  it("is missed by name where wrk printed none", () => {
+    expect(() => parseWrk("unable to connect")).toThrow("unable to connect");
+  });
+});
+
+describe("the result of an open loop", () => {
+  it("counts answers of 2xx and 3xx, and everything else as failed", () => {
+    const report = {
+      requests: 10,
+      status_codes: { 0: 1, 200: 5, 304: 1, 503: 3 },
+      duration: 2e9,
+      latencies: { "50th": 1.5e6, "99th": 40e6 },
+    };
+    const expected = { operations: 6, failures: 4, seconds: 2, p50Ms: 1.5, p99Ms: 40 };
+    expect(parseVegeta(JSON.stringify(report))).toEqual(expected);
+  });
+});
+
+describe("a plan", () => {
+  it("is Lua whose strings hold any byte", () => {
+    const lua = planAsLua(order);
+    expect(lua).toContain('body="\\010\\255\\034"');
+    expect(lua).toContain('["authorization"]="Bearer \\034\\092"');
+    expect(lua).toMatch(/^return\{seed="[0-9a-f-]{36}",requests=\{\{method="POST",path="/);
+  });
+
+  it("is as many targets as it has requests, each on a line of its own", () => {
+    const targets = planAsTargets(reads, "http://127.0.0.1:1", 100);
+    expect(targets.endsWith("\n")).toBe(true);
+    expect(
+      targets
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).url),
+    ).toEqual(["http://127.0.0.1:1/one", "http://127.0.0.1:1/two"]);
+  });
+
+  it("has a key of its own for each request of an open loop", () => {
+    const lines = planAsTargets(order, "http://127.0.0.1:1", 3).trim().split("\n");
+    const targets = lines.map((line) => JSON.parse(line));
+    expect(new Set(targets.map(({ header }) => header["idempotency-key"][0])).size).toBe(3);
+    expect(Buffer.from(targets[0].body, "base64")).toEqual(Buffer.from([0x0a, 0xff, 0x22]));
+  });
+});
