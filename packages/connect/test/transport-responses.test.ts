@@ -216,7 +216,8 @@ const envelopeCases: readonly Omit<Case, "protocols">[] = [
   {
     title: "a part of a message",
     write: (response, protocol) => ok(response, contentTypes[protocol], encodeEnvelope(0, message).subarray(0, 7)),
-    result: [Code.InvalidArgument, "incomplete envelope"],
+    result: [Code.Internal, "incomplete envelope"],
+    official: [Code.InvalidArgument, "incomplete envelope"],
   },
   {
     title: "an error in its head",

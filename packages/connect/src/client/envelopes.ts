@@ -54,9 +54,9 @@ export class EnvelopeReader {
     }
   }
 
-  /** Throws a `ConnectError` where the response ended inside of an envelope. */
+  /** Throws `internal` where the response ended inside of an envelope. */
   end(): void {
-    if (this.#bytes > 0) throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+    if (this.#bytes > 0) throw new ConnectError("protocol error: incomplete envelope", Code.Internal);
   }
 
   #joined(): Buffer {

@@ -10,6 +10,7 @@ import { createHttp1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
 import { type ClosableTransport, createOfficialTransport } from "./official-transport.ts";
 import type { GivenHeaders } from "./request-fields.ts";
+import { correctStreams, withHandledRejection } from "./stream-corrections.ts";
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from "./transport-options.ts";
 import { type CallBounds, UnaryCall } from "./unary-call.ts";
 import type { RequestHead, UnaryMethod, UnaryProtocol } from "./unary-protocol.ts";
@@ -25,14 +26,14 @@ import { toFields, toWebHeaders } from "./web-headers.ts";
  */
 export function createTransport(options: TransportOptions): ClosableTransport {
   const o = resolveOptions(options);
-  const official = createOfficialTransport(o);
-  if (o.stock === true) return official;
+  if (o.stock === true) return createOfficialTransport(o);
+  const official = createOfficialTransport({ ...o, interceptors: [...o.interceptors, correctStreams] });
   const client = createClient(o);
   const callUnary = createUnary(o, client, protocols[o.protocol](o));
   return {
     // The method's descriptor carries the types of its messages; inside, a call is about any message.
     unary: callUnary as ClosableTransport["unary"],
-    stream: official.stream,
+    stream: withHandledRejection(official.stream),
     close: async () => {
       await Promise.all([client.close(), official.close()]);
     },

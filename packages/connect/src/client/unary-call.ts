@@ -1,6 +1,7 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { DeadlineWheel } from "../deadline/deadline-wheel.ts";
+import { deadlinePassed, isReset } from "./call-end.ts";
 import type { HttpClient, HttpFields, HttpRequest, RequestInProgress, ResponseReceiver } from "./http-client.ts";
 import { transportError } from "./transport-error.ts";
 import type { ResponseMessage, ResponseReader, UnaryMethod } from "./unary-protocol.ts";
@@ -27,6 +28,7 @@ export class UnaryCall implements ResponseReceiver {
   readonly #reject: (error: ConnectError) => void;
   readonly #signal: AbortSignal | undefined;
   readonly #cancelDeadline: (() => void) | undefined;
+  readonly #deadlineAt: number;
   #request: RequestInProgress | undefined;
   #isOver = false;
 
@@ -43,8 +45,9 @@ export class UnaryCall implements ResponseReceiver {
     this.#method = method;
     this.#reader = reader;
     this.#signal = signal;
+    this.#deadlineAt = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     if (timeoutMs !== undefined)
-      this.#cancelDeadline = deadlines.add(performance.now() + timeoutMs, () => this.#onDeadline());
+      this.#cancelDeadline = deadlines.add(this.#deadlineAt, () => this.#fail(deadlinePassed()));
     if (signal?.aborted === true) this.handleEvent();
     else signal?.addEventListener("abort", this);
   }
@@ -54,10 +57,6 @@ export class UnaryCall implements ResponseReceiver {
     if (this.#isOver) return;
     const inProgress = client.send(request, this);
     if (!this.#isOver) this.#request = inProgress;
-  }
-
-  #onDeadline(): void {
-    this.#fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
   }
 
   /** The signal aborted. */
@@ -89,7 +88,9 @@ export class UnaryCall implements ResponseReceiver {
   }
 
   onError(reason: unknown): void {
-    this.#fail(transportError(reason));
+    // A server that keeps deadlines too may be quicker, and reset the stream.
+    const isLate = isReset(reason) && performance.now() >= this.#deadlineAt;
+    this.#fail(isLate ? deadlinePassed(reason) : transportError(reason));
   }
 
   #succeed(message: ResponseMessage): void {
