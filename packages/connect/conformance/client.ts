@@ -2,6 +2,7 @@
  * The client under test: is told on its standard input which calls to make, and says on its standard output what came
  * of each. `--stock` calls by the official transports.
  */
+import { parseArgs } from "node:util";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { delimited, readDelimited } from "./delimited.ts";
 import {
@@ -12,6 +13,8 @@ import {
 } from "./gen/connectrpc/conformance/v1/client_compat_pb.js";
 import { invoke } from "./invoke.ts";
 import { createTransportFor } from "./transport.ts";
+
+const { values: options } = parseArgs({ options: { stock: { type: "boolean", default: false } } });
 
 /** Most cases wait: for a delay, a deadline or a cancellation. */
 const callsMax = 4;
@@ -33,7 +36,7 @@ async function report(request: ClientCompatRequest): Promise<void> {
 async function responseTo(request: ClientCompatRequest): Promise<ClientCompatResponse> {
   const { testName } = request;
   try {
-    const value = await invoke(createTransportFor(request), request);
+    const value = await invoke(createTransportFor(request, options), request);
     return create(ClientCompatResponseSchema, { testName, result: { case: "response", value } });
   } catch (error) {
     return create(ClientCompatResponseSchema, {

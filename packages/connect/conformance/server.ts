@@ -4,7 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { listenHttp } from "@rialto/http";
 import { createConnectHandler } from "../src/index.ts";
 import { jsonOptions } from "./compat-values.ts";
@@ -22,8 +22,8 @@ const { value: bytes } = await readDelimited(process.stdin).next();
 if (bytes === undefined) throw new Error("nothing was said to serve");
 const { messageReceiveLimit, useTls, serverCreds } = fromBinary(ServerCompatRequestSchema, bytes);
 
-const createHandler = values.stock ? connectNodeAdapter : createConnectHandler;
-const onRequest = createHandler({
+const onRequest = createConnectHandler({
+  road: values.stock ? "stock" : "fast",
   routes: (router) => router.service(ConformanceService, conformanceService),
   acceptCompression: [compressionGzip, compressionBrotli],
   jsonOptions,
@@ -34,7 +34,15 @@ const tls =
     ? { cert: Buffer.from(serverCreds.cert).toString(), key: Buffer.from(serverCreds.key).toString() }
     : undefined;
 const host = "127.0.0.1";
-const { port } = await listenHttp({ port: 0, host, tls, streamsMax: 100, streamResets: unlimited(), onRequest });
+const { port } = await listenHttp({
+  port: 0,
+  host,
+  tls,
+  streamsMax: 100,
+  streamResets: unlimited(),
+  onRequest,
+  onStream: onRequest.onStream,
+});
 const response = create(ServerCompatResponseSchema, {
   host,
   port,

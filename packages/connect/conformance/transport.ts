@@ -1,13 +1,6 @@
-import type * as tls from "node:tls";
-import type { Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import {
-  compressionBrotli,
-  compressionGzip,
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-} from "@connectrpc/connect-node";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { type ClosableTransport, createTransport, type TransportOptions } from "../src/index.ts";
 import { jsonOptions } from "./compat-values.ts";
 import type { ClientCompatRequest } from "./gen/connectrpc/conformance/v1/client_compat_pb.js";
 import {
@@ -18,54 +11,56 @@ import {
 } from "./gen/connectrpc/conformance/v1/config_pb.js";
 
 /** The transport that a call asks for: protocol, HTTP version, codec, compression, certificates and limits. */
-export function createTransportFor(request: ClientCompatRequest): Transport {
+export function createTransportFor(request: ClientCompatRequest, { stock }: { stock: boolean }): ClosableTransport {
   const compression = compressionOf(request.compression);
-  const options = {
+  return createTransport({
     baseUrl: `${request.serverTlsCert.length > 0 ? "https" : "http"}://${request.host}:${request.port}`,
+    protocol: named(protocols, request.protocol),
+    httpVersion: named(httpVersions, request.httpVersion),
     useBinaryFormat: request.codec === Codec.PROTO,
-    ...(compression === undefined
-      ? { acceptCompression: [] }
-      : { sendCompression: compression, acceptCompression: [compression] }),
+    useHttpGet: request.useGetHttpMethod,
+    sendCompression: compression ?? null,
+    acceptCompression: compression === undefined ? [] : [compression],
     // The suite's messages may be empty, and are compressed all the same.
     compressMinBytes: -1,
     ...(request.messageReceiveLimit > 0 ? { readMaxBytes: request.messageReceiveLimit } : {}),
     ...(request.timeoutMs === undefined ? {} : { defaultTimeoutMs: request.timeoutMs }),
     jsonOptions,
-    nodeOptions: credentialsOf(request),
-  };
-  const { httpVersion } = request;
-  if (httpVersion !== HTTPVersion.HTTP_VERSION_1 && httpVersion !== HTTPVersion.HTTP_VERSION_2) {
-    throw new Error(`unknown HTTP version: ${httpVersion}`);
-  }
-  const isHttp1 = httpVersion === HTTPVersion.HTTP_VERSION_1;
-  const { useGetHttpMethod: useHttpGet } = request;
-  switch (request.protocol) {
-    case Protocol.CONNECT:
-      return isHttp1
-        ? createConnectTransport({ ...options, useHttpGet, httpVersion: "1.1" })
-        : createConnectTransport({ ...options, useHttpGet, httpVersion: "2" });
-    case Protocol.GRPC:
-      return createGrpcTransport(options);
-    case Protocol.GRPC_WEB:
-      return isHttp1
-        ? createGrpcWebTransport({ ...options, httpVersion: "1.1" })
-        : createGrpcWebTransport({ ...options, httpVersion: "2" });
-    default:
-      throw new Error(`unknown protocol: ${request.protocol}`);
-  }
+    tls: credentialsOf(request),
+    stock,
+  });
 }
+
+const protocols: ReadonlyMap<Protocol, TransportOptions["protocol"]> = new Map([
+  [Protocol.CONNECT, "connect"],
+  [Protocol.GRPC, "grpc"],
+  [Protocol.GRPC_WEB, "grpc-web"],
+]);
+
+const httpVersions: ReadonlyMap<HTTPVersion, TransportOptions["httpVersion"]> = new Map([
+  [HTTPVersion.HTTP_VERSION_1, "1.1"],
+  [HTTPVersion.HTTP_VERSION_2, "2"],
+]);
+
+const compressions: ReadonlyMap<CompressionName, Compression | undefined> = new Map([
+  [CompressionName.UNSPECIFIED, undefined],
+  [CompressionName.IDENTITY, undefined],
+  [CompressionName.GZIP, compressionGzip],
+  [CompressionName.BR, compressionBrotli],
+]);
 
 function compressionOf(name: CompressionName): Compression | undefined {
-  if (name === CompressionName.UNSPECIFIED || name === CompressionName.IDENTITY) return undefined;
-  if (name === CompressionName.GZIP) return compressionGzip;
-  if (name === CompressionName.BR) return compressionBrotli;
-  throw new Error(`unknown compression: ${name}`);
+  if (!compressions.has(name)) throw new Error(`unknown compression: ${name}`);
+  return compressions.get(name);
 }
 
-function credentialsOf({
-  serverTlsCert,
-  clientTlsCreds,
-}: ClientCompatRequest): Pick<tls.SecureContextOptions, "ca" | "key" | "cert"> {
+function named<K, V>(values: ReadonlyMap<K, V>, key: K): V {
+  const value = values.get(key);
+  if (value === undefined) throw new Error(`not supported: ${key}`);
+  return value;
+}
+
+function credentialsOf({ serverTlsCert, clientTlsCreds }: ClientCompatRequest): NonNullable<TransportOptions["tls"]> {
   return {
     ca: Buffer.from(serverTlsCert),
     ...(clientTlsCreds === undefined

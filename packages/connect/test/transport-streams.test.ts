@@ -40,6 +40,15 @@ describe("a stream", () => {
     },
   );
 
+  it("has its server's code where that refuses in the words of a cut-off response", async () => {
+    const error = { code: "invalid_argument", message: "protocol error: incomplete envelope" };
+    const end = encodeEnvelope(2, Buffer.from(JSON.stringify({ error })));
+    const got = await watch({ protocol: "connect" }, (response) => {
+      response.writeHead(200, { "content-type": "application/connect+proto" }).end(end);
+    });
+    expect(got).toMatchObject({ messages: 0, error: Code.InvalidArgument });
+  });
+
   it("shows its interceptors what its caller gets", async () => {
     const seen: unknown[] = [];
     const interceptor: Interceptor = (next) => async (request) => {

@@ -37,9 +37,9 @@ export function withHandledRejection(stream: Transport["stream"]): Transport["st
  * ".../incomplete-message-prefix", and the last two of "gRPC Unexpected Responses".
  */
 function cutOff(error: unknown): unknown {
-  if (!(error instanceof ConnectError) || error.code !== Code.InvalidArgument || !cutOffs.has(error.rawMessage)) {
-    return error;
-  }
+  // A server may refuse a request in the same words: that is no end of its response.
+  const isOurs = error instanceof ConnectError && error.code === Code.InvalidArgument && !error.isWireError;
+  if (!isOurs || !cutOffs.has(error.rawMessage)) return error;
   return new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error);
 }
 
