@@ -87,9 +87,21 @@ export class MessageExchange implements Exchange {
     if (trailers !== undefined) response.addTrailers(joined(trailers));
     // Node holds the head back until here: it goes with the body and the trailers.
     if (body === undefined || body.byteLength === 0) response.end();
+    else if (body.byteLength <= joinedBytesMax && trailers === undefined) response.end(latin1(body), "latin1");
     else response.end(body);
     if (!request.readableEnded) request.resume();
   }
+}
+
+/**
+ * Bodies up to this size are written as text, one character for each byte. Node joins text with the head of its answer,
+ * and writes one string where it would write a list of two buffers. That took half as long again, where it was
+ * measured.
+ */
+const joinedBytesMax = 16 * 1024;
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 /** Node's type of trailers has no lists. */
