@@ -9,12 +9,6 @@ import { UnaryCall } from "./unary-call.ts";
 import type { UnaryMethod } from "./unary-method.ts";
 import type { UnaryProtocol } from "./unary-protocol.ts";
 
-/** What every call of a handler shares. */
-export interface UnaryRoad {
-  readonly wheel: DeadlineWheel;
-  readonly hooks: UnaryHooks;
-}
-
 /**
  * Answers one unary call, in the order of the official handlers: the gate, the head, the body, the message, the
  * handler. Rejects only where the answer cannot be written.
@@ -23,7 +17,11 @@ export async function answerUnary(
   exchange: Exchange,
   road: UnaryMethod,
   { protocol, isBinary }: Spoken,
-  { wheel, hooks, values }: UnaryRoad & { readonly values: ContextValues | undefined },
+  {
+    wheel,
+    hooks,
+    values,
+  }: { readonly wheel: DeadlineWheel; readonly hooks: UnaryHooks; readonly values: ContextValues | undefined },
 ): Promise<void> {
   const { options } = road;
   const { headers } = exchange;

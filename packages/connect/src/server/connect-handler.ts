@@ -1,17 +1,14 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import type { ServerHttp2Stream } from "node:http2";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createConnectRouter } from "@connectrpc/connect";
 import {
   type ConnectNodeAdapterOptions,
   compressionBrotli,
   compressionGzip,
   connectNodeAdapter,
 } from "@connectrpc/connect-node";
-import { createDeadlineWheel } from "../deadline/deadline-wheel.ts";
-import { answerUnary, type UnaryRoad } from "./answer-unary.ts";
-import { chooseProtocol } from "./choose-protocol.ts";
-import { type Exchange, MessageExchange, StreamExchange } from "./exchange.ts";
 import type { UnaryHooks } from "./hooks.ts";
-import { noteUnaryMethods, pathOf, type UnaryMethod } from "./unary-method.ts";
+import { serveUnary, type UnaryHandler } from "./unary-handler.ts";
+import { noteUnaryMethods, type UnaryMethod } from "./unary-method.ts";
 
 /** Options of a handler: those of the official adapter, and some of our own. */
 export interface ConnectHandlerOptions extends ConnectNodeAdapterOptions {
@@ -24,11 +21,7 @@ export interface ConnectHandlerOptions extends ConnectNodeAdapterOptions {
 /** A request listener, which can also take streams of HTTP/2 before they become requests. */
 export interface ConnectHandler {
   (request: IncomingMessage, response: ServerResponse): void;
-  /**
-   * Answers a stream where it is a unary call of the fast path, and returns whether it is: `listenHttp` passes the
-   * others on as requests. Its own objects for a request and a response cost about as much as the call.
-   */
-  readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean;
+  readonly onStream: UnaryHandler["onStream"];
 }
 
 /**
@@ -38,28 +31,27 @@ export interface ConnectHandler {
  */
 export function createConnectHandler(o: ConnectHandlerOptions): ConnectHandler {
   const methods = new Map<string, UnaryMethod>();
-  const options = { ...o, acceptCompression: o.acceptCompression ?? [compressionGzip, compressionBrotli] };
+  const options = withCompression(o);
   const official = connectNodeAdapter({
     ...options,
     routes: (router) => o.routes(o.road === "stock" ? router : noteUnaryMethods(router, methods, options)),
   });
-  const shared: UnaryRoad = { wheel: createDeadlineWheel(), hooks: o.hooks ?? {} };
-
-  /** Whether the exchange is a unary call, which is then answered. */
-  const take = (exchange: Exchange, request: IncomingMessage | undefined): boolean => {
-    const road = methods.get(pathOf(exchange.target));
-    const spoken = road === undefined ? undefined : chooseProtocol(road, exchange);
-    if (road === undefined || spoken === undefined) return false;
-    const values = request === undefined ? undefined : o.contextValues?.(request);
-    answerUnary(exchange, road, spoken, { ...shared, values }).catch(() => exchange.body.destroy());
-    return true;
-  };
+  const fast = serveUnary(methods, o);
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    if (!take(new MessageExchange(request, response), request)) official(request, response);
+    if (!fast.onRequest(request, response)) official(request, response);
   };
-  return Object.assign(listener, {
-    // The values of a context are read from a request of Node, which a stream has not become.
-    onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
-      o.contextValues === undefined && take(new StreamExchange(stream, headers), undefined),
-  });
+  return Object.assign(listener, { onStream: fast.onStream });
+}
+
+/** Creates the fast path alone, for the owner of other handlers, who answers whatever it does not take. */
+export function createUnaryHandler(o: Omit<ConnectHandlerOptions, "road" | "fallback">): UnaryHandler {
+  const methods = new Map<string, UnaryMethod>();
+  const options = withCompression(o);
+  o.routes(noteUnaryMethods(createConnectRouter(options), methods, options));
+  return serveUnary(methods, o);
+}
+
+/** The compressions that the official adapter has where none are given. */
+function withCompression<O extends Omit<ConnectHandlerOptions, "fallback">>(o: O): O {
+  return { ...o, acceptCompression: o.acceptCompression ?? [compressionGzip, compressionBrotli] };
 }

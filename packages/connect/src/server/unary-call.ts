@@ -28,6 +28,8 @@ export class UnaryCall implements HandlerContext {
   readonly exchange: Exchange;
   readonly protocolName: "connect" | "grpc" | "grpc-web";
   readonly isBinary: boolean;
+  /** What the owner of the handler keeps with the call. */
+  kept: unknown;
   readonly #wheel: DeadlineWheel;
   /** By the clock of `performance.now()`. */
   readonly #deadlineMs: number | undefined;
