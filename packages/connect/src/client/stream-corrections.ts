@@ -56,7 +56,9 @@ function lateReset(error: unknown, deadlineAt: number): unknown {
   return isReset(error) && performance.now() >= deadlineAt ? deadlinePassed(error) : error;
 }
 
-/** The trailers of a gRPC-Web response without a body are in its head. Cases: "Basic/.../bidi-stream/.../no-responses". */
+/**
+ * The trailers of a gRPC-Web response without a body are in its head. Cases: "Basic/.../bidi-stream/.../no-responses".
+ */
 function withTrailersOfHead(response: StreamResponse): StreamResponse {
   if (!response.header.has("grpc-status")) return response;
   const trailer = new Headers(response.trailer);
