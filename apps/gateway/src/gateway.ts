@@ -1,8 +1,8 @@
 import { sleep } from "@rialto/async";
 import { createAddressCheck, listenHttp } from "@rialto/http";
-import { createUpstream, type Endpoint, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
-import { auditApiName, createAuditApi } from "./admin/audit-api.ts";
-import { createEventAdminApi, eventAdminApiName } from "./admin/event-admin-api.ts";
+import { createUpstream, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
+import { createAuditApi } from "./admin/audit-api.ts";
+import { createEventAdminApi } from "./admin/event-admin-api.ts";
 import { createLoadShedding } from "./admission/load-shedding.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
 import { logUnreadable } from "./exchange/access-log.ts";
@@ -45,7 +45,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     ...(o.bodyPace === undefined ? {} : { bodyPace: o.bodyPace }),
     ...(o.eventLoopDelayMs === undefined ? {} : { eventLoopDelayMs: o.eventLoopDelayMs }),
   });
-  const handle = createRequestHandler({ ...o, upstream: withAdminApis(o) }, load, {
+  const handle = createRequestHandler({ ...o, ...withAdminApis(o) }, load, {
     stopping: stopping.signal,
     closing: closing.signal,
   });
@@ -88,15 +88,19 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
 }
 
 /**
- * The upstreams, with two that are served by the gateway itself: event administration and the audit log, merged over
- * all services.
+ * The services, with two that are served by the gateway itself: event administration and the audit log, merged over all
+ * services.
  */
-function withAdminApis(o: GatewayOptions): Upstreams["upstream"] {
+function withAdminApis(o: GatewayOptions): Pick<Upstreams, "upstream" | "target"> {
   const { adminBackends: backends, verifier, log } = o;
-  const upstreamTo = (endpoint: Endpoint) => createUpstream({ kind: "local", endpoint: () => endpoint });
-  const own = new Map([
-    [eventAdminApiName, upstreamTo(createEventAdminApi({ backends, verifier, log }))],
-    [auditApiName, upstreamTo(createAuditApi({ backends, verifier, log }))],
-  ]);
-  return (service) => own.get(service) ?? o.upstream(service);
+  const own = new Map(
+    [createEventAdminApi({ backends, verifier, log }), createAuditApi({ backends, verifier, log })].map((endpoint) => {
+      const target = { kind: "local", endpoint: () => endpoint } as const;
+      return [endpoint.service, { target, upstream: createUpstream(target) }];
+    }),
+  );
+  return {
+    upstream: (service) => own.get(service)?.upstream ?? o.upstream(service),
+    target: (service) => own.get(service)?.target ?? o.target(service),
+  };
 }

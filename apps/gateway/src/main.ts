@@ -35,6 +35,7 @@ await runMain({
       tls: await readTls(config),
       reflection: config.reflection,
       upstream: clients.upstream,
+      target: clients.target,
       revocations,
       verifier: createTokenVerifier({
         accessKeys: accessKeysFrom(sessions, (areAccepted) => {

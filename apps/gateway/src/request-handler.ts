@@ -23,6 +23,7 @@ import { answerError } from "./rpc/answer-error.ts";
 import { forward } from "./rpc/forward.ts";
 import { isGrpc, isProcedurePath, publishedMethods, requireRpc } from "./rpc/procedures.ts";
 import { createStandardServicesHandler } from "./rpc/standard-services.ts";
+import { createServiceCalls } from "./upstream/unary-call.ts";
 
 /** Longest URL that is accepted. The longest honest one holds field names and a page token. */
 const urlCharsMax = 8 * 1024;
@@ -52,6 +53,7 @@ export function createRequestHandler(
     closing,
     count,
   });
+  const callService = createServiceCalls(o);
   const { writeTimeout = responseWriteTimeout } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
   const queue = createFairQueue();
@@ -121,7 +123,7 @@ export function createRequestHandler(
     if (match.kind === "found") {
       record.route = match.route.template;
       const admitted = await admit(exchange, match.route.method, inFlight);
-      return answerRest(admitted, match.route, match.values, o, inFlight);
+      return answerRest(admitted, match.route, match.values, callService, inFlight);
     }
     await count(exchange, undefined, undefined);
     throw unrouted(match);

@@ -173,6 +173,11 @@ export async function startStubSystem(
     adminBackends: backends,
     ...o.gateway,
     upstream: upstreamOf,
+    target: (service) => {
+      const endpoint = endpoints.get(service);
+      if (o.overNetwork || endpoint === undefined) return { kind: "remote", upstream: upstreamOf(service) };
+      return { kind: "local", endpoint: () => endpoint };
+    },
   });
   return {
     url: `http://127.0.0.1:${gateway.port}`,

@@ -1,10 +1,10 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import { create, type DescMethod, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { InventoryService, OrderService, ProductService, UserService } from "@rialto/contracts";
 import { CallError } from "@rialto/rpc";
 import { describe, expect, it } from "vitest";
 import { contractServices } from "../src/contract.ts";
 import { compileRoutes, type RestRoute } from "../src/rest/routes.ts";
-import { connectRequestOf, restAnswerOf } from "../src/rest/transcode.ts";
+import { requestOf, responseOf } from "../src/rest/transcode.ts";
 
 const { routes } = compileRoutes(contractServices);
 
@@ -15,8 +15,8 @@ function routeOf(method: DescMethod): RestRoute {
 }
 
 function transcode(method: DescMethod, o: { values?: string[]; query?: string; body?: string }): unknown {
-  const bytes = connectRequestOf(routeOf(method), o.values ?? [], new URLSearchParams(o.query), o.body ?? "");
-  return JSON.parse(Buffer.from(bytes).toString());
+  const message = requestOf(routeOf(method), o.values ?? [], new URLSearchParams(o.query), o.body ?? "");
+  return toJson(method.input, message);
 }
 
 function refusal(work: () => unknown): string {
@@ -145,22 +145,40 @@ describe("the body of a REST request", () => {
     expect(refusal(() => transcode(createOrder, { body: '{"password":hunter2}' }))).not.toContain("hunter2");
   });
 
+  it("has, with the query, as many fields and levels as the whole request may have", () => {
+    const fields = (count: number) => `{${Array.from({ length: count }, (_, index) => `"f${index}":1`).join()}}`;
+    const update = (query: string, body: string) =>
+      refusal(() => transcode(updateProduct, { values: ["p1"], query, body }));
+    expect(update("", fields(999))).toMatch(/"f0"/);
+    expect(update("update_mask=name", fields(999))).toBe("The request has more than 1000 fields and items.");
+    expect(update("", `{"name":${"[".repeat(40)}`)).toBe("The body must be nested at most 31 deep.");
+  });
+
   it("is refused if the method takes none", () => {
     expect(refusal(() => transcode(listProducts, { body: "{}" }))).toBe("This method takes no body.");
   });
 });
 
 describe("the response to a REST request", () => {
-  it("is the one field that response_body names", () => {
-    expect(restAnswerOf(routeOf(getOrder), '{"order":{"id":"0190"}}')).toBe('{"id":"0190"}');
+  const respond = <M extends DescMethod>(method: M, answer: MessageInitShape<M["output"]>): string =>
+    responseOf(routeOf(method), create(method.output, answer));
+
+  it("is the one field that response_body names, with every field that has no presence", () => {
+    expect(JSON.parse(respond(getOrder, { order: { id: "0190" } }))).toEqual({
+      id: "0190",
+      userId: "",
+      status: "STATUS_UNSPECIFIED",
+      items: [],
+      paymentMethod: "",
+      version: 0,
+    });
   });
 
   it("is the whole message if there is no response_body", () => {
-    const whole = '{"orders":[],"nextPageToken":""}';
-    expect(restAnswerOf(routeOf(listOrders), whole)).toBe(whole);
+    expect(JSON.parse(respond(listOrders, {}))).toEqual({ orders: [], nextPageToken: "" });
   });
 
   it("is an empty object if the field is not set", () => {
-    expect(restAnswerOf(routeOf(getOrder), "{}")).toBe("{}");
+    expect(respond(getOrder, {})).toBe("{}");
   });
 });

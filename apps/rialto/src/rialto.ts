@@ -55,6 +55,7 @@ export async function startRialto(o: {
       tokens: running.identity.tokensOf("gateway"),
       persons: running.identity.personTokens(),
       upstream: running.clients.upstream,
+      target: running.clients.target,
       revocations: running.revocations,
       adminBackends: createAdminBackends(running.clients),
       log: logOf("gateway"),

@@ -2,7 +2,14 @@ export { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./bou
 export { type RequestSize, requestSizeOf } from "./bounds/request-size.ts";
 export { type MessageSize, messageSize, requireAnswerFits } from "./bounds/response-size.ts";
 export { scanJson } from "./bounds/scan-json.ts";
-export { type CallOptions, type Client, type ClientTarget, createClient } from "./client/client.ts";
+export {
+  type CallOptions,
+  type Client,
+  type ClientTarget,
+  createClient,
+  createUnaryCall,
+  type UnaryCall,
+} from "./client/client.ts";
 export { CallError, type CallErrorDetails, isUnavailable, reasonOf } from "./errors/call-error.ts";
 export { callErrors } from "./errors/call-errors.ts";
 export { type ErrorCode, errorCodeOf, isErrorCode } from "./errors/codes.ts";
@@ -30,6 +37,7 @@ export {
   accessTokenSecondsMax,
   answerBytesMax,
   bodyPaceMin,
+  messageBytesMax,
   responseWriteTimeout,
   upstreamStreamsMax,
 } from "./limits.ts";
@@ -51,10 +59,15 @@ export {
   isStandardStream,
 } from "./standard/standard-services.ts";
 export { createUpstream, type Upstream } from "./upstream/upstream.ts";
-export { fromConnectErrorJson } from "./wire/connect-error.ts";
 export { encodeError, errorResponse } from "./wire/error-response.ts";
 export { isTrailerFrame } from "./wire/grpc-error.ts";
 export { httpMethodsOf } from "./wire/http-errors.ts";
 export type { HttpRequest, HttpResponse } from "./wire/http-message.ts";
 export { requestIdHeader, requestIdOf } from "./wire/request-id.ts";
-export { protocolOf, saysItsEnd, type WireProtocol } from "./wire/wire-protocol.ts";
+export {
+  connectTimeoutHeader,
+  connectTimeoutMs,
+  protocolOf,
+  saysItsEnd,
+  type WireProtocol,
+} from "./wire/wire-protocol.ts";

@@ -1,7 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { OrderService } from "@rialto/contracts";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createUpstream, type HttpRequest, listen, reasonOf } from "../src/index.ts";
+import { backgroundContext, createClient, createUpstream, type HttpRequest, listen, reasonOf } from "../src/index.ts";
 import { createRetryBudget } from "../src/upstream/retry.ts";
 import { createFixture, orderId } from "./fixture.ts";
 import { createPeople } from "./keys.ts";
@@ -119,6 +120,21 @@ describe("a replica that fails time and again", () => {
     await Promise.all(Array.from({ length: 8 }, () => call(50)));
     expect(upstream.status()).toMatchObject([{ breaker: "closed" }]);
     await Promise.all(Array.from({ length: 5 }, () => call(3_000)));
+    expect(upstream.status()).toMatchObject([{ breaker: "open", lastError: { class: "silent" } }]);
+  });
+});
+
+describe("a replica that stays silent to typed calls", () => {
+  it("opens its breaker as it does for calls of bytes", async () => {
+    const only = await replica(() => "silent");
+    const upstream = upstreamOf(only.url);
+    const tokens = { for: async () => "a token" };
+    const names = { caller: "payment", target: "order", tokens };
+    const orders = createClient(OrderService, { kind: "remote", upstream }, names);
+    const calls = Array.from({ length: 5 }, () =>
+      orders.getOrder({ id: orderId }, backgroundContext({}), { timeoutMs: 3_000 }).catch(reasonOf),
+    );
+    expect(await Promise.all(calls)).toEqual(Array(5).fill("DEADLINE_PASSED"));
     expect(upstream.status()).toMatchObject([{ breaker: "open", lastError: { class: "silent" } }]);
   });
 });

@@ -4,6 +4,7 @@ import type { AuthService } from "@rialto/contracts";
 import {
   backgroundContext,
   type Client,
+  type ClientTarget,
   createClient,
   createUpstream,
   type EndedSession,
@@ -25,6 +26,8 @@ export interface ClientFactory {
    * Returns the upstream of a service, for a proxy. All clients of the service share it and its view of the replicas.
    */
   upstream(name: string): Upstream;
+  /** Returns where a service runs, for a proxy that calls it with messages. Calls share its upstream. */
+  target(name: string): ClientTarget;
   /** Returns the status of the replicas of each service that is called over HTTP. */
   status(): readonly ServiceStatus[];
   /** Closes the connections. */
@@ -47,27 +50,35 @@ export function createClientFactory(o: {
     return endpoint;
   };
   const upstreams = new Map<ServiceName, Upstream>();
-  const upstream = (service: string) => {
+  const nameOf = (service: string) => {
     const name = serviceNames.find((candidate) => candidate === service);
     if (name === undefined) throw new Error(`the contract names a service that does not exist: ${service}`);
+    return name;
+  };
+  const upstream = (service: string) => {
+    const name = nameOf(service);
     const known = upstreams.get(name);
     if (known !== undefined) return known;
-    const target = o.runsHere.includes(name)
-      ? ({ kind: "local", endpoint: () => endpointOf(name) } as const)
-      : ({ kind: "remote", urls: urlsOf(o.config, name) } as const);
-    const made = createUpstream(target);
+    const made = createUpstream(
+      o.runsHere.includes(name)
+        ? { kind: "local", endpoint: () => endpointOf(name) }
+        : { kind: "remote", urls: urlsOf(o.config, name) },
+    );
     upstreams.set(name, made);
     return made;
   };
+  const target = (service: string): ClientTarget => {
+    const name = nameOf(service);
+    if (o.runsHere.includes(name)) return { kind: "local", endpoint: () => endpointOf(name) };
+    return { kind: "remote", upstream: upstream(name) };
+  };
   return {
     of(service, caller, at = ownerOf(service)) {
-      const target = o.runsHere.includes(at)
-        ? ({ kind: "local", endpoint: () => endpointOf(at) } as const)
-        : ({ kind: "remote", upstream: upstream(at) } as const);
       const persons = caller === "gateway" ? { persons: o.identity.personTokens() } : {};
-      return createClient(service, target, { caller, target: at, tokens: o.identity.tokensOf(caller), ...persons });
+      return createClient(service, target(at), { caller, target: at, tokens: o.identity.tokensOf(caller), ...persons });
     },
     upstream,
+    target,
     status: () => [...upstreams].map(([service, made]) => ({ service, replicas: made.status() })),
     close: () => {
       for (const made of upstreams.values()) made.close();

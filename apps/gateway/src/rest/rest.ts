@@ -1,22 +1,23 @@
 import { Buffer } from "node:buffer";
 import type { ServerResponse } from "node:http";
-import { CallError, callErrors, fromConnectErrorJson } from "@rialto/rpc";
+import type { Message } from "@bufbuild/protobuf";
+import { CallError, callErrors, messageBytesMax } from "@rialto/rpc";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { upstreamNameOf } from "../contract.ts";
-import { bodyBytesMaxOf, bodyOf, readBody, textOfBody } from "../exchange/body.ts";
+import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
-import { callUpstream, type Upstreams } from "../upstream/upstream.ts";
+import type { CallService } from "../upstream/unary-call.ts";
 import { compressed } from "./compression.ts";
 import { parseQuery } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
-import { connectRequestOf, restAnswerOf } from "./transcode.ts";
+import { requestOf, responseOf } from "./transcode.ts";
 
-/** Answers a REST request with one unary Connect call in JSON. */
+/** Answers a REST request with one unary call: its path, query and body become a message, and a message the answer. */
 export async function answerRest(
   exchange: AdmittedExchange,
   route: RestRoute,
   values: readonly string[],
-  upstreams: Upstreams,
+  callService: CallService,
   inFlight: InFlightRequest,
 ): Promise<void> {
   const { request, response } = exchange;
@@ -25,31 +26,43 @@ export async function answerRest(
   const to = { service: upstreamNameOf(route.method), isStream: false };
   const text = textOfBody(await inFlight.receive(bodyBytesMaxOf(route.method), to));
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
-  const body = connectRequestOf(route, values, parseQuery(exchange.query), text);
+  const message = requestOf(route, values, parseQuery(exchange.query), text);
 
-  const answer = await callUpstream(exchange, route.method, upstreams, {
-    httpMethod: "POST",
-    query: "",
-    body: bodyOf(body),
-    signal: exchange.signal,
-    headers: { "content-type": "application/json", "accept-encoding": "identity", "connect-protocol-version": "1" },
+  const answer = await callService(exchange, route.method, message).catch((error: unknown) => {
+    throw withRetryAfter(error);
   });
 
-  const json = (await readBody(answer.body)).toString();
-  if (answer.status !== 200) {
-    const retryAfter = answer.header.get("retry-after");
-    const headers = retryAfter === null ? undefined : { "retry-after": retryAfter };
-    throw fromConnectErrorJson(parseOrUndefined(json), answer.status, { headers });
-  }
-  const out = Buffer.from(restAnswerOf(route, json));
+  const json = bytesOf(route, answer);
   // Compressing a secret together with text that an attacker chooses reveals it by its size:
   // https://www.breachattack.com.
   const accepted = route.answersSecrets ? undefined : request.headers["accept-encoding"];
-  const { bytes, encoding } = await compressed(out, accepted);
+  const { bytes, encoding } = await compressed(json, accepted);
   if (!route.answersSecrets) response.setHeader("vary", varyOf(response));
   if (encoding !== undefined) response.setHeader("content-encoding", encoding);
   response.writeHead(200, { "content-type": "application/json", "content-length": bytes.byteLength });
   response.end(request.method === "HEAD" ? undefined : bytes);
+}
+
+/** Throws INTERNAL_ERROR for an answer that no message may hold, or larger than one may be: a defect of the service. */
+function bytesOf(route: RestRoute, answer: Message): Buffer {
+  let bytes: Buffer;
+  try {
+    bytes = Buffer.from(responseOf(route, answer));
+  } catch (cause) {
+    throw new CallError(callErrors.INTERNAL_ERROR, { cause: new Error("the answer cannot be written", { cause }) });
+  }
+  if (bytes.byteLength <= messageBytesMax) return bytes;
+  const cause = new Error(`the answer has ${bytes.byteLength} bytes, which is more than ${messageBytesMax}`);
+  throw new CallError(callErrors.INTERNAL_ERROR, { cause });
+}
+
+/** The error of a service, with the header that tells a client when to try again. */
+function withRetryAfter(error: unknown): unknown {
+  if (!(error instanceof CallError)) return error;
+  const seconds = error.metadata.retry_after_seconds;
+  if (seconds === undefined) return error;
+  const { fields, metadata, cause } = error;
+  return new CallError(error, { fields, metadata, cause, remote: true, http: { headers: { "retry-after": seconds } } });
 }
 
 function varyOf(response: ServerResponse): string {
@@ -68,12 +81,4 @@ function unsupported(message: string) {
     message,
     http: { status: 415, headers: { accept: "application/json" } },
   });
-}
-
-function parseOrUndefined(text: string) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

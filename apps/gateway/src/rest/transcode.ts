@@ -1,69 +1,83 @@
-import { fromJson, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { fromJson, type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { CallError, callErrors, type RequestSize, requestSizeOf, scanJson, withoutValues } from "@rialto/rpc";
 import { addQuery, isJsonObject, jsonOf, setField } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 
 /**
- * Makes the Connect JSON of a REST request from its path, query and body, by the method's descriptor. The path wins
- * over the body if both set a field. Parsing into the message and serializing it again normalizes spelling and types,
- * and refuses by name what does not fit, before a service is called.
+ * Makes the message of a REST request from its path, query and body, by the method's descriptor. The path wins over the
+ * body if both set a field. Throws INVALID_REQUEST, by name, for what does not fit; a body is scanned before it is
+ * parsed.
  */
-export function connectRequestOf(
-  route: RestRoute,
-  values: readonly string[],
-  query: URLSearchParams,
-  body: string,
-): Uint8Array {
+export function requestOf(route: RestRoute, values: readonly string[], query: URLSearchParams, body: string): Message {
   const { input } = route.method;
   const size = requestSizeOf(route.method);
-  const request = bodyOf(route, body, size);
+  const { json, fields } = bodyOf(route, body, size);
   const assigned = new Set(route.body === "*" ? input.fields : route.body === undefined ? [] : [route.body]);
   for (const [index, path] of route.variables.entries()) {
     const field = path.at(-1);
     const value = values[index];
     if (field === undefined || value === undefined) continue;
-    setField(request, path, jsonOf(field.name, field, value));
+    setField(json, path, jsonOf(field.name, field, value));
     assigned.add(field);
   }
-  addQuery(request, input, query, assigned, size);
+  addQuery(json, input, query, assigned, size);
+  if (fields + query.size > size.fields) throw bad(`The request has more than ${size.fields} fields and items.`);
   try {
-    return Buffer.from(JSON.stringify(toJson(input, fromJson(input, request))));
+    return fromJson(input, json);
   } catch (error) {
     throw doesNotFit(error);
   }
 }
 
-/** Makes the REST response from a Connect JSON response: all of it, or the one field that `response_body` names. */
-export function restAnswerOf(route: RestRoute, answer: string): string {
+/**
+ * Makes the JSON of a REST response: all of the answer, or the one field that `response_body` names. A person who reads
+ * it expects to see `"available": 0`, so every field is written, as the services write theirs.
+ */
+export function responseOf(route: RestRoute, answer: Message): string {
+  const whole = toJson(route.method.output, answer, { alwaysEmitImplicit: true });
   const field = route.responseBody;
-  if (field === undefined) return answer;
-  const whole: JsonValue = JSON.parse(answer);
-  const part = isJsonObject(whole) ? (whole[field.jsonName] ?? whole[field.name]) : undefined;
+  if (field === undefined) return JSON.stringify(whole);
+  const part = isJsonObject(whole) ? whole[field.jsonName] : undefined;
   return JSON.stringify(part ?? (field.fieldKind === "list" ? [] : {}));
 }
 
-function bodyOf(route: RestRoute, text: string, size: RequestSize): JsonObject {
+/** The JSON of a request as far as the body gives it, and the number of its fields. */
+interface Body {
+  readonly json: JsonObject;
+  readonly fields: number;
+}
+
+function bodyOf(route: RestRoute, text: string, size: RequestSize): Body {
   if (route.body === undefined) {
     if (text.trim() !== "") throw bad("This method takes no body.");
-    return {};
+    return { json: {}, fields: 0 };
   }
   // A POST without a body (curl -X POST .../orders/1:cancel) is read as {}.
-  const json = text.trim() === "" ? {} : parse(route, text, size);
-  if (route.body !== "*") return { [route.body.jsonName]: json };
+  const { json, fields } = text.trim() === "" ? { json: {}, fields: 0 } : parse(route, text, size);
+  if (route.body !== "*") return { json: { [route.body.jsonName]: json }, fields: fields + 1 };
   if (!isJsonObject(json)) throw bad("The body must be a JSON object.");
-  return json;
+  return { json, fields };
 }
 
 /** Parses a body. It is scanned first, and an error describes it without quoting it. */
-function parse(route: RestRoute, text: string, size: RequestSize): JsonValue {
+function parse(
+  route: RestRoute,
+  text: string,
+  size: RequestSize,
+): { readonly json: JsonValue; readonly fields: number } {
   const bytes = Buffer.from(text);
   if (bytes.length > size.bytes) throw bad(`The body is larger than ${size.bytes} bytes.`, 413);
-  const scan = scanJson(typeof route.body === "object" ? route.body : route.method.input, bytes, size);
-  if (scan.violation === undefined) return JSON.parse(Buffer.from(scan.bytes).toString());
+  const part = typeof route.body === "object" ? route.body : undefined;
+  // A body that is one field of the request is one level further in.
+  const within = part === undefined ? size : { ...size, depth: size.depth - 1 };
+  const scan = scanJson(part ?? route.method.input, bytes, within);
+  if (scan.violation === undefined) {
+    const exact = scan.bytes === bytes ? text : Buffer.from(scan.bytes).toString();
+    return { json: JSON.parse(exact), fields: scan.fields };
+  }
   const { field, description } = scan.violation;
-  const within = typeof route.body === "object" ? route.body.name : "";
-  const path = [within, field].filter((part) => part !== "").join(".");
+  const path = [part?.name ?? "", field].filter((name) => name !== "").join(".");
   throw new CallError(callErrors.INVALID_REQUEST, {
     message: `${field === "" ? "The body" : path} ${description}.`,
     fields: [{ field: path, description }],

@@ -1,5 +1,12 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type HttpResponse, isSafeToRetry, type PersonTokens, type ServiceTokens, type Upstream } from "@rialto/rpc";
+import {
+  type ClientTarget,
+  type HttpResponse,
+  isSafeToRetry,
+  type PersonTokens,
+  type ServiceTokens,
+  type Upstream,
+} from "@rialto/rpc";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { headersInward } from "./request-headers.ts";
@@ -8,6 +15,8 @@ import { headersInward } from "./request-headers.ts";
 export interface Upstreams {
   /** Returns the upstream of a service by its name, "order": handlers in this process, or replicas over the network. */
   upstream(service: string): Upstream;
+  /** Returns where calls with messages go: to the same handlers, or over the same upstream. */
+  target(service: string): ClientTarget;
   /** Makes the tokens that identify the gateway to a service. */
   readonly tokens: ServiceTokens;
   /** Makes the tokens that name a person to one service. */
@@ -16,7 +25,7 @@ export interface Upstreams {
   readonly passesAccessTokens?: () => boolean;
 }
 
-/** Calls the service of a method. The upstream chooses the replica. */
+/** Calls the service of a method with a request as bytes. The upstream chooses the replica. */
 export async function callUpstream(
   exchange: AdmittedExchange,
   method: DescMethod,

@@ -64,6 +64,20 @@ export function createClient<S extends DescService>(service: S, target: ClientTa
   return Object.fromEntries(methods) as Client<S>;
 }
 
+/** Calls unary methods by their descriptors. The request is the callee's from then on. Rejects with `CallError`. */
+export type UnaryCall = (
+  method: DescMethod,
+  request: Message,
+  context: PropagatedContext,
+  o?: CallOptions,
+) => Promise<Message>;
+
+/** Creates what calls any unary method of a service, as a client does, for a proxy that has no types of it. */
+export function createUnaryCall(target: ClientTarget, names: Names): UnaryCall {
+  const transport = transportTo(target);
+  return async (method, request, context, o = {}) => transport.unary(await headOf(method, names, context, o), request);
+}
+
 function transportTo(target: ClientTarget): ClientTransport {
   if (target.kind === "local") return createInProcessTransport(target.endpoint);
   return createHttpTransport("upstream" in target ? target.upstream : createUpstream(target));

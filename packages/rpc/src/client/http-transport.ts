@@ -10,6 +10,7 @@ import type { CallHead } from "../server/pipeline.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
+import { setTimeoutMs } from "../wire/wire-protocol.ts";
 import type { ClientTransport } from "./in-process-transport.ts";
 
 /**
@@ -22,10 +23,14 @@ export function createHttpTransport(upstream: Upstream): ClientTransport {
   const transportOf = (head: CallHead) => (isSafeToRetry(head.method, head.headers) ? retried : once);
   return {
     async unary(head, request) {
-      const { method, signal, headers } = head;
+      const { method, signal } = head;
       if (!isUnary(method)) throw new Error(`${method.name} is a stream`);
+      const headers = new Headers(head.headers);
+      const timeoutMs = remainingMs(head);
+      if (timeoutMs !== undefined) setTimeoutMs(headers, timeoutMs);
       try {
-        return (await transportOf(head).unary(method, signal, remainingMs(head), headers, request)).message;
+        // The upstream alone ends a call that is late: only then does it count a replica that stays silent.
+        return (await transportOf(head).unary(method, signal, undefined, headers, request)).message;
       } catch (error) {
         throw wireError(error);
       }

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import {
@@ -6,13 +6,12 @@ import {
   codeToString,
   endStreamFlag,
   endStreamToJson,
-  errorFromJson,
   errorToJson,
 } from "@connectrpc/connect/protocol-connect";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
-import { CallError, type HttpErrorDetails } from "../errors/call-error.ts";
+import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
-import { type ErrorCode, isErrorCode } from "../errors/codes.ts";
+import type { ErrorCode } from "../errors/codes.ts";
 import type { ErrorDefinition } from "../errors/error-table.ts";
 import { errorDetails, errorDomain, fieldViolationOf } from "./error-details.ts";
 
@@ -43,31 +42,6 @@ export function fromConnectError(error: ConnectError): CallError {
   const known = knownDetails(error);
   if (known === undefined) return transportError(code, error);
   return new CallError({ code, message: error.rawMessage, reason: known.reason }, { ...known, remote: true });
-}
-
-/**
- * Reads the JSON of a failed unary call, to say the same in another protocol. JSON that is not an error's becomes
- * TEMPORARILY_UNAVAILABLE where the status is 503, else INTERNAL_ERROR.
- */
-export function fromConnectErrorJson(json: JsonValue | undefined, status: number, http: HttpErrorDetails): CallError {
-  if (typeof json === "object" && json !== null && "code" in json && isErrorCode(json.code)) {
-    const { code } = json;
-    const error = errorOrUndefined(json);
-    if (error !== undefined) {
-      const { reason = "", ...details } = knownDetails(error) ?? {};
-      return new CallError({ code, message: error.rawMessage, reason }, { ...details, http, remote: true });
-    }
-  }
-  const definition = status === 503 ? callErrors.TEMPORARILY_UNAVAILABLE : callErrors.INTERNAL_ERROR;
-  return new CallError(definition, { http });
-}
-
-function errorOrUndefined(json: JsonValue): ConnectError | undefined {
-  try {
-    return errorFromJson(json, undefined, new ConnectError("not the JSON of an error"));
-  } catch {
-    return undefined;
-  }
 }
 
 /** The details that a callee wrote; undefined where the error is not from its pipeline. */

@@ -12,7 +12,7 @@ export function protocolOf(headers: Headers): WireProtocol {
 }
 
 /** Connect's header for the time-out of a call, in milliseconds. */
-const connectTimeoutHeader = "connect-timeout-ms";
+export const connectTimeoutHeader = "connect-timeout-ms";
 /** gRPC's: up to eight digits and a unit. */
 const grpcTimeoutHeader = "grpc-timeout";
 
@@ -23,10 +23,15 @@ export function askedTimeoutMs(headers: Headers): number | undefined {
   const name = timeoutHeaderOf(headers);
   const text = headers.get(name);
   if (text === null) return undefined;
-  if (name === connectTimeoutHeader) return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (name === connectTimeoutHeader) return connectTimeoutMs(text);
   const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];
   const ms = unit === undefined ? undefined : unitMs[unit];
   return digits === undefined || ms === undefined ? Number.NaN : Math.ceil(Number(digits) * ms);
+}
+
+/** Reads the value of Connect's header: milliseconds, or NaN where it is malformed. */
+export function connectTimeoutMs(text: string): number {
+  return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 /** Sets the time-out of a call, in the header of its protocol. */
