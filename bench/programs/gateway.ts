@@ -29,6 +29,7 @@ const gateway = await startGateway({
   requestLimits: { store: rateLimits, requests: 1_000_000_000, windowSeconds: 900 },
   adminBackends: [],
   upstream: () => upstream,
+  target: () => ({ kind: "remote", upstream }),
   log: createLogger({ service: "gateway" }),
 });
 onStop(gateway.close);
