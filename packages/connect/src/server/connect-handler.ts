@@ -7,6 +7,7 @@ import {
   connectNodeAdapter,
 } from "@connectrpc/connect-node";
 import type { UnaryHooks } from "./hooks.ts";
+import { keepConnection } from "./official-request.ts";
 import { serveUnary, type UnaryHandler } from "./unary-handler.ts";
 import { noteUnaryMethods, type UnaryMethod } from "./unary-method.ts";
 
@@ -38,7 +39,9 @@ export function createConnectHandler(o: ConnectHandlerOptions): ConnectHandler {
   });
   const fast = serveUnary(methods, o);
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    if (!fast.onRequest(request, response)) official(request, response);
+    if (fast.onRequest(request, response)) return;
+    if (o.road !== "stock") keepConnection(request, response);
+    official(request, response);
   };
   return Object.assign(listener, { onStream: fast.onStream });
 }
