@@ -72,7 +72,7 @@ describe("a compromised service", () => {
 
   /** The headers of the last call to OrderService. */
   function shown(): { token: string; gateway: string } {
-    const headers = system.calls.at(-1)?.headers;
+    const headers = system.sent.at(-1)?.headers;
     const token = /^Bearer (.+)$/.exec(headers?.get("authorization") ?? "")?.[1] ?? "";
     return { token, gateway: headers?.get(serviceTokenHeader) ?? "" };
   }

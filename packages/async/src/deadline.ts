@@ -1,3 +1,4 @@
+import { type CancelSignal, onAbort } from "./lazy-signal.ts";
 import { sleep } from "./sleep.ts";
 
 /**
@@ -17,15 +18,18 @@ export async function withTimeout<T, const Late>(work: PromiseLike<T>, ms: numbe
  * Resolves or rejects as `work` does, or rejects with the reason of `signal` where that aborts first. The work must
  * watch the signal itself to stop; a failure after the abort is ignored.
  */
-export async function raceSignal<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => undefined);
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+export function raceSignal<T>(work: Promise<T>, signal: CancelSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const ignore = onAbort(signal, () => reject(signal.reason));
+    work.then(
+      (value) => {
+        ignore();
+        resolve(value);
+      },
+      (error: unknown) => {
+        ignore();
+        reject(error);
+      },
+    );
+  });
 }

@@ -10,5 +10,6 @@ export {
 export { forEachConcurrently } from "./concurrent.ts";
 export { raceSignal, withTimeout } from "./deadline.ts";
 export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
+export { abortSignalOf, type CancelSignal, LazySignal, onAbort } from "./lazy-signal.ts";
 export { createLoop, type Loop, type OutageWatch } from "./loop.ts";
 export { sleep } from "./sleep.ts";

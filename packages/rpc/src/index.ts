@@ -43,7 +43,7 @@ export {
 } from "./limits.ts";
 export { auditChanges, auditOf } from "./server/audit.ts";
 export { renderClientErrors } from "./server/client-error.ts";
-export { backgroundContext, type CallContext, type PropagatedContext } from "./server/context.ts";
+export { backgroundContext, type CallContext, type OutgoingCall, type PropagatedContext } from "./server/context.ts";
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
 export { idempotencyKeyHeader, isSafeToRetry } from "./server/idempotency.ts";
 export { listen, type RpcListener } from "./server/listen.ts";
@@ -59,6 +59,7 @@ export {
   isStandardStream,
 } from "./standard/standard-services.ts";
 export { createUpstream, type Upstream } from "./upstream/upstream.ts";
+export { type CallHeaders, nodeHeaders } from "./wire/call-headers.ts";
 export { encodeError, errorResponse } from "./wire/error-response.ts";
 export { isTrailerFrame } from "./wire/grpc-error.ts";
 export { httpMethodsOf } from "./wire/http-errors.ts";

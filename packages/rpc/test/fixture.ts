@@ -142,12 +142,6 @@ function behindGateway(direct: Endpoint, people: People): Endpoint {
   };
   return {
     ...direct,
-    call: {
-      unary: async (head, request) => direct.call.unary({ ...head, headers: await passedOn(head.headers) }, request),
-      async *stream(head, request) {
-        yield* direct.call.stream({ ...head, headers: await passedOn(head.headers) }, request);
-      },
-    },
     handle: async (request) => direct.handle({ ...request, header: await passedOn(request.header) }),
   };
 }

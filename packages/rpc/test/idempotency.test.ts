@@ -39,26 +39,16 @@ async function post(type: string, body: Uint8Array, token = people.customer, met
   return seen;
 }
 
-const headers = new Headers({ "idempotency-key": "k-1" });
-
 function keyFor(caller: Caller, clientAddress?: string) {
   const message = fromJson(CreateOrderRequestSchema, request);
-  const key = idempotencyKeyOf({
-    method: createOrder,
-    request: message,
-    headers,
-    caller,
-    clientAddress,
-    fingerprintKey: "f",
-  });
-  if (key === undefined) throw new Error("the method takes a key");
-  return key;
+  const of = { method: createOrder, request: message, key: "k-1", caller, clientAddress };
+  return idempotencyKeyOf({ ...of, fingerprintKey: "f" });
 }
 
 function signUpKey(password: string) {
   const message = create(CreateUserRequestSchema, { email: "ada@example.com", name: "Ada", password });
   const of = { method: UserService.method.createUser, request: message, caller: { kind: "anonymous" } as const };
-  return idempotencyKeyOf({ ...of, headers, clientAddress: "192.0.2.7", fingerprintKey: "f" });
+  return idempotencyKeyOf({ ...of, key: "k-1", clientAddress: "192.0.2.7", fingerprintKey: "f" });
 }
 
 const postJson = (text: string, ...rest: [string?]) => post("application/json", Buffer.from(text), ...rest);

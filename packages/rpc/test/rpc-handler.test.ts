@@ -16,7 +16,7 @@ let opened: Awaited<ReturnType<typeof openTransports>>;
 beforeAll(async () => {
   people = await createPeople();
   shop = createFixture(people);
-  opened = await openTransports(shop.endpoint);
+  opened = await openTransports(shop.endpoint, people.verifier);
 });
 afterAll(() => opened.close());
 beforeEach(() => {
@@ -98,7 +98,7 @@ describe("an endpoint over HTTP", () => {
     ["is too large", { order: { paymentMethod: "x".repeat(5 * 1024 * 1024) } }],
   ])("tells nobody but its log of an answer that %s", async (_what, answer) => {
     const broken = createFixture(people, { createOrder: async () => answer });
-    const other = await openTransports(broken.endpoint);
+    const other = await openTransports(broken.endpoint, people.verifier);
     for (const way of [other.transports["by bytes"], other.transports["over HTTP"]]) {
       const request = JSON.parse(json);
       const result = await way(OrderService.method.createOrder, request, {

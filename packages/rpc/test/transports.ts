@@ -1,7 +1,17 @@
 import { create, type DescMethod, fromBinary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { BadRequestSchema, ErrorInfoSchema } from "@rialto/contracts";
-import { CallError, type Endpoint, type HttpResponse, listen } from "../src/index.ts";
+import { outgoingCall } from "../src/client/client.ts";
+import {
+  backgroundContext,
+  CallError,
+  type Endpoint,
+  type HttpResponse,
+  identifyPerson,
+  listen,
+  type PropagatedContext,
+  type TokenVerifier,
+} from "../src/index.ts";
 
 /** What came of a call, told the same for every road. */
 export interface Result {
@@ -20,20 +30,19 @@ export type TestTransport = (
   headers: Record<string, string>,
 ) => Promise<Result>;
 
-/** The three transports into an endpoint. */
-export async function openTransports(endpoint: Endpoint) {
+/**
+ * The three transports into an endpoint. By message a call has no headers: its service or the gateway, in the same
+ * process, says what they would.
+ */
+export async function openTransports(endpoint: Endpoint, verifier: TokenVerifier) {
   const server = await listen({ endpoint, port: 0, host: "127.0.0.1" });
   const base = `http://127.0.0.1:${server.port}`;
   const transports: Readonly<Record<"by message" | "by bytes" | "over HTTP", TestTransport>> = {
     "by message": async (method, request, headers) => {
       try {
-        const head = {
-          method,
-          headers: new Headers(headers),
-          signal: new AbortController().signal,
-          deadline: undefined,
-        };
-        const answer = await endpoint.call.unary(head, fromJson(method.input, request));
+        const { caller, context } = await inProcess(endpoint, verifier, headers);
+        const call = outgoingCall(method, context, keyIn(headers));
+        const answer = await endpoint.callsOf(caller).unary(call, fromJson(method.input, request));
         return {
           code: "ok",
           answer: toJson(method.output, create(method.output, answer), { alwaysEmitImplicit: true }),
@@ -63,6 +72,28 @@ export async function openTransports(endpoint: Endpoint) {
     },
   };
   return { base, transports, close: () => server.close() };
+}
+
+/** Who calls in the process, and what they say, where these headers would say it over the network. */
+async function inProcess(endpoint: Endpoint, verifier: TokenVerifier, headers: Readonly<Record<string, string>>) {
+  const { "rialto-service": service, authorization, "rialto-client-address": clientAddress } = headers;
+  const caller = service === undefined ? "gateway" : (await verifier.service(service, endpoint.service)).name;
+  // The gateway has verified a person. What does not hold is left to the callee.
+  const person = await identifyPerson(authorization ?? null, verifier).catch(() => undefined);
+  const context: PropagatedContext = {
+    ...backgroundContext({}),
+    requestId: headers["x-request-id"] ?? "",
+    traceparent: headers.traceparent ?? "",
+    ...(clientAddress !== undefined && { clientAddress }),
+    ...(service === undefined && { clientAddress: "192.0.2.1" }),
+    ...(person !== undefined && { caller: person }),
+    ...(person === undefined && authorization !== undefined && { userToken: authorization.replace("Bearer ", "") }),
+  };
+  return { caller, context };
+}
+
+function keyIn({ "idempotency-key": key }: Readonly<Record<string, string>>) {
+  return key === undefined ? {} : { idempotencyKey: key };
 }
 
 export function pathOf(method: DescMethod): string {

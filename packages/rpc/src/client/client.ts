@@ -10,17 +10,14 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { clientAddressHeader, gatewayName, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
-import type { PersonTokens, ServiceTokens } from "../identity/signed-tokens.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault } from "../limits.ts";
-import type { PropagatedContext } from "../server/context.ts";
+import type { OutgoingCall, PropagatedContext } from "../server/context.ts";
 import type { Endpoint } from "../server/endpoint.ts";
-import { idempotencyKeyHeader } from "../server/idempotency.ts";
-import { type CallHead, traceparentHeader } from "../server/pipeline.ts";
 import { createUpstream, type Upstream } from "../upstream/upstream.ts";
-import { requestIdHeader } from "../wire/request-id.ts";
+import type { ClientTransport } from "./client-transport.ts";
+import type { Names } from "./http-head.ts";
 import { createHttpTransport } from "./http-transport.ts";
-import { type ClientTransport, createInProcessTransport } from "./in-process-transport.ts";
+import { createInProcessTransport } from "./in-process-transport.ts";
 
 /** Options of one call. */
 export interface CallOptions {
@@ -51,14 +48,15 @@ export type ClientTarget =
 
 /**
  * Creates a client. Calls go through the same pipeline and have the same results wherever the target runs. `caller` is
- * the calling service, whose tokens `tokens` signs; `target` is the called one. Only the gateway has `persons`, which
+ * the calling service: over the network `tokens` signs for it; in this process its name alone counts, so only whoever
+ * puts the process together creates clients. `target` is the called service. Only the gateway has `persons`, which
  * signs tokens for the people whose calls it passes on.
  */
 export function createClient<S extends DescService>(service: S, target: ClientTarget, o: Names): Client<S> {
-  const transport = transportTo(target);
+  const transport = transportTo(target, o);
   const methods = service.methods.map((method) => [
     method.localName,
-    method.methodKind === "unary" ? unaryCall(transport, method, o) : streamCall(transport, method, o),
+    method.methodKind === "unary" ? unaryCall(transport, method) : streamCall(transport, method),
   ]);
   // Each method was created from its own descriptor. The type of fromEntries does not keep that.
   return Object.fromEntries(methods) as Client<S>;
@@ -74,59 +72,35 @@ export type UnaryCall = (
 
 /** Creates what calls any unary method of a service, as a client does, for a proxy that has no types of it. */
 export function createUnaryCall(target: ClientTarget, names: Names): UnaryCall {
-  const transport = transportTo(target);
-  return async (method, request, context, o = {}) => transport.unary(await headOf(method, names, context, o), request);
+  const transport = transportTo(target, names);
+  return (method, request, context, o) => transport.unary(outgoingCall(method, context, o), request);
 }
 
-function transportTo(target: ClientTarget): ClientTransport {
-  if (target.kind === "local") return createInProcessTransport(target.endpoint);
-  return createHttpTransport("upstream" in target ? target.upstream : createUpstream(target));
+function transportTo(target: ClientTarget, names: Names): ClientTransport {
+  if (target.kind === "local") return createInProcessTransport(target.endpoint, names.caller);
+  return createHttpTransport("upstream" in target ? target.upstream : createUpstream(target), names);
 }
 
-interface Names {
-  readonly caller: string;
-  readonly target: string;
-  readonly tokens: ServiceTokens;
-  readonly persons?: PersonTokens;
+/** Returns a call with the earlier deadline of its context and its timeout. */
+export function outgoingCall(method: DescMethod, context: PropagatedContext, o: CallOptions = {}): OutgoingCall {
+  const timeoutMs = o.timeoutMs ?? (method.methodKind === "unary" ? unaryTimeoutMsDefault : streamTimeoutMsMax);
+  const latest = Date.now() + timeoutMs;
+  const deadline = new Date(context.deadline === undefined ? latest : Math.min(latest, +context.deadline));
+  return { method, context, idempotencyKey: o.idempotencyKey, deadline };
 }
 
-function unaryCall(transport: ClientTransport, method: DescMethod, names: Names) {
-  return async (request: Record<string, unknown>, context: PropagatedContext, o: CallOptions = {}): Promise<Message> =>
-    transport.unary(await headOf(method, names, context, o), ownMessage(method.input, request));
+function unaryCall(transport: ClientTransport, method: DescMethod) {
+  return (request: Record<string, unknown>, context: PropagatedContext, o?: CallOptions): Promise<Message> =>
+    transport.unary(outgoingCall(method, context, o), ownMessage(method.input, request));
 }
 
-function streamCall(transport: ClientTransport, method: DescMethod, names: Names) {
-  return async function* (request: Record<string, unknown>, context: PropagatedContext, o: CallOptions = {}) {
-    yield* transport.stream(await headOf(method, names, context, o), ownMessage(method.input, request));
+function streamCall(transport: ClientTransport, method: DescMethod) {
+  return async function* (request: Record<string, unknown>, context: PropagatedContext, o?: CallOptions) {
+    yield* transport.stream(outgoingCall(method, context, o), ownMessage(method.input, request));
   };
 }
 
 /** Copies a message, so that caller and callee share no object. */
 function ownMessage(schema: DescMessage, init: Record<string, unknown>): Message {
   return clone(schema, create(schema, init));
-}
-
-async function headOf(method: DescMethod, names: Names, context: PropagatedContext, o: CallOptions): Promise<CallHead> {
-  const headers = new Headers({
-    [serviceTokenHeader]: await names.tokens.for(names.target),
-    [requestIdHeader]: context.requestId,
-    [traceparentHeader]: context.traceparent,
-  });
-  if (names.caller === gatewayName) {
-    const person = await personTokenOf(names, context);
-    if (person !== undefined) headers.set(userTokenHeader, `Bearer ${person}`);
-    if (context.clientAddress !== undefined) headers.set(clientAddressHeader, context.clientAddress);
-  }
-  if (o.idempotencyKey !== undefined) headers.set(idempotencyKeyHeader, o.idempotencyKey);
-  const timeoutMs = o.timeoutMs ?? (method.methodKind === "unary" ? unaryTimeoutMsDefault : streamTimeoutMsMax);
-  const latest = Date.now() + timeoutMs;
-  const deadline = new Date(context.deadline === undefined ? latest : Math.min(latest, +context.deadline));
-  return { method, headers, signal: context.signal, deadline };
-}
-
-/** Returns the token for the person whose call the gateway passes on; undefined for an anonymous one. */
-async function personTokenOf({ target, persons }: Names, context: PropagatedContext): Promise<string | undefined> {
-  if (context.userToken !== undefined) return context.userToken;
-  if (context.caller?.kind !== "user" || persons === undefined) return undefined;
-  return persons.for(context.caller, target);
 }

@@ -6,28 +6,27 @@ import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { messageBytesMax } from "../limits.ts";
 import { isSafeToRetry } from "../server/idempotency.ts";
-import type { CallHead } from "../server/pipeline.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
 import { setTimeoutMs } from "../wire/wire-protocol.ts";
-import type { ClientTransport } from "./in-process-transport.ts";
+import type { ClientTransport } from "./client-transport.ts";
+import { type HttpHead, httpHeadOf, type Names } from "./http-head.ts";
 
 /**
  * Creates the transport to a service at one or more addresses: binary Connect over HTTP. The upstream balances and
  * retries.
  */
-export function createHttpTransport(upstream: Upstream): ClientTransport {
+export function createHttpTransport(upstream: Upstream, names: Names): ClientTransport {
   const retried = transportOver(upstream, true);
   const once = transportOver(upstream, false);
-  const transportOf = (head: CallHead) => (isSafeToRetry(head.method, head.headers) ? retried : once);
+  const transportOf = (head: HttpHead) => (isSafeToRetry(head.method, head.headers) ? retried : once);
   return {
-    async unary(head, request) {
-      const { method, signal } = head;
+    async unary(call, request) {
+      const head = await httpHeadOf(call, names);
+      const { method, signal, headers } = head;
       if (!isUnary(method)) throw new Error(`${method.name} is a stream`);
-      const headers = new Headers(head.headers);
-      const timeoutMs = remainingMs(head);
-      if (timeoutMs !== undefined) setTimeoutMs(headers, timeoutMs);
+      setTimeoutMs(headers, remainingMs(head));
       try {
         // The upstream alone ends a call that is late: only then does it count a replica that stays silent.
         return (await transportOf(head).unary(method, signal, undefined, headers, request)).message;
@@ -35,7 +34,8 @@ export function createHttpTransport(upstream: Upstream): ClientTransport {
         throw wireError(error);
       }
     },
-    async *stream(head, request) {
+    async *stream(call, request) {
+      const head = await httpHeadOf(call, names);
       const { method, headers } = head;
       if (!isServerStream(method)) throw new Error(`${method.name} is not a stream to the client`);
       // Connect's stream does not end when its reader stops early. This signal ends it.
@@ -74,8 +74,7 @@ function transportOver(upstream: Upstream, isSafe: boolean): Transport {
 }
 
 /** Returns the remaining time. Throws where there is none: Connect takes 0 as no timeout. */
-function remainingMs(head: CallHead): number | undefined {
-  if (head.deadline === undefined) return undefined;
+function remainingMs(head: HttpHead): number {
   const remaining = Math.floor(+head.deadline - Date.now());
   if (remaining <= 0) throw new CallError(callErrors.DEADLINE_PASSED);
   return remaining;

@@ -2,30 +2,25 @@ import { clone, create, type DescMethod, type Message } from "@bufbuild/protobuf
 import { remoteError } from "../errors/call-error.ts";
 import { toCallError } from "../errors/to-call-error.ts";
 import type { Endpoint } from "../server/endpoint.ts";
-import type { CallHead } from "../server/pipeline.ts";
+import type { ClientTransport } from "./client-transport.ts";
 
 /**
- * Sends a client's calls to their service. A transport gets a request that it may keep, returns messages that its
- * caller may keep, and rejects with `CallError` only.
+ * Creates the transport of one caller to a service in this process: a function call, with messages instead of bytes,
+ * and with the caller's name instead of its token.
  */
-export interface ClientTransport {
-  unary(head: CallHead, request: Message): Promise<Message>;
-  stream(head: CallHead, request: Message): AsyncIterable<Message>;
-}
-
-/** Creates the transport to a service in this process: a function call, with messages instead of bytes. */
-export function createInProcessTransport(endpoint: () => Endpoint): ClientTransport {
+export function createInProcessTransport(endpoint: () => Endpoint, caller: string): ClientTransport {
   return {
-    async unary(head, request) {
+    async unary(call, request) {
       try {
-        return copyOf(head.method, await endpoint().call.unary(head, request));
+        return copyOf(call.method, await endpoint().callsOf(caller).unary(call, request));
       } catch (error) {
         throw remoteError(toCallError(error));
       }
     },
-    async *stream(head, request) {
+    async *stream(call, request) {
       try {
-        for await (const message of endpoint().call.stream(head, request)) yield copyOf(head.method, message);
+        for await (const message of endpoint().callsOf(caller).stream(call, request))
+          yield copyOf(call.method, message);
       } catch (error) {
         throw remoteError(toCallError(error));
       }

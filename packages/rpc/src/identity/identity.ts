@@ -1,5 +1,6 @@
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
+import type { CallHeaders } from "../wire/call-headers.ts";
 import type { AccessPolicy } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { isPersonToken } from "./signed-tokens.ts";
@@ -13,12 +14,13 @@ export const clientAddressHeader = "rialto-client-address";
 /** The service that passes calls on: except for a few, its calls are those of the person that it names. */
 export const gatewayName = "gateway";
 
-interface Identified {
+/** Who calls a service. */
+export interface Identified {
   readonly caller: Caller;
   /** The person's access token, where a gateway of version 0.1.0 passes it on. */
-  readonly userToken?: string;
+  readonly userToken?: string | undefined;
   /** The client's address, as the gateway saw it. */
-  readonly clientAddress?: string;
+  readonly clientAddress?: string | undefined;
   /** The gateway calls, and names neither a person nor a client address. */
   readonly isGatewayItself?: boolean;
 }
@@ -30,18 +32,51 @@ interface Identified {
  * would bypass the gateway's limits, and a leaked access token would be valid at every service. An invalid token is
  * refused even where none was required.
  */
-export async function identify(headers: Headers, service: string, verifier: TokenVerifier): Promise<Identified> {
+export async function identify(headers: CallHeaders, service: string, verifier: TokenVerifier): Promise<Identified> {
   const serviceToken = headers.get(serviceTokenHeader);
   if (serviceToken === null) throw new CallError(callErrors.GATEWAY_REQUIRED);
   const { name } = await verifier.service(serviceToken, service);
   if (name !== gatewayName) return { caller: { kind: "service", name } };
-  const address = headers.get(clientAddressHeader);
-  const from = address === null ? {} : { clientAddress: address };
+  const clientAddress = headers.get(clientAddressHeader) ?? undefined;
   const authorization = headers.get(userTokenHeader);
+  if (authorization === null) return forNobody(clientAddress);
   const caller = await identifyPerson(authorization, verifier, service);
-  const token = authorization === null ? undefined : bearer(authorization);
-  const passedOn = token === undefined || isPersonToken(token) ? {} : { userToken: token };
-  return { caller, ...passedOn, ...from, isGatewayItself: caller.kind === "anonymous" && address === null };
+  const token = bearer(authorization);
+  return { caller, userToken: isPersonToken(token) ? undefined : token, clientAddress };
+}
+
+/** What the gateway says of a call that it passes on, where it calls in its own process. */
+export interface PassedOn {
+  /** The person, whom the gateway has verified. */
+  readonly caller?: Caller;
+  /** The person's access token, which is verified instead. */
+  readonly userToken?: string | undefined;
+  readonly clientAddress?: string | undefined;
+}
+
+/**
+ * Identifies the caller of a service in the same process, as `identify` does for one over the network. Its name was
+ * given where the process was put together, so it proves nothing with a token. Only the gateway passes on calls: what
+ * any other says of people is ignored. The session of a person may have ended since.
+ */
+export function identifyInProcess(
+  name: string,
+  passedOn: PassedOn,
+  verifier: TokenVerifier,
+): Identified | Promise<Identified> {
+  if (name !== gatewayName) return { caller: { kind: "service", name } };
+  const { caller, userToken, clientAddress } = passedOn;
+  if (userToken !== undefined) {
+    const verified = identifyPerson(`Bearer ${userToken}`, verifier);
+    return verified.then((person) => ({ caller: person, userToken, clientAddress }));
+  }
+  if (caller?.kind !== "user") return forNobody(clientAddress);
+  if (verifier.hasEnded?.(caller.sessionId) === true) throw new CallError(callErrors.SESSION_ENDED);
+  return { caller, clientAddress };
+}
+
+function forNobody(clientAddress: string | undefined): Identified {
+  return { caller: { kind: "anonymous" }, clientAddress, isGatewayItself: clientAddress === undefined };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { serviceTokenSecondsMax, serviceTokenSecondsMin, verifiedTokensMax } from "../limits.ts";
 import type { KeySet } from "./key-set.ts";
 
@@ -46,7 +46,7 @@ export function cacheVerified<T>(
     const version = await keys.version().catch(() => "");
     if (version !== cachedVersion) cached.clear();
     cachedVersion = version;
-    const key = createHash("sha256").update(audience).update("\0").update(token).digest("base64");
+    const key = hash("sha256", `${audience}\0${token}`, "base64");
     const seen = cached.get(key);
     if (seen !== undefined && seen.expires > Date.now()) return seen.claims;
     const verified = await verify(token, audience);

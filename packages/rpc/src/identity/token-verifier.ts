@@ -33,6 +33,8 @@ export interface TokenVerifier {
    * function.
    */
   onSessionEnd?(sessionId: string, listener: () => void): () => void;
+  /** Whether a session has ended, for a person who was verified elsewhere in this process. */
+  hasEnded?(sessionId: string): boolean;
 }
 
 /** Issuer and audience of access tokens. */
@@ -67,7 +69,7 @@ export function createTokenVerifier(o: {
       return claims;
     },
     service,
-    ...(revocations === undefined ? {} : { onSessionEnd: revocations.onEnd }),
+    ...(revocations === undefined ? {} : { onSessionEnd: revocations.onEnd, hasEnded: revocations.has }),
   };
 }
 

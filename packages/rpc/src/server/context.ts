@@ -1,3 +1,5 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { LazySignal } from "@rialto/async";
 import type { IdempotencyKey } from "@rialto/database";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import { v7 as uuid } from "uuid";
@@ -7,6 +9,8 @@ import type { Caller } from "../identity/caller.ts";
 export interface PropagatedContext {
   /** Aborts when the caller canceled, or the deadline passed. */
   readonly signal: AbortSignal;
+  /** The same, where no AbortSignal is needed: a call in this process reads this one. */
+  readonly lazySignal?: LazySignal;
   /** No call made for this work outlives it. */
   readonly deadline?: Date;
   readonly requestId: string;
@@ -22,7 +26,19 @@ export interface PropagatedContext {
   readonly clientAddress?: string;
 }
 
-/** The context of a call, for its handler. Pass it to the calls that the handler makes. */
+/** A call on its way from its client to its service. */
+export interface OutgoingCall {
+  readonly method: DescMethod;
+  readonly context: PropagatedContext;
+  readonly idempotencyKey?: string | undefined;
+  /** When its caller stops waiting. */
+  readonly deadline: Date;
+}
+
+/**
+ * The context of a call, for its handler. Pass it to the calls that the handler makes as it is: a copy by `...` lacks
+ * what is made when it is first read.
+ */
 export interface CallContext extends PropagatedContext {
   readonly caller: Caller;
   /** The method: "rialto.order.v1.OrderService/ShipOrder". */
@@ -32,8 +48,6 @@ export interface CallContext extends PropagatedContext {
   /** When the call arrived. Handlers read no clock of their own. */
   readonly now: Date;
   readonly log: Logger;
-  /** The request's headers. */
-  readonly headers: Headers;
 }
 
 /** Creates the context of work that no request started: a step of a saga, a schedule. */

@@ -1,8 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { raceSignal } from "@rialto/async";
+import { type CancelSignal, LazySignal, onAbort, raceSignal } from "@rialto/async";
 import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";
+import type { DeadlineWheel } from "./deadline-wheel.ts";
 
 /** A call's deadline, and the signal that ends it. */
 export interface CallClock {
@@ -10,6 +11,8 @@ export interface CallClock {
    * Aborts, with a CallError as reason, when the caller cancels, the deadline passes or `end` is called; not when the
    * call completes.
    */
+  readonly canceled: LazySignal;
+  /** `canceled` as an AbortSignal, which is made when it is first read. */
   readonly signal: AbortSignal;
   readonly deadline: Date;
   /**
@@ -19,7 +22,7 @@ export interface CallClock {
   race<T>(work: Promise<T>): Promise<T>;
   /** Ends the call early, with the error that its caller gets. */
   end(reason: CallError): void;
-  /** Removes timer and listeners. Call it when the call is over. */
+  /** Removes deadline and listeners. Call it when the call is over. */
   stop(): void;
 }
 
@@ -35,27 +38,30 @@ export function callTimeoutMs(askedMs: number | undefined, isStream: boolean): n
   return Math.min(askedMs ?? unaryTimeoutMsDefault, unaryTimeoutMsMax);
 }
 
-/** Starts the clock of a call. */
-export function startClock(parent: AbortSignal, deadline: Date): CallClock {
-  const controller = new AbortController();
-  const onDeadline = () => controller.abort(new CallError(callErrors.DEADLINE_PASSED));
-  const onCancel = () =>
-    controller.abort(
-      parent.reason instanceof CallError ? parent.reason : new CallError(callCanceled, { cause: parent.reason }),
-    );
-  const timer = setTimeout(onDeadline, Math.max(0, +deadline - Date.now()));
-  if (parent.aborted) onCancel();
-  else if (+deadline <= Date.now()) onDeadline();
-  else parent.addEventListener("abort", onCancel, { once: true });
-
+/** Starts the clock of a call, on the wheel of its endpoint. It is over at once where its caller has left already. */
+export function startClock(wheel: DeadlineWheel, parent: CancelSignal, deadline: Date): CallClock {
+  const canceled = new LazySignal();
+  const end = (reason: CallError) => canceled.abort(reason);
+  const removeListener = onAbort(parent, () => end(cancellationBy(parent.reason)));
+  const leftMs = +deadline - Date.now();
+  const onDeadline = () => end(new CallError(callErrors.DEADLINE_PASSED));
+  if (leftMs <= 0) onDeadline();
+  const removeDeadline = canceled.aborted ? undefined : wheel.add(leftMs, onDeadline);
   return {
-    signal: controller.signal,
+    canceled,
+    get signal() {
+      return canceled.signal;
+    },
     deadline,
-    race: (work) => raceSignal(work, controller.signal),
-    end: (reason) => controller.abort(reason),
-    stop: () => {
-      clearTimeout(timer);
-      parent.removeEventListener("abort", onCancel);
+    race: (work) => raceSignal(work, canceled),
+    end,
+    stop() {
+      removeDeadline?.();
+      removeListener();
     },
   };
+}
+
+function cancellationBy(reason: unknown): CallError {
+  return reason instanceof CallError ? reason : new CallError(callCanceled, { cause: reason });
 }

@@ -6,15 +6,21 @@ import type { TokenVerifier } from "../identity/token-verifier.ts";
 import { isReady, type Readiness } from "../standard/health.ts";
 import { createStandardServices, isStandardPath } from "../standard/standard-services.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
-import { admit, answer, answerStream, type CallHead, type EndpointParts } from "./pipeline.ts";
+import type { OutgoingCall } from "./context.ts";
+import { createDeadlineWheel } from "./deadline-wheel.ts";
+import { createMethodPlans } from "./method-plan.ts";
+import { admitInProcess, answer, answerStream, type EndpointParts } from "./pipeline.ts";
 import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
 
-/** Calls with typed messages, for callers in the same process. They use the same pipeline without serialization. */
+/** Calls with typed messages, for one caller in the same process. They use the same pipeline without serialization. */
 export interface TypedCalls {
-  /** Returns the handler's own object. A caller that passes it on must copy it. */
-  unary(head: CallHead, request: Message): Promise<Record<string, unknown>>;
-  stream(head: CallHead, request: Message): AsyncIterable<Record<string, unknown>>;
+  /**
+   * Gives the request to the handler, which may change it. Returns the handler's own object: a caller that passes it on
+   * must copy it.
+   */
+  unary(call: OutgoingCall, request: Message): Promise<Record<string, unknown>>;
+  stream(call: OutgoingCall, request: Message): AsyncIterable<Record<string, unknown>>;
 }
 
 /** A service that can be called: in this process with messages or bytes, and over the network through `listen`. */
@@ -22,7 +28,11 @@ export interface Endpoint {
   /** Name of the service: the audience of tokens for it. */
   readonly service: string;
   readonly routes: readonly Route[];
-  readonly call: TypedCalls;
+  /**
+   * Returns the calls of a service or the gateway in this process, by its name. Whoever puts the process together gives
+   * each its own: the name is believed without a token.
+   */
+  readonly callsOf: (caller: string) => TypedCalls;
   /** Makes gRPC health NOT_SERVING from now on. */
   readonly closing: () => void;
   /** Answers a request of any protocol, as over HTTP. Rejects only where the caller is gone. */
@@ -43,7 +53,9 @@ export function createEndpoint(o: {
   readonly readiness?: Readiness;
 }): Endpoint {
   const { service, routes, verifier, fingerprintKey, log } = o;
-  const parts: EndpointParts = { service, verifier, fingerprintKey, log };
+  const planOf = createMethodPlans();
+  const wheel = createDeadlineWheel();
+  const parts: EndpointParts = { service, verifier, fingerprintKey, log, planOf, wheel };
   const unary = new Map<DescMethod, UnaryHandler>(routes.flatMap((route) => [...route.unary]));
   const streams = new Map<DescMethod, StreamHandler>(routes.flatMap((route) => [...route.streams]));
 
@@ -65,18 +77,18 @@ export function createEndpoint(o: {
     service,
     routes,
     closing: () => closing.abort(),
-    call: {
-      async unary(head, request) {
-        const handler = unary.get(head.method);
+    callsOf: (caller) => ({
+      async unary(call, request) {
+        const handler = unary.get(call.method);
         if (handler === undefined) throw new CallError(callErrors.METHOD_UNKNOWN);
-        return answer(parts, await admit(parts, head), handler, request);
+        return answer(parts, await admitInProcess(parts, caller, call), handler, request);
       },
-      async *stream(head, request) {
-        const handler = streams.get(head.method);
+      async *stream(call, request) {
+        const handler = streams.get(call.method);
         if (handler === undefined) throw new CallError(callErrors.METHOD_UNKNOWN);
-        yield* answerStream(parts, await admit(parts, head), handler, request);
+        yield* answerStream(parts, await admitInProcess(parts, caller, call), handler, request);
       },
-    },
+    }),
     handle: (request) => (isStandardPath(new URL(request.url).pathname) ? answerStandard(request) : answerOwn(request)),
   };
 }

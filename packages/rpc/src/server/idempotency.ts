@@ -9,26 +9,27 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { type Caller, callerName } from "../identity/caller.ts";
 import { idempotencyKeyCharsMax } from "../limits.ts";
+import type { CallHeaders } from "../wire/call-headers.ts";
 
 export const idempotencyKeyHeader = "idempotency-key";
 
 /**
- * Returns the idempotency key of a call: the header's, in the scope of caller and method, with a fingerprint of the
- * decoded request. So two encodings of a request have one fingerprint, and the stored fingerprint discloses nothing.
- * Secrets (fields marked `debug_redact`) are not part of it: a password must not be guessed from what is stored with a
- * key.
+ * Returns the idempotency key of a call, as it is stored: the caller's, in the scope of caller and method, with a
+ * fingerprint of the decoded request. So two encodings of a request have one fingerprint, and the stored fingerprint
+ * discloses nothing. Secrets (fields marked `debug_redact`) are not part of it: a password must not be guessed from
+ * what is stored with a key.
  */
 export function idempotencyKeyOf(o: {
   readonly method: DescMethod;
   readonly request: Message;
-  readonly headers: Headers;
+  /** As the caller sent it. */
+  readonly key: string;
   readonly caller: Caller;
   /** The client's address, as the gateway saw it. */
   readonly clientAddress?: string | undefined;
   readonly fingerprintKey: string;
-}): IdempotencyKey | undefined {
-  const key = o.headers.get(idempotencyKeyHeader);
-  if (key === null || !takesKey(o.method)) return undefined;
+}): IdempotencyKey {
+  const { key } = o;
   if (key.length > idempotencyKeyCharsMax || !/^[\x21-\x7e]+$/.test(key))
     throw new CallError(callErrors.IDEMPOTENCY_KEY_INVALID);
   const method = `${o.method.parent.typeName}/${o.method.name}`;
@@ -91,8 +92,11 @@ function clearSecrets(message: ReflectMessage): boolean {
   return had;
 }
 
-/** A read needs no key, a stream has no response to store, and other methods ignore it where the contract says so. */
-function takesKey(method: DescMethod): boolean {
+/**
+ * Whether a method does the work of one key once. A read needs no key, a stream has no response to store, and other
+ * methods ignore it where the contract says so.
+ */
+export function takesIdempotencyKey(method: DescMethod): boolean {
   return (
     method.methodKind === "unary" &&
     method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS &&
@@ -101,8 +105,8 @@ function takesKey(method: DescMethod): boolean {
 }
 
 /** Whether a call may be retried when its result is unknown. */
-export function isSafeToRetry(method: DescMethod, headers: Headers): boolean {
+export function isSafeToRetry(method: DescMethod, headers: CallHeaders): boolean {
   if (method.methodKind !== "unary") return false;
   if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return true;
-  return method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT && headers.has(idempotencyKeyHeader);
+  return method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT && headers.get(idempotencyKeyHeader) !== null;
 }

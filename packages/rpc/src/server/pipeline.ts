@@ -1,16 +1,21 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
-import { continueTrace, type Logger } from "@rialto/telemetry";
+import type { CancelSignal } from "@rialto/async";
+import type { Logger } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { toCallError } from "../errors/to-call-error.ts";
-import { accessOf, decideAccess } from "../identity/access.ts";
-import { callerUnder, identify } from "../identity/identity.ts";
+import { decideAccess } from "../identity/access.ts";
+import { callerUnder, type Identified, identify, identifyInProcess } from "../identity/identity.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
-import { requestIdOf } from "../wire/request-id.ts";
+import type { CallHeaders } from "../wire/call-headers.ts";
+import { requestIdFrom, requestIdHeader } from "../wire/request-id.ts";
 import { logCall } from "./call-log.ts";
-import type { CallContext } from "./context.ts";
+import type { CallContext, OutgoingCall } from "./context.ts";
 import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
-import { idempotencyKeyOf } from "./idempotency.ts";
+import type { DeadlineWheel } from "./deadline-wheel.ts";
+import { HandlerContext } from "./handler-context.ts";
+import { idempotencyKeyHeader, idempotencyKeyOf } from "./idempotency.ts";
+import type { MethodPlan } from "./method-plan.ts";
 import type { StreamHandler, UnaryHandler } from "./route.ts";
 import { assertValid, writeIdsInLowerCase } from "./validation.ts";
 
@@ -29,38 +34,89 @@ export interface EndpointParts {
   readonly verifier: TokenVerifier;
   readonly fingerprintKey: string;
   readonly log: Logger;
+  readonly planOf: (method: DescMethod) => MethodPlan;
+  readonly wheel: DeadlineWheel;
 }
 
-/** The head of a call: what is known before its message is read. */
+/** The head of a call over the network: what is known before its message is read. */
 export interface CallHead {
   readonly method: DescMethod;
-  readonly headers: Headers;
-  readonly signal: AbortSignal;
+  readonly headers: CallHeaders;
+  /** Aborts when the caller leaves. */
+  readonly signal: CancelSignal;
   readonly deadline: Date | undefined;
 }
 
 /** A call whose head was accepted. */
 export interface AdmittedCall {
-  readonly head: CallHead;
+  readonly method: DescMethod;
+  readonly plan: MethodPlan;
   readonly clock: CallClock;
-  readonly context: Omit<CallContext, "idempotencyKey">;
+  readonly context: HandlerContext;
+  /** The idempotency key as the caller sent it. */
+  readonly sentKey: string | undefined;
 }
 
 /**
- * Admits a call by its head, or rejects with a CallError. An admitted call must be answered, or ended with `finish`.
+ * Admits a call over the network by its head, or rejects with a CallError. An admitted call must be answered, or ended
+ * with `finish`.
  */
-export async function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
+export function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
+  const { method, headers, signal, deadline } = head;
+  const call = start(parts, {
+    ...{ method, signal, deadline },
+    requestId: headers.get(requestIdHeader),
+    traceparent: headers.get(traceparentHeader) ?? undefined,
+    sentKey: headers.get(idempotencyKeyHeader) ?? undefined,
+  });
+  return admitAs(parts, call, () => identify(headers, parts.service, parts.verifier));
+}
+
+/**
+ * Admits a call of a service or gateway in the same process, as `admit` does. `caller` is its name, which the process
+ * knows by how it was put together.
+ */
+export function admitInProcess(parts: EndpointParts, caller: string, outgoing: OutgoingCall): Promise<AdmittedCall> {
+  const { method, context, deadline, idempotencyKey } = outgoing;
+  const call = start(parts, {
+    ...{ method, deadline },
+    signal: context.lazySignal ?? context.signal,
+    requestId: context.requestId,
+    traceparent: context.traceparent,
+    sentKey: idempotencyKey,
+  });
+  return admitAs(parts, call, () => identifyInProcess(caller, context, parts.verifier));
+}
+
+function start(
+  { planOf, wheel, log }: EndpointParts,
+  o: Pick<CallHead, "method" | "signal" | "deadline"> & {
+    readonly requestId: string | null;
+    readonly traceparent: string | undefined;
+    readonly sentKey: string | undefined;
+  },
+): AdmittedCall {
+  const { method, signal, deadline, traceparent, sentKey } = o;
   const now = new Date();
-  const clock = startClock(head.signal, deadlineOf(head.method, head.deadline, now));
-  const requestId = requestIdOf(head.headers);
-  const trace = continueTrace(head.headers.get(traceparentHeader) ?? undefined);
-  const log = parts.log.child({ requestId, traceId: trace.traceId });
+  const plan = planOf(method);
+  const clock = startClock(wheel, signal, deadlineOf(method, deadline, now));
+  const requestId = requestIdFrom(o.requestId);
+  const context = new HandlerContext({ method: plan.name, requestId, traceparent, now, clock, log });
+  return { method, plan, clock, context, sentKey };
+}
+
+async function admitAs(
+  parts: EndpointParts,
+  call: AdmittedCall,
+  identifyCaller: () => Identified | Promise<Identified>,
+): Promise<AdmittedCall> {
+  const { plan, clock, context } = call;
   try {
-    const identified = await clock.race(identify(head.headers, parts.service, parts.verifier));
-    const { clientAddress, userToken } = identified;
-    const policy = accessOf(head.method);
-    const caller = callerUnder(policy, identified);
-    switch (decideAccess(policy, caller)) {
+    if (clock.canceled.aborted) throw clock.canceled.reason;
+    const found = identifyCaller();
+    const identified = found instanceof Promise ? await clock.race(found) : found;
+    const caller = callerUnder(plan.policy, identified);
+    switch (decideAccess(plan.policy, caller)) {
       case "authenticate":
         throw new CallError(callErrors.CALLER_REQUIRED);
       case "deny":
@@ -69,24 +125,12 @@ export async function admit(parts: EndpointParts, head: CallHead): Promise<Admit
         throw new CallError(callErrors.METHOD_UNKNOWN);
       case "allow":
     }
-    const context = {
-      signal: clock.signal,
-      deadline: clock.deadline,
-      requestId,
-      traceparent: trace.traceparent,
-      ...(userToken === undefined ? {} : { userToken }),
-      caller,
-      method: `${head.method.parent.typeName}/${head.method.name}`,
-      now,
-      log,
-      headers: head.headers,
-      ...(clientAddress === undefined ? {} : { clientAddress }),
-    };
-    return { head, clock, context };
+    context.identify(caller, identified);
+    return call;
   } catch (error) {
     clock.stop();
     const refusal = toCallError(error);
-    logCall({ log, method: head.method, caller: undefined, started: now, refusal });
+    logCall(parts.log, context, refusal);
     throw refusal;
   }
 }
@@ -100,10 +144,10 @@ export async function answer(
 ): Promise<Record<string, unknown>> {
   try {
     const response = await call.clock.race(handler(request, contextOf(parts, call, request)));
-    finish(call, undefined);
+    finish(parts, call, undefined);
     return response;
   } catch (error) {
-    throw finish(call, toCallError(errorOf(call, error)));
+    throw finish(parts, call, toCallError(errorOf(call, error)));
   }
 }
 
@@ -136,7 +180,7 @@ export async function* answerStream(
     // Do not wait for a handler that waits for its next change: the signal ends it.
     messages?.return?.().catch(() => undefined);
     unsubscribe?.();
-    finish(call, refusal);
+    finish(parts, call, refusal);
   }
 }
 
@@ -144,24 +188,27 @@ export async function* answerStream(
  * Returns the error of the call. Where the signal aborted, its reason tells more than the error of the aborted work.
  */
 function errorOf(call: AdmittedCall, error: unknown): unknown {
-  return call.clock.signal.aborted ? call.clock.signal.reason : error;
+  const { canceled } = call.clock;
+  return canceled.aborted ? canceled.reason : error;
 }
 
+/** Takes the steps between the message and its handler. */
 function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): CallContext {
-  const { method, headers } = call.head;
-  const { caller, clientAddress } = call.context;
+  const { method, plan, context, sentKey } = call;
+  const { caller, clientAddress } = context;
   assertValid(method.input, request);
-  const { fingerprintKey } = parts;
-  const idempotencyKey = idempotencyKeyOf({ method, request, headers, caller, clientAddress, fingerprintKey });
+  if (sentKey !== undefined && plan.takesKey) {
+    const { fingerprintKey } = parts;
+    context.idempotencyKey = idempotencyKeyOf({ method, request, key: sentKey, caller, clientAddress, fingerprintKey });
+  }
   // After the fingerprint of the request: older versions stored it with the ids as they were sent.
   writeIdsInLowerCase(method.input, request);
-  return { ...call.context, idempotencyKey };
+  return context;
 }
 
 /** Ends an admitted call: stops its clock, logs its line, and returns its error. */
-export function finish<R extends CallError | undefined>(call: AdmittedCall, refusal: R): R {
+export function finish<R extends CallError | undefined>(parts: EndpointParts, call: AdmittedCall, refusal: R): R {
   call.clock.stop();
-  const { log, caller, now: started } = call.context;
-  logCall({ log, method: call.head.method, caller, started, refusal });
+  logCall(parts.log, call.context, refusal);
   return refusal;
 }

@@ -98,12 +98,12 @@ export function createRpcHandler(
     if (state.call !== undefined && state.isAnswered && isError(answered, call)) {
       // The handler's response cannot be serialized, or is too large: a defect, whose text must not reach the caller.
       const { error, headers } = await unwritable(answered, call);
-      return errorResponse(finish(state.call, error), call, headers);
+      return errorResponse(finish(parts, state.call, error), call, headers);
     }
     if (state.call === undefined || state.isAnswering) return answered;
     // The call was admitted, but its message could not be decoded: Connect's own error has no reason.
     const { response: withReasonAdded, error } = await withReason(answered, call, state.unread);
-    finish(state.call, error);
+    finish(parts, state.call, error);
     return withReasonAdded;
   };
 }

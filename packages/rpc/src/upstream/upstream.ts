@@ -3,6 +3,7 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
 import { type CallClock, callTimeoutMs, startClock } from "../server/deadline.ts";
+import { createDeadlineWheel, type DeadlineWheel } from "../server/deadline-wheel.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { askedTimeoutMs, protocolOf, saysUnavailable, setTimeoutMs } from "../wire/wire-protocol.ts";
@@ -53,10 +54,11 @@ export function createUpstream(
     | { readonly kind: "local"; readonly endpoint: () => Endpoint }
     | { readonly kind: "remote"; readonly urls: readonly string[]; readonly limits?: ReplicaLimits },
 ): Upstream {
+  const wheel = createDeadlineWheel();
   if (target.kind === "local") {
     const healthy: ReplicaStatus = { breaker: "closed", lastError: undefined };
     return {
-      fetch: (request, o) => fetchInProcess(target.endpoint(), request, o),
+      fetch: (request, o) => fetchInProcess(target.endpoint(), wheel, request, o),
       status: () => [healthy],
       close: () => undefined,
     };
@@ -71,7 +73,7 @@ export function createUpstream(
       const first = turn++ % replicas.length;
       budget.earn();
       return fetchFromReplicas(
-        { replicas: [...replicas.slice(first), ...replicas.slice(0, first)], budget },
+        { replicas: [...replicas.slice(first), ...replicas.slice(0, first)], budget, wheel },
         request,
         o,
       );
@@ -89,10 +91,11 @@ const limitsDefault: ReplicaLimits = {
   streamsMax: upstreamStreamsMax,
 };
 
-/** The replicas in the order of a call's turn, and the budget of retries. */
+/** The replicas in the order of a call's turn, the budget of retries, and the deadlines of all calls. */
 interface Replicas {
   readonly replicas: readonly GuardedReplica[];
   readonly budget: RetryBudget;
+  readonly wheel: DeadlineWheel;
 }
 
 /**
@@ -118,14 +121,23 @@ function timeoutOf(header: Headers, isStream: boolean): number {
   return callTimeoutMs(asked, isStream);
 }
 
-function startCall(request: HttpRequest, o: FetchOptions): { readonly isStream: boolean; readonly clock: CallClock } {
+function startCall(
+  wheel: DeadlineWheel,
+  request: HttpRequest,
+  o: FetchOptions,
+): { readonly isStream: boolean; readonly clock: CallClock } {
   const isStream = o.isStream ?? protocolOf(request.header) === "connect-stream";
   const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
-  return { isStream, clock: startClock(request.signal ?? new AbortController().signal, deadline) };
+  return { isStream, clock: startClock(wheel, request.signal ?? new AbortController().signal, deadline) };
 }
 
-async function fetchInProcess(endpoint: Endpoint, request: HttpRequest, o: FetchOptions): Promise<HttpResponse> {
-  const { clock } = startCall(request, o);
+async function fetchInProcess(
+  endpoint: Endpoint,
+  wheel: DeadlineWheel,
+  request: HttpRequest,
+  o: FetchOptions,
+): Promise<HttpResponse> {
+  const { clock } = startCall(wheel, request, o);
   try {
     const body = await clock.race(readBody(request, o));
     const header = new Headers(request.header);
@@ -137,11 +149,11 @@ async function fetchInProcess(endpoint: Endpoint, request: HttpRequest, o: Fetch
 }
 
 async function fetchFromReplicas(
-  { replicas, budget }: Replicas,
+  { replicas, budget, wheel }: Replicas,
   request: HttpRequest,
   o: FetchOptions,
 ): Promise<HttpResponse> {
-  const { isStream, clock } = startCall(request, o);
+  const { isStream, clock } = startCall(wheel, request, o);
   const { isSafe } = o;
   const tried = new Set<GuardedReplica>();
   let outcome: Outcome = { kind: "FAILURE", cause: new Error("every replica's breaker is open") };

@@ -1,0 +1,48 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { clientAddressHeader, gatewayName, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
+import type { PersonTokens, ServiceTokens } from "../identity/signed-tokens.ts";
+import type { OutgoingCall, PropagatedContext } from "../server/context.ts";
+import { idempotencyKeyHeader } from "../server/idempotency.ts";
+import { traceparentHeader } from "../server/pipeline.ts";
+import { requestIdHeader } from "../wire/request-id.ts";
+
+/** Who calls which service, and what signs its tokens. */
+export interface Names {
+  readonly caller: string;
+  readonly target: string;
+  readonly tokens: ServiceTokens;
+  /** Only the gateway's: they name the people whose calls it passes on. */
+  readonly persons?: PersonTokens;
+}
+
+/** The head of a call over HTTP. */
+export interface HttpHead {
+  readonly method: DescMethod;
+  readonly headers: Headers;
+  readonly signal: AbortSignal;
+  readonly deadline: Date;
+}
+
+/** Returns the head of a call over HTTP: its context as headers, and the tokens of who calls. */
+export async function httpHeadOf(call: OutgoingCall, names: Names): Promise<HttpHead> {
+  const { method, context, idempotencyKey, deadline } = call;
+  const headers = new Headers({
+    [serviceTokenHeader]: await names.tokens.for(names.target),
+    [requestIdHeader]: context.requestId,
+    [traceparentHeader]: context.traceparent,
+  });
+  if (names.caller === gatewayName) {
+    const person = await personTokenOf(names, context);
+    if (person !== undefined) headers.set(userTokenHeader, `Bearer ${person}`);
+    if (context.clientAddress !== undefined) headers.set(clientAddressHeader, context.clientAddress);
+  }
+  if (idempotencyKey !== undefined) headers.set(idempotencyKeyHeader, idempotencyKey);
+  return { method, headers, signal: context.signal, deadline };
+}
+
+/** Returns the token for the person whose call the gateway passes on; undefined for an anonymous one. */
+async function personTokenOf({ target, persons }: Names, context: PropagatedContext): Promise<string | undefined> {
+  if (context.userToken !== undefined) return context.userToken;
+  if (context.caller?.kind !== "user" || persons === undefined) return undefined;
+  return persons.for(context.caller, target);
+}
