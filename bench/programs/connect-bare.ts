@@ -9,13 +9,10 @@ const { createConnectHandler } = await ours<typeof Connect>("packages/connect/sr
 const { OrderService } = await ours<typeof Contracts>("packages/contracts/src/index.ts");
 const { listenHttp } = await ours<typeof Http>("packages/http/src/index.ts");
 
-const listener = await listenHttp({
-  port,
-  host: "127.0.0.1",
-  streamsMax: 1_000,
-  onRequest: createConnectHandler({
-    readMaxBytes: 128 * 1_024,
-    routes: (router) => router.rpc(OrderService.method.getOrder, ({ id }) => orderAnswer(id)),
-  }),
+const handler = createConnectHandler({
+  readMaxBytes: 128 * 1_024,
+  routes: (router) => router.rpc(OrderService.method.getOrder, ({ id }) => orderAnswer(id)),
 });
+const { onStream } = handler;
+const listener = await listenHttp({ port, host: "127.0.0.1", streamsMax: 1_000, onRequest: handler, onStream });
 onStop(listener.close);

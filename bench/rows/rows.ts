@@ -1,5 +1,7 @@
+import { coldStartRow } from "./cold-start.ts";
 import { gatewayRow } from "./gateway.ts";
 import { inProcessRow } from "./in-process.ts";
+import { memoryRow } from "./memory.ts";
 import { pairRows } from "./pair.ts";
 import type { Row } from "./row.ts";
 import { grpcBareRow, rpcBareRows } from "./rpc-bare.ts";
@@ -13,4 +15,6 @@ export const rows: readonly Row[] = [
   ...pairRows,
   inProcessRow,
   gatewayRow,
+  coldStartRow,
+  memoryRow,
 ];
