@@ -29,9 +29,9 @@ const quickPace: Pace = {
   decides: false,
   warmUpSeconds: 1,
   roundSeconds: 1,
-  pairs: 2,
+  pairs: 1,
   openLoopSeconds: 1,
-  calls: 20_000,
+  calls: 10_000,
   starts: 1,
 };
 

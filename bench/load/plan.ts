@@ -24,6 +24,8 @@ export interface LoadResult {
 
 /** Puts a server under load. */
 export interface Load {
+  /** Waits, before a round is measured, until nothing is left of the last one. */
+  readonly settle?: () => Promise<void>;
   /** As many requests as are answered, by so many connections or calls in flight. */
   closed(seconds: number): Promise<LoadResult>;
   /** So many requests a second, whether they are answered or not; undefined where its tool is missing. */

@@ -8,7 +8,7 @@ import { startRialto } from "../subjects/rialto.ts";
 import type { Bench } from "../subjects/subject.ts";
 import type { Row } from "./row.ts";
 
-/** From `npm start` to ready, with a data folder that is new and with one that is not, and the memory of the process. */
+/** From `npm start` to ready, with a data folder that is new and one that is not; the memory of the process. */
 export const coldStartRow: Row = {
   name: "cold-start",
   async figures(bench) {

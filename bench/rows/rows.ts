@@ -6,6 +6,7 @@ import { pairRows } from "./pair.ts";
 import type { Row } from "./row.ts";
 import { grpcBareRow, rpcBareRows } from "./rpc-bare.ts";
 import { rpcServiceRows } from "./rpc-service.ts";
+import { shopRows } from "./shop.ts";
 
 /** Every row, in the order of the table. */
 export const rows: readonly Row[] = [
@@ -15,6 +16,7 @@ export const rows: readonly Row[] = [
   ...pairRows,
   inProcessRow,
   gatewayRow,
+  ...shopRows,
   coldStartRow,
   memoryRow,
 ];

@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./child.ts";
+import { admin, startRialto } from "./rialto.ts";
+import { customersMade, productsMade, type Shop, type ShopPlace, stockMade } from "./shop.ts";
+
+const password = "the password of a customer of the bench";
+const triesMax = 50;
+const tryPauseMs = 200;
+/** Access tokens live for 15 minutes; no round takes 5. */
+const tokenMsMax = 300_000;
+
+/** The whole of Rialto in one process, filled over its own API. No limit of callers: 20 customers make all the load. */
+export async function openRialtoShop({ bench, database, folder, reportEnv }: ShopPlace): Promise<Shop> {
+  const rialto = await startRialto({
+    root: bench.root,
+    port: await freePort(),
+    folder,
+    env: {
+      ...reportEnv,
+      DATABASE_URL: database.url,
+      RIALTO_RATE_LIMIT: "0",
+      RIALTO_DEMO: "false",
+      RIALTO_UNSHIPPED_QUANTITY_MAX: "0",
+    },
+  });
+  try {
+    const post = poster(rialto.url);
+    const token = await login(post, admin);
+    const productIds = await inTurn(productsMade, (index) => createProduct(post, token, index));
+    const emails = await inTurn(customersMade, async () => {
+      const email = `${randomUUID()}@customer.example`;
+      await post("/api/users", { email, name: "Ada Lovelace", password });
+      return email;
+    });
+    const logIn = () => inTurn(emails.length, (index) => login(post, { email: emails[index] ?? "", password }));
+    let tokens = { at: performance.now(), all: await logIn() };
+    return {
+      url: rialto.url,
+      pids: [rialto.pid],
+      productIds,
+      async tokens() {
+        if (performance.now() - tokens.at > tokenMsMax) tokens = { at: performance.now(), all: await logIn() };
+        return tokens.all;
+      },
+      async orders() {
+        const [row] = await database.sql`
+          select count(*) filter (where status = 'CONFIRMED')::int as confirmed,
+            count(*) filter (where status in ('PENDING', 'STOCK_RESERVED'))::int as pending
+          from "order".orders`;
+        return { confirmed: row?.confirmed ?? 0, pending: row?.pending ?? 0 };
+      },
+      stop: rialto.stop,
+    };
+  } catch (error) {
+    await rialto.stop();
+    throw error;
+  }
+}
+
+type Post = (path: string, body: unknown, token?: string) => Promise<Record<string, unknown>>;
+
+/** Posts with a key, again and again where the system is busy. */
+function poster(url: string): Post {
+  return async (path, body, token) => {
+    const key = randomUUID();
+    let answer = "";
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const response = await fetch(url + path, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          "idempotency-key": key,
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
+        body: JSON.stringify(body),
+      });
+      answer = await response.text();
+      // Answers are objects, by the contract.
+      if (response.ok) return JSON.parse(answer) as Record<string, unknown>;
+      await sleep(tryPauseMs);
+    }
+    throw new Error(`${path} was refused: ${answer}`);
+  };
+}
+
+async function login(post: Post, who: { readonly email: string; readonly password: string }): Promise<string> {
+  return String((await post("/api/auth/login", { email: who.email, password: who.password })).accessToken);
+}
+
+async function createProduct(post: Post, token: string, index: number): Promise<string> {
+  const product = {
+    name: `Product ${index}`,
+    description: "A product of the bench, with a description of about the length that one has.",
+    category: "bench",
+    price: { currencyCode: "EUR", minorUnits: `${1_000 + index}` },
+    active: true,
+  };
+  const { id } = await post("/api/products", product, token);
+  await post(`/api/products/${id}/stock:adjust`, { delta: stockMade, reason: "delivery" }, token);
+  return String(id);
+}
+
+async function inTurn<T>(count: number, make: (index: number) => Promise<T>): Promise<readonly T[]> {
+  const made: T[] = [];
+  for (let index = 0; index < count; index += 1) made.push(await make(index));
+  return made;
+}
