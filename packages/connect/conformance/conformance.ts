@@ -8,8 +8,8 @@
  *     npm run conformance -- --case "*"          # of the cases, those that match (the runner's own --run)
  *     npm run conformance -- --generate          # only generates gen/ out of the suite's protos
  *
- * A case that waits for a deadline or cancels at a moment is run once more where it fails, since a busy machine is late.
- * What passed only then is printed. Ends with 1 where a case failed, and with 3 where the suite cannot be had.
+ * A case that waits for a deadline or cancels at a moment is run once more where it fails, since a busy machine is
+ * late. What passed only then is printed. Ends with 1 where a case failed, and with 3 where the suite cannot be had.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

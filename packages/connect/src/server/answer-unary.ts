@@ -3,6 +3,7 @@ import { type Compression, compressionNegotiate } from "@connectrpc/connect/prot
 import type { DeadlineWheel } from "../deadline/deadline-wheel.ts";
 import type { Spoken } from "./choose-protocol.ts";
 import type { Answer, Exchange } from "./exchange.ts";
+import { textOf } from "./fields.ts";
 import type { UnaryHooks } from "./hooks.ts";
 import { RequestGone } from "./read-body.ts";
 import { UnaryCall } from "./unary-call.ts";
@@ -72,11 +73,6 @@ function negotiated(exchange: Exchange, protocol: UnaryProtocol, accepted: Compr
 }
 
 const uncompressed: Negotiated = { request: null, response: null };
-
-function textOf(value: string | readonly string[] | undefined): string | null {
-  if (value === undefined) return null;
-  return typeof value === "string" ? value : value.join(", ");
-}
 
 /** What is no error of Connect is a defect, whose text does not reach the caller. */
 function connectErrorOf(thrown: unknown): ConnectError {

@@ -14,6 +14,7 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import { decodeMessage } from "./decode-message.ts";
 import type { Answer } from "./exchange.ts";
+import { textOf } from "./fields.ts";
 import type { UnaryHooks } from "./hooks.ts";
 import { readBody } from "./read-body.ts";
 import type { UnaryCall } from "./unary-call.ts";
@@ -28,7 +29,7 @@ export const connectPost: UnaryProtocol = {
   timeoutHeader: "connect-timeout-ms",
   acceptEncodingHeader: headerUnaryAcceptEncoding,
   parseTimeout,
-  requestEncoding: ({ headers }) => headers["content-encoding"] ?? null,
+  requestEncoding: ({ headers }) => textOf(headers["content-encoding"]),
   headers: (isBinary) => ({ "content-type": isBinary ? contentTypeUnaryProto : contentTypeUnaryJson }),
   trailers: () => ({}),
   assertHead(call) {

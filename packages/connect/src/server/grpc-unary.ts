@@ -17,6 +17,7 @@ import {
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
 import { decodeMessage } from "./decode-message.ts";
+import { textOf } from "./fields.ts";
 import type { UnaryHooks } from "./hooks.ts";
 import { envelopeHeadBytes, readEnvelopes, tooLarge } from "./read-body.ts";
 import type { UnaryCall } from "./unary-call.ts";
@@ -31,7 +32,7 @@ export const grpc: UnaryProtocol = {
   timeoutHeader: "grpc-timeout",
   acceptEncodingHeader: headerAcceptEncoding,
   parseTimeout,
-  requestEncoding: ({ headers }) => encodingOf(headers["grpc-encoding"]),
+  requestEncoding: ({ headers }) => textOf(headers["grpc-encoding"]),
   headers: (isBinary, compression) => ({
     "content-type": isBinary ? contentTypeProto : contentTypeJson,
     ...(compression !== null && { "grpc-encoding": compression.name }),
@@ -48,10 +49,6 @@ export const grpc: UnaryProtocol = {
     return { status: 200, headers: call.headerFields(), trailers: call.trailerFields() };
   },
 };
-
-function encodingOf(value: string | readonly string[] | undefined): string | null {
-  return typeof value === "string" ? value : null;
-}
 
 /** The bytes of an envelope, compressed where it is large enough. */
 export async function envelope(

@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { DeadlineWheel } from "../deadline/deadline-wheel.ts";
 import type { Exchange, Fields } from "./exchange.ts";
-import { fieldsOf, webHeaders } from "./fields.ts";
+import { fieldsOf, textOf, webHeaders } from "./fields.ts";
 import type { UnaryMethod } from "./unary-method.ts";
 
 /** What a call is made of. */
@@ -108,9 +108,7 @@ export class UnaryCall implements HandlerContext {
 
   /** A header of the request, without web headers; null where it has none. The name is in lower case. */
   header(name: string): string | null {
-    const value = this.exchange.headers[name];
-    if (value === undefined) return null;
-    return typeof value === "string" ? value : value.join(", ");
+    return textOf(this.exchange.headers[name]);
   }
 
   /** Sets a header of the answer, without web headers where none are needed. The name is in lower case. */

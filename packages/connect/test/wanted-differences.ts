@@ -1,0 +1,53 @@
+import type { RawAnswer, RawRequest } from "./raw-requests.ts";
+import { enveloped } from "./wire.ts";
+
+/** A difference between the fast path and the official adapter that is meant to be. */
+export interface WantedDifference {
+  readonly name: string;
+  readonly reason: string;
+  /** A request that shows it. */
+  readonly example: RawRequest;
+  /** Whether a pair of answers differs in this way. */
+  is(request: RawRequest, fast: RawAnswer, stock: RawAnswer): boolean;
+}
+
+const example: RawRequest = {
+  seed: 0,
+  title: "an example",
+  version: "1.1",
+  method: "POST",
+  target: "/rialto.product.v1.ProductService/GetProduct",
+  headers: [["content-type", "application/grpc-web+json"]],
+  body: enveloped("{}"),
+  missingBytes: 0,
+  isChunked: false,
+};
+
+export const wantedDifferences: readonly WantedDifference[] = [
+  {
+    name: "a client that ends its connection within a request of gRPC hears nothing of the message",
+    reason: "The fast path decodes a request when it is whole, as Connect's handler does; stock decodes what has come.",
+    example: { ...example, body: enveloped("no JSON"), missingBytes: 10 },
+    is: ({ missingBytes }, fast, stock) =>
+      missingBytes > 0 && fast.status === 400 && fast.body === notWhole && stock.status === 200 && isGrpc(stock),
+  },
+  {
+    name: "a message of which nothing but its length has come is incomplete, and not missing",
+    reason: "Stock forgets the length when the body ends there: the caller reads that the method is unimplemented.",
+    example: { ...example, body: enveloped("{}").subarray(0, 5) },
+    is: (_request, fast, stock) =>
+      isGrpc(fast) && statusOf(fast).includes("incomplete%20envelope") && !statusOf(stock).includes("incomplete"),
+  },
+];
+
+/** What the port says of a request that never became whole. */
+const notWhole = "The request is not well-formed HTTP.";
+
+function isGrpc({ headers }: RawAnswer): boolean {
+  return headers.some((header) => header.startsWith("content-type: application/grpc"));
+}
+
+/** Status and message of gRPC, which gRPC-Web has in its body. */
+function statusOf({ trailers, body }: RawAnswer): string {
+  return `${trailers.join("\n")}\n${body}`;
+}
