@@ -18,7 +18,7 @@ export interface OrderCounts {
   readonly pending: number;
 }
 
-/** A shop that answers `POST /api/orders`, `GET /api/orders/{id}` and `GET /api/products`, with what it was filled with. */
+/** A shop with `POST /api/orders`, `GET /api/orders/{id}` and `GET /api/products`, and what it was filled with. */
 export interface Shop {
   readonly url: string;
   /** The roots of its process trees, without its Postgres. */
