@@ -71,7 +71,9 @@ function exchange(
   stream.on("end", end);
   // Node's error of a reset stream does not have its code.
   stream.on("error", (error) => fail(isReset(error) ? (resetError(stream.rstCode) ?? error) : error));
-  stream.on("close", () => fail(resetError(stream.rstCode) ?? noAnswer(stream.rstCode)));
+  stream.on("close", () => {
+    if (!isOver) fail(resetError(stream.rstCode) ?? noAnswer(stream.rstCode));
+  });
   if (body !== undefined) stream.end(body);
   return { cancel: fail };
 }
