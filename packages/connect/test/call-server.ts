@@ -16,13 +16,12 @@ export type ServerKind = "the official adapter" | "our handler";
 
 /** Starts a server of the service below: the official adapter on Node's servers, or our handler on our port. */
 export function startCallServer(kind: ServerKind, httpVersion: "1.1" | "2"): Promise<CallServer> {
-  return kind === "our handler"
-    ? listenOurs(createConnectHandler({ routes }))
-    : listenRaw(httpVersion, connectNodeAdapter({ routes }));
+  return kind === "our handler" ? listenOurs() : listenRaw(httpVersion, connectNodeAdapter({ routes }));
 }
 
-async function listenOurs(onRequest: RequestListener): Promise<CallServer> {
-  const listener = await listenHttp({ port: 0, streamsMax: 100, onRequest });
+async function listenOurs(): Promise<CallServer> {
+  const onRequest = createConnectHandler({ routes });
+  const listener = await listenHttp({ port: 0, streamsMax: 100, onRequest, onStream: onRequest.onStream });
   return { baseUrl: `http://127.0.0.1:${listener.port}`, close: () => listener.close() };
 }
 
