@@ -13,6 +13,8 @@ export interface Suite {
 
 const module = "connectrpc.com/conformance";
 const version = "v1.0.7";
+/** The first build is slow; a proxy that does not answer is not waited for longer. */
+const buildMsMax = 10 * 60_000;
 /** Where Go's own installer puts it, which not every PATH has. */
 const usualGo = "/usr/local/go/bin/go";
 
@@ -29,11 +31,11 @@ export async function getSuite(folder: string, say: (line: string) => void): Pro
     return undefined;
   }
   // A newer toolchain is not downloaded for it.
-  const env = { ...process.env, GOBIN: folder, GOTOOLCHAIN: "local" };
+  const options = { env: { ...process.env, GOBIN: folder, GOTOOLCHAIN: "local" }, timeout: buildMsMax };
   await mkdir(folder, { recursive: true });
   try {
-    await run(go, ["install", `${module}/cmd/connectconformance@${version}`], { env });
-    const { stdout } = await run(go, ["mod", "download", "-json", `${module}@${version}`], { env });
+    await run(go, ["install", `${module}/cmd/connectconformance@${version}`], options);
+    const { stdout } = await run(go, ["mod", "download", "-json", `${module}@${version}`], options);
     // Go's documented output (`go help mod download`).
     const { Dir } = JSON.parse(stdout) as { readonly Dir: string };
     return { program: join(folder, "connectconformance"), protos: join(Dir, "proto") };

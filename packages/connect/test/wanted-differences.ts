@@ -12,7 +12,7 @@ export interface WantedDifference {
 }
 
 const example: RawRequest = {
-  seed: 0,
+  seed: 1,
   title: "an example",
   version: "1.1",
   method: "POST",
