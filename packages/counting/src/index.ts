@@ -1,0 +1,2 @@
+export { aboveBounds, type CallCounts, countPerCall, printCounts } from "./call-counts.ts";
+export { openRawCaller, type RawCaller } from "./raw-caller.ts";
