@@ -86,7 +86,7 @@ async function warmUp({ load }: Running, { pace }: Bench): Promise<void> {
 }
 
 /** Measures one round: the load, the CPU of the trees under it, and what was stolen meanwhile. */
-async function measureRound({ load, counted, ask }: Running, seconds: number): Promise<Round> {
+export async function measureRound({ load, counted, ask }: Running, seconds: number): Promise<Round> {
   await load.settle?.();
   await ask();
   const machine = readMachine();

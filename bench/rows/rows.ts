@@ -1,4 +1,5 @@
 import { coldStartRow } from "./cold-start.ts";
+import { dbosSweepRow } from "./dbos-sweep.ts";
 import { gatewayRow } from "./gateway.ts";
 import { inProcessRow } from "./in-process.ts";
 import { memoryRow } from "./memory.ts";
@@ -17,6 +18,7 @@ export const rows: readonly Row[] = [
   inProcessRow,
   gatewayRow,
   ...shopRows,
+  dbosSweepRow,
   coldStartRow,
   memoryRow,
 ];

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Child, freePort, startChild } from "./child.ts";
 import { customersMade, productsMade, type Shop, type ShopPlace, stockMade } from "./shop.ts";
@@ -38,6 +38,25 @@ export async function openMonolith(place: ShopPlace): Promise<Shop> {
   return openBaselineShop(place, [{ name: "monolith", args, port }]);
 }
 
+/** How the queue of DBOS is set. */
+export interface DbosQueue {
+  readonly concurrency: number;
+  readonly pollingMs: number;
+}
+
+/** A shop on DBOS: one process. */
+export async function openDbosShop(place: ShopPlace, queue: DbosQueue): Promise<Shop> {
+  const port = await freePort();
+  const args = [new URL("dbos.js", folder).pathname, `${port}`];
+  const env = { BENCH_DBOS_CONCURRENCY: `${queue.concurrency}`, BENCH_DBOS_POLLING_MS: `${queue.pollingMs}` };
+  return openBaselineShop(place, [{ name: "dbos", args, port, env }]);
+}
+
+/** The tables alone, for statements that pgbench sends. Its address is the database's. */
+export async function openTables(place: ShopPlace): Promise<Shop> {
+  return { ...(await openBaselineShop(place, [])), url: place.database.url };
+}
+
 interface ShopProgram {
   readonly name: string;
   readonly command?: string;
@@ -51,12 +70,12 @@ async function openBaselineShop(place: ShopPlace, programs: readonly ShopProgram
   const { database, reportEnv } = place;
   const { sql } = database;
   await sql.unsafe(readFileSync(new URL("shop/schema.sql", folder), "utf8"));
-  const customers = Array.from({ length: customersMade }, () => {
-    const id = randomUUID();
+  const customers = Array.from({ length: customersMade }, (_, index) => {
+    const id = numberedId("9000", index);
     return { id, email: `${id}@customer.example`, name: "Ada Lovelace" };
   });
   const products = Array.from({ length: productsMade }, (_, index) => ({
-    id: randomUUID(),
+    id: numberedId("8000", index),
     name: `Product ${index}`,
     description: "A product of the bench, with a description of about the length that one has.",
     category: "bench",
@@ -105,6 +124,11 @@ async function openBaselineShop(place: ShopPlace, programs: readonly ShopProgram
     },
     stop,
   };
+}
+
+/** An id that pgbench's script can name too. */
+function numberedId(kind: string, index: number): string {
+  return `00000000-0000-7000-${kind}-${String(index).padStart(12, "0")}`;
 }
 
 /** A JSON Web Token of a customer, by HS256. */

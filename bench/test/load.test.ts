@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseVegeta, parseWrk } from "../load/http-load.ts";
+import { parsePgbench } from "../load/pgbench-load.ts";
 import { keyMark, type Plan, planAsLua, planAsTargets } from "../load/plan.ts";
 
 const reads: Plan = [
@@ -42,6 +43,20 @@ describe("the result of an open loop", () => {
     };
     const expected = { operations: 6, failures: 4, seconds: 2, p50Ms: 1.5, p99Ms: 40 };
     expect(parseVegeta(JSON.stringify(report))).toEqual(expected);
+  });
+});
+
+describe("the result of pgbench", () => {
+  it("has what was processed, what failed, and for how long it ran", () => {
+    const output = [
+      "number of transactions actually processed: 5000",
+      "number of failed transactions: 3 (0.060%)",
+      "latency average = 6.4 ms",
+      "initial connection time = 10 ms",
+      "tps = 2500.000000 (without initial connection time)",
+    ].join("\n");
+    expect(parsePgbench(output)).toMatchObject({ operations: 5_000, failures: 3, seconds: 2 });
+    expect(() => parsePgbench("connection refused")).toThrow("connection refused");
   });
 });
 
