@@ -80,6 +80,7 @@ export function generateRequest(seed: number): RawRequest {
     body: body.subarray(0, Math.max(0, body.length - draft.cutBytes)),
     missingBytes: version === "1.1" ? missingBytes : 0,
     isChunked,
+    isFollowed: version === "1.1" && missingBytes === 0 && pick.chance(0.5),
   };
 }
 

@@ -14,6 +14,8 @@ export interface RawRequest {
   readonly missingBytes: number;
   /** Without a length. */
   readonly isChunked: boolean;
+  /** Whether another request follows at once on the connection. HTTP/1.1 only. */
+  readonly isFollowed: boolean;
 }
 
 /** What came back, without what differs from one answer to the next: the date, and how HTTP frames the body. */
@@ -26,6 +28,8 @@ export interface RawAnswer {
   readonly body: string;
   /** How the response ended, where that is not its proper end. */
   readonly fault?: string;
+  /** The status of the answer to the request that follows; 0 where none came. */
+  readonly next?: number;
 }
 
 /** Sends requests to one port. */
@@ -40,7 +44,7 @@ const twiceAllowed = { strictSingleValueFields: false } as http2.ClientSessionOp
 const authority = "rialto.test";
 const framing = new Set(["date", "connection", "keep-alive", "transfer-encoding", "content-length"]);
 /** How long an answer may take before it counts as none. */
-const answerMsMax = 20_000;
+const answerMsMax = 8_000;
 
 export function createRawClient(port: number): RawClient {
   let session: http2.ClientHttp2Session | undefined;
@@ -59,12 +63,12 @@ export function createRawClient(port: number): RawClient {
 }
 
 function sendHttp1(port: number, request: RawRequest, patienceMs: number): Promise<RawAnswer> {
-  const { method, target, body, missingBytes, isChunked } = request;
+  const { method, target, body, missingBytes, isChunked, isFollowed } = request;
   const length = isChunked ? "transfer-encoding: chunked" : `content-length: ${body.length + missingBytes}`;
   const lines = [
     `${method} ${target} HTTP/1.1`,
     `host: ${authority}`,
-    "connection: close",
+    ...(isFollowed ? [] : ["connection: close"]),
     ...request.headers.map((header) => header.join(": ")),
     ...(body.length > 0 || missingBytes > 0 || method === "POST" ? [length] : []),
   ];
@@ -75,13 +79,24 @@ function sendHttp1(port: number, request: RawRequest, patienceMs: number): Promi
   const parts: Buffer[] = [];
   const socket = net.connect(port, "127.0.0.1");
   socket.setTimeout(answerMsMax, () => socket.destroy());
-  socket.write(Buffer.concat([head, content]));
+  socket.write(Buffer.concat([head, content, Buffer.from(isFollowed ? follower : "")]));
   if (isCut) setTimeout(() => socket.end(), patienceMs);
   socket.on("data", (part) => parts.push(part));
   socket.on("error", () => undefined);
-  socket.on("close", () => resolve(readHttp1(Buffer.concat(parts), method === "HEAD")));
+  socket.on("close", () => {
+    const { answer, rest } = readHttp1(Buffer.concat(parts).toString("latin1"), method === "HEAD");
+    resolve(isFollowed ? { ...answer, next: readHttp1(rest, false).answer.status } : answer);
+  });
   return promise;
 }
+
+/** A request that is well-formed, and the last of its connection. */
+const follower = [
+  "GET /rialto.product.v1.ProductService/GetProduct?encoding=json&connect=v1&message=%7B%7D HTTP/1.1",
+  `host: ${authority}`,
+  "connection: close",
+  "\r\n",
+].join("\r\n");
 
 function chunked(body: Buffer, isCut: boolean): Buffer {
   const middle = body.length >> 1;
@@ -92,34 +107,37 @@ function chunked(body: Buffer, isCut: boolean): Buffer {
 
 const none: RawAnswer = { status: 0, headers: [], trailers: [], body: "" };
 
-/** Reads the last response of a connection; a provisional one may come before it. */
-function readHttp1(all: Buffer, isHead: boolean): RawAnswer {
-  const text = all.toString("latin1").replace(/^HTTP\/1\.1 1\d\d [^\r]*\r\n\r\n/, "");
+/** Reads the first response of a connection, before which a provisional one may come, and returns what is behind it. */
+function readHttp1(all: string, isHead: boolean): { readonly answer: RawAnswer; readonly rest: string } {
+  const text = all.replace(/^HTTP\/1\.1 1\d\d [^\r]*\r\n\r\n/, "");
   const end = text.indexOf("\r\n\r\n");
-  if (end === -1) return text === "" ? none : { ...none, fault: "a part of a head" };
+  if (end === -1) return { answer: text === "" ? none : { ...none, fault: "a part of a head" }, rest: "" };
   const [first = "", ...lines] = text.slice(0, end).split("\r\n");
-  const status = Number(first.split(" ")[1]);
   const fields = lines.map(fieldOf);
-  const rest = text.slice(end + 4);
+  const head = { ...none, status: Number(first.split(" ")[1]), headers: namedFields(fields) };
+  const content = text.slice(end + 4);
   const value = (name: string) => fields.find((field) => field[0] === name)?.[1];
-  const headers = namedFields(fields);
-  if (isHead) return { ...none, status, headers };
-  if (value("transfer-encoding") === "chunked") return { status, headers, ...readChunks(rest) };
-  const length = value("content-length");
-  const isWhole = length === undefined || Number(length) === rest.length;
-  return { status, headers, trailers: [], body: rest, ...(isWhole ? {} : { fault: "a part of a body" }) };
+  if (isHead) return { answer: head, rest: content };
+  if (value("transfer-encoding") === "chunked") {
+    const { rest, ...read } = readChunks(content);
+    return { answer: { ...head, ...read }, rest };
+  }
+  const length = Number(value("content-length") ?? content.length);
+  const fault = content.length < length ? { fault: "a part of a body" } : {};
+  return { answer: { ...head, body: content.slice(0, length), ...fault }, rest: content.slice(length) };
 }
 
-function readChunks(text: string): Pick<RawAnswer, "trailers" | "body" | "fault"> {
+function readChunks(text: string): Pick<RawAnswer, "trailers" | "body" | "fault"> & { readonly rest: string } {
   let body = "";
   let at = 0;
   for (;;) {
     const lineEnd = text.indexOf("\r\n", at);
-    if (lineEnd === -1) return { trailers: [], body, fault: "a part of the chunks" };
+    if (lineEnd === -1) return { trailers: [], body, fault: "a part of the chunks", rest: "" };
     const size = Number.parseInt(text.slice(at, lineEnd), 16);
     if (size === 0) {
-      const trailers = text.slice(lineEnd + 2).split("\r\n");
-      return { trailers: namedFields(trailers.filter((line) => line !== "").map(fieldOf)), body };
+      const end = text.indexOf("\r\n\r\n", lineEnd);
+      const trailers = text.slice(lineEnd + 2, Math.max(end, lineEnd + 2)).split("\r\n");
+      return { trailers: namedFields(trailers.map(fieldOf)), body, rest: text.slice(end + 4) };
     }
     body += text.slice(lineEnd + 2, lineEnd + 2 + size);
     at = lineEnd + 2 + size + 2;
