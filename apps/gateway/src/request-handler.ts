@@ -8,12 +8,12 @@ import { createCors } from "./admission/cors.ts";
 import { createEarlyRefusal, isOfHealth } from "./admission/early-refusal.ts";
 import { createFairQueue } from "./admission/fair-queue.ts";
 import type { InFlightRequest, LoadShedding } from "./admission/load-shedding.ts";
-import { identifyCaller, requireAccess, unknownMethod } from "./admission/policy.ts";
+import { createAccessPolicies, identifyCaller, unknownMethod } from "./admission/policy.ts";
 import { type CountRequest, createRequestLimits } from "./admission/request-limits.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
 import { contractServices, procedureOf } from "./contract.ts";
-import { logWhenDone } from "./exchange/access-log.ts";
-import { type AdmittedExchange, createExchange, type Exchange } from "./exchange/exchange.ts";
+import { accessLogOf, logWhenDone } from "./exchange/access-log.ts";
+import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPages } from "./pages/pages.ts";
@@ -39,6 +39,7 @@ export function createRequestHandler(
   { stopping, closing }: { readonly stopping: AbortSignal; readonly closing: AbortSignal },
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const methods = publishedMethods(contractServices);
+  const requireAccess = createAccessPolicies(contractServices);
   const table = compileRoutes(contractServices);
   const pages = createPages(table.routes);
   const health = createHealth(o, o, stopping);
@@ -56,6 +57,7 @@ export function createRequestHandler(
   const callService = createServiceCalls(o);
   const { writeTimeout = responseWriteTimeout } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
+  const accessLog = accessLogOf(o.log);
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
   const headerEntries = Object.entries(headers);
@@ -75,7 +77,7 @@ export function createRequestHandler(
     inFlight.identified(caller);
     await count(exchange, method, caller);
     requireAccess(method, caller);
-    return { ...exchange, caller };
+    return exchange.admit(caller);
   }
 
   async function answer(exchange: Exchange): Promise<void> {
@@ -141,8 +143,8 @@ export function createRequestHandler(
       limitWriteTime(response, writeTimeout);
       return;
     }
-    const exchange = createExchange(request, response, { clientAddress, writeTimeout, closing });
-    logWhenDone(exchange, o.log, performance.now());
+    const exchange = new Exchange(request, response, { clientAddress, writeTimeout, closing });
+    logWhenDone(exchange, accessLog, performance.now());
     try {
       await answer(exchange);
     } catch (error) {

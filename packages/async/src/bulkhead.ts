@@ -9,6 +9,8 @@ export interface Bulkhead {
    * queue is free at once. Parties take turns, and the party with the most waiting is refused first.
    */
   acquire(caller?: BulkheadCaller): Promise<() => void>;
+  /** Returns the release function of a slot where one is free now. */
+  tryAcquire(): (() => void) | undefined;
   /** Runs `work` with a slot of its own, which is released when the work settles. */
   run<T>(work: () => Promise<T>, caller?: BulkheadCaller): Promise<T>;
 }
@@ -73,9 +75,11 @@ export function createWeightedBulkheads<Queue extends string>(o: {
     lines[turn.queue].grantNext();
   }
   function bulkheadOf(name: Queue): Bulkhead {
+    const tryAcquire = () => (acquired < o.max ? acquireSlot() : undefined);
     const acquire = async (caller: BulkheadCaller = {}): Promise<() => void> => {
       caller.signal?.throwIfAborted();
-      if (acquired < o.max) return acquireSlot();
+      const free = tryAcquire();
+      if (free !== undefined) return free;
       return lines[name].wait(caller, acquireSlot, () => {
         const { waitingMax } = o.queues[name];
         return new BulkheadFull(`All ${o.max} slots are taken, and too many of ${waitingMax} are waiting`);
@@ -83,6 +87,7 @@ export function createWeightedBulkheads<Queue extends string>(o: {
     };
     return {
       acquire,
+      tryAcquire,
       async run(work, caller) {
         const release = await acquire(caller);
         try {

@@ -37,6 +37,18 @@ describe("a bulkhead", () => {
     expect(granted).toEqual(["a", "b", "c", "d"]);
   });
 
+  it("gives a slot at once to who does not wait, while one is free and no one waits for it", async () => {
+    const bulkhead = createBulkhead({ max: 1, waitingMax: 1 });
+    const { granted, ask } = callersOf(bulkhead);
+    const release = bulkhead.tryAcquire();
+    expect(bulkhead.tryAcquire()).toBeUndefined();
+    void ask("waits");
+    release?.();
+    expect(bulkhead.tryAcquire()).toBeUndefined();
+    await settle();
+    expect(granted).toEqual(["waits"]);
+  });
+
   it("refuses at once where nothing may wait", async () => {
     const { ask, releaseFirst } = callersOf(createBulkhead({ max: 1, waitingMax: 0 }));
     expect([await ask("a"), await ask("b")]).toEqual(["granted", "full"]);

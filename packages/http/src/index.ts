@@ -1,4 +1,5 @@
 export { createAddressCheck, limitKeyOf, plainAddress } from "./address.ts";
+export { arrivedBody } from "./arrived-body.ts";
 export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
 export type { StreamListener } from "./http2.ts";
 export { keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";

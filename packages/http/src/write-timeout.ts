@@ -16,7 +16,7 @@ export interface WriteTimeout {
  * the timeout.
  */
 export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: WriteTimeout): () => void {
-  if (res.destroyed) return () => undefined;
+  if (res.destroyed || isSent(res)) return () => undefined;
   let timer: NodeJS.Timeout | undefined;
   const start = () => {
     timer = setTimeout(() => res.destroy(), ms + (res.writableLength / bytesPerSecond) * 1_000);
@@ -30,4 +30,12 @@ export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: Writ
   else start();
   res.once("close", lift);
   return lift;
+}
+
+/**
+ * Whether the kernel has all bytes of a response already, as it has of most. HTTP/2 may still hold frames back for its
+ * client's windows.
+ */
+function isSent(res: ServerResponse): boolean {
+  return res.req?.httpVersionMajor === 1 && res.socket !== null && res.writableEnded && res.writableLength === 0;
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { limitWriteTime, listenHttp, type WriteTimeout } from "../src/index.ts";
 
 const open: (() => unknown)[] = [];
@@ -103,6 +103,20 @@ describe("a client that takes its answer", () => {
     }
     expect(bytes).toBe(1_000_000);
     await expect.poll(() => ended).toEqual(["whole"]);
+  });
+
+  it("costs no timer where all of a small answer is on its way at once", async () => {
+    const timers: number[] = [];
+    const { port, ended } = await serve((_req, res) => {
+      const started = vi.spyOn(globalThis, "setTimeout");
+      res.end("small");
+      limitWriteTime(res, soon);
+      timers.push(started.mock.calls.length);
+      started.mockRestore();
+    });
+    askOverHttp1(port).resume();
+    await expect.poll(() => ended).toEqual(["whole"]);
+    expect(timers).toEqual([0]);
   });
 
   it("has all the time for the second, whatever the first of its connection is waited for", async () => {

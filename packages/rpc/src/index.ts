@@ -64,7 +64,7 @@ export { encodeError, errorResponse } from "./wire/error-response.ts";
 export { isTrailerFrame } from "./wire/grpc-error.ts";
 export { httpMethodsOf } from "./wire/http-errors.ts";
 export type { HttpRequest, HttpResponse } from "./wire/http-message.ts";
-export { requestIdHeader, requestIdOf } from "./wire/request-id.ts";
+export { requestIdFrom, requestIdHeader } from "./wire/request-id.ts";
 export {
   connectTimeoutHeader,
   connectTimeoutMs,

@@ -1,5 +1,13 @@
-import { type Bulkhead, createBulkhead, createSharedPlaces, type Holder, type SharedPlaces } from "@rialto/async";
 import {
+  type Bulkhead,
+  createBulkhead,
+  createSharedPlaces,
+  type Holder,
+  LazySignal,
+  type SharedPlaces,
+} from "@rialto/async";
+import {
+  arrivedBody,
   type BodyPace,
   createRequestMemory,
   type HeldRequest,
@@ -138,18 +146,19 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
       gauge.count(address);
       return gauge.sheds(address) || !memory.hasMemoryFor(address);
     },
-    begin({ request, response, clientAddress, signal }) {
+    begin(exchange) {
+      const { response, clientAddress } = exchange;
       const address = isBackend(clientAddress) ? undefined : limitKeyOf(clientAddress);
-      const evicted = new AbortController();
-      const held = memory.open({ address, account: undefined }, () => evicted.abort());
+      const evicted = new LazySignal();
+      const held = memory.open({ address, account: undefined }, () => evicted.abort(undefined));
       if (held === undefined) throw tooBusy();
 
       let holder: Holder = { address, account: undefined };
       let isAdmin = false;
       let release: () => void = () => undefined;
-      const ended = new AbortController();
+      const ended = new LazySignal();
       const end = () => {
-        ended.abort();
+        ended.abort(undefined);
         held.release();
         release();
       };
@@ -161,7 +170,7 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
        */
       const keep = (releasePlace: () => void) => {
         release = releasePlace;
-        if (ended.signal.aborted) releasePlace();
+        if (ended.aborted) releasePlace();
       };
       const acquire = () => {
         const acquired = isAdmin
@@ -195,21 +204,24 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
           if (gauge.sheds(address ?? holder.account ?? "") || !places.isFreeFor(holder)) throw tooBusy();
         },
         async receive(bytesMax, { service, isStream }) {
-          const options = { bytesMax, pace: bodyPace, held, gone: signal, evicted: evicted.signal };
-          const bytes = bytesOf(await receiveBody(request, options), held, bytesMax);
+          const bytes = bytesOf(await receive(exchange, held, { bytesMax, pace: bodyPace, evicted }), held, bytesMax);
           if (isStream) {
             openStream(service);
             return bytes;
           }
+          if (ended.aborted) throw tooBusy();
           const releasePlace = acquire();
-          const releaseCall = await callsTo(service)
-            .acquire({
-              signal: AbortSignal.any([ended.signal, AbortSignal.timeout(waitingMsMax)]),
-              party: address ?? holder.account,
-            })
-            .catch(() => {
-              throw tooBusy();
-            });
+          const calls = callsTo(service);
+          const releaseCall =
+            calls.tryAcquire() ??
+            (await calls
+              .acquire({
+                signal: AbortSignal.any([ended.signal, AbortSignal.timeout(waitingMsMax)]),
+                party: address ?? holder.account,
+              })
+              .catch(() => {
+                throw tooBusy();
+              }));
           keep(() => {
             releasePlace();
             releaseCall();
@@ -221,6 +233,22 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
     },
     close: () => gauge.close(),
   };
+}
+
+async function receive(
+  exchange: Exchange,
+  held: HeldRequest,
+  o: { readonly bytesMax: number; readonly pace: BodyPace; readonly evicted: LazySignal },
+): Promise<Received> {
+  const { request, isGone } = exchange;
+  if (isGone) return { kind: "gone" };
+  const arrived = arrivedBody(request);
+  if (arrived === undefined)
+    return receiveBody(request, { ...o, held, gone: exchange.signal, evicted: o.evicted.signal });
+  if (arrived.byteLength > o.bytesMax) return { kind: "too-large" };
+  if (!held.grow(arrived.byteLength)) return { kind: "no-memory" };
+  held.complete();
+  return { kind: "whole", bytes: arrived };
 }
 
 function bytesOf(received: Received, held: HeldRequest, bytesMax: number): Uint8Array {

@@ -1,4 +1,4 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
   accessOf,
   CallError,
@@ -17,22 +17,28 @@ export async function identifyCaller(authorization: string | undefined, verifier
   return await identifyPerson(authorization ?? null, verifier);
 }
 
+/** Applies the access policy of a method to a caller. Throws where it refuses. */
+export type RequireAccess = (method: DescMethod, caller: Caller) => void;
+
 /**
- * Applies the method's access policy. Throws UNIMPLEMENTED if no role may call the method, UNAUTHENTICATED if it needs
- * a token and there is none, PERMISSION_DENIED for a role that the policy does not list. The upstream service checks
- * again, from the same descriptor.
+ * Makes what applies the access policies of the contract, which are looked up once. Throws UNIMPLEMENTED if no role may
+ * call the method, UNAUTHENTICATED if it needs a token and there is none, PERMISSION_DENIED for a role that the policy
+ * does not list. The upstream service checks again, from the same descriptor.
  */
-export function requireAccess(method: DescMethod, caller: Caller): void {
-  switch (decideAccess(accessOf(method), caller)) {
-    case "allow":
-      return;
-    case "authenticate":
-      throw new CallError(callErrors.CALLER_REQUIRED);
-    case "deny":
-      throw new CallError(callErrors.ACCESS_DENIED);
-    case "unknown":
-      throw unknownMethod();
-  }
+export function createAccessPolicies(services: readonly DescService[]): RequireAccess {
+  const policies = new Map(services.flatMap(({ methods }) => methods).map((method) => [method, accessOf(method)]));
+  return (method, caller) => {
+    switch (decideAccess(policies.get(method), caller)) {
+      case "allow":
+        return;
+      case "authenticate":
+        throw new CallError(callErrors.CALLER_REQUIRED);
+      case "deny":
+        throw new CallError(callErrors.ACCESS_DENIED);
+      case "unknown":
+        throw unknownMethod();
+    }
+  };
 }
 
 /** Makes the error for a method that is internal or does not exist. The two are not distinguishable. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { DescMethod } from "@bufbuild/protobuf";
-import { CallError, callErrors, requestSizeOf } from "@rialto/rpc";
+import { CallError, callErrors, type RequestSize } from "@rialto/rpc";
 
 /** Largest body of a request to gRPC's own services. */
 const bodyBytesMax = 1024 * 1024;
@@ -8,9 +7,9 @@ const bodyBytesMax = 1024 * 1024;
 /** What a protocol adds around a message: the heads of its envelopes. */
 const envelopeBytesMax = 64;
 
-/** Returns the largest body that a request to a method may have, in bytes: its message and the envelope around it. */
-export function bodyBytesMaxOf(method: DescMethod): number {
-  return requestSizeOf(method).bytes + envelopeBytesMax;
+/** Returns the largest body that a request of this size may have, in bytes: its message and the envelope around it. */
+export function bodyBytesMaxOf(size: RequestSize): number {
+  return size.bytes + envelopeBytesMax;
 }
 
 /** Yields the body as it arrives. Throws INVALID_REQUEST (413) as soon as the body is known to be too large. */
@@ -26,10 +25,13 @@ export async function* limitedBody(request: IncomingMessage): AsyncGenerator<Uin
   }
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Decodes a whole body. Throws INVALID_REQUEST if it is not UTF-8. */
 export function textOfBody(bytes: Uint8Array): string {
+  if (bytes.byteLength === 0) return "";
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     throw new CallError(callErrors.INVALID_REQUEST, { message: "The body is not valid UTF-8." });
   }

@@ -1,10 +1,24 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { LazySignal } from "@rialto/async";
 import type { WriteTimeout } from "@rialto/http";
-import { type Caller, type ErrorCode, requestIdHeader, requestIdOf } from "@rialto/rpc";
+import { type Caller, type ErrorCode, requestIdFrom, requestIdHeader } from "@rialto/rpc";
 import { continueTrace, type Trace } from "@rialto/telemetry";
 
-/** One request, its response, and what the access log will say of it. */
-export interface Exchange {
+/** What an exchange is told when it begins. */
+interface Circumstances {
+  /** The client's address, as far as it can be trusted. */
+  readonly clientAddress: string;
+  /** How long the response may wait for its client to read. */
+  readonly writeTimeout: WriteTimeout;
+  /** Aborts when the gateway closes. Ends streams, which could go on for minutes. */
+  readonly closing: AbortSignal;
+}
+
+/**
+ * One request, its response, and what the access log will say of it. The response has the request id from the start:
+ * the client's own if it is well formed, else a new one.
+ */
+export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** The path without the query, which may hold page tokens. */
@@ -12,16 +26,54 @@ export interface Exchange {
   /** Starts with its question mark; empty if there is none. */
   readonly query: string;
   readonly requestId: string;
-  /** The client's address, as far as it can be trusted. */
-  readonly clientAddress: string;
   readonly trace: Trace;
-  /** How long the response may wait for its client to read. */
+  readonly clientAddress: string;
   readonly writeTimeout: WriteTimeout;
-  /** Aborts when the client disconnects before the response is complete. */
-  readonly signal: AbortSignal;
-  /** Aborts when the gateway closes. Ends streams, which could go on for minutes. */
   readonly closing: AbortSignal;
-  readonly record: AccessRecord;
+  readonly record: AccessRecord = { route: undefined, code: undefined, caller: undefined };
+  /** Aborts when the client disconnects before the response is complete. */
+  readonly disconnected = new LazySignal();
+  #caller: Caller | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, o: Circumstances) {
+    const url = request.url ?? "/";
+    const mark = url.indexOf("?");
+    const { traceparent, [requestIdHeader]: requestId } = request.headers;
+    this.request = request;
+    this.response = response;
+    this.path = mark === -1 ? url : url.slice(0, mark);
+    this.query = mark === -1 ? "" : url.slice(mark);
+    this.requestId = requestIdFrom(typeof requestId === "string" ? requestId : null);
+    this.trace = continueTrace(typeof traceparent === "string" ? traceparent : undefined);
+    this.clientAddress = o.clientAddress;
+    this.writeTimeout = o.writeTimeout;
+    this.closing = o.closing;
+    response.setHeader(requestIdHeader, this.requestId);
+    response.once("close", () => {
+      if (!response.writableFinished) this.disconnected.abort(undefined);
+    });
+  }
+
+  /** Whether the client disconnected before the response was complete. */
+  get isGone(): boolean {
+    return this.disconnected.aborted;
+  }
+
+  /** The same as an AbortSignal, which is made when it is first read. */
+  get signal(): AbortSignal {
+    return this.disconnected.signal;
+  }
+
+  /** Notes the caller, who may call the method. */
+  admit(caller: Caller): AdmittedExchange {
+    this.#caller = caller;
+    // The getter has a value from now on.
+    return this as AdmittedExchange;
+  }
+
+  get caller(): Caller | undefined {
+    return this.#caller;
+  }
 }
 
 /** An exchange whose caller is identified and may call its method. */
@@ -36,36 +88,4 @@ export interface AccessRecord {
   code: ErrorCode | "ok" | undefined;
   /** anonymous, customer, admin. */
   caller: string | undefined;
-}
-
-/**
- * Makes the exchange of a request. Sets the request id on the response: the client's own if it is well formed, else a
- * new one.
- */
-export function createExchange(
-  request: IncomingMessage,
-  response: ServerResponse,
-  o: Pick<Exchange, "clientAddress" | "writeTimeout" | "closing">,
-): Exchange {
-  const given = request.headers[requestIdHeader];
-  const requestId = requestIdOf(new Headers(typeof given === "string" ? { [requestIdHeader]: given } : {}));
-  response.setHeader(requestIdHeader, requestId);
-  const disconnected = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) disconnected.abort();
-  });
-  const url = request.url ?? "/";
-  const mark = url.indexOf("?");
-  const traceparent = request.headers.traceparent;
-  return {
-    request,
-    response,
-    path: mark === -1 ? url : url.slice(0, mark),
-    query: mark === -1 ? "" : url.slice(mark),
-    requestId,
-    trace: continueTrace(typeof traceparent === "string" ? traceparent : undefined),
-    signal: disconnected.signal,
-    ...o,
-    record: { route: undefined, code: undefined, caller: undefined },
-  };
 }

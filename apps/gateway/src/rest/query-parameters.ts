@@ -15,6 +15,7 @@ const textMessages: ReadonlySet<string> = new Set([
  * percent-encoding is broken.
  */
 export function parseQuery(query: string): URLSearchParams {
+  if (query === "") return new URLSearchParams();
   for (const part of query.slice(1).split("&")) {
     const [name = ""] = part.split("=", 1);
     if (!isWellEncoded(part))
@@ -45,6 +46,7 @@ export function addQuery(
   assigned: ReadonlySet<DescField>,
   size: RequestSize,
 ): void {
+  if (query.size === 0) return;
   if (query.size > size.fields)
     throw new CallError(callErrors.INVALID_REQUEST, { message: `The query has more than ${size.fields} parameters.` });
   const given = new Set<string>();

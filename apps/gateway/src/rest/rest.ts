@@ -24,7 +24,7 @@ export async function answerRest(
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
   const to = { service: upstreamNameOf(route.method), isStream: false };
-  const text = textOfBody(await inFlight.receive(bodyBytesMaxOf(route.method), to));
+  const text = textOfBody(await inFlight.receive(bodyBytesMaxOf(route.size), to));
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
   const message = requestOf(route, values, parseQuery(exchange.query), text);
 

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { type HttpRule, http } from "@rialto/contracts";
-import { CallError, callErrors } from "@rialto/rpc";
+import { CallError, callErrors, type RequestSize, requestSizeOf } from "@rialto/rpc";
 import { isPublished, procedureOf } from "../contract.ts";
 import { parsePathTemplate } from "./path-template.ts";
 
@@ -20,6 +20,8 @@ export interface RestRoute {
   readonly body: "*" | DescField | undefined;
   /** The field that is the whole response body. */
   readonly responseBody: DescField | undefined;
+  /** The limits of the method's request. */
+  readonly size: RequestSize;
   /** True if the response has a field that is marked `debug_redact`. */
   readonly answersSecrets: boolean;
 }
@@ -79,6 +81,7 @@ function compileRule(method: DescMethod, rule: HttpRule): RestRoute {
     variables: variables.map((variable) => variablePath(method, variable)),
     body: rule.body === "" ? undefined : rule.body === "*" ? "*" : fieldOf(method.input, rule.body, name),
     responseBody: rule.responseBody === "" ? undefined : fieldOf(method.output, rule.responseBody, name),
+    size: requestSizeOf(method),
     answersSecrets: hasSecrets(method.output),
   };
 }
@@ -153,7 +156,7 @@ function match(root: Node, httpMethod: string, path: string): RouteMatch {
 
   const allow = new Set<string>();
   for (const reading of readings) {
-    for (const { ends, values } of walk(root, reading.segments, [])) {
+    for (const { ends, values } of walk(root, reading.segments, 0, [])) {
       const methods = ends.get(reading.verb);
       const route = methods?.get(httpMethod);
       if (route !== undefined) return found(route, values);
@@ -171,19 +174,21 @@ function found(route: RestRoute, values: readonly string[]): RouteMatch {
   }
 }
 
+/** Yields the ends of all templates that the segments from `at` on match, the most literal first. */
 function* walk(
   node: Node,
   segments: readonly string[],
+  at: number,
   values: readonly string[],
 ): Generator<{ ends: Node["ends"]; values: readonly string[] }> {
-  const [segment, ...rest] = segments;
+  const segment = segments[at];
   if (segment === undefined) {
     yield { ends: node.ends, values };
     return;
   }
   const literal = node.literals.get(segment);
-  if (literal !== undefined) yield* walk(literal, rest, values);
-  if (node.variable !== undefined && segment !== "") yield* walk(node.variable, rest, [...values, segment]);
+  if (literal !== undefined) yield* walk(literal, segments, at + 1, values);
+  if (node.variable !== undefined && segment !== "") yield* walk(node.variable, segments, at + 1, [...values, segment]);
 }
 
 /** Makes the error for a path that accepts other HTTP methods: 405, with the header `allow`. */

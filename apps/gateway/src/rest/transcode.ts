@@ -1,6 +1,6 @@
 import { fromJson, type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
-import { CallError, callErrors, type RequestSize, requestSizeOf, scanJson, withoutValues } from "@rialto/rpc";
+import { CallError, callErrors, type RequestSize, scanJson, withoutValues } from "@rialto/rpc";
 import { addQuery, isJsonObject, jsonOf, setField } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 
@@ -10,8 +10,8 @@ import type { RestRoute } from "./routes.ts";
  * parsed.
  */
 export function requestOf(route: RestRoute, values: readonly string[], query: URLSearchParams, body: string): Message {
-  const { input } = route.method;
-  const size = requestSizeOf(route.method);
+  const { method, size } = route;
+  const { input } = method;
   const { json, fields } = bodyOf(route, body, size);
   const assigned = new Set(route.body === "*" ? input.fields : route.body === undefined ? [] : [route.body]);
   for (const [index, path] of route.variables.entries()) {

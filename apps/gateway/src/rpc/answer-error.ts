@@ -9,8 +9,8 @@ import { isGrpc, isProcedurePath, protocolAt } from "./procedures.ts";
  * that are not a call's are INTERNAL_ERROR.
  */
 export function answerError(exchange: Exchange, thrown: unknown, log: Logger): void {
-  const { request, response, signal, record, requestId } = exchange;
-  if (signal.aborted) return;
+  const { request, response, isGone, record, requestId } = exchange;
+  if (isGone) return;
   const error = thrown instanceof CallError ? thrown : new CallError(callErrors.INTERNAL_ERROR);
   const { code, http } = error;
   record.code = code;

@@ -8,6 +8,7 @@ import {
   type HttpResponse,
   isErrorCode,
   isTrailerFrame,
+  requestSizeOf,
   saysItsEnd,
   writeNodeResponse,
 } from "@rialto/rpc";
@@ -34,7 +35,7 @@ export async function forward(
   const { request, response, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
-  const bytesMax = bodyBytesMaxOf(method);
+  const bytesMax = bodyBytesMaxOf(requestSizeOf(method));
   const requestBody = receivedBody(inFlight, isWebText(type) ? textBytesOf(bytesMax) : bytesMax, {
     service: upstreamNameOf(method),
     isStream,
@@ -71,14 +72,14 @@ async function* endedStream(
   { body, header, trailer: end }: HttpResponse,
   trailer: Headers,
 ): AsyncGenerator<Uint8Array, void> {
-  const { signal, record } = exchange;
+  const { record } = exchange;
   try {
     yield* body;
     if (!saysItsEnd({ header, trailer: end })) throw new Error("a gRPC stream ended without a status");
     passTrailers(end, trailer);
     recordGrpc(record, header, trailer);
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (exchange.isGone) throw error;
     record.code = "unavailable";
     const protocol = protocolAt(exchange);
     // A response of unary Connect has no end to write an error into.

@@ -46,10 +46,21 @@ export function createServiceCalls({ target, tokens, persons, passesAccessTokens
 
 /** The work that the call is for. The client's access token is in it only while services of 0.1.0 may run. */
 function contextOf(exchange: AdmittedExchange, passesAccessToken: boolean): PropagatedContext {
-  const { request, signal, requestId, trace, caller, clientAddress } = exchange;
-  const context = { signal, requestId, traceparent: trace.traceparent, caller, clientAddress };
-  if (!passesAccessToken || caller.kind !== "user") return context;
-  return { ...context, userToken: (request.headers.authorization ?? "").slice("bearer".length).trim() };
+  const { request, requestId, trace, caller, clientAddress, disconnected } = exchange;
+  const hasToken = passesAccessToken && caller.kind === "user";
+  const userToken = hasToken ? { userToken: (request.headers.authorization ?? "").slice("bearer".length).trim() } : {};
+  return {
+    // A call in this process reads the other one, and no AbortSignal is made.
+    get signal() {
+      return disconnected.signal;
+    },
+    lazySignal: disconnected,
+    requestId,
+    traceparent: trace.traceparent,
+    caller,
+    clientAddress,
+    ...userToken,
+  };
 }
 
 function timeoutMsOf(given: string | readonly string[] | undefined): number | undefined {

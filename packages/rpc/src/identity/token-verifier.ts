@@ -56,15 +56,17 @@ export function createTokenVerifier(o: {
   const { revocations } = o;
   const accessKeys = createKeySet(o.accessKeys);
   const serviceKeys = fixedKeySet(o.serviceKeys);
-  const user = cacheVerified((token) => verifyUser(token, accessKeys.find), accessKeys);
+  const user = cacheVerified(async (token) => {
+    // A gateway's token for a person is valid at one service only, and is no access token anywhere.
+    if (isPersonToken(token)) throw new CallError(callErrors.TOKEN_INVALID);
+    return verifyUser(token, accessKeys.find);
+  }, accessKeys);
   const person = cacheVerified((token, audience) => verifyPerson(token, audience, serviceKeys.find), serviceKeys);
   const service = cacheVerified((token, audience) => verifyService(token, audience, serviceKeys.find), serviceKeys);
   return {
     async user(token, at) {
-      const isForPerson = isPersonToken(token);
-      // A gateway's token for a person is valid at one service only, and at no gateway.
-      if (isForPerson && at === undefined) throw new CallError(callErrors.TOKEN_INVALID);
-      const claims = await (isForPerson && at !== undefined ? person(token, at) : user(token, accessTokenParty));
+      const isAtService = at !== undefined && isPersonToken(token);
+      const claims = await (isAtService ? person(token, at) : user(token, accessTokenParty));
       if (revocations?.has(claims.sessionId) === true) throw new CallError(callErrors.SESSION_ENDED);
       return claims;
     },

@@ -1,4 +1,4 @@
-import { v7 as uuid } from "uuid";
+import { randomUUID } from "node:crypto";
 import type { CallHeaders } from "./call-headers.ts";
 
 export const requestIdHeader = "x-request-id";
@@ -10,5 +10,5 @@ export function requestIdOf(headers: CallHeaders): string {
 
 /** Returns a given request id where it is well-formed, else a new one. */
 export function requestIdFrom(given: string | null): string {
-  return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : uuid();
+  return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }
