@@ -1,13 +1,9 @@
-import { type DescField, type DescMessage, getOption, hasOption, isMessage, type Message } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
-import {
-  type FieldRules,
-  field as fieldRules,
-  type MapRules,
-  type RepeatedRules,
-} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldRules, MapRules, RepeatedRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { FieldViolation } from "../errors/error-table.ts";
 import { fieldMaskPathsMax, violationsMax } from "../limits.ts";
+import { planWalk, rulesOf } from "./field-rules.ts";
 
 /**
  * Returns the fields of a request that exceed the sizes of the contract's rules: items, entries, characters, bytes,
@@ -24,12 +20,25 @@ export function oversizedFields(schema: DescMessage, message: Message): FieldVio
 }
 
 function visitMessage(schema: DescMessage, message: Message, path: string, found: FieldViolation[]): void {
-  for (const field of schema.fields) {
+  for (const { field, rules } of boundedFieldsOf(schema)) {
     if (found.length >= violationsMax) return;
     const value = valueIn(field, message);
-    if (value !== undefined && value !== null) visitField(field, value, `${path}${field.name}`, found);
+    if (value !== undefined && value !== null) visitField(field, rules, value, `${path}${field.name}`, found);
   }
 }
+
+/** A field with rules, or whose message has such fields, or is a mask. */
+interface BoundedField {
+  readonly field: DescField;
+  readonly rules: FieldRules | undefined;
+}
+
+const boundedFieldsOf = planWalk<BoundedField>((field, reaches) => {
+  const rules = rulesOf(field);
+  const { message } = field;
+  const isVisited = message !== undefined && (message.typeName === FieldMaskSchema.typeName || reaches(message));
+  return rules !== undefined || isVisited ? { field, rules } : undefined;
+});
 
 /** Returns the value of a field. The chosen field of a oneof is stored under the name of the oneof. */
 export function valueIn(field: DescField, message: Message): unknown {
@@ -39,8 +48,13 @@ export function valueIn(field: DescField, message: Message): unknown {
   return chosen.case === field.localName ? chosen.value : undefined;
 }
 
-function visitField(field: DescField, value: unknown, path: string, found: FieldViolation[]): void {
-  const rules = hasOption(field, fieldRules) ? getOption(field, fieldRules) : undefined;
+function visitField(
+  field: DescField,
+  rules: FieldRules | undefined,
+  value: unknown,
+  path: string,
+  found: FieldViolation[],
+): void {
   if (Array.isArray(value)) {
     const own = rules?.type.case === "repeated" ? rules.type.value : undefined;
     visitList(field, value, own, path, found);

@@ -1,5 +1,6 @@
-import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../errors/error-table.ts";
+import { planWalk } from "./field-rules.ts";
 import { valueIn } from "./field-sizes.ts";
 
 /**
@@ -7,25 +8,43 @@ import { valueIn } from "./field-sizes.ts";
  * surrogate pair; Postgres accepts neither. No rule of the contract can apply to all fields at once, so every request
  * is checked.
  */
-export function unstorableTexts(schema: DescMessage, message: Message, path = ""): FieldViolation[] {
-  return schema.fields.flatMap((field) => inValue(field, valueIn(field, message), `${path}${field.name}`));
+export function unstorableTexts(schema: DescMessage, message: Message): FieldViolation[] {
+  const found: FieldViolation[] = [];
+  visitMessage(schema, message, "", found);
+  return found;
 }
 
-function inValue(field: DescField, value: unknown, path: string): FieldViolation[] {
-  if (value === undefined || value === null) return [];
-  if (Array.isArray(value)) return value.flatMap((item, index) => inItem(field.message, item, `${path}[${index}]`));
-  if (field.fieldKind !== "map") return inItem(field.message, value, path);
-  return Object.entries(value).flatMap(([key, item]) => [
-    ...inItem(undefined, key, path),
-    ...inItem(field.message, item, `${path}[${JSON.stringify(key)}]`),
-  ]);
+/** The fields with text, in keys of maps and in messages below too. */
+const textFieldsOf = planWalk<DescField>((field, reaches) => {
+  const isText =
+    field.scalar === ScalarType.STRING || (field.fieldKind === "map" && field.mapKey === ScalarType.STRING);
+  return isText || (field.message !== undefined && reaches(field.message)) ? field : undefined;
+});
+
+function visitMessage(schema: DescMessage, message: Message, path: string, found: FieldViolation[]): void {
+  for (const field of textFieldsOf(schema)) {
+    const value = valueIn(field, message);
+    if (value !== undefined && value !== null) visitField(field, value, `${path}${field.name}`, found);
+  }
 }
 
-function inItem(schema: DescMessage | undefined, item: unknown, path: string): FieldViolation[] {
+function visitField(field: DescField, value: unknown, path: string, found: FieldViolation[]): void {
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) visitItem(field.message, item, `${path}[${index}]`, found);
+  } else if (field.fieldKind === "map" && typeof value === "object" && value !== null) {
+    for (const [key, item] of Object.entries(value)) {
+      visitItem(undefined, key, path, found);
+      visitItem(field.message, item, `${path}[${JSON.stringify(key)}]`, found);
+    }
+  } else visitItem(field.message, value, path, found);
+}
+
+function visitItem(schema: DescMessage | undefined, item: unknown, path: string, found: FieldViolation[]): void {
   if (typeof item === "string") {
-    const storable = !item.includes("\0") && item.isWellFormed();
-    return storable ? [] : [{ field: path, description: "must not contain NUL or half of a surrogate pair" }];
+    if (item.includes("\0") || !item.isWellFormed())
+      found.push({ field: path, description: "must not contain NUL or half of a surrogate pair" });
+    return;
   }
   // The value of a message field is a message of that type.
-  return schema === undefined ? [] : unstorableTexts(schema, item as Message, `${path}.`);
+  if (schema !== undefined) visitMessage(schema, item as Message, `${path}.`, found);
 }

@@ -1,10 +1,19 @@
 import { createHmac } from "node:crypto";
-import { clone, type DescMethod, getOption, type Message, toBinary } from "@bufbuild/protobuf";
+import {
+  clone,
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  getOption,
+  type Message,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { method_rules } from "@rialto/contracts";
 import type { IdempotencyKey } from "@rialto/database";
 import { limitKeyOf } from "@rialto/http";
+import { planWalk } from "../bounds/field-rules.ts";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { type Caller, callerName } from "../identity/caller.ts";
@@ -35,20 +44,20 @@ export function idempotencyKeyOf(o: {
   const method = `${o.method.parent.typeName}/${o.method.name}`;
   const fingerprintOf = (request: Message) =>
     createHmac("sha256", o.fingerprintKey)
-      .update(method)
-      .update("\0")
+      .update(`${method}\0`)
       .update(toBinary(o.method.input, request))
       .digest("hex");
-  const open = clone(o.method.input, o.request);
-  const hadSecrets = clearSecrets(reflect(o.method.input, open));
+  const open = withoutSecrets(o.method.input, o.request);
+  const hadSecrets = open !== undefined;
+  const fingerprint = fingerprintOf(open ?? o.request);
   const caller = scopeOf(o);
   const scopes = earlierScopesOf(o.caller).filter((scope) => scope !== caller);
   // A key of version 0.1 in the scope that all anonymous callers shared would give its result to another caller.
   const isKept = !hadSecrets && o.caller.kind !== "anonymous";
-  const fingerprint = isKept ? undefined : fingerprintOf(o.request);
+  const earlier = isKept ? undefined : hadSecrets ? fingerprintOf(o.request) : fingerprint;
   return {
-    ...{ caller, method, key, fingerprint: fingerprintOf(open) },
-    ...((scopes.length > 0 || hadSecrets) && { earlier: { scopes, fingerprint } }),
+    ...{ caller, method, key, fingerprint },
+    ...((scopes.length > 0 || hadSecrets) && { earlier: { scopes, fingerprint: earlier } }),
   };
 }
 
@@ -77,12 +86,29 @@ function earlierScopesOf(caller: Caller): readonly string[] {
   return [callerName(caller)];
 }
 
+/** Returns a copy of a request without its secrets; undefined where it has none. */
+function withoutSecrets(schema: DescMessage, request: Message): Message | undefined {
+  if (secretFieldsOf(schema).length === 0) return undefined;
+  const open = clone(schema, request);
+  return clearSecrets(reflect(schema, open)) ? open : undefined;
+}
+
+/** The secret fields, and those whose messages have some. */
+const secretFieldsOf = planWalk<DescField>((field, reaches) => {
+  const isMessage = field.fieldKind === "message" || (field.fieldKind === "list" && field.listKind === "message");
+  return isSecret(field) || (isMessage && reaches(field.message)) ? field : undefined;
+});
+
+function isSecret(field: DescField): boolean {
+  return field.proto.options?.debugRedact === true;
+}
+
 /** Clears the secret fields of a message and of its nested messages. Returns whether there were any. */
 function clearSecrets(message: ReflectMessage): boolean {
   let had = false;
-  for (const field of message.fields) {
+  for (const field of secretFieldsOf(message.desc)) {
     if (!message.isSet(field)) continue;
-    if (field.proto.options?.debugRedact === true) {
+    if (isSecret(field)) {
       message.clear(field);
       had = true;
     } else if (field.fieldKind === "message") had = clearSecrets(message.get(field)) || had;

@@ -1,15 +1,9 @@
-import {
-  createRegistry,
-  type DescField,
-  type DescMessage,
-  getOption,
-  hasOption,
-  type Message,
-} from "@bufbuild/protobuf";
+import { createRegistry, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
-import { type FieldRules, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_rialto_type_v1_rules } from "@rialto/contracts";
+import { planWalk, rulesOf } from "../bounds/field-rules.ts";
 import { oversizedFields } from "../bounds/field-sizes.ts";
 import { unstorableTexts } from "../bounds/storable-text.ts";
 import { CallError } from "../errors/call-error.ts";
@@ -46,14 +40,18 @@ function requireNone(fields: readonly FieldViolation[]): void {
 export function writeIdsInLowerCase(schema: DescMessage, message: Message): void {
   for (const { field, isId } of idFieldsOf(schema)) {
     const value: unknown = Reflect.get(message, field.localName);
-    const writeOne = (one: unknown) => {
-      if (isId) return typeof one === "string" ? one.toLowerCase() : one;
-      // A field that has a message holds messages of it.
-      if (field.message !== undefined && one !== undefined) writeIdsInLowerCase(field.message, one as Message);
-      return one;
-    };
-    Reflect.set(message, field.localName, Array.isArray(value) ? value.map(writeOne) : writeOne(value));
+    if (isId) writeInLowerCase(message, field, value);
+    // A field that has a message holds messages of it.
+    else if (field.message === undefined || value === undefined) continue;
+    else if (Array.isArray(value)) for (const one of value) writeIdsInLowerCase(field.message, one);
+    else writeIdsInLowerCase(field.message, value as Message);
   }
+}
+
+function writeInLowerCase(message: Message, field: DescField, value: unknown): void {
+  const inLowerCase = (one: unknown) => (typeof one === "string" ? one.toLowerCase() : one);
+  const written: unknown = Array.isArray(value) ? value.map(inLowerCase) : inLowerCase(value);
+  if (written !== value) Reflect.set(message, field.localName, written);
 }
 
 interface IdField {
@@ -62,25 +60,14 @@ interface IdField {
   readonly isId: boolean;
 }
 
-// Rules that were looked up once, as the validator keeps them.
-const idFields = new WeakMap<DescMessage, readonly IdField[]>();
-
-function idFieldsOf(schema: DescMessage): readonly IdField[] {
-  const known = idFields.get(schema);
-  if (known !== undefined) return known;
-  // A message within itself ends here.
-  idFields.set(schema, []);
-  const found = schema.fields.flatMap((field): IdField[] => {
-    if (isIdField(field)) return [{ field, isId: true }];
-    const isMessage = field.fieldKind === "message" || (field.fieldKind === "list" && field.listKind === "message");
-    return isMessage && idFieldsOf(field.message).length > 0 ? [{ field, isId: false }] : [];
-  });
-  idFields.set(schema, found);
-  return found;
-}
+const idFieldsOf = planWalk<IdField>((field, reaches) => {
+  if (isIdField(field)) return { field, isId: true };
+  const isMessage = field.fieldKind === "message" || (field.fieldKind === "list" && field.listKind === "message");
+  return isMessage && reaches(field.message) ? { field, isId: false } : undefined;
+});
 
 function isIdField(field: DescField): boolean {
-  const rules = hasOption(field, fieldRules) ? getOption(field, fieldRules) : undefined;
+  const rules = rulesOf(field);
   return isUuid(rules) || (rules?.type.case === "repeated" && isUuid(rules.type.value.items));
 }
 
