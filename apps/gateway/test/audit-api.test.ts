@@ -61,7 +61,7 @@ function clientOf(...backends: AuditBackend[]) {
     log,
   });
   const names = { caller: "gateway", target: "audit", tokens: { for: async () => "gateway" } };
-  return createClient(AuditService, { kind: "local", endpoint: () => endpoint }, names);
+  return createClient(AuditService, { kind: "local", endpoint: () => endpoint, checksMessages: true }, names);
 }
 
 const origin = { ...backgroundContext({ timeoutMs: 5_000 }), userToken: "an-admins", clientAddress: "192.0.2.7" };

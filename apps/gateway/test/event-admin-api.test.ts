@@ -46,8 +46,16 @@ function clientsOf(...backends: EventBackend[]) {
   });
   const names = { caller: "gateway", target: "events", tokens: { for: async () => "gateway" } };
   return {
-    deadLetters: createClient(DeadLetterService, { kind: "local", endpoint: () => endpoint }, names),
-    subscriptions: createClient(SubscriptionService, { kind: "local", endpoint: () => endpoint }, names),
+    deadLetters: createClient(
+      DeadLetterService,
+      { kind: "local", endpoint: () => endpoint, checksMessages: true },
+      names,
+    ),
+    subscriptions: createClient(
+      SubscriptionService,
+      { kind: "local", endpoint: () => endpoint, checksMessages: true },
+      names,
+    ),
   };
 }
 

@@ -176,7 +176,7 @@ export async function startStubSystem(
     target: (service) => {
       const endpoint = endpoints.get(service);
       if (o.overNetwork || endpoint === undefined) return { kind: "remote", upstream: upstreamOf(service) };
-      return { kind: "local", endpoint: () => endpoint };
+      return { kind: "local", endpoint: () => endpoint, checksMessages: true };
     },
   });
   return {

@@ -65,7 +65,11 @@ export async function openFixture() {
     });
     const names = { caller: "gateway", target: "notification", tokens: { for: async () => "gateway" } };
     return {
-      calls: createClient(NotificationService, { kind: "local", endpoint: () => endpoint }, names),
+      calls: createClient(
+        NotificationService,
+        { kind: "local", endpoint: () => endpoint, checksMessages: true },
+        names,
+      ),
       sweep: () => delivery.sweep(new AbortController().signal),
       forgetText: () => forgetMailText({ notifications: store, log: quietLogger, now })(new AbortController().signal),
       orderMail: runner("order-mail", orderMailHandler(parts)),

@@ -217,5 +217,9 @@ async function personOf(token: string) {
 
 function clientOf(endpoint: () => Endpoint, caller: string): Calls {
   const tokens = { for: async () => caller };
-  return createClient(OrderService, { kind: "local", endpoint }, { caller, target: "order", tokens });
+  return createClient(
+    OrderService,
+    { kind: "local", endpoint, checksMessages: true },
+    { caller, target: "order", tokens },
+  );
 }

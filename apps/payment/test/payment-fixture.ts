@@ -144,5 +144,5 @@ async function personOf(token: string) {
 
 function clientOf(endpoint: () => Endpoint, caller: string): Calls {
   const names = { caller, target: "payment", tokens: { for: async () => caller } };
-  return createClient(PaymentService, { kind: "local", endpoint }, names);
+  return createClient(PaymentService, { kind: "local", endpoint, checksMessages: true }, names);
 }

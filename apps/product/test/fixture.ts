@@ -43,7 +43,7 @@ export async function openFixture() {
     });
     const clientsOf = (caller: string) => {
       const names = { caller, target: "product", tokens: { for: async () => caller } };
-      const target = { kind: "local", endpoint: () => endpoint } as const;
+      const target = { kind: "local", endpoint: () => endpoint, checksMessages: true } as const;
       return {
         products: createClient(ProductService, target, names),
         stock: createClient(InventoryService, target, names),

@@ -125,6 +125,7 @@ async function breakGround(withRedis: boolean): Promise<Ground> {
       RIALTO_ADMIN_EMAIL: admin.email,
       RIALTO_ADMIN_PASSWORD: admin.password,
       RIALTO_LOG_LEVEL: "warn",
+      RIALTO_TEST_CHECK_MESSAGES: "on",
       // All requests of a run come from one address and a few users.
       RIALTO_RATE_LIMIT: "0",
       ...(redis === undefined ? {} : { REDIS_URL: redis.url }),

@@ -76,7 +76,7 @@ export async function openFixture() {
         target: "user",
         tokens: createServiceTokens({ name: caller, privateKey: serviceKeys[caller] }),
       };
-      const target = { kind: "local", endpoint: () => endpoint } as const;
+      const target = { kind: "local", endpoint: () => endpoint, checksMessages: true } as const;
       return { users: createClient(UserService, target, names), auth: createClient(AuthService, target, names) };
     };
     return { ...clients("gateway"), as: clients, open, verifier, seed: open.seed, startupNotices };

@@ -69,7 +69,8 @@ export function createClientFactory(o: {
   };
   const target = (service: string): ClientTarget => {
     const name = nameOf(service);
-    if (o.runsHere.includes(name)) return { kind: "local", endpoint: () => endpointOf(name) };
+    if (o.runsHere.includes(name))
+      return { kind: "local", endpoint: () => endpointOf(name), checksMessages: o.config.checksMessages };
     return { kind: "remote", upstream: upstream(name) };
   };
   return {

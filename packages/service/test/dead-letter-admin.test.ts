@@ -27,7 +27,11 @@ async function listedAfter(...keys: readonly string[]) {
     log: quietLogger,
   });
   const names = { caller: "gateway", target: "order", tokens: { for: async () => "gateway" } };
-  const client = createClient(DeadLetterService, { kind: "local", endpoint: () => endpoint }, names);
+  const client = createClient(
+    DeadLetterService,
+    { kind: "local", endpoint: () => endpoint, checksMessages: true },
+    names,
+  );
   const pageToken = nextPageToken(keys, { subscription: undefined });
   const origin = { ...backgroundContext({ timeoutMs: 5_000 }), userToken: "an-admins" };
   return client.listDeadLetters({ pageToken }, origin).then(({ deadLetters }) => deadLetters, reasonOf);

@@ -1,23 +1,20 @@
-import {
-  clone,
-  create,
-  type DescMessage,
-  type DescMethod,
-  type DescMethodServerStreaming,
-  type DescMethodUnary,
-  type DescService,
-  type Message,
-  type MessageInitShape,
-  type MessageShape,
+import type {
+  DescMethod,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  Message,
+  MessageInitShape,
+  MessageShape,
 } from "@bufbuild/protobuf";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault } from "../limits.ts";
 import type { OutgoingCall, PropagatedContext } from "../server/context.ts";
-import type { Endpoint } from "../server/endpoint.ts";
 import { createUpstream, type Upstream } from "../upstream/upstream.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import type { Names } from "./http-head.ts";
 import { createHttpTransport } from "./http-transport.ts";
-import { createInProcessTransport } from "./in-process-transport.ts";
+import { createInProcessTransport, type LocalTarget } from "./in-process-transport.ts";
+import { ownCopy } from "./own-copy.ts";
 
 /** Options of one call. */
 export interface CallOptions {
@@ -42,7 +39,7 @@ type ClientMethod<M> =
  * that share an upstream share its connections and its circuit breakers.
  */
 export type ClientTarget =
-  | { readonly kind: "local"; readonly endpoint: () => Endpoint }
+  | ({ readonly kind: "local" } & LocalTarget)
   | { readonly kind: "remote"; readonly urls: readonly string[] }
   | { readonly kind: "remote"; readonly upstream: Upstream };
 
@@ -77,7 +74,7 @@ export function createUnaryCall(target: ClientTarget, names: Names): UnaryCall {
 }
 
 function transportTo(target: ClientTarget, names: Names): ClientTransport {
-  if (target.kind === "local") return createInProcessTransport(target.endpoint, names.caller);
+  if (target.kind === "local") return createInProcessTransport(target, names.caller);
   return createHttpTransport("upstream" in target ? target.upstream : createUpstream(target), names);
 }
 
@@ -91,16 +88,11 @@ export function outgoingCall(method: DescMethod, context: PropagatedContext, o: 
 
 function unaryCall(transport: ClientTransport, method: DescMethod) {
   return (request: Record<string, unknown>, context: PropagatedContext, o?: CallOptions): Promise<Message> =>
-    transport.unary(outgoingCall(method, context, o), ownMessage(method.input, request));
+    transport.unary(outgoingCall(method, context, o), ownCopy(method.input, request));
 }
 
 function streamCall(transport: ClientTransport, method: DescMethod) {
   return async function* (request: Record<string, unknown>, context: PropagatedContext, o?: CallOptions) {
-    yield* transport.stream(outgoingCall(method, context, o), ownMessage(method.input, request));
+    yield* transport.stream(outgoingCall(method, context, o), ownCopy(method.input, request));
   };
-}
-
-/** Copies a message, so that caller and callee share no object. */
-function ownMessage(schema: DescMessage, init: Record<string, unknown>): Message {
-  return clone(schema, create(schema, init));
 }

@@ -1,33 +1,47 @@
-import { clone, create, type DescMethod, type Message } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { remoteError } from "../errors/call-error.ts";
 import { toCallError } from "../errors/to-call-error.ts";
 import type { Endpoint } from "../server/endpoint.ts";
+import { assertUnchanged } from "./checked-message.ts";
 import type { ClientTransport } from "./client-transport.ts";
+import { ownCopy } from "./own-copy.ts";
+
+/** A service in this process. */
+export interface LocalTarget {
+  /** Looked up at each call. */
+  readonly endpoint: () => Endpoint;
+  /** Throws where a message is not what would arrive over the network. For tests. */
+  readonly checksMessages?: boolean;
+}
 
 /**
  * Creates the transport of one caller to a service in this process: a function call, with messages instead of bytes,
- * and with the caller's name instead of its token.
+ * and with the caller's name instead of its token. The answer is copied once: its handler may keep what it returned.
  */
-export function createInProcessTransport(endpoint: () => Endpoint, caller: string): ClientTransport {
+export function createInProcessTransport(target: LocalTarget, caller: string): ClientTransport {
+  const { endpoint, checksMessages = false } = target;
+  const check = (schema: DescMessage, message: Message): Message => {
+    if (checksMessages) assertUnchanged(schema, message);
+    return message;
+  };
   return {
     async unary(call, request) {
+      const { input, output } = call.method;
       try {
-        return copyOf(call.method, await endpoint().callsOf(caller).unary(call, request));
+        const answer = await endpoint().callsOf(caller).unary(call, check(input, request));
+        return check(output, ownCopy(output, answer));
       } catch (error) {
         throw remoteError(toCallError(error));
       }
     },
     async *stream(call, request) {
+      const { input, output } = call.method;
       try {
-        for await (const message of endpoint().callsOf(caller).stream(call, request))
-          yield copyOf(call.method, message);
+        const answers = endpoint().callsOf(caller).stream(call, check(input, request));
+        for await (const answer of answers) yield check(output, ownCopy(output, answer));
       } catch (error) {
         throw remoteError(toCallError(error));
       }
     },
   };
-}
-
-function copyOf(method: DescMethod, answer: Record<string, unknown>): Message {
-  return clone(method.output, create(method.output, answer));
 }

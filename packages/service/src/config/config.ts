@@ -22,6 +22,8 @@ export interface Config {
   readonly production: boolean;
   /** npm started this process, by one of its scripts. */
   readonly startedByNpm: boolean;
+  /** Tests started this process: its own calls check that their messages would arrive over the network as they are. */
+  readonly checksMessages: boolean;
   /** The port to listen on; undefined for the default of what the process runs. */
   readonly port: number | undefined;
   /** The address to listen on; undefined for all addresses of the machine. */
@@ -84,6 +86,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     ...{ production, port, host, dataDir, databaseUrl, redisUrl, reflection, secret, serviceKey, servicePublicKeys },
     ...{ auditDays, drainSeconds, logLevel },
     startedByNpm: environment.has("npm_lifecycle_event"),
+    checksMessages: environment.get("RIALTO_TEST_CHECK_MESSAGES") === "on",
     databaseUrls: readEach(schemaNames, "DATABASE_URL", postgresUrl),
     redisPrefix: `rialto-${first.values.installation ?? installationName(secret, servicePublicKeys, dataDir)}`,
     serviceUrls: readEach(serviceNames, "URL", httpUrls),
