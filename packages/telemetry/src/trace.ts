@@ -30,9 +30,9 @@ function parse(traceparent: string): { traceId: string; sampled: boolean } | und
   return { traceId, sampled: (Number.parseInt(flags, 16) & sampledFlag) === sampledFlag };
 }
 
-// Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version digit
-// keeps both ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all random, as
-// W3C Trace Context Level 2 (section 2.2.3) asks.
+// Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version
+// digit keeps both ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all random,
+// as W3C Trace Context Level 2 (section 2.2.3) asks.
 
 function newTraceId(): string {
   return randomUUID().replaceAll("-", "");
