@@ -10,5 +10,5 @@ export {
 export type { Answer, Exchange, Fields } from "./server/exchange.ts";
 export type { UnaryHooks } from "./server/hooks.ts";
 export { RequestGone } from "./server/read-body.ts";
-export type { UnaryCall } from "./server/unary-call.ts";
+export { UnaryCall } from "./server/unary-call.ts";
 export type { UnaryHandler } from "./server/unary-handler.ts";

@@ -4,6 +4,6 @@ export type { ClientError, ClientErrorResponse, RenderClientError } from "./clie
 export type { StreamListener } from "./http2.ts";
 export { keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";
-export { type BodyPace, type Received, receiveBody } from "./receive-body.ts";
+export { type BodyPace, type GiveUp, type Received, receiveBody, receiveBytes } from "./receive-body.ts";
 export { createRequestMemory, type HeldRequest, requestBytesMin } from "./request-memory.ts";
 export { limitWriteTime, type WriteTimeout } from "./write-timeout.ts";

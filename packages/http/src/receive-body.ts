@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import type { HeldRequest } from "./request-memory.ts";
 
 /** How fast a body must arrive. */
@@ -45,23 +46,36 @@ export interface ReceiveOptions {
   readonly evicted: AbortSignal;
 }
 
+/** Ends the receipt of a body early. */
+export type GiveUp = (kind: "gone" | "no-memory") => void;
+
 /**
- * Receives a whole body within its bounds. The bytes of a refused body are dropped at once, and those that still arrive
- * are not kept. Never rejects.
+ * Receives a whole body within its bounds, of a request of HTTP/1.1 or a stream of HTTP/2 with this `content-length`.
+ * The bytes of a refused body are dropped at once, and those that still arrive are not kept. `watch` is called with a
+ * function that gives the body up, and returns one that ends the watch. Never rejects.
  */
-export function receiveBody(request: IncomingMessage, o: ReceiveOptions): Promise<Received> {
-  const { bytesMax, pace, held, gone, evicted } = o;
-  if (Number(request.headers["content-length"] ?? 0) > bytesMax) return Promise.resolve({ kind: "too-large" });
+export function receiveBytes(
+  body: Readable,
+  length: string | undefined,
+  {
+    bytesMax,
+    pace,
+    held,
+    watch,
+  }: Omit<ReceiveOptions, "gone" | "evicted"> & { readonly watch: (giveUp: GiveUp) => () => void },
+): Promise<Received> {
+  if (Number(length ?? 0) > bytesMax) return Promise.resolve({ kind: "too-large" });
   return new Promise((resolve) => {
     const startedAt = performance.now();
     let chunks: Uint8Array[] = [];
     let bytes = 0;
+    let isSettled = false;
     const settle = (received: Received) => {
+      isSettled = true;
       clearTimeout(timer);
-      request.off("data", onData);
-      request.off("end", onEnd);
-      gone.removeEventListener("abort", onGone);
-      evicted.removeEventListener("abort", onEvicted);
+      body.off("data", onData);
+      body.off("end", onEnd);
+      unwatch?.();
       chunks = [];
       resolve(received);
     };
@@ -76,22 +90,37 @@ export function receiveBody(request: IncomingMessage, o: ReceiveOptions): Promis
       const [only] = chunks;
       settle({ kind: "whole", bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks) });
     };
-    const onGone = () => settle({ kind: "gone" });
-    const onEvicted = () => settle({ kind: "no-memory" });
     const check = () => {
       const left = bodyMsLeft({ elapsedMs: performance.now() - startedAt, bytes }, pace);
       if (left > 0) timer = setTimeout(check, Math.ceil(left));
       else settle({ kind: "too-slow" });
     };
     let timer = setTimeout(check, Math.min(pace.ms, pace.msMax));
-    // An aborted request is reported by `gone`.
-    request.on("error", () => undefined);
-    request.on("data", onData);
-    request.once("end", onEnd);
+    // An aborted request is reported by `watch`.
+    body.on("error", () => undefined);
+    body.on("data", onData);
+    body.once("end", onEnd);
+    let unwatch: (() => void) | undefined;
+    const end = watch((kind) => settle({ kind }));
+    if (isSettled) return end();
+    unwatch = end;
+    if (body.readableEnded) onEnd();
+  });
+}
+
+/** Receives a whole body as `receiveBytes` does. It is given up when one of two signals aborts. */
+export function receiveBody(request: IncomingMessage, { gone, evicted, ...o }: ReceiveOptions): Promise<Received> {
+  const watch = (giveUp: GiveUp) => {
+    const onGone = () => giveUp("gone");
+    const onEvicted = () => giveUp("no-memory");
     gone.addEventListener("abort", onGone, { once: true });
     evicted.addEventListener("abort", onEvicted, { once: true });
     if (gone.aborted) onGone();
     else if (evicted.aborted) onEvicted();
-    else if (request.readableEnded) onEnd();
-  });
+    return () => {
+      gone.removeEventListener("abort", onGone);
+      evicted.removeEventListener("abort", onEvicted);
+    };
+  };
+  return receiveBytes(request, request.headers["content-length"], { ...o, watch });
 }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { create, createFileRegistry, type DescService } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, file_google_protobuf_empty } from "@bufbuild/protobuf/wkt";
 import { AuthService, OrderErrorReason, OrderService, PaymentService, ProductService } from "@rialto/contracts";
@@ -143,5 +144,21 @@ function behindGateway(direct: Endpoint, people: People): Endpoint {
   return {
     ...direct,
     handle: async (request) => direct.handle({ ...request, header: await passedOn(request.header) }),
+    fastRoad(receiveCall) {
+      const road = direct.fastRoad?.(receiveCall);
+      if (road === undefined) throw new Error("the endpoint has no fast road");
+      return {
+        onRequest: (req, res) => road.onRequest(passedOnAs(req, people), res),
+        onStream: (stream, headers) => road.onStream(stream, passedOnAs({ headers }, people).headers),
+      };
+    },
   };
+}
+
+/** The same request, with what the gateway adds to its headers. */
+function passedOnAs<R extends { readonly headers: IncomingHttpHeaders }>(request: R, people: People): R {
+  if (request.headers[serviceTokenHeader] !== undefined) return request;
+  request.headers[serviceTokenHeader] = people.gatewayAtOrder;
+  request.headers[clientAddressHeader] = "192.0.2.1";
+  return request;
 }

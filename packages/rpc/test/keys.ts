@@ -39,13 +39,16 @@ export async function createPeople() {
   const unsigned = (header: object, payload: JWTPayload) =>
     `${[header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".")}.`;
 
+  const gatewayTokens = createServiceTokens({ name: "gateway", privateKey: gateway.private });
   return {
     access,
+    /** What the gateway shows to "order", signed already. */
+    gatewayAtOrder: await gatewayTokens.for("order"),
     gatewayKey: gateway.public,
     verifier,
     order: createServiceTokens({ name: "order", privateKey: order.private }),
     notification: createServiceTokens({ name: "notification", privateKey: notification.private }),
-    gateway: createServiceTokens({ name: "gateway", privateKey: gateway.private }),
+    gateway: gatewayTokens,
     persons: createPersonTokens({ name: "gateway", privateKey: gateway.private }),
     customer: await sign(access.private, claims()),
     otherCustomer: await sign(access.private, claims({ sub: "0197f000-0000-7000-8000-000000000002" })),

@@ -42,6 +42,7 @@ export async function answerUnary(
   let answer: Answer;
   try {
     if (options.requestGate !== undefined) await options.requestGate(call);
+    if (hooks.admit !== undefined) await hooks.admit(call);
     protocol.assertHead(call);
     if (compression.error !== undefined) throw compression.error;
     if (timeout.error !== undefined) throw timeout.error;

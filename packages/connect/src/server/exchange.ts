@@ -24,6 +24,8 @@ export interface Exchange {
   readonly body: Readable;
   /** The whole URL. Throws where the client's host is none. */
   url(): string;
+  /** The address of whoever is connected; undefined where the connection is closed. */
+  remoteAddress(): string | undefined;
   /** Whether the client went away, or has its answer. */
   isOver(): boolean;
   /** Why the client went away, where it said so. */
@@ -64,6 +66,10 @@ export class MessageExchange implements Exchange {
     const { socket, headers } = this.request;
     const authority = "authority" in this.request ? this.request.authority : headers.host;
     return new URL(this.target, `${"encrypted" in socket && socket.encrypted ? "https" : "http"}://${authority}`).href;
+  }
+
+  remoteAddress(): string | undefined {
+    return this.request.socket.remoteAddress;
   }
 
   isOver(): boolean {
@@ -139,6 +145,10 @@ export class StreamExchange implements Exchange {
     const authority = pseudo(this.headers, constants.HTTP2_HEADER_AUTHORITY) || this.headers.host;
     const isEncrypted = this.stream.session?.encrypted === true;
     return new URL(this.target, `${isEncrypted ? "https" : "http"}://${authority}`).href;
+  }
+
+  remoteAddress(): string | undefined {
+    return this.stream.session?.socket.remoteAddress;
   }
 
   isOver(): boolean {

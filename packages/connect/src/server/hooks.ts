@@ -3,9 +3,11 @@ import type { UnaryCall } from "./unary-call.ts";
 
 /**
  * What the owner of a handler may put into the unary calls of the fast path. Each gets the call, whose headers are read
- * by name (`call.header`) without web headers. The gate before the body is `requestGate`, which gets the same call.
+ * by name (`call.header`) without web headers.
  */
 export interface UnaryHooks {
+  /** Lets a call in by its head, as `requestGate` does and after it. What it throws is answered, and no body is read. */
+  readonly admit?: (call: UnaryCall) => void | Promise<void>;
   /**
    * Receives the body as it came, instead of the handler: within a size, a pace, a memory. Not called for a GET. What
    * it throws is answered.

@@ -2,15 +2,21 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { CallError } from "../errors/call-error.ts";
-import { callErrors } from "../errors/call-errors.ts";
+import type { CallError } from "../errors/call-error.ts";
 import type { FieldViolation } from "../errors/error-table.ts";
 import { httpMethodsOf } from "../wire/http-errors.ts";
 import type { HttpRequest } from "../wire/http-message.ts";
 import { protocolOf } from "../wire/wire-protocol.ts";
+import {
+  checkMessage,
+  envelopesBytesMax,
+  MessageRefused,
+  noBase64,
+  noCompression,
+  refusalFor,
+  tooLarge,
+} from "./message-bounds.ts";
 import type { RequestSize } from "./request-size.ts";
-import { scanBinary } from "./scan-binary.ts";
-import { scanJson } from "./scan-json.ts";
 
 /** How the messages of one method are checked before they are decoded. */
 export interface SizedMethod {
@@ -33,10 +39,7 @@ export function sizedRequest(
 ): HttpRequest {
   const isGrpc = protocolOf(request.header).startsWith("grpc");
   const refused = (violation: FieldViolation): ConnectError => {
-    // gRPC has RESOURCE_EXHAUSTED for a message that is too large. In Connect its HTTP status would be 429, a rate
-    // limit.
-    const code = isGrpc && violation.rule === bytesRule ? "resource_exhausted" : callErrors.INVALID_REQUEST.code;
-    const refusal = new CallError({ ...callErrors.INVALID_REQUEST, code }, { fields: [violation] });
+    const refusal = refusalFor(violation, { isGrpc });
     onRefused(refusal);
     return new ConnectError(refusal.message, Code.InvalidArgument);
   };
@@ -134,20 +137,16 @@ async function decompressed(bytes: Uint8Array, compression: Compression, message
   } catch (error) {
     if (error instanceof ConnectError && error.code === Code.ResourceExhausted)
       throw message.refused(tooLarge(message.size));
-    throw message.refused({ field: "", description: `is no ${compression.name}`, rule: "request.compression" });
+    throw message.refused(noCompression(compression.name));
   }
 }
 
-function scanned(bytes: Uint8Array, { method, size, isJson, refused }: MessageParts): Uint8Array {
-  if (bytes.length > size.bytes) throw refused(tooLarge(size));
-  const scan = isJson ? scanJson(method.input, bytes, size) : { ...scanBinary(method.input, bytes, size), bytes };
-  if (scan.violation !== undefined) throw refused(scan.violation);
-  return scan.bytes;
-}
-
-/** The violation of a body that is larger than a request of its method may be, compressed or decompressed. */
-function tooLarge({ bytes }: RequestSize): FieldViolation {
-  return { field: "", description: `must have at most ${bytes} bytes, compressed or not`, rule: bytesRule };
+function scanned(bytes: Uint8Array, message: MessageParts): Uint8Array {
+  try {
+    return checkMessage(bytes, message);
+  } catch (error) {
+    throw error instanceof MessageRefused ? message.refused(error.violation) : error;
+  }
 }
 
 function compressionOf({ compressions }: SizedMethod, name: string | null): Compression | undefined {
@@ -184,16 +183,11 @@ async function* messageIn(
   try {
     bytes = base64Decode(text);
   } catch {
-    throw refused({ field: "", description: "is no base64", rule: "request.base64" });
+    throw refused(noBase64);
   }
   yield bytes;
 }
 
-const bytesRule = "request.bytes";
-
 /** Flags and length, before each message. */
 const headBytes = 5;
 const compressedFlag = 1;
-
-/** Bytes of the heads of a message and of the envelope after it. */
-const envelopesBytesMax = 64;

@@ -1,4 +1,5 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { UnaryHandler } from "@rialto/connect";
 import type { Logger } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
@@ -8,10 +9,12 @@ import { createStandardServices, isStandardPath } from "../standard/standard-ser
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import type { OutgoingCall } from "./context.ts";
 import { createDeadlineWheel } from "./deadline-wheel.ts";
+import { createFastRoad } from "./fast-road.ts";
 import { createMethodPlans } from "./method-plan.ts";
 import { admitInProcess, answer, answerStream, type EndpointParts } from "./pipeline.ts";
-import type { Route, StreamHandler, UnaryHandler } from "./route.ts";
+import type { UnaryHandler as Handler, Route, StreamHandler } from "./route.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
+import type { ReceiveCall } from "./service-bodies.ts";
 
 /** Calls with typed messages, for one caller in the same process. They use the same pipeline without serialization. */
 export interface TypedCalls {
@@ -37,6 +40,11 @@ export interface Endpoint {
   readonly closing: () => void;
   /** Answers a request of any protocol, as over HTTP. Rejects only where the caller is gone. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>;
+  /**
+   * Creates the fast road of its unary calls over HTTP, which says the same as `handle`. Where an endpoint has none,
+   * `listen` answers everything by `handle`.
+   */
+  readonly fastRoad?: ((receiveCall: ReceiveCall) => UnaryHandler) | undefined;
 }
 
 /** Creates an endpoint from a service's routes. */
@@ -56,7 +64,7 @@ export function createEndpoint(o: {
   const planOf = createMethodPlans();
   const wheel = createDeadlineWheel();
   const parts: EndpointParts = { service, verifier, fingerprintKey, log, planOf, wheel };
-  const unary = new Map<DescMethod, UnaryHandler>(routes.flatMap((route) => [...route.unary]));
+  const unary = new Map<DescMethod, Handler>(routes.flatMap((route) => [...route.unary]));
   const streams = new Map<DescMethod, StreamHandler>(routes.flatMap((route) => [...route.streams]));
 
   const closing = new AbortController();
@@ -89,6 +97,7 @@ export function createEndpoint(o: {
         yield* answerStream(parts, await admitInProcess(parts, caller, call), handler, request);
       },
     }),
+    fastRoad: (receiveCall) => createFastRoad(parts, routes, receiveCall),
     handle: (request) => (isStandardPath(new URL(request.url).pathname) ? answerStandard(request) : answerOwn(request)),
   };
 }

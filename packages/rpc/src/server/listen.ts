@@ -9,6 +9,7 @@ import { renderClientErrors } from "./client-error.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
+import { isStockRoad } from "./test-road.ts";
 
 /** A running server. */
 export interface RpcListener {
@@ -21,7 +22,7 @@ export interface RpcListener {
 
 /**
  * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at the paths of its methods. `extra` gets
- * every request first and returns whether it answers it. Port 0 is any free one. Rejects with Node's error where the
+ * every other request first and returns whether it answers it. Port 0 is any free one. Rejects with Node's error where the
  * port is in use.
  */
 export async function listen(o: {
@@ -35,9 +36,10 @@ export async function listen(o: {
   const { endpoint, extra } = o;
   const closing = new AbortController();
   const streams = streamPathsOf(endpoint);
-  const receive = createReceiver(o.bodies ?? {});
+  const { receive, receiveCall } = createReceiver(o.bodies ?? {});
+  const fast = isStockRoad() ? undefined : endpoint.fastRoad?.(receiveCall);
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
-    if (extra?.(req, res) === true) return;
+    if (fast?.onRequest(req, res) === true || extra?.(req, res) === true) return;
     // The pipeline has logged every failure, or the client is gone.
     answerRequest(endpoint, req, res, { closing: closing.signal, streams, receive }).catch(() => res.destroy());
   };
@@ -50,6 +52,7 @@ export async function listen(o: {
     streamResets: peerStreamResets,
     renderClientError: renderClientErrors({}),
     onRequest,
+    ...(fast === undefined ? {} : { onStream: fast.onStream }),
   });
   return {
     port: listener.port,

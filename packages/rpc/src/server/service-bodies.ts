@@ -1,9 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import type { ConnectError } from "@connectrpc/connect";
-import { type BodyPace, createRequestMemory, limitKeyOf, type Received, receiveBody } from "@rialto/http";
+import type { UnaryCall } from "@rialto/connect";
+import {
+  type BodyPace,
+  createRequestMemory,
+  type GiveUp,
+  limitKeyOf,
+  type Received,
+  receiveBody,
+  receiveBytes,
+} from "@rialto/http";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import type { ErrorDefinition } from "../errors/error-table.ts";
 import { bodyPaceMin, replayBufferBytesMax, serviceRequestBytesMax } from "../limits.ts";
 import { isStandardPath } from "../standard/standard-services.ts";
 import { toConnectError } from "../wire/connect-error.ts";
@@ -24,14 +32,23 @@ const unbounded = Number.POSITIVE_INFINITY;
  */
 export type Receive = (req: IncomingMessage, request: HttpRequest) => HttpRequest;
 
+/** Receives the body of a unary call of the fast road. Throws what refuses the call. */
+export type ReceiveCall = (call: UnaryCall, bytesMax: number) => Promise<Received>;
+
+/** How the bodies of a service are received, by either road, within the same memory. */
+export interface Receiver {
+  readonly receive: Receive;
+  readonly receiveCall: ReceiveCall;
+}
+
 /**
  * Bounds the memory of incomplete requests to a service. A gateway sends the requests of many clients, so neither an
  * address nor an account has a bound of its own: above the total, the address with the most loses its largest
  * incomplete request. A gateway, which sends whole bodies, is not affected.
  */
-export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBytesMax }: BodyOptions): Receive {
+export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBytesMax }: BodyOptions): Receiver {
   const memory = createRequestMemory({ bytesMax, addressBytesMax: unbounded, callerBytesMax: unbounded });
-  return (req, request) => {
+  const receive: Receive = (req, request) => {
     // gRPC's own services read and write at the same time, small messages each.
     if (request.body === undefined || isStandardPath(new URL(request.url).pathname)) return request;
     async function* body(): AsyncGenerator<Uint8Array, void> {
@@ -55,19 +72,48 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
     }
     return { ...request, body: body() };
   };
+  const receiveCall: ReceiveCall = async ({ exchange }, callBytesMax) => {
+    let onEvicted: (() => void) | undefined;
+    let isEvicted = false;
+    const address = limitKeyOf(exchange.remoteAddress() ?? "unknown");
+    const held = memory.open({ address, account: undefined }, () => {
+      isEvicted = true;
+      onEvicted?.();
+    });
+    if (held === undefined) return { kind: "no-memory" };
+    const watch = (giveUp: GiveUp) => {
+      onEvicted = () => giveUp("no-memory");
+      const off = exchange.onGone(() => giveUp("gone"));
+      if (exchange.isOver()) giveUp("gone");
+      else if (isEvicted) giveUp("no-memory");
+      return off;
+    };
+    const { body, headers } = exchange;
+    try {
+      return await receiveBytes(body, headers["content-length"], { bytesMax: callBytesMax, pace, held, watch });
+    } finally {
+      held.release();
+    }
+  };
+  return { receive, receiveCall };
 }
 
 /** The error as a ConnectError: Connect reads the body, and would take any other error for a defect. */
 function connectErrorFor(kind: Exclude<Received["kind"], "whole">): ConnectError {
-  const say = (definition: ErrorDefinition, message = definition.message) =>
-    toConnectError(new CallError(definition, { message }));
+  return toConnectError(bodyError(kind));
+}
+
+/** The error of a call whose body was not received. */
+export function bodyError(kind: Exclude<Received["kind"], "whole">): CallError {
   switch (kind) {
-    case "too-large":
-      return say(callErrors.INVALID_REQUEST, `The body is larger than ${replayBufferBytesMax} bytes.`);
+    case "too-large": {
+      const message = `The body is larger than ${replayBufferBytesMax} bytes.`;
+      return new CallError(callErrors.INVALID_REQUEST, { message });
+    }
     case "too-slow":
-      return say(callErrors.DEADLINE_PASSED, "The body arrived too slowly.");
+      return new CallError(callErrors.DEADLINE_PASSED, { message: "The body arrived too slowly." });
     case "no-memory":
     case "gone":
-      return say(callErrors.TEMPORARILY_UNAVAILABLE);
+      return new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
   }
 }

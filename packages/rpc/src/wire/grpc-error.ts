@@ -75,8 +75,14 @@ export function boundedTrailers(trailer: Headers): Headers {
   return least;
 }
 
+/** The same for trailers in an object. */
+export function boundedFields(trailers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (bytesOf(Object.entries(trailers)) <= grpcStatusBytesMax) return trailers;
+  return Object.fromEntries(boundedTrailers(new Headers(trailers)));
+}
+
 /** The size of headers in a frame, as HTTP/2 counts it: RFC 9113, section 6.5.2. */
-function bytesOf(headers: Headers): number {
+function bytesOf(headers: Iterable<readonly [name: string, value: string]>): number {
   let bytes = 0;
   for (const [name, value] of headers) bytes += name.length + value.length + 32;
   return bytes;

@@ -25,19 +25,22 @@ export async function withReason(
   if (known !== undefined) {
     return { response: errorResponse(known, call, keptHeaders(response.header)), error: known };
   }
-  if (libraryError === undefined || !unreadableCodes.has(libraryError.code)) {
-    return { response: kept, error: undefined };
-  }
+  const error = libraryError === undefined ? undefined : unreadableError(libraryError, call.protocol);
+  if (error === undefined) return { response: kept, error };
+  return { response: errorResponse(error, call, keptHeaders(response.header)), error };
+}
+
+/**
+ * The error of a message that Connect's library could not read, by the library's own; undefined where that is about
+ * something else.
+ */
+export function unreadableError(error: ConnectError, protocol: WireProtocol): CallError | undefined {
+  if (!unreadableCodes.has(error.code)) return undefined;
+  const fields = [{ field: "", description: withoutValues(error.rawMessage) }];
+  if (error.code !== Code.Unimplemented) return new CallError(callErrors.INVALID_REQUEST, { fields });
   // The protocols have a code for an unknown compression.
-  const isUnknown = libraryError.code === Code.Unimplemented;
-  const definition = isUnknown
-    ? ({ ...callErrors.INVALID_REQUEST, code: "unimplemented" } as const)
-    : callErrors.INVALID_REQUEST;
-  const fields = [{ field: "", description: withoutValues(libraryError.rawMessage) }];
-  const error = new CallError(definition, { fields });
-  const header = keptHeaders(response.header);
-  if (isUnknown) header.set(acceptHeaders[call.protocol], compressions.map(({ name }) => name).join(","));
-  return { response: errorResponse(error, call, header), error };
+  const headers = { [acceptHeaders[protocol]]: compressions.map(({ name }) => name).join(",") };
+  return new CallError({ ...callErrors.INVALID_REQUEST, code: "unimplemented" }, { fields, http: { headers } });
 }
 
 /** The compressions that are read and written. */

@@ -1,3 +1,4 @@
+import type { UnaryCall } from "@rialto/connect";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { HttpRequest } from "./http-message.ts";
@@ -13,7 +14,18 @@ const versionParameter = "connect";
 export function versionRefusal({ method, url, header }: HttpRequest): CallError | undefined {
   if (protocolOf(header).startsWith("grpc")) return undefined;
   const isGet = method === "GET";
-  const given = isGet ? new URL(url).searchParams.get(versionParameter) : header.get(versionHeader);
+  return refusal(isGet, isGet ? new URL(url).searchParams.get(versionParameter) : header.get(versionHeader));
+}
+
+/** The same for a call of the fast road. */
+export function versionRefusalOf(call: UnaryCall): CallError | undefined {
+  if (call.protocolName !== "connect") return undefined;
+  const { method, target } = call.exchange;
+  if (method !== "GET") return refusal(false, call.header(versionHeader));
+  return refusal(true, new URLSearchParams(target.slice(target.indexOf("?") + 1)).get(versionParameter));
+}
+
+function refusal(isGet: boolean, given: string | null): CallError | undefined {
   const known = isGet ? "v1" : "1";
   if (given === null || given === known) return undefined;
   const field = isGet ? versionParameter : versionHeader;
