@@ -6,7 +6,7 @@ import type { UnaryCall } from "./unary-call.ts";
  * by name (`call.header`) without web headers.
  */
 export interface UnaryHooks {
-  /** Lets a call in by its head, as `requestGate` does and after it. What it throws is answered, and no body is read. */
+  /** Lets a call in by its head, after `requestGate` and as it does. What it throws is answered; no body is read. */
   readonly admit?: (call: UnaryCall) => void | Promise<void>;
   /**
    * Receives the body as it came, instead of the handler: within a size, a pace, a memory. Not called for a GET. What

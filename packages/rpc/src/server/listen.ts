@@ -22,8 +22,8 @@ export interface RpcListener {
 
 /**
  * Serves an endpoint over HTTP/1.1 and HTTP/2: Connect, gRPC and gRPC-Web at the paths of its methods. `extra` gets
- * every other request first and returns whether it answers it. Port 0 is any free one. Rejects with Node's error where the
- * port is in use.
+ * every request first that is no unary call of these, and returns whether it answers it. Port 0 is any free one.
+ * Rejects with Node's error where the port is in use.
  */
 export async function listen(o: {
   readonly endpoint: Endpoint;
