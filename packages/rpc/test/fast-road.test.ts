@@ -18,6 +18,8 @@ const handle = vi.fn<Endpoint["handle"]>();
 
 beforeAll(async () => {
   people = await createPeople();
+  // Also where all other tests are on the road of the official handlers.
+  vi.stubEnv("RIALTO_TEST_ROAD", "fast");
   const { endpoint } = createFixture(people);
   handle.mockImplementation(endpoint.handle);
   fast = await listen({ endpoint: { ...endpoint, handle }, port: 0, host: "127.0.0.1" });
