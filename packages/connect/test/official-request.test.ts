@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import * as http from "node:http";
+import * as http2 from "node:http2";
 import { OrderService } from "@rialto/contracts";
+import { reflection } from "@rialto/contracts/grpc";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { enveloped, serving } from "./wire.ts";
 
@@ -36,4 +38,34 @@ describe("a stream of HTTP/1.1 whose request is too large", () => {
     expect(next).toMatchObject({ status: 200, reused: true });
     expect(next.body).not.toContain("error");
   });
+});
+
+describe("a stream of HTTP/2 whose message is too large", () => {
+  it.each(["connect+proto", "grpc+proto", "grpc-web+proto"])(
+    "is answered while its client sends, in %s",
+    async (type) => {
+      const port = await serving({
+        routes: (router) =>
+          router.service(reflection.ServerReflection, {
+            async *serverReflectionInfo(requests) {
+              for await (const _ of requests) yield {};
+            },
+          }),
+        readMaxBytes: 1_000,
+      });
+      const session = http2.connect(`http://127.0.0.1:${port}`);
+      onTestFinished(() => session.destroy());
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "content-type": `application/${type}`,
+      });
+      const said: string[] = [];
+      stream.on("trailers", (trailers) => said.push(JSON.stringify(trailers)));
+      stream.on("data", (part) => said.push(`${part}`));
+      stream.write(enveloped(Buffer.alloc(200_000)));
+      await once(stream, "end");
+      expect(said.join()).toMatch(/resource_exhausted|grpc-status"?: ?"?8/);
+    },
+  );
 });
