@@ -1,7 +1,7 @@
 import type { LoadResult } from "../load/plan.ts";
 import type { Bench, Running, Subject } from "../subjects/subject.ts";
 import { cpuPerOperation, measurePairs, type Pairs, type Round, type Side } from "./pairs.ts";
-import { readMachine, readProcesses, stealBetween, sumOfTrees, ticksPerSecond } from "./proc.ts";
+import { type Probe, procProbe, stealBetween, ticksPerSecond } from "./proc.ts";
 import { median, type Ratio, ratioOf, type Verdict, verdictOf } from "./ratio.ts";
 
 /** Two subjects beside each other, and the least that the ratio of their costs has to be. */
@@ -47,7 +47,11 @@ export interface Compared {
  * Starts both subjects, warms them up, and measures pairs of rounds in a closed loop; then each side's latency in an
  * open loop at half of its own rate.
  */
-export async function compare({ subject, baseline, atLeast }: Comparison, bench: Bench): Promise<Compared> {
+export async function compare(
+  { subject, baseline, atLeast }: Comparison,
+  bench: Bench,
+  probe: Probe = procProbe,
+): Promise<Compared> {
   const started = new Map<Side, Running>();
   try {
     started.set("ours", await subject.start(bench));
@@ -60,7 +64,7 @@ export async function compare({ subject, baseline, atLeast }: Comparison, bench:
     for (const side of started.keys()) await warmUp(at(side), bench);
     const pairs = await measurePairs({
       pairs: bench.pace.pairs,
-      round: (side) => measureRound(at(side), bench.pace.roundSeconds),
+      round: (side) => measureRound(at(side), bench.pace.roundSeconds, probe),
       onThrownAway: (pair) =>
         bench.print(`  pair thrown away: ${stolen(pair.ours)} and ${stolen(pair.baseline)} stolen`),
     });
@@ -86,20 +90,24 @@ async function warmUp({ load }: Running, { pace }: Bench): Promise<void> {
 }
 
 /** Measures one round: the load, the CPU of the trees under it, and what was stolen meanwhile. */
-export async function measureRound({ load, counted, ask }: Running, seconds: number): Promise<Round> {
+export async function measureRound(
+  { load, counted, ask }: Running,
+  seconds: number,
+  probe: Probe = procProbe,
+): Promise<Round> {
   await load.settle?.();
   await ask();
-  const machine = readMachine();
-  const before = sumOfTrees(counted, readProcesses());
+  const machine = probe.machine();
+  const before = probe.ticksOf(counted);
   const result = await load.closed(seconds);
-  const after = sumOfTrees(counted, readProcesses());
-  const steal = stealBetween(machine, readMachine());
+  const after = probe.ticksOf(counted);
+  const steal = stealBetween(machine, probe.machine());
   const report = await ask();
   return {
     operations: result.operations,
     failures: result.failures,
     seconds: result.seconds,
-    cpuSeconds: (after.ticks - before.ticks) / ticksPerSecond,
+    cpuSeconds: (after - before) / ticksPerSecond,
     steal,
     loopDelayMs: report?.loopDelayMs,
     gcPauseMs: report?.gcPauseMs,

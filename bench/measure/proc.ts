@@ -80,7 +80,15 @@ export function readProcesses(): readonly ProcessStat[] {
     });
 }
 
-/** Reads the time of all processors. */
-export function readMachine(): MachineStat {
-  return parseMachineStat(readFileSync("/proc/stat", "utf8"));
+/** What is read of the machine around a round. */
+export interface Probe {
+  /** User and system time of the trees under these roots, in clock ticks. */
+  ticksOf(roots: readonly number[]): number;
+  machine(): MachineStat;
 }
+
+/** Reads `/proc`. */
+export const procProbe: Probe = {
+  ticksOf: (roots) => sumOfTrees(roots, readProcesses()).ticks,
+  machine: () => parseMachineStat(readFileSync("/proc/stat", "utf8")),
+};

@@ -50,4 +50,4 @@ async function run(call: () => Promise<unknown>, seconds: number) {
 }
 
 /** Calls of one caller between two turns of the event loop. */
-const turnCalls = 64;
+const turnCalls = 8;

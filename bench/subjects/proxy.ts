@@ -68,7 +68,8 @@ function nginxConfiguration(folder: string, port: number, backendPort: number): 
   return `daemon off;
 worker_processes 1;
 pid ${folder}/nginx.pid;
-events { worker_connections 1024; }
+worker_rlimit_nofile 32768;
+events { worker_connections 16384; }
 http {
 ${temporary}
   access_log /dev/stdout combined;
