@@ -15,8 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => system.close());
 
-// The bounds are what a request makes now, with a few promises more. Whoever makes requests cheaper lowers them. The one
-// timer is Node's own, of a connection that is idle.
+// The bounds are what a request makes now, with a few promises more. Whoever makes it cheaper lowers them. One timer is
+// Node's own, of a connection that is idle.
 describe("a REST request to a service in this process", () => {
   it("with token, limit, policy, deadline and access line makes no signal, header object or signature", async () => {
     const port = Number(new URL(system.url).port);
