@@ -8,7 +8,8 @@ export interface HttpRequest {
   readonly origin: string;
   /** With its query. */
   readonly path: string;
-  readonly verb: "GET" | "POST";
+  /** The HTTP method. */
+  readonly verb: string;
   readonly fields: HttpFields;
   readonly body: Uint8Array | undefined;
 }

@@ -1,35 +1,44 @@
 import type { Message } from "@bufbuild/protobuf";
-import { ConnectError, type Transport } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { messageBytesMax } from "../limits.ts";
-import { isSafeToRetry } from "../server/idempotency.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
 import { setTimeoutMs } from "../wire/wire-protocol.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import { type HttpHead, httpHeadOf, type Names } from "./http-head.ts";
+import { createUnaryWire, upstreamUrl } from "./unary-wire.ts";
 
 /**
  * Creates the transport to a service at one or more addresses: binary Connect over HTTP. The upstream balances and
  * retries.
  */
 export function createHttpTransport(upstream: Upstream, names: Names): ClientTransport {
-  const retried = transportOver(upstream, true);
-  const once = transportOver(upstream, false);
-  const transportOf = (head: HttpHead) => (isSafeToRetry(head.method, head.headers) ? retried : once);
+  const callUnary = createUnaryWire(upstream);
+  const streams = createTransport({
+    // The upstream replaces the origin of the URL by a replica's.
+    baseUrl: upstreamUrl,
+    httpClient: (request) => upstream.fetch(request, { isSafe: false }),
+    useBinaryFormat: true,
+    interceptors: [],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: messageBytesMax,
+    readMaxBytes: messageBytesMax,
+    writeMaxBytes: messageBytesMax,
+  });
   return {
     async unary(call, request) {
       const head = await httpHeadOf(call, names);
-      const { method, signal, headers } = head;
-      if (!isUnary(method)) throw new Error(`${method.name} is a stream`);
-      setTimeoutMs(headers, remainingMs(head));
+      if (!isUnary(head.method)) throw new Error(`${head.method.name} is a stream`);
+      setTimeoutMs(head.headers, remainingMs(head));
       try {
         // The upstream alone ends a call that is late: only then does it count a replica that stays silent.
-        return (await transportOf(head).unary(method, signal, undefined, headers, request)).message;
+        return await callUnary(head.method, head, request);
       } catch (error) {
         throw wireError(error);
       }
@@ -43,7 +52,7 @@ export function createHttpTransport(upstream: Upstream, names: Names): ClientTra
       const signal = AbortSignal.any([head.signal, left.signal]);
       try {
         const input = createAsyncIterable([request]);
-        const answers = await once.stream(method, signal, remainingMs(head), headers, input);
+        const answers = await streams.stream(method, signal, remainingMs(head), headers, input);
         yield* readUntilDone(answers.message);
       } catch (error) {
         throw wireError(error);
@@ -56,21 +65,6 @@ export function createHttpTransport(upstream: Upstream, names: Names): ClientTra
 
 async function* readUntilDone(messages: AsyncIterable<Message>): AsyncGenerator<Message, void> {
   for await (const message of messages) yield message;
-}
-
-function transportOver(upstream: Upstream, isSafe: boolean): Transport {
-  return createTransport({
-    // The upstream replaces the origin of the URL by a replica's.
-    baseUrl: "http://upstream",
-    httpClient: (request) => upstream.fetch(request, { isSafe }),
-    useBinaryFormat: true,
-    interceptors: [],
-    acceptCompression: [],
-    sendCompression: null,
-    compressMinBytes: messageBytesMax,
-    readMaxBytes: messageBytesMax,
-    writeMaxBytes: messageBytesMax,
-  });
 }
 
 /** Returns the remaining time. Throws where there is none: Connect takes 0 as no timeout. */

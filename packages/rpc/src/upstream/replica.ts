@@ -5,7 +5,8 @@ import { type Bulkhead, createBulkhead } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamIdleSocketsMax } from "../limits.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
-import { protocolOf } from "../wire/wire-protocol.ts";
+import { protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
+import { createHttp1Calls } from "./http1-calls.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 
 /** One process of a service. */
@@ -28,7 +29,8 @@ export interface Channel {
    * complete.
    */
   readonly bulkhead: Bulkhead;
-  send(request: HttpRequest): Promise<HttpResponse>;
+  /** Sends a request to the replica, with the timeout in the header of its protocol. */
+  send(request: HttpRequest, timeoutMs: number): Promise<HttpResponse>;
   close(): void;
 }
 
@@ -43,8 +45,8 @@ export interface ReplicaLimits {
 
 /** Creates the channels to one replica. None connects before its first request. */
 export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaLimits): Replica {
-  const calls = createChannel(url, callsMax, callsWaitingMax);
-  const streams = createChannel(url, streamsMax, 0);
+  const calls = createChannel(url, { max: callsMax, waitingMax: callsWaitingMax }, createHttp1Calls(url));
+  const streams = createChannel(url, { max: streamsMax, waitingMax: 0 }, createHttp1Streams(url));
   return {
     url,
     calls,
@@ -56,19 +58,40 @@ export function createReplica(url: string, { callsMax, callsWaitingMax, streamsM
   };
 }
 
+type Http1Connections = Pick<Channel, "send" | "close">;
+
 /** HTTP/2 for gRPC, which requires it, and HTTP/1.1 for other protocols, which are faster over it. */
-function createChannel(url: string, max: number, waitingMax: number): Channel {
-  const { Agent } = url.startsWith("https:") ? https : http;
-  // No bound on its sockets: each request in flight has one, and one that is about to close must not delay a request.
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: upstreamIdleSocketsMax, timeout: keepAliveMsMax });
+function createChannel(url: string, bounds: { max: number; waitingMax: number }, http1: Http1Connections): Channel {
   const http2 = createHttp2Sessions(url);
-  const http1 = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
-    bulkhead: createBulkhead({ max, waitingMax }),
-    send: (request) => (protocolOf(request.header) === "grpc" ? http2.send(request) : http1(request)),
+    bulkhead: createBulkhead(bounds),
+    send: (request, timeoutMs) =>
+      protocolOf(request.header) === "grpc"
+        ? http2.send(addressed(request, url, timeoutMs))
+        : http1.send(request, timeoutMs),
     close: () => {
-      agent.destroy();
+      http1.close();
       http2.close();
     },
   };
+}
+
+/** Creates the connections of HTTP/1.1 whose responses are passed on as they arrive. */
+function createHttp1Streams(url: string): Http1Connections {
+  const { Agent } = url.startsWith("https:") ? https : http;
+  // No bound on its sockets: each request in flight has one, and one that is about to close must not delay a request.
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: upstreamIdleSocketsMax, timeout: keepAliveMsMax });
+  const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
+  return {
+    send: (request, timeoutMs) => send(addressed(request, url, timeoutMs)),
+    close: () => agent.destroy(),
+  };
+}
+
+/** The request as the official clients want it: with the URL of the replica, and its own headers. */
+function addressed(request: HttpRequest, replicaUrl: string, timeoutMs: number): HttpRequest {
+  const header = new Headers(request.header);
+  setTimeoutMs(header, timeoutMs);
+  const { pathname, search } = new URL(request.url);
+  return { ...request, url: new URL(`${pathname}${search}`, replicaUrl).href, header };
 }

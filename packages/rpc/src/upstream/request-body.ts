@@ -1,6 +1,7 @@
-import { createAsyncIterable, readAllBytes } from "@connectrpc/connect/protocol";
+import { readAllBytes } from "@connectrpc/connect/protocol";
 import { replayBufferBytesMax } from "../limits.ts";
 import type { HttpRequest } from "../wire/http-message.ts";
+import { WholeBody } from "./whole-body.ts";
 
 /**
  * Reads the body of a request to its end. Returns undefined where there is none, or where the request is a stream,
@@ -21,10 +22,11 @@ export function withBody(request: HttpRequest, buffered: Uint8Array | undefined)
   if (buffered === undefined) return request;
   const { body: _, ...head } = request;
   // A GET has no body, not even an empty one.
-  return buffered.byteLength === 0 ? head : { ...head, body: createAsyncIterable([buffered]) };
+  return buffered.byteLength === 0 ? head : { ...head, body: new WholeBody(buffered) };
 }
 
 /** Reads a whole request or response, up to the size of the replay buffer. */
-export function readWhole(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  return readAllBytes(body, replayBufferBytesMax);
+export async function readWhole(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const isRead = body instanceof WholeBody && body.bytes.byteLength <= replayBufferBytesMax;
+  return isRead ? body.bytes : readAllBytes(body, replayBufferBytesMax);
 }

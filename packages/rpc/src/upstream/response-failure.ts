@@ -44,11 +44,12 @@ export class RequestBodyAborted extends Error {
 }
 
 /**
- * Node's codes for a request or a response that it does not accept, while the connection works or is that request's
+ * Node's and undici's codes for a request or a response that it does not accept, while the connection works or is that request's
  * own.
  */
 const requestFailureCodes: ReadonlySet<unknown> = new Set([
   "HPE_HEADER_OVERFLOW",
+  "UND_ERR_HEADERS_OVERFLOW",
   "HPE_CHUNK_EXTENSIONS_OVERFLOW",
   "ERR_HTTP2_HEADER_SINGLE_VALUE",
   "ERR_HTTP2_INVALID_CONNECTION_HEADERS",

@@ -1,15 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { answerMarginMs, silenceMsMin } from "../limits.ts";
 import type { CallClock } from "../server/deadline.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
-import { saysItsEnd, saysUnavailable, setTimeoutMs } from "../wire/wire-protocol.ts";
+import { saysItsEnd, saysUnavailable } from "../wire/wire-protocol.ts";
 import type { GuardedReplica, Outcome } from "./circuit-breaker.ts";
 import { readWhole, withBody } from "./request-body.ts";
 import { BrokenResponse, RequestBodyAborted } from "./response-failure.ts";
 import { NoResponse } from "./retry.ts";
+import { WholeBody } from "./whole-body.ts";
 
 /**
  * Sends a request to one replica, once, with the body that was read from it, and counts the result: a lost connection,
@@ -23,7 +23,7 @@ export async function sendOnce(
   clock: CallClock,
   isStream: boolean,
 ): Promise<Outcome> {
-  const { calls, streams, url } = guarded.replica;
+  const { calls, streams } = guarded.replica;
   const channel = isStream ? streams : calls;
   let sentAt: number | undefined;
   // A caller that cancels, or has a short deadline, tells nothing about the replica. One that waited long enough does.
@@ -34,13 +34,13 @@ export async function sendOnce(
     const release = await channel.bulkhead.acquire({ signal: clock.signal });
     sentAt = Date.now();
     try {
-      const sent = withBody(addressed({ ...request, ...ownBody(request) }, url, clock), body);
-      const response = await channel.send(sent);
+      const sent = withBody({ ...request, ...ownBody(request), signal: clock.signal }, body);
+      const response = await channel.send(sent, sentTimeoutMs(+clock.deadline - Date.now()));
       if (isStream)
         return { kind: "RESPONSE", response: { ...response, body: streamed(response.body, clock, release) } };
       const whole = await readResponse(response);
       release();
-      return { kind: "RESPONSE", response: { ...response, body: createAsyncIterable([whole]) } };
+      return { kind: "RESPONSE", response: { ...response, body: new WholeBody(whole) } };
     } catch (error) {
       release();
       throw error;
@@ -90,14 +90,6 @@ function isTooLarge(error: unknown): boolean {
 
 function isDeadline({ signal }: CallClock): boolean {
   return signal.reason instanceof CallError && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
-}
-
-/** The request as it is sent to a replica: to its address, with the remaining time. */
-function addressed(request: HttpRequest, replicaUrl: string, { deadline, signal }: CallClock): HttpRequest {
-  const header = new Headers(request.header);
-  setTimeoutMs(header, sentTimeoutMs(+deadline - Date.now()));
-  const { pathname, search } = new URL(request.url);
-  return { ...request, url: new URL(`${pathname}${search}`, replicaUrl).href, header, signal };
 }
 
 /**

@@ -126,7 +126,7 @@ function startCall(
   request: HttpRequest,
   o: FetchOptions,
 ): { readonly isStream: boolean; readonly clock: CallClock } {
-  const isStream = o.isStream ?? protocolOf(request.header) === "connect-stream";
+  const isStream = o.isStream ?? (o.takesStream === true || protocolOf(request.header) === "connect-stream");
   const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
   return { isStream, clock: startClock(wheel, request.signal ?? new AbortController().signal, deadline) };
 }

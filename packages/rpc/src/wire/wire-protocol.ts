@@ -36,8 +36,13 @@ export function connectTimeoutMs(text: string): number {
 
 /** Sets the time-out of a call, in the header of its protocol. */
 export function setTimeoutMs(headers: Headers, ms: number): void {
+  headers.set(...timeoutField(headers, ms));
+}
+
+/** Returns the field for the time-out of a call with these headers. */
+export function timeoutField(headers: Headers, ms: number): [name: string, value: string] {
   const name = timeoutHeaderOf(headers);
-  headers.set(name, name === connectTimeoutHeader ? `${ms}` : `${Math.min(ms, grpcTimeoutMax)}m`);
+  return [name, name === connectTimeoutHeader ? `${ms}` : `${Math.min(ms, grpcTimeoutMax)}m`];
 }
 
 /**
