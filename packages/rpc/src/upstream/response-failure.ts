@@ -44,8 +44,8 @@ export class RequestBodyAborted extends Error {
 }
 
 /**
- * Node's and undici's codes for a request or a response that it does not accept, while the connection works or is that request's
- * own.
+ * The codes of Node and undici for a request or a response that they do not accept, while the connection works or is
+ * that request's own.
  */
 const requestFailureCodes: ReadonlySet<unknown> = new Set([
   "HPE_HEADER_OVERFLOW",
