@@ -15,7 +15,7 @@ export function addCallerFields(own: HttpFields, given: GivenHeaders): HttpField
   const fields = isPlain(given)
     ? checkedFields(given)
     : toFields(given instanceof Headers ? given : new Headers(given));
-  for (const name of Object.keys(fields)) if (own[name] === undefined) own[name] = fields[name];
+  for (const name of Object.keys(fields)) if (!Object.hasOwn(own, name)) own[name] = fields[name];
   return own;
 }
 
@@ -24,7 +24,8 @@ function isPlain(given: NonNullable<GivenHeaders>): given is Record<string, stri
 }
 
 function checkedFields(given: Readonly<Record<string, string>>): HttpFields {
-  const fields: HttpFields = {};
+  // A header may have the name of something that every object inherits.
+  const fields: HttpFields = Object.create(null);
   for (const key of Object.keys(given)) {
     const name = key.toLowerCase();
     const value = `${given[key]}`.trim();

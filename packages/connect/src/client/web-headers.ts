@@ -14,7 +14,8 @@ export function toWebHeaders(fields: HttpFields): Headers {
 
 /** Web headers as fields. Their names are in lower case, and their values checked. */
 export function toFields(headers: Headers): HttpFields {
-  const fields: HttpFields = {};
+  // A header may have the name of something that every object inherits.
+  const fields: HttpFields = Object.create(null);
   headers.forEach((value, name) => {
     fields[name] = value;
   });
