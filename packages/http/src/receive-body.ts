@@ -62,7 +62,12 @@ export function receiveBytes(
     pace,
     held,
     watch,
-  }: Omit<ReceiveOptions, "gone" | "evicted"> & { readonly watch: (giveUp: GiveUp) => () => void },
+    after = startTimer,
+  }: Omit<ReceiveOptions, "gone" | "evicted"> & {
+    readonly watch: (giveUp: GiveUp) => () => void;
+    /** Waits, and returns what ends the wait: a timer of its own where it is not given. */
+    readonly after?: (ms: number, onPassed: () => void) => () => void;
+  },
 ): Promise<Received> {
   if (Number(length ?? 0) > bytesMax) return Promise.resolve({ kind: "too-large" });
   return new Promise((resolve) => {
@@ -72,7 +77,7 @@ export function receiveBytes(
     let isSettled = false;
     const settle = (received: Received) => {
       isSettled = true;
-      clearTimeout(timer);
+      stopWaiting();
       body.off("data", onData);
       body.off("end", onEnd);
       unwatch?.();
@@ -92,10 +97,10 @@ export function receiveBytes(
     };
     const check = () => {
       const left = bodyMsLeft({ elapsedMs: performance.now() - startedAt, bytes }, pace);
-      if (left > 0) timer = setTimeout(check, Math.ceil(left));
+      if (left > 0) stopWaiting = after(Math.ceil(left), check);
       else settle({ kind: "too-slow" });
     };
-    let timer = setTimeout(check, Math.min(pace.ms, pace.msMax));
+    let stopWaiting = after(Math.min(pace.ms, pace.msMax), check);
     // An aborted request is reported by `watch`.
     body.on("error", () => undefined);
     body.on("data", onData);
@@ -106,6 +111,11 @@ export function receiveBytes(
     unwatch = end;
     if (body.readableEnded) onEnd();
   });
+}
+
+function startTimer(ms: number, onPassed: () => void): () => void {
+  const timer = setTimeout(onPassed, ms);
+  return () => clearTimeout(timer);
 }
 
 /** Receives a whole body as `receiveBytes` does. It is given up when one of two signals aborts. */

@@ -16,6 +16,7 @@ import { bodyPaceMin, replayBufferBytesMax, serviceRequestBytesMax } from "../li
 import { isStandardPath } from "../standard/standard-services.ts";
 import { toConnectError } from "../wire/connect-error.ts";
 import type { HttpRequest } from "../wire/http-message.ts";
+import { createDeadlineWheel } from "./deadline-wheel.ts";
 
 /** Limits of the bodies of requests to a service. */
 export interface BodyOptions {
@@ -48,6 +49,7 @@ export interface Receiver {
  */
 export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBytesMax }: BodyOptions): Receiver {
   const memory = createRequestMemory({ bytesMax, addressBytesMax: unbounded, callerBytesMax: unbounded });
+  const wheel = createDeadlineWheel();
   const receive: Receive = (req, request) => {
     // gRPC's own services read and write at the same time, small messages each.
     if (request.body === undefined || isStandardPath(new URL(request.url).pathname)) return request;
@@ -90,7 +92,8 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
     };
     const { body, headers } = exchange;
     try {
-      return await receiveBytes(body, headers["content-length"], { bytesMax: callBytesMax, pace, held, watch });
+      const bounds = { bytesMax: callBytesMax, pace, held, watch, after: wheel.add };
+      return await receiveBytes(body, headers["content-length"], bounds);
     } finally {
       held.release();
     }
