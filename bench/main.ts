@@ -3,7 +3,7 @@
  *
  *     npm run bench -- [NAME...] [--quick] [--write] [--before PATH]
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { resolve } from "node:path";
 import { type Compared, type Comparison, compare } from "./measure/compare.ts";
@@ -45,6 +45,9 @@ if (options.isHelp) print(`${usage}\n\nRows: ${rows.map(({ name }) => name).join
 else await measure(options);
 
 async function measure({ names, isQuick, writes, before, pairs }: Options): Promise<void> {
+  if (process.platform !== "linux") throw new Error("the bench reads /proc, which only Linux has");
+  if (before !== undefined && !existsSync(resolve(before, "node_modules")))
+    throw new Error(`${before} is no checkout with its packages installed: run npm ci there`);
   const pace = { ...(isQuick ? quickPace : fullPace), ...(pairs === undefined ? {} : { pairs }) };
   const bench: Bench = {
     root,

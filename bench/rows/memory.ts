@@ -22,12 +22,16 @@ async function memoryOf(bench: Bench): Promise<string> {
     await running.load.closed(bench.pace.warmUpSeconds);
     const megabytes: number[] = [];
     let calls = 0;
+    let told = 0;
     while (calls < bench.pace.calls) {
       const { operations } = await running.load.closed(bench.pace.roundSeconds);
       if (operations === 0) throw new Error("nothing was answered");
       calls += operations;
       megabytes.push(sumOfTrees(running.counted, readProcesses()).residentBytes / 1e6);
-      bench.print(`  ${megabytes.at(-1)?.toFixed(0)} MB after ${calls} calls`);
+      if (calls >= told) {
+        bench.print(`  ${megabytes.at(-1)?.toFixed(0)} MB after ${calls} calls`);
+        told += bench.pace.calls / 10;
+      }
     }
     const quarter = Math.ceil(megabytes.length / 4);
     const first = median(megabytes.slice(0, quarter)).toFixed(0);

@@ -10,13 +10,20 @@ export interface Row {
   readonly figures?: (bench: Bench) => Promise<readonly string[]>;
 }
 
-/** Adds what the same subject was in the state before, where a checkout of it was named. */
-export function withBefore(bench: Bench, make: (bench: Bench) => readonly Comparison[]): readonly Comparison[] {
+/**
+ * Adds what the first subject was in the state before, where a checkout of it was named. `atLeast` is how many times
+ * cheaper it has to be now.
+ */
+export function withBefore(
+  bench: Bench,
+  make: (bench: Bench) => readonly Comparison[],
+  atLeast?: number,
+): readonly Comparison[] {
   const comparisons = make(bench);
   const [first] = comparisons;
   const [old] = bench.before === undefined ? [] : make({ ...bench, root: bench.before });
   if (first === undefined || old === undefined || bench.before === undefined) return comparisons;
   const before = { ...bench, root: bench.before };
   const baseline = { ...old.subject, name: `${old.subject.name}, before`, start: () => old.subject.start(before) };
-  return [...comparisons, { subject: first.subject, baseline }];
+  return [...comparisons, { subject: first.subject, baseline, ...(atLeast === undefined ? {} : { atLeast }) }];
 }

@@ -10,8 +10,8 @@ import { type Row, withBefore } from "./row.ts";
 
 /** The whole of Rialto in one process, through its gateway, beside other shops: reads, and orders. */
 export const shopRows: readonly Row[] = [
-  { name: "order-by-id", comparisons: (bench) => withBefore(bench, () => beside(bench, orderByIdLoad)) },
-  { name: "catalog", comparisons: (bench) => withBefore(bench, () => beside(bench, catalogLoad)) },
+  { name: "order-by-id", comparisons: (bench) => withBefore(bench, () => beside(bench, orderByIdLoad), 4) },
+  { name: "catalog", comparisons: (bench) => withBefore(bench, () => beside(bench, catalogLoad), 3) },
   {
     name: "order-accepted",
     comparisons: (bench) =>
