@@ -1,3 +1,4 @@
+import { createSecretKey } from "node:crypto";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { UnaryHandler } from "@rialto/connect";
 import type { Logger } from "@rialto/telemetry";
@@ -60,7 +61,8 @@ export function createEndpoint(o: {
   /** For gRPC health. Ready from the start where it is not given. */
   readonly readiness?: Readiness;
 }): Endpoint {
-  const { service, routes, verifier, fingerprintKey, log } = o;
+  const { service, routes, verifier, log } = o;
+  const fingerprintKey = createSecretKey(o.fingerprintKey, "utf8");
   const planOf = createMethodPlans();
   const wheel = createDeadlineWheel();
   const parts: EndpointParts = { service, verifier, fingerprintKey, log, planOf, wheel };

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import {
   clone,
   type DescField,
@@ -36,7 +36,7 @@ export function idempotencyKeyOf(o: {
   readonly caller: Caller;
   /** The client's address, as the gateway saw it. */
   readonly clientAddress?: string | undefined;
-  readonly fingerprintKey: string;
+  readonly fingerprintKey: KeyObject | string;
 }): IdempotencyKey {
   const { key } = o;
   if (key.length > idempotencyKeyCharsMax || !/^[\x21-\x7e]+$/.test(key))
@@ -68,7 +68,7 @@ export function idempotencyKeyOf(o: {
 function scopeOf(o: {
   readonly caller: Caller;
   readonly clientAddress?: string | undefined;
-  readonly fingerprintKey: string;
+  readonly fingerprintKey: KeyObject | string;
 }): string {
   const { caller, clientAddress } = o;
   if (caller.kind === "user") return `user:${caller.userId}`;

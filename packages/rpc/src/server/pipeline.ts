@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { CancelSignal } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
@@ -32,7 +33,7 @@ export const traceparentHeader = "traceparent";
 export interface EndpointParts {
   readonly service: string;
   readonly verifier: TokenVerifier;
-  readonly fingerprintKey: string;
+  readonly fingerprintKey: KeyObject;
   readonly log: Logger;
   readonly planOf: (method: DescMethod) => MethodPlan;
   readonly wheel: DeadlineWheel;

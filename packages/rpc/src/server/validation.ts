@@ -9,9 +9,13 @@ import { unstorableTexts } from "../bounds/storable-text.ts";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { FieldViolation } from "../errors/error-table.ts";
+import { createPatternMatcher } from "./rule-pattern.ts";
 
 // One for the process: it compiles the rules of a message once.
-const validator = createValidator({ registry: createRegistry(file_rialto_type_v1_rules) });
+const validator = createValidator({
+  registry: createRegistry(file_rialto_type_v1_rules),
+  regexMatch: createPatternMatcher(),
+});
 
 /**
  * Throws INVALID_REQUEST, with fields and rules, for a request that breaks the rules of the contract, or has text that
