@@ -244,6 +244,33 @@ describe("the context of a handler", () => {
   });
 });
 
+describe("an answer that HTTP cannot carry", () => {
+  it.each([
+    { headers: asGrpc, part: "responseTrailer" },
+    { headers: asGrpc, part: "responseHeader" },
+    { headers: asJson, part: "responseHeader" },
+  ] as const)("ends its stream of HTTP/2 and nothing else: $part of $headers", async ({ headers, part }) => {
+    const port = await serving(
+      products(({ id }, context) => {
+        if (id !== "1") context[part].set("connection", "close");
+        return {};
+      }),
+    );
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    onTestFinished(() => session.destroy());
+    const send = async (id: string) => {
+      const stream = session.request({ ":method": "POST", ":path": path, ...headers });
+      stream.on("error", () => undefined);
+      stream.end(headers === asJson ? JSON.stringify({ id }) : enveloped(Buffer.from([10, 1, ...Buffer.from(id)])));
+      stream.resume();
+      await new Promise((resolve) => stream.once("close", resolve));
+      return stream.rstCode;
+    };
+    expect(await send("2")).toBe(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    expect(await send("1")).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  });
+});
+
 describe("hooks", () => {
   it("receive the body, check the message and render what a call ended with", async () => {
     const seen: unknown[] = [];

@@ -34,6 +34,8 @@ export interface Exchange {
   onGone(listener: () => void): () => void;
   /** Sends the answer, in one write where it fits. What the client still sends is read and dropped. */
   send(answer: Answer): void;
+  /** Ends the exchange without an answer: its connection of HTTP/1.1, or its stream of HTTP/2 with an error. */
+  abort(): void;
 }
 
 /** An exchange by the request and the response of Node, over HTTP/1.1 or by the compatibility API of HTTP/2. */
@@ -96,6 +98,10 @@ export class MessageExchange implements Exchange {
     else if (body.byteLength <= joinedBytesMax && trailers === undefined) response.end(latin1(body), "latin1");
     else response.end(body);
     if (!request.readableEnded) request.resume();
+  }
+
+  abort(): void {
+    this.request.destroy();
   }
 }
 
@@ -171,11 +177,24 @@ export class StreamExchange implements Exchange {
       stream.respond(head, { endStream: body === undefined || body.byteLength === 0 });
     } else {
       stream.respond(head, { waitForTrailers: true });
-      stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+      stream.once("wantTrailers", () => sendTrailers(stream, trailers));
     }
     if (body === undefined || body.byteLength === 0) stream.end();
     else stream.end(body);
     if (!stream.readableEnded) stream.resume();
+  }
+
+  abort(): void {
+    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+}
+
+/** Resets the stream where its trailers cannot be sent: HTTP/2 has no `connection`, which a handler may have set. */
+function sendTrailers(stream: ServerHttp2Stream, trailers: Fields): void {
+  try {
+    stream.sendTrailers(trailers);
+  } catch {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 }
 

@@ -33,7 +33,7 @@ export function serveUnary(
     const spoken = road === undefined ? undefined : chooseProtocol(road, exchange);
     if (road === undefined || spoken === undefined) return false;
     const values = request === undefined ? undefined : contextValues?.(request);
-    answerUnary(exchange, road, spoken, { wheel, hooks, values }).catch(() => exchange.body.destroy());
+    answerUnary(exchange, road, spoken, { wheel, hooks, values }).catch(() => exchange.abort());
     return true;
   };
   return {
