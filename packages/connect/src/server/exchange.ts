@@ -154,7 +154,9 @@ export class StreamExchange implements Exchange {
   }
 
   remoteAddress(): string | undefined {
-    return this.stream.session?.socket.remoteAddress;
+    const { session } = this.stream;
+    // The socket of a session that is over throws.
+    return session === undefined || session.destroyed ? undefined : session.socket.remoteAddress;
   }
 
   isOver(): boolean {
