@@ -32,12 +32,16 @@ export interface Topology {
   stop(): Promise<void>;
 }
 
-/** All services and the gateway in one process, with jobs on Postgres or its own Redis. */
+/**
+ * All services and the gateway in one process, with jobs on Postgres or its own Redis. `settings` are those of its
+ * Postgres.
+ */
 export async function oneProcess(
   jobs: "postgres" | "redis",
   env: Readonly<Record<string, string>> = {},
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Topology> {
-  const ground = await breakGround(jobs === "redis");
+  const ground = await breakGround(jobs === "redis", settings);
   const port = await freePort();
   const child = start("rialto", { ...ground.env, ...env, PORT: String(port) });
   return finish(ground, [child], [port]);
@@ -107,11 +111,11 @@ interface Ground {
   clear(): Promise<void>;
 }
 
-async function breakGround(withRedis: boolean): Promise<Ground> {
+async function breakGround(withRedis: boolean, settings: Readonly<Record<string, string>> = {}): Promise<Ground> {
   const folder = await mkdtemp(join(tmpdir(), "rialto-e2e-"));
   // Postgres runs as another user under root and must be able to read the folder.
   await chmod(folder, 0o755);
-  const postgres = await startEmbeddedPostgres({ directory: join(folder, "postgres"), log: quietLogger });
+  const postgres = await startEmbeddedPostgres({ directory: join(folder, "postgres"), log: quietLogger, settings });
   const redis = withRedis ? await redisForTests() : undefined;
   if (withRedis && redis === undefined) throw new Error("this topology needs redis-server");
   const dataDir = join(folder, "data");
