@@ -35,12 +35,18 @@ const quickPace: Pace = {
   starts: 1,
 };
 
+/** Processes under test at once. */
+const processesMax = 100;
+
 const root = new URL("../", import.meta.url).pathname;
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const options = readOptions(
   process.argv.slice(2),
   rows.map(({ name }) => name),
 );
+// Each process under test ends with the bench by a listener of its own.
+process.setMaxListeners(processesMax);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 if (options.isHelp) print(`${usage}\n\nRows: ${rows.map(({ name }) => name).join(", ")}`);
 else await measure(options);
 

@@ -4,6 +4,7 @@ import { openSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endWithBench } from "./end-with-bench.ts";
 
 /** A process that the bench started. */
 export interface Child {
@@ -38,6 +39,7 @@ export async function startChild(o: {
   });
   const failed = new Promise<never>((_, reject) => child.once("error", reject));
   failed.catch(() => undefined);
+  child.once("exit", endWithBench(child.pid, "SIGKILL"));
   const stop = () => end(child);
   try {
     for (let waitedMs = 0; !(await isOpen(o.port)); waitedMs += startPollMs) {

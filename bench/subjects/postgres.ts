@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { startEmbeddedPostgres } from "../../packages/embedded-postgres/src/index.ts";
 import { createLogger } from "../../packages/telemetry/src/index.ts";
 import { readProcesses } from "../measure/proc.ts";
+import { endWithBench } from "./end-with-bench.ts";
 
 /** A Postgres that a shop runs on: the embedded one of this checkout, with fsync on, for every side. */
 export interface ShopDatabase {
@@ -26,6 +27,8 @@ export async function startShopDatabase(folder: string): Promise<ShopDatabase> {
   const [row] = await sql`select pg_backend_pid() as pid`;
   const pid = readProcesses().find((process) => process.pid === row?.pid)?.parent;
   if (pid === undefined) throw new Error("the postmaster is not among the processes of this machine");
+  // A fast shutdown.
+  const ended = endWithBench(pid, "SIGINT");
   return {
     url: server.url,
     pid,
@@ -33,6 +36,7 @@ export async function startShopDatabase(folder: string): Promise<ShopDatabase> {
     async stop() {
       await sql.end({ timeout: 1 });
       await server.stop();
+      ended();
     },
   };
 }

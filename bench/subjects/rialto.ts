@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endWithBench } from "./end-with-bench.ts";
 
 /** Who the bench is at a Rialto that it started. */
 export const admin = { email: "admin@bench.example", password: "the password of the admin of a bench" } as const;
@@ -44,6 +45,8 @@ export async function startRialto(o: {
     },
   });
   const exited = once(child, "exit");
+  // Its embedded Postgres ends with it, so it gets the time to stop it.
+  child.once("exit", endWithBench(child.pid, "SIGTERM"));
   const url = `http://127.0.0.1:${o.port}`;
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
