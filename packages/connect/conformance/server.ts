@@ -23,7 +23,7 @@ if (bytes === undefined) throw new Error("nothing was said to serve");
 const { messageReceiveLimit, useTls, serverCreds } = fromBinary(ServerCompatRequestSchema, bytes);
 
 const onRequest = createConnectHandler({
-  road: values.stock ? "stock" : "fast",
+  unaryPath: values.stock ? "stock" : "fast",
   routes: (router) => router.service(ConformanceService, conformanceService),
   acceptCompression: [compressionGzip, compressionBrotli],
   jsonOptions,

@@ -38,7 +38,7 @@ describe("the handler, per unary call", () => {
     printCounts(`the handler, ${name}`, ours);
     printCounts(
       `the official handler, ${name}`,
-      await countServer(createConnectHandler({ routes, road: "stock" }), request),
+      await countServer(createConnectHandler({ routes, unaryPath: "stock" }), request),
     );
     expect(aboveBounds(ours, { ...none, timers: 1, promises: 18, writes: 1 })).toEqual({});
   });

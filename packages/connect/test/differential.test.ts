@@ -184,7 +184,7 @@ describe("the fast path and the official adapter", () => {
   it("would be told apart by one header of one kind of answer", { timeout: 300_000 }, async () => {
     vi.spyOn(console, "error").mockReturnValue();
     const stock = await serve(connectNodeAdapter);
-    const same = await serve((o) => createConnectHandler({ ...o, road: "stock" }));
+    const same = await serve((o) => createConnectHandler({ ...o, unaryPath: "stock" }));
     const other = await serve((o) => {
       const adapter = connectNodeAdapter(o);
       return (req, res) => {

@@ -141,7 +141,7 @@ const gets: Readonly<Record<string, string>> = {
   "no query": "",
 };
 
-/** What both roads must have in common. HTTP's own framing may differ. */
+/** What both paths must have in common. HTTP's own framing may differ. */
 function told({ status, headers, trailers, body }: Answered) {
   const {
     date,
@@ -154,21 +154,21 @@ function told({ status, headers, trailers, body }: Answered) {
   return { status, headers: rest, trailers, body: body.toString("latin1") };
 }
 
-async function onBothRoads(asked: Asked, o: Partial<ConnectHandlerOptions> = {}) {
+async function onBothPaths(asked: Asked, o: Partial<ConnectHandlerOptions> = {}) {
   const options = { readMaxBytes: 10_000, maxTimeoutMs: 60_000, routes, ...o };
   const fast = await ask(await serving(options), asked);
-  const stock = await ask(await serving({ ...options, road: "stock" }), asked);
+  const stock = await ask(await serving({ ...options, unaryPath: "stock" }), asked);
   return { fast: told(fast), stock: told(stock) };
 }
 
 describe.each(["1.1", "2"] as const)("the fast path says what the official handler says over HTTP/%s to", (version) => {
   it.each(Object.entries(post))("%s", async (_title, asked) => {
-    const { fast, stock } = await onBothRoads({ version, path: get, ...asked });
+    const { fast, stock } = await onBothPaths({ version, path: get, ...asked });
     expect(fast).toEqual(stock);
   });
 
   it.each(Object.entries(gets))("a GET with %s", async (_title, query) => {
-    const { fast, stock } = await onBothRoads({ version, method: "GET", path: `${get}?${query}` });
+    const { fast, stock } = await onBothPaths({ version, method: "GET", path: `${get}?${query}` });
     expect(fast).toEqual(stock);
   });
 
@@ -180,7 +180,7 @@ describe.each(["1.1", "2"] as const)("the fast path says what the official handl
       { path: `${get}${query}`, headers: asJson },
       { path: `${get}${query}`, headers: { "content-type": "text/plain" } },
     ]) {
-      const { fast, stock } = await onBothRoads({ version, method: "GET", ...asked });
+      const { fast, stock } = await onBothPaths({ version, method: "GET", ...asked });
       expect(fast).toEqual(stock);
     }
   });
@@ -196,7 +196,7 @@ describe.each(["1.1", "2"] as const)("the fast path says what the official handl
       { version, method: "GET", path: `${get}?encoding=json&message={}` },
       { version, method: "GET", path: `${get}?encoding=json&message={}&connect=1` },
     ]) {
-      const { fast, stock } = await onBothRoads(asked, options);
+      const { fast, stock } = await onBothPaths(asked, options);
       expect(fast).toEqual(stock);
     }
   });
@@ -208,7 +208,7 @@ describe.each(["1.1", "2"] as const)("the fast path says what the official handl
     };
     for (const headers of [asJson, asGrpc, asWeb]) {
       const asked = { version, path: get, headers: { ...headers, "x-caller": "a" }, body: "not read" };
-      const { fast, stock } = await onBothRoads(asked, { requestGate });
+      const { fast, stock } = await onBothPaths(asked, { requestGate });
       expect(fast).toEqual(stock);
     }
   });
@@ -229,7 +229,7 @@ describe.each(["1.1", "2"] as const)("the fast path says what the official handl
       { headers: asProto, body: binary },
       { headers: asGrpc, body: enveloped(binary) },
     ]) {
-      const { fast, stock } = await onBothRoads({ version, path: get, headers, body }, { interceptors: [interceptor] });
+      const { fast, stock } = await onBothPaths({ version, path: get, headers, body }, { interceptors: [interceptor] });
       expect(fast).toEqual(stock);
     }
   });
@@ -237,7 +237,7 @@ describe.each(["1.1", "2"] as const)("the fast path says what the official handl
   it("a method that no handler was given for, and a protocol that is switched off", async () => {
     const unknown = { version, path: unhandled, headers: asJson, body: "{}" };
     const grpc = { version, path: get, headers: asGrpc, body: enveloped(binary) };
-    for (const { fast, stock } of [await onBothRoads(unknown), await onBothRoads(grpc, { grpc: false })]) {
+    for (const { fast, stock } of [await onBothPaths(unknown), await onBothPaths(grpc, { grpc: false })]) {
       expect(fast).toEqual(stock);
     }
   });

@@ -325,9 +325,9 @@ const table = cases.flatMap((each) =>
 );
 
 describe.each([
-  { road: "the official transport", stock: true },
-  { road: "our transport", stock: false },
-])("$road", ({ stock }) => {
+  { transport: "the official transport", stock: true },
+  { transport: "our transport", stock: false },
+])("$transport", ({ stock }) => {
   it.each(table)(
     "$protocol over HTTP/$httpVersion: reads $title",
     async ({ protocol, httpVersion, write, result, official, options }) => {

@@ -5,21 +5,23 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type ClosableTransport, createTransport, type TransportOptions } from "../src/index.ts";
 import { type CallServer, largeNameLength, type ServerKind, startCallServer } from "./call-server.ts";
 
-const roads = [
-  { road: "the official transport", stock: true },
-  { road: "our transport", stock: false },
+const transports = [
+  { transport: "the official transport", stock: true },
+  { transport: "our transport", stock: false },
 ];
 const servers: readonly ServerKind[] = ["the official adapter", "our handler"];
 const protocols = ["connect", "grpc", "grpc-web"] as const;
 const httpVersions = ["1.1", "2"] as const;
 
-const table = roads.flatMap((road) =>
+const table = transports.flatMap((transport) =>
   servers.flatMap((server) =>
-    protocols.flatMap((protocol) => httpVersions.map((httpVersion) => ({ ...road, server, protocol, httpVersion }))),
+    protocols.flatMap((protocol) =>
+      httpVersions.map((httpVersion) => ({ ...transport, server, protocol, httpVersion })),
+    ),
   ),
 );
 
-describe.each(table)("$road with $server, $protocol over HTTP/$httpVersion", ({ stock, server, ...wire }) => {
+describe.each(table)("$transport with $server, $protocol over HTTP/$httpVersion", ({ stock, server, ...wire }) => {
   let running: CallServer;
   const opened: ClosableTransport[] = [];
 
@@ -198,10 +200,10 @@ describe.each(table)("$road with $server, $protocol over HTTP/$httpVersion", ({ 
 });
 
 describe.each(
-  roads.flatMap((road) =>
-    httpVersions.flatMap((httpVersion) => servers.map((server) => ({ ...road, httpVersion, server }))),
+  transports.flatMap((transport) =>
+    httpVersions.flatMap((httpVersion) => servers.map((server) => ({ ...transport, httpVersion, server }))),
   ),
-)("$road with $server, GET over HTTP/$httpVersion", ({ stock, server, httpVersion }) => {
+)("$transport with $server, GET over HTTP/$httpVersion", ({ stock, server, httpVersion }) => {
   it.each([
     { useBinaryFormat: true, sendCompression: null },
     { useBinaryFormat: false, sendCompression: null },

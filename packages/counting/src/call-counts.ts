@@ -21,7 +21,7 @@ const warmUpCalls = 50;
 const countedCalls = 200;
 
 /**
- * Makes many calls, one after the other, on a road that earlier calls have warmed up, and returns what one of them
+ * Makes many calls, one after the other, on a path that earlier calls have warmed up, and returns what one of them
  * makes, rounded down. So what happens once a second, once a connection, or in a call that is sent a second time on a
  * busy machine does not count: it would have to happen in every call.
  *

@@ -17,8 +17,8 @@ import { createPeople, type People } from "./keys.ts";
 let people: People;
 beforeAll(async () => {
   people = await createPeople();
-  // The other road makes more.
-  vi.stubEnv("RIALTO_TEST_ROAD", "fast");
+  // The other path makes more.
+  vi.stubEnv("RIALTO_TEST_UNARY_PATH", "fast");
 });
 
 /** The order service with a log as production has it: one line a call, which goes nowhere. */

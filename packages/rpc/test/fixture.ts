@@ -144,12 +144,12 @@ function behindGateway(direct: Endpoint, people: People): Endpoint {
   return {
     ...direct,
     handle: async (request) => direct.handle({ ...request, header: await passedOn(request.header) }),
-    fastRoad(receiveCall) {
-      const road = direct.fastRoad?.(receiveCall);
-      if (road === undefined) throw new Error("the endpoint has no fast road");
+    fastPath(receiveCall) {
+      const fast = direct.fastPath?.(receiveCall);
+      if (fast === undefined) throw new Error("the endpoint has no fast path");
       return {
-        onRequest: (req, res) => road.onRequest(passedOnAs(req, people), res),
-        onStream: (stream, headers) => road.onStream(stream, passedOnAs({ headers }, people).headers),
+        onRequest: (req, res) => fast.onRequest(passedOnAs(req, people), res),
+        onStream: (stream, headers) => fast.onStream(stream, passedOnAs({ headers }, people).headers),
       };
     },
   };

@@ -13,7 +13,7 @@ import {
   type TokenVerifier,
 } from "../src/index.ts";
 
-/** What came of a call, told the same for every road. */
+/** What came of a call, told the same for every transport. */
 export interface Result {
   readonly code: string;
   readonly reason?: string;

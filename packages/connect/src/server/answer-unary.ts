@@ -16,7 +16,7 @@ import type { UnaryProtocol } from "./unary-protocol.ts";
  */
 export async function answerUnary(
   exchange: Exchange,
-  road: UnaryMethod,
+  unary: UnaryMethod,
   { protocol, isBinary }: Spoken,
   {
     wheel,
@@ -24,12 +24,12 @@ export async function answerUnary(
     values,
   }: { readonly wheel: DeadlineWheel; readonly hooks: UnaryHooks; readonly values: ContextValues | undefined },
 ): Promise<void> {
-  const { options } = road;
+  const { options } = unary;
   const { headers } = exchange;
   const timeout = protocol.parseTimeout(textOf(headers[protocol.timeoutHeader]), options.maxTimeoutMs);
   const compression = negotiated(exchange, protocol, options.acceptCompression);
   const call = new UnaryCall({
-    road,
+    unary,
     exchange,
     protocolName: protocol.name,
     isBinary,
@@ -47,8 +47,8 @@ export async function answerUnary(
     if (compression.error !== undefined) throw compression.error;
     if (timeout.error !== undefined) throw timeout.error;
     const request = await protocol.read(call, compression.request, hooks);
-    const response = await road.invoke(call, request);
-    const message = road.serialization.getO(isBinary).serialize(response);
+    const response = await unary.invoke(call, request);
+    const message = unary.serialization.getO(isBinary).serialize(response);
     answer = await protocol.write(call, message, compression.response);
     call.end();
   } catch (thrown) {

@@ -18,13 +18,13 @@ export interface Spoken {
  * Returns how a unary call is spoken. Undefined for everything that the fast path leaves to the official handlers:
  * another HTTP method, an unknown content type or encoding, a protocol that the method is not served by.
  */
-export function chooseProtocol(road: UnaryMethod, exchange: Exchange): Spoken | undefined {
+export function chooseProtocol(unary: UnaryMethod, exchange: Exchange): Spoken | undefined {
   const type = exchange.headers["content-type"] ?? "";
   if (exchange.method === "POST") {
     const spoken = known.get(type) ?? spokenBy(type);
-    return spoken !== undefined && isServed(road, spoken.protocol) ? spoken : undefined;
+    return spoken !== undefined && isServed(unary, spoken.protocol) ? spoken : undefined;
   }
-  if (exchange.method !== "GET" || !road.isRead || !road.protocols.connect) return undefined;
+  if (exchange.method !== "GET" || !unary.isRead || !unary.protocols.connect) return undefined;
   if (type !== "" && !contentTypeUnaryRegExp.test(type)) return undefined;
   const query = queryOf(exchange);
   const encoding = query.get("encoding");

@@ -14,7 +14,7 @@ import { noteUnaryMethods, type UnaryMethod } from "./unary-method.ts";
 /** Options of a handler: those of the official adapter, and some of our own. */
 export interface ConnectHandlerOptions extends ConnectNodeAdapterOptions {
   /** "stock" puts unary calls on the official handlers too. They take the fast path where it is not given. */
-  readonly road?: "fast" | "stock";
+  readonly unaryPath?: "fast" | "stock";
   /** What the owner of the handler puts into unary calls on the fast path; the official handlers know nothing of it. */
   readonly hooks?: UnaryHooks;
 }
@@ -35,19 +35,19 @@ export function createConnectHandler(o: ConnectHandlerOptions): ConnectHandler {
   const options = withCompression(o);
   const official = connectNodeAdapter({
     ...options,
-    routes: (router) => o.routes(o.road === "stock" ? router : noteUnaryMethods(router, methods, options)),
+    routes: (router) => o.routes(o.unaryPath === "stock" ? router : noteUnaryMethods(router, methods, options)),
   });
   const fast = serveUnary(methods, o);
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     if (fast.onRequest(request, response)) return;
-    if (o.road !== "stock") keepConnection(request, response);
+    if (o.unaryPath !== "stock") keepConnection(request, response);
     official(request, response);
   };
   return Object.assign(listener, { onStream: fast.onStream });
 }
 
 /** Creates the fast path alone, for the owner of other handlers, who answers whatever it does not take. */
-export function createUnaryHandler(o: Omit<ConnectHandlerOptions, "road" | "fallback">): UnaryHandler {
+export function createUnaryHandler(o: Omit<ConnectHandlerOptions, "unaryPath" | "fallback">): UnaryHandler {
   const methods = new Map<string, UnaryMethod>();
   const options = withCompression(o);
   o.routes(noteUnaryMethods(createConnectRouter(options), methods, options));

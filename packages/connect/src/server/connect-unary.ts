@@ -33,14 +33,14 @@ export const connectPost: UnaryProtocol = {
   headers: (isBinary) => ({ "content-type": isBinary ? contentTypeUnaryProto : contentTypeUnaryJson }),
   trailers: () => ({}),
   assertHead(call) {
-    if (!call.road.options.requireConnectProtocolHeader) return;
+    if (!call.unary.options.requireConnectProtocolHeader) return;
     const name = headerProtocolVersion;
     const version = call.header("connect-protocol-version");
     if (version === null) throw refused(`missing required header: set ${name} to "${protocolVersion}"`);
     if (version !== protocolVersion) throw refused(`${name} must be "${protocolVersion}": got "${version}"`);
   },
   async read(call, compression, hooks) {
-    const { readMaxBytes } = call.road.options;
+    const { readMaxBytes } = call.unary.options;
     const { body, headers } = call.exchange;
     const bytes = await (hooks.receive?.(call) ?? readBody(body, headers["content-length"], readMaxBytes));
     return decode(call, bytes, compression, hooks);
@@ -50,7 +50,7 @@ export const connectPost: UnaryProtocol = {
     call.setHeader("content-type", contentTypeUnaryJson);
     // What is known from the wire about another call's error is not this one's.
     if (!error.isWireError) mergeNonProtocolHeaders(call.responseHeader, error.metadata);
-    const json = errorToJsonBytes(error, call.road.options.jsonOptions);
+    const json = errorToJsonBytes(error, call.unary.options.jsonOptions);
     return answer(call, codeToHttpStatus(error.code), json, compression);
   },
 };
@@ -61,7 +61,7 @@ export function connectGet(query: URLSearchParams): UnaryProtocol {
     ...connectPost,
     requestEncoding: () => query.get("compression"),
     assertHead(call) {
-      if (!call.road.options.requireConnectProtocolHeader) return;
+      if (!call.unary.options.requireConnectProtocolHeader) return;
       const version = query.get("connect");
       if (version === null) throw refused(`missing required parameter: set connect to "v${protocolVersion}"`);
       if (version !== `v${protocolVersion}`) throw refused(`connect must be "v${protocolVersion}": got "${version}"`);
@@ -81,7 +81,7 @@ async function decode(
   hooks: UnaryHooks,
 ): Promise<Message> {
   if (compression === null) return decodeMessage(call, bytes, hooks);
-  return decodeMessage(call, await compression.decompress(bytes, call.road.options.readMaxBytes), hooks);
+  return decodeMessage(call, await compression.decompress(bytes, call.unary.options.readMaxBytes), hooks);
 }
 
 async function answer(
@@ -91,7 +91,7 @@ async function answer(
   compression: Compression | null,
 ): Promise<Answer> {
   let body = message;
-  if (compression !== null && message.byteLength >= call.road.options.compressMinBytes) {
+  if (compression !== null && message.byteLength >= call.unary.options.compressMinBytes) {
     body = await compression.compress(message);
     call.setHeader("content-encoding", compression.name);
   }

@@ -56,7 +56,7 @@ export async function envelope(
   message: { readonly flags: number; readonly data: Uint8Array },
   compression: Compression | null,
 ): Promise<Uint8Array> {
-  const { compressMinBytes } = call.road.options;
+  const { compressMinBytes } = call.unary.options;
   if (compression === null || message.data.byteLength < compressMinBytes) {
     return encodeEnvelope(message.flags, message.data);
   }
@@ -74,7 +74,7 @@ export async function readOnly(
   hooks: UnaryHooks,
   skippedFlag: number,
 ): Promise<Message> {
-  const { readMaxBytes } = call.road.options;
+  const { readMaxBytes } = call.unary.options;
   const body = await (hooks.receive?.(call) ?? readEnvelopes(call.exchange.body, readMaxBytes, skippedFlag));
   const { envelopes, isWhole } = split(body, readMaxBytes);
   let only: Message | undefined;

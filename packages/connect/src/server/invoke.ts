@@ -57,7 +57,7 @@ function responseOf(call: UnaryCall, message: Message): UnaryResponse {
 }
 
 function methodOf(call: UnaryCall): DescMethodUnary {
-  return call.road.method;
+  return call.unary.method;
 }
 
 /** The context of a handler whose interceptors may have replaced parts of the request. */

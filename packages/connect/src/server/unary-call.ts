@@ -7,7 +7,7 @@ import type { UnaryMethod } from "./unary-method.ts";
 
 /** What a call is made of. */
 export interface UnaryCallParts {
-  readonly road: UnaryMethod;
+  readonly unary: UnaryMethod;
   readonly exchange: Exchange;
   readonly protocolName: "connect" | "grpc" | "grpc-web";
   readonly isBinary: boolean;
@@ -24,7 +24,7 @@ export interface UnaryCallParts {
  * spreading has none of them.
  */
 export class UnaryCall implements HandlerContext {
-  readonly road: UnaryMethod;
+  readonly unary: UnaryMethod;
   readonly exchange: Exchange;
   readonly protocolName: "connect" | "grpc" | "grpc-web";
   readonly isBinary: boolean;
@@ -45,7 +45,7 @@ export class UnaryCall implements HandlerContext {
   #endReason: unknown;
 
   constructor(parts: UnaryCallParts) {
-    this.road = parts.road;
+    this.unary = parts.unary;
     this.exchange = parts.exchange;
     this.protocolName = parts.protocolName;
     this.isBinary = parts.isBinary;
@@ -57,11 +57,11 @@ export class UnaryCall implements HandlerContext {
   }
 
   get method(): DescMethod {
-    return this.road.method;
+    return this.unary.method;
   }
 
   get service(): DescService {
-    return this.road.method.parent;
+    return this.unary.method.parent;
   }
 
   get requestMethod(): string {
@@ -142,7 +142,7 @@ export class UnaryCall implements HandlerContext {
 
   #startSignal(): AbortController {
     const controller = new AbortController();
-    const { shutdownSignal } = this.road.options;
+    const { shutdownSignal } = this.unary.options;
     const deadlineMs = this.#deadlineMs;
     if (this.#isOver) controller.abort(this.#endReason);
     else if (deadlineMs !== undefined && deadlineMs <= performance.now()) controller.abort(timedOut());

@@ -29,11 +29,11 @@ export function serveUnary(
 ): UnaryHandler {
   const wheel = createDeadlineWheel();
   const take = (exchange: Exchange, request: IncomingMessage | undefined): boolean => {
-    const road = methods.get(pathOf(exchange.target));
-    const spoken = road === undefined ? undefined : chooseProtocol(road, exchange);
-    if (road === undefined || spoken === undefined) return false;
+    const unary = methods.get(pathOf(exchange.target));
+    const spoken = unary === undefined ? undefined : chooseProtocol(unary, exchange);
+    if (unary === undefined || spoken === undefined) return false;
     const values = request === undefined ? undefined : contextValues?.(request);
-    answerUnary(exchange, road, spoken, { wheel, hooks, values }).catch(() => exchange.abort());
+    answerUnary(exchange, unary, spoken, { wheel, hooks, values }).catch(() => exchange.abort());
     return true;
   };
   return {

@@ -10,7 +10,7 @@ import { createStandardServices, isStandardPath } from "../standard/standard-ser
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import type { OutgoingCall } from "./context.ts";
 import { createDeadlineWheel } from "./deadline-wheel.ts";
-import { createFastRoad } from "./fast-road.ts";
+import { createFastPath } from "./fast-path.ts";
 import { createMethodPlans } from "./method-plan.ts";
 import { admitInProcess, answer, answerStream, type EndpointParts } from "./pipeline.ts";
 import type { UnaryHandler as Handler, Route, StreamHandler } from "./route.ts";
@@ -42,10 +42,10 @@ export interface Endpoint {
   /** Answers a request of any protocol, as over HTTP. Rejects only where the caller is gone. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>;
   /**
-   * Creates the fast road of its unary calls over HTTP, which says the same as `handle`. Where an endpoint has none,
+   * Creates the fast path of its unary calls over HTTP, which says the same as `handle`. Where an endpoint has none,
    * `listen` answers everything by `handle`.
    */
-  readonly fastRoad?: ((receiveCall: ReceiveCall) => UnaryHandler) | undefined;
+  readonly fastPath?: ((receiveCall: ReceiveCall) => UnaryHandler) | undefined;
 }
 
 /** Creates an endpoint from a service's routes. */
@@ -99,7 +99,7 @@ export function createEndpoint(o: {
         yield* answerStream(parts, await admitInProcess(parts, caller, call), handler, request);
       },
     }),
-    fastRoad: (receiveCall) => createFastRoad(parts, routes, receiveCall),
+    fastPath: (receiveCall) => createFastPath(parts, routes, receiveCall),
     handle: (request) => (isStandardPath(new URL(request.url).pathname) ? answerStandard(request) : answerOwn(request)),
   };
 }

@@ -9,7 +9,7 @@ import { renderClientErrors } from "./client-error.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
-import { isStockRoad } from "./test-road.ts";
+import { isStockPath } from "./stock-path.ts";
 
 /** A running server. */
 export interface RpcListener {
@@ -37,7 +37,7 @@ export async function listen(o: {
   const closing = new AbortController();
   const streams = streamPathsOf(endpoint);
   const { receive, receiveCall } = createReceiver(o.bodies ?? {});
-  const fast = isStockRoad() ? undefined : endpoint.fastRoad?.(receiveCall);
+  const fast = isStockPath() ? undefined : endpoint.fastPath?.(receiveCall);
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     if (fast?.onRequest(req, res) === true || extra?.(req, res) === true) return;
     // The pipeline has logged every failure, or the client is gone.

@@ -33,10 +33,10 @@ const unbounded = Number.POSITIVE_INFINITY;
  */
 export type Receive = (req: IncomingMessage, request: HttpRequest) => HttpRequest;
 
-/** Receives the body of a unary call of the fast road. Throws what refuses the call. */
+/** Receives the body of a unary call of the fast path. Throws what refuses the call. */
 export type ReceiveCall = (call: UnaryCall, bytesMax: number) => Promise<Received>;
 
-/** How the bodies of a service are received, by either road, within the same memory. */
+/** How the bodies of a service are received, by either path, within the same memory. */
 export interface Receiver {
   readonly receive: Receive;
   readonly receiveCall: ReceiveCall;

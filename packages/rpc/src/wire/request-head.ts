@@ -17,7 +17,7 @@ export function versionRefusal({ method, url, header }: HttpRequest): CallError 
   return refusal(isGet, isGet ? new URL(url).searchParams.get(versionParameter) : header.get(versionHeader));
 }
 
-/** The same for a call of the fast road. */
+/** The same for a call of the fast path. */
 export function versionRefusalOf(call: UnaryCall): CallError | undefined {
   if (call.protocolName !== "connect") return undefined;
   const { method, target } = call.exchange;

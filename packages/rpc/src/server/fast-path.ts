@@ -39,8 +39,8 @@ interface CallState {
   isAnswered: boolean;
 }
 
-/** Creates the fast road of an endpoint's routes. Whatever it does not take goes by `rpc-handler.ts`. */
-export function createFastRoad(parts: EndpointParts, routes: readonly Route[], receiveCall: ReceiveCall): UnaryHandler {
+/** Creates the fast path of an endpoint's routes. Whatever it does not take goes by `rpc-handler.ts`. */
+export function createFastPath(parts: EndpointParts, routes: readonly Route[], receiveCall: ReceiveCall): UnaryHandler {
   const methods = routes.flatMap(({ unary }) => [...unary]);
   const sizes = new Map<DescMethod, RequestSize>(methods.map(([method]) => [method, requestSizeOf(method)]));
   return createUnaryHandler({
@@ -108,7 +108,7 @@ async function receive(call: UnaryCall, receiveCall: ReceiveCall): Promise<Uint8
 
 function unaryOf(parts: EndpointParts, handler: Handler) {
   return async (request: Message, context: HandlerContext): Promise<Record<string, unknown>> => {
-    if (!(context instanceof UnaryCall)) throw new Error("the handler was called by another road");
+    if (!(context instanceof UnaryCall)) throw new Error("the handler was called by another path");
     const state = stateOf(context);
     if (state.call === undefined) throw new Error("the call was not admitted");
     state.isAnswering = true;

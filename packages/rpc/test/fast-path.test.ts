@@ -18,12 +18,12 @@ const handle = vi.fn<Endpoint["handle"]>();
 
 beforeAll(async () => {
   people = await createPeople();
-  // Also where all other tests are on the road of the official handlers.
-  vi.stubEnv("RIALTO_TEST_ROAD", "fast");
+  // Also where all other tests go by the official handlers.
+  vi.stubEnv("RIALTO_TEST_UNARY_PATH", "fast");
   const { endpoint } = createFixture(people);
   handle.mockImplementation(endpoint.handle);
   fast = await listen({ endpoint: { ...endpoint, handle }, port: 0, host: "127.0.0.1" });
-  stock = await listen({ endpoint: { ...endpoint, fastRoad: undefined }, port: 0, host: "127.0.0.1" });
+  stock = await listen({ endpoint: { ...endpoint, fastPath: undefined }, port: 0, host: "127.0.0.1" });
 });
 afterAll(() => Promise.all([fast.close(), stock.close()]));
 
@@ -62,13 +62,13 @@ const calls: Readonly<Record<string, RequestInit & { readonly target?: string }>
   "a GET of another version": { method: "GET", target: `${path}?encoding=json&message={}&connect=v2` },
 };
 
-describe("the fast road of unary calls", () => {
-  it.each(Object.entries(calls))("answers %s as the road of the official handlers does", async (_title, call) => {
+describe("the fast path of unary calls", () => {
+  it.each(Object.entries(calls))("answers %s as the official handlers do", async (_title, call) => {
     const { target = path, ...init } = call;
     expect(await answerOf(fast, target, init)).toEqual(await answerOf(stock, target, init));
   });
 
-  it("takes the calls that the other road would have taken", async () => {
+  it("takes the calls that the other path would have taken", async () => {
     handle.mockClear();
     expect(await answerOf(fast, path, { headers: asJson, body: json })).toMatchObject({ status: 200 });
     expect(await answerOf(fast, path, { headers: asJson, body: "{" })).toMatchObject({ status: 400 });
@@ -81,7 +81,7 @@ describe("the fast road of unary calls", () => {
     "gRPC-Web over HTTP/2": (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
   };
 
-  it.each(Object.entries(ways))("says by %s what the road of the official handlers says", async (_name, transport) => {
+  it.each(Object.entries(ways))("says by %s what the official handlers say", async (_name, transport) => {
     const told = async ({ port }: RpcListener, id: string, token: string) => {
       const client = createClient(OrderService, transport(`http://127.0.0.1:${port}`));
       const headers = { "x-request-id": "r", authorization: `Bearer ${token}` };
