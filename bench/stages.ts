@@ -4,6 +4,7 @@
  */
 import { createSecretKey } from "node:crypto";
 import { Writable } from "node:stream";
+import { createDeadlineWheel } from "../packages/async/src/deadline-wheel.ts";
 import { LazySignal } from "../packages/async/src/index.ts";
 import { CreateOrderRequestSchema, OrderService } from "../packages/contracts/src/index.ts";
 import { ownCopy } from "../packages/rpc/src/client/own-copy.ts";
@@ -22,7 +23,6 @@ import {
 } from "../packages/rpc/src/index.ts";
 import { logCall } from "../packages/rpc/src/server/call-log.ts";
 import { startClock } from "../packages/rpc/src/server/deadline.ts";
-import { createDeadlineWheel } from "../packages/rpc/src/server/deadline-wheel.ts";
 import { HandlerContext } from "../packages/rpc/src/server/handler-context.ts";
 import { idempotencyKeyOf } from "../packages/rpc/src/server/idempotency.ts";
 import { createMethodPlans } from "../packages/rpc/src/server/method-plan.ts";

@@ -9,6 +9,7 @@ export {
 } from "./bulkhead.ts";
 export { forEachConcurrently } from "./concurrent.ts";
 export { raceSignal, withTimeout } from "./deadline.ts";
+export { createDeadlineWheel, type DeadlineWheel, deadlineTickMs } from "./deadline-wheel.ts";
 export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
 export { abortSignalOf, type CancelSignal, LazySignal, onAbort } from "./lazy-signal.ts";
 export { createLoop, type Loop, type OutageWatch } from "./loop.ts";

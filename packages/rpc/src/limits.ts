@@ -9,9 +9,6 @@ export const unaryTimeoutMsMax = 60_000;
 /** Timeout of a stream that has none, and the longest timeout of a stream. */
 export const streamTimeoutMsMax = 10 * 60_000;
 
-/** How much later than its deadline a call may end: deadlines within this time share a timer. */
-export const deadlineTickMs = 10;
-
 /** The largest message that is read or written, on either side. */
 export const messageBytesMax = 4 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { create, type DescMessage, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type UnaryResponse } from "@connectrpc/connect";
 import { createMethodSerializationLookup, createMethodUrl, runUnaryCall } from "@connectrpc/connect/protocol";
-import { createDeadlineWheel } from "../deadline/deadline-wheel.ts";
+import { createDeadlineWheel } from "@rialto/async";
 import { createConnectProtocol } from "./connect-protocol.ts";
 import { createGrpcProtocol } from "./grpc-protocol.ts";
 import { createGrpcWebProtocol } from "./grpc-web-protocol.ts";

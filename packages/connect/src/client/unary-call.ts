@@ -1,6 +1,6 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
-import type { DeadlineWheel } from "../deadline/deadline-wheel.ts";
+import type { DeadlineWheel } from "@rialto/async";
 import { deadlinePassed, isReset } from "./call-end.ts";
 import type { HttpClient, HttpFields, HttpRequest, RequestInProgress, ResponseReceiver } from "./http-client.ts";
 import { transportError } from "./transport-error.ts";
@@ -47,7 +47,7 @@ export class UnaryCall implements ResponseReceiver {
     this.#signal = signal;
     this.#deadlineAt = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     if (timeoutMs !== undefined)
-      this.#cancelDeadline = deadlines.add(this.#deadlineAt, () => this.#fail(deadlinePassed()));
+      this.#cancelDeadline = deadlines.add(this.#deadlineAt - performance.now(), () => this.#fail(deadlinePassed()));
     if (signal?.aborted === true) this.handleEvent();
     else signal?.addEventListener("abort", this);
   }

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
-import type { DeadlineWheel } from "../deadline/deadline-wheel.ts";
+import type { DeadlineWheel } from "@rialto/async";
 import type { Spoken } from "./choose-protocol.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import { textOf } from "./fields.ts";

@@ -1,6 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import type { DeadlineWheel } from "../deadline/deadline-wheel.ts";
+import type { DeadlineWheel } from "@rialto/async";
 import type { Exchange, Fields } from "./exchange.ts";
 import { fieldsOf, textOf, webHeaders } from "./fields.ts";
 import type { UnaryMethod } from "./unary-method.ts";
@@ -156,7 +156,7 @@ export class UnaryCall implements HandlerContext {
     const onDeadline = () => this.#abort(timedOut());
     const onGone = () => this.#abort(this.exchange.goneReason());
     const onShutdown = () => this.#abort(shutdownSignal?.reason);
-    const offWheel = deadlineMs === undefined ? undefined : this.#wheel.add(deadlineMs, onDeadline);
+    const offWheel = deadlineMs === undefined ? undefined : this.#wheel.add(deadlineMs - performance.now(), onDeadline);
     const offGone = this.exchange.onGone(onGone);
     shutdownSignal?.addEventListener("abort", onShutdown);
     return () => {

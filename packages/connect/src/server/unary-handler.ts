@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
-import { createDeadlineWheel } from "../deadline/deadline-wheel.ts";
+import { createDeadlineWheel } from "@rialto/async";
 import { answerUnary } from "./answer-unary.ts";
 import { chooseProtocol } from "./choose-protocol.ts";
 import { type Exchange, MessageExchange, StreamExchange } from "./exchange.ts";

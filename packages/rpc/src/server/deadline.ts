@@ -1,9 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { DeadlineWheel } from "@rialto/async";
 import { type CancelSignal, LazySignal, onAbort, raceSignal } from "@rialto/async";
 import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";
-import type { DeadlineWheel } from "./deadline-wheel.ts";
 
 /** A call's deadline, and the signal that ends it. */
 export interface CallClock {

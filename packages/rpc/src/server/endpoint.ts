@@ -1,5 +1,6 @@
 import { createSecretKey } from "node:crypto";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { createDeadlineWheel } from "@rialto/async";
 import type { UnaryHandler } from "@rialto/connect";
 import type { Logger } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
@@ -9,7 +10,6 @@ import { isReady, type Readiness } from "../standard/health.ts";
 import { createStandardServices, isStandardPath } from "../standard/standard-services.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import type { OutgoingCall } from "./context.ts";
-import { createDeadlineWheel } from "./deadline-wheel.ts";
 import { createFastPath } from "./fast-path.ts";
 import { createMethodPlans } from "./method-plan.ts";
 import { admitInProcess, answer, answerStream, type EndpointParts } from "./pipeline.ts";

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
-import type { CancelSignal } from "@rialto/async";
+import type { CancelSignal, DeadlineWheel } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
@@ -13,7 +13,6 @@ import { requestIdFrom, requestIdHeader } from "../wire/request-id.ts";
 import { logCall } from "./call-log.ts";
 import type { CallContext, OutgoingCall } from "./context.ts";
 import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
-import type { DeadlineWheel } from "./deadline-wheel.ts";
 import { HandlerContext } from "./handler-context.ts";
 import { idempotencyKeyHeader, idempotencyKeyOf } from "./idempotency.ts";
 import type { MethodPlan } from "./method-plan.ts";

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { ConnectError } from "@connectrpc/connect";
+import { createDeadlineWheel } from "@rialto/async";
 import type { UnaryCall } from "@rialto/connect";
 import {
   type BodyPace,
@@ -16,7 +17,6 @@ import { bodyPaceMin, replayBufferBytesMax, serviceRequestBytesMax } from "../li
 import { isStandardPath } from "../standard/standard-services.ts";
 import { toConnectError } from "../wire/connect-error.ts";
 import type { HttpRequest } from "../wire/http-message.ts";
-import { createDeadlineWheel } from "./deadline-wheel.ts";
 
 /** Limits of the bodies of requests to a service. */
 export interface BodyOptions {

@@ -1,9 +1,8 @@
-import { backoffMs, sleep } from "@rialto/async";
+import { backoffMs, createDeadlineWheel, type DeadlineWheel, sleep } from "@rialto/async";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
 import { type CallClock, callTimeoutMs, startClock } from "../server/deadline.ts";
-import { createDeadlineWheel, type DeadlineWheel } from "../server/deadline-wheel.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { askedTimeoutMs, protocolOf, saysUnavailable, setTimeoutMs } from "../wire/wire-protocol.ts";

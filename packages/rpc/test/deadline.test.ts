@@ -1,9 +1,7 @@
-import { LazySignal } from "@rialto/async";
+import { createDeadlineWheel, LazySignal } from "@rialto/async";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CallError, reasonOf } from "../src/index.ts";
-import { deadlineTickMs } from "../src/limits.ts";
 import { startClock } from "../src/server/deadline.ts";
-import { createDeadlineWheel } from "../src/server/deadline-wheel.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -13,40 +11,6 @@ afterEach(() => {
 });
 
 const later = (ms: number) => new Date(Date.now() + ms);
-
-describe("the deadlines of an endpoint", () => {
-  it("pass never early, and at most one tick late", () => {
-    const wheel = createDeadlineWheel();
-    const started = performance.now();
-    const lateness = new Map<number, number>();
-    for (const ms of [50, 1, 5_000, 51, 600_000, 58])
-      wheel.add(ms, () => lateness.set(ms, performance.now() - started - ms));
-    vi.advanceTimersByTime(600_020);
-    expect(lateness.size).toBe(6);
-    for (const late of lateness.values()) {
-      expect(late).toBeGreaterThanOrEqual(0);
-      expect(late).toBeLessThanOrEqual(deadlineTickMs + 1);
-    }
-  });
-
-  it("share one timer, however many calls there are", () => {
-    const wheel = createDeadlineWheel();
-    for (let call = 0; call < 1_000; call += 1) wheel.add(5_000 + call, () => undefined);
-    expect(vi.getTimerCount()).toBe(1);
-  });
-
-  it("are forgotten when the call ends, and the next ones are kept", () => {
-    const wheel = createDeadlineWheel();
-    const passed: string[] = [];
-    wheel.add(100, () => passed.push("removed"))();
-    wheel.add(200, () => passed.push("kept"));
-    vi.advanceTimersByTime(150);
-    wheel.add(20, () => passed.push("next"));
-    vi.advanceTimersByTime(100);
-    expect(passed).toEqual(["next", "kept"]);
-    expect(vi.getTimerCount()).toBe(0);
-  });
-});
 
 describe("a call's clock", () => {
   it("ends the call at its deadline, and not after it was stopped", async () => {

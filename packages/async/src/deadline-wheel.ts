@@ -1,6 +1,4 @@
-import { deadlineTickMs } from "../limits.ts";
-
-/** The deadlines of all calls of an endpoint or an upstream, by one timer. */
+/** Deadlines of many calls, by one timer. */
 export interface DeadlineWheel {
   /**
    * Calls `onDeadline` once after `ms`, or up to `deadlineTickMs` later; never earlier. Returns a function that removes
@@ -8,6 +6,12 @@ export interface DeadlineWheel {
    */
   add(ms: number, onDeadline: () => void): () => void;
 }
+
+/** How much later than its deadline a call may end. */
+export const deadlineTickMs = 10;
+
+/** Node fires a longer timer at once. */
+const timerMsMax = 2 ** 31 - 1;
 
 /**
  * Creates a wheel. Deadlines within the same tick share a bucket, and one timer waits for the earliest bucket: a call
@@ -22,7 +26,8 @@ export function createDeadlineWheel(): DeadlineWheel {
   function waitFor(tick: number): void {
     clearTimeout(timer);
     timerTick = tick;
-    timer = setTimeout(onTick, Math.max(1, Math.ceil(tick * deadlineTickMs - performance.now())));
+    const ms = Math.max(1, Math.ceil(tick * deadlineTickMs - performance.now()));
+    timer = setTimeout(onTick, Math.min(ms, timerMsMax));
   }
 
   function onTick(): void {
@@ -46,11 +51,13 @@ export function createDeadlineWheel(): DeadlineWheel {
       const tick = Math.ceil((performance.now() + ms) / deadlineTickMs);
       const bucket = buckets.get(tick) ?? new Set();
       if (bucket.size === 0) buckets.set(tick, bucket);
-      bucket.add(onDeadline);
+      // The same function may be added twice: each time is an entry of its own.
+      const entry = () => onDeadline();
+      bucket.add(entry);
       if (tick < timerTick) waitFor(tick);
       else timer?.ref();
       return () => {
-        bucket.delete(onDeadline);
+        bucket.delete(entry);
         if (bucket.size === 0 && buckets.get(tick) === bucket) buckets.delete(tick);
         // The timer stays for the next call, which is likely to be soon, and holds no process up.
         if (buckets.size === 0) timer?.unref();
