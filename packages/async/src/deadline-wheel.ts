@@ -13,6 +13,17 @@ export const deadlineTickMs = 10;
 /** Node fires a longer timer at once. */
 const timerMsMax = 2 ** 31 - 1;
 
+/** An error is thrown as a timer of its own would throw it: the other calls keep their deadlines. */
+function run(onDeadline: () => void): void {
+  try {
+    onDeadline();
+  } catch (error) {
+    setImmediate(() => {
+      throw error;
+    });
+  }
+}
+
 /**
  * Creates a wheel. Deadlines within the same tick share a bucket, and one timer waits for the earliest bucket: a call
  * that ends in time, as nearly all do, costs an entry in a set instead of a timer. The timer keeps the process alive
@@ -40,7 +51,7 @@ export function createDeadlineWheel(): DeadlineWheel {
         continue;
       }
       buckets.delete(tick);
-      for (const onDeadline of bucket) onDeadline();
+      for (const onDeadline of bucket) run(onDeadline);
     }
     // What ran may have added a deadline, and a timer for it.
     if (next < timerTick) waitFor(next);

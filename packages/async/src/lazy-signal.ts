@@ -36,7 +36,8 @@ export class LazySignal {
     this.#isAborted = true;
     this.#reason = reason;
     this.#controller?.abort(reason);
-    for (const listener of this.#listeners.splice(0)) listener();
+    // One that is removed meanwhile is not called.
+    for (let next = this.#listeners.shift(); next !== undefined; next = this.#listeners.shift()) next();
   }
 
   /**

@@ -75,6 +75,19 @@ describe("a deadline wheel", () => {
     expect(passed).toHaveBeenCalledOnce();
   });
 
+  it("keeps the deadlines of others where one of them throws", () => {
+    const wheel = createDeadlineWheel();
+    const passed = vi.fn();
+    wheel.add(100, () => {
+      throw new RangeError("thrown by a call");
+    });
+    wheel.add(100, passed);
+    wheel.add(300, passed);
+    expect(() => vi.advanceTimersByTime(200)).toThrow("thrown by a call");
+    vi.advanceTimersByTime(300);
+    expect(passed).toHaveBeenCalledTimes(2);
+  });
+
   it("keeps no timer when every deadline has passed", () => {
     const wheel = createDeadlineWheel();
     for (let ms = 100; ms < 200; ms += 1) wheel.add(ms, () => undefined);

@@ -55,6 +55,19 @@ describe.each([
     expect(told).toEqual(["first", "late"]);
   });
 
+  it("is not called where another one removes it meanwhile", () => {
+    const canceling = create();
+    const told: string[] = [];
+    let removeSecond = () => {};
+    onAbort(signalOf(canceling), () => {
+      told.push("first");
+      removeSecond();
+    });
+    removeSecond = onAbort(signalOf(canceling), () => told.push("second"));
+    canceling.abort(new RangeError("over"));
+    expect(told).toEqual(["first"]);
+  });
+
   it("ends a race with the reason", async () => {
     const canceling = create();
     const raced = raceSignal(new Promise<never>(() => undefined), signalOf(canceling));

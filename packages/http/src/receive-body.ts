@@ -91,6 +91,7 @@ export function receiveBytes(
       else chunks.push(chunk);
     };
     const onEnd = () => {
+      if (isCutOff(body, length, bytes)) return settle({ kind: "gone" });
       held.complete();
       const [only] = chunks;
       settle({ kind: "whole", bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks) });
@@ -111,6 +112,14 @@ export function receiveBytes(
     unwatch = end;
     if (body.readableEnded) onEnd();
   });
+}
+
+/**
+ * Whether the end of a body is that of its connection. A stream of HTTP/2 that is lost ends like a whole one, and says
+ * that it was aborted; a message cut between two of its fields would be read as another message.
+ */
+function isCutOff(body: Readable, length: string | undefined, bytes: number): boolean {
+  return ("aborted" in body && body.aborted === true) || (length !== undefined && bytes < Number(length));
 }
 
 function startTimer(ms: number, onPassed: () => void): () => void {

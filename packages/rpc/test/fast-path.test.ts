@@ -1,7 +1,12 @@
-import { gzipSync } from "node:zlib";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { ErrorInfoSchema, OrderService } from "@rialto/contracts";
+import { CreateOrderRequestSchema, ErrorInfoSchema, GetOrderRequestSchema, OrderService } from "@rialto/contracts";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Endpoint, listen, type RpcListener } from "../src/index.ts";
 import { createFixture, orderId } from "./fixture.ts";
@@ -14,13 +19,15 @@ const json = JSON.stringify({ id: orderId });
 let people: People;
 let fast: RpcListener;
 let stock: RpcListener;
+let handled: readonly unknown[];
 const handle = vi.fn<Endpoint["handle"]>();
 
 beforeAll(async () => {
   people = await createPeople();
   // Also where all other tests go by the official handlers.
   vi.stubEnv("RIALTO_TEST_UNARY_PATH", "fast");
-  const { endpoint } = createFixture(people);
+  const { endpoint, calls: contexts } = createFixture(people);
+  handled = contexts;
   handle.mockImplementation(endpoint.handle);
   fast = await listen({ endpoint: { ...endpoint, handle }, port: 0, host: "127.0.0.1" });
   stock = await listen({ endpoint: { ...endpoint, fastPath: undefined }, port: 0, host: "127.0.0.1" });
@@ -107,5 +114,92 @@ describe("the fast path of unary calls", () => {
     }
     expect(await told(fast, orderId, people.customer)).toEqual({ id: orderId, head: { id: "r" } });
     expect(await told(fast, "x".repeat(200_000), people.customer)).toMatchObject({ code: Code.ResourceExhausted });
+  });
+});
+
+describe.each(["fast", "stock"] as const)("a request on the %s path", (kind) => {
+  const portOf = () => (kind === "fast" ? fast : stock).port;
+  const createPath = pathOf(OrderService.method.createOrder);
+  const order = toBinary(
+    CreateOrderRequestSchema,
+    create(CreateOrderRequestSchema, {
+      items: [{ productId: orderId, quantity: 1 }],
+      paymentMethod: "pm_test_approved",
+      expectedTotal: { currencyCode: "EUR", minorUnits: 12n },
+    }),
+  );
+  const withoutTotal = toBinary(
+    CreateOrderRequestSchema,
+    create(CreateOrderRequestSchema, {
+      items: [{ productId: orderId, quantity: 1 }],
+      paymentMethod: "pm_test_approved",
+    }),
+  );
+
+  it("whose HTTP/2 connection is lost between two fields of its message is not handled", async () => {
+    const before = handled.length;
+    const session = connectHttp2(`http://127.0.0.1:${portOf()}`);
+    session.on("error", () => undefined);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": createPath,
+      "content-type": "application/proto",
+      "content-length": order.byteLength,
+      authorization: `Bearer ${people.customer}`,
+    });
+    stream.on("error", () => undefined);
+    // What has arrived is a whole message by itself: the fields are in the order of their numbers.
+    expect(order.subarray(0, withoutTotal.byteLength)).toEqual(withoutTotal);
+    stream.write(withoutTotal);
+    await sleep(100);
+    session.destroy();
+    await sleep(300);
+    expect(await answerOf(kind === "fast" ? fast : stock, path, { headers: asJson, body: json })).toMatchObject({
+      status: 200,
+    });
+    expect(handled).toHaveLength(before + 1);
+  });
+
+  it("whose time is over when its message is whole is not handled", async () => {
+    const before = handled.length;
+    const socket = connect(portOf(), "127.0.0.1");
+    const head = `POST ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${people.customer}\r\n`;
+    const length = Buffer.byteLength(json);
+    socket.write(
+      `${head}content-type: application/json\r\nconnect-timeout-ms: 50\r\ncontent-length: ${length}\r\n\r\n{`,
+    );
+    await sleep(200);
+    socket.write(json.slice(1));
+    socket.on("error", () => undefined);
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk;
+    });
+    await once(socket, "close");
+    expect(text.slice(0, 12)).toBe("HTTP/1.1 504");
+    expect(handled).toHaveLength(before);
+  });
+
+  it("with more envelopes than a call has is refused before they are decompressed", async () => {
+    const message = toBinary(GetOrderRequestSchema, create(GetOrderRequestSchema, { id: orderId }));
+    const large = brotliCompressSync(Buffer.alloc(100_000));
+    const envelope = (flags: number, bytes: Uint8Array) => {
+      const head = Buffer.alloc(5);
+      head.writeUInt8(flags);
+      head.writeUInt32BE(bytes.byteLength, 1);
+      return Buffer.concat([head, bytes]);
+    };
+    const skipped = Array.from({ length: 20 }, () => envelope(0x81, large));
+    const response = await fetch(`http://127.0.0.1:${portOf()}${path}`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/grpc-web+proto",
+        "grpc-encoding": "br",
+        authorization: `Bearer ${people.customer}`,
+      },
+      body: new Uint8Array(Buffer.concat([envelope(0, message), ...skipped])),
+    });
+    const status = /grpc-status: *(\d+)/.exec(await response.text())?.[1];
+    expect(["3", "12"]).toContain(status);
   });
 });

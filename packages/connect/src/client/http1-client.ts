@@ -20,7 +20,7 @@ export function createHttp1Client(o: { readonly tls?: ClientTls; readonly connec
     headersTimeout: 0,
     bodyTimeout: 0,
     connections: o.connectionsMax ?? null,
-    connect: { ...o.tls },
+    connect: { timeout: connectMsMax, ...o.tls },
   });
   return {
     send({ origin, path, verb, fields, body }, receiver) {
@@ -31,6 +31,12 @@ export function createHttp1Client(o: { readonly tls?: ClientTls; readonly connec
     close: () => agent.destroy(),
   };
 }
+
+/**
+ * How long a connection may take to be made. A request that is canceled meanwhile leaves its attempt behind for as
+ * long, so it is short: a host that answers nothing would otherwise collect sockets.
+ */
+const connectMsMax = 2_000;
 
 /** One request, as undici's dispatcher wants its handler. */
 class Exchange implements RequestInProgress, Dispatcher.DispatchHandler {

@@ -101,7 +101,9 @@ export class MessageExchange implements Exchange {
   }
 
   abort(): void {
-    this.request.destroy();
+    // Node's request of HTTP/2 leaves its stream open.
+    if (isOfStream(this.request)) this.request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    else this.request.destroy();
   }
 }
 

@@ -23,7 +23,8 @@ export function textOf(value: string | readonly string[] | undefined): string | 
 
 /** Web headers as Node sends them. Cookies are not joined. */
 export function fieldsOf(headers: Headers): Fields {
-  const fields: Fields = {};
+  // Without a prototype: a header may be called constructor.
+  const fields: Fields = Object.create(null);
   for (const [name, value] of headers) {
     const earlier = fields[name];
     fields[name] = earlier === undefined ? value : [...(typeof earlier === "string" ? [earlier] : earlier), value];

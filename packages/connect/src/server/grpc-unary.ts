@@ -19,7 +19,7 @@ import {
 import { decodeMessage } from "./decode-message.ts";
 import { textOf } from "./fields.ts";
 import type { UnaryHooks } from "./hooks.ts";
-import { envelopeHeadBytes, readEnvelopes, tooLarge } from "./read-body.ts";
+import { envelopeHeadBytes, envelopesMax, readEnvelopes, tooLarge } from "./read-body.ts";
 import type { UnaryCall } from "./unary-call.ts";
 import type { UnaryProtocol } from "./unary-protocol.ts";
 
@@ -79,9 +79,10 @@ export async function readOnly(
   const { envelopes, isWhole } = split(body, readMaxBytes);
   let only: Message | undefined;
   for (const one of envelopes) {
-    const { flags, data } =
-      (one.flags & compressedFlag) === 0 ? one : await envelopeDecompress(one, compression, readMaxBytes);
-    if ((flags & skippedFlag) !== 0) continue;
+    const isCompressed = (one.flags & compressedFlag) !== 0;
+    // What is skipped costs no decompression. In an unknown one it is refused all the same.
+    if ((one.flags & skippedFlag) !== 0 && !(isCompressed && compression === null)) continue;
+    const { data } = isCompressed ? await envelopeDecompress(one, compression, readMaxBytes) : one;
     const message = decodeMessage(call, data, hooks);
     if (only !== undefined) throw protocolError("received extra input message for unary method");
     only = message;
@@ -102,6 +103,7 @@ function split(body: Uint8Array, bytesMax: number) {
   while (body.byteLength - at >= envelopeHeadBytes) {
     const size = view.getUint32(at + 1);
     if (size > bytesMax) throw tooLarge(bytesMax, size);
+    if (envelopes.length === envelopesMax) throw protocolError("received more envelopes than a unary call has");
     const end = at + envelopeHeadBytes + size;
     if (end > body.byteLength) break;
     envelopes.push({ flags: view.getUint8(at), data: body.subarray(at + envelopeHeadBytes, end) });

@@ -50,8 +50,8 @@ export function readEnvelopes(body: Readable, bytesMax: number, skippedFlag: num
 /** Flags and length, before each message. */
 export const envelopeHeadBytes = 5;
 
-/** A message, and trailers of gRPC-Web, which are none. More are not waited for. */
-const envelopesMax = 8;
+/** A message, and trailers of gRPC-Web, which are none. More are not waited for, and not read. */
+export const envelopesMax = 8;
 
 /** The error of a message that is larger than it may be; `size` where it is known before it arrived. */
 export function tooLarge(bytesMax: number, size?: number): ConnectError {
@@ -83,17 +83,20 @@ function read(body: Readable, isEnough: (bytes: number, received: () => Buffer) 
       bytes += chunk.byteLength;
       chunks.push(chunk);
       try {
-        if (isEnough(bytes, received)) onEnd();
+        if (isEnough(bytes, received)) settle();
       } catch (error) {
         chunks = [];
         stop();
         reject(error);
       }
     };
-    const onEnd = () => {
+    const settle = () => {
       stop();
       resolve(received());
     };
+    // A stream of HTTP/2 whose connection is lost ends like a whole one, and says that it was aborted: a message cut
+    // between two of its fields would be read as another message.
+    const onEnd = () => ("aborted" in body && body.aborted === true ? onClose() : settle());
     const onClose = () => {
       stop();
       reject(new RequestGone());

@@ -87,12 +87,15 @@ async function* whole(
 /** The messages of a stream, or of gRPC, each in its envelope. */
 async function* envelopes(body: AsyncIterable<Uint8Array>, message: MessageParts): AsyncGenerator<Uint8Array, void> {
   let waiting = Buffer.alloc(0);
+  let envelopesRead = 0;
   for await (const chunk of limited(body, message.size.bytes + envelopesBytesMax, message)) {
     waiting = waiting.length === 0 ? Buffer.from(chunk) : Buffer.concat([waiting, chunk]);
     while (waiting.length >= headBytes) {
       const length = waiting.readUInt32BE(1);
       if (length > message.size.bytes) throw message.refused(tooLarge(message.size));
       if (waiting.length < headBytes + length) break;
+      envelopesRead += 1;
+      if (envelopesRead > envelopesMax) throw message.refused(tooMany);
       yield await envelope(waiting.subarray(0, headBytes + length), message);
       waiting = waiting.subarray(headBytes + length);
     }
@@ -191,3 +194,7 @@ async function* messageIn(
 /** Flags and length, before each message. */
 const headBytes = 5;
 const compressedFlag = 1;
+
+/** A message, the end of its stream, and some that are skipped. Each of them may be compressed, and so costs work. */
+const envelopesMax = 8;
+const tooMany: FieldViolation = { field: "", description: "must be one message", rule: "request.envelopes" };

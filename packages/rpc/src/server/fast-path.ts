@@ -89,15 +89,16 @@ function goneSignal({ exchange }: UnaryCall): LazySignal {
 }
 
 async function receive(call: UnaryCall, receiveCall: ReceiveCall): Promise<Uint8Array> {
-  const size = stateOf(call).size;
-  const received = await receiveCall(
-    call,
-    call.protocolName === "connect" ? size.bytes : size.bytes + envelopesBytesMax,
-  );
+  const { size, call: admitted } = stateOf(call);
+  if (admitted === undefined) throw new Error("the call was not admitted");
+  const { canceled } = admitted.clock;
+  const bytesMax = call.protocolName === "connect" ? size.bytes : size.bytes + envelopesBytesMax;
+  const received = await receiveCall(call, bytesMax, canceled);
   switch (received.kind) {
     case "whole":
       return received.bytes;
     case "gone":
+      if (!call.exchange.isOver() && canceled.aborted) throw canceled.reason;
       throw new RequestGone();
     case "too-large":
       throw new MessageRefused(tooLarge(size));

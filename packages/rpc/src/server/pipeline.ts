@@ -143,6 +143,7 @@ export async function answer(
   request: Message,
 ): Promise<Record<string, unknown>> {
   try {
+    assertOngoing(call);
     const response = await call.clock.race(handler(request, contextOf(parts, call, request)));
     finish(parts, call, undefined);
     return response;
@@ -167,6 +168,7 @@ export async function* answerStream(
       ? parts.verifier.onSessionEnd?.(caller.sessionId, () => call.clock.end(new CallError(callErrors.SESSION_ENDED)))
       : undefined;
   try {
+    assertOngoing(call);
     messages = handler(request, contextOf(parts, call, request))[Symbol.asyncIterator]();
     for (;;) {
       const next = await call.clock.race(messages.next());
@@ -182,6 +184,11 @@ export async function* answerStream(
     unsubscribe?.();
     finish(parts, call, refusal);
   }
+}
+
+/** Throws the reason of a call that ended while its message was received: its handler is not started any more. */
+function assertOngoing({ clock }: AdmittedCall): void {
+  if (clock.canceled.aborted) throw clock.canceled.reason;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { ConnectError } from "@connectrpc/connect";
-import { createDeadlineWheel } from "@rialto/async";
+import { type CancelSignal, createDeadlineWheel, onAbort } from "@rialto/async";
 import type { UnaryCall } from "@rialto/connect";
 import {
   type BodyPace,
@@ -33,8 +33,11 @@ const unbounded = Number.POSITIVE_INFINITY;
  */
 export type Receive = (req: IncomingMessage, request: HttpRequest) => HttpRequest;
 
-/** Receives the body of a unary call of the fast path. Throws what refuses the call. */
-export type ReceiveCall = (call: UnaryCall, bytesMax: number) => Promise<Received>;
+/**
+ * Receives the body of a unary call of the fast path, until the call is canceled: its deadline passed, or its client is
+ * gone.
+ */
+export type ReceiveCall = (call: UnaryCall, bytesMax: number, canceled: CancelSignal) => Promise<Received>;
 
 /** How the bodies of a service are received, by either path, within the same memory. */
 export interface Receiver {
@@ -74,7 +77,7 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
     }
     return { ...request, body: body() };
   };
-  const receiveCall: ReceiveCall = async ({ exchange }, callBytesMax) => {
+  const receiveCall: ReceiveCall = async ({ exchange }, callBytesMax, canceled) => {
     let onEvicted: (() => void) | undefined;
     let isEvicted = false;
     const address = limitKeyOf(exchange.remoteAddress() ?? "unknown");
@@ -85,10 +88,9 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
     if (held === undefined) return { kind: "no-memory" };
     const watch = (giveUp: GiveUp) => {
       onEvicted = () => giveUp("no-memory");
-      const off = exchange.onGone(() => giveUp("gone"));
       if (exchange.isOver()) giveUp("gone");
       else if (isEvicted) giveUp("no-memory");
-      return off;
+      return onAbort(canceled, () => giveUp("gone"));
     };
     const { body, headers } = exchange;
     try {

@@ -57,6 +57,8 @@ const requestFailureCodes: ReadonlySet<unknown> = new Set([
   "ERR_INVALID_CHAR",
   "ERR_INVALID_HTTP_TOKEN",
   "ERR_UNESCAPED_CHARACTERS",
+  "UND_ERR_INVALID_ARG",
+  "UND_ERR_NOT_SUPPORTED",
 ]);
 
 /** Whether a failure is this request's own, and not its replica's. */

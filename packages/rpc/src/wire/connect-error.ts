@@ -57,8 +57,13 @@ function knownDetails(error: ConnectError): Pick<CallError, "reason" | "metadata
  * gives for the same code.
  */
 function transportError(code: ErrorCode, cause: ConnectError): CallError {
-  const { message, reason } = transportErrors[code] ?? callErrors.INTERNAL_ERROR;
-  return new CallError({ code, message, reason }, { remote: true, cause });
+  const known = transportErrors[code];
+  // What a proxy says of itself (401, 403, a page of its own) is not said of our caller.
+  const { message, reason } = known ?? callErrors.INTERNAL_ERROR;
+  return new CallError(
+    { code: known === undefined ? callErrors.INTERNAL_ERROR.code : code, message, reason },
+    { remote: true, cause },
+  );
 }
 
 const transportErrors: Readonly<Partial<Record<ErrorCode, ErrorDefinition>>> = {
