@@ -1,41 +1,8 @@
-import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from "pino";
+import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers } from "pino";
+import { isoTime } from "./iso-time.ts";
+import { redacted, redactedError, redactedValue } from "./redact.ts";
 
 export type Logger = PinoLogger;
-
-/** Fields that are redacted in every log line, at the top level and up to three levels below. */
-const secretFields = [
-  "password",
-  "passwordHash",
-  "token",
-  "accessToken",
-  "access_token",
-  "refreshToken",
-  "refresh_token",
-  "secret",
-  "privateKey",
-  "authorization",
-  "cookie",
-  "rialtoService",
-  '["rialto-service"]',
-  '["idempotency-key"]',
-] as const;
-
-/** The depth of nesting that is searched. Each level costs time on every line. */
-const redactionDepthMax = 3;
-
-function redactionPaths(): string[] {
-  const below = (depth: number, field: string): string => {
-    const parents = Array.from({ length: depth }, () => "*").join(".");
-    if (depth === 0) return field;
-    return field.startsWith("[") ? `${parents}${field}` : `${parents}.${field}`;
-  };
-  const paths: string[] = [];
-  for (let depth = 0; depth <= redactionDepthMax; depth += 1) {
-    for (const field of secretFields) paths.push(below(depth, field));
-  }
-  // Postgres puts values of the refused row into `detail`. They may be personal data, which logs must not contain.
-  return [...paths, "err.detail", "error.detail", "err.parameters", "error.parameters"];
-}
 
 /**
  * Makes a logger that writes one JSON line per entry to stdout.
@@ -48,12 +15,37 @@ export function createLogger(o: { service: string; level?: string; destination?:
   const options = {
     level: o.level ?? "info",
     base: { service: o.service },
-    timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { err: stdSerializers.err, error: stdSerializers.err },
-    redact: { paths: redactionPaths(), censor: "[redacted]" },
+    timestamp: isoTime(),
+    formatters: { level: (label: string) => ({ level: label }), log: redacted },
+    serializers: { err: writtenError, error: writtenError },
+    hooks: { logMethod: redactInterpolated },
   };
-  return pino(options, o.destination ?? standardOutput());
+  return redactBindings(pino(options, o.destination ?? standardOutput()));
+}
+
+/** Serializes an error. What is none is kept as it is, whatever its type says. */
+function writtenError(error: Error): unknown {
+  return redactedError(stdSerializers.err(error));
+}
+
+/** Redacts the values that are written into the text of a message. */
+function redactInterpolated(this: Logger, args: Parameters<pino.LogFn>, method: pino.LogFn): void {
+  const values = typeof args[0] === "string" ? 1 : 2;
+  if (args.length <= values) method.apply(this, args);
+  else method.apply(this, args.map((arg, index) => (index < values ? arg : redactedValue(arg))) as typeof args); // As many.
+}
+
+/** Redacts what a child writes with each of its lines, once. The children of children inherit it. */
+function redactBindings(logger: Logger): Logger {
+  const { child, setBindings } = logger;
+  return Object.assign(logger, {
+    child(this: Logger, bindings: pino.Bindings, options?: pino.ChildLoggerOptions): Logger {
+      return Reflect.apply(child, this, [redacted(bindings), options]);
+    },
+    setBindings(this: Logger, bindings: pino.Bindings): void {
+      setBindings.call(this, redacted(bindings));
+    },
+  });
 }
 
 function standardOutput(): DestinationStream {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createLogger } from "../src/index.ts";
 
 function capture(level?: string) {
@@ -18,6 +18,18 @@ describe("createLogger", () => {
     expect(lines[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT/);
   });
 
+  it("writes the time to the millisecond, in every second anew", () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { log, lines } = capture();
+    const times = [0, 7, 999, 1_000, 1_764_204_620_045];
+    for (const time of times) {
+      vi.setSystemTime(time);
+      log.info("now");
+    }
+    expect(lines.map(({ time }) => time)).toEqual(times.map((time) => new Date(time).toISOString()));
+  });
+
   it("never writes a secret, however deep it lies", () => {
     const { log, lines } = capture();
     const secrets = {
@@ -30,6 +42,47 @@ describe("createLogger", () => {
     log.child({ headers: secrets }).warn("again");
     expect(lines).toHaveLength(2);
     expect(JSON.stringify(lines)).not.toContain("hunter2");
+  });
+
+  it("leaves out secrets in lists, in what has its own JSON, in a child of a child and in a message's values", () => {
+    const { log, lines } = capture();
+    const secrets = { token: "hunter2", kept: 1 };
+    log.info({ users: [secrets], at: new Date(0), own: { toJSON: () => ({ cookie: "hunter2", kept: 2 }) } }, "list");
+    log.child({ a: 1 }).child({ headers: secrets }).info("child");
+    log.info("sent %j", secrets);
+    log.info({ n: 1 }, "sent %j", secrets);
+    expect(lines).toMatchObject([
+      {
+        users: [{ token: "[redacted]", kept: 1 }],
+        at: "1970-01-01T00:00:00.000Z",
+        own: { cookie: "[redacted]", kept: 2 },
+      },
+      { a: 1, headers: { token: "[redacted]", kept: 1 } },
+      { msg: 'sent {"token":"[redacted]","kept":1}' },
+      { n: 1, msg: 'sent {"token":"[redacted]","kept":1}' },
+    ]);
+  });
+
+  it("leaves what is logged as it was", () => {
+    const { log } = capture();
+    const logged = { token: "t", inner: { password: "p", list: [{ secret: "s" }] } };
+    log.info(logged, "logged");
+    expect(logged).toEqual({ token: "t", inner: { password: "p", list: [{ secret: "s" }] } });
+  });
+
+  it("leaves out the secrets of an error, and writes what throws when it is asked for its JSON as unreadable", () => {
+    const { log, lines } = capture();
+    const broken = {
+      toJSON() {
+        throw new Error("no JSON");
+      },
+    };
+    log.error({ err: Object.assign(new Error("refused"), { token: "hunter2", query: { password: "hunter2" } }) });
+    log.info({ broken }, "broken");
+    expect(lines).toMatchObject([
+      { err: { message: "refused", token: "[redacted]", query: { password: "[redacted]" } }, msg: "refused" },
+      { msg: "broken" },
+    ]);
   });
 
   it("keeps the cause of an error and leaves out the row that Postgres refused", () => {
