@@ -24,6 +24,13 @@ export function orderJson(id) {
 
 // The same for protobuf-es.
 export function orderMessage(id) {
-  const { order } = orderJson(id);
-  return { order: { ...order, status: 3, total: { currencyCode: "EUR", minorUnits: 4250n } } };
+  return {
+    order: {
+      id,
+      userId: "0197f000-0000-7000-8000-000000000001",
+      status: 3,
+      total: { currencyCode: "EUR", minorUnits: 4250n },
+      version: 3,
+    },
+  };
 }

@@ -17,6 +17,11 @@ interface KeyPair {
 
 export const customerId = "0197f000-0000-7000-8000-000000000001";
 
+/** The id of one of many customers; of the first one, `customerId`. */
+export function customerIdOf(index: number): string {
+  return `0197f000-0000-7000-8000-${(index + 1).toString(16).padStart(12, "0")}`;
+}
+
 const accessSeconds = 900;
 
 /** Makes the keys of a run. */
@@ -24,11 +29,11 @@ export function createKeys(): Keys {
   return { access: keyPair("access-1"), gateway: keyPair("gateway") };
 }
 
-/** Signs an access token of the customer, as the user service would. */
-export function accessToken({ access }: Keys): string {
+/** Signs an access token of a customer, as the user service would. */
+export function accessToken({ access }: Keys, index: number): string {
   const issued = Math.floor(Date.now() / 1_000);
   const header = { alg: "EdDSA", kid: access.private.kid };
-  const claims = { iss: "rialto", aud: "rialto", sub: customerId, sid: "session-1", role: "CUSTOMER" };
+  const claims = { iss: "rialto", aud: "rialto", sub: customerIdOf(index), sid: `session-${index}`, role: "CUSTOMER" };
   const input = [header, { ...claims, iat: issued, exp: issued + accessSeconds }]
     .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
     .join(".");

@@ -30,12 +30,16 @@ export function connectBare(wire: Wire, bench: Bench): Subject {
   });
 }
 
-/** A service of Rialto: token, policy, deadline, validation and log line. */
-export function rialtoService(wire: Wire, bench: Bench): Subject {
+/** A service of Rialto: token, policy, deadline, validation and log line; its calls by our fast path, or by stock's. */
+export function rialtoService(wire: Wire, bench: Bench, o: { readonly isOnStock?: boolean } = {}): Subject {
+  const env: Program["env"] = (at) => ({
+    ...keysOf?.(at),
+    ...(o.isOnStock === true ? { RIALTO_TEST_UNARY_PATH: "stock" } : {}),
+  });
   return serverSubject({
-    name: "Rialto service",
+    name: o.isOnStock === true ? "Rialto service on connect-node" : "Rialto service",
     missing: toolOf(wire, bench),
-    programs: [script("programs/rialto-service.ts", { env: keysOf })],
+    programs: [script("programs/rialto-service.ts", { env })],
     load: loadOf(wire, "gateway"),
   });
 }
@@ -47,13 +51,15 @@ export function baselineServer(o: {
   readonly wire: Wire;
   readonly bench: Bench;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whose requests it gets, though it checks no token. */
+  readonly credentials?: Credentials;
 }): Subject {
   const { env } = o;
   return serverSubject({
     name: o.name,
     missing: o.bench.tools.baselines ? toolOf(o.wire, o.bench) : "the baselines' packages",
     programs: [script(`baselines/${o.script}`, env === undefined ? {} : { env: () => env })],
-    load: loadOf(o.wire),
+    load: loadOf(o.wire, o.credentials),
   });
 }
 
