@@ -62,7 +62,12 @@ export function serverSubject(o: {
             name: program.name,
             command: program.command ?? process.execPath,
             args: program.args(at),
-            env: { BENCH_ROOT: bench.root, ...(isCounted ? reports.env : {}), ...program.env?.(at) },
+            env: {
+              NODE_ENV: "production",
+              BENCH_ROOT: bench.root,
+              ...(isCounted ? reports.env : {}),
+              ...program.env?.(at),
+            },
             port: at.port,
             folder,
           });
