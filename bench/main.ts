@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { resolve } from "node:path";
 import { type Compared, type Comparison, compare } from "./measure/compare.ts";
+import { openSubjects, type WarmSubjects } from "./measure/warm-subjects.ts";
 import { type Options, readOptions, usage } from "./options.ts";
 import { createKeys } from "./programs/keys.ts";
 import { betweenMarkers } from "./report/markers.ts";
@@ -18,10 +19,10 @@ import { prepareTools } from "./tools/tools.ts";
 
 const fullPace: Pace = {
   decides: true,
-  warmUpSeconds: 10,
-  roundSeconds: 5,
+  warmUpSeconds: 8,
+  roundSeconds: 4,
   pairs: 8,
-  openLoopSeconds: 10,
+  openLoopSeconds: 5,
   calls: 1_000_000,
   starts: 5,
 };
@@ -72,10 +73,12 @@ async function measure({ names, isQuick, writes, before, pairs }: Options): Prom
   for (const row of rows) {
     if (names.length > 0 && !names.includes(row.name)) continue;
     print(row.name);
+    const subjects = openSubjects(bench);
     for (const comparison of row.comparisons?.(bench) ?? []) {
-      const compared = await measureLine(row, comparison, bench, note);
+      const compared = await measureLine(row, comparison, { bench, subjects, note });
       if (compared !== undefined) lines.push({ row: row.name, compared });
     }
+    await subjects.stop();
     for (const figure of await figuresOf(row, bench)) note(`${row.name}: ${figure}`);
   }
   const table = [
@@ -93,9 +96,9 @@ async function measure({ names, isQuick, writes, before, pairs }: Options): Prom
 async function measureLine(
   row: Row,
   comparison: Comparison,
-  bench: Bench,
-  note: (text: string) => void,
+  at: { readonly bench: Bench; readonly subjects: WarmSubjects; readonly note: (text: string) => void },
 ): Promise<Compared | undefined> {
+  const { bench, subjects, note } = at;
   const { subject, baseline } = comparison;
   const names = `${subject.name} beside ${baseline.name}`;
   const missing = subject.missing ?? baseline.missing;
@@ -105,9 +108,10 @@ async function measureLine(
   }
   bench.print(`  ${names}`);
   try {
-    return await compare(comparison, bench);
+    return await compare(comparison, bench, subjects);
   } catch (error) {
     process.exitCode = 1;
+    await subjects.stop();
     bench.print(`  ${error instanceof Error ? error.message : String(error)}`);
     note(`${row.name}, ${names}: failed`);
     return undefined;

@@ -5,6 +5,8 @@ import { inFlight, type Load, type LoadResult, type Plan, planAsLua, planAsTarge
 
 const script = new URL("closed-loop.lua", import.meta.url).pathname;
 const timeoutSeconds = 10;
+/** Connections of the open loop. */
+const connectionsMax = 256;
 
 /**
  * Load over HTTP/1.1: the closed loop by wrk, since C takes little of the processors that are measured; the open loop
@@ -33,6 +35,8 @@ export function httpLoad(o: {
             const [targets, results] = [join(folder, "targets.json"), join(folder, "results.bin")];
             writeFileSync(targets, planAsTargets(await plan(), url, perSecond * seconds));
             const pace = [`-rate=${perSecond}/1s`, `-duration=${seconds}s`, `-timeout=${timeoutSeconds}s`];
+            // Without a bound, each request that waits in a stall opens a connection of its own, 10,000 of them.
+            pace.push(`-connections=${connectionsMax}`, `-max-connections=${connectionsMax}`);
             await runProgram(vegeta, ["attack", "-format=json", `-targets=${targets}`, `-output=${results}`, ...pace]);
             return parseVegeta(await runProgram(vegeta, ["report", "-type=json", results]));
           },

@@ -1,8 +1,8 @@
-import type { LoadResult } from "../load/plan.ts";
 import type { Bench, Running, Subject } from "../subjects/subject.ts";
 import { cpuPerOperation, measurePairs, type Pairs, type Round, type Side } from "./pairs.ts";
 import { type Probe, procProbe, stealBetween, ticksPerSecond } from "./proc.ts";
 import { median, type Ratio, ratioOf, type Verdict, verdictOf } from "./ratio.ts";
+import type { WarmSubjects } from "./warm-subjects.ts";
 
 /** Two subjects beside each other, and the least that the ratio of their costs has to be. */
 export interface Comparison {
@@ -23,12 +23,14 @@ export interface SideResult {
   readonly gcPauseMs: number | undefined;
 }
 
-/** Latency at half of the closed loop's rate. */
+/** Latency at half of the closed loop's rate, or at the most that an open loop sends. */
 export interface Latency {
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** Requests that were refused, failed, or late by the load's timeout. */
   readonly failures: number;
+  /** The load could not be sent at its rate: the latency is the load generator's as much as the server's. */
+  readonly isLate: boolean;
 }
 
 /** A comparison that was measured. */
@@ -44,49 +46,45 @@ export interface Compared {
 }
 
 /**
- * Starts both subjects, warms them up, and measures pairs of rounds in a closed loop; then each side's latency in an
- * open loop at half of its own rate.
+ * The most that an open loop sends. Its load generator takes about 0.1 ms of a processor for each request of HTTP: on
+ * two processors it would be the one that is late above this rate, and the latencies would be its own.
+ */
+const openLoopPerSecondMax = 4_000;
+/** An open loop that sent less than this share of what it was to send is late. */
+const sentShareMin = 0.95;
+
+/**
+ * Measures pairs of rounds of two warm subjects in a closed loop; then each side's latency in an open loop at half of
+ * its own rate, where that was not measured for another comparison.
  */
 export async function compare(
   { subject, baseline, atLeast }: Comparison,
   bench: Bench,
+  subjects: WarmSubjects,
   probe: Probe = procProbe,
 ): Promise<Compared> {
-  const started = new Map<Side, Running>();
-  try {
-    started.set("ours", await subject.start(bench));
-    started.set("baseline", await baseline.start(bench));
-    const at = (side: Side): Running => {
-      const running = started.get(side);
-      if (running === undefined) throw new Error(`${side} was not started`);
-      return running;
-    };
-    for (const side of started.keys()) await warmUp(at(side), bench);
-    const pairs = await measurePairs({
-      pairs: bench.pace.pairs,
-      round: (side) => measureRound(at(side), bench.pace.roundSeconds, probe),
-      onThrownAway: (pair) =>
-        bench.print(`  pair thrown away: ${stolen(pair.ours)} and ${stolen(pair.baseline)} stolen`),
-    });
-    const ratio = ratioOf(pairs.kept.map((pair) => [cpuPerOperation(pair.ours), cpuPerOperation(pair.baseline)]));
-    return {
-      ours: await resultOf("ours", subject.name, at("ours"), pairs, bench),
-      baseline: await resultOf("baseline", baseline.name, at("baseline"), pairs, bench),
-      ratio,
-      atLeast,
-      // Rounds that are too short decide nothing, however alike they are.
-      verdict: atLeast === undefined ? undefined : bench.pace.decides ? verdictOf(ratio, atLeast) : "undecided",
-      kept: pairs.kept.length,
-      thrownAway: pairs.thrownAway.length,
-      marked: pairs.kept.filter(({ isMarked }) => isMarked).length,
-    };
-  } finally {
-    for (const running of started.values()) await running.stop();
-  }
-}
-
-async function warmUp({ load }: Running, { pace }: Bench): Promise<void> {
-  await load.closed(pace.warmUpSeconds);
+  const sides = { ours: await subjects.ready(subject), baseline: await subjects.ready(baseline) };
+  const pairs = await measurePairs({
+    pairs: bench.pace.pairs,
+    round: (side) => measureRound(sides[side], bench.pace.roundSeconds, probe),
+    onThrownAway: (pair) => bench.print(`  pair thrown away: ${stolen(pair.ours)} and ${stolen(pair.baseline)} stolen`),
+  });
+  const ratio = ratioOf(pairs.kept.map((pair) => [cpuPerOperation(pair.ours), cpuPerOperation(pair.baseline)]));
+  const result = (side: Side, of: Subject) =>
+    resultOf(of, pairs, side, (perSecond) =>
+      subjects.latencyOf(of, () => measureLatency(sides[side], perSecond, bench.pace.openLoopSeconds)),
+    );
+  return {
+    ours: await result("ours", subject),
+    baseline: await result("baseline", baseline),
+    ratio,
+    atLeast,
+    // Rounds that are too short decide nothing, however alike they are.
+    verdict: atLeast === undefined ? undefined : bench.pace.decides ? verdictOf(ratio, atLeast) : "undecided",
+    kept: pairs.kept.length,
+    thrownAway: pairs.thrownAway.length,
+    marked: pairs.kept.filter(({ isMarked }) => isMarked).length,
+  };
 }
 
 /** Measures one round: the load, the CPU of the trees under it, and what was stolen meanwhile. */
@@ -115,29 +113,30 @@ export async function measureRound(
 }
 
 async function resultOf(
-  side: Side,
-  name: string,
-  running: Running,
+  { name }: Subject,
   { kept }: Pairs,
-  { pace }: Bench,
+  side: Side,
+  latencyAt: (perSecond: number) => Promise<Latency | undefined>,
 ): Promise<SideResult> {
   const rounds = kept.map((pair) => pair[side]);
   const perSecond = median(rounds.map(({ operations, seconds }) => operations / seconds));
-  const half = Math.max(1, Math.floor(perSecond / 2));
-  const open = await running.load.open?.(half, pace.openLoopSeconds);
   return {
     name,
     cpuMicroseconds: median(rounds.map(cpuPerOperation)),
     perSecond,
     failures: rounds.reduce((sum, { failures }) => sum + failures, 0),
-    latency: open === undefined ? undefined : latencyOf(open),
+    latency: await latencyAt(Math.min(openLoopPerSecondMax, Math.max(1, Math.floor(perSecond / 2)))),
     loopDelayMs: worst(rounds.map(({ loopDelayMs }) => loopDelayMs)),
     gcPauseMs: worst(rounds.map(({ gcPauseMs }) => gcPauseMs)),
   };
 }
 
-function latencyOf({ p50Ms, p99Ms, failures }: LoadResult): Latency {
-  return { p50Ms, p99Ms, failures };
+async function measureLatency({ load }: Running, perSecond: number, seconds: number): Promise<Latency | undefined> {
+  const found = await load.open?.(perSecond, seconds);
+  if (found === undefined) return undefined;
+  const sent = (found.operations + found.failures) / found.seconds;
+  const { p50Ms, p99Ms, failures } = found;
+  return { p50Ms, p99Ms, failures, isLate: sent < sentShareMin * perSecond };
 }
 
 function worst(values: readonly (number | undefined)[]): number | undefined {

@@ -1,4 +1,4 @@
-import type { Compared, SideResult } from "../measure/compare.ts";
+import type { Compared, Latency, SideResult } from "../measure/compare.ts";
 import type { Ratio, Verdict } from "../measure/ratio.ts";
 
 /** A line of the table: one comparison of a row. */
@@ -49,9 +49,7 @@ function sideCells({ name, cpuMicroseconds, perSecond, failures, latency, loopDe
     cpuMicroseconds.toFixed(1),
     `${Math.round(perSecond)}`,
     latency === undefined ? "-" : latency.p50Ms.toFixed(2),
-    latency === undefined
-      ? "-"
-      : `${latency.p99Ms.toFixed(2)}${latency.failures === 0 ? "" : ` (${latency.failures} failed)`}`,
+    latency === undefined ? "-" : p99Text(latency),
     loopDelayMs === undefined ? "-" : loopDelayMs.toFixed(1),
     gcPauseMs === undefined ? "-" : gcPauseMs.toFixed(1),
   ];
@@ -60,6 +58,11 @@ function sideCells({ name, cpuMicroseconds, perSecond, failures, latency, loopDe
 function ratioText({ estimate, low, high }: Ratio): string {
   const range = Number.isFinite(high) ? `${digits(low)} to ${digits(high)}` : "one pair";
   return `${digits(estimate)} (${range})`;
+}
+
+function p99Text({ p99Ms, failures, isLate }: Latency): string {
+  const faults = [...(failures === 0 ? [] : [`${failures} failed`]), ...(isLate ? ["load late"] : [])];
+  return `${p99Ms.toFixed(2)}${faults.length === 0 ? "" : ` (${faults.join(", ")})`}`;
 }
 
 /** Three significant digits. */

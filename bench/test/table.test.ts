@@ -8,7 +8,7 @@ const side: SideResult = {
   cpuMicroseconds: 40.04,
   perSecond: 20_000.4,
   failures: 0,
-  latency: { p50Ms: 0.5, p99Ms: 2, failures: 0 },
+  latency: { p50Ms: 0.5, p99Ms: 2, failures: 0, isLate: false },
   loopDelayMs: 12,
   gcPauseMs: 3.21,
 };
@@ -50,6 +50,12 @@ describe("the table", () => {
     const [first] = cellsOf(tableOf([{ row: "gateway", compared: disturbed }]));
     expect(first?.at(-1)).toBe("8 (5 thrown away, 1 disturbed)");
     expect(first?.[1]).toBe("ours (7 failed)");
+  });
+
+  it("says beside a latency where its load could not be sent in time", () => {
+    const late = { ...side, latency: { p50Ms: 0.5, p99Ms: 2, failures: 3, isLate: true } };
+    const [first] = cellsOf(tableOf([{ row: "gateway", compared: { ...compared, ours: late } }]));
+    expect(first?.[5]).toBe("2.00 (3 failed, load late)");
   });
 
   it("gives one pair no interval", () => {
