@@ -37,7 +37,9 @@ it.each(["programs/connect-bare.ts", "baselines/raw-http.js"])("%s refuses an id
   expect(await answerOf(program, "json", {}, '{"id":"1"}')).toMatchObject({ status: 400 });
 });
 
-/** Starts a program and sends it the request of its row. What differs in each answer is left out: date and request id. */
+/**
+ * Starts a program and sends it the request of its row. What differs in each answer is left out: date and request id.
+ */
 async function answerOf(program: string, wire: Codec, env: Readonly<Record<string, string>>, otherBody?: string) {
   const port = await freePort();
   const args = [new URL(`../${program}`, import.meta.url).pathname, `${port}`];
