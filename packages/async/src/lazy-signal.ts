@@ -10,7 +10,8 @@ export class LazySignal {
   #isAborted = false;
   #reason: unknown;
   #controller: AbortController | undefined;
-  readonly #listeners: (() => void)[] = [];
+  /** Made for the first listener. */
+  #listeners: (() => void)[] | undefined;
 
   get aborted(): boolean {
     return this.#isAborted;
@@ -37,7 +38,7 @@ export class LazySignal {
     this.#reason = reason;
     this.#controller?.abort(reason);
     // One that is removed meanwhile is not called.
-    for (let next = this.#listeners.shift(); next !== undefined; next = this.#listeners.shift()) next();
+    for (let next = this.#listeners?.shift(); next !== undefined; next = this.#listeners?.shift()) next();
   }
 
   /**
@@ -49,10 +50,12 @@ export class LazySignal {
       listener();
       return nothing;
     }
-    this.#listeners.push(listener);
+    this.#listeners ??= [];
+    const listeners = this.#listeners;
+    listeners.push(listener);
     return () => {
-      const at = this.#listeners.lastIndexOf(listener);
-      if (at >= 0) this.#listeners.splice(at, 1);
+      const at = listeners.lastIndexOf(listener);
+      if (at >= 0) listeners.splice(at, 1);
     };
   }
 }

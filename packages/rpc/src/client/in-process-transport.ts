@@ -1,7 +1,7 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { remoteError } from "../errors/call-error.ts";
 import { toCallError } from "../errors/to-call-error.ts";
-import type { Endpoint } from "../server/endpoint.ts";
+import type { Endpoint, TypedCalls } from "../server/endpoint.ts";
 import { assertUnchanged } from "./checked-message.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import { ownCopy } from "./own-copy.ts";
@@ -20,6 +20,12 @@ export interface LocalTarget {
  */
 export function createInProcessTransport(target: LocalTarget, caller: string): ClientTransport {
   const { endpoint, checksMessages = false } = target;
+  let bound: { readonly to: Endpoint; readonly calls: TypedCalls } | undefined;
+  const calls = (): TypedCalls => {
+    const to = endpoint();
+    if (bound?.to !== to) bound = { to, calls: to.callsOf(caller) };
+    return bound.calls;
+  };
   const check = (schema: DescMessage, message: Message): Message => {
     if (checksMessages) assertUnchanged(schema, message);
     return message;
@@ -28,7 +34,7 @@ export function createInProcessTransport(target: LocalTarget, caller: string): C
     async unary(call, request) {
       const { input, output } = call.method;
       try {
-        const answer = await endpoint().callsOf(caller).unary(call, check(input, request));
+        const answer = await calls().unary(call, check(input, request));
         return check(output, ownCopy(output, answer));
       } catch (error) {
         throw remoteError(toCallError(error));
@@ -37,7 +43,7 @@ export function createInProcessTransport(target: LocalTarget, caller: string): C
     async *stream(call, request) {
       const { input, output } = call.method;
       try {
-        const answers = endpoint().callsOf(caller).stream(call, check(input, request));
+        const answers = calls().stream(call, check(input, request));
         for await (const answer of answers) yield check(output, ownCopy(output, answer));
       } catch (error) {
         throw remoteError(toCallError(error));

@@ -1,8 +1,8 @@
+import { randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { LazySignal } from "@rialto/async";
+import { LazySignal } from "@rialto/async";
 import type { IdempotencyKey } from "@rialto/database";
 import { continueTrace, type Logger } from "@rialto/telemetry";
-import { v7 as uuid } from "uuid";
 import type { Caller } from "../identity/caller.ts";
 
 /** The context that a call propagates to the calls that it makes. */
@@ -56,12 +56,14 @@ export function backgroundContext(o: {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
 }): PropagatedContext {
-  const signals = o.signal === undefined ? [] : [o.signal];
-  const base = { requestId: uuid(), traceparent: continueTrace(o.traceparent).traceparent };
-  if (o.timeoutMs === undefined) return { ...base, signal: AbortSignal.any(signals) };
-  return {
-    ...base,
-    signal: AbortSignal.any([...signals, AbortSignal.timeout(o.timeoutMs)]),
-    deadline: new Date(Date.now() + o.timeoutMs),
-  };
+  const requestId = randomUUID();
+  const { traceparent } = continueTrace(o.traceparent);
+  if (o.timeoutMs !== undefined) {
+    const timeout = AbortSignal.timeout(o.timeoutMs);
+    const signal = o.signal === undefined ? timeout : AbortSignal.any([o.signal, timeout]);
+    return { signal, deadline: new Date(Date.now() + o.timeoutMs), requestId, traceparent };
+  }
+  if (o.signal !== undefined) return { signal: o.signal, requestId, traceparent };
+  // Nothing aborts either. A listener of the second costs less.
+  return { signal: new AbortController().signal, lazySignal: new LazySignal(), requestId, traceparent };
 }

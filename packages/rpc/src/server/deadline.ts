@@ -5,27 +5,6 @@ import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";
 
-/** A call's deadline, and the signal that ends it. */
-export interface CallClock {
-  /**
-   * Aborts, with a CallError as reason, when the caller cancels, the deadline passes or `end` is called; not when the
-   * call completes.
-   */
-  readonly canceled: LazySignal;
-  /** `canceled` as an AbortSignal, which is made when it is first read. */
-  readonly signal: AbortSignal;
-  readonly deadline: Date;
-  /**
-   * Rejects with the signal's reason where that aborts before the work completes. The work itself must watch the
-   * signal.
-   */
-  race<T>(work: Promise<T>): Promise<T>;
-  /** Ends the call early, with the error that its caller gets. */
-  end(reason: CallError): void;
-  /** Removes deadline and listeners. Call it when the call is over. */
-  stop(): void;
-}
-
 /** Returns the deadline of a call at the callee: the caller's, within bounds. */
 export function deadlineOf(method: DescMethod, asked: Date | undefined, now: Date): Date {
   const askedMs = asked === undefined ? undefined : +asked - +now;
@@ -40,26 +19,55 @@ export function callTimeoutMs(askedMs: number | undefined, isStream: boolean): n
 
 /** Starts the clock of a call, on the wheel of its endpoint. It is over at once where its caller has left already. */
 export function startClock(wheel: DeadlineWheel, parent: CancelSignal, deadline: Date): CallClock {
-  const canceled = new LazySignal();
-  const end = (reason: CallError) => canceled.abort(reason);
-  const removeListener = onAbort(parent, () => end(cancellationBy(parent.reason)));
-  const leftMs = +deadline - Date.now();
-  const onDeadline = () => end(new CallError(callErrors.DEADLINE_PASSED));
-  if (leftMs <= 0) onDeadline();
-  const removeDeadline = canceled.aborted ? undefined : wheel.add(leftMs, onDeadline);
-  return {
-    canceled,
-    get signal() {
-      return canceled.signal;
-    },
-    deadline,
-    race: (work) => raceSignal(work, canceled),
-    end,
-    stop() {
-      removeDeadline?.();
-      removeListener();
-    },
-  };
+  return new CallClock(wheel, parent, deadline);
+}
+
+/**
+ * A call's deadline, and the signal that ends it. Each call has one, and a class costs a tenth of an object with a
+ * getter.
+ */
+export class CallClock {
+  /**
+   * Aborts, with a CallError as reason, when the caller cancels, the deadline passes or `end` is called; not when the
+   * call completes.
+   */
+  readonly canceled: LazySignal = new LazySignal();
+  readonly deadline: Date;
+  readonly #removeDeadline: (() => void) | undefined;
+  readonly #removeListener: () => void;
+
+  constructor(wheel: DeadlineWheel, parent: CancelSignal, deadline: Date) {
+    this.deadline = deadline;
+    this.#removeListener = onAbort(parent, () => this.end(cancellationBy(parent.reason)));
+    const leftMs = +deadline - Date.now();
+    const onDeadline = () => this.end(new CallError(callErrors.DEADLINE_PASSED));
+    if (leftMs <= 0) onDeadline();
+    this.#removeDeadline = this.canceled.aborted ? undefined : wheel.add(leftMs, onDeadline);
+  }
+
+  /** `canceled` as an AbortSignal, which is made when it is first read. */
+  get signal(): AbortSignal {
+    return this.canceled.signal;
+  }
+
+  /**
+   * Rejects with the signal's reason where that aborts before the work completes. The work itself must watch the
+   * signal.
+   */
+  race<T>(work: Promise<T>): Promise<T> {
+    return raceSignal(work, this.canceled);
+  }
+
+  /** Ends the call early, with the error that its caller gets. */
+  end(reason: CallError): void {
+    this.canceled.abort(reason);
+  }
+
+  /** Removes deadline and listeners. Call it when the call is over. */
+  stop(): void {
+    this.#removeDeadline?.();
+    this.#removeListener();
+  }
 }
 
 function cancellationBy(reason: unknown): CallError {

@@ -91,7 +91,8 @@ export function createEndpoint(o: {
       async unary(call, request) {
         const handler = unary.get(call.method);
         if (handler === undefined) throw new CallError(callErrors.METHOD_UNKNOWN);
-        return answer(parts, await admitInProcess(parts, caller, call), handler, request);
+        const admitted = admitInProcess(parts, caller, call);
+        return await answer(parts, admitted instanceof Promise ? await admitted : admitted, handler, request);
       },
       async *stream(call, request) {
         const handler = streams.get(call.method);

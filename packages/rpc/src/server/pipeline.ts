@@ -61,7 +61,7 @@ export interface AdmittedCall {
  * Admits a call over the network by its head, or rejects with a CallError. An admitted call must be answered, or ended
  * with `finish`.
  */
-export function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
+export async function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
   const { method, headers, signal, deadline } = head;
   const call = start(parts, {
     ...{ method, signal, deadline },
@@ -73,10 +73,15 @@ export function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCal
 }
 
 /**
- * Admits a call of a service or gateway in the same process, as `admit` does. `caller` is its name, which the process
- * knows by how it was put together.
+ * Admits a call of a service or gateway in the same process, as `admit` does, and at once unless a token must be
+ * verified: then it throws instead of rejecting. `caller` is its name, which the process knows by how it was put
+ * together.
  */
-export function admitInProcess(parts: EndpointParts, caller: string, outgoing: OutgoingCall): Promise<AdmittedCall> {
+export function admitInProcess(
+  parts: EndpointParts,
+  caller: string,
+  outgoing: OutgoingCall,
+): AdmittedCall | Promise<AdmittedCall> {
   const { method, context, deadline, idempotencyKey } = outgoing;
   const call = start(parts, {
     ...{ method, deadline },
@@ -105,34 +110,48 @@ function start(
   return { method, plan, clock, context, sentKey };
 }
 
-async function admitAs(
+function admitAs(
   parts: EndpointParts,
   call: AdmittedCall,
   identifyCaller: () => Identified | Promise<Identified>,
-): Promise<AdmittedCall> {
-  const { plan, clock, context } = call;
+): AdmittedCall | Promise<AdmittedCall> {
+  const { clock } = call;
   try {
     if (clock.canceled.aborted) throw clock.canceled.reason;
     const found = identifyCaller();
-    const identified = found instanceof Promise ? await clock.race(found) : found;
-    const caller = callerUnder(plan.policy, identified);
-    switch (decideAccess(plan.policy, caller)) {
-      case "authenticate":
-        throw new CallError(callErrors.CALLER_REQUIRED);
-      case "deny":
-        throw new CallError(callErrors.ACCESS_DENIED);
-      case "unknown":
-        throw new CallError(callErrors.METHOD_UNKNOWN);
-      case "allow":
-    }
-    context.identify(caller, identified);
-    return call;
+    if (!(found instanceof Promise)) return letIn(call, found);
+    const letInLater = (identified: Identified) => letIn(call, identified);
+    return clock
+      .race(found)
+      .then(letInLater)
+      .catch((error: unknown) => {
+        throw refuse(parts, call, error);
+      });
   } catch (error) {
-    clock.stop();
-    const refusal = toCallError(error);
-    logCall(parts.log, context, refusal);
-    throw refusal;
+    throw refuse(parts, call, error);
   }
+}
+
+/** Lets the caller in where the method's policy allows it, else throws. */
+function letIn(call: AdmittedCall, identified: Identified): AdmittedCall {
+  const { policy } = call.plan;
+  const caller = callerUnder(policy, identified);
+  switch (decideAccess(policy, caller)) {
+    case "authenticate":
+      throw new CallError(callErrors.CALLER_REQUIRED);
+    case "deny":
+      throw new CallError(callErrors.ACCESS_DENIED);
+    case "unknown":
+      throw new CallError(callErrors.METHOD_UNKNOWN);
+    case "allow":
+  }
+  call.context.identify(caller, identified);
+  return call;
+}
+
+/** Ends a call that was not admitted, and returns its error. */
+function refuse(parts: EndpointParts, call: AdmittedCall, error: unknown): CallError {
+  return finish(parts, call, toCallError(error));
 }
 
 /** Answers an admitted unary call. Returns the handler's own object. */
