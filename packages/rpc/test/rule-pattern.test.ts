@@ -4,7 +4,7 @@ import { field as fieldRules, predefined } from "@bufbuild/protovalidate/gen/buf
 import * as contracts from "@rialto/contracts";
 import { file_rialto_type_v1_rules, MoneySchema } from "@rialto/contracts";
 import { describe, expect, it } from "vitest";
-import { createPatternMatcher } from "../src/server/rule-pattern.ts";
+import { createPatternMatcher } from "../src/validation/rule-pattern.ts";
 
 /** The patterns of all requests: those of fields, and those in expressions. */
 function patternsOfContract(): ReadonlySet<string> {

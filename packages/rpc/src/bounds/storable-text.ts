@@ -41,10 +41,14 @@ function visitField(field: DescField, value: unknown, path: string, found: Field
 
 function visitItem(schema: DescMessage | undefined, item: unknown, path: string, found: FieldViolation[]): void {
   if (typeof item === "string") {
-    if (item.includes("\0") || !item.isWellFormed())
-      found.push({ field: path, description: "must not contain NUL or half of a surrogate pair" });
+    if (!isStorable(item)) found.push({ field: path, description: "must not contain NUL or half of a surrogate pair" });
     return;
   }
   // The value of a message field is a message of that type.
   if (schema !== undefined) visitMessage(schema, item as Message, `${path}.`, found);
+}
+
+/** Whether Postgres accepts a text. */
+export function isStorable(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
 }

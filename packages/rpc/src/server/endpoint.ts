@@ -16,6 +16,7 @@ import { admitInProcess, answer, answerStream, type EndpointParts } from "./pipe
 import type { UnaryHandler as Handler, Route, StreamHandler } from "./route.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
 import type { ReceiveCall } from "./service-bodies.ts";
+import { prepareValidation } from "./validation.ts";
 
 /** Calls with typed messages, for one caller in the same process. They use the same pipeline without serialization. */
 export interface TypedCalls {
@@ -68,6 +69,7 @@ export function createEndpoint(o: {
   const parts: EndpointParts = { service, verifier, fingerprintKey, log, planOf, wheel };
   const unary = new Map<DescMethod, Handler>(routes.flatMap((route) => [...route.unary]));
   const streams = new Map<DescMethod, StreamHandler>(routes.flatMap((route) => [...route.streams]));
+  for (const { input } of [...unary.keys(), ...streams.keys()]) prepareValidation(input);
 
   const closing = new AbortController();
   const services = routes.map((route) => route.service);

@@ -9,7 +9,8 @@ import { unstorableTexts } from "../bounds/storable-text.ts";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { FieldViolation } from "../errors/error-table.ts";
-import { createPatternMatcher } from "./rule-pattern.ts";
+import { createPatternMatcher } from "../validation/rule-pattern.ts";
+import { type SureCheck, sureCheckOf } from "../validation/sure-check.ts";
 
 // One for the process: it compiles the rules of a message once.
 const validator = createValidator({
@@ -17,11 +18,25 @@ const validator = createValidator({
   regexMatch: createPatternMatcher(),
 });
 
+// Checks that were made once, as the validator keeps its own.
+const sureChecks = new WeakMap<DescMessage, SureCheck>();
+
+/** Makes what tells valid messages of a type quickly, so that the first call does not wait for it. */
+export function prepareValidation(schema: DescMessage): SureCheck {
+  let check = sureChecks.get(schema);
+  if (check === undefined) {
+    check = sureCheckOf(schema);
+    sureChecks.set(schema, check);
+  }
+  return check;
+}
+
 /**
  * Throws INVALID_REQUEST, with fields and rules, for a request that breaks the rules of the contract, or has text that
  * cannot be stored. Where a field is too large, no other rule is checked.
  */
 export function assertValid(schema: DescMessage, message: Message): void {
+  if (prepareValidation(schema).isSurelyValid?.(message) === true) return;
   requireNone(oversizedFields(schema, message));
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;

@@ -13,14 +13,18 @@ export function createPatternMatcher(): (pattern: string, text: string) => boole
   return (pattern, text) => {
     let known = compiled.get(pattern);
     if (known === undefined) {
-      known = compile(pattern);
+      known = compilePattern(pattern);
       compiled.set(pattern, known);
     }
     return known.test(text);
   };
 }
 
-function compile(pattern: string): RegExp {
+/** Compiles a pattern of the contract's rules. Throws for one that RE2 and JavaScript read differently. */
+export function compilePattern(pattern: string): RegExp {
   if (differs.test(pattern)) throw new Error(`the pattern ${pattern} means something else in JavaScript`);
-  return new RegExp(pattern.replaceAll("\\x{", "\\u{"), "u");
+  const compiled = new RegExp(pattern.replaceAll("\\x{", "\\u{"), "u");
+  // JavaScript compiles at the first match.
+  compiled.test("");
+  return compiled;
 }
