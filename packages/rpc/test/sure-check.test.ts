@@ -41,7 +41,7 @@ describe("a request that is told to be valid at once", () => {
         found[expected ? "valid" : "invalid"] += 1;
         expect(isSurelyValid(schema, message)).toBe(expected);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
     expect(found.valid).toBeGreaterThan(0);
   });
@@ -51,7 +51,7 @@ describe("a request that is told to be valid at once", () => {
       fc.property(messageArbitrary(schema, { odd: true }), (message) => {
         if (isSurelyValid(schema, message)) expect(isValid(schema, message)).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });
@@ -157,13 +157,13 @@ describe("the rules of a contract of one's own", () => {
         const checked = { message, isValid: isSurelyValid(schema, message) };
         expect(checked).toEqual({ message, isValid: isValid(schema, message) });
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
     fc.assert(
       fc.property(messageArbitrary(schema, { odd: true }), (message) => {
         if (isSurelyValid(schema, message)) expect(isValid(schema, message)).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 

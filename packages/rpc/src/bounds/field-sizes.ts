@@ -134,7 +134,7 @@ function addOversized(value: unknown, rules: FieldRules | undefined, path: strin
       found.push(tooLarge(path, `must be ${len} characters`, "string.len"));
     else if (maxBytes > 0n && Buffer.byteLength(value) > maxBytes)
       found.push(tooLarge(path, `must be at most ${maxBytes} bytes`, "string.max_bytes"));
-    else if (wellKnown.case === "uuid" && value.length > uuidChars)
+    else if (wellKnown.case === "uuid" && wellKnown.value && value.length > uuidChars)
       found.push(tooLarge(path, "must be a valid UUID", "string.uuid"));
   }
   if (type.case === "bytes" && value instanceof Uint8Array) {

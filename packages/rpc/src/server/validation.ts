@@ -91,5 +91,7 @@ function isIdField(field: DescField): boolean {
 }
 
 function isUuid(rules: FieldRules | undefined): boolean {
-  return rules?.type.case === "string" && rules.type.value.wellKnown.case === "uuid";
+  if (rules?.type.case !== "string") return false;
+  const { wellKnown } = rules.type.value;
+  return wellKnown.case === "uuid" && wellKnown.value;
 }
