@@ -2,6 +2,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError, createClient, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { ProductService } from "@rialto/contracts";
@@ -12,6 +13,7 @@ import { ask, enveloped, serving } from "./wire.ts";
 
 const path = "/rialto.product.v1.ProductService/GetProduct";
 const asJson = { "content-type": "application/json" };
+const asProto = { "content-type": "application/proto" };
 const asGrpc = { "content-type": "application/grpc" };
 
 type GetProduct = (request: { readonly id: string }, context: HandlerContext) => Promise<object> | object;
@@ -240,6 +242,21 @@ describe("the context of a handler", () => {
     for (const version of ["1.1", "2"] as const) {
       const { body } = await ask(port, { version, path, headers: { ...asJson, "x-caller": "me" }, body: "{}" });
       expect(JSON.parse(`${body}`)).toEqual({ product: { id: "me" } });
+    }
+  });
+});
+
+describe("a gate that takes its time", () => {
+  it.each(["1.1", "2"] as const)("loses no body that came meanwhile, over HTTP/%s", async (version) => {
+    const port = await serving({ ...mug, requestGate: () => sleep(20) });
+    for (const body of ["", '{"id":"1"}']) {
+      const { status, body: answered } = await ask(port, {
+        version,
+        path,
+        headers: body === "" ? asProto : asJson,
+        body,
+      });
+      expect({ status, answered: answered.byteLength > 0 }).toEqual({ status: 200, answered: true });
     }
   });
 });

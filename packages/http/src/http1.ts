@@ -34,10 +34,9 @@ export function serveHttp1(o: {
     // Node's own response says nothing but 400.
     requireHostHeader: false,
   });
-  const drain = createDrain();
-  const serve = drain.track(limitPipelining(o.onRequest, o.requestsMax));
+  const responses = createResponses(o.requestsMax);
   const onRequest: http.RequestListener = (req, res) => {
-    if (!clientErrors.answerMissingHost(req, res)) serve(req, res);
+    if (!clientErrors.answerMissingHost(req, res) && responses.begin(req.socket, res)) o.onRequest(req, res);
   };
   server.on("request", onRequest);
   // Node would answer any other expectation than 100-continue with 417 and no body.
@@ -46,8 +45,11 @@ export function serveHttp1(o: {
   // Node starts a server's time-outs when it listens.
   server.emit("listening");
   return {
-    accept: (socket) => void server.emit("connection", socket),
-    drain: drain.begin,
+    accept(socket) {
+      responses.connect(socket);
+      server.emit("connection", socket);
+    },
+    drain: responses.drain,
     closeIdleConnections: () => server.closeIdleConnections(),
     close: () => void server.close(),
   };
@@ -56,37 +58,49 @@ export function serveHttp1(o: {
 /** How often connections are checked for a request that takes too long. */
 const checkMs = 1_000;
 
-function createDrain(): { track(onRequest: http.RequestListener): http.RequestListener; begin(): void } {
-  const responses = new Set<http.ServerResponse>();
-  let hasBegun = false;
-  return {
-    track: (onRequest) => (req, res) => {
-      // Node writes the header, and closes the connection after the response.
-      if (hasBegun) res.shouldKeepAlive = false;
-      responses.add(res);
-      res.once("close", () => responses.delete(res));
-      onRequest(req, res);
-    },
-    begin() {
-      hasBegun = true;
-      for (const res of responses) if (!res.headersSent) res.shouldKeepAlive = false;
-    },
-  };
+/** The responses in progress of every connection. */
+interface Responses {
+  connect(socket: Socket): void;
+  /**
+   * Notes a response. Returns false, and closes the connection, where it has too many: a client may send requests
+   * before the previous one is answered, thousands in one packet, and their responses wait for each other. HTTP/2 limits
+   * its streams.
+   */
+  begin(socket: Socket, res: http.ServerResponse): boolean;
+  drain(): void;
 }
 
-/**
- * Limits the requests that one connection has in progress, as HTTP/2 limits its streams. A client may send requests
- * before the previous one is answered, thousands in one packet, and their responses wait for each other. A connection
- * that has more is closed.
- */
-function limitPipelining(onRequest: http.RequestListener, max: number): http.RequestListener {
-  const inProgress = new WeakMap<Socket, number>();
-  return (req, res) => {
-    const { socket } = req;
-    const others = inProgress.get(socket) ?? 0;
-    if (others >= max) return void socket.destroy();
-    inProgress.set(socket, others + 1);
-    res.once("close", () => inProgress.set(socket, (inProgress.get(socket) ?? 1) - 1));
-    onRequest(req, res);
+/** Kept by connection, so that a request costs a look-up and one listener. */
+function createResponses(max: number): Responses {
+  const connections = new Map<Socket, http.ServerResponse[]>();
+  let isDraining = false;
+  const end = function (this: http.ServerResponse): void {
+    const inProgress = connections.get(this.req.socket);
+    const at = inProgress?.indexOf(this) ?? -1;
+    if (at >= 0) inProgress?.splice(at, 1);
+  };
+  return {
+    connect(socket) {
+      connections.set(socket, []);
+      socket.once("close", () => connections.delete(socket));
+    },
+    begin(socket, res) {
+      const inProgress = connections.get(socket);
+      if (inProgress === undefined || inProgress.length >= max) {
+        socket.destroy();
+        return false;
+      }
+      // Node writes the header, and closes the connection after the response.
+      if (isDraining) res.shouldKeepAlive = false;
+      inProgress.push(res);
+      res.on("close", end);
+      return true;
+    },
+    drain() {
+      isDraining = true;
+      for (const inProgress of connections.values()) {
+        for (const res of inProgress) if (!res.headersSent) res.shouldKeepAlive = false;
+      }
+    },
   };
 }

@@ -12,7 +12,8 @@ import type { UnaryProtocol } from "./unary-protocol.ts";
 
 /**
  * Answers one unary call, in the order of the official handlers: the gate, the head, the body, the message, the
- * handler. Rejects only where the answer cannot be written.
+ * handler. Rejects only where the answer cannot be written. It waits only for what has to be waited for: each promise
+ * costs about as much as a look at a header.
  */
 export async function answerUnary(
   exchange: Exchange,
@@ -42,14 +43,22 @@ export async function answerUnary(
   let answer: Answer;
   try {
     if (options.requestGate !== undefined) await options.requestGate(call);
-    if (hooks.admit !== undefined) await hooks.admit(call);
+    const admitted = hooks.admit?.(call);
+    if (admitted !== undefined) await admitted;
     protocol.assertHead(call);
     if (compression.error !== undefined) throw compression.error;
     if (timeout.error !== undefined) throw timeout.error;
-    const request = await protocol.read(call, compression.request, hooks);
-    const response = await unary.invoke(call, request);
-    const message = unary.serialization.getO(isBinary).serialize(response);
-    answer = await protocol.write(call, message, compression.response);
+    // What came in the same packet as the head is here once promises have settled.
+    if (admitted === undefined) await undefined;
+    const received = protocol.receive(call, hooks);
+    const body = received instanceof Promise ? await received : received;
+    const read = protocol.read(call, body, compression.request, hooks);
+    const request = read instanceof Promise ? await read : read;
+    const invoked = unary.invoke(call, request);
+    const response = invoked instanceof Promise ? await invoked : invoked;
+    const message = unary.codecs.output(isBinary).serialize(response);
+    const written = protocol.write(call, message, compression.response);
+    answer = written instanceof Promise ? await written : written;
     call.end();
   } catch (thrown) {
     call.end(thrown);

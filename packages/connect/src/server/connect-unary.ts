@@ -1,4 +1,3 @@
-import type { Message } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Compression, mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
@@ -12,10 +11,10 @@ import {
   parseTimeout,
   protocolVersion,
 } from "@connectrpc/connect/protocol-connect";
+import { bytesOf, type Encoded } from "../codec/message-codec.ts";
 import { decodeMessage } from "./decode-message.ts";
 import type { Answer } from "./exchange.ts";
 import { textOf } from "./fields.ts";
-import type { UnaryHooks } from "./hooks.ts";
 import { readBody } from "./read-body.ts";
 import type { UnaryCall } from "./unary-call.ts";
 import type { UnaryProtocol } from "./unary-protocol.ts";
@@ -39,11 +38,13 @@ export const connectPost: UnaryProtocol = {
     if (version === null) throw refused(`missing required header: set ${name} to "${protocolVersion}"`);
     if (version !== protocolVersion) throw refused(`${name} must be "${protocolVersion}": got "${version}"`);
   },
-  async read(call, compression, hooks) {
-    const { readMaxBytes } = call.unary.options;
-    const { body, headers } = call.exchange;
-    const bytes = await (hooks.receive?.(call) ?? readBody(body, headers["content-length"], readMaxBytes));
-    return decode(call, bytes, compression, hooks);
+  receive(call, hooks) {
+    return hooks.receive?.(call) ?? readBody(call.exchange, call.unary.options.readMaxBytes);
+  },
+  read(call, body, compression, hooks) {
+    if (compression === null) return decodeMessage(call, body, hooks);
+    const plain = compression.decompress(body, call.unary.options.readMaxBytes);
+    return plain.then((message) => decodeMessage(call, message, hooks));
   },
   write: (call, message, compression) => answer(call, 200, message, compression),
   writeError(call, error, compression) {
@@ -66,43 +67,37 @@ export function connectGet(query: URLSearchParams): UnaryProtocol {
       if (version === null) throw refused(`missing required parameter: set connect to "v${protocolVersion}"`);
       if (version !== `v${protocolVersion}`) throw refused(`connect must be "v${protocolVersion}": got "${version}"`);
     },
-    async read(call, compression, hooks) {
+    receive() {
       const message = query.get("message") ?? "";
-      const bytes = query.get("base64") === "1" ? base64Decode(message) : Buffer.from(message);
-      return decode(call, bytes, compression, hooks);
+      return query.get("base64") === "1" ? base64Decode(message) : Buffer.from(message);
     },
   };
 }
 
-async function decode(
-  call: UnaryCall,
-  bytes: Uint8Array,
-  compression: Compression | null,
-  hooks: UnaryHooks,
-): Promise<Message> {
-  if (compression === null) return decodeMessage(call, bytes, hooks);
-  return decodeMessage(call, await compression.decompress(bytes, call.unary.options.readMaxBytes), hooks);
-}
-
-async function answer(
+function answer(
   call: UnaryCall,
   status: number,
-  message: Uint8Array,
+  message: Encoded,
   compression: Compression | null,
-): Promise<Answer> {
-  let body = message;
-  if (compression !== null && message.byteLength >= call.unary.options.compressMinBytes) {
-    body = await compression.compress(message);
-    call.setHeader("content-encoding", compression.name);
+): Answer | Promise<Answer> {
+  if (compression === null || message.length < call.unary.options.compressMinBytes) {
+    return withTrailers(call, status, message);
   }
+  return compression.compress(bytesOf(message)).then((body) => {
+    call.setHeader("content-encoding", compression.name);
+    return withTrailers(call, status, body);
+  });
+}
+
+/** A unary answer of Connect has its trailers among its headers. */
+function withTrailers(call: UnaryCall, status: number, body: Encoded): Answer {
   const headers = call.headerFields();
-  // A unary answer of Connect has its trailers among its headers.
   const trailers = call.trailerFields();
   for (const name of Object.keys(trailers)) {
     const muxed = `trailer-${name}`;
     headers[muxed] = [headers[muxed] ?? [], trailers[name] ?? []].flat().join(", ");
   }
-  headers["content-length"] = `${body.byteLength}`;
+  headers["content-length"] = `${body.length}`;
   return { status, headers, body };
 }
 

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
+import { arrivedBody } from "@rialto/http";
+import { bytesOf, type Encoded } from "../codec/message-codec.ts";
 import { abortedRequest, resetStream } from "./client-gone.ts";
 
 /** Headers or trailers that are sent, with names in lower case. */
@@ -10,7 +12,7 @@ export type Fields = Record<string, string | string[]>;
 export interface Answer {
   readonly status: number;
   readonly headers: Fields;
-  readonly body?: Uint8Array | undefined;
+  readonly body?: Encoded | undefined;
   /** HTTP's trailers, which only gRPC has. They are sent where they are given, also when there are none in them. */
   readonly trailers?: Fields | undefined;
 }
@@ -22,6 +24,8 @@ export interface Exchange {
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Readable;
+  /** The whole body where it is here already, as most are; it is taken. Undefined where it has to be received. */
+  arrived(): Uint8Array | undefined;
   /** The whole URL. Throws where the client's host is none. */
   url(): string;
   /** The address of whoever is connected; undefined where the connection is closed. */
@@ -64,6 +68,10 @@ export class MessageExchange implements Exchange {
     return this.request;
   }
 
+  arrived(): Uint8Array | undefined {
+    return arrivedBody(this.request);
+  }
+
   url(): string {
     const { socket, headers } = this.request;
     const authority = "authority" in this.request ? this.request.authority : headers.host;
@@ -94,10 +102,11 @@ export class MessageExchange implements Exchange {
     response.writeHead(status, headers);
     if (trailers !== undefined) response.addTrailers(joined(trailers));
     // Node holds the head back until here: it goes with the body and the trailers.
-    if (body === undefined || body.byteLength === 0) response.end();
+    if (body === undefined || body.length === 0) response.end();
+    else if (typeof body === "string") response.end(body, "latin1");
     else if (body.byteLength <= joinedBytesMax && trailers === undefined) response.end(latin1(body), "latin1");
     else response.end(body);
-    if (!request.readableEnded) request.resume();
+    if (!isRead(request)) request.resume();
   }
 
   abort(): void {
@@ -116,6 +125,11 @@ const joinedBytesMax = 16 * 1024;
 
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
+
+/** Whether nothing is left to be read and dropped. Node says that a body has ended one turn after it was read. */
+function isRead(request: IncomingMessage): boolean {
+  return request.readableEnded || (request.complete && request.readableDidRead && request.readableLength === 0);
 }
 
 /** Node's type of trailers has no lists. */
@@ -149,6 +163,10 @@ export class StreamExchange implements Exchange {
     return this.stream;
   }
 
+  arrived(): undefined {
+    return undefined;
+  }
+
   url(): string {
     const authority = pseudo(this.headers, constants.HTTP2_HEADER_AUTHORITY) || this.headers.host;
     const isEncrypted = this.stream.session?.encrypted === true;
@@ -177,14 +195,15 @@ export class StreamExchange implements Exchange {
   send({ status, headers, body, trailers }: Answer): void {
     const { stream } = this;
     const head = { ...headers, [constants.HTTP2_HEADER_STATUS]: status };
+    const isEmpty = body === undefined || body.length === 0;
     if (trailers === undefined) {
-      stream.respond(head, { endStream: body === undefined || body.byteLength === 0 });
+      stream.respond(head, { endStream: isEmpty });
     } else {
       stream.respond(head, { waitForTrailers: true });
       stream.once("wantTrailers", () => sendTrailers(stream, trailers));
     }
-    if (body === undefined || body.byteLength === 0) stream.end();
-    else stream.end(body);
+    if (isEmpty) stream.end();
+    else stream.end(bytesOf(body));
     if (!stream.readableEnded) stream.resume();
   }
 

@@ -16,7 +16,9 @@ import {
   parseTimeout,
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
+import { bytesOf } from "../codec/message-codec.ts";
 import { decodeMessage } from "./decode-message.ts";
+import type { Answer } from "./exchange.ts";
 import { textOf } from "./fields.ts";
 import type { UnaryHooks } from "./hooks.ts";
 import { envelopeHeadBytes, envelopesMax, readEnvelopes, tooLarge } from "./read-body.ts";
@@ -39,43 +41,80 @@ export const grpc: UnaryProtocol = {
   }),
   trailers: () => ({ "grpc-status": grpcStatusOk }),
   assertHead: () => undefined,
-  read: (call, compression, hooks) => readOnly(call, compression, hooks, 0),
-  async write(call, message, compression) {
-    const body = await envelope(call, { flags: 0, data: message }, compression);
-    return { status: 200, headers: call.headerFields(), body, trailers: call.trailerFields() };
+  receive: (call, hooks) => receiveEnvelopes(call, hooks, 0),
+  read: (call, body, compression, hooks) => readOnly(call, body, { compression, hooks, skippedFlag: 0 }),
+  write(call, message, compression) {
+    const answer = (body: Uint8Array): Answer => {
+      return { status: 200, headers: call.headerFields(), body, trailers: call.trailerFields() };
+    };
+    const body = envelope(call, { flags: 0, data: bytesOf(message) }, compression);
+    return body instanceof Promise ? body.then(answer) : answer(body);
   },
-  async writeError(call, error) {
+  writeError(call, error) {
     setTrailerStatus(call.responseTrailer, error);
     return { status: 200, headers: call.headerFields(), trailers: call.trailerFields() };
   },
 };
 
 /** The bytes of an envelope, compressed where it is large enough. */
-export async function envelope(
+export function envelope(
   call: UnaryCall,
   message: { readonly flags: number; readonly data: Uint8Array },
   compression: Compression | null,
-): Promise<Uint8Array> {
+): Uint8Array | Promise<Uint8Array> {
   const { compressMinBytes } = call.unary.options;
   if (compression === null || message.data.byteLength < compressMinBytes) {
     return encodeEnvelope(message.flags, message.data);
   }
-  const { flags, data } = await envelopeCompress(message, compression, compressMinBytes);
-  return encodeEnvelope(flags, data);
+  return envelopeCompress(message, compression, compressMinBytes).then(({ flags, data }) =>
+    encodeEnvelope(flags, data),
+  );
+}
+
+/** Receives the envelopes of a request. Those with `skippedFlag` are no messages. */
+export function receiveEnvelopes(
+  call: UnaryCall,
+  hooks: UnaryHooks,
+  skippedFlag: number,
+): Uint8Array | Promise<Uint8Array> {
+  return hooks.receive?.(call) ?? readEnvelopes(call.exchange, call.unary.options.readMaxBytes, skippedFlag);
+}
+
+interface ReadOptions {
+  readonly compression: Compression | null;
+  readonly hooks: UnaryHooks;
+  /** Of envelopes that are no messages. */
+  readonly skippedFlag: number;
+}
+
+/** Reads the one message of a request. */
+export function readOnly(call: UnaryCall, body: Uint8Array, o: ReadOptions): Message | Promise<Message> {
+  const message = plainMessage(body, call.unary.options.readMaxBytes);
+  return message === undefined ? readAny(call, body, o) : decodeMessage(call, message, o.hooks);
+}
+
+/** The message of a body that is one whole envelope without flags, as nearly all are. */
+function plainMessage(body: Uint8Array, bytesMax: number): Uint8Array | undefined {
+  const size = body.byteLength - envelopeHeadBytes;
+  if (size < 0 || size > bytesMax || body[0] !== 0 || sizeAt(body, 1) !== size) return undefined;
+  return body.subarray(envelopeHeadBytes);
+}
+
+/** Four bytes, the first of which weighs most. */
+function sizeAt(body: Uint8Array, at: number): number {
+  return new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(at);
 }
 
 /**
- * Reads the one message of a request. What is wrong is told in the order in which the official handler finds it: the
- * lengths, the first message, a second one, and bytes that are no whole envelope.
+ * What is wrong with a body is told in the order in which the official handler finds it: the lengths, the first message,
+ * a second one, and bytes that are no whole envelope.
  */
-export async function readOnly(
+async function readAny(
   call: UnaryCall,
-  compression: Compression | null,
-  hooks: UnaryHooks,
-  skippedFlag: number,
+  body: Uint8Array,
+  { compression, hooks, skippedFlag }: ReadOptions,
 ): Promise<Message> {
   const { readMaxBytes } = call.unary.options;
-  const body = await (hooks.receive?.(call) ?? readEnvelopes(call.exchange.body, readMaxBytes, skippedFlag));
   const { envelopes, isWhole } = split(body, readMaxBytes);
   let only: Message | undefined;
   for (const one of envelopes) {
@@ -98,15 +137,14 @@ function protocolError(message: string): ConnectError {
 
 function split(body: Uint8Array, bytesMax: number) {
   const envelopes: EnvelopedMessage[] = [];
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   let at = 0;
   while (body.byteLength - at >= envelopeHeadBytes) {
-    const size = view.getUint32(at + 1);
+    const size = sizeAt(body, at + 1);
     if (size > bytesMax) throw tooLarge(bytesMax, size);
     if (envelopes.length === envelopesMax) throw protocolError("received more envelopes than a unary call has");
     const end = at + envelopeHeadBytes + size;
     if (end > body.byteLength) break;
-    envelopes.push({ flags: view.getUint8(at), data: body.subarray(at + envelopeHeadBytes, end) });
+    envelopes.push({ flags: body[at] ?? 0, data: body.subarray(at + envelopeHeadBytes, end) });
     at = end;
   }
   return { envelopes, isWhole: at === body.byteLength };

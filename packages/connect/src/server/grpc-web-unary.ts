@@ -1,8 +1,9 @@
 import type { Compression } from "@connectrpc/connect/protocol";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { contentTypeJson, contentTypeProto, trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
+import { bytesOf } from "../codec/message-codec.ts";
 import type { Answer } from "./exchange.ts";
-import { envelope, grpc, readOnly } from "./grpc-unary.ts";
+import { envelope, grpc, readOnly, receiveEnvelopes } from "./grpc-unary.ts";
 import type { UnaryCall } from "./unary-call.ts";
 import type { UnaryProtocol } from "./unary-protocol.ts";
 
@@ -17,9 +18,10 @@ export const grpcWeb: UnaryProtocol = {
     ...grpc.headers(isBinary, compression),
     "content-type": isBinary ? contentTypeProto : contentTypeJson,
   }),
-  read: (call, compression, hooks) => readOnly(call, compression, hooks, trailerFlag),
+  receive: (call, hooks) => receiveEnvelopes(call, hooks, trailerFlag),
+  read: (call, body, compression, hooks) => readOnly(call, body, { compression, hooks, skippedFlag: trailerFlag }),
   async write(call, message, compression) {
-    const first = await envelope(call, { flags: 0, data: message }, compression);
+    const first = await envelope(call, { flags: 0, data: bytesOf(message) }, compression);
     return answer(call, first, compression);
   },
   writeError(call, error, compression) {

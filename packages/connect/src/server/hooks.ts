@@ -10,9 +10,9 @@ export interface UnaryHooks {
   readonly admit?: (call: UnaryCall) => void | Promise<void>;
   /**
    * Receives the body as it came, instead of the handler: within a size, a pace, a memory. Not called for a GET. What
-   * it throws is answered.
+   * it throws is answered. A body that came with its head is here already (`call.exchange.arrived()`).
    */
-  readonly receive?: (call: UnaryCall) => Promise<Uint8Array>;
+  readonly receive?: (call: UnaryCall) => Uint8Array | Promise<Uint8Array>;
   /**
    * Checks the bytes of the message, decompressed, before they are decoded, and returns those that are. What it throws
    * is answered.

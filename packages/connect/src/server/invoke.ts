@@ -2,8 +2,8 @@ import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./unary-call.ts";
 
-/** Calls a handler with a message. Resolves with the whole message that it answers. */
-export type Invoke = (call: UnaryCall, request: Message) => Promise<Message>;
+/** Calls a handler with a message, and answers the whole message that it answers: at once, where it does. */
+export type Invoke = (call: UnaryCall, request: Message) => Message | Promise<Message>;
 
 /**
  * Returns a handler behind its interceptors, the first of which is the outermost. Without interceptors the handler is
@@ -11,7 +11,7 @@ export type Invoke = (call: UnaryCall, request: Message) => Promise<Message>;
  */
 export function invokeWith(
   interceptors: readonly Interceptor[],
-  handle: (request: Message, context: HandlerContext) => Promise<Message>,
+  handle: (request: Message, context: HandlerContext) => Message | Promise<Message>,
 ): Invoke {
   if (interceptors.length === 0) return (call, request) => handle(request, call);
   return async (call, request) => {

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Exchange } from "./exchange.ts";
 
 /** The client went away before its request was whole: nobody is left to be answered. */
 export class RequestGone extends Error {
@@ -7,16 +8,22 @@ export class RequestGone extends Error {
 }
 
 /**
- * Reads a whole body. Rejects with RESOURCE_EXHAUSTED as soon as it is known to have more than `bytesMax` bytes, by
- * its length or by what has arrived; what arrives later is dropped by whoever answers.
+ * Reads a whole body: at once where it has arrived. Throws or rejects with RESOURCE_EXHAUSTED as soon as it is known to
+ * have more than `bytesMax` bytes, by its length or by what has arrived; what arrives later is dropped by whoever
+ * answers.
  */
-export function readBody(body: Readable, length: string | undefined, bytesMax: number): Promise<Uint8Array> {
+export function readBody(exchange: Exchange, bytesMax: number): Uint8Array | Promise<Uint8Array> {
+  const length = exchange.headers["content-length"];
   const promised = length === undefined ? Number.NaN : Number.parseInt(length, 10);
-  if (promised > bytesMax) return Promise.reject(tooLarge(bytesMax, promised));
-  return read(body, (bytes) => {
+  if (promised > bytesMax) throw tooLarge(bytesMax, promised);
+  const assertSize = (bytes: number) => {
     if (bytes > bytesMax) throw tooLarge(bytesMax);
     return false;
-  });
+  };
+  const arrived = exchange.arrived();
+  if (arrived === undefined) return read(exchange.body, assertSize);
+  assertSize(arrived.byteLength);
+  return arrived;
 }
 
 /**
@@ -24,13 +31,19 @@ export function readBody(body: Readable, length: string | undefined, bytesMax: n
  * Envelopes with `skippedFlag` are no messages. Rejects with RESOURCE_EXHAUSTED where one says that it has more than
  * `bytesMax` bytes, before these arrive.
  */
-export function readEnvelopes(body: Readable, bytesMax: number, skippedFlag: number): Promise<Uint8Array> {
+export function readEnvelopes(
+  exchange: Exchange,
+  bytesMax: number,
+  skippedFlag: number,
+): Uint8Array | Promise<Uint8Array> {
+  const arrived = exchange.arrived();
+  if (arrived !== undefined) return arrived;
   // Where the next head of an envelope is complete, or its message.
   let boundary = envelopeHeadBytes;
   let isHead = true;
   let envelopes = 0;
   let messages = 0;
-  return read(body, (bytes, received) => {
+  return read(exchange.body, (bytes, received) => {
     while (bytes >= boundary) {
       if (isHead) {
         const size = received().readUInt32BE(boundary - 4);
@@ -106,7 +119,8 @@ function read(body: Readable, isEnough: (bytes: number, received: () => Buffer) 
     body.on("data", onData);
     body.on("end", onEnd);
     body.on("close", onClose);
-    if (body.destroyed) onClose();
+    if (body.readableEnded) onEnd();
+    else if (body.destroyed) onClose();
   });
 }
 

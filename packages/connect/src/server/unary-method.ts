@@ -1,4 +1,4 @@
-import { create, type DescMethodUnary, type Message } from "@bufbuild/protobuf";
+import { create, type DescMethodUnary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
   type ConnectRouter,
@@ -8,12 +8,11 @@ import {
   type MethodImplSpec,
 } from "@connectrpc/connect";
 import {
-  createMethodSerializationLookup,
   createMethodUrl,
-  type MethodSerializationLookup,
   type UniversalHandlerOptions,
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
+import { createMethodCodecs, type MethodCodecs } from "../codec/message-codec.ts";
 import { type Invoke, invokeWith } from "./invoke.ts";
 
 /** A unary method as the fast path serves it. */
@@ -24,7 +23,7 @@ export interface UnaryMethod {
   readonly protocols: { readonly connect: boolean; readonly grpc: boolean; readonly grpcWeb: boolean };
   /** Whether it has no side effects: Connect calls it by GET too. */
   readonly isRead: boolean;
-  readonly serialization: MethodSerializationLookup<DescMethodUnary["input"], DescMethodUnary["output"]>;
+  readonly codecs: MethodCodecs;
   readonly invoke: Invoke;
 }
 
@@ -70,11 +69,17 @@ function unaryMethod(spec: UnarySpec, base: ConnectRouterOptions, own: ConnectRo
     options,
     protocols: { connect: connect !== false, grpc: grpc !== false, grpcWeb: grpcWeb !== false },
     isRead: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
-    serialization: createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options),
-    invoke: invokeWith(options.interceptors, async (request: Message, context) =>
-      create(method.output, await spec.impl(request, context)),
-    ),
+    codecs: createMethodCodecs(method, options),
+    invoke: invokeWith(options.interceptors, (request, context) => {
+      const answered = spec.impl(request, context);
+      if (!isPromiseLike(answered)) return create(method.output, answered);
+      return Promise.resolve(answered).then((message) => create(method.output, message));
+    }),
   };
+}
+
+function isPromiseLike<T extends object>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return "then" in value && typeof value.then === "function";
 }
 
 /** The path of a request, without its query. */

@@ -1,6 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { Encoded } from "../codec/message-codec.ts";
 import type { Answer, Exchange, Fields } from "./exchange.ts";
 import type { UnaryHooks } from "./hooks.ts";
 import type { UnaryCall } from "./unary-call.ts";
@@ -22,10 +23,17 @@ export interface UnaryProtocol {
   trailers(): Fields;
   /** Throws where the head of a call is refused, before its body is read. */
   assertHead(call: UnaryCall): void;
-  /** Reads the message of the request. */
-  read(call: UnaryCall, compression: Compression | null, hooks: UnaryHooks): Promise<Message>;
+  /** Receives the body of the request: at once, where it is here. */
+  receive(call: UnaryCall, hooks: UnaryHooks): Uint8Array | Promise<Uint8Array>;
+  /** Reads the message in a body that was received. */
+  read(
+    call: UnaryCall,
+    body: Uint8Array,
+    compression: Compression | null,
+    hooks: UnaryHooks,
+  ): Message | Promise<Message>;
   /** Writes the message of the answer. */
-  write(call: UnaryCall, message: Uint8Array, compression: Compression | null): Promise<Answer>;
+  write(call: UnaryCall, message: Encoded, compression: Compression | null): Answer | Promise<Answer>;
   /** Writes an error. */
-  writeError(call: UnaryCall, error: ConnectError, compression: Compression | null): Promise<Answer>;
+  writeError(call: UnaryCall, error: ConnectError, compression: Compression | null): Answer | Promise<Answer>;
 }
