@@ -10,7 +10,7 @@ import {
   RegisterSubscriptionRequestSchema,
 } from "@rialto/contracts";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { scanBinary } from "../src/bounds/scan-binary.ts";
 import { scanJson } from "../src/bounds/scan-json.ts";
 
@@ -238,6 +238,15 @@ describe("a scan of JSON", () => {
     const { bytes, violation } = scanJson(MoneySchema, Buffer.from(text), size);
     expect(violation).toBeUndefined();
     expect(fromJson(MoneySchema, JSON.parse(Buffer.from(bytes).toString())).minorUnits).toBe(value);
+  });
+
+  it("makes no text of the names and numbers of an order", () => {
+    const bytes = Buffer.from(JSON.stringify({ ...order, expectedTotal: { currencyCode: "EUR", minorUnits: "-500" } }));
+    scanJson(CreateOrderRequestSchema, bytes, size);
+    const made = vi.spyOn(Buffer, "from");
+    expect(scanJson(CreateOrderRequestSchema, bytes, size).violation).toBeUndefined();
+    expect(made).not.toHaveBeenCalled();
+    made.mockRestore();
   });
 
   it("is for the value of one field where it is told so", () => {

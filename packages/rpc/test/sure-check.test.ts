@@ -140,7 +140,7 @@ describe("the rules of a contract of one's own", () => {
     "an enum of some": { ...color, rules: enumRules({ in: [1, 99] }) },
     "an enum of no others": { ...color, rules: enumRules({ notIn: [1] }) },
     bytes: { type: "BYTES", rules: { type: { case: "bytes", value: { minLen: 2n, maxLen: 10n } } } },
-    "a list of different numbers": list("DOUBLE", { unique: true, maxItems: 4n }),
+    "a list of different numbers": list("INT32", { unique: true, maxItems: 4n }),
     "a list of different texts": list("STRING", { unique: true, minItems: 1n }),
     "a list of some enums": {
       ...{ ...color, isList: true },

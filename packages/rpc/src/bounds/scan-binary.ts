@@ -1,5 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
+import { oncePerType } from "./once-per-type.ts";
 import type { RequestSize } from "./request-size.ts";
 import { countWithin, type Scan, type ScanCount, ScanStopped, scanned } from "./scan.ts";
 
@@ -13,6 +14,8 @@ export function scanBinary(schema: DescMessage, bytes: Uint8Array, size: Request
   const count = countWithin(size);
   return scanned(count, () => void visitMessage({ bytes, at: 0, end: bytes.length, count }, schema, 1));
 }
+
+const numberedFields = oncePerType((schema) => new Map(schema.fields.map((field) => [field.number, field])));
 
 interface Visit {
   readonly bytes: Uint8Array;
@@ -31,7 +34,7 @@ function visitMessage(visit: Visit, schema: DescMessage | undefined, depth: numb
     if (wireType === WireType.EndGroup && number === group) return;
     if (number === 0) throw unreadable(visit);
     visit.count.field();
-    const field = schema?.fields.find((known) => known.number === number);
+    const field = schema === undefined ? undefined : numberedFields(schema).get(number);
     if (field === undefined) skip(visit, wireType, number, depth);
     else visitField(visit, field, wireType, depth);
   }
@@ -41,26 +44,26 @@ function visitMessage(visit: Visit, schema: DescMessage | undefined, depth: numb
 function visitField(visit: Visit, field: DescField, wireType: number, depth: number): void {
   if (field.fieldKind === "map") {
     requireWireType(field, wireType, WireType.LengthDelimited);
-    within(visit, () => visitEntry(visit, field, depth + 1));
+    const outer = enter(visit);
+    visitEntry(visit, field, depth + 1);
+    visit.end = outer;
   } else if (field.message !== undefined) {
-    const { message } = field;
-    if (field.delimitedEncoding) {
-      requireWireType(field, wireType, WireType.StartGroup);
-      visitMessage(visit, message, depth + 1, field.number);
-    } else {
-      requireWireType(field, wireType, WireType.LengthDelimited);
-      within(visit, () => visitMessage(visit, message, depth + 1));
+    requireWireType(field, wireType, field.delimitedEncoding ? WireType.StartGroup : WireType.LengthDelimited);
+    if (field.delimitedEncoding) visitMessage(visit, field.message, depth + 1, field.number);
+    else {
+      const outer = enter(visit);
+      visitMessage(visit, field.message, depth + 1);
+      visit.end = outer;
     }
   } else {
-    const scalar = field.scalar ?? ScalarType.INT32;
-    const own = wireTypeOf(scalar);
+    const own = wireTypeOf(field.scalar ?? ScalarType.INT32);
     if (field.fieldKind === "list" && wireType === WireType.LengthDelimited && own !== WireType.LengthDelimited) {
-      within(visit, () => {
-        while (visit.at < visit.end) {
-          visit.count.field();
-          skip(visit, own, field.number, depth);
-        }
-      });
+      const outer = enter(visit);
+      while (visit.at < visit.end) {
+        visit.count.field();
+        skip(visit, own, field.number, depth);
+      }
+      visit.end = outer;
     } else {
       requireWireType(field, wireType, own);
       skip(visit, wireType, field.number, depth);
@@ -80,7 +83,9 @@ function visitEntry(visit: Visit, field: DescField & { fieldKind: "map" }, depth
     const { message } = field;
     if (number === 2 && message !== undefined) {
       requireWireType(field, wireType, WireType.LengthDelimited);
-      within(visit, () => visitMessage(visit, message, depth + 1));
+      const outer = enter(visit);
+      visitMessage(visit, message, depth + 1);
+      visit.end = outer;
       continue;
     }
     if (number === 1) requireWireType(field, wireType, wireTypeOf(field.mapKey));
@@ -89,15 +94,13 @@ function visitEntry(visit: Visit, field: DescField & { fieldKind: "map" }, depth
   }
 }
 
-/** Reads a length, and visits that many bytes. */
-function within(visit: Visit, inner: () => void): void {
+/** Reads a length, and ends the visit after so many bytes. Returns where it ended before. */
+function enter(visit: Visit): number {
   const length = varint32(visit);
-  const end = visit.at + length;
-  if (end > visit.end) throw unreadable(visit);
   const outer = visit.end;
-  visit.end = end;
-  inner();
-  visit.end = outer;
+  if (visit.at + length > outer) throw unreadable(visit);
+  visit.end = visit.at + length;
+  return outer;
 }
 
 function skip(visit: Visit, wireType: number, number: number, depth: number): void {

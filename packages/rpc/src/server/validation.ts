@@ -5,12 +5,13 @@ import type { FieldRules } from "@bufbuild/protovalidate/gen/buf/validate/valida
 import { file_rialto_type_v1_rules } from "@rialto/contracts";
 import { planWalk, rulesOf } from "../bounds/field-rules.ts";
 import { oversizedFields } from "../bounds/field-sizes.ts";
+import { oncePerType } from "../bounds/once-per-type.ts";
 import { unstorableTexts } from "../bounds/storable-text.ts";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { FieldViolation } from "../errors/error-table.ts";
 import { createPatternMatcher } from "../validation/rule-pattern.ts";
-import { type SureCheck, sureCheckOf } from "../validation/sure-check.ts";
+import { sureCheckOf } from "../validation/sure-check.ts";
 
 // One for the process: it compiles the rules of a message once.
 const validator = createValidator({
@@ -18,18 +19,8 @@ const validator = createValidator({
   regexMatch: createPatternMatcher(),
 });
 
-// Checks that were made once, as the validator keeps its own.
-const sureChecks = new WeakMap<DescMessage, SureCheck>();
-
-/** Makes what tells valid messages of a type quickly, so that the first call does not wait for it. */
-export function prepareValidation(schema: DescMessage): SureCheck {
-  let check = sureChecks.get(schema);
-  if (check === undefined) {
-    check = sureCheckOf(schema);
-    sureChecks.set(schema, check);
-  }
-  return check;
-}
+/** Makes what tells valid messages of a type. An endpoint makes it for its requests when it is created. */
+export const prepareValidation = oncePerType(sureCheckOf);
 
 /**
  * Throws INVALID_REQUEST, with fields and rules, for a request that breaks the rules of the contract, or has text that
