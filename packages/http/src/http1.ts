@@ -63,8 +63,8 @@ interface Responses {
   connect(socket: Socket): void;
   /**
    * Notes a response. Returns false, and closes the connection, where it has too many: a client may send requests
-   * before the previous one is answered, thousands in one packet, and their responses wait for each other. HTTP/2 limits
-   * its streams.
+   * before the previous one is answered, thousands in one packet, and their responses wait for each other. HTTP/2
+   * limits its streams.
    */
   begin(socket: Socket, res: http.ServerResponse): boolean;
   drain(): void;

@@ -106,8 +106,8 @@ function sizeAt(body: Uint8Array, at: number): number {
 }
 
 /**
- * What is wrong with a body is told in the order in which the official handler finds it: the lengths, the first message,
- * a second one, and bytes that are no whole envelope.
+ * What is wrong with a body is told in the order in which the official handler finds it: the lengths, the first
+ * message, a second one, and bytes that are no whole envelope.
  */
 async function readAny(
   call: UnaryCall,
