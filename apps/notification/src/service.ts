@@ -13,7 +13,7 @@ import { mailFolder, notificationVariables } from "./config.ts";
 import { accountMailHandler, accountMailTopics } from "./delivery/account-mail.ts";
 import { completeMail } from "./delivery/complete-mail.ts";
 import { createDelivery } from "./delivery/delivery.ts";
-import { orderMailHandler } from "./delivery/order-mail.ts";
+import { orderMailHandler, orderMailTopics } from "./delivery/order-mail.ts";
 import { forgetMailText } from "./notification/retention.ts";
 import { createNotificationStore } from "./notification/store.ts";
 import { notifications } from "./requests/notifications.ts";
@@ -39,7 +39,7 @@ export const notification = defineService({
   },
   rpc: (app) => [serve(NotificationService, notifications(app))],
   subscriptions: (app) => [
-    subscribe("order-mail", "order.*", OrderEventSchema, orderMailHandler(app)),
+    subscribe("order-mail", orderMailTopics, OrderEventSchema, orderMailHandler(app), { formerTopics: ["order.*"] }),
     subscribe("welcome-mail", "user.created", UserEventSchema, accountMailHandler(app)),
     subscribe("reset-mail", "user.password_reset_requested", UserEventSchema, accountMailHandler(app)),
     subscribe("account-mail", accountMailTopics, UserEventSchema, accountMailHandler(app)),

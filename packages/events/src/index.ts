@@ -12,6 +12,7 @@ export { runSubscription } from "./inbox/run-subscription.ts";
 export { type SubscriberStats, subscriberStats } from "./inbox/stats.ts";
 export {
   type Event,
+  type Handled,
   type Handler,
   type InboxKey,
   type Subscription,
@@ -34,5 +35,6 @@ export {
 export { outboxTables } from "./outbox/tables.ts";
 export { createJobs } from "./queue/create-jobs.ts";
 export type { Jobs } from "./queue/jobs.ts";
+export { jobLockMs } from "./queue/options.ts";
 export { migrateJobs } from "./queue/postgres.ts";
 export { needsOtherConnection } from "./queue/redis.ts";

@@ -12,6 +12,12 @@ describe.each(backends)("events over %s", (backend) => {
   afterEach(() => fixture.rest());
   afterAll(() => fixture.stop());
 
+  const inboxOf = async (name: string) => {
+    const rows = await fixture.desk.sql<{ id: string }[]>`
+      select event_id as id from inbox where subscription = ${name}`;
+    return rows.map(({ id }) => id);
+  };
+
   it("has its effect once in each subscription that asked for its topic", async () => {
     const relay = fixture.relay();
     await fixture.subscription("all", notes("all"));
@@ -107,6 +113,33 @@ describe.each(backends)("events over %s", (backend) => {
       return [...states.values()].every((state) => state === "completed");
     });
     expect(await effectsOf(fixture.desk, "twice")).toEqual([id]);
+  });
+
+  it("writes the inbox row of an event, unless its handler says that its own commit wrote it", async () => {
+    fixture.relay();
+    await fixture.subscription("silent", { async handle() {} });
+    await fixture.subscription("says-so", { handle: async () => "INBOX_WRITTEN" });
+    const id = await fixture.publish("a", 1);
+    await fixture.settled();
+    expect(await inboxOf("silent")).toEqual([id]);
+    expect(await inboxOf("says-so")).toEqual([]);
+  });
+
+  it("writes the inbox row of an event that was retried, whatever its handler says", async () => {
+    fixture.relay();
+    let attempts = 0;
+    await fixture.subscription("retried", {
+      async handle() {
+        attempts += 1;
+        if (attempts === 1) throw new Error("not yet");
+        return "INBOX_WRITTEN";
+      },
+    });
+    const id = await fixture.publish("a", 1);
+    await until("it is done", async () => (await inboxOf("retried")).length === 1);
+    expect(await inboxOf("retried")).toEqual([id]);
+    const pending = await fixture.desk.sql`select 1 from inbox_pending where subscription = 'retried'`;
+    expect([...pending]).toEqual([]);
   });
 
   it("delivers the batch of a publisher that died between the claim and the queue", async () => {

@@ -41,7 +41,7 @@ export interface Fixture {
   /** Registers with the shop and runs. */
   subscription(name: string, handler: TestHandler, o?: Options): Promise<{ stop(): Promise<void> }>;
   run(name: string, handler: TestHandler, o?: Options): { stop(): Promise<void> };
-  register(name: string, topics?: readonly string[]): Promise<void>;
+  register(name: string, topics?: readonly string[], formerTopics?: readonly string[]): Promise<void>;
   /** Publishes an event of a subject in a transaction of its own, and does not wake anyone. */
   publish(subject: string, version: number, topic?: string): Promise<string>;
   publishMany(count: number): Promise<readonly string[]>;
@@ -107,7 +107,7 @@ export async function openFixture(backend: Backend, redisUrl: string | undefined
       await fixture.register(name, o.topics);
       return fixture.run(name, handler, o);
     },
-    register: (name, topics = ["shop.*"]) => registerSubscription(shop.sql, name, topics),
+    register: (name, topics = ["shop.*"], former) => registerSubscription(shop.sql, name, topics, former),
     publish: (subject, version, of = topic) => publishOne(shop.sql, subject, version, of),
     async publishMany(count) {
       return await Promise.all(Array.from({ length: count }, () => publishOne(shop.sql, uuidv7(), 1, topic)));

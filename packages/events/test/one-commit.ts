@@ -17,6 +17,7 @@ export function oneCommit<D extends DescMessage>(sql: Sql, { inTransaction }: Tr
           on conflict (subscription, event_id) do nothing`;
         if (inserted.count > 0) await inTransaction(event, tx);
       });
+      return "INBOX_WRITTEN";
     },
   };
 }

@@ -103,6 +103,53 @@ describe.each(backends)("two versions of a subscriber, of which the new one has 
   });
 });
 
+describe("a topic that the new version asks for no longer", () => {
+  let fixture: Fixture;
+  beforeAll(async () => {
+    fixture = await openFixture("postgres");
+  });
+  afterEach(() => fixture.rest());
+  afterAll(() => fixture.stop());
+
+  const fewer = { topics: ["shop.sold"], formerTopics: ["shop.*"] };
+  const topicsOf = async () => {
+    const [{ topics } = { topics: [] }] = await publisherStats(fixture.shop.sql);
+    return [...topics].sort();
+  };
+
+  it("is taken out of the registration, and no other", async () => {
+    await fixture.register("fewer", ["shop.*", "shop.opened"]);
+    await fixture.register("fewer", fewer.topics, fewer.formerTopics);
+    expect(await topicsOf()).toEqual(["shop.opened", "shop.sold"]);
+    await fixture.register("fewer", fewer.topics, fewer.formerTopics);
+    expect(await topicsOf()).toEqual(["shop.opened", "shop.sold"]);
+  });
+
+  it("comes back with a replica of the old version, until the new one starts again", async () => {
+    await fixture.register("back", fewer.topics, fewer.formerTopics);
+    await fixture.register("back", ["shop.*"]);
+    expect(await topicsOf()).toEqual(["shop.*", "shop.sold"]);
+    await fixture.register("back", fewer.topics, fewer.formerTopics);
+    expect(await topicsOf()).toEqual(["shop.sold"]);
+  });
+
+  it("has no effect and leaves no row where an event of it still comes", async () => {
+    const relay = fixture.relay();
+    await fixture.register("passed-over", ["shop.*"]);
+    fixture.run("passed-over", notes("passed-over"), fewer);
+    const sold = await fixture.publish("a", 1, "shop.sold");
+    await fixture.publish("a", 2, "shop.closed");
+    relay.wake();
+    await fixture.settled();
+    expect(await effectsOf(fixture.desk, "passed-over")).toEqual([sold]);
+    expect(await subscriberStats(fixture.desk.sql)).toEqual([]);
+  });
+
+  it("cannot be asked for by the version that gave it up", () => {
+    expect(() => fixture.run("both", notes("both"), { ...fewer, topics: ["shop.*"] })).toThrow("a former topic");
+  });
+});
+
 describe("a topic that no version handles any more and that is still registered", () => {
   let fixture: Fixture;
   beforeAll(async () => {

@@ -59,7 +59,7 @@ export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> 
       const known = await app.notifications.byId(notificationIdOf(eventId));
       if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
       const mail = await mailFor(app, payload, backgroundContext({ traceparent, signal }));
-      if (mail === undefined) return;
+      if (mail === undefined) return undefined;
       const { address, ...rest } = mail;
       const notification = newNotification({
         eventId,
@@ -70,7 +70,7 @@ export function accountMailHandler(app: Parts): Handler<typeof UserEventSchema> 
         sender: app.config.mailFrom,
         createTime: app.now(),
       });
-      await app.delivery.deliver(notification, { inbox, signal });
+      return app.delivery.deliver(notification, { inbox, signal });
     },
   };
 }

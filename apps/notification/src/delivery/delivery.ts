@@ -1,4 +1,5 @@
 import { backoffMs, forEachConcurrently } from "@rialto/async";
+import type { Handled } from "@rialto/events";
 import { CallError, callErrors } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { Content, Notification } from "../notification/state.ts";
@@ -32,10 +33,16 @@ const sweepConcurrency = 4;
  * `attemptsMax` attempts.
  */
 export interface Delivery {
-  /** Stores a message and sends it. Resolves once it was sent or rejected; throws if it must be retried. */
-  deliver(notification: Notification, o: { readonly inbox: InboxEntry; readonly signal: AbortSignal }): Promise<void>;
+  /**
+   * Stores a message and sends it. Resolves once it was sent or rejected, which is stored together with the inbox row;
+   * throws if it must be retried.
+   */
+  deliver(
+    notification: Notification,
+    o: { readonly inbox: InboxEntry; readonly signal: AbortSignal },
+  ): Promise<Handled>;
   /** Sends a message that was stored before. Otherwise like `deliver`. */
-  resume(notification: Notification, o: { readonly inbox: InboxEntry; readonly signal: AbortSignal }): Promise<void>;
+  resume(notification: Notification, o: { readonly inbox: InboxEntry; readonly signal: AbortSignal }): Promise<Handled>;
   /** Sends messages that are still queued after a crash, an outage of the mail server, or a request to resend. */
   sweep(signal: AbortSignal): Promise<void>;
 }
@@ -88,19 +95,21 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
     throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
   }
 
-  async function resume(notification: Notification, o: { inbox: InboxEntry; signal: AbortSignal }): Promise<void> {
-    if (notification.state !== "QUEUED") return;
+  async function resume(notification: Notification, o: { inbox: InboxEntry; signal: AbortSignal }): Promise<Handled> {
+    if (notification.state !== "QUEUED") return undefined;
     const claimed = await store.claim(notification.id, claimMs);
-    if (claimed !== undefined) return send(claimed, o.signal, o.inbox);
     // Another sender has claimed it, or it was just sent. The redelivered event finds out which.
-    throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
+    if (claimed === undefined) throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
+    await send(claimed, o.signal, o.inbox);
+    return "INBOX_WRITTEN";
   }
 
   return {
     async deliver(notification, o) {
       const queued = await store.queue(notification, claimMs);
-      if (queued.claimed) await send(queued.notification, o.signal, o.inbox);
-      else await resume(queued.notification, o);
+      if (!queued.claimed) return resume(queued.notification, o);
+      await send(queued.notification, o.signal, o.inbox);
+      return "INBOX_WRITTEN";
     },
     resume,
     async sweep(signal) {

@@ -14,6 +14,15 @@ interface Parts {
   now(): Date;
 }
 
+/** The topics of the events that become a mail: all others would cost a job each. */
+export const orderMailTopics = [
+  "order.confirmed",
+  "order.rejected",
+  "order.cancelled",
+  "order.shipped",
+  "order.delivered",
+] as const;
+
 /**
  * The subscription "order-mail": sends a mail for each order event that the customer should know about. Events carry no
  * personal data, so the name and the address are read from the user service, and the items from the order service.
@@ -23,7 +32,7 @@ export function orderMailHandler(app: Parts): Handler<typeof OrderEventSchema> {
     async handle(event, inbox, signal) {
       const { payload } = event;
       const kind = orderNotificationKind(payload.kind);
-      if (kind === undefined) return;
+      if (kind === undefined) return undefined;
       const known = await app.notifications.byId(notificationIdOf(event.id));
       if (known !== undefined) return app.delivery.resume(known, { inbox, signal });
       const context = backgroundContext({ traceparent: event.traceparent, signal });
@@ -44,7 +53,7 @@ export function orderMailHandler(app: Parts): Handler<typeof OrderEventSchema> {
         sender: app.config.mailFrom,
         createTime: app.now(),
       });
-      await app.delivery.deliver(mail, { inbox, signal });
+      return app.delivery.deliver(mail, { inbox, signal });
     },
   };
 }

@@ -2,7 +2,7 @@ import type { Sql } from "@rialto/database";
 import type { Envelope } from "../event/envelope.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** Events that one transaction acknowledges at most. */
+/** Events that one statement acknowledges at most. */
 const acknowledgedRowsMax = 200;
 
 /**
@@ -19,12 +19,11 @@ export function createAcknowledgement(
 
   async function write(envelopes: readonly Envelope[]): Promise<void> {
     const ids = envelopes.map(({ id }) => id);
-    await sql.begin(async (tx) => {
-      await tx`
+    await sql`
+      with acknowledged as (
         insert into inbox (subscription, event_id) select ${name}, * from unnest(${ids}::uuid[])
-        on conflict (subscription, event_id) do nothing`;
-      await tx`delete from inbox_pending where subscription = ${name} and event_id = any (${ids}::uuid[])`;
-    });
+        on conflict (subscription, event_id) do nothing)
+      delete from inbox_pending where subscription = ${name} and event_id = any (${ids}::uuid[])`;
   }
 
   async function drain(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Sql } from "@rialto/database";
 import type { Envelope } from "../event/envelope.ts";
 import { type PendingEvent, release, renewLease, reschedule, scheduleRetry } from "./pending.ts";
 import { type FailureContext, HandlerAborted, HandlerTimedOut, recordFailure } from "./retry-decision.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Handled, Subscription } from "./subscription.ts";
 
 /** Timeout of a handler. Shorter than the lease on a pending event. */
 const handlerTimeoutMs = 30_000;
@@ -43,14 +43,17 @@ export async function consumeBatch(consumer: Consumer, batch: readonly Envelope[
 }
 
 async function consumeInBatch(consumer: Consumer, envelope: Envelope, stop: AbortSignal): Promise<void> {
+  let handled: Handled;
   try {
-    await runHandler(consumer, envelope, stop);
+    handled = await runHandler(consumer, envelope, stop);
   } catch (error) {
     if (stop.aborted) throw new HandlerAborted();
     await scheduleRetry(consumer.sql, consumer.subscription.name, envelope, recordFailure(consumer, envelope, error));
     return;
   }
-  await consumer.acknowledge(envelope);
+  // Nothing is left to write: the event was not pending when its job began. If another process has made it so since
+  // then, the next attempt finds the inbox row.
+  if (handled !== "INBOX_WRITTEN") await consumer.acknowledge(envelope);
 }
 
 /** Handles a pending event by itself. Returns whether it is done. */
@@ -87,7 +90,7 @@ async function runLeased(consumer: Consumer, event: PendingEvent, stop: AbortSig
  * Resolves when the handler has ended. Rejects when it fails, exceeds its timeout, or the process stops, even if it
  * ignores its signal.
  */
-async function runHandler({ subscription }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<void> {
+async function runHandler({ subscription }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
   if (stop.aborted) throw new HandlerAborted();
   const controller = new AbortController();
   const onStop = () => controller.abort(new HandlerAborted());
@@ -95,7 +98,7 @@ async function runHandler({ subscription }: Consumer, envelope: Envelope, stop: 
   stop.addEventListener("abort", onStop, { once: true });
   try {
     const inbox = { subscription: subscription.name, eventId: envelope.id };
-    await raceSignal(subscription.handle(envelope, inbox, controller.signal), controller.signal);
+    return await raceSignal(subscription.handle(envelope, inbox, controller.signal), controller.signal);
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", onStop);

@@ -27,26 +27,37 @@ export interface InboxKey {
 /**
  * Handles an event. It may run twice for the same event, because the process may die in between, so its effects are
  * keyed by the event's id; a commit that it makes writes the inbox row `inbox` too. When it has returned, the row is
- * written if it is not there. The signal aborts after the handler's timeout, or when the process stops.
+ * written if it is not there: a handler that knows that its own commit wrote it returns INBOX_WRITTEN, which saves
+ * that statement. The signal aborts after the handler's timeout, or when the process stops.
  */
 export interface Handler<D extends DescMessage> {
-  handle(event: Event<MessageShape<D>>, inbox: InboxKey, signal: AbortSignal): Promise<void>;
+  handle(event: Event<MessageShape<D>>, inbox: InboxKey, signal: AbortSignal): Promise<void> | Promise<Handled>;
 }
+
+/** What a handler says of the inbox row of its event; undefined where it does not know. */
+export type Handled = "INBOX_WRITTEN" | undefined;
 
 export interface SubscriptionOptions {
   /** Failures of an event before it is a dead letter. Outages do not count. */
   readonly attemptsMax?: number;
   /** Handlers that run at a time in one process. */
   readonly concurrencyMax?: number;
+  /**
+   * Topics that earlier versions asked for, as they wrote them, and whose events have no effect any more. They are
+   * taken out of the registration, and what still comes of them is passed over. No later version may ask for one of
+   * them again: a replica of this version that starts beside it would take it away.
+   */
+  readonly formerTopics?: readonly string[];
 }
 
 /** A subscription that decodes its payloads itself, so that its message type does not show in its own type. */
 export interface Subscription {
   readonly name: string;
   readonly topics: readonly string[];
+  readonly formerTopics: readonly string[];
   readonly attemptsMax: number;
   readonly concurrencyMax: number;
-  handle(envelope: Envelope, inbox: InboxKey, signal: AbortSignal): Promise<void>;
+  handle(envelope: Envelope, inbox: InboxKey, signal: AbortSignal): Promise<Handled>;
 }
 
 /**
@@ -67,6 +78,9 @@ export function subscribe<D extends DescMessage>(
   if (!namePattern.test(name)) throw new Error(`"${name}" is not a valid name for a subscription`);
   const list = typeof topics === "string" ? [topics] : [...topics];
   assertTopics(list);
+  const formerTopics = o.formerTopics ?? [];
+  const again = list.find((topic) => formerTopics.includes(topic));
+  if (again !== undefined) throw new Error(`The subscription "${name}" asks for "${again}", a former topic of its own`);
   const open = ({ payload, json: _, ...rest }: Envelope): Event<MessageShape<D>> => ({
     ...rest,
     payload: fromJson(schema, payload, { ignoreUnknownFields: true }),
@@ -74,8 +88,9 @@ export function subscribe<D extends DescMessage>(
   return {
     name,
     topics: list,
+    formerTopics,
     attemptsMax: o.attemptsMax ?? attemptsMaxDefault,
     concurrencyMax: o.concurrencyMax ?? concurrencyMaxDefault,
-    handle: async (envelope, inbox, signal) => await handler.handle(open(envelope), inbox, signal),
+    handle: async (envelope, inbox, signal) => (await handler.handle(open(envelope), inbox, signal)) ?? undefined,
   };
 }

@@ -6,16 +6,24 @@ import { assertTopics } from "../event/topics.ts";
  * has committed, every matching event that is published, or published and not sent yet, is kept for the subscription,
  * also while it is down.
  *
- * No topic is removed: a replica of an older version that restarts during a roll-out does not know the newest topics,
- * and their events must not be settled without having been delivered.
+ * No topic is removed but the former ones: a replica of an older version that restarts during a roll-out does not know
+ * the newest topics, and their events must not be settled without having been delivered. A replica that is so old that
+ * it asks for a former topic adds it again, until one of this version starts.
  */
-export async function registerSubscription(sql: Sql, name: string, topics: readonly string[]): Promise<void> {
+export async function registerSubscription(
+  sql: Sql,
+  name: string,
+  topics: readonly string[],
+  formerTopics: readonly string[] = [],
+): Promise<void> {
   assertTopics(topics);
+  const former = sql`${[...formerTopics]}::text[]`;
   await sql`
     insert into registration (subscription, topics) values (${name}, ${[...topics]})
     on conflict (subscription) do update set update_time = now(), topics = array(
-      select distinct topic from unnest(registration.topics || excluded.topics) as topic order by topic)
-    where not registration.topics @> excluded.topics`;
+      select distinct topic from unnest(registration.topics || excluded.topics) as topic
+      where topic <> all (${former}) order by topic)
+    where not registration.topics @> excluded.topics or registration.topics && ${former}`;
 }
 
 /**

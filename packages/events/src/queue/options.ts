@@ -22,13 +22,16 @@ export const jobOptions: JobsOptions = {
 /** BullMQ's own event stream is not used here, so it is kept short. */
 export const queueOptions: Omit<QueueOptions, "connection"> = { streams: { events: { maxLen: 1_000 } } };
 
+/** How long a worker holds a job without a sign of life. While it lives it renews the lock at half of this time. */
+export const jobLockMs = 8_000;
+
 /**
  * The cost of a crash: a killed worker's job is free after `lockDuration`, and the second check for stalled jobs finds
  * it, so within about 14 s. A job never fails for having stalled, however many workers were killed over it.
  */
 export const workerOptions = {
   autorun: false,
-  lockDuration: 8_000,
+  lockDuration: jobLockMs,
   stalledInterval: 3_000,
   maxStalledCount: 1_000_000,
   runRetryDelay: 500,

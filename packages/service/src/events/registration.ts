@@ -47,10 +47,10 @@ export function createRegistrar(o: {
   const isHere = ({ publisher }: Registration) => runsHere.includes(publisher);
 
   async function register(registration: Registration, signal?: AbortSignal): Promise<void> {
-    const { subscription, publisher, topics } = registration;
+    const { subscription, publisher, topics, formerTopics } = registration;
     const client = clients.of(RegistrationService, service, publisher);
     await client.registerSubscription(
-      { subscription, topics: [...topics] },
+      { subscription, topics: [...topics], formerTopics: [...formerTopics] },
       backgroundContext(signal === undefined ? {} : { signal }),
     );
     waiting.delete(registration);
@@ -89,13 +89,13 @@ export function createRegistrar(o: {
  */
 export function registrationRoute(publisher: ServiceName, database: Database): Route {
   return serve(RegistrationService, {
-    async registerSubscription({ subscription, topics }) {
+    async registerSubscription({ subscription, topics, formerTopics }) {
       const foreign = topics.findIndex((topic) => publisherOf(topic) !== publisher);
       if (foreign >= 0) {
         const description = `is no topic of ${publisher}, whose topics begin with "${publisher}."`;
         throw new CallError(callErrors.INVALID_REQUEST, { fields: [{ field: `topics[${foreign}]`, description }] });
       }
-      await registerSubscription(database.sql, subscription, topics);
+      await registerSubscription(database.sql, subscription, topics, formerTopics);
       return {};
     },
 
@@ -131,10 +131,19 @@ export interface Registration {
   readonly subscription: string;
   readonly publisher: ServiceName;
   readonly topics: readonly string[];
+  /** What earlier versions asked this service for. */
+  readonly formerTopics: readonly string[];
 }
 
 /** Groups a subscription's topics by their publisher. The first word of a topic names it. */
 function registrationsOf(subscription: Subscription): readonly Registration[] {
   const topicsOf = Map.groupBy(subscription.topics, publisherOf);
-  return [...topicsOf].map(([publisher, topics]) => ({ subscription: subscription.name, publisher, topics }));
+  const formerTopicsOf = (publisher: ServiceName) =>
+    subscription.formerTopics.filter((topic) => publisherOf(topic) === publisher);
+  return [...topicsOf].map(([publisher, topics]) => ({
+    subscription: subscription.name,
+    publisher,
+    topics,
+    formerTopics: formerTopicsOf(publisher),
+  }));
 }

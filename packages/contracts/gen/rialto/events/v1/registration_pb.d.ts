@@ -30,6 +30,14 @@ export declare type RegisterSubscriptionRequest = Message<"rialto.events.v1.Regi
    * @generated from field: repeated string topics = 2;
    */
   topics: string[];
+
+  /**
+   * Topics that earlier versions of the subscription asked for, and that no version will ask for again. They are taken
+   * away, as they are written: "order.*" takes "order.placed" away from nobody who named it.
+   *
+   * @generated from field: repeated string former_topics = 3;
+   */
+  formerTopics: string[];
 };
 
 /**
@@ -100,7 +108,8 @@ export declare const GetOpenDeliveryResponseSchema: GenMessage<GetOpenDeliveryRe
 export declare const RegistrationService: GenService<{
   /**
    * Registers a subscription, or adds topics to one. From then on matching events wait for it, also while it is down.
-   * No topic is taken away: an older version that starts again does not know the newest ones.
+   * No topic is taken away but those that the request names: an older version that starts again does not know the
+   * newest ones.
    *
    * @generated from rpc rialto.events.v1.RegistrationService.RegisterSubscription
    */
