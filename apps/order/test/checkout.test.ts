@@ -1,4 +1,5 @@
 import { PaymentErrorReason, ProductErrorReason } from "@rialto/contracts";
+import { jobLockMs } from "@rialto/events";
 import { backgroundContext } from "@rialto/rpc";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Checkout, createCheckout } from "../src/checkout/advance.ts";
@@ -105,6 +106,39 @@ describe("the checkout", () => {
     await saga.advance(orderId, { context, inbox });
     expect(order().status).toBe("CONFIRMED");
     expect(store.inbox).toEqual([inbox]);
+  });
+
+  it("reads an order once: what its own commits made of it, it knows", async () => {
+    store.seed(logTo.PENDING);
+    await advance();
+    expect(order().status).toBe("CONFIRMED");
+    expect(store.reads).toBe(1);
+  });
+
+  it("reads it again where another writer was faster", async () => {
+    store.seed(logTo.PENDING);
+    services.interference.after = async (method) => {
+      if (method !== "authorizePayment") return;
+      services.interference = {};
+      await store.decide(orderId, { kind: "requestCancel" });
+    };
+    await advance();
+    expect(order().status).toBe("CANCELLED");
+    expect(isClean()).toBe(true);
+    expect(store.reads).toBe(2);
+  });
+
+  it("leaves the next step to the event of its last commit where the first one took half of the job's lock", async () => {
+    let time = now();
+    saga = createCheckout({ orders: store, calls: services.calls, now: () => time });
+    services.interference.after = () => {
+      time = new Date(time.getTime() + jobLockMs / 2);
+    };
+    store.seed(logTo.PENDING);
+    await advance();
+    expect(stateOf(order())).toBe("STOCK_RESERVED");
+    await saga.advance(orderId, { context, version: order().version });
+    expect(order().status).toBe("CONFIRMED");
   });
 
   it("does nothing to an order at rest", async () => {
@@ -339,6 +373,48 @@ describe("two workers", () => {
     await Promise.all([advance(), advance(), advance()]);
     expect(order().status).toBe("CONFIRMED");
     expect(calls).toEqual(["reserveStock", "authorizePayment"]);
+  });
+
+  it("of one process: the event of a step waits until the order is at rest, and reads nothing", async () => {
+    store.seed(logTo.PENDING);
+    const late: Promise<unknown>[] = [];
+    services.interference.before = (method) => {
+      if (method === "authorizePayment") late.push(saga.advance(orderId, { context, version: order().version }));
+    };
+    await advance();
+    expect(late).toHaveLength(1);
+    await Promise.all(late);
+    expect(order().status).toBe("CONFIRMED");
+    expect(store.reads).toBe(1);
+  });
+
+  it("of one process: the event of a step goes on itself where the worker failed", async () => {
+    store.seed(logTo.PENDING);
+    const late: Promise<unknown>[] = [];
+    services.interference.before = (method) => {
+      if (method !== "authorizePayment") return;
+      services.interference = {};
+      late.push(saga.advance(orderId, { context, version: order().version }));
+      throw down();
+    };
+    await expect(advance()).rejects.toThrow("down");
+    await Promise.all(late);
+    expect(order().status).toBe("CONFIRMED");
+  });
+
+  it("of one process: an event that is newer than what the worker saw goes on itself", async () => {
+    store.seed(logTo.PENDING);
+    const late: Promise<unknown>[] = [];
+    store.afterCommit = async ({ event }) => {
+      if (event.kind !== "CONFIRMED") return;
+      await store.decide(orderId, { kind: "requestCancel" });
+      late.push(saga.advance(orderId, { context, version: order().version }));
+    };
+    await advance();
+    await Promise.all(late);
+    expect(late).toHaveLength(1);
+    expect(order().status).toBe("CANCELLED");
+    expect(isClean()).toBe(true);
   });
 
   it("of two processes may both run an order: one commit wins, the other decides again", async () => {

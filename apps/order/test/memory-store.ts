@@ -11,6 +11,10 @@ export interface MemoryStore {
   commit(change: OrderChange): Promise<OrderCommitted>;
   /** Set by tests to get in the way of commits. */
   beforeCommit: (change: OrderChange) => void;
+  /** Called once a change is committed, before its writer knows. */
+  afterCommit: (change: OrderChange) => void | Promise<void>;
+  /** How often orders were read to decide. */
+  readonly reads: number;
   readonly inbox: readonly InboxEntry[];
   log(id: string): readonly LoggedOrderEvent[];
   seed(log: readonly LoggedOrderEvent[]): void;
@@ -23,11 +27,19 @@ export function memoryStore(): MemoryStore {
   const logs = new Map<string, LoggedOrderEvent[]>();
   const inbox: InboxEntry[] = [];
   const logOf = (id: string) => logs.get(id) ?? [];
+  let reads = 0;
   const store: MemoryStore = {
     inbox,
     beforeCommit: () => undefined,
+    afterCommit: () => undefined,
+    get reads() {
+      return reads;
+    },
     read: async (id) => fold(logOf(id)),
-    readToDecide: async (id) => fold(logOf(id)),
+    async readToDecide(id) {
+      reads += 1;
+      return fold(logOf(id));
+    },
     async commit(change) {
       const { id, before, event, time } = change;
       store.beforeCommit(change);
@@ -37,6 +49,7 @@ export function memoryStore(): MemoryStore {
       const order = apply(before, logged);
       logs.set(id, [...logOf(id), logged]);
       if (change.inbox !== undefined) inbox.push(change.inbox);
+      await store.afterCommit(change);
       return { kind: "COMMITTED", after: order };
     },
     log: logOf,

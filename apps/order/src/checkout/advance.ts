@@ -1,7 +1,7 @@
 import type { MessageShape } from "@bufbuild/protobuf";
 import type { OrderEventSchema } from "@rialto/contracts";
 import type { InboxEntry } from "@rialto/database";
-import type { Event } from "@rialto/events";
+import { type Event, type Handled, jobLockMs } from "@rialto/events";
 import { backgroundContext, isUnavailable, type PropagatedContext, reasonOf } from "@rialto/rpc";
 import { isAtRest, type Order, stateOf } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
@@ -10,6 +10,12 @@ import { type CheckoutCalls, checkout, type Step, undoRefused } from "./steps.ts
 
 /** No order has so many transitions. More rounds mean that a decision changes nothing. */
 const roundsMax = 30;
+
+/**
+ * How long a worker goes on with the next steps of an order. Then it leaves them to the event of its last commit, which
+ * has a job of its own.
+ */
+const stepsMsMax = jobLockMs / 2;
 
 /** The actor in the log of what the checkout decides. */
 const actor = "service:order";
@@ -20,34 +26,44 @@ export interface CheckoutParts {
   readonly now: () => Date;
 }
 
-/** Why an order is advanced: the call context of its calls, and the event that the first commit consumes. */
+/**
+ * Why an order is advanced: the call context of its calls, the event that the first commit consumes, and the version
+ * of the order that this event made.
+ */
 export interface Cause {
   readonly context: PropagatedContext;
   readonly inbox?: InboxEntry | undefined;
+  readonly version?: number | undefined;
 }
 
 export interface Checkout {
   /**
-   * Runs the steps that are due until the order is at rest. Throws where a step cannot go on for now: call it again
-   * later.
+   * Runs the steps that are due until the order is at rest, or until they take long: the event of the last commit leads
+   * on then. Throws where a step cannot go on for now: call it again later. Returns whether a commit wrote the inbox
+   * row of its event.
    */
-  advance(orderId: string, cause: Cause): Promise<void>;
+  advance(orderId: string, cause: Cause): Promise<Handled>;
 }
 
 /**
  * Creates the checkout. In a process one worker at a time advances an order: the events of its own steps arrive while
- * it still runs, and would only repeat them. Between processes nothing is locked: the commit decides.
+ * it still runs, and would only repeat them. Such an event waits, so that it is still there if the process dies, and
+ * has nothing to do where the worker brought the order to rest at its version or a later one: each later version has an
+ * event of its own. Between processes nothing is locked: the commit decides.
  */
 export function createCheckout(parts: CheckoutParts): Checkout {
-  const running = new Map<string, Promise<void>>();
+  const running = new Map<string, Promise<Advanced>>();
   return {
     async advance(orderId, cause) {
-      for (let other = running.get(orderId); other !== undefined; other = running.get(orderId))
-        await other.catch(() => undefined);
+      for (let other = running.get(orderId); other !== undefined; other = running.get(orderId)) {
+        const left = (await other.catch(() => undefined))?.order;
+        const isLate = left !== undefined && isAtRest(left) && cause.version !== undefined;
+        if (isLate && left.version >= cause.version) return undefined;
+      }
       const mine = advance(parts, orderId, cause);
       running.set(orderId, mine);
       try {
-        await mine;
+        return (await mine).handled;
       } finally {
         running.delete(orderId);
       }
@@ -68,20 +84,31 @@ export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
   return {
     handle(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
       const context = backgroundContext({ traceparent: event.traceparent, signal });
-      return checkout.advance(event.subject, { context, inbox });
+      return checkout.advance(event.subject, { context, inbox, version: event.version });
     },
   };
 }
 
-async function advance(parts: CheckoutParts, orderId: string, { context, inbox }: Cause): Promise<void> {
+/** The order as a worker left it. */
+interface Advanced {
+  readonly order: Order;
+  readonly handled: Handled;
+}
+
+async function advance(parts: CheckoutParts, orderId: string, { context, inbox }: Cause): Promise<Advanced> {
+  const leaveTime = parts.now().getTime() + stepsMsMax;
   // The first commit consumes the event. Should this process die after it, the committed change has an event of its
   // own.
   let consumes = inbox;
+  // The order as this worker's own commit left it. Where a commit is lost or a step is overtaken, it is read again.
+  let inHand: Order | undefined;
   for (let round = 0; round < roundsMax; round += 1) {
     context.signal.throwIfAborted();
-    const order = await parts.orders.readToDecide(orderId);
+    const order = inHand ?? (await parts.orders.readToDecide(orderId));
     if (order === undefined) throw new Error(`order ${orderId} does not exist`);
-    if (isAtRest(order)) return;
+    const takesLong = inHand !== undefined && parts.now().getTime() >= leaveTime;
+    if (isAtRest(order) || takesLong) return { order, handled: consumes === inbox ? undefined : "INBOX_WRITTEN" };
+    inHand = undefined;
     const command = await nextCommand(parts.calls, order, context).catch(async (error: unknown) => {
       if (await isOvertaken(parts, order, error)) return undefined;
       throw error;
@@ -105,7 +132,9 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
       },
       { signal: context.signal },
     );
-    if (outcome.kind === "COMMITTED") consumes = undefined;
+    if (outcome.kind !== "COMMITTED") continue;
+    consumes = undefined;
+    inHand = outcome.after;
   }
   throw new Error(`order ${orderId} is not at rest after ${roundsMax} rounds`);
 }
