@@ -1,3 +1,4 @@
+import { ProductErrorReason } from "@rialto/contracts";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { StockDecision } from "../src/stock/state.ts";
@@ -111,6 +112,80 @@ describe("ReserveStock", () => {
     const product = await fixture.product({ stock: 5 });
     const request = { orderId: uuidv7(), items: [{ productId: product, quantity: 1 }] };
     expect(await refusal(fixture.gateway.stock.reserveStock(request, admin()))).toBe("METHOD_UNKNOWN");
+  });
+});
+
+describe("BatchReserveStock", () => {
+  const of = (orderId: string, productId: string, quantity = 1) => ({
+    reservation: { orderId, items: [{ productId, quantity }] },
+  });
+  const reserveAll = async (reservations: readonly ReturnType<typeof of>[]) => {
+    const { outcomes } = await fixture.order.stock.batchReserveStock({ reservations: [...reservations] }, anonymous());
+    return new Map(
+      outcomes.map(({ orderId, reserved, refusal }) => [orderId, reserved || ProductErrorReason[refusal]]),
+    );
+  };
+
+  it("reserves for each order as if it had been asked for alone", async () => {
+    const product = await fixture.product({ stock: 3 });
+    const [first, second, third, stranger] = [uuidv7(), uuidv7(), uuidv7(), uuidv7()];
+    const outcomes = await reserveAll([
+      of(first, product, 2),
+      of(second, product, 2),
+      of(third, product, 1),
+      of(stranger, uuidv7()),
+    ]);
+    expect([first, second, third, stranger].map((id) => outcomes.get(id))).toEqual([
+      true,
+      "OUT_OF_STOCK",
+      true,
+      "PRODUCT_NOT_FOUND",
+    ]);
+    expect(await fixture.stockOf(product)).toBe("3 / 3 / 0");
+  });
+
+  it("once more changes nothing and answers the same, and so does a call for one of the orders", async () => {
+    const product = await fixture.product({ stock: 2 });
+    const [kept, short] = [uuidv7(), uuidv7()];
+    const asked = [of(kept, product, 2), of(short, product, 1)];
+    const first = await reserveAll(asked);
+    await fixture.gateway.stock.adjustStock({ productId: product, delta: 5 }, admin(), { idempotencyKey: uuidv7() });
+    expect(await reserveAll(asked)).toEqual(first);
+    expect(await refusal(reserve(kept, product, 2))).toBe("none");
+    expect(await refusal(reserve(short, product, 1))).toBe("OUT_OF_STOCK");
+    expect(await fixture.stockOf(product)).toBe("7 / 2 / 5");
+  });
+
+  it("refuses an order whose reservation was given back before", async () => {
+    const product = await fixture.product({ stock: 5 });
+    const [late, other] = [uuidv7(), uuidv7()];
+    await release(late);
+    const outcomes = await reserveAll([of(late, product), of(other, product)]);
+    expect([outcomes.get(late), outcomes.get(other)]).toEqual(["RESERVATION_RELEASED", true]);
+  });
+
+  it("takes an order twice in a call for one", async () => {
+    const product = await fixture.product({ stock: 5 });
+    const order = uuidv7();
+    expect(await reserveAll([of(order, product, 2), of(order, product, 2)])).toEqual(new Map([[order, true]]));
+    expect(await fixture.stockOf(product)).toBe("5 / 2 / 3");
+  });
+
+  it("takes as many orders as large as they may be, and no more", async () => {
+    const product = await fixture.product({ stock: 10_000 });
+    const items = [product, ...Array.from({ length: 99 }, () => uuidv7())].map((productId) => ({
+      productId,
+      quantity: 1,
+    }));
+    const large = (count: number) =>
+      Array.from({ length: count }, () => ({ reservation: { orderId: uuidv7(), items, userId: uuidv7() } }));
+    expect(new Set((await reserveAll(large(64))).values())).toEqual(new Set(["PRODUCT_NOT_FOUND"]));
+    expect(await refusal(reserveAll(large(65)))).toBe("INVALID_REQUEST");
+  });
+
+  it("is for the order service alone", async () => {
+    const request = { reservations: [of(uuidv7(), await fixture.product({ stock: 5 }))] };
+    expect(await refusal(fixture.gateway.stock.batchReserveStock(request, admin()))).toBe("METHOD_UNKNOWN");
   });
 });
 

@@ -1,14 +1,21 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
-import { type InventoryService, StockSchema } from "@rialto/contracts";
+import {
+  type InventoryService,
+  ProductErrorReason,
+  type ReserveStockRequest,
+  StockSchema,
+  type TracedReservation,
+} from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
-import { auditChanges, auditOf, CallError, callerName, type Handlers } from "@rialto/rpc";
+import { auditChanges, auditOf, type CallContext, CallError, callErrors, callerName, type Handlers } from "@rialto/rpc";
+import { continueTrace, type Logger } from "@rialto/telemetry";
 import { v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
 import { isVisible } from "../product/state.ts";
 import { insertAdjustment, type ProductStore } from "../product/store.ts";
 import { stockMessage } from "../stock/message.ts";
 import type { StockOutcome } from "../stock/state.ts";
-import { applyDecisions, readStock, type StockStore } from "../stock/store.ts";
+import { applyDecisions, type OrderDecision, readStock, type StockStore } from "../stock/store.ts";
 
 interface Parts {
   readonly database: Database;
@@ -36,12 +43,20 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
       return { stock: fromJson(StockSchema, answer) };
     },
 
-    async reserveStock({ orderId, items, userId: givenId }, ctx) {
-      const requested = items.map((item) => ({ productId: item.productId, quantity: item.quantity }));
-      const userId = givenId === "" ? undefined : givenId;
-      const outcome = await stock.decide({ kind: "reserve", orderId, items: requested, userId }, ctx);
-      requireDone(userId === undefined ? asVersion01(outcome) : outcome);
+    async reserveStock(request, ctx) {
+      const outcome = await stock.decide(reservationOf(request), ctx);
+      requireDone(request.userId === "" ? asVersion01(outcome) : outcome);
       return {};
+    },
+
+    async batchReserveStock({ reservations }, ctx) {
+      const decided = await Promise.allSettled(reservations.map(({ reservation }) => reserve(stock, reservation, ctx)));
+      const outcomes = decided.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+      for (const [n, one] of decided.entries()) logOutcome(ctx.log, reservations[n], one);
+      // Where nothing was decided, the error tells more than an empty answer.
+      const failed = decided.find((one) => one.status === "rejected");
+      if (failed !== undefined && outcomes.length === 0) throw failed.reason;
+      return { outcomes };
     },
 
     async releaseStock({ orderId }, ctx) {
@@ -61,6 +76,31 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
       return { stock: stockMessage(found) };
     },
   };
+}
+
+function reservationOf({ orderId, items, userId }: ReserveStockRequest): OrderDecision {
+  const requested = items.map((item) => ({ productId: item.productId, quantity: item.quantity }));
+  return { kind: "reserve", orderId, items: requested, userId: userId === "" ? undefined : userId };
+}
+
+/** Decides one reservation of a batch. Those of one call are asked for in one turn, so they share a transaction. */
+async function reserve(stock: StockStore, request: ReserveStockRequest | undefined, ctx: CallContext) {
+  if (request === undefined) throw new CallError(callErrors.INVALID_REQUEST);
+  const outcome = await stock.decide(reservationOf(request), ctx);
+  const refusal = outcome.kind === "DONE" ? undefined : ProductErrorReason[outcome.reason];
+  return { orderId: request.orderId, reserved: refusal === undefined, ...(refusal !== undefined && { refusal }) };
+}
+
+/** Logs how a reservation of a batch ended, under the trace of its order, at the levels of a call of its own. */
+function logOutcome(
+  log: Logger,
+  { reservation, traceparent = "" }: Partial<TracedReservation> = {},
+  decided: PromiseSettledResult<{ readonly refusal?: ProductErrorReason }>,
+): void {
+  const line = { orderId: reservation?.orderId, traceId: continueTrace(traceparent).traceId };
+  if (decided.status === "rejected") log.warn({ ...line, err: decided.reason }, "reservation not decided");
+  else if (decided.value.refusal === undefined) log.debug(line, "reserved");
+  else log.info({ ...line, reason: ProductErrorReason[decided.value.refusal] }, "reservation refused");
 }
 
 /** The outcome for an order service of version 0.1, which treats an unknown reason as a defect. */

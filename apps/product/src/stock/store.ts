@@ -24,7 +24,8 @@ export interface StockStore {
   close(): Promise<void>;
 }
 
-type OrderDecision = Exclude<StockDecision, { kind: "adjust" }>;
+/** A decision about the reservation of one order. */
+export type OrderDecision = Exclude<StockDecision, { kind: "adjust" }>;
 
 /** Another process has just inserted a reservation for the same order, which must be read first. */
 class ReservationAppeared extends Error {

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { ProductErrorReason } from "./error_reason_pb.js";
 
 /**
  * Describes the file rialto/product/v1/inventory.proto.
@@ -182,6 +183,107 @@ export declare type ReserveStockResponse = Message<"rialto.product.v1.ReserveSto
 export declare const ReserveStockResponseSchema: GenMessage<ReserveStockResponse>;
 
 /**
+ * Asks for the reservations of many orders.
+ *
+ * @generated from message rialto.product.v1.BatchReserveStockRequest
+ */
+export declare type BatchReserveStockRequest = Message<"rialto.product.v1.BatchReserveStockRequest"> & {
+  /**
+   * One for each order.
+   *
+   * @generated from field: repeated rialto.product.v1.TracedReservation reservations = 1;
+   */
+  reservations: TracedReservation[];
+};
+
+/**
+ * Describes the message rialto.product.v1.BatchReserveStockRequest.
+ * Use `create(BatchReserveStockRequestSchema)` to create a new message.
+ */
+export declare const BatchReserveStockRequestSchema: GenMessage<BatchReserveStockRequest>;
+
+/**
+ * A reservation that is asked for together with others.
+ *
+ * @generated from message rialto.product.v1.TracedReservation
+ */
+export declare type TracedReservation = Message<"rialto.product.v1.TracedReservation"> & {
+  /**
+   * What to reserve, and for which order.
+   *
+   * @generated from field: rialto.product.v1.ReserveStockRequest reservation = 1;
+   */
+  reservation?: ReserveStockRequest | undefined;
+
+  /**
+   * The trace of the order, under which its outcome is logged.
+   *
+   * @generated from field: string traceparent = 2;
+   */
+  traceparent: string;
+};
+
+/**
+ * Describes the message rialto.product.v1.TracedReservation.
+ * Use `create(TracedReservationSchema)` to create a new message.
+ */
+export declare const TracedReservationSchema: GenMessage<TracedReservation>;
+
+/**
+ * The outcomes.
+ *
+ * @generated from message rialto.product.v1.BatchReserveStockResponse
+ */
+export declare type BatchReserveStockResponse = Message<"rialto.product.v1.BatchReserveStockResponse"> & {
+  /**
+   * One for each order whose reservation is decided, in any order.
+   *
+   * @generated from field: repeated rialto.product.v1.ReservationOutcome outcomes = 1;
+   */
+  outcomes: ReservationOutcome[];
+};
+
+/**
+ * Describes the message rialto.product.v1.BatchReserveStockResponse.
+ * Use `create(BatchReserveStockResponseSchema)` to create a new message.
+ */
+export declare const BatchReserveStockResponseSchema: GenMessage<BatchReserveStockResponse>;
+
+/**
+ * How one reservation was decided.
+ *
+ * @generated from message rialto.product.v1.ReservationOutcome
+ */
+export declare type ReservationOutcome = Message<"rialto.product.v1.ReservationOutcome"> & {
+  /**
+   * The order that it is for.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * Whether the stock is reserved.
+   *
+   * @generated from field: bool reserved = 2;
+   */
+  reserved: boolean;
+
+  /**
+   * Why it is not, for a reservation that is refused for good.
+   *
+   * @generated from field: rialto.product.v1.ProductErrorReason refusal = 3;
+   */
+  refusal: ProductErrorReason;
+};
+
+/**
+ * Describes the message rialto.product.v1.ReservationOutcome.
+ * Use `create(ReservationOutcomeSchema)` to create a new message.
+ */
+export declare const ReservationOutcomeSchema: GenMessage<ReservationOutcome>;
+
+/**
  * Asks for the end of a reservation.
  *
  * @generated from message rialto.product.v1.ReleaseStockRequest
@@ -316,6 +418,17 @@ export declare const InventoryService: GenService<{
     methodKind: "unary";
     input: typeof ReserveStockRequestSchema;
     output: typeof ReserveStockResponseSchema;
+  },
+  /**
+   * Reserves for many orders at once, for each as ReserveStock does: one that is refused or fails leaves the others
+   * alone. An order that the answer does not name has an unknown outcome: ask again.
+   *
+   * @generated from rpc rialto.product.v1.InventoryService.BatchReserveStock
+   */
+  batchReserveStock: {
+    methodKind: "unary";
+    input: typeof BatchReserveStockRequestSchema;
+    output: typeof BatchReserveStockResponseSchema;
   },
   /**
    * Gives back what an order reserved. Where nothing was reserved yet, it leaves a tombstone that refuses the

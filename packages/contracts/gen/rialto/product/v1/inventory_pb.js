@@ -6,14 +6,16 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.js";
 import { file_rialto_auth_v1_access } from "../../auth/v1/access_pb.js";
+import { file_rialto_product_v1_error_reason } from "./error_reason_pb.js";
 import { file_rialto_type_v1_method_rules } from "../../type/v1/method_rules_pb.js";
+import { file_rialto_type_v1_request_size } from "../../type/v1/request_size_pb.js";
 import { file_rialto_type_v1_rules } from "../../type/v1/rules_pb.js";
 
 /**
  * Describes the file rialto/product/v1/inventory.proto.
  */
 export const file_rialto_product_v1_inventory = /*@__PURE__*/
-  fileDesc("CiFyaWFsdG8vcHJvZHVjdC92MS9pbnZlbnRvcnkucHJvdG8SEXJpYWx0by5wcm9kdWN0LnYxIlEKBVN0b2NrEhIKCnByb2R1Y3RfaWQYASABKAkSDwoHb25faGFuZBgCIAEoBRIQCghyZXNlcnZlZBgDIAEoBRIRCglhdmFpbGFibGUYBCABKAUiSAoJU3RvY2tJdGVtEhwKCnByb2R1Y3RfaWQYASABKAlCCLpIBXIDsAEBEh0KCHF1YW50aXR5GAIgASgFQgu6SAgaBhjAhD0oASJ3ChJBZGp1c3RTdG9ja1JlcXVlc3QSHAoKcHJvZHVjdF9pZBgBIAEoCUIIukgFcgOwAQESJQoFZGVsdGEYAiABKAVCFrpIExoROAAYwIQ9KMD7wv///////wESHAoGcmVhc29uGAMgASgJQgy6SAlyB/C7GAEYyAEiPgoTQWRqdXN0U3RvY2tSZXNwb25zZRInCgVzdG9jaxgBIAEoCzIYLnJpYWx0by5wcm9kdWN0LnYxLlN0b2NrIogBChNSZXNlcnZlU3RvY2tSZXF1ZXN0EhoKCG9yZGVyX2lkGAEgASgJQgi6SAVyA7ABARI3CgVpdGVtcxgCIAMoCzIcLnJpYWx0by5wcm9kdWN0LnYxLlN0b2NrSXRlbUIKukgHkgEECAEQZBIcCgd1c2VyX2lkGAMgASgJQgu6SAjYAQFyA7ABASIWChRSZXNlcnZlU3RvY2tSZXNwb25zZSIxChNSZWxlYXNlU3RvY2tSZXF1ZXN0EhoKCG9yZGVyX2lkGAEgASgJQgi6SAVyA7ABASIWChRSZWxlYXNlU3RvY2tSZXNwb25zZSIwChJDb21taXRTdG9ja1JlcXVlc3QSGgoIb3JkZXJfaWQYASABKAlCCLpIBXIDsAEBIhUKE0NvbW1pdFN0b2NrUmVzcG9uc2UiLwoPR2V0U3RvY2tSZXF1ZXN0EhwKCnByb2R1Y3RfaWQYASABKAlCCLpIBXIDsAEBIjsKEEdldFN0b2NrUmVzcG9uc2USJwoFc3RvY2sYASABKAsyGC5yaWFsdG8ucHJvZHVjdC52MS5TdG9jazKgBwoQSW52ZW50b3J5U2VydmljZRL5AQoLQWRqdXN0U3RvY2sSJS5yaWFsdG8ucHJvZHVjdC52MS5BZGp1c3RTdG9ja1JlcXVlc3QaJi5yaWFsdG8ucHJvZHVjdC52MS5BZGp1c3RTdG9ja1Jlc3BvbnNlIpoBkAICqrsYAwoBA7q7GFMKF0FESlVTVE1FTlRfS0VZX1JFUVVJUkVEChFQUk9EVUNUX05PVF9GT1VORAoUU1RPQ0tfQkVMT1dfUkVTRVJWRUQKD1NUT0NLX1RPT19MQVJHRYLT5JMCMzoBKmIFc3RvY2siJy9hcGkvcHJvZHVjdHMve3Byb2R1Y3RfaWR9L3N0b2NrOmFkanVzdBK6AQoMUmVzZXJ2ZVN0b2NrEiYucmlhbHRvLnByb2R1Y3QudjEuUmVzZXJ2ZVN0b2NrUmVxdWVzdBonLnJpYWx0by5wcm9kdWN0LnYxLlJlc2VydmVTdG9ja1Jlc3BvbnNlIlmQAgKquxgHEgVvcmRlcrq7GEcKDE9VVF9PRl9TVE9DSwoOUVVBTlRJVFlfTElNSVQKEVBST0RVQ1RfTk9UX0ZPVU5EChRSRVNFUlZBVElPTl9SRUxFQVNFRBKKAQoMUmVsZWFzZVN0b2NrEiYucmlhbHRvLnByb2R1Y3QudjEuUmVsZWFzZVN0b2NrUmVxdWVzdBonLnJpYWx0by5wcm9kdWN0LnYxLlJlbGVhc2VTdG9ja1Jlc3BvbnNlIimQAgKquxgHEgVvcmRlcrq7GBcKFVJFU0VSVkFUSU9OX0NPTU1JVFRFRBKdAQoLQ29tbWl0U3RvY2sSJS5yaWFsdG8ucHJvZHVjdC52MS5Db21taXRTdG9ja1JlcXVlc3QaJi5yaWFsdG8ucHJvZHVjdC52MS5Db21taXRTdG9ja1Jlc3BvbnNlIj+QAgKquxgHEgVvcmRlcrq7GC0KFVJFU0VSVkFUSU9OX05PVF9GT1VORAoUUkVTRVJWQVRJT05fUkVMRUFTRUQSpQEKCEdldFN0b2NrEiIucmlhbHRvLnByb2R1Y3QudjEuR2V0U3RvY2tSZXF1ZXN0GiMucmlhbHRvLnByb2R1Y3QudjEuR2V0U3RvY2tSZXNwb25zZSJQkAIBqrsYAwoBAbq7GBMKEVBST0RVQ1RfTk9UX0ZPVU5EgtPkkwIpYgVzdG9jaxIgL2FwaS9wcm9kdWN0cy97cHJvZHVjdF9pZH0vc3RvY2tiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_rialto_auth_v1_access, file_rialto_type_v1_method_rules, file_rialto_type_v1_rules]);
+  fileDesc("CiFyaWFsdG8vcHJvZHVjdC92MS9pbnZlbnRvcnkucHJvdG8SEXJpYWx0by5wcm9kdWN0LnYxIlEKBVN0b2NrEhIKCnByb2R1Y3RfaWQYASABKAkSDwoHb25faGFuZBgCIAEoBRIQCghyZXNlcnZlZBgDIAEoBRIRCglhdmFpbGFibGUYBCABKAUiSAoJU3RvY2tJdGVtEhwKCnByb2R1Y3RfaWQYASABKAlCCLpIBXIDsAEBEh0KCHF1YW50aXR5GAIgASgFQgu6SAgaBhjAhD0oASJ3ChJBZGp1c3RTdG9ja1JlcXVlc3QSHAoKcHJvZHVjdF9pZBgBIAEoCUIIukgFcgOwAQESJQoFZGVsdGEYAiABKAVCFrpIExoROAAYwIQ9KMD7wv///////wESHAoGcmVhc29uGAMgASgJQgy6SAlyB/C7GAEYyAEiPgoTQWRqdXN0U3RvY2tSZXNwb25zZRInCgVzdG9jaxgBIAEoCzIYLnJpYWx0by5wcm9kdWN0LnYxLlN0b2NrIogBChNSZXNlcnZlU3RvY2tSZXF1ZXN0EhoKCG9yZGVyX2lkGAEgASgJQgi6SAVyA7ABARI3CgVpdGVtcxgCIAMoCzIcLnJpYWx0by5wcm9kdWN0LnYxLlN0b2NrSXRlbUIKukgHkgEECAEQZBIcCgd1c2VyX2lkGAMgASgJQgu6SAjYAQFyA7ABASIWChRSZXNlcnZlU3RvY2tSZXNwb25zZSJiChhCYXRjaFJlc2VydmVTdG9ja1JlcXVlc3QSRgoMcmVzZXJ2YXRpb25zGAEgAygLMiQucmlhbHRvLnByb2R1Y3QudjEuVHJhY2VkUmVzZXJ2YXRpb25CCrpIB5IBBAgBEEAiegoRVHJhY2VkUmVzZXJ2YXRpb24SQwoLcmVzZXJ2YXRpb24YASABKAsyJi5yaWFsdG8ucHJvZHVjdC52MS5SZXNlcnZlU3RvY2tSZXF1ZXN0Qga6SAPIAQESIAoLdHJhY2VwYXJlbnQYAiABKAlCC7pICHIG8LsYARg3IlQKGUJhdGNoUmVzZXJ2ZVN0b2NrUmVzcG9uc2USNwoIb3V0Y29tZXMYASADKAsyJS5yaWFsdG8ucHJvZHVjdC52MS5SZXNlcnZhdGlvbk91dGNvbWUicAoSUmVzZXJ2YXRpb25PdXRjb21lEhAKCG9yZGVyX2lkGAEgASgJEhAKCHJlc2VydmVkGAIgASgIEjYKB3JlZnVzYWwYAyABKA4yJS5yaWFsdG8ucHJvZHVjdC52MS5Qcm9kdWN0RXJyb3JSZWFzb24iMQoTUmVsZWFzZVN0b2NrUmVxdWVzdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQEiFgoUUmVsZWFzZVN0b2NrUmVzcG9uc2UiMAoSQ29tbWl0U3RvY2tSZXF1ZXN0EhoKCG9yZGVyX2lkGAEgASgJQgi6SAVyA7ABASIVChNDb21taXRTdG9ja1Jlc3BvbnNlIi8KD0dldFN0b2NrUmVxdWVzdBIcCgpwcm9kdWN0X2lkGAEgASgJQgi6SAVyA7ABASI7ChBHZXRTdG9ja1Jlc3BvbnNlEicKBXN0b2NrGAEgASgLMhgucmlhbHRvLnByb2R1Y3QudjEuU3RvY2syrQgKEEludmVudG9yeVNlcnZpY2US+QEKC0FkanVzdFN0b2NrEiUucmlhbHRvLnByb2R1Y3QudjEuQWRqdXN0U3RvY2tSZXF1ZXN0GiYucmlhbHRvLnByb2R1Y3QudjEuQWRqdXN0U3RvY2tSZXNwb25zZSKaAZACAqq7GAMKAQO6uxhTChdBREpVU1RNRU5UX0tFWV9SRVFVSVJFRAoRUFJPRFVDVF9OT1RfRk9VTkQKFFNUT0NLX0JFTE9XX1JFU0VSVkVECg9TVE9DS19UT09fTEFSR0WC0+STAjM6ASpiBXN0b2NrIicvYXBpL3Byb2R1Y3RzL3twcm9kdWN0X2lkfS9zdG9jazphZGp1c3QSugEKDFJlc2VydmVTdG9jaxImLnJpYWx0by5wcm9kdWN0LnYxLlJlc2VydmVTdG9ja1JlcXVlc3QaJy5yaWFsdG8ucHJvZHVjdC52MS5SZXNlcnZlU3RvY2tSZXNwb25zZSJZkAICqrsYBxIFb3JkZXK6uxhHCgxPVVRfT0ZfU1RPQ0sKDlFVQU5USVRZX0xJTUlUChFQUk9EVUNUX05PVF9GT1VORAoUUkVTRVJWQVRJT05fUkVMRUFTRUQSigEKEUJhdGNoUmVzZXJ2ZVN0b2NrEisucmlhbHRvLnByb2R1Y3QudjEuQmF0Y2hSZXNlcnZlU3RvY2tSZXF1ZXN0GiwucmlhbHRvLnByb2R1Y3QudjEuQmF0Y2hSZXNlcnZlU3RvY2tSZXNwb25zZSIakAICqrsYBxIFb3JkZXL6uxgICICAQBCowwESigEKDFJlbGVhc2VTdG9jaxImLnJpYWx0by5wcm9kdWN0LnYxLlJlbGVhc2VTdG9ja1JlcXVlc3QaJy5yaWFsdG8ucHJvZHVjdC52MS5SZWxlYXNlU3RvY2tSZXNwb25zZSIpkAICqrsYBxIFb3JkZXK6uxgXChVSRVNFUlZBVElPTl9DT01NSVRURUQSnQEKC0NvbW1pdFN0b2NrEiUucmlhbHRvLnByb2R1Y3QudjEuQ29tbWl0U3RvY2tSZXF1ZXN0GiYucmlhbHRvLnByb2R1Y3QudjEuQ29tbWl0U3RvY2tSZXNwb25zZSI/kAICqrsYBxIFb3JkZXK6uxgtChVSRVNFUlZBVElPTl9OT1RfRk9VTkQKFFJFU0VSVkFUSU9OX1JFTEVBU0VEEqUBCghHZXRTdG9jaxIiLnJpYWx0by5wcm9kdWN0LnYxLkdldFN0b2NrUmVxdWVzdBojLnJpYWx0by5wcm9kdWN0LnYxLkdldFN0b2NrUmVzcG9uc2UiUJACAaq7GAMKAQG6uxgTChFQUk9EVUNUX05PVF9GT1VORILT5JMCKWIFc3RvY2sSIC9hcGkvcHJvZHVjdHMve3Byb2R1Y3RfaWR9L3N0b2NrYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_rialto_auth_v1_access, file_rialto_product_v1_error_reason, file_rialto_type_v1_method_rules, file_rialto_type_v1_request_size, file_rialto_type_v1_rules]);
 
 /**
  * Describes the message rialto.product.v1.Stock.
@@ -58,46 +60,74 @@ export const ReserveStockResponseSchema = /*@__PURE__*/
   messageDesc(file_rialto_product_v1_inventory, 5);
 
 /**
+ * Describes the message rialto.product.v1.BatchReserveStockRequest.
+ * Use `create(BatchReserveStockRequestSchema)` to create a new message.
+ */
+export const BatchReserveStockRequestSchema = /*@__PURE__*/
+  messageDesc(file_rialto_product_v1_inventory, 6);
+
+/**
+ * Describes the message rialto.product.v1.TracedReservation.
+ * Use `create(TracedReservationSchema)` to create a new message.
+ */
+export const TracedReservationSchema = /*@__PURE__*/
+  messageDesc(file_rialto_product_v1_inventory, 7);
+
+/**
+ * Describes the message rialto.product.v1.BatchReserveStockResponse.
+ * Use `create(BatchReserveStockResponseSchema)` to create a new message.
+ */
+export const BatchReserveStockResponseSchema = /*@__PURE__*/
+  messageDesc(file_rialto_product_v1_inventory, 8);
+
+/**
+ * Describes the message rialto.product.v1.ReservationOutcome.
+ * Use `create(ReservationOutcomeSchema)` to create a new message.
+ */
+export const ReservationOutcomeSchema = /*@__PURE__*/
+  messageDesc(file_rialto_product_v1_inventory, 9);
+
+/**
  * Describes the message rialto.product.v1.ReleaseStockRequest.
  * Use `create(ReleaseStockRequestSchema)` to create a new message.
  */
 export const ReleaseStockRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_product_v1_inventory, 6);
+  messageDesc(file_rialto_product_v1_inventory, 10);
 
 /**
  * Describes the message rialto.product.v1.ReleaseStockResponse.
  * Use `create(ReleaseStockResponseSchema)` to create a new message.
  */
 export const ReleaseStockResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_product_v1_inventory, 7);
+  messageDesc(file_rialto_product_v1_inventory, 11);
 
 /**
  * Describes the message rialto.product.v1.CommitStockRequest.
  * Use `create(CommitStockRequestSchema)` to create a new message.
  */
 export const CommitStockRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_product_v1_inventory, 8);
+  messageDesc(file_rialto_product_v1_inventory, 12);
 
 /**
  * Describes the message rialto.product.v1.CommitStockResponse.
  * Use `create(CommitStockResponseSchema)` to create a new message.
  */
 export const CommitStockResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_product_v1_inventory, 9);
+  messageDesc(file_rialto_product_v1_inventory, 13);
 
 /**
  * Describes the message rialto.product.v1.GetStockRequest.
  * Use `create(GetStockRequestSchema)` to create a new message.
  */
 export const GetStockRequestSchema = /*@__PURE__*/
-  messageDesc(file_rialto_product_v1_inventory, 10);
+  messageDesc(file_rialto_product_v1_inventory, 14);
 
 /**
  * Describes the message rialto.product.v1.GetStockResponse.
  * Use `create(GetStockResponseSchema)` to create a new message.
  */
 export const GetStockResponseSchema = /*@__PURE__*/
-  messageDesc(file_rialto_product_v1_inventory, 11);
+  messageDesc(file_rialto_product_v1_inventory, 15);
 
 /**
  * The stock. available = on_hand - reserved, and is never negative.
