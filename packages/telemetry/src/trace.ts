@@ -17,9 +17,24 @@ const sampledFlag = 0x01;
  */
 export function continueTrace(traceparent?: string): Trace {
   const parent = traceparent === undefined ? undefined : parse(traceparent);
-  const traceId = parent?.traceId ?? newTraceId();
-  const flags = parent?.sampled === false ? "00" : "01";
-  return { traceId, traceparent: `00-${traceId}-${newSpanId()}-${flags}` };
+  return new Span(parent?.traceId ?? newTraceId(), parent?.sampled !== false);
+}
+
+/** One span. Most have a line in a log, which has the trace's id alone: the id of its own is made when it is read. */
+class Span implements Trace {
+  readonly traceId: string;
+  readonly #isSampled: boolean;
+  #traceparent: string | undefined;
+
+  constructor(traceId: string, isSampled: boolean) {
+    this.traceId = traceId;
+    this.#isSampled = isSampled;
+  }
+
+  get traceparent(): string {
+    this.#traceparent ??= `00-${this.traceId}-${newSpanId()}-${this.#isSampled ? "01" : "00"}`;
+    return this.#traceparent;
+  }
 }
 
 function parse(traceparent: string): { traceId: string; sampled: boolean } | undefined {

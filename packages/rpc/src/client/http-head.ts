@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { clientAddressHeader, gatewayName, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
+import { gatewayName } from "../identity/caller.ts";
+import { clientAddressHeader, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
 import type { PersonTokens, ServiceTokens } from "../identity/signed-tokens.ts";
 import type { OutgoingCall, PropagatedContext } from "../server/context.ts";
 import { idempotencyKeyHeader } from "../server/idempotency.ts";

@@ -3,6 +3,9 @@ import type { CallError } from "../errors/call-error.ts";
 /** The id of an account, as a verified token gave it. */
 export type UserId = string & { readonly brand: "UserId" };
 
+/** The service that passes calls on: except for a few, its calls are those of the person that it names. */
+export const gatewayName = "gateway";
+
 /** The caller of a call: anonymous, a signed-in person, or a service. */
 export type Caller =
   | { readonly kind: "anonymous" }

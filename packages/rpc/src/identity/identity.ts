@@ -2,7 +2,7 @@ import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { CallHeaders } from "../wire/call-headers.ts";
 import type { AccessPolicy } from "./access.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, gatewayName } from "./caller.ts";
 import { isPersonToken } from "./signed-tokens.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 
@@ -10,9 +10,6 @@ export const userTokenHeader = "authorization";
 export const serviceTokenHeader = "rialto-service";
 /** The address that a client called the gateway from. Read from the gateway only. */
 export const clientAddressHeader = "rialto-client-address";
-
-/** The service that passes calls on: except for a few, its calls are those of the person that it names. */
-export const gatewayName = "gateway";
 
 /** Who calls a service. */
 export interface Identified {
@@ -32,18 +29,43 @@ export interface Identified {
  * would bypass the gateway's limits, and a leaked access token would be valid at every service. An invalid token is
  * refused even where none was required.
  */
-export async function identify(headers: CallHeaders, service: string, verifier: TokenVerifier): Promise<Identified> {
+export function identify(
+  headers: CallHeaders,
+  service: string,
+  verifier: TokenVerifier,
+): Identified | Promise<Identified> {
   const serviceToken = headers.get(serviceTokenHeader);
   if (serviceToken === null) throw new CallError(callErrors.GATEWAY_REQUIRED);
-  const { name } = await verifier.service(serviceToken, service);
+  const seen = verifier.seen?.service(serviceToken, service);
+  if (seen !== undefined) return identifyFor(seen.name, headers, service, verifier);
+  return verifier.service(serviceToken, service).then(({ name }) => identifyFor(name, headers, service, verifier));
+}
+
+/** Identifies whom the caller of this name calls for: itself, or a person where it is the gateway. */
+function identifyFor(
+  name: string,
+  headers: CallHeaders,
+  service: string,
+  verifier: TokenVerifier,
+): Identified | Promise<Identified> {
   if (name !== gatewayName) return { caller: { kind: "service", name } };
   const clientAddress = headers.get(clientAddressHeader) ?? undefined;
   const authorization = headers.get(userTokenHeader);
   if (authorization === null) return forNobody(clientAddress);
-  const caller = await identifyPerson(authorization, verifier, service);
-  const token = bearer(authorization);
-  return { caller, userToken: isPersonToken(token) ? undefined : token, clientAddress };
+  const identifiedAs = (caller: Caller, token: string): Identified => {
+    return { caller, userToken: isPersonToken(token) ? undefined : token, clientAddress };
+  };
+  const token = authorization.startsWith(bearerScheme)
+    ? authorization.slice(bearerScheme.length)
+    : bearer(authorization);
+  const seen = verifier.seen?.user(token, service);
+  if (seen !== undefined) return identifiedAs({ kind: "user", ...seen }, token);
+  const person = identifyPerson(authorization, verifier, service);
+  return person.then((caller) => identifiedAs(caller, bearer(authorization)));
 }
+
+/** As nearly all write it: a token seen before needs no expression to find it. */
+const bearerScheme = "Bearer ";
 
 /** What the gateway says of a call that it passes on, where it calls in its own process. */
 export interface PassedOn {

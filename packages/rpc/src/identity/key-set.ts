@@ -10,6 +10,8 @@ export interface KeySet {
   readonly find: KeyFinder;
   /** Fetches the set where it is too old, and returns its version, which changes with its keys. */
   version(): Promise<string>;
+  /** The same, without a fetch; undefined where there is no set yet, or it is too old. */
+  knownVersion(): string | undefined;
 }
 
 interface Known {
@@ -68,10 +70,11 @@ export function createKeySet(fetchKeys: () => Promise<JSONWebKeySet>): KeySet {
       }
     },
     version: async () => (await current(keySetAgeMsMax)).version,
+    knownVersion: () => (known !== undefined && Date.now() - known.time <= keySetAgeMsMax ? known.version : undefined),
   };
 }
 
 /** Creates a key set that does not change. */
 export function fixedKeySet(set: JSONWebKeySet): KeySet {
-  return { find: createLocalJWKSet(set), version: async () => "" };
+  return { find: createLocalJWKSet(set), version: async () => "", knownVersion: () => "" };
 }

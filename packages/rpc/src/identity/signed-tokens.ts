@@ -1,5 +1,6 @@
 import { importJWK, type JWK, SignJWT } from "jose";
 import { serviceTokenSecondsMax, signedTokensMax } from "../limits.ts";
+import { gatewayName } from "./caller.ts";
 import { cacheSigned } from "./token-cache.ts";
 import type { UserClaims } from "./token-verifier.ts";
 
@@ -70,8 +71,16 @@ export function createPersonTokens(o: { readonly name: string; readonly privateK
   };
 }
 
+/** How every token begins that `createPersonTokens` signs for our gateway: its header, as jose writes it. */
+const personTokenHeader = `${encodedHeader({ alg: "EdDSA", kid: gatewayName, typ: personTokenType })}.`;
+
+function encodedHeader(header: object): string {
+  return Buffer.from(JSON.stringify(header)).toString("base64url");
+}
+
 /** Whether a token's header says that a gateway signed it for a person. Verifies nothing. */
 export function isPersonToken(token: string): boolean {
+  if (token.startsWith(personTokenHeader)) return true;
   try {
     const header = Buffer.from(token.slice(0, token.indexOf(".")), "base64url");
     return JSON.parse(header.toString()).typ === personTokenType;

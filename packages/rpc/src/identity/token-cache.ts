@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { serviceTokenSecondsMax, serviceTokenSecondsMin, verifiedTokensMax } from "../limits.ts";
 import type { KeySet } from "./key-set.ts";
 
@@ -30,32 +29,57 @@ export interface Verified<T> {
   readonly expires: number;
 }
 
+/** Verified tokens. */
+export interface VerifiedTokens<T> {
+  /** Returns the claims of a token. Rejects as `verify` does. */
+  claims(token: string, audience: string): Promise<T>;
+  /** Returns them at once where the token was verified before; undefined where it has to be verified. */
+  seen(token: string, audience: string): T | undefined;
+}
+
+interface Seen<T> extends Verified<T> {
+  readonly audience: string;
+}
+
 /**
- * Caches verified tokens by their hash until they expire or the keys change: a token that a removed key signed must not
- * stay valid. Only the signature is cached, not whether the session is active. A token that is refused is not cached,
- * so invalid tokens cannot fill the cache. The oldest entries are dropped where it is full.
+ * Caches verified tokens until they expire or the keys change: a token that a removed key signed must not stay valid.
+ * Only the signature is cached, not whether the session is active. A token that is refused is not cached, so invalid
+ * tokens cannot fill the cache. The oldest entries are dropped where it is full. The token's own text is the key: its
+ * digest would cost more than all else that is done for a token seen before.
  */
 export function cacheVerified<T>(
   verify: (token: string, audience: string) => Promise<Verified<T>>,
-  keys: Pick<KeySet, "version">,
-): (token: string, audience: string) => Promise<T> {
-  const cached = new Map<string, Verified<T>>();
+  keys: Pick<KeySet, "version" | "knownVersion">,
+): VerifiedTokens<T> {
+  const cached = new Map<string, Seen<T>>();
   let cachedVersion = "";
-  return async (token, audience) => {
-    // Without keys, `verify` throws.
-    const version = await keys.version().catch(() => "");
+
+  /** Returns the claims that these keys verified before. */
+  function seenUnder(version: string, token: string, audience: string): T | undefined {
     if (version !== cachedVersion) cached.clear();
     cachedVersion = version;
-    const key = hash("sha256", `${audience}\0${token}`, "base64");
-    const seen = cached.get(key);
-    if (seen !== undefined && seen.expires > Date.now()) return seen.claims;
-    const verified = await verify(token, audience);
-    // The keys changed meanwhile: it is unknown which ones verified the token.
-    if (cachedVersion !== version) return verified.claims;
-    cached.delete(key);
-    cached.set(key, verified);
-    dropOldest(cached, verifiedTokensMax);
-    return verified.claims;
+    const entry = cached.get(token);
+    return entry !== undefined && entry.audience === audience && entry.expires > Date.now() ? entry.claims : undefined;
+  }
+
+  return {
+    seen(token, audience) {
+      const version = keys.knownVersion();
+      return version === undefined ? undefined : seenUnder(version, token, audience);
+    },
+    async claims(token, audience) {
+      // Without keys, `verify` throws.
+      const version = await keys.version().catch(() => "");
+      const seen = seenUnder(version, token, audience);
+      if (seen !== undefined) return seen;
+      const { claims, expires } = await verify(token, audience);
+      // The keys changed meanwhile: it is unknown which ones verified the token.
+      if (cachedVersion !== version) return claims;
+      cached.delete(token);
+      cached.set(token, { claims, expires, audience });
+      dropOldest(cached, verifiedTokensMax);
+      return claims;
+    },
   };
 }
 

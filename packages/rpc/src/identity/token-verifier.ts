@@ -2,8 +2,7 @@ import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { accessTokenSecondsMax, clockSkewSecondsMax, issuerSkewSecondsMax, serviceTokenSecondsMax } from "../limits.ts";
-import type { UserId } from "./caller.ts";
-import { gatewayName } from "./identity.ts";
+import { gatewayName, type UserId } from "./caller.ts";
 import { createKeySet, fixedKeySet, type KeyFinder } from "./key-set.ts";
 import type { Revocations } from "./revocations.ts";
 import { isPersonToken, personTokenType } from "./signed-tokens.ts";
@@ -21,13 +20,27 @@ export interface UserClaims {
   readonly emailConfirmed?: boolean;
 }
 
+/** The claim of a token that a service signed. */
+export interface ServiceClaims {
+  readonly name: string;
+}
+
+/** Tokens that were verified before and still hold. Each returns undefined for one that has to be verified. */
+export interface SeenTokens {
+  /** Throws SESSION_ENDED, as `TokenVerifier.user` rejects with it. */
+  user(token: string, service: string): UserClaims | undefined;
+  service(token: string, audience: string): ServiceClaims | undefined;
+}
+
 /**
  * Verifies tokens. Rejects with TOKEN_INVALID, or with SESSION_ENDED where the token was valid until its session ended.
  */
 export interface TokenVerifier {
   /** Verifies an access token; where `service` is given, also a token that a gateway signed for that service. */
   user(token: string, service?: string): Promise<UserClaims>;
-  service(token: string, audience: string): Promise<{ readonly name: string }>;
+  service(token: string, audience: string): Promise<ServiceClaims>;
+  /** What was verified before, without a wait. Where it is left out, the methods above are asked for every token. */
+  readonly seen?: SeenTokens;
   /**
    * Calls `listener` once when a session ends, for a stream, which may outlast its token. Returns an unsubscribe
    * function.
@@ -63,14 +76,23 @@ export function createTokenVerifier(o: {
   }, accessKeys);
   const person = cacheVerified((token, audience) => verifyPerson(token, audience, serviceKeys.find), serviceKeys);
   const service = cacheVerified((token, audience) => verifyService(token, audience, serviceKeys.find), serviceKeys);
+  const ofActiveSession = (claims: UserClaims): UserClaims => {
+    if (revocations?.has(claims.sessionId) === true) throw new CallError(callErrors.SESSION_ENDED);
+    return claims;
+  };
   return {
     async user(token, at) {
       const isAtService = at !== undefined && isPersonToken(token);
-      const claims = await (isAtService ? person(token, at) : user(token, accessTokenParty));
-      if (revocations?.has(claims.sessionId) === true) throw new CallError(callErrors.SESSION_ENDED);
-      return claims;
+      return ofActiveSession(await (isAtService ? person.claims(token, at) : user.claims(token, accessTokenParty)));
     },
-    service,
+    service: service.claims,
+    seen: {
+      user(token, at) {
+        const claims = person.seen(token, at) ?? user.seen(token, accessTokenParty);
+        return claims === undefined ? undefined : ofActiveSession(claims);
+      },
+      service: service.seen,
+    },
     ...(revocations === undefined ? {} : { onSessionEnd: revocations.onEnd, hasEnded: revocations.has }),
   };
 }
@@ -113,11 +135,7 @@ function claimsOf(payload: JWTPayload): UserClaims {
   return typeof emailConfirmed === "boolean" ? { ...claims, emailConfirmed } : claims;
 }
 
-async function verifyService(
-  token: string,
-  audience: string,
-  keys: KeyFinder,
-): Promise<Verified<{ readonly name: string }>> {
+async function verifyService(token: string, audience: string, keys: KeyFinder): Promise<Verified<ServiceClaims>> {
   let kid: string | undefined;
   const finder: KeyFinder = (header, input) => {
     kid = header?.kid;

@@ -20,12 +20,8 @@ export function logCall(log: Logger, context: HandlerContext, refusal: CallError
   else if (log.isLevelEnabled("info")) log.info({ ...lineOf(context), code, reason }, "refused");
 }
 
+/** A field that is undefined is not written. */
 function lineOf({ requestId, trace, method, identified, now }: HandlerContext) {
-  return {
-    requestId,
-    traceId: trace.traceId,
-    method,
-    ...(identified === undefined ? {} : { caller: callerName(identified) }),
-    durationMs: Date.now() - +now,
-  };
+  const caller = identified === undefined ? undefined : callerName(identified);
+  return { requestId, traceId: trace.traceId, method, caller, durationMs: Date.now() - +now };
 }

@@ -3,6 +3,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { LazySignal } from "@rialto/async";
 import { type Answer, createUnaryHandler, RequestGone, UnaryCall, type UnaryHandler } from "@rialto/connect";
+import type { Received } from "@rialto/http";
 import {
   checkMessage,
   envelopesBytesMax,
@@ -35,8 +36,6 @@ interface CallState {
   call: AdmittedCall | undefined;
   /** Whether the message was decoded, and the pipeline ends the call. */
   isAnswering: boolean;
-  /** Whether the handler returned a response, which is not serialized yet. */
-  isAnswered: boolean;
 }
 
 /** Creates the fast path of an endpoint's routes. Whatever it does not take goes by `rpc-handler.ts`. */
@@ -64,8 +63,8 @@ export function createFastPath(parts: EndpointParts, routes: readonly Route[], r
   });
 }
 
-async function admitCall(parts: EndpointParts, call: UnaryCall, size: RequestSize): Promise<void> {
-  const state: CallState = { size, requestId: undefined, call: undefined, isAnswering: false, isAnswered: false };
+function admitCall(parts: EndpointParts, call: UnaryCall, size: RequestSize): void | Promise<void> {
+  const state: CallState = { size, requestId: undefined, call: undefined, isAnswering: false };
   call.kept = state;
   const unknownVersion = versionRefusalOf(call);
   if (unknownVersion !== undefined) throw unknownVersion;
@@ -73,12 +72,18 @@ async function admitCall(parts: EndpointParts, call: UnaryCall, size: RequestSiz
   state.requestId = requestId;
   call.setHeader(requestIdHeader, requestId);
   const timeoutMs = call.timeoutMs();
-  state.call = await admit(parts, {
+  const admitted = admit(parts, {
     method: call.method,
-    headers: { get: (name) => (name === requestIdHeader ? requestId : call.header(name)) },
+    headers: { get: (name) => call.header(name) },
+    requestId,
     signal: goneSignal(call),
     deadline: timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs),
   });
+  if (admitted instanceof Promise)
+    return admitted.then((found) => {
+      state.call = found;
+    });
+  state.call = admitted;
 }
 
 /** Aborts when the client goes away. The deadline is the pipeline's. */
@@ -88,34 +93,35 @@ function goneSignal({ exchange }: UnaryCall): LazySignal {
   return signal;
 }
 
-async function receive(call: UnaryCall, receiveCall: ReceiveCall): Promise<Uint8Array> {
+function receive(call: UnaryCall, receiveCall: ReceiveCall): Uint8Array | Promise<Uint8Array> {
   const { size, call: admitted } = stateOf(call);
   if (admitted === undefined) throw new Error("the call was not admitted");
   const { canceled } = admitted.clock;
   const bytesMax = call.protocolName === "connect" ? size.bytes : size.bytes + envelopesBytesMax;
-  const received = await receiveCall(call, bytesMax, canceled);
-  switch (received.kind) {
-    case "whole":
-      return received.bytes;
-    case "gone":
-      if (!call.exchange.isOver() && canceled.aborted) throw canceled.reason;
-      throw new RequestGone();
-    case "too-large":
-      throw new MessageRefused(tooLarge(size));
-    default:
-      throw bodyError(received.kind);
-  }
+  const received = receiveCall(call, bytesMax, canceled);
+  const bytesOf = (known: Received): Uint8Array => {
+    switch (known.kind) {
+      case "whole":
+        return known.bytes;
+      case "gone":
+        if (!call.exchange.isOver() && canceled.aborted) throw canceled.reason;
+        throw new RequestGone();
+      case "too-large":
+        throw new MessageRefused(tooLarge(size));
+      default:
+        throw bodyError(known.kind);
+    }
+  };
+  return received instanceof Promise ? received.then(bytesOf) : bytesOf(received);
 }
 
 function unaryOf(parts: EndpointParts, handler: Handler) {
-  return async (request: Message, context: HandlerContext): Promise<Record<string, unknown>> => {
+  return (request: Message, context: HandlerContext): Promise<Record<string, unknown>> => {
     if (!(context instanceof UnaryCall)) throw new Error("the handler was called by another path");
     const state = stateOf(context);
     if (state.call === undefined) throw new Error("the call was not admitted");
     state.isAnswering = true;
-    const response = await answer(parts, state.call, handler, request);
-    state.isAnswered = true;
-    return response;
+    return answer(parts, state.call, handler, request);
   };
 }
 
@@ -131,7 +137,7 @@ function renderError(parts: EndpointParts, call: UnaryCall, thrown: unknown): An
 function endOf(parts: EndpointParts, call: UnaryCall, thrown: unknown): CallError {
   const state = stateOf(call);
   if (state.call === undefined) return toCallError(thrown);
-  if (state.isAnswered) {
+  if (state.call.isAnswered) {
     // The handler's response cannot be serialized, or is too large: a defect, whose text must not reach the caller.
     const cause = new Error("the response cannot be written", { cause: thrown });
     return finish(parts, state.call, new CallError(callErrors.INTERNAL_ERROR, { cause }));

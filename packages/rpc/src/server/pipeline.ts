@@ -9,7 +9,7 @@ import { decideAccess } from "../identity/access.ts";
 import { callerUnder, type Identified, identify, identifyInProcess } from "../identity/identity.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
 import type { CallHeaders } from "../wire/call-headers.ts";
-import { requestIdFrom, requestIdHeader } from "../wire/request-id.ts";
+import { requestIdFrom } from "../wire/request-id.ts";
 import { logCall } from "./call-log.ts";
 import type { CallContext, OutgoingCall } from "./context.ts";
 import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
@@ -42,6 +42,8 @@ export interface EndpointParts {
 export interface CallHead {
   readonly method: DescMethod;
   readonly headers: CallHeaders;
+  /** The caller's, or a new one. */
+  readonly requestId: string;
   /** Aborts when the caller leaves. */
   readonly signal: CancelSignal;
   readonly deadline: Date | undefined;
@@ -55,27 +57,25 @@ export interface AdmittedCall {
   readonly context: HandlerContext;
   /** The idempotency key as the caller sent it. */
   readonly sentKey: string | undefined;
+  /** Whether its handler returned a response, which may still fail to be encoded. */
+  isAnswered: boolean;
 }
 
 /**
- * Admits a call over the network by its head, or rejects with a CallError. An admitted call must be answered, or ended
- * with `finish`.
+ * Admits a call over the network by its head: at once, unless a token must be verified that was not seen before. Throws
+ * or rejects with a CallError. An admitted call must be answered, or ended with `finish`.
  */
-export async function admit(parts: EndpointParts, head: CallHead): Promise<AdmittedCall> {
-  const { method, headers, signal, deadline } = head;
-  const call = start(parts, {
-    ...{ method, signal, deadline },
-    requestId: headers.get(requestIdHeader),
-    traceparent: headers.get(traceparentHeader) ?? undefined,
-    sentKey: headers.get(idempotencyKeyHeader) ?? undefined,
-  });
+export function admit(parts: EndpointParts, head: CallHead): AdmittedCall | Promise<AdmittedCall> {
+  const { headers } = head;
+  const traceparent = headers.get(traceparentHeader) ?? undefined;
+  const sentKey = headers.get(idempotencyKeyHeader) ?? undefined;
+  const call = start(parts, head, traceparent, sentKey);
   return admitAs(parts, call, () => identify(headers, parts.service, parts.verifier));
 }
 
 /**
- * Admits a call of a service or gateway in the same process, as `admit` does, and at once unless a token must be
- * verified: then it throws instead of rejecting. `caller` is its name, which the process knows by how it was put
- * together.
+ * Admits a call of a service or gateway in the same process, as `admit` does. `caller` is its name, which the process
+ * knows by how it was put together.
  */
 export function admitInProcess(
   parts: EndpointParts,
@@ -83,31 +83,28 @@ export function admitInProcess(
   outgoing: OutgoingCall,
 ): AdmittedCall | Promise<AdmittedCall> {
   const { method, context, deadline, idempotencyKey } = outgoing;
-  const call = start(parts, {
-    ...{ method, deadline },
+  const { traceparent } = context;
+  const head = {
+    method,
+    deadline,
     signal: context.lazySignal ?? context.signal,
-    requestId: context.requestId,
-    traceparent: context.traceparent,
-    sentKey: idempotencyKey,
-  });
+    requestId: requestIdFrom(context.requestId),
+  };
+  const call = start(parts, head, traceparent, idempotencyKey);
   return admitAs(parts, call, () => identifyInProcess(caller, context, parts.verifier));
 }
 
 function start(
   { planOf, wheel, log }: EndpointParts,
-  o: Pick<CallHead, "method" | "signal" | "deadline"> & {
-    readonly requestId: string | null;
-    readonly traceparent: string | undefined;
-    readonly sentKey: string | undefined;
-  },
+  { method, signal, deadline, requestId }: Omit<CallHead, "headers">,
+  traceparent: string | undefined,
+  sentKey: string | undefined,
 ): AdmittedCall {
-  const { method, signal, deadline, traceparent, sentKey } = o;
   const now = new Date();
   const plan = planOf(method);
   const clock = startClock(wheel, signal, deadlineOf(method, deadline, now));
-  const requestId = requestIdFrom(o.requestId);
   const context = new HandlerContext({ method: plan.name, requestId, traceparent, now, clock, log });
-  return { method, plan, clock, context, sentKey };
+  return { method, plan, clock, context, sentKey, isAnswered: false };
 }
 
 function admitAs(
@@ -165,6 +162,7 @@ export async function answer(
     assertOngoing(call);
     const response = await call.clock.race(handler(request, contextOf(parts, call, request)));
     finish(parts, call, undefined);
+    call.isAnswered = true;
     return response;
   } catch (error) {
     throw finish(parts, call, toCallError(errorOf(call, error)));

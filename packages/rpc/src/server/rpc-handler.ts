@@ -123,6 +123,7 @@ async function admitCall(parts: EndpointParts, context: HandlerContext): Promise
     state.call = await admit(parts, {
       method: context.method,
       headers: context.requestHeader,
+      requestId,
       signal: state.signal,
       deadline: timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs),
     });

@@ -35,9 +35,10 @@ export type Receive = (req: IncomingMessage, request: HttpRequest) => HttpReques
 
 /**
  * Receives the body of a unary call of the fast path, until the call is canceled: its deadline passed, or its client is
- * gone.
+ * gone. One that has arrived already, with its head, is returned at once: it holds no memory that could be taken from
+ * it, and has no pace.
  */
-export type ReceiveCall = (call: UnaryCall, bytesMax: number, canceled: CancelSignal) => Promise<Received>;
+export type ReceiveCall = (call: UnaryCall, bytesMax: number, canceled: CancelSignal) => Received | Promise<Received>;
 
 /** How the bodies of a service are received, by either path, within the same memory. */
 export interface Receiver {
@@ -77,7 +78,17 @@ export function createReceiver({ pace = bodyPaceMin, bytesMax = serviceRequestBy
     }
     return { ...request, body: body() };
   };
-  const receiveCall: ReceiveCall = async ({ exchange }, callBytesMax, canceled) => {
+  const receiveCall: ReceiveCall = ({ exchange }, callBytesMax, canceled) => {
+    const arrived = exchange.arrived();
+    if (arrived !== undefined)
+      return arrived.byteLength > callBytesMax ? { kind: "too-large" } : { kind: "whole", bytes: arrived };
+    return receiveArriving(exchange, callBytesMax, canceled);
+  };
+  const receiveArriving = async (
+    exchange: UnaryCall["exchange"],
+    callBytesMax: number,
+    canceled: CancelSignal,
+  ): Promise<Received> => {
     let onEvicted: (() => void) | undefined;
     let isEvicted = false;
     const address = limitKeyOf(exchange.remoteAddress() ?? "unknown");
