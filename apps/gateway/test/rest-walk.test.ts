@@ -15,10 +15,10 @@ const detailBytesMax = 3 * 1024;
 
 let system: StubSystem;
 
-beforeAll(async () => {
-  system = await startStubSystem();
-});
-afterAll(() => system.close());
+const places = [
+  ["in the gateway's process", false],
+  ["in another process", true],
+] as const;
 
 async function send({ httpMethod, path, headers, body }: WireRequest, authorization: string) {
   const response = await fetch(`${system.url}${path}`, {
@@ -31,8 +31,13 @@ async function send({ httpMethod, path, headers, body }: WireRequest, authorizat
   return { status: response.status, refusal: readRefusal("REST", answer) };
 }
 
-describe("hostile values over REST", () => {
-  it.each(methods)("is refused by %s as the caller's mistake, in few bytes", async (_name, method) => {
+describe.each(places)("hostile values over REST, for a service %s,", (_place, overNetwork) => {
+  beforeAll(async () => {
+    system = await startStubSystem({}, { overNetwork });
+  });
+  afterAll(() => system.close());
+
+  it.each(methods)("are refused by %s as the caller's mistake, in few bytes", async (_name, method) => {
     const role = accessOf(method)?.roles.includes("CUSTOMER") ? "CUSTOMER" : "ADMIN";
     const authorization = `Bearer ${await system.token(role)}`;
     const wrong: unknown[] = [];
@@ -47,7 +52,7 @@ describe("hostile values over REST", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("reaches no handler if a mask names what is below a field", async () => {
+  it("reach no handler if a mask names what is below a field", async () => {
     const authorization = `Bearer ${await system.token("ADMIN")}`;
     const headers = { "content-type": "application/json", authorization };
     for (const path of [
