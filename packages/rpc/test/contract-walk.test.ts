@@ -1,4 +1,11 @@
-import { type DescMethod, type DescService, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  fromJsonString,
+  type Message,
+  toBinary,
+} from "@bufbuild/protobuf";
 import * as contracts from "@rialto/contracts";
 import { createLogger } from "@rialto/telemetry";
 import {
@@ -15,12 +22,17 @@ import { scanBinary } from "../src/bounds/scan-binary.ts";
 import { scanJson } from "../src/bounds/scan-json.ts";
 import {
   accessOf,
+  backgroundContext,
+  CallError,
+  type Caller,
   clientAddressHeader,
   createEndpoint,
+  createUnaryCall,
   type Endpoint,
   type Handlers,
   serve,
   serviceTokenHeader,
+  type UserId,
 } from "../src/index.ts";
 import { createPeople, type People } from "./keys.ts";
 
@@ -35,6 +47,7 @@ const methods: readonly [string, DescMethod][] = services.flatMap((service) =>
 const refusalBytesMax = 8 * 1024;
 const detailBytesMax = 3 * 1024;
 const chunkBytes = 16 * 1024;
+const userId = "0197f000-0000-7000-8000-000000000001";
 
 let people: People;
 let endpoint: Endpoint;
@@ -68,10 +81,20 @@ function handlersOf(service: DescService): Handlers<DescService> {
   return Object.fromEntries(handlers);
 }
 
-/** What the caller shows who may call a method: a service, or an admin or customer through the gateway. */
-async function shownFor(method: DescMethod): Promise<Record<string, string>> {
+/** Who may call a method: a service, or an admin or customer through the gateway. */
+function callerOf(method: DescMethod) {
   const policy = accessOf(method);
   const [role] = policy?.roles.toReversed() ?? [];
+  if (role !== undefined) return { name: "gateway", role } as const;
+  const known = ["order", "notification", "gateway"] as const;
+  const name = known.find((one) => policy?.services.includes(one));
+  if (name === undefined) throw new Error(`nobody may call ${method.name}`);
+  return { name, role: undefined };
+}
+
+/** What the caller of a method shows over the network. */
+async function shownFor(method: DescMethod): Promise<Record<string, string>> {
+  const { name, role } = callerOf(method);
   if (role !== undefined) {
     const token = role === "CUSTOMER" ? people.customer : people.admin;
     return {
@@ -80,10 +103,7 @@ async function shownFor(method: DescMethod): Promise<Record<string, string>> {
       ...(role === "PUBLIC" ? {} : { authorization: `Bearer ${token}` }),
     };
   }
-  const callers = { order: people.order, notification: people.notification, gateway: people.gateway };
-  const name = policy?.services.find((one): one is keyof typeof callers => Object.hasOwn(callers, one));
-  if (name === undefined) throw new Error(`nobody may call ${method.name}`);
-  return { [serviceTokenHeader]: await callers[name].for("order") };
+  return { [serviceTokenHeader]: await people[name].for("order") };
 }
 
 async function send(request: WireRequest, shown: Record<string, string>) {
@@ -136,6 +156,65 @@ describe("what is meant to hurt", () => {
     }
     expect(wrong).toEqual([]);
     expect(seen.size).toBeGreaterThanOrEqual(3);
+  });
+});
+
+/** What comes of a call in one process: the code, and the fields that are named. */
+async function resultInProcess(method: DescMethod, request: Message) {
+  const { name, role } = callerOf(method);
+  const sessionId = "session-1";
+  const isPerson = role === "ADMIN" || role === "CUSTOMER";
+  const person: Caller | undefined = isPerson ? { kind: "user", userId: userId as UserId, role, sessionId } : undefined;
+  const call = createUnaryCall(
+    { kind: "local", endpoint: () => endpoint },
+    { caller: name, target: "order", tokens: people[name] },
+  );
+  const context = {
+    ...backgroundContext({}),
+    ...(role !== undefined && { clientAddress: "192.0.2.1" }),
+    ...(person !== undefined && { caller: person }),
+  };
+  const error = await call(method, request, context).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error === undefined) return { code: "ok", fields: [] };
+  if (!(error instanceof CallError)) throw error;
+  return { code: error.code, fields: error.fields.map(({ field }) => field) };
+}
+
+/** The message as its receiver would decode it; undefined where it would not. */
+function decodedOf(method: DescMethod, format: "json" | "proto", bytes: Uint8Array): Message | undefined {
+  const size = requestSizeOf(method);
+  const scan = format === "json" ? scanJson : scanBinary;
+  if (bytes.length > size.bytes || scan(method.input, bytes, size).violation !== undefined) return undefined;
+  try {
+    return format === "json"
+      ? fromJsonString(method.input, Buffer.from(bytes).toString())
+      : fromBinary(method.input, bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+describe("a message that is meant to hurt, and can be decoded,", () => {
+  const unary = methods.filter(([, { methodKind }]) => methodKind === "unary");
+
+  it.each(unary)("is refused by %s in one process as over the network", async (_name, method) => {
+    const shown = await shownFor(method);
+    let compared = 0;
+    for (const { name, format, bytes } of hostileRequests(method.input)) {
+      const message = decodedOf(method, format, bytes);
+      if (message === undefined) continue;
+      const [first] = rpcRequests(method, { name, format, bytes });
+      if (first === undefined) throw new Error("no request");
+      const { refusal } = await send(first, shown);
+      const { code = "ok", violations = [] } = refusal ?? {};
+      const overNetwork = { code, fields: violations.map(({ field }) => field) };
+      expect([name, await resultInProcess(method, message)]).toEqual([name, overNetwork]);
+      compared += 1;
+    }
+    expect(compared).toBeGreaterThan(0);
   });
 });
 
