@@ -21,6 +21,7 @@ import { answerRest } from "./rest/rest.ts";
 import { compileRoutes, unrouted } from "./rest/routes.ts";
 import { answerError } from "./rpc/answer-error.ts";
 import { forward } from "./rpc/forward.ts";
+import { createForwardUnary, isForwardedWhole } from "./rpc/forward-unary.ts";
 import { isGrpc, isProcedurePath, publishedMethods, requireRpc } from "./rpc/procedures.ts";
 import { createStandardServicesHandler } from "./rpc/standard-services.ts";
 import { createServiceCalls } from "./upstream/unary-call.ts";
@@ -55,6 +56,7 @@ export function createRequestHandler(
     count,
   });
   const callService = createServiceCalls(o);
+  const forwardUnary = createForwardUnary(o);
   const { writeTimeout = responseWriteTimeout } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
   const accessLog = accessLogOf(o.log);
@@ -115,7 +117,8 @@ export function createRequestHandler(
       record.route = procedureOf(method);
       const admitted = await admit(exchange, method, inFlight);
       requireRpc(exchange, method);
-      return forward(admitted, method, o, inFlight);
+      const isWhole = isForwardedWhole(method, request.headers["content-type"]);
+      return isWhole ? forwardUnary(admitted, method, inFlight) : forward(admitted, method, o, inFlight);
     }
     if (isGrpc(exchange)) {
       await count(exchange, undefined, undefined);

@@ -59,6 +59,7 @@ export {
   isStandardStream,
 } from "./standard/standard-services.ts";
 export { createUpstream, type Upstream } from "./upstream/upstream.ts";
+export type { WholeAnswer, WholeCall } from "./upstream/whole-call.ts";
 export { type CallHeaders, nodeHeaders } from "./wire/call-headers.ts";
 export { encodeError, errorResponse } from "./wire/error-response.ts";
 export { isTrailerFrame } from "./wire/grpc-error.ts";

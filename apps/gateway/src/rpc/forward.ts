@@ -2,12 +2,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import {
   CallError,
   callErrors,
-  type ErrorCode,
-  errorCodeOf,
   errorResponse,
   type HttpResponse,
-  isErrorCode,
-  isTrailerFrame,
   requestSizeOf,
   saysItsEnd,
   writeNodeResponse,
@@ -15,14 +11,15 @@ import {
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf } from "../exchange/body.ts";
-import type { AccessRecord, AdmittedExchange, Exchange } from "../exchange/exchange.ts";
+import type { AdmittedExchange, Exchange } from "../exchange/exchange.ts";
 import { headersOutward } from "../upstream/request-headers.ts";
 import { callUpstream, type Upstreams } from "../upstream/upstream.ts";
 import { protocolAt } from "./procedures.ts";
+import { codeIn, recordGrpc } from "./response-code.ts";
 import { inBinary, inText, isWebText, textBytesOf } from "./web-text.ts";
 
 /**
- * Forwards a call as bytes, in its own protocol and encoding, and its response as it arrives, no faster than the client
+ * Forwards a stream, a call of gRPC or one in text mode as bytes, in its own protocol and encoding, and its response as it arrives, no faster than the client
  * reads. Only gRPC-Web's text mode is converted, to binary and back. A client that disconnects cancels the call to the
  * service; a gateway that closes ends its streams.
  */
@@ -77,7 +74,7 @@ async function* endedStream(
     yield* body;
     if (!saysItsEnd({ header, trailer: end })) throw new Error("a gRPC stream ended without a status");
     passTrailers(end, trailer);
-    recordGrpc(record, header, trailer);
+    recordGrpc(record, header.get("grpc-status"), trailer.get("grpc-status"));
   } catch (error) {
     if (exchange.isGone) throw error;
     record.code = "unavailable";
@@ -102,40 +99,15 @@ async function* recorded(
 ): AsyncGenerator<Uint8Array, void> {
   let isFirst = true;
   for await (const chunk of body) {
-    if (isFirst) record.code ??= codeIn(chunk, status, header);
+    if (isFirst) record.code ??= codeIn(chunk, status, header.get("content-type"));
     isFirst = false;
     yield chunk;
   }
   passTrailers(end, trailer);
-  recordGrpc(record, header, trailer);
-}
-
-/** How many bytes of a response are searched for its code. */
-const codeBytesMax = 1024;
-
-/**
- * Returns the code at the start of a response: in Connect's JSON error, or in gRPC-Web's trailers if no message
- * precedes them.
- */
-function codeIn(chunk: Uint8Array, status: number, header: Headers): ErrorCode | undefined {
-  const text = Buffer.from(chunk).toString("latin1", 0, codeBytesMax);
-  if (status !== 200) {
-    const name = /^\s*\{\s*"code"\s*:\s*"([a-z_]+)"/.exec(text)?.[1];
-    return isErrorCode(name) ? name : "unknown";
-  }
-  if (!isTrailerFrame(chunk) || header.get("content-type")?.startsWith("application/grpc-web") !== true)
-    return undefined;
-  const number = /(?:^.{5}|\n)grpc-status: *(\d+)/s.exec(text)?.[1];
-  return number === undefined || number === "0" ? undefined : errorCodeOf(Number(number));
+  recordGrpc(record, header.get("grpc-status"), trailer.get("grpc-status"));
 }
 
 /** Copies a service's trailers. The client sees the same names as of its headers. */
 function passTrailers(from: Headers, to: Headers): void {
   for (const [name, value] of Object.entries(headersOutward(from))) to.set(name, value);
-}
-
-/** Records gRPC's status, which is in the trailers, or in the headers if there is no message. */
-function recordGrpc(record: AccessRecord, header: Headers, trailer: Headers): void {
-  const status = trailer.get("grpc-status") ?? header.get("grpc-status");
-  if (status !== null && status !== "0") record.code = errorCodeOf(Number(status));
 }

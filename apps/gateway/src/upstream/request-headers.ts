@@ -4,6 +4,7 @@ import {
   serviceTokenHeader,
   traceparentHeader,
   userTokenHeader,
+  type WholeAnswer,
 } from "@rialto/rpc";
 import type { Exchange } from "../exchange/exchange.ts";
 
@@ -42,32 +43,50 @@ const withheld: ReadonlySet<string> = new Set([
   "x-request-id",
 ]);
 
+/** Fields of a request or a response, by their names in lower case. */
+export type Fields = Record<string, string>;
+
+/** What names the gateway, and the person, to one service. */
+export interface InwardTokens {
+  readonly serviceToken: string;
+  readonly authorization: string | undefined;
+}
+
 /**
- * Returns the headers of the call to a service: the client's that pass, and the gateway's own: request id, trace, the
+ * Returns the fields of the call to a service: the client's that pass, and the gateway's own: request id, trace, the
  * token that identifies the gateway, the token of the person, and the client's address.
  */
-export function headersInward(
-  { request, requestId, trace, clientAddress }: Exchange,
-  o: { readonly serviceToken: string; readonly authorization: string | undefined },
-): Headers {
-  const headers = new Headers();
+export function fieldsInward({ request, requestId, trace, clientAddress }: Exchange, o: InwardTokens): Fields {
+  const fields: Fields = {};
   for (const name of passed) {
     const value = request.headers[name];
-    if (typeof value === "string") headers.set(name, value);
+    if (typeof value === "string") fields[name] = value;
   }
-  headers.set(requestIdHeader, requestId);
-  headers.set(traceparentHeader, trace.traceparent);
-  headers.set(serviceTokenHeader, o.serviceToken);
-  if (o.authorization !== undefined) headers.set(userTokenHeader, o.authorization);
-  headers.set(clientAddressHeader, clientAddress);
-  return headers;
+  fields[requestIdHeader] = requestId;
+  fields[traceparentHeader] = trace.traceparent;
+  fields[serviceTokenHeader] = o.serviceToken;
+  if (o.authorization !== undefined) fields[userTokenHeader] = o.authorization;
+  fields[clientAddressHeader] = clientAddress;
+  return fields;
 }
 
 /** Returns the response headers that pass to the client. */
-export function headersOutward(headers: Headers): Record<string, string> {
-  const outward: Record<string, string> = {};
-  for (const [name, value] of headers) {
-    if (!withheld.has(name) && !name.startsWith("rialto-")) outward[name] = value;
+export function headersOutward(headers: Headers): Fields {
+  const outward: Fields = {};
+  for (const [name, value] of headers) if (passes(name)) outward[name] = value;
+  return outward;
+}
+
+/** The same of fields as Node's parser read them. */
+export function fieldsOutward(fields: WholeAnswer["fields"]): Fields {
+  const outward: Fields = {};
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    if (value !== undefined && passes(name)) outward[name] = typeof value === "string" ? value : value.join(", ");
   }
   return outward;
+}
+
+function passes(name: string): boolean {
+  return !withheld.has(name) && !name.startsWith("rialto-");
 }

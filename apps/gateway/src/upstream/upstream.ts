@@ -9,7 +9,7 @@ import {
 } from "@rialto/rpc";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
-import { headersInward } from "./request-headers.ts";
+import { fieldsInward, type InwardTokens } from "./request-headers.ts";
 
 /** The services that the gateway calls. */
 export interface Upstreams {
@@ -40,11 +40,7 @@ export async function callUpstream(
   },
 ): Promise<HttpResponse> {
   const service = upstreamNameOf(method);
-  const [serviceToken, authorization] = await Promise.all([
-    upstreams.tokens.for(service),
-    authorizationOf(exchange, service, upstreams),
-  ]);
-  const header = headersInward(exchange, { serviceToken, authorization });
+  const header = new Headers(fieldsInward(exchange, await tokensOf(exchange, service, upstreams)));
   for (const [name, value] of Object.entries(o.headers ?? {})) header.set(name, value);
   const request = {
     url: `http://${service}${procedureOf(method)}${o.query}`,
@@ -60,13 +56,19 @@ export async function callUpstream(
   });
 }
 
-/** Returns what names the caller to this one service. The client's access token goes no further than the gateway. */
-async function authorizationOf(
+/**
+ * Returns what names the gateway and the caller to this one service. The client's access token goes no further than the
+ * gateway.
+ */
+export async function tokensOf(
   { request, caller }: AdmittedExchange,
   service: string,
-  { persons, passesAccessTokens }: Upstreams,
-): Promise<string | undefined> {
-  if (caller.kind !== "user") return undefined;
-  if (passesAccessTokens?.() === true) return request.headers.authorization;
-  return `Bearer ${await persons.for(caller, service)}`;
+  { tokens, persons, passesAccessTokens }: Upstreams,
+): Promise<InwardTokens> {
+  const signed = tokens.for(service);
+  if (caller.kind !== "user") return { serviceToken: await signed, authorization: undefined };
+  if (passesAccessTokens?.() === true)
+    return { serviceToken: await signed, authorization: request.headers.authorization };
+  const [serviceToken, person] = await Promise.all([signed, persons.for(caller, service)]);
+  return { serviceToken, authorization: `Bearer ${person}` };
 }

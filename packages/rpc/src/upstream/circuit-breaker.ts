@@ -8,13 +8,13 @@ import {
   type IHalfOpenAfterBackoffContext,
 } from "cockatiel";
 import { breakerFailuresMax, breakerPauseMsBase, breakerPauseMsMax } from "../limits.ts";
-import type { HttpResponse } from "../wire/http-message.ts";
 import type { Replica } from "./replica.ts";
 import { type FailureClass, failureClassOf } from "./retry.ts";
 
 /** The result of sending a request to one replica. */
-export type Outcome =
-  | { readonly kind: "RESPONSE"; readonly response: HttpResponse }
+export type Outcome<Response> =
+  /** `isUnavailable`: it says that its service is. */
+  | { readonly kind: "RESPONSE"; readonly response: Response; readonly isUnavailable: boolean }
   | { readonly kind: "FAILURE"; readonly cause: unknown };
 
 export type BreakerState = "closed" | "half-open" | "open";
@@ -33,7 +33,10 @@ export interface GuardedReplica {
    */
   state(): BreakerState;
   /** Sends a request and counts its result. A request that its caller canceled tells nothing about the replica. */
-  execute(send: () => Promise<Outcome>, isCanceledByCaller: () => boolean): Promise<Outcome>;
+  execute<Response>(
+    send: () => Promise<Outcome<Response>>,
+    isCanceledByCaller: () => boolean,
+  ): Promise<Outcome<Response>>;
   /** Records that the replica responded that it is unavailable. It is reachable, so its breaker stays as it is. */
   reportUnavailable(): void;
   status(): ReplicaStatus;
@@ -75,9 +78,10 @@ export function guardReplica(replica: Replica): GuardedReplica {
       // Cockatiel is half-open while the one probe is in progress.
       return breaker.state === CircuitState.Open && Date.now() >= probeAt ? "half-open" : "open";
     },
-    async execute(send, isCanceledByCaller) {
+    async execute<Response>(send: () => Promise<Outcome<Response>>, isCanceledByCaller: () => boolean) {
       const isProbe = breaker.state !== CircuitState.Closed;
-      const attempt = async (): Promise<Attempt> => {
+      let inconclusive: Outcome<Response> | undefined;
+      const attempt = async (): Promise<Attempt<Response>> => {
         const outcome = await send();
         if (outcome.kind === "RESPONSE") return { outcome, verdict: "success" };
         const failure = isCanceledByCaller() ? undefined : failureClassOf(outcome.cause);
@@ -87,12 +91,13 @@ export function guardReplica(replica: Replica): GuardedReplica {
         }
         // A probe must not throw: an error that the breaker does not handle would close it.
         if (isProbe) return { outcome, verdict: "inconclusive" };
-        throw new Inconclusive(outcome);
+        inconclusive = outcome;
+        throw new Inconclusive();
       };
       try {
         return (await breaker.execute(attempt)).outcome;
       } catch (error) {
-        if (error instanceof Inconclusive) return error.outcome;
+        if (inconclusive !== undefined) return inconclusive;
         throw error;
       }
     },
@@ -101,8 +106,8 @@ export function guardReplica(replica: Replica): GuardedReplica {
   };
 }
 
-interface Attempt {
-  readonly outcome: Outcome;
+interface Attempt<Response> {
+  readonly outcome: Outcome<Response>;
   /** What the outcome tells about the replica. */
   readonly verdict: "success" | "failure" | "inconclusive";
 }
@@ -112,11 +117,8 @@ interface Attempt {
  * failures.
  */
 class Inconclusive extends Error {
-  readonly outcome: Outcome;
-
-  constructor(outcome: Outcome) {
+  constructor() {
     super("the request was canceled by its caller, or failed by itself");
-    this.outcome = outcome;
   }
 }
 

@@ -1,11 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { onAbort } from "@rialto/async";
+import { type CancelSignal, onAbort } from "@rialto/async";
 import { createHttp1Client, type HttpFields, type ResponseReceiver, toFields, toWebHeaders } from "@rialto/connect";
 import { replayBufferBytesMax } from "../limits.ts";
+import { nodeHeaders } from "../wire/call-headers.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { timeoutField } from "../wire/wire-protocol.ts";
 import { BrokenResponse } from "./response-failure.ts";
 import { WholeBody } from "./whole-body.ts";
+import type { WholeAnswer, WholeCall } from "./whole-call.ts";
 
 /** Sends requests over HTTP/1.1 to one address, and reads their responses to the end. */
 export interface Http1Calls {
@@ -15,36 +17,55 @@ export interface Http1Calls {
    * replay buffer, with the signal's reason, or with the error of the connection.
    */
   send(request: HttpRequest, timeoutMs: number): Promise<HttpResponse>;
+  /** Sends a call whose body has arrived, as `send` does. */
+  sendWhole(sent: SentCall): Promise<WholeAnswer>;
   close(): void;
+}
+
+/** One attempt of a call. */
+export interface SentCall extends Pick<WholeCall, "verb" | "path" | "fields"> {
+  /** Undefined where there is none, as of a GET. */
+  readonly body: Uint8Array | undefined;
+  readonly timeoutMs: number;
+  readonly canceled: CancelSignal | undefined;
 }
 
 /** Creates the connections to one address. None is established before its first request. */
 export function createHttp1Calls(replicaUrl: string): Http1Calls {
   const { origin } = new URL(replicaUrl);
   const client = createHttp1Client({});
+  const sendWhole = ({ verb, path, fields: given, body, timeoutMs, canceled }: SentCall): Promise<WholeAnswer> =>
+    new Promise((resolve, reject) => {
+      const [timeoutName, timeout] = timeoutField(nodeHeaders(given), timeoutMs);
+      const fields = { ...given, [timeoutName]: timeout };
+      const receiver = new WholeResponse(resolve, reject);
+      const inProgress = client.send({ origin, path, verb, fields, body }, receiver);
+      if (canceled === undefined) return;
+      receiver.removeListener = onAbort(canceled, () => {
+        reject(canceled.reason);
+        inProgress.cancel(new Error("the caller canceled the request"));
+      });
+    });
   return {
-    send: ({ url, method, header, body, signal }, timeoutMs) =>
-      new Promise((resolve, reject) => {
-        if (body !== undefined && !(body instanceof WholeBody)) throw new Error("the body of a call is not whole");
-        const { pathname, search } = new URL(url);
-        const fields = toFields(header);
-        const [timeoutName, timeout] = timeoutField(header, timeoutMs);
-        fields[timeoutName] = timeout;
-        const receiver = new WholeResponse(resolve, reject);
-        const request = { origin, path: `${pathname}${search}`, verb: method, fields, body: body?.bytes };
-        const inProgress = client.send(request, receiver);
-        if (signal === undefined) return;
-        receiver.removeListener = onAbort(signal, () => {
-          reject(signal.reason);
-          inProgress.cancel(new Error("the caller canceled the request"));
-        });
-      }),
+    sendWhole,
+    async send({ url, method, header, body, signal }, timeoutMs) {
+      if (body !== undefined && !(body instanceof WholeBody)) throw new Error("the body of a call is not whole");
+      const { pathname, search } = new URL(url);
+      const target = { verb: method, path: `${pathname}${search}`, fields: toFields(header) };
+      const answer = await sendWhole({ ...target, body: body?.bytes, timeoutMs, canceled: signal });
+      return {
+        status: answer.status,
+        header: toWebHeaders(answer.fields),
+        trailer: toWebHeaders(answer.trailers),
+        body: new WholeBody(answer.body),
+      };
+    },
     close: () => void client.close(),
   };
 }
 
 class WholeResponse implements ResponseReceiver {
-  readonly #resolve: (response: HttpResponse) => void;
+  readonly #resolve: (answer: WholeAnswer) => void;
   readonly #reject: (reason: unknown) => void;
   #status = 0;
   #fields: HttpFields = {};
@@ -52,7 +73,7 @@ class WholeResponse implements ResponseReceiver {
   #bytes = 0;
   removeListener: () => void = () => undefined;
 
-  constructor(resolve: (response: HttpResponse) => void, reject: (reason: unknown) => void) {
+  constructor(resolve: (answer: WholeAnswer) => void, reject: (reason: unknown) => void) {
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -72,13 +93,8 @@ class WholeResponse implements ResponseReceiver {
   onEnd(trailers: HttpFields): void {
     this.removeListener();
     const [first = new Uint8Array(), ...rest] = this.#parts;
-    const bytes = rest.length === 0 ? first : Buffer.concat(this.#parts, this.#bytes);
-    this.#resolve({
-      status: this.#status,
-      header: toWebHeaders(this.#fields),
-      trailer: toWebHeaders(trailers),
-      body: new WholeBody(bytes),
-    });
+    const body = rest.length === 0 ? first : Buffer.concat(this.#parts, this.#bytes);
+    this.#resolve({ status: this.#status, fields: this.#fields, body, trailers });
   }
 
   onError(reason: unknown): void {

@@ -6,14 +6,14 @@ import { keepAliveMsMax } from "@rialto/http";
 import { upstreamIdleSocketsMax } from "../limits.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
-import { createHttp1Calls } from "./http1-calls.ts";
+import { createHttp1Calls, type Http1Calls } from "./http1-calls.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 
 /** One process of a service. */
 export interface Replica {
   readonly url: string;
   /** For responses with one message. */
-  readonly calls: Channel;
+  readonly calls: CallChannel;
   /**
    * For responses with many messages, which last: on connections of their own, so that no number of streams delays a
    * call.
@@ -34,6 +34,12 @@ export interface Channel {
   close(): void;
 }
 
+/** The connections for responses with one message. */
+export interface CallChannel extends Channel {
+  /** Sends a call over HTTP/1.1 whose body has arrived. */
+  readonly sendWhole: Http1Calls["sendWhole"];
+}
+
 /** How many requests may be in flight to one replica. */
 export interface ReplicaLimits {
   readonly callsMax: number;
@@ -45,7 +51,9 @@ export interface ReplicaLimits {
 
 /** Creates the channels to one replica. None connects before its first request. */
 export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaLimits): Replica {
-  const calls = createChannel(url, { max: callsMax, waitingMax: callsWaitingMax }, createHttp1Calls(url));
+  const http1 = createHttp1Calls(url);
+  const channel = createChannel(url, { max: callsMax, waitingMax: callsWaitingMax }, http1);
+  const calls = { ...channel, sendWhole: http1.sendWhole };
   const streams = createChannel(url, { max: streamsMax, waitingMax: 0 }, createHttp1Streams(url));
   return {
     url,

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { LazySignal } from "@rialto/async";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { answerMarginMs, silenceMsMin } from "../limits.ts";
@@ -6,41 +7,73 @@ import type { CallClock } from "../server/deadline.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { saysItsEnd, saysUnavailable } from "../wire/wire-protocol.ts";
 import type { GuardedReplica, Outcome } from "./circuit-breaker.ts";
+import type { SentCall } from "./http1-calls.ts";
+import type { Channel } from "./replica.ts";
 import { readWhole, withBody } from "./request-body.ts";
 import { BrokenResponse, RequestBodyAborted } from "./response-failure.ts";
 import { NoResponse } from "./retry.ts";
 import { WholeBody } from "./whole-body.ts";
+import { readableAnswer, type WholeAnswer } from "./whole-call.ts";
 
 /**
  * Sends a request to one replica, once, with the body that was read from it, and counts the result: a lost connection,
  * or no response within the deadline, is a failure of the replica. A request that its caller canceled is not, nor one
  * that its bulkhead rejected.
  */
-export async function sendOnce(
+export function sendOnce(
   guarded: GuardedReplica,
   request: HttpRequest,
   body: Uint8Array | undefined,
   clock: CallClock,
   isStream: boolean,
-): Promise<Outcome> {
+): Promise<Outcome<HttpResponse>> {
   const { calls, streams } = guarded.replica;
   const channel = isStream ? streams : calls;
+  return attempt(guarded, channel, clock, async (timeoutMs, release) => {
+    const sent = withBody({ ...request, ...ownBody(request), signal: clock.signal }, body);
+    const response = await channel.send(sent, timeoutMs);
+    if (isStream) return responded({ ...response, body: streamed(response.body, clock, release) });
+    const whole = await readResponse(response);
+    release();
+    return responded({ ...response, body: new WholeBody(whole) });
+  });
+}
+
+/** Sends a call of which everything is here to one replica, once, and counts the result as `sendOnce` does. */
+export function callOnce(
+  guarded: GuardedReplica,
+  call: Omit<SentCall, "timeoutMs" | "canceled">,
+  clock: CallClock,
+): Promise<Outcome<WholeAnswer>> {
+  const { calls } = guarded.replica;
+  return attempt(guarded, calls, clock, async (timeoutMs, release) => {
+    const answer = await calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled });
+    const readable = readableAnswer(answer);
+    if (!saysItsEnd(readable)) throw new BrokenResponse(new Error("a gRPC response without a status"));
+    release();
+    return { kind: "RESPONSE", response: answer, isUnavailable: saysUnavailable(readable) };
+  });
+}
+
+/** Sends within the bulkhead of a channel, and counts the result. What `send` does not release, a failure does. */
+async function attempt<Response>(
+  guarded: GuardedReplica,
+  { bulkhead }: Pick<Channel, "bulkhead">,
+  clock: CallClock,
+  send: (timeoutMs: number, release: () => void) => Promise<Outcome<Response>>,
+): Promise<Outcome<Response>> {
+  const { canceled } = clock;
   let sentAt: number | undefined;
   // A caller that cancels, or has a short deadline, tells nothing about the replica. One that waited long enough does.
   const isNoResponse = () =>
-    sentAt !== undefined && isDeadline(clock) && Date.now() - sentAt >= silenceMsMin + answerMarginMs;
+    sentAt !== undefined && isDeadline(canceled) && Date.now() - sentAt >= silenceMsMin + answerMarginMs;
 
-  async function send(): Promise<Outcome> {
-    const release = await channel.bulkhead.acquire({ signal: clock.signal });
+  async function sendInTurn(): Promise<Outcome<Response>> {
+    if (canceled.aborted) throw canceled.reason;
+    const release = bulkhead.tryAcquire() ?? (await bulkhead.acquire({ signal: clock.signal }));
     sentAt = Date.now();
     try {
-      const sent = withBody({ ...request, ...ownBody(request), signal: clock.signal }, body);
-      const response = await channel.send(sent, sentTimeoutMs(+clock.deadline - Date.now()));
-      if (isStream)
-        return { kind: "RESPONSE", response: { ...response, body: streamed(response.body, clock, release) } };
-      const whole = await readResponse(response);
-      release();
-      return { kind: "RESPONSE", response: { ...response, body: new WholeBody(whole) } };
+      return await send(sentTimeoutMs(+clock.deadline - sentAt), release);
     } catch (error) {
       release();
       throw error;
@@ -49,14 +82,18 @@ export async function sendOnce(
 
   const outcome = await guarded.execute(
     () =>
-      send().catch((cause: unknown) => ({
+      sendInTurn().catch((cause: unknown) => ({
         kind: "FAILURE",
         cause: isNoResponse() ? new NoResponse("no response within the deadline", { cause }) : cause,
       })),
-    () => clock.signal.aborted && !isNoResponse(),
+    () => canceled.aborted && !isNoResponse(),
   );
-  if (outcome.kind === "RESPONSE" && saysUnavailable(outcome.response)) guarded.reportUnavailable();
+  if (outcome.kind === "RESPONSE" && outcome.isUnavailable) guarded.reportUnavailable();
   return outcome;
+}
+
+function responded(response: HttpResponse): Outcome<HttpResponse> {
+  return { kind: "RESPONSE", response, isUnavailable: saysUnavailable(response) };
 }
 
 /** The body of a request that is streamed. An error of it is marked as the caller's. */
@@ -88,8 +125,8 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.ResourceExhausted;
 }
 
-function isDeadline({ signal }: CallClock): boolean {
-  return signal.reason instanceof CallError && signal.reason.reason === callErrors.DEADLINE_PASSED.reason;
+function isDeadline({ reason }: LazySignal): boolean {
+  return reason instanceof CallError && reason.reason === callErrors.DEADLINE_PASSED.reason;
 }
 
 /**

@@ -1,17 +1,28 @@
-import { backoffMs, createDeadlineWheel, type DeadlineWheel, sleep } from "@rialto/async";
+import {
+  abortSignalOf,
+  backoffMs,
+  type CancelSignal,
+  createDeadlineWheel,
+  type DeadlineWheel,
+  LazySignal,
+  sleep,
+} from "@rialto/async";
+import { toFields, toWebHeaders } from "@rialto/connect";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
 import { type CallClock, callTimeoutMs, startClock } from "../server/deadline.ts";
 import type { Endpoint } from "../server/endpoint.ts";
+import { type CallHeaders, nodeHeaders } from "../wire/call-headers.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
-import { askedTimeoutMs, protocolOf, saysUnavailable, setTimeoutMs } from "../wire/wire-protocol.ts";
+import { askedTimeoutMs, protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
 import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } from "./circuit-breaker.ts";
 import { createReplica, type ReplicaLimits } from "./replica.ts";
-import { readBody, withBody } from "./request-body.ts";
+import { readBody, readWhole, withBody } from "./request-body.ts";
 import { abortedBodyIn, isRequestFailure } from "./response-failure.ts";
 import { createRetryBudget, isNeverSent, type RetryBudget, retryBackoff } from "./retry.ts";
-import { sendOnce } from "./send-once.ts";
+import { callOnce, sendOnce } from "./send-once.ts";
+import type { WholeAnswer, WholeCall } from "./whole-call.ts";
 
 /** What an upstream cannot read from the bytes of a request. */
 export interface FetchOptions {
@@ -26,6 +37,14 @@ export interface FetchOptions {
   readonly takesStream?: boolean;
 }
 
+/** What an upstream is told of a call beside its bytes. */
+export interface CallOptions {
+  /** The call may be retried when its result is unknown. */
+  readonly isSafe: boolean;
+  /** Aborts when nobody waits for the answer any more. */
+  readonly canceled: CancelSignal;
+}
+
 /** A service to which requests are passed on as bytes. */
 export interface Upstream {
   /**
@@ -35,6 +54,12 @@ export interface Upstream {
    * deadline of the request's timeout header passed.
    */
   fetch(request: HttpRequest, o: FetchOptions): Promise<HttpResponse>;
+  /**
+   * Passes on a unary call of Connect or gRPC-Web as `fetch` does, without web headers and streams: over pooled
+   * connections of HTTP/1.1, with the fields as they are. Rejects as `fetch` does, and with the error of receiving the
+   * body.
+   */
+  call(call: WholeCall, o: CallOptions): Promise<WholeAnswer>;
   /** The status of each replica, as far as calls have shown. */
   status(): readonly ReplicaStatus[];
   /** Closes the connections. */
@@ -58,6 +83,7 @@ export function createUpstream(
     const healthy: ReplicaStatus = { breaker: "closed", lastError: undefined };
     return {
       fetch: (request, o) => fetchInProcess(target.endpoint(), wheel, request, o),
+      call: (call, o) => callInProcess(target.endpoint(), wheel, call, o),
       status: () => [healthy],
       close: () => undefined,
     };
@@ -67,16 +93,14 @@ export function createUpstream(
   if (replicas.length === 0) throw new Error("an upstream needs at least one address");
   const budget = createRetryBudget();
   let turn = 0;
+  const inTurn = (): Replicas => {
+    const first = turn++ % replicas.length;
+    budget.earn();
+    return { replicas: [...replicas.slice(first), ...replicas.slice(0, first)], budget, wheel };
+  };
   return {
-    fetch: (request, o) => {
-      const first = turn++ % replicas.length;
-      budget.earn();
-      return fetchFromReplicas(
-        { replicas: [...replicas.slice(first), ...replicas.slice(0, first)], budget, wheel },
-        request,
-        o,
-      );
-    },
+    fetch: (request, o) => fetchFromReplicas(inTurn(), request, o),
+    call: (call, o) => callReplicas(inTurn(), call, o),
     status: () => replicas.map((replica) => replica.status()),
     close: () => {
       for (const { replica } of replicas) replica.close();
@@ -106,6 +130,9 @@ function nextOf(
   tried: ReadonlySet<GuardedReplica>,
   isSafe: boolean,
 ): GuardedReplica | undefined {
+  const [first] = replicas;
+  // Nearly always.
+  if (tried.size === 0 && first?.state() === "closed") return first;
   const usable = replicas.filter((replica) => replica.state() !== "open");
   const untried = usable.filter((replica) => !tried.has(replica));
   const candidates = untried.length > 0 ? untried : usable;
@@ -113,21 +140,16 @@ function nextOf(
   return isSafe ? candidates[0] : (closed ?? candidates[0]);
 }
 
-/** Returns the timeout of a call, by its header. */
-function timeoutOf(header: Headers, isStream: boolean): number {
-  const asked = askedTimeoutMs(header);
+/** Starts the clock of a call, by the timeout that its headers ask for. */
+function startCall(wheel: DeadlineWheel, headers: CallHeaders, isStream: boolean, parent: CancelSignal): CallClock {
+  const asked = askedTimeoutMs(headers);
   if (Number.isNaN(asked)) throw new CallError(callErrors.INVALID_REQUEST);
-  return callTimeoutMs(asked, isStream);
+  return startClock(wheel, parent, new Date(Date.now() + callTimeoutMs(asked, isStream)));
 }
 
-function startCall(
-  wheel: DeadlineWheel,
-  request: HttpRequest,
-  o: FetchOptions,
-): { readonly isStream: boolean; readonly clock: CallClock } {
-  const isStream = o.isStream ?? (o.takesStream === true || protocolOf(request.header) === "connect-stream");
-  const deadline = new Date(Date.now() + timeoutOf(request.header, isStream));
-  return { isStream, clock: startClock(wheel, request.signal ?? new AbortController().signal, deadline) };
+/** Whether the response has many messages. */
+function isStreamed({ header }: HttpRequest, o: FetchOptions): boolean {
+  return o.isStream ?? (o.takesStream === true || protocolOf(header) === "connect-stream");
 }
 
 async function fetchInProcess(
@@ -136,7 +158,8 @@ async function fetchInProcess(
   request: HttpRequest,
   o: FetchOptions,
 ): Promise<HttpResponse> {
-  const { clock } = startCall(wheel, request, o);
+  const parent = request.signal ?? new LazySignal();
+  const clock = startCall(wheel, request.header, isStreamed(request, o), parent);
   try {
     const body = await clock.race(readBody(request, o));
     const header = new Headers(request.header);
@@ -147,29 +170,36 @@ async function fetchInProcess(
   }
 }
 
-async function fetchFromReplicas(
-  { replicas, budget, wheel }: Replicas,
-  request: HttpRequest,
-  o: FetchOptions,
-): Promise<HttpResponse> {
-  const { isStream, clock } = startCall(wheel, request, o);
-  const { isSafe } = o;
-  const tried = new Set<GuardedReplica>();
-  let outcome: Outcome = { kind: "FAILURE", cause: new Error("every replica's breaker is open") };
+/** The endpoint reads web headers, and its answer is read to the end. */
+async function callInProcess(
+  endpoint: Endpoint,
+  wheel: DeadlineWheel,
+  { verb, path, fields, receive }: WholeCall,
+  { isSafe, canceled }: CallOptions,
+): Promise<WholeAnswer> {
+  const body = {
+    [Symbol.asyncIterator]: async function* () {
+      yield await receive();
+    },
+  };
+  const request: HttpRequest = {
+    url: `http://in-process${path}`,
+    method: verb,
+    header: toWebHeaders(fields),
+    body,
+    signal: abortSignalOf(canceled),
+  };
+  const answer = await fetchInProcess(endpoint, wheel, request, { isSafe, isStream: false });
+  const whole = await readWhole(answer.body);
+  return { status: answer.status, fields: toFields(answer.header), body: whole, trailers: toFields(answer.trailer) };
+}
+
+async function fetchFromReplicas(among: Replicas, request: HttpRequest, o: FetchOptions): Promise<HttpResponse> {
+  const isStream = isStreamed(request, o);
+  const clock = startCall(among.wheel, request.header, isStream, request.signal ?? new LazySignal());
   try {
     const body = await clock.race(readBody(request, o));
-    for (let attempt = 0; ; attempt += 1) {
-      const replica = nextOf(replicas, tried, isSafe);
-      if (replica === undefined) return responseOf(outcome, clock);
-      tried.add(replica);
-      outcome = await sendOnce(replica, request, body, clock, isStream);
-      const isLast = attempt + 1 >= callTriesMax || clock.signal.aborted;
-      if (isLast || !mayRetry(outcome, isSafe) || !budget.spend()) return responseOf(outcome, clock);
-      const delayMs = backoffMs(attempt + 1, retryBackoff);
-      // A delay past the deadline gains nothing: return this outcome.
-      if (Date.now() + delayMs >= +clock.deadline) return responseOf(outcome, clock);
-      await clock.race(sleep(delayMs));
-    }
+    return await tryReplicas(among, o.isSafe, clock, (replica) => sendOnce(replica, request, body, clock, isStream));
   } catch (error) {
     clock.stop();
     throw error;
@@ -178,14 +208,53 @@ async function fetchFromReplicas(
   }
 }
 
-function mayRetry(outcome: Outcome, isSafe: boolean): boolean {
-  if (outcome.kind === "FAILURE") return isNeverSent(outcome.cause) || (isSafe && !isRequestFailure(outcome.cause));
-  return isSafe && saysUnavailable(outcome.response);
+async function callReplicas(
+  among: Replicas,
+  { verb, path, fields, receive }: WholeCall,
+  { isSafe, canceled }: CallOptions,
+): Promise<WholeAnswer> {
+  const clock = startCall(among.wheel, nodeHeaders(fields), false, canceled);
+  try {
+    const received = await clock.race(receive());
+    // A GET has no body, not even an empty one.
+    const body = received.byteLength === 0 ? undefined : received;
+    return await tryReplicas(among, isSafe, clock, (replica) => callOnce(replica, { verb, path, fields, body }, clock));
+  } finally {
+    clock.stop();
+  }
 }
 
-function responseOf(outcome: Outcome, clock: CallClock): HttpResponse {
+/** Sends to one replica after the other, until a response is final, or nothing more may be tried. */
+async function tryReplicas<Response>(
+  { replicas, budget }: Replicas,
+  isSafe: boolean,
+  clock: CallClock,
+  send: (replica: GuardedReplica) => Promise<Outcome<Response>>,
+): Promise<Response> {
+  const tried = new Set<GuardedReplica>();
+  let outcome: Outcome<Response> = { kind: "FAILURE", cause: new Error("every replica's breaker is open") };
+  for (let attempt = 0; ; attempt += 1) {
+    const replica = nextOf(replicas, tried, isSafe);
+    if (replica === undefined) return responseOf(outcome, clock);
+    tried.add(replica);
+    outcome = await send(replica);
+    const isLast = attempt + 1 >= callTriesMax || clock.canceled.aborted;
+    if (isLast || !mayRetry(outcome, isSafe) || !budget.spend()) return responseOf(outcome, clock);
+    const delayMs = backoffMs(attempt + 1, retryBackoff);
+    // A delay past the deadline gains nothing: return this outcome.
+    if (Date.now() + delayMs >= +clock.deadline) return responseOf(outcome, clock);
+    await clock.race(sleep(delayMs));
+  }
+}
+
+function mayRetry(outcome: Outcome<unknown>, isSafe: boolean): boolean {
+  if (outcome.kind === "FAILURE") return isNeverSent(outcome.cause) || (isSafe && !isRequestFailure(outcome.cause));
+  return isSafe && outcome.isUnavailable;
+}
+
+function responseOf<Response>(outcome: Outcome<Response>, { canceled }: CallClock): Response {
   if (outcome.kind === "RESPONSE") return outcome.response;
-  if (clock.signal.aborted) throw clock.signal.reason;
+  if (canceled.aborted) throw canceled.reason;
   if (outcome.cause instanceof CallError) throw outcome.cause;
   const body = abortedBodyIn(outcome.cause);
   if (body !== undefined) throw body.cause;

@@ -1,10 +1,11 @@
 import { streamTimeoutMsMax } from "../limits.ts";
+import type { CallHeaders } from "./call-headers.ts";
 
 /** The protocol of a call over HTTP, which its content type names. */
 export type WireProtocol = "connect" | "connect-stream" | "grpc" | "grpc-web";
 
 /** Returns the protocol of a call; unary Connect where the content type is not one of the others. */
-export function protocolOf(headers: Headers): WireProtocol {
+export function protocolOf(headers: CallHeaders): WireProtocol {
   const type = headers.get("content-type")?.toLowerCase() ?? "";
   if (/^application\/grpc-web([+;]|$)/.test(type)) return "grpc-web";
   if (/^application\/grpc([+;]|$)/.test(type)) return "grpc";
@@ -19,7 +20,7 @@ const grpcTimeoutHeader = "grpc-timeout";
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** Returns the time-out of a call in milliseconds: undefined where there is none, NaN where it is malformed. */
-export function askedTimeoutMs(headers: Headers): number | undefined {
+export function askedTimeoutMs(headers: CallHeaders): number | undefined {
   const name = timeoutHeaderOf(headers);
   const text = headers.get(name);
   if (text === null) return undefined;
@@ -40,7 +41,7 @@ export function setTimeoutMs(headers: Headers, ms: number): void {
 }
 
 /** Returns the field for the time-out of a call with these headers. */
-export function timeoutField(headers: Headers, ms: number): [name: string, value: string] {
+export function timeoutField(headers: CallHeaders, ms: number): [name: string, value: string] {
   const name = timeoutHeaderOf(headers);
   return [name, name === connectTimeoutHeader ? `${ms}` : `${Math.min(ms, grpcTimeoutMax)}m`];
 }
@@ -57,7 +58,7 @@ export function boundTimeout(headers: Headers): void {
 /** gRPC allows eight digits. */
 const grpcTimeoutMax = 99_999_999;
 
-function timeoutHeaderOf(headers: Headers): string {
+function timeoutHeaderOf(headers: CallHeaders): string {
   return protocolOf(headers).startsWith("grpc") ? grpcTimeoutHeader : connectTimeoutHeader;
 }
 
@@ -66,8 +67,8 @@ function timeoutHeaderOf(headers: Headers): string {
  */
 export function saysUnavailable(o: {
   readonly status: number;
-  readonly header: Headers;
-  readonly trailer: Headers;
+  readonly header: CallHeaders;
+  readonly trailer: CallHeaders;
 }): boolean {
   return o.status === 503 || (o.header.get(grpcStatusHeader) ?? o.trailer.get(grpcStatusHeader)) === "14";
 }
@@ -76,8 +77,10 @@ export function saysUnavailable(o: {
  * Whether an answer, read to its end, is whole: gRPC's says how its call ended. What breaks off may look like an end
  * without it.
  */
-export function saysItsEnd({ header, trailer }: { readonly header: Headers; readonly trailer: Headers }): boolean {
-  return protocolOf(header) !== "grpc" || header.has(grpcStatusHeader) || trailer.has(grpcStatusHeader);
+export function saysItsEnd(o: { readonly header: CallHeaders; readonly trailer: CallHeaders }): boolean {
+  return (
+    protocolOf(o.header) !== "grpc" || (o.header.get(grpcStatusHeader) ?? o.trailer.get(grpcStatusHeader)) !== null
+  );
 }
 
 const grpcStatusHeader = "grpc-status";

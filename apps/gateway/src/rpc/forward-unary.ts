@@ -1,0 +1,86 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { isSafeToRetry, nodeHeaders, requestSizeOf, type WholeAnswer, writeNodeResponse } from "@rialto/rpc";
+import type { InFlightRequest } from "../admission/load-shedding.ts";
+import { procedureOf, upstreamNameOf } from "../contract.ts";
+import { bodyBytesMaxOf, bodyOf } from "../exchange/body.ts";
+import type { AdmittedExchange } from "../exchange/exchange.ts";
+import { fieldsInward, fieldsOutward } from "../upstream/request-headers.ts";
+import { tokensOf, type Upstreams } from "../upstream/upstream.ts";
+import { codeIn, recordGrpc } from "./response-code.ts";
+
+/** Forwards a unary call of Connect or gRPC-Web as bytes, and its answer as a whole. */
+export type ForwardUnary = (exchange: AdmittedExchange, method: DescMethod, inFlight: InFlightRequest) => Promise<void>;
+
+/** Whether a call goes this way: not a stream, not gRPC, which needs HTTP/2, and not gRPC-Web's text mode. */
+export function isForwardedWhole({ methodKind }: DescMethod, contentType: string | undefined): boolean {
+  return methodKind === "unary" && (contentType === undefined || wholeTypes.test(contentType));
+}
+
+/** `requireRpc` has seen the content type: what is neither kind of gRPC is Connect. */
+const wholeTypes = /^(?!\s*application\/grpc([+;\s]|$))(?!\s*application\/grpc-web-text([+;\s]|$))/i;
+
+/** What is looked up once for a method. */
+interface Target {
+  readonly service: string;
+  readonly procedure: string;
+  readonly bytesMax: number;
+}
+
+/**
+ * Makes what forwards unary calls that pass to their service over HTTP/1.1. The answer is here as a whole before its
+ * head is sent, and goes to the client in one write where it fits. A client that disconnects cancels the call.
+ */
+export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
+  const targets = new Map<DescMethod, Target>();
+  const targetOf = (method: DescMethod): Target => {
+    const known = targets.get(method) ?? {
+      service: upstreamNameOf(method),
+      procedure: procedureOf(method),
+      bytesMax: bodyBytesMaxOf(requestSizeOf(method)),
+    };
+    targets.set(method, known);
+    return known;
+  };
+  return async (exchange, method, inFlight) => {
+    const { request, query, disconnected: canceled } = exchange;
+    const { service, procedure, bytesMax } = targetOf(method);
+    const fields = fieldsInward(exchange, await tokensOf(exchange, service, upstreams));
+    const answer = await upstreams.upstream(service).call(
+      {
+        verb: request.method ?? "POST",
+        path: procedure + query,
+        fields,
+        receive: () => inFlight.receive(bytesMax, { service, isStream: false }),
+      },
+      { isSafe: isSafeToRetry(method, nodeHeaders(fields)), canceled },
+    );
+    await send(exchange, answer);
+  };
+}
+
+/** Sends an answer, and records its code for the access log. */
+async function send({ response, record, writeTimeout }: AdmittedExchange, answer: WholeAnswer): Promise<void> {
+  if (response.destroyed) return;
+  const { status, body } = answer;
+  const [fields, trailers] = [fieldsOutward(answer.fields), fieldsOutward(answer.trailers)];
+  record.code ??= codeIn(body, status, answer.fields["content-type"]);
+  recordGrpc(record, answer.fields["grpc-status"], answer.trailers["grpc-status"]);
+  if (Object.keys(trailers).length > 0) {
+    const head = { status, header: new Headers(fields), trailer: new Headers(trailers) };
+    return writeNodeResponse({ ...head, body: bodyOf(body) }, response, writeTimeout);
+  }
+  response.writeHead(status, fields);
+  if (body.byteLength === 0) response.end();
+  else if (body.byteLength <= joinedBytesMax) response.end(latin1(body), "latin1");
+  else response.end(body);
+}
+
+/**
+ * Bodies up to this size are written as text, one character for each byte: Node then joins them with the head, and
+ * writes one string instead of a list of two buffers.
+ */
+const joinedBytesMax = 16 * 1024;
+
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
