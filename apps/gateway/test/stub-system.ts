@@ -147,6 +147,12 @@ export async function startStubSystem(
         sent.push({ service, headers: new Headers(request.header) });
         return upstream.fetch(request, options);
       },
+      call(call, options) {
+        requested.push(new URL(call.path, "http://upstream").pathname);
+        // No field of such a call is a list.
+        sent.push({ service, headers: new Headers(Object.entries(call.fields) as [string, string][]) });
+        return upstream.call(call, options);
+      },
     };
   };
   const tokens = createServiceTokens({ name: "gateway", privateKey: gatewayKey.privateKey });
