@@ -62,7 +62,6 @@ export function createRequestHandler(
   const accessLog = accessLogOf(o.log);
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
-  const headerEntries = Object.entries(headers);
   const refuseEarly = createEarlyRefusal({ headers, log: o.log });
   const cors = createCors(o.corsOrigins ?? []);
 
@@ -83,7 +82,6 @@ export function createRequestHandler(
   }
 
   async function answer(exchange: Exchange): Promise<void> {
-    for (const [name, value] of headerEntries) exchange.response.setHeader(name, value);
     cors.setHeaders(exchange);
     const answered = health.answer(exchange);
     if (answered !== undefined) return answered;
@@ -146,7 +144,7 @@ export function createRequestHandler(
       limitWriteTime(response, writeTimeout);
       return;
     }
-    const exchange = new Exchange(request, response, { clientAddress, writeTimeout, closing });
+    const exchange = new Exchange(request, response, { clientAddress, writeTimeout, closing, headers });
     logWhenDone(exchange, accessLog, performance.now());
     try {
       await answer(exchange);

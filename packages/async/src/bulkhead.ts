@@ -65,6 +65,7 @@ export function createWeightedBulkheads<Queue extends string>(o: {
     };
   }
   function grantNext(): void {
+    if (!names.some((name) => lines[name].isWaiting())) return;
     const turn = nextTurn(
       weights,
       credits,

@@ -43,7 +43,8 @@ const groupsOfNetwork = 4;
  * of an address has the same key. Text that is no address is its own key.
  */
 export function limitKeyOf(address: string): string {
-  if (!isIPv6(address)) return address;
+  // Without a colon it is certainly none, and the check is a long expression.
+  if (!address.includes(":") || !isIPv6(address)) return address;
   // Canonical: lower case, no leading zeros, the longest run of zeros left out, an IPv4 address in it with dots.
   const canonical = new SocketAddress({ address, family: "ipv6" }).address;
   const ipv4 = /^::ffff:([\d.]+)$/.exec(canonical)?.[1];

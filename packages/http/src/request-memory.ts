@@ -39,6 +39,9 @@ export function decideMemory(held: MemoryHeld, bounds: RequestMemoryBounds): "ho
 /** A request that is counted. */
 interface Entry {
   readonly holder: Holder;
+  /** Its address and its account, as far as they are counted. */
+  byAddress: Party | undefined;
+  byCaller: Party | undefined;
   bytes: number;
   /** Its body is still arriving: it can be evicted, as no work was done for it. */
   isIncomplete: boolean;
@@ -81,54 +84,34 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
 
   function add(entry: Entry): void {
     byAll += entry.bytes;
-    for (const [parties, key] of keysOf(entry.holder)) {
-      const party = parties.get(key) ?? { bytes: 0, entries: new Set() };
-      party.bytes += entry.bytes;
-      party.entries.add(entry);
-      parties.set(key, party);
-    }
+    entry.byAddress = joined(addresses, entry.holder.address, entry);
+    entry.byCaller = joined(callers, entry.holder.account, entry);
   }
 
   function remove(entry: Entry): void {
     byAll -= entry.bytes;
-    for (const [parties, key] of keysOf(entry.holder)) {
-      const party = parties.get(key);
-      if (party === undefined) continue;
-      party.bytes -= entry.bytes;
-      party.entries.delete(entry);
-      if (party.entries.size === 0) parties.delete(key);
-    }
+    leave(addresses, entry.holder.address, entry.byAddress, entry);
+    leave(callers, entry.holder.account, entry.byCaller, entry);
   }
 
   function grow(entry: Entry, bytes: number): void {
     entry.bytes += bytes;
     byAll += bytes;
-    for (const [parties, key] of keysOf(entry.holder)) {
-      const party = parties.get(key);
-      if (party !== undefined) party.bytes += bytes;
-    }
+    if (entry.byAddress !== undefined) entry.byAddress.bytes += bytes;
+    if (entry.byCaller !== undefined) entry.byCaller.bytes += bytes;
   }
-
-  const keysOf = ({ address, account }: Holder): readonly (readonly [Map<string, Party>, string])[] => {
-    return [
-      ...(address === undefined ? [] : [[addresses, address] as const]),
-      ...(account === undefined ? [] : [[callers, account] as const]),
-    ];
-  };
 
   /**
    * Whether an entry is within bounds. Where all together exceed theirs, incomplete requests of the largest party are
    * evicted first.
    */
   function fits(entry: Entry): boolean {
-    const { address } = entry.holder;
-    const caller = entry.holder.account;
     const decide = () =>
       decideMemory(
         {
           byAll,
-          byAddress: address === undefined ? undefined : addresses.get(address)?.bytes,
-          byCaller: caller === undefined ? undefined : callers.get(caller)?.bytes,
+          byAddress: entry.byAddress?.bytes,
+          byCaller: entry.byCaller?.bytes,
         },
         bounds,
       );
@@ -155,6 +138,8 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
       };
       const entryOf = (of: Holder, before?: Entry): Entry => ({
         holder: of,
+        byAddress: undefined,
+        byCaller: undefined,
         bytes: before?.bytes ?? requestBytesMin + incompleteBytes,
         isIncomplete: before?.isIncomplete ?? true,
         evict: () => {
@@ -190,6 +175,24 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
       };
     },
   };
+}
+
+/** Counts an entry for its party, which begins to be counted with it. */
+function joined(parties: Map<string, Party>, key: string | undefined, entry: Entry): Party | undefined {
+  if (key === undefined) return undefined;
+  const party = parties.get(key) ?? { bytes: 0, entries: new Set() };
+  if (party.entries.size === 0) parties.set(key, party);
+  party.bytes += entry.bytes;
+  party.entries.add(entry);
+  return party;
+}
+
+/** A party without entries is counted no longer. */
+function leave(parties: Map<string, Party>, key: string | undefined, party: Party | undefined, entry: Entry): void {
+  if (key === undefined || party === undefined) return;
+  party.bytes -= entry.bytes;
+  party.entries.delete(entry);
+  if (party.entries.size === 0) parties.delete(key);
 }
 
 /** Returns the largest incomplete request of the largest caller at the largest address that has one. */

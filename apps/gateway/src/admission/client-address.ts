@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { createAddressCheck, plainAddress } from "@rialto/http";
 
 /** Forwarded addresses that are read. A longer list is not honest. */
@@ -23,9 +24,19 @@ export function createAddressOf(
   onUntrusted: (address: string, header: ForwardedHeader) => void = () => undefined,
 ): AddressOf {
   const isTrusted = createAddressCheck(trustedProxies);
+  // It does not change while a connection lasts.
+  const connected = new WeakMap<Socket, string>();
+  const addressAt = (socket: Socket): string => {
+    const known = connected.get(socket);
+    if (known !== undefined) return known;
+    const address = plainAddress(socket.remoteAddress ?? "");
+    // A socket that is closed already tells none.
+    if (address !== undefined) connected.set(socket, address);
+    return address ?? "unknown";
+  };
   let isReported = false;
   return (request) => {
-    let address = plainAddress(request.socket.remoteAddress ?? "") ?? "unknown";
+    let address = addressAt(request.socket);
     if (address === "unknown" || trustedProxies.length === 0 || !isTrusted(address)) {
       const found = isReported ? undefined : forwardedHeaders.find((name) => request.headers[name] !== undefined);
       if (found !== undefined) {

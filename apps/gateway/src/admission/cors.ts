@@ -41,15 +41,15 @@ export interface Cors {
 export function createCors(origins: readonly string[]): Cors {
   const allowed = new Set(origins);
   return {
-    setHeaders({ request, response }) {
+    setHeaders(exchange) {
       if (allowed.size === 0) return;
-      response.setHeader("vary", "origin");
-      const { origin } = request.headers;
+      exchange.setHeader("vary", "origin");
+      const { origin } = exchange.request.headers;
       if (origin === undefined || !allowed.has(origin)) return;
-      response.setHeader("access-control-allow-origin", origin);
-      response.setHeader("access-control-expose-headers", responseHeaders);
+      exchange.setHeader("access-control-allow-origin", origin);
+      exchange.setHeader("access-control-expose-headers", responseHeaders);
       // Overrides "same-origin" of the security headers, which would keep the response from the page.
-      response.setHeader("cross-origin-resource-policy", "cross-origin");
+      exchange.setHeader("cross-origin-resource-policy", "cross-origin");
     },
     answerPreflight({ request, response, record }) {
       const { origin } = request.headers;

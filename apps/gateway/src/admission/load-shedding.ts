@@ -147,7 +147,7 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
       return gauge.sheds(address) || !memory.hasMemoryFor(address);
     },
     begin(exchange) {
-      const { response, clientAddress } = exchange;
+      const { clientAddress } = exchange;
       const address = isBackend(clientAddress) ? undefined : limitKeyOf(clientAddress);
       const evicted = new LazySignal();
       const held = memory.open({ address, account: undefined }, () => evicted.abort(undefined));
@@ -162,7 +162,7 @@ export function createLoadShedding(o: LoadSheddingOptions): LoadShedding {
         held.release();
         release();
       };
-      response.once("close", end);
+      exchange.onClose(end);
 
       /**
        * Keeps a place until the request ends. If it has ended already, by its deadline or its client, the place is

@@ -51,7 +51,8 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
     const { requests, windowSeconds, roles } = getOption(method, limit);
     own.set(method, policyOf(o.store, { name: method.name, requests, windowSeconds, roles }));
   }
-  return async ({ response, clientAddress }, method, caller) => {
+  return async (exchange, method, caller) => {
+    const { clientAddress } = exchange;
     if (caller?.kind !== "user" && o.isBackend?.(clientAddress) === true) return;
     const given = method && own.get(method);
     const policy = given !== undefined && holdsFor(given, caller) ? given : general;
@@ -59,9 +60,9 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
     const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
     const seconds = Math.max(1, Math.ceil(resetMs / 1000));
     // Requests within a stream are counted after the response's headers were sent.
-    if (!response.headersSent) {
-      response.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
-      response.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
+    if (!exchange.isHeadSent) {
+      exchange.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
+      exchange.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
     }
     if (!isAllowed)
       throw new CallError(callErrors.RATE_LIMITED, { http: { headers: { "retry-after": `${seconds}` } } });

@@ -14,8 +14,9 @@ export function accessLogOf(log: Logger): Logger {
  * headers or body, so that it can be kept for long and shown to everyone who operates the shop.
  */
 export function logWhenDone(exchange: Exchange, log: Logger, startedAt: number): void {
-  const { request, response, record } = exchange;
-  response.once("close", () => {
+  const { request, record } = exchange;
+  exchange.onClose(() => {
+    const { response } = exchange;
     const complete = response.writableFinished;
     log.info(
       {

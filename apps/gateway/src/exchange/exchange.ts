@@ -12,7 +12,12 @@ interface Circumstances {
   readonly writeTimeout: WriteTimeout;
   /** Aborts when the gateway closes. Ends streams, which could go on for minutes. */
   readonly closing: AbortSignal;
+  /** The headers that every response has. */
+  readonly headers: Fields;
 }
+
+/** Headers of a response, by their names in lower case. */
+type Fields = Readonly<Record<string, string | number>>;
 
 /**
  * One request, its response, and what the access log will say of it. The response has the request id from the start:
@@ -20,7 +25,6 @@ interface Circumstances {
  */
 export class Exchange {
   readonly request: IncomingMessage;
-  readonly response: ServerResponse;
   /** The path without the query, which may hold page tokens. */
   readonly path: string;
   /** Starts with its question mark; empty if there is none. */
@@ -33,6 +37,10 @@ export class Exchange {
   readonly record: AccessRecord = { route: undefined, code: undefined, caller: undefined };
   /** Aborts when the client disconnects before the response is complete. */
   readonly disconnected = new LazySignal();
+  readonly #response: ServerResponse;
+  /** The headers of the response, until they are Node's. */
+  #head: Record<string, string | number> | undefined;
+  readonly #closeListeners: (() => void)[] = [];
   #caller: Caller | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, o: Circumstances) {
@@ -40,7 +48,7 @@ export class Exchange {
     const mark = url.indexOf("?");
     const { traceparent, [requestIdHeader]: requestId } = request.headers;
     this.request = request;
-    this.response = response;
+    this.#response = response;
     this.path = mark === -1 ? url : url.slice(0, mark);
     this.query = mark === -1 ? "" : url.slice(mark);
     this.requestId = requestIdFrom(typeof requestId === "string" ? requestId : null);
@@ -48,10 +56,60 @@ export class Exchange {
     this.clientAddress = o.clientAddress;
     this.writeTimeout = o.writeTimeout;
     this.closing = o.closing;
-    response.setHeader(requestIdHeader, this.requestId);
+    this.#head = { ...o.headers, [requestIdHeader]: this.requestId };
     response.once("close", () => {
       if (!response.writableFinished) this.disconnected.abort(undefined);
+      for (const listener of this.#closeListeners) listener();
     });
+  }
+
+  /** Node's response, with all headers that were set so far: for what writes its head in its own way. */
+  get response(): ServerResponse {
+    const head = this.#head;
+    this.#head = undefined;
+    for (const name in head) this.#response.setHeader(name, head[name] ?? "");
+    return this.#response;
+  }
+
+  /** Whether the response can take no more: it was sent, or its client is gone. */
+  get isOver(): boolean {
+    return this.#response.destroyed;
+  }
+
+  /** Whether the response's head was sent. */
+  get isHeadSent(): boolean {
+    return this.#response.headersSent;
+  }
+
+  /** Sets a header of the response, whose name is in lower case. */
+  setHeader(name: string, value: string): void {
+    if (this.#head === undefined) this.#response.setHeader(name, value);
+    else this.#head[name] = value;
+  }
+
+  /** Returns a header that was set, by its name in lower case. */
+  getHeader(name: string): string | undefined {
+    const value = this.#head === undefined ? this.#response.getHeader(name) : this.#head[name];
+    return value === undefined ? undefined : `${value}`;
+  }
+
+  /**
+   * Sends a whole response, with these headers and those that were set, in one write where it fits. Node keeps headers
+   * that are set one by one in a form of its own, which costs more than to write them.
+   */
+  send(status: number, fields: Fields, body: Uint8Array | undefined): void {
+    const response = this.#response;
+    response.writeHead(status, this.#head === undefined ? fields : { ...this.#head, ...fields });
+    // Not before: a head that cannot be written is followed by that of an error.
+    this.#head = undefined;
+    if (body === undefined || body.byteLength === 0) response.end();
+    else if (body.byteLength <= joinedBytesMax) response.end(latin1(body), "latin1");
+    else response.end(body);
+  }
+
+  /** Calls `listener` when the response is complete or the client has disconnected. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
   }
 
   /** Whether the client disconnected before the response was complete. */
@@ -74,6 +132,16 @@ export class Exchange {
   get caller(): Caller | undefined {
     return this.#caller;
   }
+}
+
+/**
+ * Bodies up to this size are written as text, one character for each byte: Node then joins them with the head, and
+ * writes one string instead of a list of two buffers.
+ */
+const joinedBytesMax = 16 * 1024;
+
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
 /** An exchange whose caller is identified and may call its method. */

@@ -1,5 +1,4 @@
 import { Buffer } from "node:buffer";
-import type { ServerResponse } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import { CallError, callErrors, messageBytesMax } from "@rialto/rpc";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
@@ -20,7 +19,7 @@ export async function answerRest(
   callService: CallService,
   inFlight: InFlightRequest,
 ): Promise<void> {
-  const { request, response } = exchange;
+  const { request } = exchange;
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
   const to = { service: upstreamNameOf(route.method), isStream: false };
@@ -37,10 +36,10 @@ export async function answerRest(
   // https://www.breachattack.com.
   const accepted = route.answersSecrets ? undefined : request.headers["accept-encoding"];
   const { bytes, encoding } = await compressed(json, accepted);
-  if (!route.answersSecrets) response.setHeader("vary", varyOf(response));
-  if (encoding !== undefined) response.setHeader("content-encoding", encoding);
-  response.writeHead(200, { "content-type": "application/json", "content-length": bytes.byteLength });
-  response.end(request.method === "HEAD" ? undefined : bytes);
+  if (!route.answersSecrets) exchange.setHeader("vary", varyOf(exchange));
+  if (encoding !== undefined) exchange.setHeader("content-encoding", encoding);
+  const head = { "content-type": "application/json", "content-length": bytes.byteLength };
+  exchange.send(200, head, request.method === "HEAD" ? undefined : bytes);
 }
 
 /** Throws INTERNAL_ERROR for an answer that no message may hold, or larger than one may be: a defect of the service. */
@@ -65,8 +64,8 @@ function withRetryAfter(error: unknown): unknown {
   return new CallError(error, { fields, metadata, cause, remote: true, http: { headers: { "retry-after": seconds } } });
 }
 
-function varyOf(response: ServerResponse): string {
-  const others = response.getHeader("vary");
+function varyOf(exchange: AdmittedExchange): string {
+  const others = exchange.getHeader("vary");
   return others === undefined ? "accept-encoding" : `${others}, accept-encoding`;
 }
 

@@ -59,28 +59,14 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
 }
 
 /** Sends an answer, and records its code for the access log. */
-async function send({ response, record, writeTimeout }: AdmittedExchange, answer: WholeAnswer): Promise<void> {
-  if (response.destroyed) return;
+async function send(exchange: AdmittedExchange, answer: WholeAnswer): Promise<void> {
+  if (exchange.isOver) return;
+  const { record, writeTimeout } = exchange;
   const { status, body } = answer;
   const [fields, trailers] = [fieldsOutward(answer.fields), fieldsOutward(answer.trailers)];
   record.code ??= codeIn(body, status, answer.fields["content-type"]);
   recordGrpc(record, answer.fields["grpc-status"], answer.trailers["grpc-status"]);
-  if (Object.keys(trailers).length > 0) {
-    const head = { status, header: new Headers(fields), trailer: new Headers(trailers) };
-    return writeNodeResponse({ ...head, body: bodyOf(body) }, response, writeTimeout);
-  }
-  response.writeHead(status, fields);
-  if (body.byteLength === 0) response.end();
-  else if (body.byteLength <= joinedBytesMax) response.end(latin1(body), "latin1");
-  else response.end(body);
-}
-
-/**
- * Bodies up to this size are written as text, one character for each byte: Node then joins them with the head, and
- * writes one string instead of a list of two buffers.
- */
-const joinedBytesMax = 16 * 1024;
-
-function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+  if (Object.keys(trailers).length === 0) return exchange.send(status, fields, body);
+  const head = { status, header: new Headers(fields), trailer: new Headers(trailers) };
+  await writeNodeResponse({ ...head, body: bodyOf(body) }, exchange.response, writeTimeout);
 }

@@ -29,7 +29,7 @@ export async function forward(
   upstreams: Upstreams,
   inFlight: InFlightRequest,
 ): Promise<void> {
-  const { request, response, signal, closing } = exchange;
+  const { request, signal, closing } = exchange;
   const isStream = method.methodKind !== "unary";
   const type = request.headers["content-type"];
   const bytesMax = bodyBytesMaxOf(requestSizeOf(method));
@@ -47,7 +47,7 @@ export async function forward(
   const body = isStream ? endedStream(exchange, answer, trailer) : recorded(exchange, answer, trailer);
   const header = new Headers(headersOutward(answer.header));
   const whole = { ...answer, header, body, trailer };
-  await writeNodeResponse(isWebText(type) ? inText(whole) : whole, response, exchange.writeTimeout);
+  await writeNodeResponse(isWebText(type) ? inText(whole) : whole, exchange.response, exchange.writeTimeout);
 }
 
 /**
