@@ -232,10 +232,10 @@ async function tryReplicas<Response>(
   send: (replica: GuardedReplica) => Promise<Outcome<Response>>,
 ): Promise<Response> {
   const tried = new Set<GuardedReplica>();
-  let outcome: Outcome<Response> = { kind: "FAILURE", cause: new Error("every replica's breaker is open") };
+  let outcome: Outcome<Response> | undefined;
   for (let attempt = 0; ; attempt += 1) {
     const replica = nextOf(replicas, tried, isSafe);
-    if (replica === undefined) return responseOf(outcome, clock);
+    if (replica === undefined) return responseOf(outcome ?? noReplica(), clock);
     tried.add(replica);
     outcome = await send(replica);
     const isLast = attempt + 1 >= callTriesMax || clock.canceled.aborted;
@@ -245,6 +245,10 @@ async function tryReplicas<Response>(
     if (Date.now() + delayMs >= +clock.deadline) return responseOf(outcome, clock);
     await clock.race(sleep(delayMs));
   }
+}
+
+function noReplica(): Outcome<never> {
+  return { kind: "FAILURE", cause: new Error("every replica's breaker is open") };
 }
 
 function mayRetry(outcome: Outcome<unknown>, isSafe: boolean): boolean {
