@@ -92,7 +92,7 @@ export function createFixture(people: People, orders: Partial<Handlers<typeof Or
       some(OrderService, {
         getOrder: async ({ id }, ctx) => {
           calls.push(ctx);
-          requireOwner(ctx, ownerId, new CallError(errors.ORDER_NOT_FOUND));
+          requireOwner(ctx, ownerId, errors.ORDER_NOT_FOUND);
           return { order: { id, version: 1 } };
         },
         createOrder: async ({ items }, ctx) => {

@@ -45,7 +45,7 @@ export async function changeOrder(
 export async function readOrder(orders: Pick<OrderStore, "read">, id: string, ctx: CallContext): Promise<Order> {
   const order = await orders.read(id);
   if (order === undefined) throw new CallError(errors.ORDER_NOT_FOUND);
-  requireOwner(ctx, order.userId, new CallError(errors.ORDER_NOT_FOUND));
+  requireOwner(ctx, order.userId, errors.ORDER_NOT_FOUND);
   return order;
 }
 

@@ -77,9 +77,8 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
 
     async getPayment({ id }, ctx) {
       const payment = await app.payments.byId(id);
-      const notFound = new CallError(errors.PAYMENT_NOT_FOUND);
-      if (payment === undefined) throw notFound;
-      requireOwner(ctx, payment.userId ?? "", notFound);
+      if (payment === undefined) throw new CallError(errors.PAYMENT_NOT_FOUND);
+      requireOwner(ctx, payment.userId ?? "", errors.PAYMENT_NOT_FOUND);
       return { payment: paymentMessage(payment) };
     },
 

@@ -109,10 +109,9 @@ export function users(app: Parts): Handlers<typeof UserService> {
     },
 
     async getUser({ id }, ctx) {
-      const notFound = new CallError(errors.USER_NOT_FOUND);
-      requireOwner(ctx, id, notFound);
+      requireOwner(ctx, id, errors.USER_NOT_FOUND);
       const user = await app.users.byId(id);
-      if (user === undefined) throw notFound;
+      if (user === undefined) throw new CallError(errors.USER_NOT_FOUND);
       return { user: messageOf(user) };
     },
 
@@ -130,8 +129,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
 
     async updateUser({ user: values, updateMask }, ctx) {
       if (values === undefined) throw new CallError(callErrors.INVALID_REQUEST);
-      const notFound = new CallError(errors.USER_NOT_FOUND);
-      requireOwner(ctx, values.id, notFound);
+      requireOwner(ctx, values.id, errors.USER_NOT_FOUND);
       const { email, name } = values;
       const change = changeOf({ email, name, role: roleOf(values.role) }, updateMask?.paths ?? []);
       const earlier = await replay(sql, ctx.idempotencyKey);
@@ -139,7 +137,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
       const verifiedHash = change.email === undefined ? undefined : await verifyCurrentPassword(ctx, values);
       const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
         const user = await lockUser(tx, values.id);
-        if (user === undefined) throw notFound;
+        if (user === undefined) throw new CallError(errors.USER_NOT_FOUND);
         if (needsPassword(user, change, ctx.caller)) {
           if (verifiedHash === undefined) throw currentPasswordRequired();
           // The password may have changed since it was verified.

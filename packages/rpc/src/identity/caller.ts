@@ -1,4 +1,5 @@
-import type { CallError } from "../errors/call-error.ts";
+import { CallError } from "../errors/call-error.ts";
+import type { ErrorDefinition } from "../errors/error-table.ts";
 
 /** The id of an account, as a verified token gave it. */
 export type UserId = string & { readonly brand: "UserId" };
@@ -35,12 +36,12 @@ export function callerName(caller: Caller): string {
 }
 
 /**
- * Throws `notFound` where a customer calls for something that another owns: it must look as if it did not exist, so
- * `notFound` is the error of the method for an unknown id. Admins and services pass, as the access policy allowed them.
+ * Throws an error of `notFound` where a customer calls for something that another owns: it must look as if it did not
+ * exist, so `notFound` is the method's for an unknown id. Admins and services pass, as the access policy allowed them.
  */
-export function requireOwner(ctx: { readonly caller: Caller }, ownerId: string, notFound: CallError): void {
+export function requireOwner(ctx: { readonly caller: Caller }, ownerId: string, notFound: ErrorDefinition): void {
   const { caller } = ctx;
   if (caller.kind === "service") return;
   if (caller.kind === "user" && (caller.role === "ADMIN" || caller.userId === ownerId)) return;
-  throw notFound;
+  throw new CallError(notFound);
 }
