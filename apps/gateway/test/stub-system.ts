@@ -149,8 +149,14 @@ export async function startStubSystem(
       },
       call(call, options) {
         requested.push(new URL(call.path, "http://upstream").pathname);
-        // No field of such a call is a list.
-        sent.push({ service, headers: new Headers(Object.entries(call.fields) as [string, string][]) });
+        const { fields } = call;
+        sent.push({
+          service,
+          get headers() {
+            // No field of such a call is a list.
+            return new Headers(Object.entries(fields) as [string, string][]);
+          },
+        });
         return upstream.call(call, options);
       },
     };
