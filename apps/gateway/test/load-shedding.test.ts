@@ -54,7 +54,9 @@ describe("a gateway at its capacity", () => {
     const request = Object.assign(Readable.from([]), { headers });
     const signal = new AbortController().signal;
     // The fields of an exchange that are read here.
-    return { request, response: new EventEmitter(), clientAddress, signal } as unknown as Exchange;
+    const response = new EventEmitter();
+    const onClose = (listener: () => void) => response.once("close", listener);
+    return { request, response, onClose, clientAddress, signal } as unknown as Exchange;
   };
   const isBusy = (work: () => unknown) => {
     try {

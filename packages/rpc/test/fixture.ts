@@ -5,7 +5,6 @@ import { AuthService, OrderErrorReason, OrderService, PaymentService, ProductSer
 import { createLogger } from "@rialto/telemetry";
 import {
   type CallContext,
-  CallError,
   clientAddressHeader,
   createEndpoint,
   defineErrors,

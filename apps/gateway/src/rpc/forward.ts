@@ -19,9 +19,9 @@ import { codeIn, recordGrpc } from "./response-code.ts";
 import { inBinary, inText, isWebText, textBytesOf } from "./web-text.ts";
 
 /**
- * Forwards a stream, a call of gRPC or one in text mode as bytes, in its own protocol and encoding, and its response as it arrives, no faster than the client
- * reads. Only gRPC-Web's text mode is converted, to binary and back. A client that disconnects cancels the call to the
- * service; a gateway that closes ends its streams.
+ * Forwards a stream, a call of gRPC or one in text mode as bytes, in its own protocol and encoding, and its response as
+ * it arrives, no faster than the client reads. Only gRPC-Web's text mode is converted, to binary and back. A client
+ * that disconnects cancels the call to the service; a gateway that closes ends its streams.
  */
 export async function forward(
   exchange: AdmittedExchange,
