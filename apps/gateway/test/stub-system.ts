@@ -183,6 +183,8 @@ export async function startStubSystem(
     persons,
     log,
     adminBackends: backends,
+    // A machine that is busy with something else does not shed the load of a test that is about something else.
+    eventLoopDelayMs: () => 0,
     ...o.gateway,
     upstream: upstreamOf,
     target: (service) => {
