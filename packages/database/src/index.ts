@@ -18,6 +18,8 @@ export {
   sweepAudit,
 } from "./audit/entry.ts";
 export { auditTable } from "./audit/table.ts";
+export { type Batcher, createBatcher } from "./batching/batcher.ts";
+export { createLoader, type Loader } from "./batching/loader.ts";
 export { type Database, openDatabase, type Sql, type Transaction } from "./connection/connection.ts";
 export {
   DatabaseUnreachable,
@@ -37,7 +39,6 @@ export {
 export { type FailureMeaning, meaningOf } from "./connection/failures.ts";
 export { codeOf, isLockedOut, isOutage, isPassing } from "./connection/outage.ts";
 export { poolerRefusal, readServerAddress, whyUnreachable } from "./connection/server-address.ts";
-export { type Batcher, createBatcher } from "./group-commit/batcher.ts";
 export type { Decision, Outcome } from "./group-commit/decision.ts";
 export {
   type Change,

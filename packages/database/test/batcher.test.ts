@@ -25,10 +25,12 @@ describe(`createBatcher (seed ${seed})`, () => {
         const done: Item[] = [];
         let commits = 0;
         const batcher = createBatcher<Item, string>({
-          ...o,
+          inFlightMax: o.writers,
+          batchMax: o.batchMax,
+          divides: true,
           queueMax: 100,
           keysOf: (each) => each.keys,
-          commit: async (batch) => {
+          send: async (batch) => {
             commits += 1;
             expect(commits).toBeLessThanOrEqual(o.writers);
             expect(batch.length).toBeLessThanOrEqual(o.batchMax);
@@ -93,6 +95,40 @@ describe(`createBatcher (seed ${seed})`, () => {
     gate.resolve();
     expect(await Promise.all([...first, ...second])).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(batches.slice(2).flat()).toEqual([5, 6, 7]);
+  });
+
+  it("sends together what comes in over many connections in one turn of the event loop", async () => {
+    const batches: number[][] = [];
+    const batcher = plain(
+      async (batch) => {
+        batches.push([...batch]);
+        return batch;
+      },
+      { writers: 1 },
+    );
+    const results: Promise<number>[] = [];
+    // Callbacks of one phase, each with its own microtasks, as those of sockets are.
+    for (const n of [1, 2, 3, 4]) setImmediate(() => results.push(batcher.add(n)));
+    await turn();
+    expect(await Promise.all(results)).toEqual([1, 2, 3, 4]);
+    expect(batches).toEqual([[1, 2, 3, 4]]);
+  });
+
+  it("sends with the next batch what callers add when theirs is answered", async () => {
+    const batches: number[][] = [];
+    const batcher = plain(
+      async (batch) => {
+        batches.push([...batch]);
+        return batch;
+      },
+      { writers: 1 },
+    );
+    const next = (n: number) => batcher.add(n).then((done) => batcher.add(done + 10));
+    const first = [1, 2, 3].map(next);
+    await turn();
+    const other = batcher.add(4);
+    expect(await Promise.all([...first, other])).toEqual([11, 12, 13, 4]);
+    expect(batches.length).toBe(2);
   });
 
   it("refuses what its queue cannot hold", async () => {
@@ -166,5 +202,13 @@ function plain(
   o: { writers?: number; queueMax?: number; onFailure?: () => "halve" | "again" | "fail" } = {},
 ) {
   const bounds = { writers: 2, batchMax: 10, queueMax: 100, ...o };
-  return createBatcher({ ...bounds, keysOf: () => [], commit, onFailure: o.onFailure ?? (() => "halve" as const) });
+  const { writers: inFlightMax, ...rest } = bounds;
+  return createBatcher({
+    ...rest,
+    inFlightMax,
+    divides: true,
+    keysOf: () => [],
+    send: commit,
+    onFailure: o.onFailure ?? (() => "halve" as const),
+  });
 }

@@ -43,7 +43,13 @@ export {
 } from "./limits.ts";
 export { auditChanges, auditOf } from "./server/audit.ts";
 export { renderClientErrors } from "./server/client-error.ts";
-export { backgroundContext, type CallContext, type OutgoingCall, type PropagatedContext } from "./server/context.ts";
+export {
+  backgroundContext,
+  type CallContext,
+  cancelSignalOf,
+  type OutgoingCall,
+  type PropagatedContext,
+} from "./server/context.ts";
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
 export { idempotencyKeyHeader, isSafeToRetry } from "./server/idempotency.ts";
 export { listen, type RpcListener } from "./server/listen.ts";

@@ -1,3 +1,4 @@
+export { executionsOf } from "./executions.ts";
 export { freePort } from "./free-port.ts";
 export { type MovingName, movingName } from "./moving-name.ts";
 export { quietLogger } from "./quiet-logger.ts";

@@ -1,4 +1,5 @@
-import type { Database, Sql, Transaction } from "@rialto/database";
+import type { CancelSignal } from "@rialto/async";
+import { createLoader, type Database, type Sql, type Transaction } from "@rialto/database";
 import { type Product, type SearchWord, searchTextOf } from "./state.ts";
 
 /** Undefined fields do not filter. */
@@ -11,7 +12,8 @@ export interface ProductFilter {
 
 /** Reads the catalog. */
 export interface ProductStore {
-  byIds(ids: readonly string[]): Promise<readonly Product[]>;
+  /** Leaves out those that do not exist. Products that are asked for at the same moment travel in one statement. */
+  byIds(ids: readonly string[], o?: { readonly signal?: CancelSignal }): Promise<readonly Product[]>;
   /** Newest first, after the product with the id `after`. */
   list(filter: ProductFilter, page: ProductPage): Promise<readonly Product[]>;
 }
@@ -22,13 +24,22 @@ export interface ProductPage {
 }
 
 export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore {
+  const rows = createLoader({ read: (ids: readonly string[]) => readProducts(sql, ids) });
   return {
-    async byIds(ids) {
-      const rows = await sql<ProductRow[]>`select ${columns(sql)} from product where id = any (${[...ids]}::uuid[])`;
-      return rows.map(productOf);
+    async byIds(ids, o) {
+      const found = await Promise.all(ids.map((id) => rows.load(id, o)));
+      return found.filter((row) => row !== undefined).map(productOf);
     },
     list: (filter, page) => listProducts(sql, filter, page),
   };
+}
+
+/** Reads these products by one statement, in the order of the ids. */
+async function readProducts(sql: Sql, ids: readonly string[]): Promise<readonly (ProductRow | undefined)[]> {
+  const rows = await sql<ProductRow[]>`
+    select ${columns(sql)} from product where id = any (${[...new Set(ids)]}::uuid[])`;
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id));
 }
 
 /** Lists the products of a filter, newest first. */

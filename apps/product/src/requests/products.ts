@@ -6,6 +6,7 @@ import {
   auditOf,
   CallError,
   callErrors,
+  cancelSignalOf,
   type Handlers,
   messageSize,
   page,
@@ -63,17 +64,17 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       return { product: fromJson(ProductSchema, answer) };
     },
 
-    async getProduct({ id }, { caller }) {
-      const [product] = await app.products.byIds([id]);
-      if (product === undefined || !isVisible(product, caller)) throw new CallError(errors.PRODUCT_NOT_FOUND);
+    async getProduct({ id }, ctx) {
+      const [product] = await app.products.byIds([id], { signal: cancelSignalOf(ctx) });
+      if (product === undefined || !isVisible(product, ctx.caller)) throw new CallError(errors.PRODUCT_NOT_FOUND);
       return { product: productMessage(product) };
     },
 
-    async batchGetProducts({ ids }, { caller }) {
-      const found = await app.products.byIds(ids);
+    async batchGetProducts({ ids }, ctx) {
+      const found = await app.products.byIds(ids, { signal: cancelSignalOf(ctx) });
       const byId = new Map(found.map((product) => [product.id, product]));
       const ordered = ids.map((id) => byId.get(id)).filter((product) => product !== undefined);
-      const visible = ordered.filter((product) => isVisible(product, caller)).map(productMessage);
+      const visible = ordered.filter((product) => isVisible(product, ctx.caller)).map(productMessage);
       return { products: requireAnswerFits(visible, bytesOf, "ids") };
     },
 

@@ -41,11 +41,12 @@ export function createStockStore(
   o: { readonly unshippedMax: number },
 ): StockStore {
   const batcher: Batcher<OrderDecision, StockOutcome> = createBatcher({
-    writers,
+    inFlightMax: writers,
+    divides: true,
     batchMax,
     queueMax,
     keysOf: ({ orderId }) => [orderId],
-    commit: (batch) => connections.begin((tx) => applyDecisions(tx, batch, o.unshippedMax)),
+    send: (batch) => connections.begin((tx) => applyDecisions(tx, batch, o.unshippedMax)),
     onFailure: (error) => {
       if (error instanceof ReservationAppeared) return "again";
       if (!(error instanceof postgres.PostgresError)) return "fail";

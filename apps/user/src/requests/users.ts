@@ -7,6 +7,7 @@ import {
   type CallContext,
   CallError,
   callErrors,
+  cancelSignalOf,
   type Handlers,
   messageSize,
   page,
@@ -110,7 +111,7 @@ export function users(app: Parts): Handlers<typeof UserService> {
 
     async getUser({ id }, ctx) {
       requireOwner(ctx, id, errors.USER_NOT_FOUND);
-      const user = await app.users.byId(id);
+      const user = await app.users.byId(id, { signal: cancelSignalOf(ctx) });
       if (user === undefined) throw new CallError(errors.USER_NOT_FOUND);
       return { user: messageOf(user) };
     },

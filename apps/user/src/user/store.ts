@@ -1,4 +1,5 @@
-import type { Database, JsonValue, Sql, Transaction } from "@rialto/database";
+import type { CancelSignal } from "@rialto/async";
+import { createLoader, type Database, type JsonValue, type Sql, type Transaction } from "@rialto/database";
 import type { User } from "./state.ts";
 
 /** An account with its password hash. */
@@ -11,7 +12,8 @@ export interface Credentials {
  * Reads accounts. Changes are made by the functions below, in one transaction with the event and the idempotency key.
  */
 export interface UserStore {
-  byId(id: string): Promise<User | undefined>;
+  /** Accounts that are asked for at the same moment travel in one statement. */
+  byId(id: string, o?: { readonly signal?: CancelSignal }): Promise<User | undefined>;
   /** Ignores case. Returns undefined for an address that is not ASCII: no account has one. */
   credentialsOf(email: string): Promise<Credentials | undefined>;
   credentialsById(id: string): Promise<Credentials | undefined>;
@@ -24,8 +26,12 @@ export interface UserStore {
 
 /** Opens the store. */
 export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
+  const accounts = createLoader({ read: (ids: readonly string[]) => readAccounts(sql, ids) });
   return {
-    byId: (id) => readUser(sql, id),
+    async byId(id, o) {
+      const row = await accounts.load(id, o);
+      return row && userOf(row);
+    },
 
     async credentialsOf(email) {
       // Postgres lowercases "İ" to "i", JavaScript does not. With such spellings, one account would count as many in
@@ -72,8 +78,9 @@ export async function insertUser(tx: Transaction, user: User, passwordHash: stri
 }
 
 /** Reads an account and locks it until the transaction ends. */
-export function lockUser(tx: Transaction, id: string): Promise<User | undefined> {
-  return readUser(tx, id, tx`for no key update`);
+export async function lockUser(tx: Transaction, id: string): Promise<User | undefined> {
+  const [row] = await tx<UserRow[]>`select ${columns(tx)} from account where id = ${id} for no key update`;
+  return row && userOf(row);
 }
 
 /** Updates an account. Returns false if another account has the address. */
@@ -149,9 +156,11 @@ async function readCredentials(sql: Sql, condition: ReturnType<Sql>): Promise<Cr
   return row && { user: userOf(row), passwordHash: row.password_hash };
 }
 
-async function readUser(sql: Sql | Transaction, id: string, lock = sql``): Promise<User | undefined> {
-  const [row] = await sql<UserRow[]>`select ${columns(sql)} from account where id = ${id} ${lock}`;
-  return row && userOf(row);
+/** Reads these accounts by one statement, in the order of the ids. */
+async function readAccounts(sql: Sql, ids: readonly string[]): Promise<readonly (UserRow | undefined)[]> {
+  const rows = await sql<UserRow[]>`select ${columns(sql)} from account where id = any (${[...new Set(ids)]}::uuid[])`;
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id));
 }
 
 interface UserRow {

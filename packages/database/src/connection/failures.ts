@@ -55,6 +55,13 @@ export function meaningOf(code: string): FailureMeaning | undefined {
   return [...postgres, ...sockets].find(([pattern]) => pattern.test(code))?.[1];
 }
 
+/**
+ * Cardinality, data, integrity, program limits and what a trigger raises: the row is at fault, and nothing was written.
+ */
+export function isRefusal(code: string): boolean {
+  return /^(21|22|23|54|P0)[0-9A-Z]{3}$/.test(code);
+}
+
 /** A person must act: the server no longer accepts our password. */
 export function isAccessRefused(code: string): boolean {
   return /^28[0-9A-Z]{3}$/.test(code);

@@ -1,5 +1,6 @@
 import { backoffMs, sleep } from "@rialto/async";
 import { KeyInUse, ReadOnlyServer, RowRefused } from "../connection/errors.ts";
+import { isRefusal } from "../connection/failures.ts";
 import { codeOf, isOutcomeUnknown } from "../connection/outage.ts";
 import type { JsonValue } from "../json.ts";
 import { type Decision, encodeKey, type Outcome } from "./decision.ts";
@@ -164,13 +165,6 @@ function againAfter(attempt: Attempt, error: unknown): Result {
 
 function encodeForLookUp({ decision: { id, event, key } }: Attempt): string {
   return JSON.stringify({ id, event_id: event.id, ...encodeKey(key) });
-}
-
-/**
- * Cardinality, data, integrity, program limits and what a trigger raises: the row is at fault, and nothing was written.
- */
-export function isRefusal(code: string): boolean {
-  return /^(21|22|23|54|P0)[0-9A-Z]{3}$/.test(code);
 }
 
 /**

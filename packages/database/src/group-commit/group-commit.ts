@@ -1,8 +1,10 @@
+import type { CancelSignal } from "@rialto/async";
+import { type Batcher, createBatcher } from "../batching/batcher.ts";
 import type { Database } from "../connection/connection.ts";
 import { KeyInUse } from "../connection/errors.ts";
+import { isRefusal } from "../connection/failures.ts";
 import { codeOf } from "../connection/outage.ts";
-import { type Batcher, createBatcher } from "./batcher.ts";
-import { type Attempt, createSender, isRefusal, type Result } from "./commit-batch.ts";
+import { type Attempt, createSender, type Result } from "./commit-batch.ts";
 import { type Decision, encodeDecision, type Outcome } from "./decision.ts";
 import { type Execute, executeWithTimeout } from "./execute.ts";
 import { groupCommitStatement, type Tables } from "./statement.ts";
@@ -17,7 +19,7 @@ export interface GroupCommit {
    * where Postgres refuses it, `KeyInUse`, `QueueFull`, `DeadlinePassed`, and an error that `isOutage` recognizes when
    * Postgres is unavailable. A decision with a key may then be sent again without harm.
    */
-  commit(decision: Decision, o?: { signal?: AbortSignal | undefined }): Promise<Outcome>;
+  commit(decision: Decision, o?: { signal?: CancelSignal | undefined }): Promise<Outcome>;
   close(): Promise<void>;
   /** The text that is sent, for tests and for EXPLAIN. */
   readonly statement: string;
@@ -66,12 +68,14 @@ export function createGroupCommit(o: {
     renew: o.database.renew,
   });
   const batcher = createBatcher<Attempt, Result>({
-    writers: o.writers ?? writersDefault,
+    inFlightMax: o.writers ?? writersDefault,
+    // Two statements of half the size use both of Postgres' processes.
+    divides: true,
     batchMax: o.batchMax ?? batchMaxDefault,
     queueMax: o.queueMax ?? queueMaxDefault,
     keysOf: ({ decision: { id, key } }) =>
       key === undefined ? [id] : [id, JSON.stringify([key.caller, key.method, key.key])],
-    commit: send,
+    send,
     onFailure: (error) => {
       const code = codeOf(error);
       if (isRefusal(code) || code === "55P03") return "halve";
@@ -94,7 +98,7 @@ export function createGroupCommit(o: {
 async function settle(
   batcher: Batcher<Attempt, Result>,
   attempt: Attempt,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<Outcome> {
   while (attempt.tries < triesMax) {
     attempt.tries += 1;

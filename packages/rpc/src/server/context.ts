@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { LazySignal } from "@rialto/async";
+import { type CancelSignal, LazySignal } from "@rialto/async";
 import type { IdempotencyKey } from "@rialto/database";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import type { Caller } from "../identity/caller.ts";
@@ -48,6 +48,11 @@ export interface CallContext extends PropagatedContext {
   /** When the call arrived. Handlers read no clock of their own. */
   readonly now: Date;
   readonly log: Logger;
+}
+
+/** The signal of a context for what takes either kind: no AbortSignal is made where it has a lazy one. */
+export function cancelSignalOf(context: Pick<PropagatedContext, "lazySignal" | "signal">): CancelSignal {
+  return context.lazySignal ?? context.signal;
 }
 
 /** Creates the context of work that no request started: a step of a saga, a schedule. */

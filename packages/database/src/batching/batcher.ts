@@ -1,0 +1,168 @@
+import { type CancelSignal, onAbort, sleep } from "@rialto/async";
+import { DeadlinePassed, QueueFull } from "../connection/errors.ts";
+
+/** Sends together what many callers add at the same moment: decisions to commit, or questions to answer. */
+export interface Batcher<Item, Result> {
+  /**
+   * Queues an item and resolves with its own result. A signal that aborts while it waits removes it (`DeadlinePassed`).
+   * Once its batch is in flight, the batch decides.
+   */
+  add(item: Item, o?: { signal?: CancelSignal | undefined }): Promise<Result>;
+  /** Rejects new items, and resolves when every queued one is answered. */
+  close(): Promise<void>;
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly keys: readonly string[];
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+  readonly forget: () => void;
+}
+
+/** How often a batch that conflicts with another transaction is sent before its items fail. */
+const againTriesMax = 5;
+const againDelayMsMax = 50;
+
+/**
+ * Creates a batcher: at most `inFlightMax` batches at a time, each of at most `batchMax` items.
+ *
+ * There is no timer. The batch is what waits when a batch may be sent, so a single item is sent at once. Where more
+ * than one may be sent, they divide what waits, if `divides` says so; else the first takes it all. An item waits while
+ * another one with the same key (the same subject or idempotency key) is in flight, and items with the same key keep
+ * their order.
+ *
+ * `onFailure` decides what happens when a batch fails: `halve` sends each half by itself, down to the one item at
+ * fault; `again` sends the same batch again; `fail` rejects every item of the batch.
+ */
+export function createBatcher<Item, Result>(o: {
+  inFlightMax: number;
+  divides: boolean;
+  batchMax: number;
+  queueMax: number;
+  keysOf(item: Item): readonly string[];
+  send(batch: readonly Item[]): Promise<readonly Result[]>;
+  onFailure(error: unknown): "halve" | "again" | "fail";
+}): Batcher<Item, Result> {
+  const queue: Waiting<Item, Result>[] = [];
+  const keysInFlight = new Set<string>();
+  let inFlight = 0;
+  let pumpDue = false;
+  let closed: PromiseWithResolvers<void> | undefined;
+
+  /**
+   * Items of one turn of the event loop share a batch, even when all batches may be sent: what came in together over
+   * many connections, and what its callers do next when a batch is answered.
+   */
+  function pumpSoon(): void {
+    if (pumpDue) return;
+    pumpDue = true;
+    setImmediate(() => {
+      pumpDue = false;
+      pump();
+    });
+  }
+
+  function pump(): void {
+    while (inFlight < o.inFlightMax && queue.length > 0) {
+      const share = o.divides ? Math.ceil(queue.length / (o.inFlightMax - inFlight)) : queue.length;
+      const batch = take(Math.min(o.batchMax, share));
+      if (batch.length === 0) return;
+      inFlight += 1;
+      void run(batch).finally(() => {
+        inFlight -= 1;
+        if (queue.length > 0) pumpSoon();
+        else if (inFlight === 0) closed?.resolve();
+      });
+    }
+  }
+
+  /** Takes items from the front, but none that shares a key with one in flight or with one that waits before it. */
+  function take(count: number): Waiting<Item, Result>[] {
+    const batch: Waiting<Item, Result>[] = [];
+    const heldBack: Waiting<Item, Result>[] = [];
+    const blocked = new Set<string>();
+    let seen = 0;
+    while (seen < queue.length && batch.length < count) {
+      const next = queue[seen];
+      seen += 1;
+      if (next === undefined) break;
+      if (next.keys.some((key) => keysInFlight.has(key) || blocked.has(key))) {
+        for (const key of next.keys) blocked.add(key);
+        heldBack.push(next);
+        continue;
+      }
+      for (const key of next.keys) keysInFlight.add(key);
+      next.forget();
+      batch.push(next);
+    }
+    queue.splice(0, seen, ...heldBack);
+    return batch;
+  }
+
+  async function run(batch: readonly Waiting<Item, Result>[], tries = 1): Promise<void> {
+    let results: readonly Result[];
+    try {
+      results = await o.send(batch.map(({ item }) => item));
+      if (results.length !== batch.length) throw new Error("a batch was answered for another number of items");
+    } catch (error) {
+      await fail(batch, error, tries);
+      return;
+    }
+    for (const [n, waiting] of batch.entries()) {
+      release(waiting);
+      waiting.resolve(results[n] as Result); // as many results as items
+    }
+  }
+
+  async function fail(batch: readonly Waiting<Item, Result>[], error: unknown, tries: number): Promise<void> {
+    const reaction = o.onFailure(error);
+    if (reaction === "again" && tries < againTriesMax) {
+      await sleep(Math.random() * againDelayMsMax);
+      return run(batch, tries + 1);
+    }
+    if (reaction === "halve" && batch.length > 1) {
+      const middle = Math.ceil(batch.length / 2);
+      await run(batch.slice(0, middle));
+      return run(batch.slice(middle));
+    }
+    for (const waiting of batch) {
+      release(waiting);
+      waiting.reject(error);
+    }
+  }
+
+  function release(waiting: Waiting<Item, Result>): void {
+    for (const key of waiting.keys) keysInFlight.delete(key);
+  }
+
+  return {
+    add: (item, { signal } = {}) => {
+      if (closed !== undefined) return Promise.reject(new Error("the store is closed"));
+      if (signal?.aborted) return Promise.reject(new DeadlinePassed());
+      if (queue.length >= o.queueMax) return Promise.reject(new QueueFull(o.queueMax));
+      return new Promise<Result>((resolve, reject) => {
+        const drop = () => {
+          queue.splice(queue.indexOf(waiting), 1);
+          reject(new DeadlinePassed());
+          if (queue.length > 0) pumpSoon();
+          else if (inFlight === 0) closed?.resolve();
+        };
+        const waiting: Waiting<Item, Result> = {
+          item,
+          keys: o.keysOf(item),
+          resolve,
+          reject,
+          forget: signal === undefined ? () => undefined : onAbort(signal, drop),
+        };
+        queue.push(waiting);
+        pumpSoon();
+      });
+    },
+    close: () => {
+      closed ??= Promise.withResolvers<void>();
+      if (queue.length === 0 && inFlight === 0) closed.resolve();
+      return closed.promise;
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { type CancelSignal, raceSignal } from "@rialto/async";
+import { isRefusal } from "../connection/failures.ts";
+import { codeOf } from "../connection/outage.ts";
+import { createBatcher } from "./batcher.ts";
+
+/** Answers questions to the database. Those that wait at the same moment travel in one statement. */
+export interface Loader<Question, Answer> {
+  /**
+   * Resolves with the answer, which is as new as the call: a question joins only a statement that is not sent yet.
+   * Rejects with the signal's reason as soon as that aborts, also while the statement runs, whose other questions go
+   * on; with `QueueFull` where too many wait; and with the error of the statement. A question that Postgres refuses (an
+   * id that is none) fails alone. Who asked the same shares the answer: do not change it.
+   */
+  load(question: Question, o?: { readonly signal?: CancelSignal | undefined }): Promise<Answer>;
+}
+
+/** Two, so that a statement that is slow, or whose connection is lost, does not hold up all others. */
+const statementsAtOnceMax = 2;
+/** Enough for all that comes in while a statement runs. One of this size takes a few milliseconds. */
+const questionsMaxDefault = 256;
+const queueMaxDefault = 10_000;
+
+/**
+ * Creates a loader. `read` answers questions by one statement, in their order. It must not fail for a question whose
+ * answer does not exist, nor for one whose row cannot be used: who asked looks at the answer.
+ */
+export function createLoader<Question, Answer>(o: {
+  readonly read: (questions: readonly Question[]) => Promise<readonly Answer[]>;
+  /** In one statement. */
+  readonly questionsMax?: number;
+  /** That wait for a statement. */
+  readonly queueMax?: number;
+}): Loader<Question, Answer> {
+  const batcher = createBatcher<Question, Answer>({
+    inFlightMax: statementsAtOnceMax,
+    // Fewer statements cost less than shorter ones.
+    divides: false,
+    batchMax: o.questionsMax ?? questionsMaxDefault,
+    queueMax: o.queueMax ?? queueMaxDefault,
+    keysOf: () => [],
+    send: o.read,
+    onFailure: (error) => (isRefusal(codeOf(error)) ? "halve" : "fail"),
+  });
+  return {
+    load(question, { signal } = {}) {
+      const answer = batcher.add(question, { signal });
+      return signal === undefined ? answer : raceSignal(answer, signal);
+    },
+  };
+}
