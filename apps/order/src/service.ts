@@ -1,3 +1,4 @@
+import { createDeadlineWheel } from "@rialto/async";
 import {
   InventoryService,
   OrderEventSchema,
@@ -34,6 +35,7 @@ export const order = defineService({
       orders: store,
       watch: createOrderWatch({ orders: store }),
       checkout: createCheckout({ orders: store, calls, now }),
+      wheel: createDeadlineWheel(),
     };
   },
   rpc: (app) => [serve(OrderService, orders(app))],

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
+import { createDeadlineWheel } from "@rialto/async";
 import {
   BatchGetProductsResponseSchema,
   GetUserResponseSchema,
@@ -11,6 +12,7 @@ import {
   ProductSchema,
   UserSchema,
 } from "@rialto/contracts";
+import type { Database } from "@rialto/database";
 import type { InboxKey } from "@rialto/events";
 import {
   backgroundContext,
@@ -28,11 +30,11 @@ import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { advanceOnEvent, type Checkout, checkoutTopics, createCheckout } from "../src/checkout/advance.ts";
 import { recordRefund } from "../src/checkout/record-refund.ts";
-import { createOrderStore } from "../src/order/store.ts";
+import { createOrderStore, type OrderStore } from "../src/order/store.ts";
 import { orders } from "../src/requests/orders.ts";
 import { createOrderWatch } from "../src/requests/watch.ts";
 import { order as service } from "../src/service.ts";
-import { fakeServices } from "./fake-services.ts";
+import { down, fakeServices } from "./fake-services.ts";
 
 /**
  * The order service on a database of its own, called through its endpoint, beside a product, a payment and a user
@@ -49,6 +51,7 @@ export async function openFixture() {
   const catalog = new Map<string, Product>();
   const users = new Set<string>();
   const asked: string[] = [];
+  const state: { users: Reachable; products: Reachable } = { users: "up", products: "up" };
   const closing: (() => Promise<void>)[] = [];
   const now = () => new Date();
 
@@ -57,6 +60,7 @@ export async function openFixture() {
     users: {
       async getUser({ id = "" }: { readonly id?: string }) {
         asked.push("getUser");
+        await reach(state.users);
         if (!users.has(id))
           throw new CallError({ message: "none", code: "not_found", reason: "USER_NOT_FOUND" }, { remote: true });
         return create(GetUserResponseSchema, { user: create(UserSchema, { id }) });
@@ -65,6 +69,7 @@ export async function openFixture() {
     products: {
       async batchGetProducts({ ids = [] }: { readonly ids?: readonly string[] }) {
         asked.push("batchGetProducts");
+        await reach(state.products);
         const products = ids.flatMap((id) => catalog.get(id.toLowerCase()) ?? []);
         return create(BatchGetProductsResponseSchema, { products });
       },
@@ -72,13 +77,20 @@ export async function openFixture() {
   };
 
   /** Starts a process of the service; all of them share the database and the other services. */
-  function start(config = { requireConfirmedEmail: false }) {
-    const store = createOrderStore({ database, onCommitted: () => undefined });
+  function start(
+    config = { requireConfirmedEmail: false },
+    o: { readonly database?: Database; readonly changed?: (store: OrderStore) => Partial<OrderStore> } = {},
+  ) {
+    const { database = db.database("order"), changed = () => ({}) } = o;
+    const opened = createOrderStore({ database, onCommitted: () => undefined });
+    const store = { ...opened, ...changed(opened) };
     const watch = createOrderWatch({ orders: store });
     const checkout = createCheckout({ orders: store, calls, now });
     const endpoint = createEndpoint({
       service: "order",
-      routes: [serve(OrderService, orders({ orders: store, watch, database, calls, config }))],
+      routes: [
+        serve(OrderService, orders({ orders: store, watch, database, calls, config, wheel: createDeadlineWheel() })),
+      ],
       verifier: { user: personOf, service: async (name) => ({ name }) },
       fingerprintKey: "a key for tests",
       log: quietLogger,
@@ -104,6 +116,20 @@ export async function openFixture() {
     superuser: db.sql,
     outside,
     asked,
+    /** Whether the user and the product service are up; set by tests. */
+    state,
+    /** The service's own database, for a process with connections of its own. */
+    url: db.urlOf("order"),
+    removeAccount: (id: string) => void users.delete(id),
+    /** Changes a product of the catalog; without a change it is gone. */
+    changeProduct(id: string, change?: { readonly price?: bigint; readonly active?: boolean }) {
+      const before = catalog.get(id);
+      catalog.delete(id);
+      if (before === undefined || change === undefined) return;
+      const { price: minorUnits = before.price?.minorUnits ?? 0n, active = before.active } = change;
+      const { name } = before;
+      catalog.set(id, create(ProductSchema, { id, name, active, price: { currencyCode: "EUR", minorUnits } }));
+    },
     /** A customer with an account. */
     customer(): string {
       const id = uuidv7();
@@ -147,6 +173,14 @@ export async function openFixture() {
       await db.close();
     },
   };
+}
+
+/** "hangs": it takes requests and never answers, as when its machine is gone without a word. */
+type Reachable = "up" | "down" | "hangs";
+
+async function reach(state: Reachable): Promise<void> {
+  if (state === "down") throw down();
+  if (state === "hangs") await new Promise(() => undefined);
 }
 
 interface Published {

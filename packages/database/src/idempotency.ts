@@ -49,7 +49,8 @@ export function fingerprintsOf({ fingerprint, earlier }: IdempotencyKey): readon
 const keyWaitMsMax = 300;
 const claimTriesMax = 5;
 
-interface Stored {
+/** What a key's row says to a request. */
+export interface Stored {
   readonly same: boolean;
   readonly answered: boolean;
   readonly response: JsonValue;
@@ -164,7 +165,8 @@ async function look(sql: Sql | Transaction, key: IdempotencyKey): Promise<Stored
   return row;
 }
 
-function answerOf(stored: Stored): JsonValue {
+/** Returns the answer of a key's row. Throws as `once` does. */
+export function answerOf(stored: Stored): JsonValue {
   if (!stored.same) throw new KeyReused();
   if (!stored.answered) throw new KeyInUse();
   return stored.response;

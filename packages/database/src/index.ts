@@ -50,6 +50,7 @@ export {
   type SubjectMapping,
 } from "./group-commit/event-store.ts";
 export { createGroupCommit, type GroupCommit } from "./group-commit/group-commit.ts";
+export { createStoredAnswers, type StoredAnswers } from "./group-commit/stored-answers.ts";
 export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
 export { withLease } from "./lease.ts";

@@ -1,4 +1,12 @@
-import { type Change, type Committed, createEventStore, type Database, type EventStore } from "@rialto/database";
+import {
+  type Change,
+  type Committed,
+  createEventStore,
+  createStoredAnswers,
+  type Database,
+  type EventStore,
+  type StoredAnswers,
+} from "@rialto/database";
 import { apply, type OrderEvent } from "./events.ts";
 import { eventToJson } from "./json.ts";
 import { orderEventMessage } from "./message.ts";
@@ -10,7 +18,10 @@ export type OrderChange = Change<Order, OrderEvent>;
 export type OrderCommitted = Committed<Order>;
 
 /** Where orders are stored: `commit` is the only way to change one. */
-export interface OrderStore extends OrderQueries, EventStore<Order, OrderEvent> {}
+export interface OrderStore extends OrderQueries, EventStore<Order, OrderEvent> {
+  /** The answers that are stored with keys: what a commit would answer REPLAY. */
+  readonly answers: StoredAnswers;
+}
 
 /** Opens the order store on the service's own schema. `onCommitted` is called when there is something to relay. */
 export function createOrderStore(o: { readonly database: Database; readonly onCommitted: () => void }): OrderStore {
@@ -23,5 +34,9 @@ export function createOrderStore(o: { readonly database: Database; readonly onCo
     eventToJson,
     messageOf: orderEventMessage,
   };
-  return { ...createOrderQueries(o.database), ...createEventStore<Order, OrderEvent>(mapping, o) };
+  return {
+    ...createOrderQueries(o.database),
+    ...createEventStore<Order, OrderEvent>(mapping, o),
+    answers: createStoredAnswers(o.database),
+  };
 }

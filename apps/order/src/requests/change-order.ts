@@ -1,5 +1,14 @@
 import { type AuditRecord, type Database, once, replay } from "@rialto/database";
-import { auditChanges, auditOf, type CallContext, CallError, callErrors, callerName, requireOwner } from "@rialto/rpc";
+import {
+  auditChanges,
+  auditOf,
+  type CallContext,
+  CallError,
+  callErrors,
+  callerName,
+  cancelSignalOf,
+  requireOwner,
+} from "@rialto/rpc";
 import { errors } from "../errors.ts";
 import type { OrderEvent } from "../order/events.ts";
 import { type OrderResponse, orderMessage, responseFromJson, responseToJson } from "../order/message.ts";
@@ -74,7 +83,7 @@ export async function commitForCall(
       response: responseToJson,
       audit: (after) => auditRecord(ctx, o.before, after),
     },
-    { signal: ctx.signal },
+    { signal: cancelSignalOf(ctx) },
   );
   switch (outcome.kind) {
     case "COMMITTED":

@@ -1,6 +1,8 @@
 import type { OrderService } from "@rialto/contracts";
+import type { Database } from "@rialto/database";
 import type { Handlers } from "@rialto/rpc";
 import { orderMessage } from "../order/message.ts";
+import type { OrderStore } from "../order/store.ts";
 import { changeOrder, readOrder } from "./change-order.ts";
 import { listHistory, listOrders } from "./list-orders.ts";
 import { type PlaceOrderApp, placeOrder } from "./place-order.ts";
@@ -8,6 +10,8 @@ import type { OrderWatch } from "./watch.ts";
 
 /** What the handlers work with. */
 export interface OrdersApp extends PlaceOrderApp {
+  readonly orders: OrderStore;
+  readonly database: Pick<Database, "sql">;
   readonly watch: OrderWatch;
 }
 

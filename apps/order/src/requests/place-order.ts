@@ -1,20 +1,19 @@
 import type { CreateOrderRequest, ProductService, UserService } from "@rialto/contracts";
-import { type Database, replay } from "@rialto/database";
 import { type CallContext, CallError, type Client, callErrors, reasonOf } from "@rialto/rpc";
 import { v7 as newId } from "uuid";
 import { errors } from "../errors.ts";
 import type { PlacedEvent } from "../order/events.ts";
-import { type OrderResponse, responseFromJson } from "../order/message.ts";
+import type { OrderResponse } from "../order/message.ts";
 import type { Address, OrderLine } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 import { commitForCall } from "./change-order.ts";
+import { doUnlessAnswered, type EarlierAnswerApp } from "./earlier-answer.ts";
 
 /** The largest total of an order, in minor units: a thousand million of a currency with cents. */
 const orderTotalMinorUnitsMax = 100_000_000_000n;
 
-export interface PlaceOrderApp {
-  readonly orders: OrderStore;
-  readonly database: Pick<Database, "sql">;
+export interface PlaceOrderApp extends EarlierAnswerApp {
+  readonly orders: Pick<OrderStore, "commit" | "answers">;
   readonly config: { readonly requireConfirmedEmail: boolean };
   readonly calls: {
     readonly users: Pick<Client<typeof UserService>, "getUser">;
@@ -22,14 +21,15 @@ export interface PlaceOrderApp {
   };
 }
 
-/** Places an order at the catalog's current names and prices. */
-export async function placeOrder(
-  app: PlaceOrderApp,
-  request: CreateOrderRequest,
-  ctx: CallContext,
-): Promise<OrderResponse> {
-  const earlier = await replay(app.database.sql, ctx.idempotencyKey);
-  if (earlier !== undefined) return responseFromJson(earlier);
+/**
+ * Places an order at the catalog's current names and prices. A repetition is answered as the first request was,
+ * whatever has become of the catalog, the account and their services since.
+ */
+export function placeOrder(app: PlaceOrderApp, request: CreateOrderRequest, ctx: CallContext): Promise<OrderResponse> {
+  return doUnlessAnswered(app, ctx, () => placeNew(app, request, ctx));
+}
+
+async function placeNew(app: PlaceOrderApp, request: CreateOrderRequest, ctx: CallContext): Promise<OrderResponse> {
   requireConfirmedEmail(app, ctx);
   const productIds = request.items.map((item) => item.productId);
   const [userId, catalog] = await Promise.all([customerOf(app, ctx), catalogItems(app, productIds, ctx)]);

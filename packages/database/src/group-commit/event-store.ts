@@ -1,3 +1,4 @@
+import type { CancelSignal } from "@rialto/async";
 import { v7 as uuid } from "uuid";
 import type { AuditRecord } from "../audit/entry.ts";
 import type { Database } from "../connection/connection.ts";
@@ -57,7 +58,7 @@ export interface EventStore<Subject, Event> {
    * to it: all of it or nothing. What many callers commit at the same moment travels in one statement. Throws
    * `KeyReused` where the key was used with another request, and what `GroupCommit.commit` throws.
    */
-  commit(change: Change<Subject, Event>, o?: { readonly signal?: AbortSignal }): Promise<Committed<Subject>>;
+  commit(change: Change<Subject, Event>, o?: { readonly signal?: CancelSignal }): Promise<Committed<Subject>>;
   close(): Promise<void>;
 }
 

@@ -64,10 +64,7 @@ with d as materialized (
     scopes text[], fingerprints text[], kept text[], response jsonb, subscription text, consumed_id uuid,
     audit jsonb)) with ordinality),
 seen as materialized (
-  select d.n, k.same, k.answered, k.response from d cross join lateral (
-    select encode(i.fingerprint, 'hex') = any (d.fingerprints) as same, i.response is not null as answered, i.response
-    from ${idempotency} i where i.caller = any (d.scopes) and i.method = d.method and i.key = d.key
-    order by same desc limit 1) k),
+  select d.n, k.same, k.answered, k.response from d cross join lateral (${storedKey(idempotency)}) k),
 locked as materialized (
   select o.id, o.version from ${subject} o
   where o.id = any (array(select d.id from d where d.expected > 0 and d.n not in (select n from seen)))
@@ -123,12 +120,28 @@ with d as materialized (
 select d.n, k.same, k.answered, k.response, e.version as logged, s.version as version,
   current_setting('transaction_read_only')::boolean as read_only
 from d
-left join lateral (
-  select encode(i.fingerprint, 'hex') = any (d.fingerprints) as same, i.response is not null as answered, i.response
-  from ${idempotency} i where i.caller = any (d.scopes) and i.method = d.method and i.key = d.key
-  order by same desc limit 1) k on true
+left join lateral (${storedKey(idempotency)}) k on true
 left join lateral (select version from ${events} where subject_id = d.id and id = d.event_id limit 1) e on true
 left join lateral (select version from ${subject} where id = d.id limit 1) s on true`;
+}
+
+/** What is stored under the keys of requests, whatever their commits would write. */
+export function storedAnswersStatement(schema: string): string {
+  return `
+with d as materialized (
+  select ordinality::int as n, scopes, method, key, fingerprints
+  from rows from (jsonb_to_recordset($1::text::jsonb) as (
+    scopes text[], method text, key text, fingerprints text[])) with ordinality)
+select k.same, k.answered, k.response, current_setting('transaction_read_only')::boolean as read_only
+from d left join lateral (${storedKey(`"${schema}"."idempotency"`)}) k on true order by d.n`;
+}
+
+/** The row of a key of `d`. Where it is stored under several scopes, the one of this request. */
+function storedKey(idempotency: string): string {
+  return `
+  select encode(i.fingerprint, 'hex') = any (d.fingerprints) as same, i.response is not null as answered, i.response
+  from ${idempotency} i where i.caller = any (d.scopes) and i.method = d.method and i.key = d.key
+  order by same desc limit 1`;
 }
 
 function names(o: Tables) {
