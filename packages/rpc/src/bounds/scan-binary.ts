@@ -128,6 +128,11 @@ function skipVarint(visit: Visit): void {
 
 /** Reads a tag or a length: 32 bits, in five bytes at most. */
 function varint32(visit: Visit): number {
+  const first = visit.bytes[visit.at];
+  if (visit.at < visit.end && first !== undefined && first < 0x80) {
+    visit.at += 1;
+    return first;
+  }
   let value = 0;
   for (let shift = 0; shift < 35 && visit.at < visit.end; shift += 7) {
     const byte = visit.bytes[visit.at++] ?? 0;
