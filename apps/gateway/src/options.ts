@@ -1,3 +1,4 @@
+import type { DescService } from "@bufbuild/protobuf";
 import type { BodyPace, TlsCredentials, WriteTimeout } from "@rialto/http";
 import type { TokenVerifier } from "@rialto/rpc";
 import type { Config, RateLimits } from "@rialto/service";
@@ -20,6 +21,8 @@ export interface GatewayOptions extends Upstreams, HealthSources {
   /** Checks access tokens. */
   readonly verifier: TokenVerifier;
   readonly log: Logger;
+  /** Services beside those of the contract, whose methods have the same options and follow the same rules. */
+  readonly furtherServices?: readonly DescService[];
   /** Serve gRPC reflection. */
   readonly reflection?: boolean;
   /** How often one caller may call. Without it no request is counted. */

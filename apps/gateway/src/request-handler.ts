@@ -39,16 +39,17 @@ export function createRequestHandler(
   load: LoadShedding,
   { stopping, closing }: { readonly stopping: AbortSignal; readonly closing: AbortSignal },
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const methods = publishedMethods(contractServices);
-  const requireAccess = createAccessPolicies(contractServices);
-  const table = compileRoutes(contractServices);
+  const services = [...contractServices, ...(o.furtherServices ?? [])];
+  const methods = publishedMethods(services);
+  const requireAccess = createAccessPolicies(services);
+  const table = compileRoutes(services);
   const pages = createPages(table.routes);
   const health = createHealth(o, o, stopping);
   const isBackend = createAddressCheck(o.backendAddresses ?? []);
   const count: CountRequest =
     o.requestLimits === undefined ? async () => undefined : createRequestLimits({ ...o.requestLimits, isBackend });
   const answerStandard = createStandardServicesHandler({
-    services: contractServices,
+    services,
     reflection: o.reflection ?? false,
     upstreams: o,
     readiness: health.readiness,

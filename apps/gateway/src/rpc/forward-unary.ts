@@ -44,7 +44,8 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
   return async (exchange, method, inFlight) => {
     const { request, query, disconnected: canceled } = exchange;
     const { service, procedure, bytesMax } = targetOf(method);
-    const fields = fieldsInward(exchange, await tokensOf(exchange, service, upstreams));
+    const tokens = await tokensOf(exchange, service, upstreams);
+    const fields = fieldsInward(exchange, tokens, upstreams.passedHeaders);
     const answer = await upstreams.upstream(service).call(
       {
         verb: request.method ?? "POST",

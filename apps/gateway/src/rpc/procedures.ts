@@ -11,12 +11,9 @@ export function publishedMethods(services: readonly DescService[]): ReadonlyMap<
   return new Map(methods.map((method) => [procedureOf(method), method]));
 }
 
-/**
- * Returns true for a path of the shape of a procedure, of the contract or of gRPC's own services, whether it exists or
- * not.
- */
+/** Returns true for a path of the shape of a procedure, whether it exists or not. No route or page has its shape. */
 export function isProcedurePath(path: string): boolean {
-  return /^\/(rialto|grpc)\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
+  return /^\/[a-z0-9_]+\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);
 }
 
 /** Returns true for a call in gRPC or gRPC-Web, at any path. Its client understands no other kind of response. */

@@ -53,12 +53,21 @@ export interface InwardTokens {
 }
 
 /**
- * Returns the fields of the call to a service: the client's that pass, and the gateway's own: request id, trace, the
- * token that identifies the gateway, the token of the person, and the client's address.
+ * Returns the fields of the call to a service: the client's that pass (`more` beside those of the protocols), and the
+ * gateway's own: request id, trace, the token that identifies the gateway, the token of the person, and the client's
+ * address.
  */
-export function fieldsInward({ request, requestId, trace, clientAddress }: Exchange, o: InwardTokens): Fields {
+export function fieldsInward(
+  { request, requestId, trace, clientAddress }: Exchange,
+  o: InwardTokens,
+  more: readonly string[] | undefined,
+): Fields {
   const fields: Fields = {};
   for (const name of passed) {
+    const value = request.headers[name];
+    if (typeof value === "string") fields[name] = value;
+  }
+  for (const name of more ?? []) {
     const value = request.headers[name];
     if (typeof value === "string") fields[name] = value;
   }

@@ -21,6 +21,8 @@ export interface Upstreams {
   readonly tokens: ServiceTokens;
   /** Makes the tokens that name a person to one service. */
   readonly persons: PersonTokens;
+  /** Names of request headers, in lower case, that pass beside those of the protocols. None if left out. */
+  readonly passedHeaders?: readonly string[];
   /** Returns true while services of version 0.1.0 may run, which accept only access tokens. Never, if left out. */
   readonly passesAccessTokens?: () => boolean;
 }
@@ -40,7 +42,8 @@ export async function callUpstream(
   },
 ): Promise<HttpResponse> {
   const service = upstreamNameOf(method);
-  const header = new Headers(fieldsInward(exchange, await tokensOf(exchange, service, upstreams)));
+  const tokens = await tokensOf(exchange, service, upstreams);
+  const header = new Headers(fieldsInward(exchange, tokens, upstreams.passedHeaders));
   for (const [name, value] of Object.entries(o.headers ?? {})) header.set(name, value);
   const request = {
     url: `http://${service}${procedureOf(method)}${o.query}`,
