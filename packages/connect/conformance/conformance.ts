@@ -71,7 +71,7 @@ async function runTwice(suite: Suite, run: Run): Promise<Outcome> {
   const from = performance.now();
   const first = await runOnce(suite, run, values.case);
   const seconds = () => (performance.now() - from) / 1_000;
-  const repeated = first.failing.filter((name) => isTimed.test(name));
+  const repeated = first.failing.filter((name) => isTimed.test(name) || first.notStarted.has(name));
   // A runner that ended before its closing lines is not to be asked again.
   if (repeated.length === 0 || first.isCutShort) return { ...first, late: [], seconds: seconds() };
   const second = await runOnce(suite, run, repeated);
