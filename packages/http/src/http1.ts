@@ -76,8 +76,9 @@ function createResponses(max: number): Responses {
   let isDraining = false;
   const end = function (this: http.ServerResponse): void {
     const inProgress = connections.get(this.req.socket);
-    const at = inProgress?.indexOf(this) ?? -1;
-    if (at >= 0) inProgress?.splice(at, 1);
+    // Nearly always it is the only one.
+    if (inProgress?.at(-1) === this) inProgress.pop();
+    else inProgress?.splice(inProgress.indexOf(this), 1);
   };
   return {
     connect(socket) {

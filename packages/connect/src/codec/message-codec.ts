@@ -103,7 +103,8 @@ function ofWriting(o: Partial<JsonReadOptions & JsonWriteOptions>): Partial<Json
 }
 
 function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString();
 }
 
 /** The bytes of a message as it is sent. */

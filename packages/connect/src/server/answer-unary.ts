@@ -77,7 +77,7 @@ interface Negotiated {
 
 function negotiated(exchange: Exchange, protocol: UnaryProtocol, accepted: Compression[]): Negotiated {
   const asked = protocol.requestEncoding(exchange);
-  const accepts = textOf(exchange.headers[protocol.acceptEncodingHeader.toLowerCase()]);
+  const accepts = textOf(exchange.headers[protocol.acceptEncodingField]);
   if (asked === null && accepts === null) return uncompressed;
   return compressionNegotiate(accepted, asked, accepts, protocol.acceptEncodingHeader);
 }

@@ -27,6 +27,7 @@ export const connectPost: UnaryProtocol = {
   name: "connect",
   timeoutHeader: "connect-timeout-ms",
   acceptEncodingHeader: headerUnaryAcceptEncoding,
+  acceptEncodingField: headerUnaryAcceptEncoding.toLowerCase(),
   parseTimeout,
   requestEncoding: ({ headers }) => textOf(headers["content-encoding"]),
   headers: (isBinary) => ({ "content-type": isBinary ? contentTypeUnaryProto : contentTypeUnaryJson }),

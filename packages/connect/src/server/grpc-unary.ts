@@ -33,6 +33,7 @@ export const grpc: UnaryProtocol = {
   name: "grpc",
   timeoutHeader: "grpc-timeout",
   acceptEncodingHeader: headerAcceptEncoding,
+  acceptEncodingField: headerAcceptEncoding.toLowerCase(),
   parseTimeout,
   requestEncoding: ({ headers }) => textOf(headers["grpc-encoding"]),
   headers: (isBinary, compression) => ({

@@ -11,6 +11,8 @@ export interface UnaryProtocol {
   readonly name: "connect" | "grpc" | "grpc-web";
   readonly timeoutHeader: string;
   readonly acceptEncodingHeader: string;
+  /** The same in lower case, as Node has it. */
+  readonly acceptEncodingField: string;
   /** The timeout that a header asks for, or the error that it is none or too long. */
   parseTimeout(
     value: string | null,
