@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import { isCutOff } from "./cut-off.ts";
 import type { HeldRequest } from "./request-memory.ts";
 
 /** How fast a body must arrive. */
@@ -112,14 +113,6 @@ export function receiveBytes(
     unwatch = end;
     if (body.readableEnded) onEnd();
   });
-}
-
-/**
- * Whether the end of a body is that of its connection. A stream of HTTP/2 that is lost ends like a whole one, and says
- * that it was aborted; a message cut between two of its fields would be read as another message.
- */
-function isCutOff(body: Readable, length: string | undefined, bytes: number): boolean {
-  return ("aborted" in body && body.aborted === true) || (length !== undefined && bytes < Number(length));
 }
 
 function startTimer(ms: number, onPassed: () => void): () => void {

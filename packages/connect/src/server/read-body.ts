@@ -1,5 +1,5 @@
-import type { Readable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { isCutOff } from "@rialto/http";
 import type { Exchange } from "./exchange.ts";
 
 /** The client went away before its request was whole: nobody is left to be answered. */
@@ -13,17 +13,16 @@ export class RequestGone extends Error {
  * answers.
  */
 export function readBody(exchange: Exchange, bytesMax: number): Uint8Array | Promise<Uint8Array> {
+  const arrived = exchange.arrived();
+  if (arrived !== undefined && arrived.byteLength <= bytesMax) return arrived;
   const length = exchange.headers["content-length"];
   const promised = length === undefined ? Number.NaN : Number.parseInt(length, 10);
   if (promised > bytesMax) throw tooLarge(bytesMax, promised);
-  const assertSize = (bytes: number) => {
+  if (arrived !== undefined) throw tooLarge(bytesMax);
+  return read(exchange, (bytes) => {
     if (bytes > bytesMax) throw tooLarge(bytesMax);
     return false;
-  };
-  const arrived = exchange.arrived();
-  if (arrived === undefined) return read(exchange.body, assertSize);
-  assertSize(arrived.byteLength);
-  return arrived;
+  });
 }
 
 /**
@@ -43,7 +42,7 @@ export function readEnvelopes(
   let isHead = true;
   let envelopes = 0;
   let messages = 0;
-  return read(exchange.body, (bytes, received) => {
+  return read(exchange, (bytes, received) => {
     while (bytes >= boundary) {
       if (isHead) {
         const size = received().readUInt32BE(boundary - 4);
@@ -76,7 +75,10 @@ export function tooLarge(bytesMax: number, size?: number): ConnectError {
  * Reads a body until it ends, or `isEnough` says so, which is called after each chunk with the number of bytes and a
  * function that joins them. Rejects with what `isEnough` throws.
  */
-function read(body: Readable, isEnough: (bytes: number, received: () => Buffer) => boolean): Promise<Uint8Array> {
+function read(
+  { body, headers }: Exchange,
+  isEnough: (bytes: number, received: () => Buffer) => boolean,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let bytes = 0;
@@ -107,9 +109,7 @@ function read(body: Readable, isEnough: (bytes: number, received: () => Buffer) 
       stop();
       resolve(received());
     };
-    // A stream of HTTP/2 whose connection is lost ends like a whole one, and says that it was aborted: a message cut
-    // between two of its fields would be read as another message.
-    const onEnd = () => ("aborted" in body && body.aborted === true ? onClose() : settle());
+    const onEnd = () => (isCutOff(body, headers["content-length"], bytes) ? onClose() : settle());
     const onClose = () => {
       stop();
       reject(new RequestGone());
