@@ -3,7 +3,7 @@ export { createHttp1Client } from "./client/http1-client.ts";
 export type { ClosableTransport } from "./client/official-transport.ts";
 export { createTransport } from "./client/transport.ts";
 export type { TransportOptions } from "./client/transport-options.ts";
-export { toFields, toWebHeaders } from "./client/web-headers.ts";
+export { toFields, toWebHeaders } from "./headers/web-headers.ts";
 export {
   type ConnectHandler,
   type ConnectHandlerOptions,

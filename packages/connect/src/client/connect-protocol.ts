@@ -9,12 +9,12 @@ import {
   trailerDemux,
   validateResponseWithCompression,
 } from "@connectrpc/connect/protocol-connect";
+import { toWebHeaders } from "../headers/web-headers.ts";
 import type { HttpFields } from "./http-client.ts";
 import { addCallerFields } from "./request-fields.ts";
 import type { ResolvedOptions } from "./transport-options.ts";
 import type { RequestHead, ResponseReader, UnaryMethod, UnaryProtocol } from "./unary-protocol.ts";
 import { userAgent } from "./user-agent.ts";
-import { toWebHeaders } from "./web-headers.ts";
 
 /**
  * Unary calls in the Connect protocol (https://connectrpc.com/docs/protocol#unary-request). What is common is read from

@@ -6,13 +6,13 @@ import {
   validateResponseWithCompression,
   validateTrailer,
 } from "@connectrpc/connect/protocol-grpc";
+import { toWebHeaders } from "../headers/web-headers.ts";
 import { EnvelopeReader, writeEnvelope } from "./envelopes.ts";
 import type { HttpFields } from "./http-client.ts";
 import { addCallerFields } from "./request-fields.ts";
 import type { ResolvedOptions } from "./transport-options.ts";
 import type { ResponseMessage, ResponseReader, UnaryMethod, UnaryProtocol } from "./unary-protocol.ts";
 import { userAgent } from "./user-agent.ts";
-import { toWebHeaders } from "./web-headers.ts";
 
 /**
  * Unary calls in gRPC (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). As for Connect, what is

@@ -13,6 +13,7 @@ import {
   validateResponseWithCompression,
   validateTrailer,
 } from "@connectrpc/connect/protocol-grpc-web";
+import { toWebHeaders } from "../headers/web-headers.ts";
 import { EnvelopeReader, writeEnvelope } from "./envelopes.ts";
 import { extraMessage, grpcEncodings, missingMessage } from "./grpc-protocol.ts";
 import type { HttpFields } from "./http-client.ts";
@@ -20,7 +21,6 @@ import { addCallerFields } from "./request-fields.ts";
 import type { ResolvedOptions } from "./transport-options.ts";
 import type { ResponseMessage, ResponseReader, UnaryMethod, UnaryProtocol } from "./unary-protocol.ts";
 import { userAgent } from "./user-agent.ts";
-import { toWebHeaders } from "./web-headers.ts";
 
 /** Unary calls in gRPC-Web (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). */
 export function createGrpcWebProtocol(o: ResolvedOptions): UnaryProtocol {

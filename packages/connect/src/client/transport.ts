@@ -2,6 +2,7 @@ import { create, type DescMessage, type DescMethodUnary, type MessageInitShape }
 import { type ContextValues, createContextValues, type UnaryResponse } from "@connectrpc/connect";
 import { createMethodSerializationLookup, createMethodUrl, runUnaryCall } from "@connectrpc/connect/protocol";
 import { createDeadlineWheel } from "@rialto/async";
+import { toFields, toWebHeaders } from "../headers/web-headers.ts";
 import { createConnectProtocol } from "./connect-protocol.ts";
 import { createGrpcProtocol } from "./grpc-protocol.ts";
 import { createGrpcWebProtocol } from "./grpc-web-protocol.ts";
@@ -14,7 +15,6 @@ import { correctStreams, withHandledRejection } from "./stream-corrections.ts";
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from "./transport-options.ts";
 import { type CallBounds, UnaryCall } from "./unary-call.ts";
 import type { RequestHead, UnaryMethod, UnaryProtocol } from "./unary-protocol.ts";
-import { toFields, toWebHeaders } from "./web-headers.ts";
 
 /**
  * Creates a transport for clients of connect-es: Connect, gRPC or gRPC-Web, over HTTP/1.1 or HTTP/2. It means what the

@@ -1,8 +1,9 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { DeadlineWheel } from "@rialto/async";
+import { toFields, toWebHeaders } from "../headers/web-headers.ts";
 import type { Exchange, Fields } from "./exchange.ts";
-import { fieldsOf, textOf, webHeaders } from "./fields.ts";
+import { textOf } from "./fields.ts";
 import type { UnaryMethod } from "./unary-method.ts";
 
 /** What a call is made of. */
@@ -78,17 +79,17 @@ export class UnaryCall implements HandlerContext {
   }
 
   get requestHeader(): Headers {
-    this.#requestHeader ??= webHeaders(this.exchange.headers);
+    this.#requestHeader ??= toWebHeaders(this.exchange.headers);
     return this.#requestHeader;
   }
 
   get responseHeader(): Headers {
-    this.#responseHeader ??= webHeaders(this.#headers);
+    this.#responseHeader ??= toWebHeaders(this.#headers);
     return this.#responseHeader;
   }
 
   get responseTrailer(): Headers {
-    this.#responseTrailer ??= webHeaders(this.#trailers);
+    this.#responseTrailer ??= toWebHeaders(this.#trailers);
     return this.#responseTrailer;
   }
 
@@ -119,12 +120,12 @@ export class UnaryCall implements HandlerContext {
 
   /** The headers of the answer. Not to be called before they are complete. */
   headerFields(): Fields {
-    return this.#responseHeader === undefined ? this.#headers : fieldsOf(this.#responseHeader);
+    return this.#responseHeader === undefined ? this.#headers : toFields(this.#responseHeader);
   }
 
   /** The trailers of the answer. Not to be called before they are complete. */
   trailerFields(): Fields {
-    return this.#responseTrailer === undefined ? this.#trailers : fieldsOf(this.#responseTrailer);
+    return this.#responseTrailer === undefined ? this.#trailers : toFields(this.#responseTrailer);
   }
 
   /** Ends the call: its signal aborts with `reason`, and it has no deadline any more. */
