@@ -9,7 +9,7 @@
  *     npm run conformance -- --generate          # only generates gen/ out of the suite's protos
  *
  * A case that waits for a deadline or cancels at a moment is run once more where it fails, since a busy machine is
- * late. What passed only then is printed. Ends with 1 where a case failed, and with 3 where the suite cannot be had.
+ * late; so is one whose server did not start in time. What passed only then is printed. Ends with 1 where a case failed, and with 3 where the suite cannot be had.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -34,6 +34,8 @@ const root = join(here, "../../..");
 /** How many calls and servers of the runner go on at once. */
 const parallel = 4;
 const leftOutCode = 3;
+/** A case whose server did not start in time, among what the runner prints. */
+const notStarted = /^FAILED: (.*?):?\n\s*error reading server response: timed out/gm;
 /** The suites whose cases wait for a deadline, or cancel at a moment. */
 const isTimed = /^(?:Timeouts|Deadline Propagation|Client Cancellation)\//;
 
@@ -118,6 +120,7 @@ function outcomeOf(output: string, status: number | null) {
     failed: isCutShort ? Math.max(failed, 1) : failed,
     knownFailures,
     failing,
+    notStarted: new Set([...output.matchAll(notStarted)].map(([, name = ""]) => name)),
     isCutShort,
   };
 }
