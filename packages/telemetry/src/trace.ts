@@ -6,7 +6,11 @@ export interface Trace {
   readonly traceparent: string;
 }
 
-const traceparentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+/** Version, trace id, span id and flags. Later versions may have more behind a hyphen. */
+const traceparentForm = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
+const [traceIdAt, spanIdAt, flagsAt, formChars] = [3, 36, 53, 55];
+const [noTraceId, noSpanId] = ["0".repeat(32), "0".repeat(16)];
+const spanIdChars = 16;
 const sampledFlag = 0x01;
 
 /**
@@ -17,36 +21,44 @@ const sampledFlag = 0x01;
  */
 export function continueTrace(traceparent?: string): Trace {
   const parent = traceparent === undefined ? undefined : parse(traceparent);
-  return new Span(parent?.traceId ?? newTraceId(), parent?.sampled !== false);
+  return parent === undefined ? new Span(newTraceId(), true, true) : new Span(parent.traceId, false, parent.sampled);
 }
 
 /** One span. Most have a line in a log, which has the trace's id alone: the id of its own is made when it is read. */
 class Span implements Trace {
   readonly traceId: string;
+  readonly #isFirst: boolean;
   readonly #isSampled: boolean;
   #traceparent: string | undefined;
 
-  constructor(traceId: string, isSampled: boolean) {
+  constructor(traceId: string, isFirst: boolean, isSampled: boolean) {
     this.traceId = traceId;
+    this.#isFirst = isFirst;
     this.#isSampled = isSampled;
   }
 
   get traceparent(): string {
-    this.#traceparent ??= `00-${this.traceId}-${newSpanId()}-${this.#isSampled ? "01" : "00"}`;
+    this.#traceparent ??= `00-${this.traceId}-${this.#newSpanId()}-${this.#isSampled ? "01" : "00"}`;
     return this.#traceparent;
+  }
+
+  /** Half of a trace's id is random enough for its first span, which has to differ from the others of this trace. */
+  #newSpanId(): string {
+    return this.#isFirst ? this.traceId.slice(-spanIdChars) : newSpanId();
   }
 }
 
-function parse(traceparent: string): { traceId: string; sampled: boolean } | undefined {
-  const [, version, traceId, spanId, flags, rest] = traceparentForm.exec(traceparent.trim()) ?? [];
-  if (version === undefined || traceId === undefined || spanId === undefined || flags === undefined) return undefined;
-  if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
-  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
-  return { traceId, sampled: (Number.parseInt(flags, 16) & sampledFlag) === sampledFlag };
+function parse(given: string): { traceId: string; sampled: boolean } | undefined {
+  const text = given.trim();
+  if (!traceparentForm.test(text)) return undefined;
+  if (text.startsWith("ff") || (text.startsWith("00") && text.length > formChars)) return undefined;
+  if (text.startsWith(noTraceId, traceIdAt) || text.startsWith(noSpanId, spanIdAt)) return undefined;
+  const flags = Number.parseInt(text.slice(flagsAt, formChars), 16);
+  return { traceId: text.slice(traceIdAt, spanIdAt - 1), sampled: (flags & sampledFlag) === sampledFlag };
 }
 
-// Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version
-// digit keeps both ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all random,
+// Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version and
+// variant digits keep all ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all random,
 // as W3C Trace Context Level 2 (section 2.2.3) asks.
 
 function newTraceId(): string {

@@ -31,6 +31,16 @@ describe("continueTrace", () => {
     expect(continueTrace(header).traceId).not.toBe(trace.traceId);
   });
 
+  it("gives every span that continues a new trace another id than the first", () => {
+    const { traceparent } = continueTrace();
+    const spans = new Set([
+      traceparent,
+      continueTrace(traceparent).traceparent,
+      continueTrace(traceparent).traceparent,
+    ]);
+    expect(spans.size).toBe(3);
+  });
+
   it("continues a later version of the header", () => {
     expect(continueTrace(`${parent.replace("00-", "01-")}-more`).traceId).toBe("0af7651916cd43dd8448eb211c80319c");
   });

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { DeadlineWheel } from "@rialto/async";
-import { type CancelSignal, LazySignal, onAbort, raceSignal } from "@rialto/async";
+import { type CancelSignal, LazySignal, onAbort } from "@rialto/async";
 import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";
@@ -8,7 +8,8 @@ import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "..
 /** Returns the deadline of a call at the callee: the caller's, within bounds. */
 export function deadlineOf(method: DescMethod, asked: Date | undefined, now: Date): Date {
   const askedMs = asked === undefined ? undefined : +asked - +now;
-  return new Date(+now + callTimeoutMs(askedMs, method.methodKind !== "unary"));
+  const timeoutMs = callTimeoutMs(askedMs, method.methodKind !== "unary");
+  return asked !== undefined && askedMs === timeoutMs ? asked : new Date(+now + timeoutMs);
 }
 
 /** Returns how long a call may take: the caller's timeout, within the bounds of a unary call or of a stream. */
@@ -35,6 +36,8 @@ export class CallClock {
   readonly deadline: Date;
   readonly #removeDeadline: (() => void) | undefined;
   readonly #removeListener: () => void;
+  /** Ends what waits in `race`. After that has ended it does nothing. */
+  #rejectWork: ((reason: unknown) => void) | undefined;
 
   constructor(wheel: DeadlineWheel, parent: CancelSignal, deadline: Date) {
     this.deadline = deadline;
@@ -52,15 +55,20 @@ export class CallClock {
 
   /**
    * Rejects with the signal's reason where that aborts before the work completes. The work itself must watch the
-   * signal.
+   * signal. A call waits for one piece of work at a time: so nothing listens to the signal for it.
    */
   race<T>(work: Promise<T>): Promise<T> {
-    return raceSignal(work, this.canceled);
+    return new Promise((resolve, reject) => {
+      if (this.canceled.aborted) reject(this.canceled.reason);
+      this.#rejectWork = reject;
+      work.then(resolve, reject);
+    });
   }
 
   /** Ends the call early, with the error that its caller gets. */
   end(reason: CallError): void {
     this.canceled.abort(reason);
+    this.#rejectWork?.(this.canceled.reason);
   }
 
   /** Removes deadline and listeners. Call it when the call is over. */

@@ -93,8 +93,9 @@ export function createEndpoint(o: {
       async unary(call, request) {
         const handler = unary.get(call.method);
         if (handler === undefined) throw new CallError(callErrors.METHOD_UNKNOWN);
-        const admitted = admitInProcess(parts, caller, call);
-        return await answer(parts, admitted instanceof Promise ? await admitted : admitted, handler, request);
+        const found = admitInProcess(parts, caller, call);
+        const admitted = found instanceof Promise ? await found : found;
+        return await answer(parts, admitted, handler, request);
       },
       async *stream(call, request) {
         const handler = streams.get(call.method);
