@@ -1,6 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 
-/** Returns `make`, whose result is kept for each type of message: what is looked up in the contract is looked up once. */
+/** Returns `make` with a memory: what it makes of a type of message is made once. */
 export function oncePerType<T extends object>(make: (schema: DescMessage) => T): (schema: DescMessage) => T {
   // As protobuf and the validator keep what they make of a type.
   const made = new WeakMap<DescMessage, T>();
