@@ -4,9 +4,12 @@
  */
 import { createSecretKey } from "node:crypto";
 import { Writable } from "node:stream";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { createDeadlineWheel } from "../packages/async/src/deadline-wheel.ts";
 import { LazySignal } from "../packages/async/src/index.ts";
 import { CreateOrderRequestSchema, OrderService } from "../packages/contracts/src/index.ts";
+import { scanBinary } from "../packages/rpc/src/bounds/scan-binary.ts";
+import { scanJson } from "../packages/rpc/src/bounds/scan-json.ts";
 import { ownCopy } from "../packages/rpc/src/client/own-copy.ts";
 import { decideAccess } from "../packages/rpc/src/identity/access.ts";
 import { identify, identifyInProcess } from "../packages/rpc/src/identity/identity.ts";
@@ -21,6 +24,7 @@ import {
   serve,
   type UserId,
 } from "../packages/rpc/src/index.ts";
+import { requestSizeDefault } from "../packages/rpc/src/limits.ts";
 import { logCall } from "../packages/rpc/src/server/call-log.ts";
 import { startClock } from "../packages/rpc/src/server/deadline.ts";
 import { HandlerContext } from "../packages/rpc/src/server/handler-context.ts";
@@ -64,6 +68,8 @@ const init = {
   paymentMethod: "pm_test_approved",
 };
 const request = ownCopy(CreateOrderRequestSchema, init);
+const requestBytes = toBinary(CreateOrderRequestSchema, create(CreateOrderRequestSchema, init));
+const requestJson = Buffer.from(JSON.stringify(init));
 
 const keys = createKeys();
 const person = { userId: customerId as UserId, role: "CUSTOMER", sessionId: "session-1" } as const;
@@ -128,6 +134,8 @@ const stages: Readonly<Record<string, () => unknown>> = {
   "identity by two tokens seen before": () => identify(shown, "order", verifier),
   "identity in one process": () => identifyInProcess("gateway", background, verifier),
   "admission: plan and policy": () => decideAccess(planOf(createOrder).policy, caller),
+  "scan of the request in JSON": () => scanJson(CreateOrderRequestSchema, requestJson, requestSizeDefault),
+  "scan of the request in binary": () => scanBinary(CreateOrderRequestSchema, requestBytes, requestSizeDefault),
   validation: () => assertValid(CreateOrderRequestSchema, request),
   "idempotency key and fingerprint": () =>
     idempotencyKeyOf({ method: createOrder, request, key: "k-1", caller, fingerprintKey }),
