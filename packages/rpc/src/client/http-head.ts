@@ -19,26 +19,26 @@ export interface Names {
 /** The head of a call over HTTP. */
 export interface HttpHead {
   readonly method: DescMethod;
-  readonly headers: Headers;
-  readonly signal: AbortSignal;
+  /** By their names in lower case. */
+  readonly fields: Readonly<Record<string, string>>;
   readonly deadline: Date;
 }
 
 /** Returns the head of a call over HTTP: its context as headers, and the tokens of who calls. */
 export async function httpHeadOf(call: OutgoingCall, names: Names): Promise<HttpHead> {
   const { method, context, idempotencyKey, deadline } = call;
-  const headers = new Headers({
+  const fields: Record<string, string> = {
     [serviceTokenHeader]: await names.tokens.for(names.target),
     [requestIdHeader]: context.requestId,
     [traceparentHeader]: context.traceparent,
-  });
+  };
   if (names.caller === gatewayName) {
     const person = await personTokenOf(names, context);
-    if (person !== undefined) headers.set(userTokenHeader, `Bearer ${person}`);
-    if (context.clientAddress !== undefined) headers.set(clientAddressHeader, context.clientAddress);
+    if (person !== undefined) fields[userTokenHeader] = `Bearer ${person}`;
+    if (context.clientAddress !== undefined) fields[clientAddressHeader] = context.clientAddress;
   }
-  if (idempotencyKey !== undefined) headers.set(idempotencyKeyHeader, idempotencyKey);
-  return { method, headers, signal: context.signal, deadline };
+  if (idempotencyKey !== undefined) fields[idempotencyKeyHeader] = idempotencyKey;
+  return { method, fields, deadline };
 }
 
 /** Returns the token for the person whose call the gateway passes on; undefined for an anonymous one. */

@@ -8,10 +8,9 @@ import { messageBytesMax } from "../limits.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
-import { setTimeoutMs } from "../wire/wire-protocol.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import { type HttpHead, httpHeadOf, type Names } from "./http-head.ts";
-import { createUnaryWire, upstreamUrl } from "./unary-wire.ts";
+import { createUnaryWire } from "./unary-wire.ts";
 
 /**
  * Creates the transport to a service at one or more addresses: binary Connect over HTTP. The upstream balances and
@@ -21,7 +20,7 @@ export function createHttpTransport(upstream: Upstream, names: Names): ClientTra
   const callUnary = createUnaryWire(upstream);
   const streams = createTransport({
     // The upstream replaces the origin of the URL by a replica's.
-    baseUrl: upstreamUrl,
+    baseUrl: "http://upstream",
     httpClient: (request) => upstream.fetch(request, { isSafe: false }),
     useBinaryFormat: true,
     interceptors: [],
@@ -35,24 +34,25 @@ export function createHttpTransport(upstream: Upstream, names: Names): ClientTra
     async unary(call, request) {
       const head = await httpHeadOf(call, names);
       if (!isUnary(head.method)) throw new Error(`${head.method.name} is a stream`);
-      setTimeoutMs(head.headers, remainingMs(head));
+      const timeoutMs = remainingMs(head);
+      const { lazySignal, signal } = call.context;
       try {
         // The upstream alone ends a call that is late: only then does it count a replica that stays silent.
-        return await callUnary(head.method, head, request);
+        return await callUnary(head.method, head.fields, { timeoutMs, canceled: lazySignal ?? signal, request });
       } catch (error) {
         throw wireError(error);
       }
     },
     async *stream(call, request) {
       const head = await httpHeadOf(call, names);
-      const { method, headers } = head;
+      const { method, fields } = head;
       if (!isServerStream(method)) throw new Error(`${method.name} is not a stream to the client`);
       // Connect's stream does not end when its reader stops early. This signal ends it.
       const left = new AbortController();
-      const signal = AbortSignal.any([head.signal, left.signal]);
+      const signal = AbortSignal.any([call.context.signal, left.signal]);
       try {
         const input = createAsyncIterable([request]);
-        const answers = await streams.stream(method, signal, remainingMs(head), headers, input);
+        const answers = await streams.stream(method, signal, remainingMs(head), fields, input);
         yield* readUntilDone(answers.message);
       } catch (error) {
         throw wireError(error);

@@ -9,43 +9,56 @@ import {
   trailerDemux,
   validateResponseWithCompression,
 } from "@connectrpc/connect/protocol-connect";
+import type { CancelSignal } from "@rialto/async";
+import { toWebHeaders } from "@rialto/connect";
 import { messageBytesMax } from "../limits.ts";
 import { isSafeToRetry } from "../server/idempotency.ts";
-import { readWhole } from "../upstream/request-body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import { WholeBody } from "../upstream/whole-body.ts";
-import type { HttpResponse } from "../wire/http-message.ts";
-import type { HttpHead } from "./http-head.ts";
-
-/** The base of the URLs of requests, whose origin the upstream replaces by a replica's. */
-export const upstreamUrl = "http://upstream";
+import type { WholeAnswer, WholeCall } from "../upstream/whole-call.ts";
+import { nodeHeaders } from "../wire/call-headers.ts";
+import { connectTimeoutHeader } from "../wire/wire-protocol.ts";
 
 /** How the official transport names itself. */
 const userAgent = requestHeader("unary", true, undefined, undefined, true).get("user-agent") ?? "connect-es";
 
+/** What a unary call has beside its head. */
+export interface UnaryRequest {
+  readonly timeoutMs: number;
+  /** Aborts when its caller leaves. */
+  readonly canceled: CancelSignal;
+  readonly request: Message;
+}
+
 /**
  * Returns what makes unary calls in binary Connect, by the bytes of an upstream
- * (https://connectrpc.com/docs/protocol#unary-request). A call has one object of headers, that of its head, which is
- * completed here. Rejects with the errors of the upstream, or with a `ConnectError`.
+ * (https://connectrpc.com/docs/protocol#unary-request), with these fields in its head. Rejects with the errors of the
+ * upstream, or with a `ConnectError`.
  */
 export function createUnaryWire(upstream: Upstream) {
   const wires = new WeakMap<DescMethodUnary, MethodWire>();
-  return async (method: DescMethodUnary, { headers, signal }: HttpHead, request: Message): Promise<Message> => {
+  return async (
+    method: DescMethodUnary,
+    head: Readonly<Record<string, string>>,
+    { timeoutMs, canceled, request }: UnaryRequest,
+  ): Promise<Message> => {
     const wire = wires.get(method) ?? createMethodWire(method);
     wires.set(method, wire);
-    const isSafe = isSafeToRetry(method, headers);
-    headers.set("content-type", contentTypeUnaryProto);
-    headers.set("connect-protocol-version", protocolVersion);
-    headers.set("user-agent", userAgent);
-    const body = new WholeBody(wire.serialize(request));
-    const sent = { url: wire.url, method: "POST", header: headers, body, signal };
-    return readMessage(await upstream.fetch(sent, { isSafe, isStream: false }), wire);
+    const fields = {
+      ...head,
+      "content-type": contentTypeUnaryProto,
+      "connect-protocol-version": protocolVersion,
+      "user-agent": userAgent,
+      [connectTimeoutHeader]: `${timeoutMs}`,
+    };
+    const body = wire.serialize(request);
+    const call: WholeCall = { verb: "POST", path: wire.path, fields, receive: async () => body };
+    return readMessage(await upstream.call(call, { isSafe: isSafeToRetry(method, nodeHeaders(head)), canceled }), wire);
   };
 }
 
 /** What is the same for all calls of a method. */
 interface MethodWire {
-  readonly url: string;
+  readonly path: string;
   /** Throw a `ConnectError`, also for a message over the limit. */
   serialize(message: MessageShape<DescMessage>): Uint8Array;
   parse(bytes: Uint8Array): MessageShape<DescMessage>;
@@ -56,12 +69,15 @@ function createMethodWire(method: DescMethodUnary): MethodWire {
   const lookup = createMethodSerializationLookup(method, undefined, undefined, limits);
   const { serialize } = lookup.getI(true);
   const { parse } = lookup.getO(true);
-  return { url: createMethodUrl(upstreamUrl, method), serialize, parse };
+  return { path: createMethodUrl("/", method), serialize, parse };
 }
 
-async function readMessage({ status, header, body }: HttpResponse, wire: MethodWire): Promise<Message> {
+/** What is not plainly a message is left to the library, which knows the errors of the protocol. */
+function readMessage({ status, fields, body }: WholeAnswer, wire: MethodWire): Message {
+  const isPlain = fields["content-type"] === contentTypeUnaryProto && fields["content-encoding"] === undefined;
+  if (status === 200 && isPlain) return wire.parse(body);
+  const header = toWebHeaders(fields);
   const found = validateResponseWithCompression("unary", [], true, status, header);
-  const bytes = await readWhole(body);
-  if (found.isUnaryError) throw errorFromJsonBytes(bytes, appendHeaders(...trailerDemux(header)), found.unaryError);
-  return wire.parse(bytes);
+  if (found.isUnaryError) throw errorFromJsonBytes(body, appendHeaders(...trailerDemux(header)), found.unaryError);
+  return wire.parse(body);
 }
