@@ -63,10 +63,12 @@ class GrpcReader implements ResponseReader {
 
   onHead(status: number, fields: HttpFields): void {
     this.#fields = fields;
+    const encoding = fields["grpc-encoding"];
+    this.#compression = this.#o.acceptCompression.find(({ name }) => name === encoding);
     const isPlain =
       status === 200 &&
       fields["content-type"] === this.#contentType &&
-      fields["grpc-encoding"] === undefined &&
+      (encoding === undefined || this.#compression !== undefined) &&
       fields["grpc-status"] === undefined &&
       fields["grpc-status-details-bin"] === undefined;
     if (isPlain) return;

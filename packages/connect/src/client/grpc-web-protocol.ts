@@ -59,9 +59,11 @@ class GrpcWebReader implements ResponseReader {
 
   onHead(status: number, fields: HttpFields): void {
     this.#fields = fields;
+    const encoding = fields["grpc-encoding"];
+    this.#compression = this.#o.acceptCompression.find(({ name }) => name === encoding);
     const isPlain =
       status === 200 &&
-      fields["grpc-encoding"] === undefined &&
+      (encoding === undefined || this.#compression !== undefined) &&
       fields["grpc-status"] === undefined &&
       fields["grpc-status-details-bin"] === undefined;
     if (isPlain) return;
