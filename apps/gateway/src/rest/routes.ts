@@ -3,6 +3,7 @@ import { getOption, hasOption } from "@bufbuild/protobuf";
 import { type HttpRule, http } from "@rialto/contracts";
 import { CallError, callErrors, type RequestSize, requestSizeOf } from "@rialto/rpc";
 import { isPublished, procedureOf } from "../contract.ts";
+import { jsonTextWriter, type WriteJsonText } from "./json-text.ts";
 import { parsePathTemplate } from "./path-template.ts";
 
 /** The path to a field: of a message, or of a message inside it. */
@@ -20,6 +21,8 @@ export interface RestRoute {
   readonly body: "*" | DescField | undefined;
   /** The field that is the whole response body. */
   readonly responseBody: DescField | undefined;
+  /** Writes the answer of the method, as far as it is sure of it. */
+  readonly writeAnswer: WriteJsonText;
   /** The limits of the method's request. */
   readonly size: RequestSize;
   /** True if the response has a field that is marked `debug_redact`. */
@@ -81,6 +84,7 @@ function compileRule(method: DescMethod, rule: HttpRule): RestRoute {
     variables: variables.map((variable) => variablePath(method, variable)),
     body: rule.body === "" ? undefined : rule.body === "*" ? "*" : fieldOf(method.input, rule.body, name),
     responseBody: rule.responseBody === "" ? undefined : fieldOf(method.output, rule.responseBody, name),
+    writeAnswer: jsonTextWriter(method.output),
     size: requestSizeOf(method),
     answersSecrets: hasSecrets(method.output),
   };

@@ -35,8 +35,10 @@ export function requestOf(route: RestRoute, values: readonly string[], query: UR
  * it expects to see `"available": 0`, so every field is written, as the services write theirs.
  */
 export function responseOf(route: RestRoute, answer: Message): string {
-  const whole = toJson(route.method.output, answer, { alwaysEmitImplicit: true });
   const field = route.responseBody;
+  const text = field === undefined ? route.writeAnswer(answer) : undefined;
+  if (text !== undefined) return text;
+  const whole = toJson(route.method.output, answer, { alwaysEmitImplicit: true });
   if (field === undefined) return JSON.stringify(whole);
   const part = isJsonObject(whole) ? whole[field.jsonName] : undefined;
   return JSON.stringify(part ?? (field.fieldKind === "list" ? [] : {}));
