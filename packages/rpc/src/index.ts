@@ -57,6 +57,7 @@ export { endWithHead, readNodeRequest, writeNodeResponse } from "./server/node-h
 export { nextPageToken, page } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
 export { type Handlers, type Route, serve } from "./server/route.ts";
+export { timestampOf } from "./server/timestamp.ts";
 export { isReady, type Readiness } from "./standard/health.ts";
 export {
   createStandardServices,

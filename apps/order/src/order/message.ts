@@ -1,5 +1,4 @@
 import { create, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   Attention_Reason,
   CreateOrderResponseSchema,
@@ -12,6 +11,7 @@ import {
   type OrderSchema,
 } from "@rialto/contracts";
 import type { JsonValue } from "@rialto/database";
+import { timestampOf } from "@rialto/rpc";
 import type { OrderEvent } from "./events.ts";
 import type { Order } from "./state.ts";
 
@@ -34,8 +34,8 @@ export function orderMessage(order: Order): MessageInitShape<typeof OrderSchema>
     captured: money(order.captured),
     refunded: money(order.refunded),
     version: order.version,
-    createTime: timestampFromDate(order.createTime),
-    updateTime: timestampFromDate(order.updateTime),
+    createTime: timestampOf(order.createTime),
+    updateTime: timestampOf(order.updateTime),
     paymentMethod: order.paymentMethod,
     ...(rejectionReason && { rejectionReason: Order_RejectionReason[rejectionReason] }),
     ...(pendingAction && { pendingAction: Order_PendingAction[pendingAction] }),
@@ -43,7 +43,7 @@ export function orderMessage(order: Order): MessageInitShape<typeof OrderSchema>
       attention: {
         reason: Attention_Reason[attention.reason],
         detail: attention.detail,
-        since: timestampFromDate(attention.since),
+        since: timestampOf(attention.since),
       },
     }),
     ...(shippingAddress && { shippingAddress: { ...shippingAddress, lines: [...shippingAddress.lines] } }),

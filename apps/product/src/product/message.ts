@@ -1,14 +1,19 @@
-import { create } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import * as contract from "@rialto/contracts/product";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ProductSchema } from "@rialto/contracts/product";
+import { timestampOf } from "@rialto/rpc";
 import type { Product } from "./state.ts";
 
 /** The product as callers see it. */
-export function productMessage({ price, currency, createTime, updateTime, ...rest }: Product): contract.Product {
-  return create(contract.ProductSchema, {
-    ...rest,
+export function productMessage(product: Product): MessageInitShape<typeof ProductSchema> {
+  const { id, name, description, category, active, price, currency, createTime, updateTime } = product;
+  return {
+    id,
+    name,
+    description,
+    category,
+    active,
     price: { currencyCode: currency, minorUnits: price },
-    createTime: timestampFromDate(createTime),
-    updateTime: timestampFromDate(updateTime),
-  });
+    createTime: timestampOf(createTime),
+    updateTime: timestampOf(updateTime),
+  };
 }

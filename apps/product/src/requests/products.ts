@@ -1,4 +1,4 @@
-import { fromJson, toJson } from "@bufbuild/protobuf";
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import { ProductSchema, type ProductService, type UpdateProductRequest } from "@rialto/contracts";
 import { type AuditChange, type Database, once, recordAudit } from "@rialto/database";
 import {
@@ -59,7 +59,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
           tx,
           auditOf(ctx, { subject: `product:${product.id}`, changes: changesOf(undefined, product) }),
         );
-        return toJson(ProductSchema, productMessage(product));
+        return toJson(ProductSchema, create(ProductSchema, productMessage(product)));
       });
       return { product: fromJson(ProductSchema, answer) };
     },
@@ -115,7 +115,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
         await updateProduct(tx, after);
         const changes = changesOf(before, after);
         if (changes.length > 0) await recordAudit(tx, auditOf(ctx, { subject: `product:${before.id}`, changes }));
-        return toJson(ProductSchema, productMessage(after));
+        return toJson(ProductSchema, create(ProductSchema, productMessage(after)));
       });
       return { product: fromJson(ProductSchema, answer) };
     },

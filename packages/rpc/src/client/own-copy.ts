@@ -7,7 +7,7 @@ import {
   type Message,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { isWrapperDesc, FeatureSet_FieldPresence as Presence } from "@bufbuild/protobuf/wkt";
 
 /** The fields of a message, or of what one is made of. */
 type Fields = Record<string, unknown>;
@@ -31,23 +31,42 @@ export function ownCopy(schema: DescMessage, source: Fields): Message {
 }
 
 function createCopier(schema: DescMessage): (source: Fields) => Message {
+  const empty = create(schema);
+  // A copy of the whole is quicker than field by field. One of proto2 has a prototype, which would not be copied.
+  const isPlain = Object.getPrototypeOf(empty) === Object.prototype;
   const members = schema.members.map((member) => ({
     name: member.localName,
     copy: member.kind === "oneof" ? copyOfOneof(member) : copyOfField(member),
+    emptyOf: emptyOf(member),
   }));
   return (source) => {
-    const message = create(schema);
+    const message = isPlain ? { ...empty } : create(schema);
     // A message is an object of its fields.
     const fields = message as unknown as Fields;
-    for (const { name, copy } of members) {
+    for (const { name, copy, emptyOf } of members) {
       const value = source[name];
-      if (value === undefined || value === null) continue;
-      fields[name] = copy === undefined ? value : copy(value);
+      if (value !== undefined && value !== null) fields[name] = copy === undefined ? value : copy(value);
+      else if (emptyOf !== undefined) fields[name] = emptyOf();
     }
     const unknown = (source as Partial<Message>).$unknown;
     if (unknown !== undefined) message.$unknown = [...unknown];
     return message;
   };
+}
+
+/** What a field that is not set has for each message anew, as it can be changed; undefined where it cannot. */
+function emptyOf(member: DescField | DescOneof): (() => unknown) | undefined {
+  if (member.kind === "oneof") return () => ({ case: undefined });
+  switch (member.fieldKind) {
+    case "list":
+      return () => [];
+    case "map":
+      return () => ({});
+    default:
+      return member.scalar === ScalarType.BYTES && member.presence === Presence.IMPLICIT
+        ? () => new Uint8Array()
+        : undefined;
+  }
 }
 
 /** Returns how the values of a field are copied; undefined where they cannot be changed. */
