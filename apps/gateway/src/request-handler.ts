@@ -135,12 +135,13 @@ export function createRequestHandler(
 
   return async (request, response) => {
     const clientAddress = addressOf(request);
+    const isHealth = isOfHealth(request.url);
     const place =
-      isOfHealth(request.url) || isBackend(clientAddress)
+      isHealth || isBackend(clientAddress)
         ? undefined
         : queue.enter(limitKeyOf(clientAddress), () => response.destroyed);
     if (place?.kind === "waiting" && !(await place.started)) return;
-    if (place?.kind === "full" || (!isOfHealth(request.url) && load.refuses(clientAddress))) {
+    if (place?.kind === "full" || (!isHealth && load.refuses(clientAddress))) {
       refuseEarly(request, response);
       limitWriteTime(response, writeTimeout);
       return;

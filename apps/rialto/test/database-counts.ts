@@ -85,6 +85,8 @@ async function watch(sql: postgres.Sql, work: () => Promise<void>): Promise<Watc
   await sql`select pg_stat_statements_reset()`;
   const from = await walPosition(sql);
   await work();
+  // Work that only reads leaves no record, and a WAL without one cannot be read.
+  await sql`select pg_logical_emit_message(true, '', '') as before_pg_current_wal_lsn`;
   const to = await walPosition(sql);
   // By id: which constants the text of a statement shows depends on who sent it first.
   const statements = await sql<{ id: string; text: string; calls: number }[]>`

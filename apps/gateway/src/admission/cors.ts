@@ -51,11 +51,13 @@ export function createCors(origins: readonly string[]): Cors {
       // Overrides "same-origin" of the security headers, which would keep the response from the page.
       exchange.setHeader("cross-origin-resource-policy", "cross-origin");
     },
-    answerPreflight({ request, response, record }) {
+    answerPreflight(exchange) {
+      const { request, record } = exchange;
       const { origin } = request.headers;
       const isPreflight = request.method === "OPTIONS" && "access-control-request-method" in request.headers;
       if (!isPreflight || origin === undefined || !allowed.has(origin)) return false;
       record.route = "preflight";
+      const { response } = exchange;
       response.writeHead(204, {
         "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
         "access-control-allow-headers": requestHeaders,

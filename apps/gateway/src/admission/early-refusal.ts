@@ -18,7 +18,12 @@ const encoded = {
 
 /** Returns true for health: the HTTP pages and gRPC's service. They are answered under any load. */
 export function isOfHealth(url = ""): boolean {
-  return /^\/(health|health\/services|ready)(\?|$)/.test(url) || isHealthPath(url);
+  return isHealthPage(url) || isHealthPath(url);
+}
+
+/** Returns true for the HTTP pages of health. */
+export function isHealthPage(url: string): boolean {
+  return /^\/(health|health\/services|ready)(\?|$)/.test(url);
 }
 
 /** Refuses a request without reading its body: 503, in its protocol. */

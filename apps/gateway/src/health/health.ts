@@ -2,6 +2,7 @@ import { createHealthPages, isFromHere, type Readiness, type Revocations, type T
 import type { RateLimitState } from "@rialto/service";
 import { auditApiName } from "../admin/audit-api.ts";
 import { eventAdminApiName } from "../admin/event-admin-api.ts";
+import { isHealthPage } from "../admission/early-refusal.ts";
 import { identifyCaller } from "../admission/policy.ts";
 import { contractServices, isPublished, upstreamNameOf } from "../contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -47,10 +48,12 @@ export function createHealth(
   });
   return {
     readiness,
-    answer({ request, response, record, path }) {
+    answer(exchange) {
+      const { request, record, path } = exchange;
+      if (!isHealthPage(path)) return undefined;
       // The status of replicas would help an attacker: only requests from this machine and admins see it.
       const seesDetail = async () => isFromHere(request) || (await isAdmin(request.headers.authorization));
-      const answered = answer(request, response, seesDetail);
+      const answered = answer(request, exchange.response, seesDetail);
       if (answered !== undefined) record.route = path;
       return answered;
     },
