@@ -58,8 +58,8 @@ function parse(given: string): { traceId: string; sampled: boolean } | undefined
 }
 
 // Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version and
-// variant digits keep all ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all random,
-// as W3C Trace Context Level 2 (section 2.2.3) asks.
+// variant digits keep all ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all
+// random, as W3C Trace Context Level 2 (section 2.2.3) asks.
 
 function newTraceId(): string {
   const id = randomUUID();
