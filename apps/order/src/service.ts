@@ -11,8 +11,9 @@ import {
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every, flag, topicsOf, variable } from "@rialto/service";
-import { advanceOnEvent, checkoutTopics, createCheckout } from "./checkout/advance.ts";
+import { advanceOnEvent, checkoutTopics, createCheckout, ordersInHandMax } from "./checkout/advance.ts";
 import { recordRefund } from "./checkout/record-refund.ts";
+import { reserveTogether } from "./checkout/reserve-together.ts";
 import { resumeStalled } from "./checkout/resume-stalled.ts";
 import { createOrderStore } from "./order/store.ts";
 import { orders } from "./requests/orders.ts";
@@ -34,13 +35,24 @@ export const order = defineService({
     return {
       orders: store,
       watch: createOrderWatch({ orders: store }),
-      checkout: createCheckout({ orders: store, calls, now }),
+      checkout: createCheckout({
+        orders: store,
+        calls: {
+          payments: calls.payments,
+          stock: {
+            reserveStock: reserveTogether(calls.stock),
+            releaseStock: calls.stock.releaseStock,
+            commitStock: calls.stock.commitStock,
+          },
+        },
+        now,
+      }),
       wheel: createDeadlineWheel(),
     };
   },
   rpc: (app) => [serve(OrderService, orders(app))],
   subscriptions: (app) => [
-    subscribe("checkout", checkoutTopics, OrderEventSchema, advanceOnEvent(app)),
+    subscribe("checkout", checkoutTopics, OrderEventSchema, advanceOnEvent(app), { concurrencyMax: ordersInHandMax }),
     subscribe("order-refunds", "payment.refunded", PaymentEventSchema, recordRefund(app)),
   ],
   schedules: (app) => [every("10s", "resume-stalled-checkouts", resumeStalled(app))],

@@ -17,6 +17,12 @@ const roundsMax = 30;
  */
 const stepsMsMax = jobLockMs / 2;
 
+/**
+ * Orders that the events of one process advance at a time: more than a job has, so that what the orders of a job read,
+ * reserve and commit travels together, and slow cards leave room for the orders of others.
+ */
+export const ordersInHandMax = 128;
+
 /** The actor in the log of what the checkout decides. */
 const actor = "service:order";
 

@@ -1,4 +1,10 @@
-import { type InventoryService, Payment_Status, type PaymentService } from "@rialto/contracts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type InventoryService,
+  Payment_Status,
+  type PaymentService,
+  type ReserveStockRequestSchema,
+} from "@rialto/contracts";
 import { CallError, type Client, callErrors, type PropagatedContext } from "@rialto/rpc";
 import type { Order } from "../order/state.ts";
 import type { Command } from "../order/transitions.ts";
@@ -65,7 +71,12 @@ export const checkout: readonly Step[] = [
 
 /** The calls to other services that the steps make. */
 export interface CheckoutCalls {
-  readonly stock: Pick<Client<typeof InventoryService>, "reserveStock" | "releaseStock" | "commitStock">;
+  readonly stock: Pick<Client<typeof InventoryService>, "releaseStock" | "commitStock"> & {
+    reserveStock(
+      request: MessageInitShape<typeof ReserveStockRequestSchema>,
+      context: PropagatedContext,
+    ): Promise<unknown>;
+  };
   readonly payments: Pick<Client<typeof PaymentService>, "authorizePayment" | "capturePayment" | "voidPayment">;
 }
 

@@ -1,4 +1,4 @@
-import { claimAttempts, type Database, ReadOnlyServer } from "@rialto/database";
+import { claimAttempts, createLoader, type Database, ReadOnlyServer } from "@rialto/database";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
 import type { OrderStatus } from "../statuses.ts";
@@ -35,7 +35,8 @@ export interface OrderQueries {
   /**
    * Reads an order in order to decide what becomes of it, which may be nothing. Throws `ReadOnlyServer` where the
    * server takes no writes: after a switchover a connection that was left open leads to the old server, whose orders
-   * are behind, and an event that changes nothing there may change something on the new one.
+   * are behind, and an event that changes nothing there may change something on the new one. What is asked for at the
+   * same moment is read by one statement.
    */
   readToDecide(id: string): Promise<Order | undefined>;
   /** Returns orders, newest first, that come after the order with that id. */
@@ -65,11 +66,22 @@ export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "or
     .prepare("order_by_id");
 
   const server = sql`(select current_setting('transaction_read_only')::boolean as read_only) as server`;
-  const byIdToDecide = orm
+  const byIdsToDecide = orm
     .select({ readOnly: sql<boolean>`server.read_only`, order: getTableColumns(orders) })
     .from(server)
-    .leftJoin(orders, eq(orders.id, param("id")))
-    .prepare("order_by_id_to_decide");
+    .leftJoin(orders, sql`${orders.id} = any (${param("ids")}::uuid[])`)
+    .prepare("orders_by_id_to_decide");
+  const toDecide = createLoader({
+    async read(ids: readonly string[]) {
+      const rows = await byIdsToDecide.execute({ ids: [...ids] });
+      if (rows[0] === undefined || rows[0].readOnly) {
+        renew();
+        throw new ReadOnlyServer();
+      }
+      const found = new Map(rows.flatMap(({ order }) => (order === null ? [] : [[order.id, order]])));
+      return ids.map((id) => found.get(id.toLowerCase()));
+    },
+  });
 
   const listBy = (...parts: readonly ListPart[]) =>
     orm
@@ -118,12 +130,8 @@ export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "or
       return row && orderOf(row);
     },
     async readToDecide(id) {
-      const [row] = await byIdToDecide.execute({ id });
-      if (row === undefined || row.readOnly) {
-        renew();
-        throw new ReadOnlyServer();
-      }
-      return row.order === null ? undefined : orderOf(row.order);
+      const row = await toDecide.load(id);
+      return row && orderOf(row);
     },
     async list({ userId, status, attention }, { after = aboveAll, limit }) {
       // Each filter that is set is a bit of the index.
