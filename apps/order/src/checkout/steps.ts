@@ -47,6 +47,10 @@ import type { AttentionReason, RejectionReason } from "../statuses.ts";
  * commit fails. SHIP and CANCEL exclude each other in the log, so no capture begins for an order that is being
  * cancelled.
  *
+ * **What travels together.** Orders whose events are in one job are read together, and their reservations are one
+ * call (`reserve-together.ts`); what they commit at the same moment is one statement. Each order is decided by its own
+ * answer, and by nothing that another one got. Payments and undos are calls of one order each.
+ *
  * **A permanent refusal stays one.** Stock can be too low for a moment only, so both services store their refusal with
  * the order and repeat it, whatever happens to the stock or the card. A person may have a capture tried again: its
  * refusal is stored with the version that asked. Hence a decision on a refusal, and the undos before its commit, cannot

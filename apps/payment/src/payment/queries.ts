@@ -1,4 +1,4 @@
-import { claimAttempts, type Database } from "@rialto/database";
+import { claimAttempts, createLoader, type Database } from "@rialto/database";
 import { and, asc, desc, eq, inArray, isNotNull, lt, sql } from "drizzle-orm";
 import { isUnfinished, payment, paymentEvent } from "../schema.ts";
 import { apply, type PaymentEvent } from "./events.ts";
@@ -21,6 +21,7 @@ export interface PaymentFilter {
 /** The reads of the payment store. */
 export interface PaymentQueries {
   byId(id: string): Promise<Payment | undefined>;
+  /** The payment of an order. Those that are asked for at the same moment are read by one statement. */
   byOrder(orderId: string): Promise<Payment | undefined>;
   /** The payment whose operation in flight has this key. */
   byOperation(key: string): Promise<Payment | undefined>;
@@ -51,11 +52,18 @@ export function createPaymentQueries({ orm, sql: text }: Pick<Database, "orm" | 
     .from(payment)
     .where(eq(payment.id, param("id")))
     .prepare("payment_by_id");
-  const byOrder = orm
+  const byOrders = orm
     .select()
     .from(payment)
-    .where(eq(payment.orderId, param("orderId")))
-    .prepare("payment_by_order");
+    .where(sql`${payment.orderId} = any (${param("orderIds")}::uuid[])`)
+    .prepare("payments_by_order");
+  const ofOrder = createLoader({
+    async read(orderIds: readonly string[]) {
+      const rows = await byOrders.execute({ orderIds: [...orderIds] });
+      const found = new Map(rows.map((row) => [row.orderId, row]));
+      return orderIds.map((id) => found.get(id.toLowerCase()));
+    },
+  });
   const byOperation = orm
     .select()
     .from(payment)
@@ -82,7 +90,10 @@ export function createPaymentQueries({ orm, sql: text }: Pick<Database, "orm" | 
 
   return {
     byId: async (id) => first(await byId.execute({ id })),
-    byOrder: async (orderId) => first(await byOrder.execute({ orderId })),
+    async byOrder(orderId) {
+      const row = await ofOrder.load(orderId);
+      return row && paymentOf(row);
+    },
     byOperation: async (key) => first(await byOperation.execute({ key })),
 
     async settledBy(id, operationKey) {
