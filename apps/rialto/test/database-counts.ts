@@ -21,6 +21,8 @@ export interface DatabaseCounts {
   readonly walBytes: number;
   /** Jobs put into the queue. */
   readonly jobs: number;
+  /** Each statement that is counted: how often, who sent it, and how its text begins. */
+  readonly list: readonly string[];
 }
 
 const warmUps = 5;
@@ -64,7 +66,9 @@ export async function countPerRepetition(
     const statements = busy.statements.filter(
       ({ id, text }) => !polled.has(id) && !asksAfterJobs.test(text) && !transactionWords.test(text),
     );
+    const counted = statements.filter(({ calls }) => perRepetition(calls) > 0).sort((a, b) => b.calls - a.calls);
     return {
+      list: counted.map(({ calls, roles, text }) => `${perRepetition(calls)} ${roles}: ${beginningOf(text)}`),
       statements: sum(statements.map(({ calls }) => perRepetition(calls))),
       commits: sum(transactions.map(({ count }) => perRepetition(count))),
       walBytes: perRepetition(sum(transactions.map(({ bytes }) => bytes))),
@@ -75,8 +79,21 @@ export async function countPerRepetition(
   }
 }
 
+/** Enough of a statement to know it by. */
+function beginningOf(text: string): string {
+  return text.replaceAll(/\s+/g, " ").trim().slice(0, 100);
+}
+
+interface Statement {
+  readonly id: string;
+  readonly text: string;
+  readonly calls: number;
+  /** Who sent it. */
+  readonly roles: string;
+}
+
 interface Watched {
-  readonly statements: readonly { readonly id: string; readonly text: string; readonly calls: number }[];
+  readonly statements: readonly Statement[];
   readonly transactions: readonly { readonly tables: string; readonly count: number; readonly bytes: number }[];
   readonly jobs: number;
 }
@@ -89,8 +106,9 @@ async function watch(sql: postgres.Sql, work: () => Promise<void>): Promise<Watc
   await sql`select pg_logical_emit_message(true, '', '') as before_pg_current_wal_lsn`;
   const to = await walPosition(sql);
   // By id: which constants the text of a statement shows depends on who sent it first.
-  const statements = await sql<{ id: string; text: string; calls: number }[]>`
-    select queryid::text as id, min(query) as text, sum(calls)::int as calls from pg_stat_statements
+  const statements = await sql<Statement[]>`
+    select queryid::text as id, min(query) as text, sum(calls)::int as calls,
+      string_agg(distinct userid::regrole::text, ' ') as roles from pg_stat_statements
     where query not like '%pg_stat_statements%' and query not like '%pg_current_wal_lsn%' group by queryid`;
   // A transaction is known by the tables that it wrote to. An index counts as its table; the system's own tables, and
   // sequences, which write to the WAL now and then only, do not count.
