@@ -25,12 +25,12 @@ it("an order that is confirmed and told of by mail costs the database no more th
   const told = Object.entries(figures).map(([kind, count]) => `${kind} ${count}`);
   process.stdout.write(`per confirmed order, one process, jobs on Postgres: ${told.join(", ")}\n`);
   process.stdout.write(list.map((line) => `  ${line}\n`).join(""));
-  // What it costs now, and a little more: 51 statements, 32 commits, 220,000 bytes. Most of the bytes are of BullMQ,
+  // What it costs now, and a little more: 33 statements, 24 commits, 141,000 bytes. Most of the bytes are of BullMQ,
   // whose add_jobs_bulk makes a temporary table at each call. Whoever makes orders cheaper lowers the bounds.
-  expect(counts.statements).toBeLessThanOrEqual(55);
-  expect(counts.commits).toBeLessThanOrEqual(34);
-  expect(counts.jobs).toBeLessThanOrEqual(5);
-  expect(counts.walBytes).toBeLessThanOrEqual(250_000);
+  expect(counts.statements).toBeLessThanOrEqual(36);
+  expect(counts.commits).toBeLessThanOrEqual(26);
+  expect(counts.jobs).toBeLessThanOrEqual(3);
+  expect(counts.walBytes).toBeLessThanOrEqual(165_000);
 }, 240_000);
 
 /** How much of what follows from the orders is not done yet: events to handle, and mails to send. */
