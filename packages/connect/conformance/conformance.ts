@@ -9,7 +9,8 @@
  *     npm run conformance -- --generate          # only generates gen/ out of the suite's protos
  *
  * A case that waits for a deadline or cancels at a moment is run once more where it fails, since a busy machine is
- * late; so is one whose server did not start in time. What passed only then is printed. Ends with 1 where a case failed, and with 3 where the suite cannot be had.
+ * late; so is one whose server did not start in time. What passed only then is printed. Ends with 1 where a case
+ * failed, and with 3 where the suite cannot be had.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
