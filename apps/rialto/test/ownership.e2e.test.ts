@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { getOption } from "@bufbuild/protobuf";
 import * as contracts from "@rialto/contracts";
+import { redisForTests } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Json, openRestClient, type RestClient } from "./rest-client.ts";
-import { oneProcess, type Topology } from "./topology.ts";
+import { oneProcess, sixProcesses, type Topology } from "./topology.ts";
 
 /**
  * Every method that the contract restricts to a customer's own data, called by one customer for another's. The first
@@ -23,21 +24,15 @@ let client: RestClient;
 let ada: Customer;
 let bob: Customer;
 let productId: string;
-beforeAll(async () => {
-  topology = await oneProcess("postgres");
-  client = await openRestClient(topology);
-  productId = await client.product({ stock: 10 });
-  const customer = async (): Promise<Customer> => {
-    const person = await client.customer();
-    const { id: orderId } = await client.order(person.token, productId);
-    await client.settled(person.token, orderId);
-    const [payment] = await client.payments(orderId);
-    return { ...person, orderId, paymentId: payment.id };
-  };
-  ada = await customer();
-  bob = await customer();
-}, 120_000);
-afterAll(() => topology.stop(), 60_000);
+
+const probe = await redisForTests();
+await probe?.close();
+
+/** Calls between services are function calls in the one, and HTTP in the other. */
+const topologies = [
+  { name: "in one process", start: () => oneProcess("postgres") },
+  ...(probe === undefined ? [] : [{ name: "in six processes", start: () => sixProcesses() }]),
+];
 
 const get = (path: (owner: Customer) => string): Row["call"] => {
   return (token, owner) => client.call("GET", path(owner), { token });
@@ -94,15 +89,33 @@ it("has a row for every method that the contract calls owned", () => {
   expect(Object.keys(rows).toSorted()).toEqual(owned.toSorted());
 });
 
-describe.each(Object.entries(rows))("%s", (_name, { call, other }) => {
-  it("reaches a customer's own", async () => {
-    expect((await call(ada.token, ada)).status).toBe(200);
-  });
+describe.each(topologies)("$name", ({ start }) => {
+  beforeAll(async () => {
+    topology = await start();
+    client = await openRestClient(topology);
+    productId = await client.product({ stock: 10 });
+    const customer = async (): Promise<Customer> => {
+      const person = await client.customer();
+      const { id: orderId } = await client.order(person.token, productId);
+      await client.settled(person.token, orderId);
+      const [payment] = await client.payments(orderId);
+      return { ...person, orderId, paymentId: payment.id };
+    };
+    ada = await customer();
+    bob = await customer();
+  }, 120_000);
+  afterAll(() => topology.stop(), 60_000);
 
-  it("does not reach another's", async () => {
-    const { status, body } = await call(ada.token, bob);
-    if (other !== "nothing") expect(status).toBe(statuses[other]);
-    else expect([status, Object.values(body).flat().join("")]).toEqual([200, ""]);
+  describe.each(Object.entries(rows))("%s", (_name, { call, other }) => {
+    it("reaches a customer's own", async () => {
+      expect((await call(ada.token, ada)).status).toBe(200);
+    });
+
+    it("does not reach another's", async () => {
+      const { status, body } = await call(ada.token, bob);
+      if (other !== "nothing") expect(status).toBe(statuses[other]);
+      else expect([status, Object.values(body).flat().join("")]).toEqual([200, ""]);
+    });
   });
 });
 
