@@ -4,10 +4,12 @@ import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Bulkhead, createBulkhead } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamIdleSocketsMax } from "../limits.ts";
+import { isStockPath } from "../server/stock-path.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
 import { createHttp1Calls, type Http1Calls } from "./http1-calls.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
+import { createStockHttp1Calls } from "./stock-http1-calls.ts";
 
 /** One process of a service. */
 export interface Replica {
@@ -51,7 +53,7 @@ export interface ReplicaLimits {
 
 /** Creates the channels to one replica. None connects before its first request. */
 export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaLimits): Replica {
-  const http1 = createHttp1Calls(url);
+  const http1 = isStockPath() ? createStockHttp1Calls(url) : createHttp1Calls(url);
   const channel = createChannel(url, { max: callsMax, waitingMax: callsWaitingMax }, http1);
   const calls = { ...channel, sendWhole: http1.sendWhole };
   const streams = createChannel(url, { max: streamsMax, waitingMax: 0 }, createHttp1Streams(url));
