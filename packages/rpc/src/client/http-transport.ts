@@ -6,10 +6,12 @@ import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { messageBytesMax } from "../limits.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
+import { isStockPath } from "../server/stock-path.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import { type HttpHead, httpHeadOf, type Names } from "./http-head.ts";
+import { createStockUnaryWire } from "./stock-unary-wire.ts";
 import { createUnaryWire } from "./unary-wire.ts";
 
 /**
@@ -17,7 +19,7 @@ import { createUnaryWire } from "./unary-wire.ts";
  * retries.
  */
 export function createHttpTransport(upstream: Upstream, names: Names): ClientTransport {
-  const callUnary = createUnaryWire(upstream);
+  const callUnary = (isStockPath() ? createStockUnaryWire : createUnaryWire)(upstream);
   const streams = createTransport({
     // The upstream replaces the origin of the URL by a replica's.
     baseUrl: "http://upstream",

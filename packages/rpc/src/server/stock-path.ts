@@ -1,6 +1,6 @@
 /**
- * Whether tests ask for the official handlers, by RIALTO_TEST_UNARY_PATH=stock: the fast path of unary calls is
- * then left out, and the same tests must pass.
+ * Whether tests ask for the official handlers, transport and HTTP client, by RIALTO_TEST_UNARY_PATH=stock: the fast
+ * path of unary calls is then left out on both sides, and the same tests must pass.
  */
 export function isStockPath(): boolean {
   return process.env.RIALTO_TEST_UNARY_PATH === "stock";
