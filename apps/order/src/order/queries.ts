@@ -1,3 +1,4 @@
+import type { CancelSignal } from "@rialto/async";
 import { claimAttempts, createLoader, type Database, ReadOnlyServer } from "@rialto/database";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
@@ -31,7 +32,8 @@ export interface OrderFilter {
 
 /** The reads of the order store. */
 export interface OrderQueries {
-  read(id: string): Promise<Order | undefined>;
+  /** Orders that are read at the same moment travel in one statement. */
+  read(id: string, o?: { readonly signal?: CancelSignal }): Promise<Order | undefined>;
   /**
    * Reads an order in order to decide what becomes of it, which may be nothing. Throws `ReadOnlyServer` where the
    * server takes no writes: after a switchover a connection that was left open leads to the old server, whose orders
@@ -59,11 +61,18 @@ type ListPart = "user" | "status" | "attention";
 /** Prepares the queries. */
 export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "orm" | "sql" | "renew">): OrderQueries {
   const param = sql.placeholder;
-  const byId = orm
+  const byIds = orm
     .select()
     .from(orders)
-    .where(eq(orders.id, param("id")))
-    .prepare("order_by_id");
+    .where(sql`${orders.id} = any (${param("ids")}::uuid[])`)
+    .prepare("orders_by_id");
+  const toShow = createLoader({
+    async read(ids: readonly string[]) {
+      const rows = await byIds.execute({ ids: [...new Set(ids)] });
+      const found = new Map(rows.map((row) => [row.id, row]));
+      return ids.map((id) => found.get(id.toLowerCase()));
+    },
+  });
 
   const server = sql`(select current_setting('transaction_read_only')::boolean as read_only) as server`;
   const byIdsToDecide = orm
@@ -125,8 +134,8 @@ export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "or
     .prepare("orders_changed");
 
   return {
-    async read(id) {
-      const [row] = await byId.execute({ id });
+    async read(id, o) {
+      const row = await toShow.load(id, o);
       return row && orderOf(row);
     },
     async readToDecide(id) {

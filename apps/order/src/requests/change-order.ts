@@ -52,7 +52,7 @@ export async function changeOrder(
 
 /** Reads an order that the caller may see. Another customer's order is not found. */
 export async function readOrder(orders: Pick<OrderStore, "read">, id: string, ctx: CallContext): Promise<Order> {
-  const order = await orders.read(id);
+  const order = await orders.read(id, { signal: cancelSignalOf(ctx) });
   if (order === undefined) throw new CallError(errors.ORDER_NOT_FOUND);
   requireOwner(ctx, order.userId, errors.ORDER_NOT_FOUND);
   return order;
