@@ -8,7 +8,13 @@ describe("the order service", () => {
     const database = db.database("order");
     // Opening uses these alone of an app.
     const config = { read: () => ({ requireConfirmedEmail: false }) };
-    const app = { config, database, calls: {}, now: () => new Date(), wakeRelay: () => undefined } as unknown;
+    const app = {
+      config,
+      database,
+      calls: { stock: {} },
+      now: () => new Date(),
+      wakeRelay: () => undefined,
+    } as unknown;
     const service = await order.open(app as Parameters<typeof order.open>[0]);
     expect(service.routes.map((route) => route.service.typeName)).toEqual(["rialto.order.v1.OrderService"]);
     expect(service.subscriptions.map(({ name, topics }) => ({ name, topics }))).toEqual([
