@@ -8,7 +8,7 @@ import {
 } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
-import { defineService, every } from "@rialto/service";
+import { defineService, every, topicsOf } from "@rialto/service";
 import { mailFolder, notificationVariables } from "./config.ts";
 import { accountMailHandler, accountMailTopics } from "./delivery/account-mail.ts";
 import { completeMail } from "./delivery/complete-mail.ts";
@@ -39,7 +39,10 @@ export const notification = defineService({
   },
   rpc: (app) => [serve(NotificationService, notifications(app))],
   subscriptions: (app) => [
-    subscribe("order-mail", orderMailTopics, OrderEventSchema, orderMailHandler(app), { formerTopics: ["order.*"] }),
+    subscribe("order-mail", orderMailTopics, OrderEventSchema, orderMailHandler(app), {
+      formerTopics: ["order.*"],
+      passedOver: topicsOf(OrderEventSchema).filter((topic) => !orderMailTopics.some((asked) => asked === topic)),
+    }),
     subscribe("welcome-mail", "user.created", UserEventSchema, accountMailHandler(app)),
     subscribe("reset-mail", "user.password_reset_requested", UserEventSchema, accountMailHandler(app)),
     subscribe("account-mail", accountMailTopics, UserEventSchema, accountMailHandler(app)),

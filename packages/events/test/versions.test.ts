@@ -111,7 +111,7 @@ describe("a topic that the new version asks for no longer", () => {
   afterEach(() => fixture.rest());
   afterAll(() => fixture.stop());
 
-  const fewer = { topics: ["shop.sold"], formerTopics: ["shop.*"] };
+  const fewer = { topics: ["shop.sold"], formerTopics: ["shop.*"], passedOver: ["shop.closed"] };
   const topicsOf = async () => {
     const [{ topics } = { topics: [] }] = await publisherStats(fixture.shop.sql);
     return [...topics].sort();
@@ -143,6 +143,18 @@ describe("a topic that the new version asks for no longer", () => {
     await fixture.settled();
     expect(await effectsOf(fixture.desk, "passed-over")).toEqual([sold]);
     expect(await subscriberStats(fixture.desk.sql)).toEqual([]);
+  });
+
+  it("does not pass over a topic of a later version, which came by it", async () => {
+    const relay = fixture.relay();
+    await fixture.register("later", ["shop.*"]);
+    fixture.run("later", notes("later"), fewer);
+    const later = await fixture.publish("a", 1, "shop.opened");
+    relay.wake();
+    await fixture.settled();
+    const rows = await fixture.desk.sql<{ id: string }[]>`
+      select event_id as id from inbox_pending where subscription = 'later'`;
+    expect(rows.map(({ id }) => id)).toEqual([later]);
   });
 
   it("cannot be asked for by the version that gave it up", () => {

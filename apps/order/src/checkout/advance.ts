@@ -1,4 +1,5 @@
 import type { MessageShape } from "@bufbuild/protobuf";
+import { raceSignal } from "@rialto/async";
 import type { OrderEventSchema } from "@rialto/contracts";
 import type { InboxEntry } from "@rialto/database";
 import { type Event, type Handled, jobLockMs } from "@rialto/events";
@@ -62,7 +63,8 @@ export function createCheckout(parts: CheckoutParts): Checkout {
   return {
     async advance(orderId, cause) {
       for (let other = running.get(orderId); other !== undefined; other = running.get(orderId)) {
-        const left = (await other.catch(() => undefined))?.order;
+        const ended = other.catch(() => undefined);
+        const left = (await raceSignal(ended, cause.context.signal))?.order;
         const isLate = left !== undefined && isAtRest(left) && cause.version !== undefined;
         if (isLate && left.version >= cause.version) return undefined;
       }
@@ -110,13 +112,13 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
   let inHand: Order | undefined;
   for (let round = 0; round < roundsMax; round += 1) {
     context.signal.throwIfAborted();
-    const order = inHand ?? (await parts.orders.readToDecide(orderId));
+    const order = inHand ?? (await parts.orders.readToDecide(orderId, context));
     if (order === undefined) throw new Error(`order ${orderId} does not exist`);
     const takesLong = inHand !== undefined && parts.now().getTime() >= leaveTime;
     if (isAtRest(order) || takesLong) return { order, handled: consumes === inbox ? undefined : "INBOX_WRITTEN" };
     inHand = undefined;
     const command = await nextCommand(parts.calls, order, context).catch(async (error: unknown) => {
-      if (await isOvertaken(parts, order, error)) return undefined;
+      if (await isOvertaken(parts, order, error, context)) return undefined;
       throw error;
     });
     if (command === undefined) continue;
@@ -187,8 +189,13 @@ async function compensate(
 /**
  * Whether a step failed because the order has changed since it was read. An outage is one whatever the order's state.
  */
-async function isOvertaken(parts: CheckoutParts, order: Order, error: unknown): Promise<boolean> {
+async function isOvertaken(
+  parts: CheckoutParts,
+  order: Order,
+  error: unknown,
+  context: PropagatedContext,
+): Promise<boolean> {
   if (isUnavailable(error)) return false;
-  const fresh = await parts.orders.readToDecide(order.id);
+  const fresh = await parts.orders.readToDecide(order.id, context);
   return fresh !== undefined && fresh.version !== order.version;
 }

@@ -29,37 +29,49 @@ const waitingMax = 10_000;
  * service that does not know the method yet or because one request breaks a rule. Reserving twice is reserving once.
  */
 export function reserveTogether(stock: ReserveCalls): (request: Request, context: PropagatedContext) => Promise<void> {
-  const batcher = createBatcher<Waiting, PromiseSettledResult<void>>({
+  const batcher = createBatcher<Waiting, Outcome>({
     inFlightMax: callsAtOnceMax,
     // Fewer calls cost less than shorter ones.
     divides: false,
     batchMax: reservationsMax,
     queueMax: waitingMax,
     keysOf: () => [],
-    send: (batch) => reserveAll(stock, batch),
+    send: (batch) => ask(stock, batch),
     onFailure: () => "fail",
   });
   return async (request, context) => {
     const { signal } = context;
-    const settled = await raceSignal(batcher.add({ request, context }, { signal }), signal);
-    if (settled.status === "rejected") throw settled.reason;
+    const outcome = await raceSignal(batcher.add({ request, context }, { signal }), signal);
+    if (outcome === "RESERVED") return;
+    if (outcome !== "UNKNOWN") throw outcome.refusal;
+    // Outside of the batch, whose other orders do not wait for it.
+    await stock.reserveStock(request, context);
   };
 }
 
-async function reserveAll(
-  stock: ReserveCalls,
-  batch: readonly Waiting[],
-): Promise<readonly PromiseSettledResult<void>[]> {
-  const outcomes = batch.length === 1 ? new Map<string, ReservationOutcome>() : await askTogether(stock, batch);
-  return await Promise.allSettled(
-    batch.map(async ({ request, context }) => {
-      const outcome = outcomes.get(request.orderId ?? "");
-      if (outcome?.reserved === true) return;
-      const refusal = outcome === undefined ? undefined : refusalOf(outcome);
-      if (refusal !== undefined) throw refusal;
-      await stock.reserveStock(request, context);
-    }),
-  );
+/** What became of an order; unknown where it is to be asked for alone. */
+type Outcome = "RESERVED" | "UNKNOWN" | { readonly refusal: unknown };
+
+async function ask(stock: ReserveCalls, batch: readonly Waiting[]): Promise<readonly Outcome[]> {
+  const [first] = batch;
+  if (first !== undefined && batch.length === 1) return [await askAlone(stock, first)];
+  const outcomes = await askTogether(stock, batch);
+  return batch.map(({ request }) => {
+    const outcome = outcomes.get(request.orderId ?? "");
+    if (outcome === undefined) return "UNKNOWN";
+    if (outcome.reserved) return "RESERVED";
+    const refusal = refusalOf(outcome);
+    return refusal === undefined ? "UNKNOWN" : { refusal };
+  });
+}
+
+async function askAlone(stock: ReserveCalls, { request, context }: Waiting): Promise<Outcome> {
+  try {
+    await stock.reserveStock(request, context);
+    return "RESERVED";
+  } catch (refusal) {
+    return { refusal };
+  }
 }
 
 /** The outcomes that one call brings, by order. Throws where something is down. */

@@ -40,7 +40,7 @@ export interface OrderQueries {
    * are behind, and an event that changes nothing there may change something on the new one. What is asked for at the
    * same moment is read by one statement.
    */
-  readToDecide(id: string): Promise<Order | undefined>;
+  readToDecide(id: string, o?: { readonly signal?: CancelSignal | undefined }): Promise<Order | undefined>;
   /** Returns orders, newest first, that come after the order with that id. */
   list(filter: OrderFilter, page: { readonly after: string | undefined; readonly limit: number }): Promise<Order[]>;
   /** Returns an order's log, oldest event first, after that version. */
@@ -138,8 +138,8 @@ export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "or
       const row = await toShow.load(id, o);
       return row && orderOf(row);
     },
-    async readToDecide(id) {
-      const row = await toDecide.load(id);
+    async readToDecide(id, o) {
+      const row = await toDecide.load(id, o);
       return row && orderOf(row);
     },
     async list({ userId, status, attention }, { after = aboveAll, limit }) {

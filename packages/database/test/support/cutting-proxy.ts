@@ -7,6 +7,8 @@ export interface CuttingProxy {
   loseNextAnswer(): void;
   /** Cuts the connections on the client's side: the server does not notice until it answers. */
   cut(): void;
+  /** Breaks the connections on the client's side. */
+  reset(): void;
   /**
    * What is open carries nothing any more, as when the server's machine is gone without a word. New connections work.
    */
@@ -59,6 +61,9 @@ export async function createCuttingProxy(url: string): Promise<CuttingProxy> {
     },
     cut: () => {
       for (const client of clients) client.destroy();
+    },
+    reset: () => {
+      for (const client of clients) client.resetAndDestroy();
     },
     silence: () => {
       for (const client of clients) silenced.add(client);

@@ -43,11 +43,15 @@ export interface SubscriptionOptions {
   /** Handlers that run at a time in one process. */
   readonly concurrencyMax?: number;
   /**
-   * Topics that earlier versions asked for, as they wrote them, and whose events have no effect any more. They are
-   * taken out of the registration, and what still comes of them is passed over. No later version may ask for one of
-   * them again: a replica of this version that starts beside it would take it away.
+   * Topics that earlier versions asked for, as they wrote them. They are taken out of the registration. No later
+   * version may ask for one of them again: a replica of this version that starts beside it would take it away.
    */
   readonly formerTopics?: readonly string[];
+  /**
+   * The topics whose events still come by the former ones and have no effect: each by its name, as a wildcard would
+   * pass over a topic of a later version too, which is that version's to handle.
+   */
+  readonly passedOver?: readonly string[];
 }
 
 /** A subscription that decodes its payloads itself, so that its message type does not show in its own type. */
@@ -55,6 +59,7 @@ export interface Subscription {
   readonly name: string;
   readonly topics: readonly string[];
   readonly formerTopics: readonly string[];
+  readonly passedOver: readonly string[];
   readonly attemptsMax: number;
   readonly concurrencyMax: number;
   handle(envelope: Envelope, inbox: InboxKey, signal: AbortSignal): Promise<Handled>;
@@ -89,6 +94,7 @@ export function subscribe<D extends DescMessage>(
     name,
     topics: list,
     formerTopics,
+    passedOver: o.passedOver ?? [],
     attemptsMax: o.attemptsMax ?? attemptsMaxDefault,
     concurrencyMax: o.concurrencyMax ?? concurrencyMaxDefault,
     handle: async (envelope, inbox, signal) => (await handler.handle(open(envelope), inbox, signal)) ?? undefined,
