@@ -203,10 +203,21 @@ async function ready(ports: readonly number[], started: readonly Started[]): Pro
       if (dead !== undefined) throw new Error(`${dead.name} ended early:\n${dead.output.join("")}`);
       if (Date.now() > until) {
         const said = started.map(({ name, output }) => `${name}: ${output.join("")}`).join("\n");
-        throw new Error(`not ready in ${readyMsMax} ms:\n${said}`);
+        const answers = await Promise.all(ports.map(async (one) => `${one}: ${await readinessOf(one)}`));
+        throw new Error(`not ready in ${readyMsMax} ms:\n${answers.join("\n")}\n${said}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+  }
+}
+
+/** What a process says of its readiness. */
+async function readinessOf(port: number): Promise<string> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/ready`);
+    return `${response.status} ${await response.text()}`;
+  } catch (error) {
+    return String(error);
   }
 }
 
