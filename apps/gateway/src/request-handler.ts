@@ -12,7 +12,7 @@ import { createAccessPolicies, identifyCaller, unknownMethod } from "./admission
 import { type CountRequest, createRequestLimits } from "./admission/request-limits.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
 import { contractServices, procedureOf } from "./contract.ts";
-import { accessLogOf, logWhenDone } from "./exchange/access-log.ts";
+import { logWhenDone } from "./exchange/access-log.ts";
 import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -60,7 +60,6 @@ export function createRequestHandler(
   const forwardUnary = createForwardUnary(o);
   const { writeTimeout = responseWriteTimeout } = o;
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
-  const accessLog = accessLogOf(o.log);
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
   const refuseEarly = createEarlyRefusal({ headers, log: o.log });
@@ -147,7 +146,7 @@ export function createRequestHandler(
       return;
     }
     const exchange = new Exchange(request, response, { clientAddress, writeTimeout, closing, headers });
-    logWhenDone(exchange, accessLog, performance.now());
+    logWhenDone(exchange, o.log, performance.now());
     try {
       await answer(exchange);
     } catch (error) {

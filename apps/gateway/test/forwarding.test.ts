@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { clientAddressHeader, serviceTokenHeader } from "@rialto/rpc";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -181,6 +183,31 @@ describe.each([
         expect(received.sort()).toEqual(wanted.sort());
       }
     } finally {
+      await system.close();
+    }
+  });
+});
+
+describe("a query that is no text of a URL", () => {
+  it("is encoded on its way to the service, and its fragment stays behind", async () => {
+    const system = await startStubSystem({ getOrder: async ({ id }) => ({ order: { id } }) }, { overNetwork: true });
+    const session = connect(system.url);
+    try {
+      const token = await system.token("CUSTOMER");
+      const message = encodeURIComponent(JSON.stringify({ id: orderId }));
+      for (const rest of ["&x=\u00e9", '&x="<>', "#a", "&x=\u00ff#\u00ff"]) {
+        const path = `${order}?encoding=json&message=${message}&connect=v1${rest}`;
+        const stream = session.request({ ":path": path, ...bearer(token) });
+        let text = "";
+        stream.setEncoding("utf8").on("data", (part) => {
+          text += part;
+        });
+        const [headers] = await once(stream, "response");
+        await once(stream, "end");
+        expect([rest, headers[":status"], JSON.parse(text)]).toMatchObject([rest, 200, { order: { id: orderId } }]);
+      }
+    } finally {
+      session.destroy();
       await system.close();
     }
   });

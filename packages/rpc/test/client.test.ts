@@ -179,6 +179,21 @@ describe.each(["local", "remote"] as const)("a %s client", (kind) => {
     await told.promise;
   });
 
+  it("ends with the signal that is put into a context in place of its own", async () => {
+    const began = Promise.withResolvers<void>();
+    const { orders } = await ordersWith(kind, {
+      getOrder: () => {
+        began.resolve();
+        return new Promise(() => undefined);
+      },
+    });
+    const leaving = new AbortController();
+    const call = caught(orders.getOrder({ id: orderId }, { ...backgroundContext({}), signal: leaving.signal }));
+    await began.promise;
+    leaving.abort();
+    expect(await call).toMatchObject({ code: "canceled", reason: "" });
+  });
+
   it("throws a refusal with its reason, fields and metadata", async () => {
     const refusal = new CallError(errors.PRODUCT_UNAVAILABLE, {
       fields: [{ field: "items[0].product_id", description: "is not on sale" }],

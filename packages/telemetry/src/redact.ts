@@ -66,7 +66,7 @@ function redactedField(name: string, value: unknown, depth: number): unknown {
 /** Returns an object or a list at this depth without the secrets in it. */
 function redactedObject(given: object, depth: number): object {
   if (ArrayBuffer.isView(given)) return given;
-  const shown = "toJSON" in given ? asJson(given) : given;
+  const shown = asJson(given);
   if (typeof shown !== "object" || shown === null) return given;
   let copy: object | undefined;
   for (const [name, value] of Object.entries(shown)) {
@@ -78,11 +78,20 @@ function redactedObject(given: object, depth: number): object {
   return copy ?? shown;
 }
 
-/** What is written for an object that says so itself. One that throws is written as unreadable, with nothing of it. */
-function asJson(given: { readonly toJSON: unknown }): unknown {
+/**
+ * What is written for an object that says so itself, which may be another such object: the writer asks what it is
+ * given. One that throws is written as unreadable, with nothing of it.
+ */
+function asJson(given: object): unknown {
+  let shown: unknown = given;
   try {
-    return typeof given.toJSON === "function" ? given.toJSON() : given;
+    for (let n = 0; n < depthMax && saysItself(shown); n += 1) shown = shown.toJSON();
+    return saysItself(shown) && shown !== given ? { shown: censor } : shown;
   } catch {
     return given;
   }
+}
+
+function saysItself(value: unknown): value is { toJSON(): unknown } {
+  return typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function";
 }

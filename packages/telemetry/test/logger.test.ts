@@ -63,6 +63,16 @@ describe("createLogger", () => {
     ]);
   });
 
+  it("leaves out secrets in JSON that has JSON of its own again, however often", () => {
+    const { log, lines } = capture();
+    const secret = { token: "hunter2" };
+    const twice = { toJSON: () => ({ toJSON: () => secret }) };
+    const endless = { toJSON: () => ({ ...secret, toJSON: endless.toJSON }) };
+    log.info({ twice, endless, err: Object.assign(new Error("refused"), { twice }) }, "nested");
+    expect(lines).toMatchObject([{ twice: { token: "[redacted]" } }]);
+    expect(JSON.stringify(lines)).not.toContain("hunter2");
+  });
+
   it("leaves what is logged as it was", () => {
     const { log } = capture();
     const logged = { token: "t", inner: { password: "p", list: [{ secret: "s" }] } };

@@ -2,14 +2,6 @@ import type { Logger } from "@rialto/telemetry";
 import type { Exchange } from "./exchange.ts";
 
 /**
- * Makes the log of the access lines. Their fields are known and none is secret, so that no line is searched for
- * secrets: that would take longer than to write it.
- */
-export function accessLogOf(log: Logger): Logger {
-  return log.child({}, { redact: [] });
-}
-
-/**
  * Writes one line when the response is complete or the client has disconnected. The line has no path values, query,
  * headers or body, so that it can be kept for long and shown to everyone who operates the shop.
  */

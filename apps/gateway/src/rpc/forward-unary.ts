@@ -49,7 +49,7 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
     const answer = await upstreams.upstream(service).call(
       {
         verb: request.method ?? "POST",
-        path: procedure + query,
+        path: procedure + plainQuery(query),
         fields,
         receive: () => inFlight.receive(bytesMax, { service, isStream: false }),
       },
@@ -57,6 +57,14 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
     );
     await send(exchange, answer);
   };
+}
+
+/**
+ * Returns a query as HTTP/1.1 may carry it: HTTP/2 lets bytes through that are no characters of a URL. A fragment is
+ * not the server's.
+ */
+function plainQuery(query: string): string {
+  return /^[!-"$-~]*$/.test(query) ? query : new URL(query, "http://gateway").search;
 }
 
 /** Sends an answer, and records its code for the access log. */

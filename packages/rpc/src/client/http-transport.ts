@@ -5,6 +5,7 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { messageBytesMax } from "../limits.ts";
+import { cancelSignalOf } from "../server/context.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import { isStockPath } from "../server/stock-path.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -37,10 +38,10 @@ export function createHttpTransport(upstream: Upstream, names: Names): ClientTra
       const head = await httpHeadOf(call, names);
       if (!isUnary(head.method)) throw new Error(`${head.method.name} is a stream`);
       const timeoutMs = remainingMs(head);
-      const { lazySignal, signal } = call.context;
+      const canceled = cancelSignalOf(call.context);
       try {
         // The upstream alone ends a call that is late: only then does it count a replica that stays silent.
-        return await callUnary(head.method, head.fields, { timeoutMs, canceled: lazySignal ?? signal, request });
+        return await callUnary(head.method, head.fields, { timeoutMs, canceled, request });
       } catch (error) {
         throw wireError(error);
       }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type CancelSignal, LazySignal } from "@rialto/async";
+import type { CancelSignal, LazySignal } from "@rialto/async";
 import type { IdempotencyKey } from "@rialto/database";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import type { Caller } from "../identity/caller.ts";
@@ -69,6 +69,6 @@ export function backgroundContext(o: {
     return { signal, deadline: new Date(Date.now() + o.timeoutMs), requestId, traceparent };
   }
   if (o.signal !== undefined) return { signal: o.signal, requestId, traceparent };
-  // Nothing aborts either. A listener of the second costs less.
-  return { signal: new AbortController().signal, lazySignal: new LazySignal(), requestId, traceparent };
+  // No lazy signal: one that is given in its place, as `{ ...backgroundContext({}), signal }`, must hold.
+  return { signal: new AbortController().signal, requestId, traceparent };
 }
