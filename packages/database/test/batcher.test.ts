@@ -98,14 +98,7 @@ describe(`createBatcher (seed ${seed})`, () => {
   });
 
   it("sends together what comes in over many connections in one turn of the event loop", async () => {
-    const batches: number[][] = [];
-    const batcher = plain(
-      async (batch) => {
-        batches.push([...batch]);
-        return batch;
-      },
-      { writers: 1 },
-    );
+    const { batches, batcher } = recorded();
     const results: Promise<number>[] = [];
     // Callbacks of one phase, each with its own microtasks, as those of sockets are.
     for (const n of [1, 2, 3, 4]) setImmediate(() => results.push(batcher.add(n)));
@@ -115,14 +108,7 @@ describe(`createBatcher (seed ${seed})`, () => {
   });
 
   it("sends with the next batch what callers add when theirs is answered", async () => {
-    const batches: number[][] = [];
-    const batcher = plain(
-      async (batch) => {
-        batches.push([...batch]);
-        return batch;
-      },
-      { writers: 1 },
-    );
+    const { batches, batcher } = recorded();
     const next = (n: number) => batcher.add(n).then((done) => batcher.add(done + 10));
     const first = [1, 2, 3].map(next);
     await turn();
@@ -196,6 +182,19 @@ describe(`createBatcher (seed ${seed})`, () => {
     await closed;
   });
 });
+
+/** A batcher of one writer, and the batches that it sent. */
+function recorded() {
+  const batches: number[][] = [];
+  const batcher = plain(
+    async (batch) => {
+      batches.push([...batch]);
+      return batch;
+    },
+    { writers: 1 },
+  );
+  return { batches, batcher };
+}
 
 function plain(
   commit: (batch: readonly number[]) => Promise<readonly number[]>,

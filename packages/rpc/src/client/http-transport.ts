@@ -1,10 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
-import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { messageBytesMax } from "../limits.ts";
 import { cancelSignalOf } from "../server/context.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
 import { isStockPath } from "../server/stock-path.ts";
@@ -12,6 +10,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import { type HttpHead, httpHeadOf, type Names } from "./http-head.ts";
+import { createOfficialTransport } from "./official-transport.ts";
 import { createStockUnaryWire } from "./stock-unary-wire.ts";
 import { createUnaryWire } from "./unary-wire.ts";
 
@@ -21,18 +20,7 @@ import { createUnaryWire } from "./unary-wire.ts";
  */
 export function createHttpTransport(upstream: Upstream, names: Names): ClientTransport {
   const callUnary = (isStockPath() ? createStockUnaryWire : createUnaryWire)(upstream);
-  const streams = createTransport({
-    // The upstream replaces the origin of the URL by a replica's.
-    baseUrl: "http://upstream",
-    httpClient: (request) => upstream.fetch(request, { isSafe: false }),
-    useBinaryFormat: true,
-    interceptors: [],
-    acceptCompression: [],
-    sendCompression: null,
-    compressMinBytes: messageBytesMax,
-    readMaxBytes: messageBytesMax,
-    writeMaxBytes: messageBytesMax,
-  });
+  const streams = createOfficialTransport(upstream, { isSafe: false });
   return {
     async unary(call, request) {
       const head = await httpHeadOf(call, names);
