@@ -40,7 +40,8 @@ export function createGatewayClient(o: {
 }): GatewayClient {
   let token: string | undefined;
 
-  async function once(request: Request): Promise<{ status: number; body: Json } | undefined> {
+  /** The answer, or why there is none. */
+  async function once(request: Request): Promise<{ status: number; body: Json } | string> {
     try {
       const response = await fetch(`${o.url}${request.path}`, {
         method: request.method,
@@ -54,28 +55,34 @@ export function createGatewayClient(o: {
       });
       const text = await response.text();
       return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
-    } catch {
+    } catch (error) {
       // The outcome is unknown, which is what the key is for.
-      return undefined;
+      return String(error);
     }
   }
 
   async function signIn(): Promise<void> {
     const answer = await once({ method: "POST", path: "/api/auth/login", body: o.account });
-    if (answer?.status === 200) token = answer.body.accessToken;
+    if (typeof answer !== "string" && answer.status === 200) token = answer.body.accessToken;
   }
 
   return {
     async ask(request, random) {
       const until = Date.now() + requestMsMax;
+      let last = "nothing was sent";
       for (let tries = 1; Date.now() < until; tries += 1) {
         if (o.account !== undefined && token === undefined) await signIn();
-        const answer = o.account === undefined || token !== undefined ? await once(request) : undefined;
-        if (answer?.status === 401) token = undefined;
-        else if (answer !== undefined && isDefinite(answer)) return { ...answer, tries };
+        const answer = o.account === undefined || token !== undefined ? await once(request) : "not signed in";
+        last = typeof answer === "string" ? answer : `${answer.status} ${JSON.stringify(answer.body)}`;
+        if (typeof answer !== "string") {
+          if (answer.status === 401) token = undefined;
+          else if (isDefinite(answer)) return { ...answer, tries };
+        }
         await sleep(random.int(0, Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** Math.min(tries, 10))));
       }
-      throw new Error(`no answer to ${request.method} ${request.path} in ${requestMsMax} ms`);
+      throw new Error(
+        `no answer to ${request.method} ${request.path} in ${requestMsMax} ms, with the key ${request.key}; the last one: ${last}`,
+      );
     },
   };
 }

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { limitKeyOf } from "@rialto/http";
-import { CallError } from "@rialto/rpc";
-import type { RateLimits } from "@rialto/service";
+import { CallError, reasonOf } from "@rialto/rpc";
+import type { RateLimiter, RateLimits } from "@rialto/service";
 import { errors } from "../errors.ts";
 
 /** Failures for one account from one address: a forgotten password, or guessing. */
@@ -26,20 +26,31 @@ const mailsMax = 3;
 const mailWindowSeconds = 60 * 60;
 /** New e-mail addresses that one account can enter: each is sent a mail. */
 const addressChangesMax = 10;
+/** Stands for the client address of a call that came from no client. */
+const noAddress = "inside";
 
-/** Limits login attempts and mails. It does not know which accounts exist, so it cannot reveal it. */
+/**
+ * Limits login attempts and mails. It does not know which accounts exist, so it cannot reveal it.
+ *
+ * Each is counted before it is made, so that concurrent ones count as well. One that an outage ends, or a full queue, is
+ * given back: it says nothing about the password and leads to no mail, and who tries again until the outage is over must
+ * not be locked out by it.
+ */
 export interface AttemptLimits {
   /**
-   * Counts an attempt before it is made, so that concurrent attempts count as well. Throws TOO_MANY_ATTEMPTS if too
-   * many have failed. The caller reports a success, which then does not count.
+   * Makes a login attempt. It stays counted where it fails with CREDENTIALS_INVALID; a success resets the failures of the
+   * account from the address. Throws TOO_MANY_ATTEMPTS if too many have failed, and what `make` throws.
    */
-  begin(email: string, address: string | undefined): Promise<{ succeeded(): Promise<void> }>;
-  /** Counts a request for a reset mail to an account. Returns false if the address has requested too many. */
-  allowResetMail(email: string, address: string | undefined): Promise<boolean>;
-  /** Like `allowResetMail`, for mails that confirm an address. */
-  allowConfirmationMail(email: string, address: string | undefined): Promise<boolean>;
-  /** Counts a change of an account's e-mail address. Throws TOO_MANY_ATTEMPTS if there were too many. */
-  countAddressChange(userId: string): Promise<void>;
+  attempt<T>(email: string, address: string | undefined, make: () => Promise<T>): Promise<T>;
+  /** Requests a reset mail to an account. Does nothing if the address has requested too many. */
+  resetMail(email: string, address: string | undefined, request: () => Promise<void>): Promise<void>;
+  /** Like `resetMail`, for mails that confirm an address. */
+  confirmationMail(email: string, address: string | undefined, request: () => Promise<void>): Promise<void>;
+  /**
+   * Makes a change of an account, which calls `count` if it changes the e-mail address. `count` throws TOO_MANY_ATTEMPTS
+   * if there were too many.
+   */
+  addressChange<T>(userId: string, make: (count: () => Promise<void>) => Promise<T>): Promise<T>;
 }
 
 export function createAttemptLimits(
@@ -58,8 +69,19 @@ export function createAttemptLimits(
   // Counters may be stored in Redis, so e-mail addresses are replaced by a keyed hash.
   const accountOf = (email: string) => createHmac("sha256", key).update(email.toLowerCase()).digest("base64url");
 
+  const mail = async (
+    limiter: RateLimiter,
+    email: string,
+    address: string | undefined,
+    request: () => Promise<void>,
+  ) => {
+    const key = `${accountOf(email)}:${limitKeyOf(address ?? noAddress)}`;
+    if (!(await limiter.count(key)).isAllowed) return;
+    await orElse(request, () => limiter.giveBack(key));
+  };
+
   return {
-    async begin(email, clientAddress = "inside") {
+    async attempt(email, clientAddress = noAddress, make) {
       const address = limitKeyOf(clientAddress);
       const account = accountOf(email);
       const pair = `${account}:${address}`;
@@ -70,27 +92,43 @@ export function createAttemptLimits(
       const ofAddress = countsAddress ? [() => pairs.count(pair), () => addresses.count(address)] : [];
       for (const count of [...ofAddress, () => accounts.count(account)]) {
         const { isAllowed, resetMs } = await count();
-        if (isAllowed) continue;
-        throw tooMany(resetMs);
+        if (!isAllowed) throw tooMany(resetMs);
       }
-      return {
-        async succeeded() {
-          const back = countsAddress ? [pairs.forget(pair), addresses.giveBack(address)] : [];
-          await Promise.all([...back, accounts.giveBack(account)]);
-        },
+      const giveBack = (ofPair: () => Promise<void>) =>
+        Promise.all([...(countsAddress ? [ofPair(), addresses.giveBack(address)] : []), accounts.giveBack(account)]);
+      const made = await orElse(make, async (error) => {
+        if (reasonOf(error) !== errors.CREDENTIALS_INVALID.reason) await giveBack(() => pairs.giveBack(pair));
+      });
+      await giveBack(() => pairs.forget(pair));
+      return made;
+    },
+    resetMail: (email, address, request) => mail(mails, email, address, request),
+    confirmationMail: (email, address, request) => mail(confirmations, email, address, request),
+    async addressChange(userId, make) {
+      let counted = 0;
+      const count = async () => {
+        const { isAllowed, resetMs } = await changes.count(userId);
+        if (!isAllowed) throw tooMany(resetMs);
+        counted += 1;
       };
-    },
-    async allowConfirmationMail(email, clientAddress = "inside") {
-      return (await confirmations.count(`${accountOf(email)}:${limitKeyOf(clientAddress)}`)).isAllowed;
-    },
-    async countAddressChange(userId) {
-      const { isAllowed, resetMs } = await changes.count(userId);
-      if (!isAllowed) throw tooMany(resetMs);
-    },
-    async allowResetMail(email, clientAddress = "inside") {
-      return (await mails.count(`${accountOf(email)}:${limitKeyOf(clientAddress)}`)).isAllowed;
+      return await orElse(
+        () => make(count),
+        async () => {
+          for (; counted > 0; counted -= 1) await changes.giveBack(userId);
+        },
+      );
     },
   };
+}
+
+/** Does the work. If it fails, undoes what was counted for it, and throws its error. */
+async function orElse<T>(work: () => Promise<T>, undo: (error: unknown) => Promise<unknown>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await undo(error);
+    throw error;
+  }
 }
 
 function tooMany(resetMs: number) {

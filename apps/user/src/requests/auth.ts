@@ -55,20 +55,20 @@ export function auth(app: Parts): Handlers<typeof AuthService> {
 
     /** An unknown address and a wrong password get the same answer after the same work. */
     async login({ email, password }, ctx) {
-      const attempt = await app.attempts.begin(email, ctx.clientAddress);
-      const found = await app.users.credentialsOf(email);
-      const matches = await app.passwords.verify(password, found?.passwordHash, "login", ctx);
-      if (found === undefined || !matches) throw new CallError(errors.CREDENTIALS_INVALID);
-      const holder = { sessionId: uuidv7(), userId: found.user.id };
-      const { token, hash } = app.refreshTokens.first(holder.sessionId);
-      const { passwordHash } = found;
-      const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash });
-      // The password changed while the old one was compared, so the caller does not know the current one.
-      if (opened === "PASSWORD_CHANGED") throw new CallError(errors.CREDENTIALS_INVALID);
-      await attempt.succeeded();
-      // Revealed only to callers who know the password.
-      if (opened === "DISABLED") throw new CallError(errors.ACCOUNT_DISABLED);
-      return await answer({ ...found.user, role: opened.role }, holder, token, opened.now);
+      return await app.attempts.attempt(email, ctx.clientAddress, async () => {
+        const found = await app.users.credentialsOf(email);
+        const matches = await app.passwords.verify(password, found?.passwordHash, "login", ctx);
+        if (found === undefined || !matches) throw new CallError(errors.CREDENTIALS_INVALID);
+        const holder = { sessionId: uuidv7(), userId: found.user.id };
+        const { token, hash } = app.refreshTokens.first(holder.sessionId);
+        const { passwordHash } = found;
+        const opened = await app.sessions.open(holder, { passwordHash, tokenHash: hash });
+        // The password changed while the old one was compared, so the caller does not know the current one.
+        if (opened === "PASSWORD_CHANGED") throw new CallError(errors.CREDENTIALS_INVALID);
+        // Revealed only to callers who know the password.
+        if (opened === "DISABLED") throw new CallError(errors.ACCOUNT_DISABLED);
+        return await answer({ ...found.user, role: opened.role }, holder, token, opened.now);
+      });
     },
 
     async refreshToken({ refreshToken }) {

@@ -47,10 +47,11 @@ export function emailConfirmations(
     async requestEmailConfirmation({ email }, { traceparent, signal, clientAddress }) {
       const answered = sleep(requestAnswerMs, { signal });
       const userId = await app.users.unconfirmedOf(email);
-      if ((await app.attempts.allowConfirmationMail(email, clientAddress)) && userId !== undefined) {
+      await app.attempts.confirmationMail(email, clientAddress, async () => {
+        if (userId === undefined) return;
         await app.confirmations.request({ userId, email, traceparent });
         app.wakeRelay();
-      }
+      });
       await answered;
       return {};
     },

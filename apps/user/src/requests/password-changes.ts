@@ -71,11 +71,11 @@ export function passwordChanges(
     async requestPasswordReset({ email }, { traceparent, signal, clientAddress }) {
       const answered = sleep(resetAnswerMs, { signal });
       const found = await app.users.credentialsOf(email);
-      const mayAsk = await app.attempts.allowResetMail(email, clientAddress);
-      if (mayAsk && found !== undefined && found.user.disableTime === undefined) {
+      await app.attempts.resetMail(email, clientAddress, async () => {
+        if (found === undefined || found.user.disableTime !== undefined) return;
         await app.resets.request({ userId: found.user.id, traceparent });
         app.wakeRelay();
-      }
+      });
       await answered;
       return {};
     },
@@ -117,8 +117,8 @@ export async function requirePassword(
   given: string,
   ctx: Pick<CallContext, "clientAddress" | "signal">,
 ): Promise<void> {
-  const attempt = await app.attempts.begin(user.email, ctx.clientAddress);
-  if (!(await app.passwords.verify(given, passwordHash, "password-change", ctx)))
-    throw new CallError(errors.CREDENTIALS_INVALID);
-  await attempt.succeeded();
+  await app.attempts.attempt(user.email, ctx.clientAddress, async () => {
+    if (!(await app.passwords.verify(given, passwordHash, "password-change", ctx)))
+      throw new CallError(errors.CREDENTIALS_INVALID);
+  });
 }

@@ -136,35 +136,37 @@ export function users(app: Parts): Handlers<typeof UserService> {
       const earlier = await replay(sql, ctx.idempotencyKey);
       if (earlier !== undefined) return { user: storedMessageOf(earlier) };
       const verifiedHash = change.email === undefined ? undefined : await verifyCurrentPassword(ctx, values);
-      const answer = await once(sql, ctx.idempotencyKey, async (tx) => {
-        const user = await lockUser(tx, values.id);
-        if (user === undefined) throw new CallError(errors.USER_NOT_FOUND);
-        if (needsPassword(user, change, ctx.caller)) {
-          if (verifiedHash === undefined) throw currentPasswordRequired();
-          // The password may have changed since it was verified.
-          if (!(await hasPasswordHash(tx, user.id, verifiedHash))) throw new CallError(errors.CREDENTIALS_INVALID);
-        }
-        const changed = changeUser(user, change, ctx.caller, ctx.now);
-        if (changed !== user) {
-          const { pendingEmail } = changed;
-          const isNew = pendingEmail !== undefined && pendingEmail !== user.pendingEmail;
-          if (isNew) {
-            if (await isTakenByAnother(tx, pendingEmail, user.id)) throw emailTaken("user.email");
-            await app.attempts.countAddressChange(user.id);
+      const update = (countAddressChange: () => Promise<void>) =>
+        once(sql, ctx.idempotencyKey, async (tx) => {
+          const user = await lockUser(tx, values.id);
+          if (user === undefined) throw new CallError(errors.USER_NOT_FOUND);
+          if (needsPassword(user, change, ctx.caller)) {
+            if (verifiedHash === undefined) throw currentPasswordRequired();
+            // The password may have changed since it was verified.
+            if (!(await hasPasswordHash(tx, user.id, verifiedHash))) throw new CallError(errors.CREDENTIALS_INVALID);
           }
-          if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
-          await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
-          // A link is for one address: a link to an earlier one ends.
-          if (pendingEmail !== user.pendingEmail) await endConfirmations(tx, user.id);
-          if (isNew)
-            await requestConfirmation(tx, { userId: user.id, email: pendingEmail, traceparent: ctx.traceparent });
-          // Access tokens contain the role, so the tokens of a demoted admin must end. A promoted account must sign in
-          // again, so that a stolen session does not gain the new role.
-          if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });
-          await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
-        }
-        return storedAnswerOf(changed);
-      });
+          const changed = changeUser(user, change, ctx.caller, ctx.now);
+          if (changed !== user) {
+            const { pendingEmail } = changed;
+            const isNew = pendingEmail !== undefined && pendingEmail !== user.pendingEmail;
+            if (isNew) {
+              if (await isTakenByAnother(tx, pendingEmail, user.id)) throw emailTaken("user.email");
+              await countAddressChange();
+            }
+            if (!(await updateUser(tx, changed))) throw emailTaken("user.email");
+            await publish(tx, publicationOf(changed, "UPDATED", ctx.traceparent));
+            // A link is for one address: a link to an earlier one ends.
+            if (pendingEmail !== user.pendingEmail) await endConfirmations(tx, user.id);
+            if (isNew)
+              await requestConfirmation(tx, { userId: user.id, email: pendingEmail, traceparent: ctx.traceparent });
+            // Access tokens contain the role, so the tokens of a demoted admin must end. A promoted account must sign in
+            // again, so that a stolen session does not gain the new role.
+            if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });
+            await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
+          }
+          return storedAnswerOf(changed);
+        });
+      const answer = await app.attempts.addressChange(values.id, update);
       app.wakeRelay();
       return { user: storedMessageOf(answer) };
     },
