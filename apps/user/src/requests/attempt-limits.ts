@@ -32,14 +32,14 @@ const noAddress = "inside";
 /**
  * Limits login attempts and mails. It does not know which accounts exist, so it cannot reveal it.
  *
- * Each is counted before it is made, so that concurrent ones count as well. One that an outage ends, or a full queue, is
- * given back: it says nothing about the password and leads to no mail, and who tries again until the outage is over must
- * not be locked out by it.
+ * Each is counted before it is made, so that concurrent ones count as well. One that an outage or a full queue ends is
+ * given back: it says nothing about the password and leads to no mail, and whoever tries again until the outage is over
+ * must not be locked out by it.
  */
 export interface AttemptLimits {
   /**
-   * Makes a login attempt. It stays counted where it fails with CREDENTIALS_INVALID; a success resets the failures of the
-   * account from the address. Throws TOO_MANY_ATTEMPTS if too many have failed, and what `make` throws.
+   * Makes a login attempt. It stays counted if it fails with CREDENTIALS_INVALID; a success resets the failures of the
+   * account from this address. Throws TOO_MANY_ATTEMPTS if too many have failed, and what `make` throws.
    */
   attempt<T>(email: string, address: string | undefined, make: () => Promise<T>): Promise<T>;
   /** Requests a reset mail to an account. Does nothing if the address has requested too many. */
@@ -47,8 +47,8 @@ export interface AttemptLimits {
   /** Like `resetMail`, for mails that confirm an address. */
   confirmationMail(email: string, address: string | undefined, request: () => Promise<void>): Promise<void>;
   /**
-   * Makes a change of an account, which calls `count` if it changes the e-mail address. `count` throws TOO_MANY_ATTEMPTS
-   * if there were too many.
+   * Makes a change of an account, which calls `count` if it changes the e-mail address. `count` throws
+   * TOO_MANY_ATTEMPTS if there were too many.
    */
   addressChange<T>(userId: string, make: (count: () => Promise<void>) => Promise<T>): Promise<T>;
 }

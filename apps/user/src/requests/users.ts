@@ -159,8 +159,8 @@ export function users(app: Parts): Handlers<typeof UserService> {
             if (pendingEmail !== user.pendingEmail) await endConfirmations(tx, user.id);
             if (isNew)
               await requestConfirmation(tx, { userId: user.id, email: pendingEmail, traceparent: ctx.traceparent });
-            // Access tokens contain the role, so the tokens of a demoted admin must end. A promoted account must sign in
-            // again, so that a stolen session does not gain the new role.
+            // Access tokens contain the role, so the tokens of a demoted admin must end. A promoted account must sign
+            // in again, so that a stolen session does not gain the new role.
             if (changed.role !== user.role) await endAllSessions(tx, { userId: user.id, reason: "ROLE_CHANGED" });
             await recordAudit(tx, auditOf(ctx, { subject: subjectOf(user), changes: changesOf(user, changed) }));
           }
