@@ -1,11 +1,14 @@
 import { Command, InvalidArgumentError } from "commander";
-import { type PatchedTree, removeFolder, withPatchedTree } from "./patched-tree.ts";
+import { type HarnessRun, type PatchedTree, removeFolder, withPatchedTree } from "./patched-tree.ts";
 
-/** A realistic defect, as a patch, and the violation that the checker must report. */
+/** A realistic defect, as a patch, and what must be said of it. */
 interface SeededBug {
   readonly patch: string;
+  /** The violation that the checker reports, or the test that fails. */
   readonly says: RegExp;
   readonly args?: readonly string[];
+  /** Found by a test: a run of the harness does nothing that would meet it. */
+  readonly test?: { readonly workspace: string; readonly file: string };
 }
 
 /** So many orders a second that jobs have more than one. */
@@ -26,6 +29,16 @@ const bugs: readonly SeededBug[] = [
   // What no event brings to rest, the schedule does, half a minute later.
   { patch: "own-topic-not-subscribed", says: /it is not at rest/, args: ["--rest-seconds", "22"] },
   { patch: "stale-order-in-hand", says: /it is not at rest/, args: ["--rest-seconds", "22"] },
+  {
+    patch: "in-process-call-without-policy",
+    says: /× where the policy is .*, exactly as over the network/,
+    test: { workspace: "packages/rpc", file: "test/in-process.test.ts" },
+  },
+  {
+    patch: "replay-on-success-only",
+    says: /× is answered as the first time, and there is one order/,
+    test: { workspace: "apps/order", file: "test/repeated-orders.test.ts" },
+  },
 ];
 
 const orders = 160;
@@ -51,17 +64,21 @@ for (const bug of bugs.filter(({ patch }) => only === undefined || patch === onl
 }
 process.exitCode = missed === 0 ? 0 : 1;
 
-/** Runs the harness of the copy. Returns the line that reports the bug; undefined if the run fails in another way. */
+/** Runs the harness or the test of the copy. Returns the line that reports the bug; undefined if there is none. */
 async function findBug(bug: SeededBug, tree: PatchedTree, seed: number): Promise<string | undefined> {
+  const run =
+    bug.test === undefined ? await runHarness(bug, tree, seed) : await tree.test(bug.test.workspace, bug.test.file);
+  const line = run.output.split("\n").find((one) => bug.says.test(one));
+  if (run.code === 1 && line !== undefined) return line.trim();
+  process.stderr.write(run.output);
+  return undefined;
+}
+
+async function runHarness(bug: SeededBug, tree: PatchedTree, seed: number): Promise<HarnessRun> {
   const counts = ["--orders", String(orders), "--kills", "0", "--seed", String(seed)];
   const run = await tree.run([...counts, "--rest-seconds", "30", "--may-crash", ...(bug.args ?? [])]);
   removeFolder(run);
-  const line = run.output.split("\n").find((one) => bug.says.test(one));
-  if (run.code !== 1 || line === undefined) {
-    process.stderr.write(run.output);
-    return undefined;
-  }
-  return line.trim();
+  return run;
 }
 
 function numberOf(message: string): number {

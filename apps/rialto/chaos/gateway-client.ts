@@ -61,9 +61,12 @@ export function createGatewayClient(o: {
     }
   }
 
-  async function signIn(): Promise<void> {
+  const isSignedOut = () => o.account !== undefined && token === undefined;
+
+  async function signIn(): Promise<{ status: number; body: Json } | string> {
     const answer = await once({ method: "POST", path: "/api/auth/login", body: o.account });
     if (typeof answer !== "string" && answer.status === 200) token = answer.body.accessToken;
+    return answer;
   }
 
   return {
@@ -71,12 +74,14 @@ export function createGatewayClient(o: {
       const until = Date.now() + requestMsMax;
       let last = "nothing was sent";
       for (let tries = 1; Date.now() < until; tries += 1) {
-        if (o.account !== undefined && token === undefined) await signIn();
-        const answer = o.account === undefined || token !== undefined ? await once(request) : "not signed in";
-        last = typeof answer === "string" ? answer : `${answer.status} ${JSON.stringify(answer.body)}`;
-        if (typeof answer !== "string") {
-          if (answer.status === 401) token = undefined;
-          else if (isDefinite(answer)) return { ...answer, tries };
+        if (isSignedOut()) last = `login: ${textOf(await signIn())}`;
+        if (!isSignedOut()) {
+          const answer = await once(request);
+          last = textOf(answer);
+          if (typeof answer !== "string") {
+            if (answer.status === 401) token = undefined;
+            else if (isDefinite(answer)) return { ...answer, tries };
+          }
         }
         await sleep(random.int(0, Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** Math.min(tries, 10))));
       }
@@ -85,6 +90,10 @@ export function createGatewayClient(o: {
       );
     },
   };
+}
+
+function textOf(answer: { readonly status: number; readonly body: Json } | string): string {
+  return typeof answer === "string" ? answer : `${answer.status} ${JSON.stringify(answer.body)}`;
 }
 
 /** google.rpc codes of errors that are worth a retry. */

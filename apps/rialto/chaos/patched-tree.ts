@@ -12,6 +12,8 @@ const root = new URL("../../../", import.meta.url).pathname;
 export interface PatchedTree {
   /** Runs the harness of the copy. Removes nothing: the caller removes `folder` when it has looked at it. */
   run(args: readonly string[]): Promise<HarnessRun>;
+  /** Runs one test file of a workspace of the copy. */
+  test(workspace: string, file: string): Promise<Pick<HarnessRun, "code" | "output">>;
 }
 
 export interface HarnessRun {
@@ -29,20 +31,27 @@ export async function withPatchedTree(patch: string, work: (tree: PatchedTree) =
     chmodSync(copy, 0o755);
     copyTree(root, copy);
     execFileSync("git", ["apply", "-C1", new URL(patch, import.meta.url).pathname], { cwd: copy });
-    await work({ run: (args) => runHarness(copy, args) });
+    await work({
+      run: (args) => runHarness(copy, args),
+      test: (workspace, file) =>
+        runNode(join(copy, workspace), [join(copy, "node_modules/vitest/vitest.mjs"), "run", file]),
+    });
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
 }
 
 async function runHarness(copy: string, args: readonly string[]): Promise<HarnessRun> {
-  const child = spawn(process.execPath, [join(copy, "apps/rialto/chaos/chaos.ts"), ...args], {
-    cwd: copy,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  const { code, output } = await runNode(copy, [join(copy, "apps/rialto/chaos/chaos.ts"), ...args]);
   const folder = /system and accounts ready after \d+ s: (\S*rialto-chaos-\S+)/.exec(output)?.[1];
   return { code, output, folder };
+}
+
+async function runNode(cwd: string, args: readonly string[]): Promise<Pick<HarnessRun, "code" | "output">> {
+  const env = { ...process.env, NO_COLOR: "1" };
+  const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "pipe", "inherit"] });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  return { code, output };
 }
 
 /** Removes what a run of the harness has left. */
