@@ -1,3 +1,5 @@
+import { compressedFlag } from "@connectrpc/connect/protocol";
+import { trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
 import type { RawAnswer, RawRequest } from "./raw-requests.ts";
 import { enveloped } from "./wire.ts";
 
@@ -44,6 +46,20 @@ export const wantedDifferences: readonly WantedDifference[] = [
       isGrpc(fast) && statusOf(fast).includes("incomplete%20envelope") && !statusOf(stock).includes("incomplete"),
   },
   {
+    name: "trailers in a request of gRPC-Web are skipped as they are, compressed or not",
+    reason: "They are no message: stock decompresses them first, and refuses what it then skips.",
+    example: {
+      ...example,
+      headers: [...example.headers, ["grpc-encoding", "gzip"]],
+      body: enveloped("no gzip", trailerFlag | compressedFlag),
+    },
+    is: ({ body }, fast, stock) =>
+      flagsOf(body).some((flags) => (flags & trailerFlag) !== 0 && (flags & compressedFlag) !== 0) &&
+      isGrpc(fast) &&
+      isGrpc(stock) &&
+      /decompression%20failed|after%20decompression/.test(statusOf(stock)),
+  },
+  {
     name: "a connection of HTTP/1.1 goes on after a message that is too large",
     reason: "Stock closes it, or leaves the next request without an answer, though the client did nothing wrong there.",
     example: { ...example, body: large, isFollowed: true },
@@ -54,6 +70,13 @@ export const wantedDifferences: readonly WantedDifference[] = [
 
 /** What the port says of a request that never became whole. */
 const notWhole = "The request is not well-formed HTTP.";
+
+/** The flags of each envelope. */
+function flagsOf(body: Buffer): readonly number[] {
+  const flags: number[] = [];
+  for (let at = 0; at + 5 <= body.length; at += 5 + body.readUInt32BE(at + 1)) flags.push(body[at] ?? 0);
+  return flags;
+}
 
 function isGrpc({ headers }: RawAnswer): boolean {
   return headers.some((header) => header.startsWith("content-type: application/grpc"));
