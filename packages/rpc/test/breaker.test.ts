@@ -11,6 +11,7 @@ import { bytesOf, textOf } from "./transports.ts";
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   for (const close of open.splice(0)) await close();
 });
 
@@ -111,6 +112,25 @@ describe("a replica that fails time and again", () => {
       ...Array(9).fill("TEMPORARILY_UNAVAILABLE"),
     ]);
     expect(only.seen()).toBe(6);
+  });
+
+  it("is skipped or tried at each instant, also where the clock ticks while its breaker opens", async () => {
+    const only = await replica((n) => (n <= 5 ? "hang up" : "ok"));
+    const upstream = upstreamOf(only.url);
+    const call = () => outcome(upstream.fetch(request(), { isSafe: false }));
+    let now = Date.now();
+    let tickMs = 1;
+    vi.spyOn(Date, "now").mockImplementation(() => {
+      now += tickMs;
+      return now;
+    });
+    for (let n = 0; n < 5; n += 1) await call();
+    expect(upstream.status()).toMatchObject([{ breaker: "open" }]);
+    tickMs = 0;
+    const outcomes = new Set<string>();
+    // Each millisecond of the longest first pause.
+    for (const end = now + 500; now <= end; now += 1) outcomes.add(await call());
+    expect([...outcomes]).toEqual(["TEMPORARILY_UNAVAILABLE", "200 {}"]);
   });
 
   it("is one that stays silent too, but not for a caller in a hurry", async () => {

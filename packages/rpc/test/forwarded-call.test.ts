@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSocketServer, type Socket } from "node:net";
 import { LazySignal } from "@rialto/async";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -18,6 +19,19 @@ async function replica(onRequest: (req: IncomingMessage, res: ServerResponse) =>
     server.closeAllConnections();
     server.close();
   });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return `http://127.0.0.1:${address.port}`;
+}
+
+/** A replica that does this with a connection once a request has arrived on it. */
+async function sockets(onRequest: (socket: Socket) => void): Promise<string> {
+  const server = createSocketServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => onRequest(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closing.push(() => server.close());
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   return `http://127.0.0.1:${address.port}`;
@@ -100,6 +114,28 @@ describe("a call that is passed on as a whole", () => {
     const ready = await replica((_, res) => res.end("{}"));
     expect((await send(upstreamOf(busy, ready), callOf(), true)).status).toBe(200);
     expect((await send(upstreamOf(busy, ready), callOf(), false)).status).toBe(503);
+  });
+
+  it.each([
+    ["with a length", "Content-Length: 2\r\n\r\n{}"],
+    ["in chunks", "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"],
+  ])("is no defect, nor half an answer, where a replica dies after any byte of one %s", async (_how, rest) => {
+    const whole = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n${rest}`);
+    const well = await replica((_req, res) => res.writeHead(200, { "content-type": "application/json" }).end("{}"));
+    const deaths: readonly ((socket: Socket, part: Buffer) => void)[] = [
+      (socket, part) => socket.end(part),
+      (socket, part) => socket.write(part, () => socket.resetAndDestroy()),
+    ];
+    const call = callOf({ fields: fieldsOf({ "connect-timeout-ms": "20000" }) });
+    for (const die of deaths) {
+      let bytes = 0;
+      const dying = await sockets((socket) => die(socket, whole.subarray(0, bytes)));
+      for (; bytes < whole.byteLength; bytes += 1) {
+        expect([bytes, await reason(send(upstreamOf(dying), call))]).toEqual([bytes, "TEMPORARILY_UNAVAILABLE"]);
+        const { status, body } = await send(upstreamOf(dying, well), call, true);
+        expect([bytes, status, `${body}`]).toEqual([bytes, 200, "{}"]);
+      }
+    }
   });
 
   it("ends by its timeout, by its caller, and before it is sent where the timeout is none", async () => {

@@ -56,9 +56,8 @@ export function guardReplica(replica: Replica): GuardedReplica {
   const nextPause = ({ result }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> => {
     const isConclusive = !("value" in result) || !isInconclusive(result.value);
     if (isConclusive) openedInRow += 1;
-    const duration = isConclusive ? pauseMs(openedInRow) : 0;
-    probeAt = Date.now() + duration;
-    return { duration, next: nextPause };
+    probeAt = Date.now() + (isConclusive ? pauseMs(openedInRow) : 0);
+    return { duration: noPause, next: nextPause };
   };
   const breaker = circuitBreaker(
     handleWhenResult((result) => isFailure(result) || isInconclusive(result)),
@@ -144,6 +143,13 @@ function pauseMs(openedInRow: number): number {
   });
   return bound * (0.75 + Math.random() / 4);
 }
+
+/**
+ * The pause that Cockatiel counts: none, whatever the clock says. `probeAt` alone decides. Cockatiel reads the clock a
+ * moment later: with a pause of its own it would reject a probe that is due by `probeAt`, in the millisecond between
+ * the two.
+ */
+const noPause = Number.NEGATIVE_INFINITY;
 
 const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
   [CircuitState.Closed]: "closed",
