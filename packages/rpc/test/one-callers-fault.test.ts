@@ -146,6 +146,17 @@ describe("a connection that is lost", () => {
     expect(lost.length).toBeLessThan(40 / 2);
     expect(upstream.status()).toMatchObject([{ breaker: "closed", lastError: { class: "reset" } }]);
   });
+
+  it("is no fault of a call whose response breaks off with it, also where the server ends the streams first", async () => {
+    const only = await replica(() => (stream) => {
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.write("half", () => stream.session?.destroy());
+    });
+    const upstream = upstreamOf(only.url);
+    const calls = Array.from({ length: 30 }, () => outcome(upstream.fetch(request(), { isSafe: false })));
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(["TEMPORARILY_UNAVAILABLE"]));
+    expect(upstream.status()).toMatchObject([{ lastError: { class: "reset" } }]);
+  });
 });
 
 describe("a body that goes on as it comes", () => {

@@ -4,6 +4,7 @@ import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-n
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamSessionsMax } from "../limits.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
+import { saysItsEnd } from "../wire/wire-protocol.ts";
 import { BrokenResponse, SessionLost, StreamRefused } from "./response-failure.ts";
 
 /** Sends requests over HTTP/2 to one address. */
@@ -47,7 +48,7 @@ export function createHttp2Sessions(url: string): Http2Sessions {
       try {
         // The client does not notice a stream that its server closes without a response and without an error.
         const response = await Promise.race([createClient(slot, call, lost)(request), call.closed.promise]);
-        return { ...response, body: classifying(response.body, classified) };
+        return { ...response, body: classifying(response, classified) };
       } catch (error) {
         throw await classified(error);
       }
@@ -134,12 +135,15 @@ function watchSession(session: Http2Session, { closed }: LostSessions): void {
   session.once("close", () => closed.add(session));
 }
 
+/** Yields the body of a response. Throws where it breaks off, or a gRPC response has no status. */
 async function* classifying(
-  body: AsyncIterable<Uint8Array>,
+  response: HttpResponse,
   classified: (error: unknown) => Promise<unknown>,
 ): AsyncGenerator<Uint8Array, void> {
   try {
-    yield* body;
+    yield* response.body;
+    // A server that ends its connection ends its streams first, as it ends those whose responses are whole.
+    if (!saysItsEnd(response)) throw new Error("a gRPC response without a status");
   } catch (error) {
     throw await classified(error);
   }

@@ -33,7 +33,7 @@ export function sendOnce(
     const sent = withBody({ ...request, ...ownBody(request), signal: clock.signal }, body);
     const response = await channel.send(sent, timeoutMs);
     if (isStream) return responded({ ...response, body: streamed(response.body, clock, release) });
-    const whole = await readResponse(response);
+    const whole = await readResponse(response.body);
     release();
     return responded({ ...response, body: new WholeBody(whole) });
   });
@@ -109,16 +109,11 @@ function ownBody({ body }: HttpRequest): Pick<HttpRequest, "body"> {
   return { body: read(body) };
 }
 
-/**
- * Reads a whole response. Throws `BrokenResponse` where it is larger than the replay buffer, or a gRPC response has no
- * status.
- */
-async function readResponse({ header, trailer, body }: HttpResponse): Promise<Uint8Array> {
-  const whole = await readWhole(body).catch((error: unknown) => {
+/** Reads the whole body of a response. Throws `BrokenResponse` where it is larger than the replay buffer. */
+function readResponse(body: HttpResponse["body"]): Promise<Uint8Array> {
+  return readWhole(body).catch((error: unknown) => {
     throw isTooLarge(error) ? new BrokenResponse(error) : error;
   });
-  if (!saysItsEnd({ header, trailer })) throw new BrokenResponse(new Error("a gRPC response without a status"));
-  return whole;
 }
 
 function isTooLarge(error: unknown): boolean {
