@@ -2,6 +2,7 @@ export { createAddressCheck, limitKeyOf, plainAddress } from "./address.ts";
 export { arrivedBody } from "./arrived-body.ts";
 export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
 export { isCutOff } from "./cut-off.ts";
+export { endWithBody } from "./end-with-body.ts";
 export type { StreamListener } from "./http2.ts";
 export { keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";

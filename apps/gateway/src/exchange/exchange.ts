@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LazySignal } from "@rialto/async";
-import type { WriteTimeout } from "@rialto/http";
+import { endWithBody, type WriteTimeout } from "@rialto/http";
 import { type Caller, type ErrorCode, requestIdFrom, requestIdHeader } from "@rialto/rpc";
 import { continueTrace, type Trace } from "@rialto/telemetry";
 
@@ -102,9 +102,7 @@ export class Exchange {
     response.writeHead(status, this.#head === undefined ? fields : { ...this.#head, ...fields });
     // Not before: a head that cannot be written is followed by that of an error.
     this.#head = undefined;
-    if (body === undefined || body.byteLength === 0) response.end();
-    else if (body.byteLength <= joinedBytesMax) response.end(latin1(body), "latin1");
-    else response.end(body);
+    endWithBody(response, body);
   }
 
   /** Calls `listener` when the response is complete or the client has disconnected. */
@@ -132,16 +130,6 @@ export class Exchange {
   get caller(): Caller | undefined {
     return this.#caller;
   }
-}
-
-/**
- * Bodies up to this size are written as text, one character for each byte: Node then joins them with the head, and
- * writes one string instead of a list of two buffers.
- */
-const joinedBytesMax = 16 * 1024;
-
-function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
 /** An exchange whose caller is identified and may call its method. */

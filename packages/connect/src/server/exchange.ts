@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import { arrivedBody } from "@rialto/http";
+import { arrivedBody, endWithBody } from "@rialto/http";
 import { bytesOf, type Encoded } from "../codec/message-codec.ts";
 import { abortedRequest, resetStream } from "./client-gone.ts";
 
@@ -102,9 +102,8 @@ export class MessageExchange implements Exchange {
     response.writeHead(status, headers);
     if (trailers !== undefined) response.addTrailers(joined(trailers));
     // Node holds the head back until here: it goes with the body and the trailers.
-    if (body === undefined || body.length === 0) response.end();
-    else if (typeof body === "string") response.end(body, "latin1");
-    else if (body.byteLength <= joinedBytesMax && trailers === undefined) response.end(latin1(body), "latin1");
+    if (typeof body === "string") response.end(body, "latin1");
+    else if (trailers === undefined) endWithBody(response, body);
     else response.end(body);
     if (!isRead(request)) request.resume();
   }
@@ -114,17 +113,6 @@ export class MessageExchange implements Exchange {
     if (isOfStream(this.request)) this.request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     else this.request.destroy();
   }
-}
-
-/**
- * Bodies up to this size are written as text, one character for each byte. Node joins text with the head of its answer,
- * and writes one string where it would write a list of two buffers. That took half as long again, where it was
- * measured.
- */
-const joinedBytesMax = 16 * 1024;
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 /** Whether nothing is left to be read and dropped. Node says that a body has ended one turn after it was read. */
