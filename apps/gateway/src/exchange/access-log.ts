@@ -8,16 +8,15 @@ import type { Exchange } from "./exchange.ts";
 export function logWhenDone(exchange: Exchange, log: Logger, startedAt: number): void {
   const { request, record } = exchange;
   exchange.onClose(() => {
-    const { response } = exchange;
-    const complete = response.writableFinished;
+    const { sentStatus } = exchange;
     log.info(
       {
         requestId: exchange.requestId,
         traceId: exchange.trace.traceId,
         method: request.method,
         route: record.route ?? "unknown",
-        status: complete ? response.statusCode : 499,
-        code: complete ? (record.code ?? "ok") : "canceled",
+        status: sentStatus ?? 499,
+        code: sentStatus === undefined ? "canceled" : (record.code ?? "ok"),
         ms: Math.round((performance.now() - startedAt) * 10) / 10,
         caller: record.caller ?? "anonymous",
       },

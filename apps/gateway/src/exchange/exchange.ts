@@ -76,6 +76,11 @@ export class Exchange {
     return this.#response.destroyed;
   }
 
+  /** The status that was sent; undefined unless the response is complete. */
+  get sentStatus(): number | undefined {
+    return this.#response.writableFinished ? this.#response.statusCode : undefined;
+  }
+
   /** Whether the response's head was sent. */
   get isHeadSent(): boolean {
     return this.#response.headersSent;
