@@ -149,7 +149,7 @@ function addOversized(value: unknown, rules: FieldRules | undefined, path: strin
  * Whether a text has more than `charsMax` characters. A surrogate pair is one; pairs are counted only where that
  * decides.
  */
-function isLonger(text: string, charsMax: number): boolean {
+export function isLonger(text: string, charsMax: number): boolean {
   if (text.length <= charsMax) return false;
   if (text.length > 2 * charsMax) return true;
   let chars = 0;

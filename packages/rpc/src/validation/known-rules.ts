@@ -21,6 +21,7 @@ import {
   StringRulesSchema,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_rialto_type_v1_rules } from "@rialto/contracts";
+import { isLonger } from "../bounds/field-sizes.ts";
 import { isStorable } from "../bounds/storable-text.ts";
 import { knownTextExpression } from "./known-expressions.ts";
 import { compilePattern } from "./rule-pattern.ts";
@@ -101,6 +102,7 @@ export function requireKnown(rules: FieldRules | undefined, named: readonly stri
     if (oneof === undefined && !named.includes(localName)) throw new UnknownRule(`${localName} of ${field}`);
 }
 
+/** Whether a value keeps the rules of all checks. */
 export function keepsAll<V>(checks: readonly Check<V>[], value: V): boolean {
   for (const check of checks) if (!check(value)) return false;
   return true;
@@ -165,16 +167,8 @@ const uuid = /^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const email =
   /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
 
-/** A character is one or two units of a text: characters are counted only where that decides. */
 function hasChars(min: number, max: number): Check<string> {
-  return (text) => {
-    const units = text.length;
-    if (units >= 2 * min - 1 && units <= max) return true;
-    if (units < min || units > 2 * max) return false;
-    let chars = 0;
-    for (const _ of text) chars += 1;
-    return chars >= min && chars <= max;
-  };
+  return (text) => !isLonger(text, max) && isLonger(text, min - 1);
 }
 
 const bytesRules: Known<BytesRules, Uint8Array> = {
