@@ -1,9 +1,9 @@
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
 import type { DeadlineWheel } from "@rialto/async";
+import { headerText } from "../headers/web-headers.ts";
 import type { Spoken } from "./choose-protocol.ts";
 import type { Answer, Exchange } from "./exchange.ts";
-import { textOf } from "./fields.ts";
 import type { UnaryHooks } from "./hooks.ts";
 import { RequestGone } from "./read-body.ts";
 import { UnaryCall } from "./unary-call.ts";
@@ -27,7 +27,7 @@ export async function answerUnary(
 ): Promise<void> {
   const { options } = unary;
   const { headers } = exchange;
-  const timeout = protocol.parseTimeout(textOf(headers[protocol.timeoutHeader]), options.maxTimeoutMs);
+  const timeout = protocol.parseTimeout(headerText(headers[protocol.timeoutHeader]), options.maxTimeoutMs);
   const compression = negotiated(exchange, protocol, options.acceptCompression);
   const call = new UnaryCall({
     unary,
@@ -77,7 +77,7 @@ interface Negotiated {
 
 function negotiated(exchange: Exchange, protocol: UnaryProtocol, accepted: Compression[]): Negotiated {
   const asked = protocol.requestEncoding(exchange);
-  const accepts = textOf(exchange.headers[protocol.acceptEncodingField]);
+  const accepts = headerText(exchange.headers[protocol.acceptEncodingField]);
   if (asked === null && accepts === null) return uncompressed;
   return compressionNegotiate(accepted, asked, accepts, protocol.acceptEncodingHeader);
 }

@@ -12,9 +12,9 @@ import {
   protocolVersion,
 } from "@connectrpc/connect/protocol-connect";
 import { bytesOf, type Encoded } from "../codec/message-codec.ts";
+import { headerText } from "../headers/web-headers.ts";
 import { decodeMessage } from "./decode-message.ts";
 import type { Answer } from "./exchange.ts";
-import { textOf } from "./fields.ts";
 import { readBody } from "./read-body.ts";
 import type { UnaryCall } from "./unary-call.ts";
 import type { UnaryProtocol } from "./unary-protocol.ts";
@@ -29,7 +29,7 @@ export const connectPost: UnaryProtocol = {
   acceptEncodingHeader: headerUnaryAcceptEncoding,
   acceptEncodingField: headerUnaryAcceptEncoding.toLowerCase(),
   parseTimeout,
-  requestEncoding: ({ headers }) => textOf(headers["content-encoding"]),
+  requestEncoding: ({ headers }) => headerText(headers["content-encoding"]),
   headers: (isBinary) => ({ "content-type": isBinary ? contentTypeUnaryProto : contentTypeUnaryJson }),
   trailers: () => ({}),
   assertHead(call) {

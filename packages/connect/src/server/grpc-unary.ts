@@ -17,9 +17,9 @@ import {
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
 import { bytesOf } from "../codec/message-codec.ts";
+import { headerText } from "../headers/web-headers.ts";
 import { decodeMessage } from "./decode-message.ts";
 import type { Answer } from "./exchange.ts";
-import { textOf } from "./fields.ts";
 import type { UnaryHooks } from "./hooks.ts";
 import { envelopeHeadBytes, envelopesMax, readEnvelopes, tooLarge } from "./read-body.ts";
 import type { UnaryCall } from "./unary-call.ts";
@@ -35,7 +35,7 @@ export const grpc: UnaryProtocol = {
   acceptEncodingHeader: headerAcceptEncoding,
   acceptEncodingField: headerAcceptEncoding.toLowerCase(),
   parseTimeout,
-  requestEncoding: ({ headers }) => textOf(headers["grpc-encoding"]),
+  requestEncoding: ({ headers }) => headerText(headers["grpc-encoding"]),
   headers: (isBinary, compression) => ({
     "content-type": isBinary ? contentTypeProto : contentTypeJson,
     ...(compression !== null && { "grpc-encoding": compression.name }),

@@ -1,9 +1,8 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { DeadlineWheel } from "@rialto/async";
-import { toFields, toWebHeaders } from "../headers/web-headers.ts";
+import { headerText, toFields, toWebHeaders } from "../headers/web-headers.ts";
 import type { Exchange, Fields } from "./exchange.ts";
-import { textOf } from "./fields.ts";
 import type { UnaryMethod } from "./unary-method.ts";
 
 /** What a call is made of. */
@@ -109,7 +108,7 @@ export class UnaryCall implements HandlerContext {
 
   /** A header of the request, without web headers; null where it has none. The name is in lower case. */
   header(name: string): string | null {
-    return textOf(this.exchange.headers[name]);
+    return headerText(this.exchange.headers[name]);
   }
 
   /** Sets a header of the answer, without web headers where none are needed. The name is in lower case. */
