@@ -6,13 +6,13 @@ const codeBytesMax = 1024;
 
 /**
  * Returns the code at the start of a response: in Connect's JSON error, or in gRPC-Web's trailers if no message
- * precedes them. Undefined for a success, and for what is compressed.
+ * precedes them. Undefined for a success; `unknown` for a failure that has no code there, or is compressed.
  */
 export function codeIn(
   bytes: Uint8Array,
   status: number,
   contentType: string | null | undefined,
-): ErrorCode | "unknown" | undefined {
+): ErrorCode | undefined {
   if (status !== 200) {
     const name = /^\s*\{\s*"code"\s*:\s*"([a-z_]+)"/.exec(textOf(bytes))?.[1];
     return isErrorCode(name) ? name : "unknown";
@@ -31,5 +31,5 @@ export function recordGrpc(record: AccessRecord, inHeaders: GrpcStatus, inTraile
 type GrpcStatus = string | readonly string[] | null | undefined;
 
 function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("latin1", 0, codeBytesMax);
+  return Buffer.from(bytes.subarray(0, codeBytesMax)).toString("latin1");
 }
