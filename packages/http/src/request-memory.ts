@@ -84,8 +84,8 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
 
   function add(entry: Entry): void {
     byAll += entry.bytes;
-    entry.byAddress = joined(addresses, entry.holder.address, entry);
-    entry.byCaller = joined(callers, entry.holder.account, entry);
+    entry.byAddress = join(addresses, entry.holder.address, entry);
+    entry.byCaller = join(callers, entry.holder.account, entry);
   }
 
   function remove(entry: Entry): void {
@@ -177,8 +177,8 @@ export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory 
   };
 }
 
-/** Counts an entry for its party, which begins to be counted with it. */
-function joined(parties: Map<string, Party>, key: string | undefined, entry: Entry): Party | undefined {
+/** Counts an entry for its party, which is counted from its first entry to its last. Returns the party. */
+function join(parties: Map<string, Party>, key: string | undefined, entry: Entry): Party | undefined {
   if (key === undefined) return undefined;
   const party = parties.get(key) ?? { bytes: 0, entries: new Set() };
   if (party.entries.size === 0) parties.set(key, party);
@@ -187,7 +187,6 @@ function joined(parties: Map<string, Party>, key: string | undefined, entry: Ent
   return party;
 }
 
-/** A party without entries is counted no longer. */
 function leave(parties: Map<string, Party>, key: string | undefined, party: Party | undefined, entry: Entry): void {
   if (key === undefined || party === undefined) return;
   party.bytes -= entry.bytes;
