@@ -1,6 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { DeadlineWheel } from "@rialto/async";
-import { type CancelSignal, LazySignal, onAbort } from "@rialto/async";
+import { type CancelSignal, type DeadlineWheel, LazySignal, onAbort } from "@rialto/async";
 import { CallError } from "../errors/call-error.ts";
 import { callCanceled, callErrors } from "../errors/call-errors.ts";
 import { streamTimeoutMsMax, unaryTimeoutMsDefault, unaryTimeoutMsMax } from "../limits.ts";

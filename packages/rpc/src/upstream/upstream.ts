@@ -37,8 +37,8 @@ export interface FetchOptions {
   readonly takesStream?: boolean;
 }
 
-/** What an upstream is told of a call beside its bytes. */
-export interface CallOptions {
+/** What an upstream cannot read from the bytes of a call. */
+export interface UpstreamCallOptions {
   /** The call may be retried when its result is unknown. */
   readonly isSafe: boolean;
   /** Aborts when nobody waits for the answer any more. */
@@ -59,7 +59,7 @@ export interface Upstream {
    * connections of HTTP/1.1, with the fields as they are. Rejects as `fetch` does, and with the error of receiving the
    * body.
    */
-  call(call: WholeCall, o: CallOptions): Promise<WholeAnswer>;
+  call(call: WholeCall, o: UpstreamCallOptions): Promise<WholeAnswer>;
   /** The status of each replica, as far as calls have shown. */
   status(): readonly ReplicaStatus[];
   /** Closes the connections. */
@@ -175,7 +175,7 @@ async function callInProcess(
   endpoint: Endpoint,
   wheel: DeadlineWheel,
   { verb, path, fields, receive }: WholeCall,
-  { isSafe, canceled }: CallOptions,
+  { isSafe, canceled }: UpstreamCallOptions,
 ): Promise<WholeAnswer> {
   const body = {
     [Symbol.asyncIterator]: async function* () {
@@ -211,7 +211,7 @@ async function fetchFromReplicas(among: Replicas, request: HttpRequest, o: Fetch
 async function callReplicas(
   among: Replicas,
   { verb, path, fields, receive }: WholeCall,
-  { isSafe, canceled }: CallOptions,
+  { isSafe, canceled }: UpstreamCallOptions,
 ): Promise<WholeAnswer> {
   const clock = startCall(among.wheel, nodeHeaders(fields), false, canceled);
   try {
