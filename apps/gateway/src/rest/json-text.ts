@@ -101,9 +101,9 @@ function valueWriter(field: DescField, known: Map<DescMessage, Write>): Write {
 
 function enumWriter(desc: DescEnum): Write {
   if (desc.typeName === "google.protobuf.NullValue") return notSure;
-  const names = new Map<unknown, string>();
-  for (const number of Object.keys(desc.value))
-    names.set(Number(number), JSON.stringify(desc.value[Number(number)]?.jsonName ?? Number(number)));
+  // By number, with the first of several names, as the library writes it.
+  const values = Object.values(desc.value);
+  const names = new Map<unknown, string>(values.map(({ number, jsonName }) => [number, JSON.stringify(jsonName)]));
   return (value) => names.get(value);
 }
 
