@@ -1,8 +1,8 @@
 const msPerSecond = 1_000;
 
 /**
- * Returns what writes the time of a line, as pino's `isoTime` does. The lines of one second share the text of its date,
- * which takes longer to write than the rest of the time.
+ * Returns a function that writes the time of a line, as pino's `isoTime` does. The lines of one second share the text
+ * of its date, which takes longer to write than the rest of the time.
  */
 export function isoTime(): () => string {
   let lastSecond = Number.NaN;

@@ -42,7 +42,7 @@ function messageWriter(desc: DescMessage, known: Map<DescMessage, Write>): Write
   return write;
 }
 
-/** Returns what writes a field with its name; an empty text where the field is not set. */
+/** Returns a function that writes a field with its name, or an empty text where the field is not set. */
 function fieldWriter(field: DescField, known: Map<DescMessage, Write>): (fields: Fields) => string | undefined {
   const { localName, oneof, presence } = field;
   const name = `${JSON.stringify(field.jsonName)}:`;

@@ -27,8 +27,8 @@ interface Target {
 }
 
 /**
- * Makes what forwards unary calls that pass to their service over HTTP/1.1. The answer is here as a whole before its
- * head is sent, and goes to the client in one write where it fits. A client that disconnects cancels the call.
+ * Creates the forwarding of unary calls to their services over HTTP/1.1. An answer is received whole before its head is
+ * sent, and goes to the client in one write where it fits. A client that disconnects cancels the call.
  */
 export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
   const targets = new Map<DescMethod, Target>();

@@ -60,8 +60,8 @@ export async function callUpstream(
 }
 
 /**
- * Returns what names the gateway and the caller to this one service. The client's access token goes no further than the
- * gateway.
+ * Returns the tokens that name the gateway and the caller to one service. The client's access token goes no further
+ * than the gateway.
  */
 export async function tokensOf(
   { request, caller }: AdmittedExchange,

@@ -15,6 +15,7 @@ export function startOf(bytes: Uint8Array): number {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
+/** Skips white space. */
 export function skipSpace(cursor: JsonCursor): void {
   for (;;) {
     const byte = cursor.bytes[cursor.at];
@@ -23,6 +24,7 @@ export function skipSpace(cursor: JsonCursor): void {
   }
 }
 
+/** Skips this byte. Returns whether it is next. */
 export function skipByte(cursor: JsonCursor, byte: number): boolean {
   if (cursor.bytes[cursor.at] !== byte) return false;
   cursor.at += 1;
@@ -112,15 +114,18 @@ export function stringAt(cursor: JsonCursor, from: number, to: number): string {
   return text.includes("\\") ? String(JSON.parse(text)) : text.slice(1, -1);
 }
 
+/** Returns the bytes between two positions as text, one character each. */
 export function latin1({ bytes }: JsonCursor, from: number, to: number): string {
   const end = Math.min(to, bytes.length);
   return Buffer.from(bytes.buffer, bytes.byteOffset + from, Math.max(end - from, 0)).toString("latin1");
 }
 
+/** Returns the error of bytes that are no JSON, with the position. It does not quote them. */
 export function notJson({ at }: JsonCursor): ScanStopped {
   return new ScanStopped({ field: "", description: `is not valid JSON, at byte ${at}`, rule: "request.json" });
 }
 
+/** Whether a byte is a decimal digit. */
 export function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }

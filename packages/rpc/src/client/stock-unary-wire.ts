@@ -18,7 +18,7 @@ export function createStockUnaryWire(upstream: Upstream) {
   ): Promise<Message> => {
     const transport = isSafeToRetry(method, nodeHeaders(head)) ? safe : unsafe;
     const fields = { ...head, [connectTimeoutHeader]: `${timeoutMs}` };
-    // The upstream alone ends a call that is late: the transport is told of no timeout.
+    // The upstream alone ends a call that is late: the transport gets no timeout.
     const { message } = await transport.unary(method, abortSignalOf(canceled), undefined, fields, request);
     return message;
   };

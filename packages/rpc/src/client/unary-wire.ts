@@ -30,9 +30,8 @@ export interface UnaryRequest {
 }
 
 /**
- * Returns what makes unary calls in binary Connect, by the bytes of an upstream
- * (https://connectrpc.com/docs/protocol#unary-request), with these fields in its head. Rejects with the errors of the
- * upstream, or with a `ConnectError`.
+ * Returns a function that sends a unary call in binary Connect (https://connectrpc.com/docs/protocol#unary-request) to
+ * an upstream, with the fields of `head`. It rejects with the errors of the upstream, or with a `ConnectError`.
  */
 export function createUnaryWire(upstream: Upstream) {
   const wires = new WeakMap<DescMethodUnary, MethodWire>();

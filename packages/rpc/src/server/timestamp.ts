@@ -1,6 +1,6 @@
 /**
- * Returns what a `google.protobuf.Timestamp` is made of, as `timestampFromDate` does: what a handler returns is copied
- * into a message once, so that a message of it would be made twice.
+ * Returns the fields of a `google.protobuf.Timestamp`, and no message as `timestampFromDate` does: a handler's answer
+ * is copied into a message, so a message in it would be made twice.
  */
 export function timestampOf(date: Date): { readonly seconds: bigint; readonly nanos: number } {
   const ms = date.getTime();

@@ -19,7 +19,7 @@ const validator = createValidator({
   regexMatch: createPatternMatcher(),
 });
 
-/** Makes what tells valid messages of a type. An endpoint makes it for its requests when it is created. */
+/** Returns the check of a type of message, made once. An endpoint makes those of its requests when it is created. */
 export const prepareValidation = oncePerType(sureCheckOf);
 
 /**

@@ -10,8 +10,8 @@ import { rulesOf } from "../bounds/field-rules.ts";
 import { type Check, keepsAll, requireKnown, UnknownRule } from "./known-rules.ts";
 import { valueCheck } from "./value-checks.ts";
 
-// A valid request is told to be valid by one pass of plain functions, made once for each type of message from its rules
-// in the contract. protovalidate decides by CEL what it has no code of its own for (the contract's rules for text, and
+// A valid request is recognized by one pass of plain functions, made once for each type of message from its rules in
+// the contract. protovalidate evaluates CEL where it has no code of its own (for the contract's rules for text, and for
 // all expressions), and reads messages by reflection.
 
 /** The check of a type of message, or why there is none. */
@@ -20,8 +20,8 @@ export type SureCheck =
   | { readonly isSurelyValid: undefined; readonly unknown: string };
 
 /**
- * Makes the check of a type of message. What it tells to be valid is valid to protovalidate, to `oversizedFields` and
- * to `unstorableTexts`. False is no refusal: those three decide, and say what is wrong. A type with a rule that is not
+ * Creates the check of a type of message. A message that passes is valid to protovalidate, to `oversizedFields` and to
+ * `unstorableTexts`. False is no refusal: those three decide, and say what is wrong. A type with a rule that is not
  * known here has no check; nor has one with a rule that is a mistake, which protovalidate reports.
  */
 export function sureCheckOf(schema: DescMessage): SureCheck {
