@@ -5,7 +5,7 @@ import { createLogger } from "@rialto/telemetry";
 import { type Gateway, startGateway } from "../src/index.ts";
 import { publishedSuiteService } from "./suite-service.ts";
 
-/** The headers of the suite's own that its cases look for. The gateway passes none that it was not told. */
+/** The headers of the suite's own that its cases look for. The gateway passes none that is not listed. */
 const suiteHeaders = ["x-conformance-test", "x-custom-header", "x-test-case-name"];
 
 /** Starts a gateway that forwards calls of the suite's service to this address, for everybody. */

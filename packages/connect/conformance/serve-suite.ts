@@ -4,7 +4,7 @@ import { createConnectHandler } from "../src/index.ts";
 import { jsonOptions } from "./compat-values.ts";
 import { conformanceService } from "./conformance-service.ts";
 import { ConformanceService } from "./gen/connectrpc/conformance/v1/service_pb.js";
-import { host } from "./told-server.ts";
+import { host } from "./server-compat.ts";
 
 /** Serves the suite's service on a free port, by our handlers or by the official adapter. */
 export function serveSuite(o: {

@@ -10,16 +10,16 @@ import {
 export const host = "127.0.0.1";
 
 /** What the runner asks of a server under test. */
-export interface ToldServer {
+export interface ServerRequest {
   /** The largest message that it receives; 0 for any. */
   readonly receiveBytesMax: number;
   readonly tls: TlsCredentials | undefined;
 }
 
-/** Reads on the standard input what to serve. */
-export async function readToldServer(): Promise<ToldServer> {
+/** Reads the request of the runner on the standard input. */
+export async function readServerRequest(): Promise<ServerRequest> {
   const { value: bytes } = await readDelimited(process.stdin).next();
-  if (bytes === undefined) throw new Error("nothing was said to serve");
+  if (bytes === undefined) throw new Error("the runner sent no request");
   const { messageReceiveLimit, useTls, serverCreds } = fromBinary(ServerCompatRequestSchema, bytes);
   const tls =
     useTls && serverCreds !== undefined
@@ -28,8 +28,8 @@ export async function readToldServer(): Promise<ToldServer> {
   return { receiveBytesMax: messageReceiveLimit, tls };
 }
 
-/** Says on the standard output where the server listens, and ends the process when the runner does. */
-export function tellServer(port: number, { tls }: ToldServer): void {
+/** Writes to the standard output where the server listens, and ends the process when the runner does. */
+export function writeServerResponse(port: number, { tls }: ServerRequest): void {
   const response = create(ServerCompatResponseSchema, {
     host,
     port,
