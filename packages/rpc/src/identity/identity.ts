@@ -4,7 +4,7 @@ import type { CallHeaders } from "../wire/call-headers.ts";
 import type { AccessPolicy } from "./access.ts";
 import { type Caller, gatewayName } from "./caller.ts";
 import { isPersonToken } from "./signed-tokens.ts";
-import type { TokenVerifier } from "./token-verifier.ts";
+import type { TokenVerifier, UserClaims } from "./token-verifier.ts";
 
 export const userTokenHeader = "authorization";
 export const serviceTokenHeader = "rialto-service";
@@ -52,19 +52,19 @@ function identifyFor(
   const clientAddress = headers.get(clientAddressHeader) ?? undefined;
   const authorization = headers.get(userTokenHeader);
   if (authorization === null) return forNobody(clientAddress);
-  const identifiedAs = (caller: Caller, token: string): Identified => {
-    return { caller, userToken: isPersonToken(token) ? undefined : token, clientAddress };
+  const identifiedAs = (claims: UserClaims, token: string): Identified => {
+    return { caller: { kind: "user", ...claims }, userToken: isPersonToken(token) ? undefined : token, clientAddress };
   };
-  const token = authorization.startsWith(bearerScheme)
-    ? authorization.slice(bearerScheme.length)
-    : bearer(authorization);
-  const seen = verifier.seen?.user(token, service);
-  if (seen !== undefined) return identifiedAs({ kind: "user", ...seen }, token);
-  const person = identifyPerson(authorization, verifier, service);
-  return person.then((caller) => identifiedAs(caller, bearer(authorization)));
+  if (authorization.startsWith(bearerScheme)) {
+    const written = authorization.slice(bearerScheme.length);
+    const seen = verifier.seen?.user(written, service);
+    if (seen !== undefined) return identifiedAs(seen, written);
+  }
+  const token = bearer(authorization);
+  return verifier.user(token, service).then((claims) => identifiedAs(claims, token));
 }
 
-/** As nearly all write it: a token seen before needs no expression to find it. */
+/** As nearly all write it: a token that was seen before is found without an expression. */
 const bearerScheme = "Bearer ";
 
 /** What the gateway says of a call that it passes on, where it calls in its own process. */
@@ -102,16 +102,12 @@ function forNobody(clientAddress: string | undefined): Identified {
 }
 
 /**
- * Identifies the person of an Authorization header; anonymous without one. Its token is an access token, or at
- * `service` one that a gateway signed for that service. Rejects with TOKEN_INVALID or SESSION_ENDED.
+ * Identifies the person of an Authorization header with an access token; anonymous without one. Rejects with
+ * TOKEN_INVALID or SESSION_ENDED.
  */
-export async function identifyPerson(
-  authorization: string | null,
-  verifier: TokenVerifier,
-  service?: string,
-): Promise<Caller> {
+export async function identifyPerson(authorization: string | null, verifier: TokenVerifier): Promise<Caller> {
   if (authorization === null) return { kind: "anonymous" };
-  return { kind: "user", ...(await verifier.user(bearer(authorization), service)) };
+  return { kind: "user", ...(await verifier.user(bearer(authorization))) };
 }
 
 /**
