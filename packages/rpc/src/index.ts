@@ -21,7 +21,7 @@ export {
   errorDefinitions,
   type FieldViolation,
 } from "./errors/error-table.ts";
-export { createHealthPages, isFromHere, type ServiceStatus } from "./health/pages.ts";
+export { createHealthPages, isFromHere, isHealthPage, type ServiceStatus } from "./health/pages.ts";
 export { type AccessPolicy, accessOf, decideAccess } from "./identity/access.ts";
 export { type Caller, callerName, requireOwner, type UserId } from "./identity/caller.ts";
 export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity/identity.ts";

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CallError, callErrors, encodeError, endWithHead, isHealthPath, protocolOf } from "@rialto/rpc";
+import { CallError, callErrors, encodeError, endWithHead, isHealthPage, isHealthPath, protocolOf } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 
 /** The interval of the log line that counts the refused requests. */
@@ -19,11 +19,6 @@ const encoded = {
 /** Returns true for health: the HTTP pages and gRPC's service. They are answered under any load. */
 export function isOfHealth(url = ""): boolean {
   return isHealthPage(url) || isHealthPath(url);
-}
-
-/** Returns true for the HTTP pages of health. */
-export function isHealthPage(url: string): boolean {
-  return /^\/(health|health\/services|ready)(\?|$)/.test(url);
 }
 
 /** Refuses a request without reading its body: 503, in its protocol. */

@@ -1,8 +1,14 @@
-import { createHealthPages, isFromHere, type Readiness, type Revocations, type TokenVerifier } from "@rialto/rpc";
+import {
+  createHealthPages,
+  isFromHere,
+  isHealthPage,
+  type Readiness,
+  type Revocations,
+  type TokenVerifier,
+} from "@rialto/rpc";
 import type { RateLimitState } from "@rialto/service";
 import { auditApiName } from "../admin/audit-api.ts";
 import { eventAdminApiName } from "../admin/event-admin-api.ts";
-import { isHealthPage } from "../admission/early-refusal.ts";
 import { identifyCaller } from "../admission/policy.ts";
 import { contractServices, isPublished, upstreamNameOf } from "../contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -51,11 +57,10 @@ export function createHealth(
     answer(exchange) {
       const { request, record, path } = exchange;
       if (!isHealthPage(path)) return undefined;
+      record.route = path;
       // The status of replicas would help an attacker: only requests from this machine and admins see it.
       const seesDetail = async () => isFromHere(request) || (await isAdmin(request.headers.authorization));
-      const answered = answer(request, exchange.response, seesDetail);
-      if (answered !== undefined) record.route = path;
-      return answered;
+      return answer(request, exchange.response, seesDetail);
     },
   };
 }

@@ -23,6 +23,21 @@ export interface ServiceStatus {
   readonly replicas: readonly ReplicaStatus[];
 }
 
+const paths = ["/health", "/health/services", "/ready"] as const;
+type HealthPath = (typeof paths)[number];
+
+/** Whether a request for this target asks for a page of health. */
+export function isHealthPage(target: string): boolean {
+  return healthPathOf(target) !== undefined;
+}
+
+/** Asked of every request of a gateway, so it makes no text. */
+function healthPathOf(target: string): HealthPath | undefined {
+  return paths.find(
+    (path) => target.startsWith(path) && (target.length === path.length || target[path.length] === "?"),
+  );
+}
+
 /**
  * Answers a path of health; returns undefined for every other path. The returned promise never rejects. `seesDetail`
  * decides who may see the status of each replica; callers on this machine, where it is not given.
@@ -40,22 +55,19 @@ export type AnswerHealth = (
  * address, no version, no text of an error; other callers see the sum only. They are read with GET or HEAD.
  */
 export function createHealthPages(o: HealthSources): AnswerHealth {
-  const pages = new Map<string, (seesDetail: () => Promise<boolean>) => Promise<Page>>([
-    ["/health", async () => ({ status: 200, body: { status: "ok" } })],
-    ["/ready", async () => readyPage(await o.readiness())],
-    [
-      "/health/services",
-      async (seesDetail) => {
-        const body = healthReport(o);
-        return { status: 200, body: (await seesDetail()) ? body : { status: body.status } };
-      },
-    ],
-  ]);
+  const pages: Readonly<Record<HealthPath, (seesDetail: () => Promise<boolean>) => Promise<Page>>> = {
+    "/health": async () => ({ status: 200, body: { status: "ok" } }),
+    "/ready": async () => readyPage(await o.readiness()),
+    "/health/services": async (seesDetail) => {
+      const body = healthReport(o);
+      return { status: 200, body: (await seesDetail()) ? body : { status: body.status } };
+    },
+  };
   return (request, response, seesDetail = async () => isFromHere(request)) => {
-    const page = pages.get(request.url?.split("?", 1)[0] ?? "");
-    if (page === undefined) return undefined;
+    const path = healthPathOf(request.url ?? "");
+    if (path === undefined) return undefined;
     if (request.method !== "GET" && request.method !== "HEAD") return refuseMethod(response);
-    return page(seesDetail).then(({ status, body }) => answer(request, response, status, body));
+    return pages[path](seesDetail).then(({ status, body }) => answer(request, response, status, body));
   };
 }
 
