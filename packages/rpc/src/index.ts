@@ -77,6 +77,5 @@ export {
   connectTimeoutHeader,
   connectTimeoutMs,
   protocolOf,
-  saysItsEnd,
   type WireProtocol,
 } from "./wire/wire-protocol.ts";

@@ -51,7 +51,7 @@ export interface Upstream {
    * Passes a request on, in any protocol, and returns the response, whatever its status. The body is read first, within
    * the deadline: a client that sends slowly, or only half of a body, uses nothing of the service. Rejects with the
    * error of reading the body, and with a `CallError` where there is no response: no replica could be reached, or the
-   * deadline of the request's timeout header passed.
+   * deadline of the request's timeout header passed. The body of a response throws where it breaks off.
    */
   fetch(request: HttpRequest, o: FetchOptions): Promise<HttpResponse>;
   /**
