@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream, Http2Session } from "node:http2";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
+import { withTimeout } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
 import { upstreamSessionsMax } from "../limits.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
@@ -39,7 +39,7 @@ export function createHttp2Sessions(url: string): Http2Sessions {
     { length: upstreamSessionsMax },
     (): Slot => ({ manager: createManager(url), session: undefined, streams: 0 }),
   );
-  const lost: LostSessions = { closed: new WeakSet(), counted: new WeakSet() };
+  const lost: LostSessions = { ends: new WeakMap(), counted: new WeakSet() };
   return {
     async send(request) {
       const slot = slots.reduce((least, other) => (other.streams < least.streams ? other : least));
@@ -77,9 +77,9 @@ function createManager(url: string): Http2SessionManager {
   });
 }
 
-/** Sessions that are closed, and those whose loss was counted as a failure. */
+/** When each session ends, and those whose loss was counted as a failure. */
 interface LostSessions {
-  readonly closed: WeakSet<Http2Session>;
+  readonly ends: WeakMap<Http2Session, Promise<void>>;
   readonly counted: WeakSet<Http2Session>;
 }
 
@@ -129,10 +129,10 @@ function watchStream(stream: ClientHttp2Stream, call: Call, { counted }: LostSes
   });
 }
 
-function watchSession(session: Http2Session, { closed }: LostSessions): void {
+function watchSession(session: Http2Session, { ends }: LostSessions): void {
   // The manager removes its listener when it stops using the connection: a later error would end the process.
   session.on("error", () => undefined);
-  session.once("close", () => closed.add(session));
+  ends.set(session, new Promise((resolve) => session.once("close", resolve)));
 }
 
 /** Yields the body of a response. Throws where it breaks off, or a gRPC response has no status. */
@@ -153,19 +153,23 @@ async function classify(
   error: unknown,
   { session, fault }: Call,
   signal: AbortSignal | undefined,
-  { closed, counted }: LostSessions,
+  { ends, counted }: LostSessions,
 ): Promise<unknown> {
   // The caller canceled the request, or it never had a stream.
   if (signal?.aborted === true || session === undefined) return error;
   if (fault === "refused") return new StreamRefused(error);
   if (fault === "broken") return new BrokenResponse(error);
-  // A connection that is lost closes its streams first, itself a turn later.
-  await nextTurn();
-  if (!session.destroyed && !session.closed && !closed.has(session)) return new BrokenResponse(error);
+  const isLost = () => session.destroyed || session.closed;
+  // A connection that is lost closes its streams first. Its own end may come in a later packet.
+  if (!isLost()) await withTimeout(ends.get(session) ?? Promise.resolve(), lossMsMax, undefined);
+  if (!isLost()) return new BrokenResponse(error);
   const isFirst = !counted.has(session);
   counted.add(session);
   return new SessionLost(isFirst, error);
 }
+
+/** How long after one of its streams the loss of a connection is noticed. */
+const lossMsMax = 100;
 
 /** REFUSED_STREAM: the server did not process the request, so it may be retried (RFC 9113, section 8.7). */
 const refusedStream = 0x7;
