@@ -34,16 +34,16 @@ const isSurelyValid = (schema: DescMessage, message: Message) => sureCheckOf(sch
 
 describe("a request that is told to be valid at once", () => {
   it.each(requests)("is what protovalidate, the sizes and the texts find valid: %s", (_name, schema) => {
-    const found = { valid: 0, invalid: 0 };
+    let valid = 0;
     fc.assert(
       fc.property(messageArbitrary(schema), (message) => {
         const expected = isValid(schema, message);
-        found[expected ? "valid" : "invalid"] += 1;
+        if (expected) valid += 1;
         expect(isSurelyValid(schema, message)).toBe(expected);
       }),
       { numRuns: 200 },
     );
-    expect(found.valid).toBeGreaterThan(0);
+    expect(valid).toBeGreaterThan(0);
   });
 
   it.each(requests)("has values of the contract's types: %s", (_name, schema) => {
