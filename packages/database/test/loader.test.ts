@@ -1,4 +1,5 @@
 import { LazySignal } from "@rialto/async";
+import { sql } from "drizzle-orm";
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLoader, QueueFull } from "../src/index.ts";
@@ -101,6 +102,20 @@ describe("questions to the database", () => {
       { status: "rejected", reason: expect.objectContaining({ code: "22P02" }) },
       { status: "fulfilled", value: 2n },
     ]);
+  });
+
+  it("that Postgres refuses fail alone where the query builder wraps the refusal too", async () => {
+    const id = await thing(1);
+    const { orm } = things.database;
+    const { load } = createLoader({
+      async read(ids: readonly string[]) {
+        await orm.execute(sql`select id from thing where id = any (${sql.param([...ids])}::uuid[])`);
+        return ids;
+      },
+    });
+    const [found, refused] = await Promise.allSettled([id, "no id"].map((one) => load(one)));
+    expect(found).toMatchObject({ value: id });
+    expect(refused).toMatchObject({ reason: { cause: { code: "22P02" } } });
   });
 
   it("fail together where the server is at fault, by one statement", async () => {

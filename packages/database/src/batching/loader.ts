@@ -1,6 +1,5 @@
 import { type CancelSignal, raceSignal } from "@rialto/async";
-import { isRefusal } from "../connection/failures.ts";
-import { codeOf } from "../connection/outage.ts";
+import { isRefused } from "../connection/outage.ts";
 import { createBatcher } from "./batcher.ts";
 
 /** Answers questions to the database. Those that wait at the same moment travel in one statement. */
@@ -39,7 +38,7 @@ export function createLoader<Question, Answer>(o: {
     queueMax: o.queueMax ?? queueMaxDefault,
     keysOf: () => [],
     send: o.read,
-    onFailure: (error) => (isRefusal(codeOf(error)) ? "halve" : "fail"),
+    onFailure: (error) => (isRefused(error) ? "halve" : "fail"),
   });
   return {
     load(question, { signal } = {}) {

@@ -1,5 +1,5 @@
 import { DatabaseUnreachable, DeadlinePassed, QueueFull } from "./errors.ts";
-import { type FailureMeaning, isAccessRefused, meaningOf } from "./failures.ts";
+import { type FailureMeaning, isAccessRefused, isRefusal, meaningOf } from "./failures.ts";
 
 /**
  * Whether something is down or overloaded, so that the same work may succeed later and the attempt does not count: a
@@ -20,6 +20,11 @@ export function isPassing(error: unknown): boolean {
 /** Whether the connection was lost while a statement ran, so that it is unknown whether it committed. */
 export function isOutcomeUnknown(error: unknown): boolean {
   return causesOf(error).some((cause) => meaning(cause)?.outcome === "unknown");
+}
+
+/** Whether Postgres refuses what the statement was given: the same would be refused again, and nothing was written. */
+export function isRefused(error: unknown): boolean {
+  return causesOf(error).some((cause) => isRefusal(codeOf(cause)));
 }
 
 /** Whether a person must act first: the server refuses our password. */
