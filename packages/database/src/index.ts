@@ -19,7 +19,7 @@ export {
 } from "./audit/entry.ts";
 export { auditTable } from "./audit/table.ts";
 export { type Batcher, createBatcher } from "./batching/batcher.ts";
-export { createLoader, type Loader } from "./batching/loader.ts";
+export { createLoader, createRowLoader, type Loader } from "./batching/loader.ts";
 export { type Database, openDatabase, type Sql, type Transaction } from "./connection/connection.ts";
 export {
   DatabaseUnreachable,

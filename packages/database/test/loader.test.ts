@@ -2,7 +2,7 @@ import { LazySignal } from "@rialto/async";
 import { sql } from "drizzle-orm";
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createLoader, QueueFull } from "../src/index.ts";
+import { createLoader, createRowLoader, QueueFull } from "../src/index.ts";
 import { openThings, type Things } from "./support/things.ts";
 
 let things: Things;
@@ -179,5 +179,21 @@ describe("questions to the database", () => {
     gate.resolve();
     expect(await Promise.all([...first, ...next])).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(sent.slice(2)).toEqual([[5, 6, 7], [8]]);
+  });
+});
+
+describe("rows that are loaded by their ids", () => {
+  it("are read once each, in whatever case they are asked for, and come to who asked", async () => {
+    const asked: (readonly string[])[] = [];
+    const { load } = createRowLoader({
+      read: async (ids) => {
+        asked.push(ids);
+        return [{ key: "b" }, { key: "a" }];
+      },
+      idOf: ({ key }) => key,
+    });
+    const found = await Promise.all(["a", "b", "A", "c"].map((id) => load(id)));
+    expect(found).toEqual([{ key: "a" }, { key: "b" }, { key: "a" }, undefined]);
+    expect(asked).toEqual([["a", "b", "c"]]);
   });
 });

@@ -1,5 +1,5 @@
 import type { CancelSignal } from "@rialto/async";
-import { claimAttempts, createLoader, type Database, ReadOnlyServer } from "@rialto/database";
+import { claimAttempts, createRowLoader, type Database, ReadOnlyServer } from "@rialto/database";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
 import type { OrderStatus } from "../statuses.ts";
@@ -66,13 +66,7 @@ export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "or
     .from(orders)
     .where(sql`${orders.id} = any (${param("ids")}::uuid[])`)
     .prepare("orders_by_id");
-  const toShow = createLoader({
-    async read(ids: readonly string[]) {
-      const rows = await byIds.execute({ ids: [...new Set(ids)] });
-      const found = new Map(rows.map((row) => [row.id, row]));
-      return ids.map((id) => found.get(id.toLowerCase()));
-    },
-  });
+  const toShow = createRowLoader({ read: (ids) => byIds.execute({ ids }), idOf: ({ id }) => id });
 
   const server = sql`(select current_setting('transaction_read_only')::boolean as read_only) as server`;
   const byIdsToDecide = orm
@@ -80,16 +74,16 @@ export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "or
     .from(server)
     .leftJoin(orders, sql`${orders.id} = any (${param("ids")}::uuid[])`)
     .prepare("orders_by_id_to_decide");
-  const toDecide = createLoader({
-    async read(ids: readonly string[]) {
-      const rows = await byIdsToDecide.execute({ ids: [...ids] });
+  const toDecide = createRowLoader({
+    async read(ids) {
+      const rows = await byIdsToDecide.execute({ ids });
       if (rows[0] === undefined || rows[0].readOnly) {
         renew();
         throw new ReadOnlyServer();
       }
-      const found = new Map(rows.flatMap(({ order }) => (order === null ? [] : [[order.id, order]])));
-      return ids.map((id) => found.get(id.toLowerCase()));
+      return rows.flatMap(({ order }) => order ?? []);
     },
+    idOf: ({ id }) => id,
   });
 
   const listBy = (...parts: readonly ListPart[]) =>

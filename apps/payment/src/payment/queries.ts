@@ -1,4 +1,4 @@
-import { claimAttempts, createLoader, type Database } from "@rialto/database";
+import { claimAttempts, createRowLoader, type Database } from "@rialto/database";
 import { and, asc, desc, eq, inArray, isNotNull, lt, sql } from "drizzle-orm";
 import { isUnfinished, payment, paymentEvent } from "../schema.ts";
 import { apply, type PaymentEvent } from "./events.ts";
@@ -57,12 +57,9 @@ export function createPaymentQueries({ orm, sql: text }: Pick<Database, "orm" | 
     .from(payment)
     .where(sql`${payment.orderId} = any (${param("orderIds")}::uuid[])`)
     .prepare("payments_by_order");
-  const ofOrder = createLoader({
-    async read(orderIds: readonly string[]) {
-      const rows = await byOrders.execute({ orderIds: [...orderIds] });
-      const found = new Map(rows.map((row) => [row.orderId, row]));
-      return orderIds.map((id) => found.get(id.toLowerCase()));
-    },
+  const ofOrder = createRowLoader({
+    read: (orderIds) => byOrders.execute({ orderIds }),
+    idOf: ({ orderId }) => orderId,
   });
   const byOperation = orm
     .select()

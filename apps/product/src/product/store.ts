@@ -1,5 +1,5 @@
 import type { CancelSignal } from "@rialto/async";
-import { createLoader, type Database, type Sql, type Transaction } from "@rialto/database";
+import { createRowLoader, type Database, type Sql, type Transaction } from "@rialto/database";
 import { type Product, type SearchWord, searchTextOf } from "./state.ts";
 
 /** Undefined fields do not filter. */
@@ -23,8 +23,9 @@ export interface ProductPage {
   readonly limit: number;
 }
 
+/** Opens the store. */
 export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore {
-  const rows = createLoader({ read: (ids: readonly string[]) => readProducts(sql, ids) });
+  const rows = createRowLoader({ read: (ids) => readProducts(sql, ids), idOf: ({ id }) => id });
   return {
     async byIds(ids, o) {
       const found = await Promise.all(ids.map((id) => rows.load(id, o)));
@@ -34,12 +35,8 @@ export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore
   };
 }
 
-/** Reads these products by one statement, in the order of the ids. */
-async function readProducts(sql: Sql, ids: readonly string[]): Promise<readonly (ProductRow | undefined)[]> {
-  const rows = await sql<ProductRow[]>`
-    select ${columns(sql)} from product where id = any (${[...new Set(ids)]}::uuid[])`;
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.map((id) => byId.get(id));
+function readProducts(sql: Sql, ids: readonly string[]): Promise<readonly ProductRow[]> {
+  return sql<ProductRow[]>`select ${columns(sql)} from product where id = any (${[...ids]}::uuid[])`;
 }
 
 /** Lists the products of a filter, newest first. */

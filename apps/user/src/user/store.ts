@@ -1,5 +1,5 @@
 import type { CancelSignal } from "@rialto/async";
-import { createLoader, type Database, type JsonValue, type Sql, type Transaction } from "@rialto/database";
+import { createRowLoader, type Database, type JsonValue, type Sql, type Transaction } from "@rialto/database";
 import type { User } from "./state.ts";
 
 /** An account with its password hash. */
@@ -26,7 +26,7 @@ export interface UserStore {
 
 /** Opens the store. */
 export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
-  const accounts = createLoader({ read: (ids: readonly string[]) => readAccounts(sql, ids) });
+  const accounts = createRowLoader({ read: (ids) => readAccounts(sql, ids), idOf: ({ id }) => id });
   return {
     async byId(id, o) {
       const row = await accounts.load(id, o);
@@ -156,11 +156,8 @@ async function readCredentials(sql: Sql, condition: ReturnType<Sql>): Promise<Cr
   return row && { user: userOf(row), passwordHash: row.password_hash };
 }
 
-/** Reads these accounts by one statement, in the order of the ids. */
-async function readAccounts(sql: Sql, ids: readonly string[]): Promise<readonly (UserRow | undefined)[]> {
-  const rows = await sql<UserRow[]>`select ${columns(sql)} from account where id = any (${[...new Set(ids)]}::uuid[])`;
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.map((id) => byId.get(id));
+function readAccounts(sql: Sql, ids: readonly string[]): Promise<readonly UserRow[]> {
+  return sql<UserRow[]>`select ${columns(sql)} from account where id = any (${[...ids]}::uuid[])`;
 }
 
 interface UserRow {

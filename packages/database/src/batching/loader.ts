@@ -47,3 +47,21 @@ export function createLoader<Question, Answer>(o: {
     },
   };
 }
+
+/**
+ * Creates a loader of rows by a UUID of theirs, in whatever case it is asked for; the answer is undefined where there
+ * is no row. `read` gets each id once, and returns the rows that exist, in any order.
+ */
+export function createRowLoader<Row>(o: {
+  readonly read: (ids: readonly string[]) => Promise<readonly Row[]>;
+  readonly idOf: (row: Row) => string;
+}): Loader<string, Row | undefined> {
+  return createLoader({
+    async read(asked) {
+      const ids = asked.map((id) => id.toLowerCase());
+      const rows = await o.read([...new Set(ids)]);
+      const byId = new Map(rows.map((row) => [o.idOf(row), row]));
+      return ids.map((id) => byId.get(id));
+    },
+  });
+}
