@@ -50,11 +50,15 @@ export function reserveTogether(stock: ReserveCalls): (request: Request, context
 }
 
 /** What became of an order; unknown where it is to be asked for alone. */
-type Outcome = "RESERVED" | "UNKNOWN" | { readonly refusal: unknown };
+type Outcome = "RESERVED" | "UNKNOWN" | { readonly refusal: CallError };
 
 async function ask(stock: ReserveCalls, batch: readonly Waiting[]): Promise<readonly Outcome[]> {
   const [first] = batch;
-  if (first !== undefined && batch.length === 1) return [await askAlone(stock, first)];
+  if (first !== undefined && batch.length === 1) {
+    // Its failure is the batch's, which is its caller's alone.
+    await stock.reserveStock(first.request, first.context);
+    return ["RESERVED"];
+  }
   const outcomes = await askTogether(stock, batch);
   return batch.map(({ request }) => {
     const outcome = outcomes.get(request.orderId ?? "");
@@ -63,15 +67,6 @@ async function ask(stock: ReserveCalls, batch: readonly Waiting[]): Promise<read
     const refusal = refusalOf(outcome);
     return refusal === undefined ? "UNKNOWN" : { refusal };
   });
-}
-
-async function askAlone(stock: ReserveCalls, { request, context }: Waiting): Promise<Outcome> {
-  try {
-    await stock.reserveStock(request, context);
-    return "RESERVED";
-  } catch (refusal) {
-    return { refusal };
-  }
 }
 
 /** The outcomes that one call brings, by order. Throws where something is down. */
