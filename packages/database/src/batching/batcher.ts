@@ -1,7 +1,7 @@
 import { type CancelSignal, onAbort, sleep } from "@rialto/async";
 import { DeadlinePassed, QueueFull } from "../connection/errors.ts";
 
-/** Sends together what many callers add at the same moment: decisions to commit, or questions to answer. */
+/** Sends together what many callers add at the same moment: decisions to commit, questions, reservations. */
 export interface Batcher<Item, Result> {
   /**
    * Queues an item and resolves with its own result. A signal that aborts while it waits removes it (`DeadlinePassed`).
@@ -138,7 +138,7 @@ export function createBatcher<Item, Result>(o: {
 
   return {
     add: (item, { signal } = {}) => {
-      if (closed !== undefined) return Promise.reject(new Error("the store is closed"));
+      if (closed !== undefined) return Promise.reject(new Error("the batcher is closed"));
       if (signal?.aborted) return Promise.reject(new DeadlinePassed());
       if (queue.length >= o.queueMax) return Promise.reject(new QueueFull(o.queueMax));
       return new Promise<Result>((resolve, reject) => {

@@ -91,8 +91,8 @@ export class KeyInUse extends Error {
 /** The queue is full: nothing was started. */
 export class QueueFull extends Error {
   override readonly name = "QueueFull";
-  constructor(rowsMax: number) {
-    super(`${rowsMax} decisions wait already.`);
+  constructor(itemsMax: number) {
+    super(`The queue is full: ${itemsMax} wait already.`);
   }
 }
 
@@ -104,9 +104,7 @@ export class DeadlinePassed extends Error {
   }
 }
 
-/**
- * Postgres refuses this one row (SQLSTATE class 21, 22 or 23): the caller's fault, so a retry would fail too.
- */
+/** Postgres refuses this one row (`isRefusal`): the caller's fault, so a retry would fail too. */
 export class RowRefused extends Error {
   override readonly name = "RowRefused";
   readonly sqlState: string;
