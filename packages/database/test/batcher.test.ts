@@ -18,21 +18,23 @@ describe(`createBatcher (seed ${seed})`, () => {
       keys: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { maxLength: 3 }),
       bad: fc.boolean(),
     });
-    const settings = fc.record({ writers: fc.integer({ min: 1, max: 4 }), batchMax: fc.integer({ min: 1, max: 6 }) });
+    const settings = fc.record({
+      inFlightMax: fc.integer({ min: 1, max: 4 }),
+      batchMax: fc.integer({ min: 1, max: 6 }),
+      divides: fc.boolean(),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(item, { maxLength: 40 }), settings, fc.scheduler(), async (list, o, scheduler) => {
         const inFlight = new Set<string>();
         const done: Item[] = [];
         let commits = 0;
         const batcher = createBatcher<Item, string>({
-          inFlightMax: o.writers,
-          batchMax: o.batchMax,
-          divides: true,
+          ...o,
           queueMax: 100,
           keysOf: (each) => each.keys,
           send: async (batch) => {
             commits += 1;
-            expect(commits).toBeLessThanOrEqual(o.writers);
+            expect(commits).toBeLessThanOrEqual(o.inFlightMax);
             expect(batch.length).toBeLessThanOrEqual(o.batchMax);
             const keys = batch.flatMap((each) => each.keys);
             expect(new Set(keys).size).toBe(keys.length);
@@ -133,7 +135,7 @@ describe(`createBatcher (seed ${seed})`, () => {
         committed.push(...batch);
         return batch;
       },
-      { writers: 1 },
+      { inFlightMax: 1 },
     );
     const [onTheWay, waiting, late] = [new AbortController(), new AbortController(), AbortSignal.abort()];
     const first = batcher.add(1, { signal: onTheWay.signal });
@@ -183,7 +185,7 @@ describe(`createBatcher (seed ${seed})`, () => {
   });
 });
 
-/** A batcher of one writer, and the batches that it sent. */
+/** A batcher with one batch in flight at a time, and the batches that it sent. */
 function recorded() {
   const batches: number[][] = [];
   const batcher = plain(
@@ -191,23 +193,23 @@ function recorded() {
       batches.push([...batch]);
       return batch;
     },
-    { writers: 1 },
+    { inFlightMax: 1 },
   );
   return { batches, batcher };
 }
 
 function plain(
-  commit: (batch: readonly number[]) => Promise<readonly number[]>,
-  o: { writers?: number; queueMax?: number; onFailure?: () => "halve" | "again" | "fail" } = {},
+  send: (batch: readonly number[]) => Promise<readonly number[]>,
+  o: { inFlightMax?: number; queueMax?: number; onFailure?: () => "halve" | "again" | "fail" } = {},
 ) {
-  const bounds = { writers: 2, batchMax: 10, queueMax: 100, ...o };
-  const { writers: inFlightMax, ...rest } = bounds;
   return createBatcher({
-    ...rest,
-    inFlightMax,
+    inFlightMax: 2,
     divides: true,
+    batchMax: 10,
+    queueMax: 100,
     keysOf: () => [],
-    send: commit,
-    onFailure: o.onFailure ?? (() => "halve" as const),
+    send,
+    onFailure: () => "halve",
+    ...o,
   });
 }
