@@ -111,7 +111,7 @@ describe("a topic that the new version asks for no longer", () => {
   afterEach(() => fixture.rest());
   afterAll(() => fixture.stop());
 
-  const fewer = { topics: ["shop.sold"], formerTopics: ["shop.*"], passedOver: ["shop.closed"] };
+  const fewer = { topics: ["shop.sold"], formerTopics: ["shop.*"], ignoredTopics: ["shop.closed"] };
   const topicsOf = async () => {
     const [{ topics } = { topics: [] }] = await publisherStats(fixture.shop.sql);
     return [...topics].sort();
@@ -135,17 +135,17 @@ describe("a topic that the new version asks for no longer", () => {
 
   it("has no effect and leaves no row where an event of it still comes", async () => {
     const relay = fixture.relay();
-    await fixture.register("passed-over", ["shop.*"]);
-    fixture.run("passed-over", notes("passed-over"), fewer);
+    await fixture.register("ignored", ["shop.*"]);
+    fixture.run("ignored", notes("ignored"), fewer);
     const sold = await fixture.publish("a", 1, "shop.sold");
     await fixture.publish("a", 2, "shop.closed");
     relay.wake();
     await fixture.settled();
-    expect(await effectsOf(fixture.desk, "passed-over")).toEqual([sold]);
+    expect(await effectsOf(fixture.desk, "ignored")).toEqual([sold]);
     expect(await subscriberStats(fixture.desk.sql)).toEqual([]);
   });
 
-  it("does not pass over a topic of a later version, which came by it", async () => {
+  it("does not ignore a topic of a later version, which came by it", async () => {
     const relay = fixture.relay();
     await fixture.register("later", ["shop.*"]);
     fixture.run("later", notes("later"), fewer);

@@ -82,7 +82,7 @@ export function runSubscription(o: {
     const known = fresh.filter(({ topic }) => coversTopic(topics, topic));
     const others = fresh.filter(({ topic }) => !coversTopic(topics, topic));
     // What an earlier version asked for and no version needs any more has no effect, and leaves no row.
-    const unknown = others.filter(({ topic }) => !subscription.passedOver.includes(topic));
+    const unknown = others.filter(({ topic }) => !subscription.ignoredTopics.includes(topic));
     for (const envelope of unknown) await quarantineUnknown(envelope);
     if (known.length > 0) await consumeBatch(consumer, known, signal);
     // Nothing is lost: the delivery stays open, and counts as lag, until a version that can read the event runs here.

@@ -49,9 +49,9 @@ export interface SubscriptionOptions {
   readonly formerTopics?: readonly string[];
   /**
    * The topics whose events still come by the former ones and have no effect: each by its name, as a wildcard would
-   * pass over a topic of a later version too, which is that version's to handle.
+   * ignore a topic of a later version too, which is that version's to handle.
    */
-  readonly passedOver?: readonly string[];
+  readonly ignoredTopics?: readonly string[];
 }
 
 /** A subscription that decodes its payloads itself, so that its message type does not show in its own type. */
@@ -59,7 +59,7 @@ export interface Subscription {
   readonly name: string;
   readonly topics: readonly string[];
   readonly formerTopics: readonly string[];
-  readonly passedOver: readonly string[];
+  readonly ignoredTopics: readonly string[];
   readonly attemptsMax: number;
   readonly concurrencyMax: number;
   handle(envelope: Envelope, inbox: InboxKey, signal: AbortSignal): Promise<Handled>;
@@ -94,7 +94,7 @@ export function subscribe<D extends DescMessage>(
     name,
     topics: list,
     formerTopics,
-    passedOver: o.passedOver ?? [],
+    ignoredTopics: o.ignoredTopics ?? [],
     attemptsMax: o.attemptsMax ?? attemptsMaxDefault,
     concurrencyMax: o.concurrencyMax ?? concurrencyMaxDefault,
     handle: async (envelope, inbox, signal) => (await handler.handle(open(envelope), inbox, signal)) ?? undefined,
