@@ -41,7 +41,7 @@ export const notification = defineService({
   subscriptions: (app) => [
     subscribe("order-mail", orderMailTopics, OrderEventSchema, orderMailHandler(app), {
       formerTopics: ["order.*"],
-      ignoredTopics: topicsOf(OrderEventSchema).filter((topic) => !orderMailTopics.some((asked) => asked === topic)),
+      ignoredTopics: topicsOf(OrderEventSchema).filter((topic) => !orderMailTopics.includes(topic)),
     }),
     subscribe("welcome-mail", "user.created", UserEventSchema, accountMailHandler(app)),
     subscribe("reset-mail", "user.password_reset_requested", UserEventSchema, accountMailHandler(app)),

@@ -5,7 +5,7 @@ import { orderNotificationKind } from "../src/notification/state.ts";
 
 it("asks for the order events that become a mail, and for no others", () => {
   const kinds = Object.values(OrderEvent_Kind).filter((kind) => typeof kind === "number");
-  const told = kinds.filter((kind) => orderNotificationKind(kind) !== undefined);
-  const topics = told.map((kind) => `order.${OrderEvent_Kind[kind]?.toLowerCase()}`);
+  const mailed = kinds.filter((kind) => orderNotificationKind(kind) !== undefined);
+  const topics = mailed.map((kind) => `order.${OrderEvent_Kind[kind]?.toLowerCase()}`);
   expect([...orderMailTopics].sort()).toEqual(topics.sort());
 });

@@ -107,7 +107,8 @@ export async function openFixture(backend: Backend, redisUrl: string | undefined
       await fixture.register(name, o.topics);
       return fixture.run(name, handler, o);
     },
-    register: (name, topics = ["shop.*"], former) => registerSubscription(shop.sql, name, topics, former),
+    register: (subscription, topics = ["shop.*"], formerTopics = []) =>
+      registerSubscription(shop.sql, { subscription, topics, formerTopics }),
     publish: (subject, version, of = topic) => publishOne(shop.sql, subject, version, of),
     async publishMany(count) {
       return await Promise.all(Array.from({ length: count }, () => publishOne(shop.sql, uuidv7(), 1, topic)));

@@ -15,13 +15,13 @@ interface Parts {
 }
 
 /** The topics of the events that become a mail: all others would cost a job each. */
-export const orderMailTopics = [
+export const orderMailTopics: readonly string[] = [
   "order.confirmed",
   "order.rejected",
   "order.cancelled",
   "order.shipped",
   "order.delivered",
-] as const;
+];
 
 /**
  * The subscription "order-mail": sends a mail for each order event that the customer should know about. Events carry no

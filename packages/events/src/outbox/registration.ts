@@ -12,14 +12,17 @@ import { assertTopics } from "../event/topics.ts";
  */
 export async function registerSubscription(
   sql: Sql,
-  name: string,
-  topics: readonly string[],
-  formerTopics: readonly string[] = [],
+  o: {
+    readonly subscription: string;
+    readonly topics: readonly string[];
+    readonly formerTopics?: readonly string[];
+  },
 ): Promise<void> {
+  const { subscription, topics, formerTopics = [] } = o;
   assertTopics(topics);
   const former = sql`${[...formerTopics]}::text[]`;
   await sql`
-    insert into registration (subscription, topics) values (${name}, ${[...topics]})
+    insert into registration (subscription, topics) values (${subscription}, ${[...topics]})
     on conflict (subscription) do update set update_time = now(), topics = array(
       select distinct topic from unnest(registration.topics || excluded.topics) as topic
       where topic <> all (${former}) order by topic)

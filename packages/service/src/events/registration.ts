@@ -95,7 +95,7 @@ export function registrationRoute(publisher: ServiceName, database: Database): R
         const description = `is no topic of ${publisher}, whose topics begin with "${publisher}."`;
         throw new CallError(callErrors.INVALID_REQUEST, { fields: [{ field: `topics[${foreign}]`, description }] });
       }
-      await registerSubscription(database.sql, subscription, topics, formerTopics);
+      await registerSubscription(database.sql, { subscription, topics, formerTopics });
       return {};
     },
 
