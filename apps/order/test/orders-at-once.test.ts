@@ -1,49 +1,75 @@
 import { openDatabase } from "@rialto/database";
 import { executionsOf, type TestDatabase, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createOrderStore } from "../src/order/store.ts";
 import { order as service } from "../src/service.ts";
-import { logTo, orderFrom } from "./builders.ts";
+import { logTo } from "./builders.ts";
 
 let db: TestDatabase;
+let store: ReturnType<typeof openStore>;
 beforeAll(async () => {
   db = await testDatabase({ schemas: service.schemas });
 });
+beforeEach(() => {
+  store = openStore();
+});
+afterEach(() => store.close());
 afterAll(() => db.close());
 
-async function openStore() {
+/** The store of a process with one connection for its reads, so that they can be counted. */
+function openStore() {
   const database = openDatabase({ url: db.urlOf("order"), schema: "order", service: "order", connectionsMax: 1 });
-  const store = createOrderStore({ database, onCommitted: () => undefined });
-  const placed = orderFrom(logTo.PENDING);
-  const place = async () => {
-    const id = uuidv7();
-    const [first] = logTo.PENDING;
-    if (first === undefined) throw new Error("an order has a first event");
-    await store.commit({ ...{ id, before: undefined, event: first.event, time: placed.createTime }, ...by });
-    return id;
-  };
+  const orders = createOrderStore({ database, onCommitted: () => undefined });
   return {
-    store,
-    place,
-    statements: () => executionsOf(database.sql, "transaction_read_only"),
+    ...orders,
+    async place() {
+      const id = uuidv7();
+      for (const { event, time } of logTo.PENDING)
+        await orders.commit({ id, before: undefined, event, time, actor: "test", reason: "", traceparent: "" });
+      return id;
+    },
+    statements: () => executionsOf(database.sql, 'from "order"."orders"'),
+    decisions: () => executionsOf(database.sql, "transaction_read_only"),
     async close() {
-      await store.close();
+      await orders.close();
       await database.close();
     },
   };
 }
 
-const by = { actor: "test", reason: "", traceparent: "" };
-
-describe("orders that are read to decide at the same moment", () => {
+describe("orders that are read at the same moment", () => {
   it("are read by one statement, each for who asked", async () => {
-    const { store, place, statements, close } = await openStore();
-    const ids = await Promise.all(Array.from({ length: 12 }, place));
-    const before = await statements();
+    const ids = await Promise.all(Array.from({ length: 12 }, store.place));
+    const before = await store.statements();
+    const found = await Promise.all([...ids, uuidv7(), ids[3] ?? ""].map((id) => store.read(id)));
+    expect(found.map((order) => order?.id)).toEqual([...ids, undefined, ids[3]]);
+    expect((await store.statements()) - before).toBe(1);
+  });
+
+  it("are read by one statement to decide, each for who asked", async () => {
+    const ids = await Promise.all(Array.from({ length: 12 }, store.place));
+    const before = await store.decisions();
     const found = await Promise.all([...ids, uuidv7(), ids[3] ?? ""].map((id) => store.readToDecide(id)));
     expect(found.map((order) => order?.id)).toEqual([...ids, undefined, ids[3]]);
-    expect((await statements()) - before).toBe(1);
-    await close();
+    expect((await store.decisions()) - before).toBe(1);
+  });
+
+  it("do not fail with the one whose id is none", async () => {
+    const id = await store.place();
+    for (const read of [store.read, store.readToDecide]) {
+      const [found, refused] = await Promise.allSettled([read(id), read("no id")]);
+      expect(found).toMatchObject({ value: { id } });
+      expect(refused).toMatchObject({ reason: { cause: { code: "22P02" } } });
+    }
+  });
+
+  it("are not those of an earlier moment: a change between two reads is seen by the second", async () => {
+    const id = await store.place();
+    const first = store.read(id);
+    await new Promise((resolve) => setImmediate(resolve));
+    await db.sql`update "order".orders set status = 'CONFIRMED' where id = ${id}`;
+    expect((await store.read(id))?.status).toBe("CONFIRMED");
+    await first;
   });
 });
