@@ -136,15 +136,17 @@ const orders = createClient(
   { caller: "gateway", target: "order", tokens, persons },
 );
 
-const lookup = createMethodCodecs(createOrder, {
-  ...{ binaryOptions: {}, jsonOptions: { alwaysEmitImplicit: true } },
-  ...{ readMaxBytes: messageBytesMax, writeMaxBytes: messageBytesMax },
+const codecs = createMethodCodecs(createOrder, {
+  binaryOptions: {},
+  jsonOptions: { alwaysEmitImplicit: true },
+  readMaxBytes: messageBytesMax,
+  writeMaxBytes: messageBytesMax,
 });
 const size = requestSizeOf(createOrder);
 const sent = create(CreateOrderRequestSchema, init);
-const [jsonIn, binaryIn] = [false, true].map((isBinary) => bytesOf(lookup.input(isBinary).serialize(sent)));
+const bodyOf = (isBinary: boolean) => bytesOf(codecs.input(isBinary).serialize(sent));
+const [jsonBody, binaryBody] = [bodyOf(false), bodyOf(true)];
 const answer = create(createOrder.output, orderAnswer(orderId));
-if (jsonIn === undefined || binaryIn === undefined) throw new Error("no bytes");
 
 const stages: Readonly<Record<string, () => unknown>> = {
   "deadline: start and stop": () => startClock(wheel, new LazySignal(), new Date(Date.now() + 5_000)).stop(),
@@ -160,12 +162,12 @@ const stages: Readonly<Record<string, () => unknown>> = {
   "context of the handler": newContext,
   "log line, below the log's level": () => logCall(quiet, newContext(), undefined),
   "log line, written": () => logCall(talking, newContext(), undefined),
-  "bounds of the body, JSON": () => checkMessage(jsonIn, { method: createOrder, size, isJson: true }),
-  "bounds of the body, binary": () => checkMessage(binaryIn, { method: createOrder, size, isJson: false }),
-  "decode, JSON": () => lookup.input(false).parse(jsonIn),
-  "decode, binary": () => lookup.input(true).parse(binaryIn),
-  "encode, JSON": () => lookup.output(false).serialize(answer),
-  "encode, binary": () => lookup.output(true).serialize(answer),
+  "bounds of the body, JSON": () => checkMessage(jsonBody, { method: createOrder, size, isJson: true }),
+  "bounds of the body, binary": () => checkMessage(binaryBody, { method: createOrder, size, isJson: false }),
+  "decode, JSON": () => codecs.input(false).parse(jsonBody),
+  "decode, binary": () => codecs.input(true).parse(binaryBody),
+  "encode, JSON": () => codecs.output(false).serialize(answer),
+  "encode, binary": () => codecs.output(true).serialize(answer),
   "copy of the request": () => ownCopy(CreateOrderRequestSchema, init),
   "whole call in one process": () => orders.createOrder(init, background, { idempotencyKey: "k-1" }),
 };
@@ -173,9 +175,8 @@ const stages: Readonly<Record<string, () => unknown>> = {
 const rows: (readonly [name: string, microseconds: string])[] = [["HTTP in and out", await httpMicroseconds()]];
 for (const [name, stage] of Object.entries(stages)) rows.push([name, (await microsecondsOf(stage)).toFixed(2)]);
 clock.stop();
-const table = ["| stage | CPU µs |", "|---|---|", ...rows.map(([name, figure]) => `| ${name} | ${figure} |`)].join(
-  "\n",
-);
+const lines = rows.map(([name, figure]) => `| ${name} | ${figure} |`);
+const table = ["| stage | CPU µs |", "|---|---|", ...lines].join("\n");
 process.stdout.write(`${table}\n`);
 if (process.argv.includes("--write")) {
   const page = new URL("../docs/performance.md", import.meta.url);

@@ -63,7 +63,7 @@ function stock(wire: Wire, bench: Bench) {
   return baselineServer({ name: "stock connect-node", script: "stock-connect.js", wire, bench, ...env });
 }
 
-/** grpc-js, under the requests of so many credentials. */
+/** grpc-js. It checks no token, and gets the requests of these credentials. */
 export function grpcJs(bench: Bench, credentials: Credentials = "none") {
   return baselineServer({ name: "grpc-js", script: "grpc-js-server.js", wire: "grpc", bench, credentials });
 }

@@ -16,6 +16,7 @@ export interface PatchedTree {
   test(workspace: string, file: string): Promise<Pick<HarnessRun, "code" | "output">>;
 }
 
+/** How a run of the harness ended. */
 export interface HarnessRun {
   readonly code: number | null;
   readonly output: string;
@@ -25,7 +26,7 @@ export interface HarnessRun {
 
 /** Copies the tree, applies the patch (a path below `chaos/`), and hands the copy to `work`. Removes it afterwards. */
 export async function withPatchedTree(patch: string, work: (tree: PatchedTree) => Promise<void>): Promise<void> {
-  const copy = mkdtempSync(join(tmpdir(), "rialto-bug-"));
+  const copy = mkdtempSync(join(tmpdir(), "rialto-patched-"));
   try {
     // Postgres runs as another user under root and must be able to read its binaries here.
     chmodSync(copy, 0o755);

@@ -13,12 +13,12 @@ const points = [
   "in the middle of a batch",
 ] as const;
 
-const counts = ["--orders", "300", "--rate", "60", "--kills", "0", "--rest-seconds", "90", "--may-crash", "--keep"];
+const args = ["--orders", "300", "--rate", "60", "--kills", "0", "--rest-seconds", "90", "--may-crash", "--keep"];
 
 let failed = false;
 await withPatchedTree("./points/checkout.patch", async (tree) => {
   for (const jobs of ["redis", "postgres"]) {
-    const run = await tree.run([...counts, "--seed", "1", "--jobs", jobs]);
+    const run = await tree.run([...args, "--seed", "1", "--jobs", jobs]);
     const crashes = run.folder === undefined ? [] : readdirSync(join(run.folder, "data"));
     const missed = points.filter((point) => !crashes.some((name) => name.startsWith(`crashed ${point}`)));
     const held = run.code === 0 && missed.length === 0;
