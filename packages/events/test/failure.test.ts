@@ -70,8 +70,9 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
     const blocked = Promise.withResolvers<void>();
     const handler = (process: string): TestHandler => ({
       async handle({ id, subject, version }) {
+        // However many tries there are until the slot is taken.
+        if (subject === "bad" && ran.length === 0) throw new Error("the first tries fail");
         ran.push(`${process} ${subject}`);
-        if (subject === "bad" && ran.length === 1) throw new Error("the first try fails");
         if (subject === "blocks") {
           blocking.resolve();
           await blocked.promise;
@@ -104,7 +105,7 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
     await fixture.publish("last", 1);
     await until("all had their effect", async () => (await effectsOf(fixture.desk, name)).length === 3);
     await first.stop();
-    expect(subjectsOf("first")).toEqual(["first bad", "first blocks", "first last"]);
+    expect(subjectsOf("first")).toEqual(["first blocks", "first last"]);
     expect(subjectsOf("second")).toEqual(["second bad"]);
   });
 
