@@ -16,7 +16,7 @@ const fast = ["--rate", "80"];
 
 const bugs: readonly SeededBug[] = [
   { patch: "relay-publishes-before-commit", says: /was published and never committed/ },
-  { patch: "key-outside-the-commit", says: /key \S+ has \d+ orders/ },
+  { patch: "key-outside-the-commit", says: /key \S+ has \d+ orders|its key was answered with/ },
   {
     patch: "stock-without-lock",
     says: /product \S+: (reserved|on_hand \+ shipped|received|shipped) is -?\d+, and should be/,
