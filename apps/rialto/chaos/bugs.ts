@@ -26,7 +26,7 @@ const bugs: readonly SeededBug[] = [
   { patch: "undo-without-tombstone", says: /is CANCELLED, and its reservation is RESERVED/ },
   { patch: "outcomes-shifted-by-one", says: /it is \w+, and its reservation is (REFUSED|RESERVED)/, args: fast },
   { patch: "failed-batch-taken-as-refusal", says: /it is REJECTED, and its reservation is RESERVED/, args: fast },
-  // What no event brings to rest, the schedule does, half a minute later.
+  // Without the schedule, which brings to rest half a minute later what no event does.
   { patch: "own-topic-not-subscribed", says: /it is not at rest/, args: ["--rest-seconds", "22"] },
   { patch: "stale-order-in-hand", says: /it is not at rest/, args: ["--rest-seconds", "22"] },
   {
