@@ -39,20 +39,15 @@ function openStore() {
 }
 
 describe("orders that are read at the same moment", () => {
-  it("are read by one statement, each for who asked", async () => {
+  it.each([
+    { to: "show", read: (id: string) => store.read(id), statements: () => store.statements() },
+    { to: "decide", read: (id: string) => store.readToDecide(id), statements: () => store.decisions() },
+  ])("are read by one statement to $to, each for who asked", async ({ read, statements }) => {
     const ids = await Promise.all(Array.from({ length: 12 }, store.place));
-    const before = await store.statements();
-    const found = await Promise.all([...ids, uuidv7(), ids[3] ?? ""].map((id) => store.read(id)));
+    const before = await statements();
+    const found = await Promise.all([...ids, uuidv7(), ids[3] ?? ""].map(read));
     expect(found.map((order) => order?.id)).toEqual([...ids, undefined, ids[3]]);
-    expect((await store.statements()) - before).toBe(1);
-  });
-
-  it("are read by one statement to decide, each for who asked", async () => {
-    const ids = await Promise.all(Array.from({ length: 12 }, store.place));
-    const before = await store.decisions();
-    const found = await Promise.all([...ids, uuidv7(), ids[3] ?? ""].map((id) => store.readToDecide(id)));
-    expect(found.map((order) => order?.id)).toEqual([...ids, undefined, ids[3]]);
-    expect((await store.decisions()) - before).toBe(1);
+    expect((await statements()) - before).toBe(1);
   });
 
   it("do not fail with the one whose id is none", async () => {
