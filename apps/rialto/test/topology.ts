@@ -130,6 +130,7 @@ async function breakGround(withRedis: boolean, settings: Readonly<Record<string,
       RIALTO_ADMIN_PASSWORD: admin.password,
       RIALTO_LOG_LEVEL: "warn",
       RIALTO_TEST_CHECK_MESSAGES: "on",
+      RIALTO_TEST_FREEZE_SHARED: "on",
       // All requests of a run come from one address and a few users.
       RIALTO_RATE_LIMIT: "0",
       ...(redis === undefined ? {} : { REDIS_URL: redis.url }),

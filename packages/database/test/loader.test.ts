@@ -196,4 +196,16 @@ describe("rows that are loaded by their ids", () => {
     expect(found).toEqual([{ key: "a" }, { key: "b" }, { key: "a" }, undefined]);
     expect(asked).toEqual([["a", "b", "c"]]);
   });
+
+  it("share an answer, of which no part can be changed where shared answers are frozen", async () => {
+    const id = v7();
+    const row = { id, lines: [{ quantity: 1n }], time: new Date(0), bytes: Buffer.of(1) };
+    const { load } = createRowLoader({ read: async () => [row], idOf: (found) => found.id, freezes: true });
+    const [mine, yours] = await Promise.all([load(id), load(id)]);
+    expect(mine).toBe(yours);
+    expect(() => mine?.lines.push({ quantity: 2n })).toThrow(TypeError);
+    expect(() => Object.assign(mine?.lines[0] ?? {}, { quantity: 2n })).toThrow(TypeError);
+    expect(() => Object.assign(mine ?? {}, { id: "another" })).toThrow(TypeError);
+    expect(yours).toEqual({ id, lines: [{ quantity: 1n }], time: new Date(0), bytes: Buffer.of(1) });
+  });
 });

@@ -58,7 +58,8 @@ export async function testDatabase(o: { schemas: readonly SchemaSpec[]; jobs?: b
     sql,
     urlOf,
     database: (schema) => {
-      const database = opened.get(schema) ?? openDatabase({ url: urlOf(schema), schema, service: schema });
+      const database =
+        opened.get(schema) ?? openDatabase({ url: urlOf(schema), schema, service: schema, freezesShared: true });
       opened.set(schema, database);
       return database;
     },

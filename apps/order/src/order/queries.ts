@@ -59,14 +59,19 @@ export interface OrderQueries {
 type ListPart = "user" | "status" | "attention";
 
 /** Prepares the queries. */
-export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "orm" | "sql" | "renew">): OrderQueries {
+export function createOrderQueries({
+  orm,
+  sql: text,
+  renew,
+  freezesShared: freezes,
+}: Pick<Database, "orm" | "sql" | "renew" | "freezesShared">): OrderQueries {
   const param = sql.placeholder;
   const byIds = orm
     .select()
     .from(orders)
     .where(sql`${orders.id} = any (${param("ids")}::uuid[])`)
     .prepare("orders_by_id");
-  const toShow = createRowLoader({ read: (ids) => byIds.execute({ ids }), idOf: ({ id }) => id });
+  const toShow = createRowLoader({ read: (ids) => byIds.execute({ ids }), idOf: ({ id }) => id, freezes });
 
   const server = sql`(select current_setting('transaction_read_only')::boolean as read_only) as server`;
   const byIdsToDecide = orm
@@ -84,6 +89,7 @@ export function createOrderQueries({ orm, sql: text, renew }: Pick<Database, "or
       return rows.flatMap(({ order }) => order ?? []);
     },
     idOf: ({ id }) => id,
+    freezes,
   });
 
   const listBy = (...parts: readonly ListPart[]) =>

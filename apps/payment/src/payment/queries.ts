@@ -45,7 +45,11 @@ export interface PaymentQueries {
 }
 
 /** Prepares the queries. */
-export function createPaymentQueries({ orm, sql: text }: Pick<Database, "orm" | "sql">): PaymentQueries {
+export function createPaymentQueries({
+  orm,
+  sql: text,
+  freezesShared: freezes,
+}: Pick<Database, "orm" | "sql" | "freezesShared">): PaymentQueries {
   const param = sql.placeholder;
   const byId = orm
     .select()
@@ -60,6 +64,7 @@ export function createPaymentQueries({ orm, sql: text }: Pick<Database, "orm" | 
   const ofOrder = createRowLoader({
     read: (orderIds) => byOrders.execute({ orderIds }),
     idOf: ({ orderId }) => orderId,
+    freezes,
   });
   const byOperation = orm
     .select()

@@ -24,8 +24,11 @@ export interface ProductPage {
 }
 
 /** Opens the store. */
-export function createProductStore({ sql }: Pick<Database, "sql">): ProductStore {
-  const rows = createRowLoader({ read: (ids) => readProducts(sql, ids), idOf: ({ id }) => id });
+export function createProductStore({
+  sql,
+  freezesShared: freezes,
+}: Pick<Database, "sql" | "freezesShared">): ProductStore {
+  const rows = createRowLoader({ read: (ids) => readProducts(sql, ids), idOf: ({ id }) => id, freezes });
   return {
     async byIds(ids, o) {
       const found = await Promise.all(ids.map((id) => rows.load(id, o)));

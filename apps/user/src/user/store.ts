@@ -25,8 +25,8 @@ export interface UserStore {
 }
 
 /** Opens the store. */
-export function createUserStore({ sql }: Pick<Database, "sql">): UserStore {
-  const accounts = createRowLoader({ read: (ids) => readAccounts(sql, ids), idOf: ({ id }) => id });
+export function createUserStore({ sql, freezesShared: freezes }: Pick<Database, "sql" | "freezesShared">): UserStore {
+  const accounts = createRowLoader({ read: (ids) => readAccounts(sql, ids), idOf: ({ id }) => id, freezes });
   return {
     async byId(id, o) {
       const row = await accounts.load(id, o);

@@ -1,6 +1,7 @@
 import { type CancelSignal, raceSignal } from "@rialto/async";
 import { isRefused } from "../connection/outage.ts";
 import { createBatcher } from "./batcher.ts";
+import { deepFrozen } from "./deep-frozen.ts";
 
 /** Answers questions to the database. Those that wait at the same moment travel in one statement. */
 export interface Loader<Question, Answer> {
@@ -10,7 +11,7 @@ export interface Loader<Question, Answer> {
    * on; with `QueueFull` where too many wait; and with the error of the statement. A question that Postgres refuses (an
    * id that is none) fails alone. Who asked the same shares the answer: do not change it.
    */
-  load(question: Question, o?: { readonly signal?: CancelSignal | undefined }): Promise<Answer>;
+  load(question: Question, o?: { readonly signal?: CancelSignal | undefined }): Promise<Readonly<Answer>>;
 }
 
 /** Two, so that a statement that is slow, or whose connection is lost, does not hold up all others. */
@@ -29,7 +30,10 @@ export function createLoader<Question, Answer>(o: {
   readonly questionsMax?: number;
   /** That wait for a statement. */
   readonly queueMax?: number;
+  /** Whether a change of an answer throws, as `Database.freezesShared` says. */
+  readonly freezes?: boolean | undefined;
 }): Loader<Question, Answer> {
+  const { read, freezes = false } = o;
   const batcher = createBatcher<Question, Answer>({
     inFlightMax: statementsAtOnceMax,
     // Fewer statements cost less than shorter ones.
@@ -37,7 +41,7 @@ export function createLoader<Question, Answer>(o: {
     batchMax: o.questionsMax ?? questionsMaxDefault,
     queueMax: o.queueMax ?? queueMaxDefault,
     keysOf: () => [],
-    send: o.read,
+    send: freezes ? async (questions) => (await read(questions)).map(deepFrozen) : read,
     onFailure: (error) => (isRefused(error) ? "halve" : "fail"),
   });
   return {
@@ -55,8 +59,11 @@ export function createLoader<Question, Answer>(o: {
 export function createRowLoader<Row>(o: {
   readonly read: (ids: readonly string[]) => Promise<readonly Row[]>;
   readonly idOf: (row: Row) => string;
+  /** As in `createLoader`. */
+  readonly freezes?: boolean | undefined;
 }): Loader<string, Row | undefined> {
   return createLoader({
+    freezes: o.freezes,
     async read(asked) {
       const ids = asked.map((id) => id.toLowerCase());
       const rows = await o.read([...new Set(ids)]);

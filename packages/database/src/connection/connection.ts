@@ -31,6 +31,8 @@ export interface Database {
   pool(o: { readonly connectionsMax: number; readonly statementMsMax: number }): Sql;
   /** How the transactions and the group commits of all pools end. */
   readonly writes: WriteWatch;
+  /** Whether what loaders share is frozen. For tests: it finds who changes an answer that others got as well. */
+  readonly freezesShared?: boolean | undefined;
   /**
    * Ends each connection once its queries are answered; later queries use new ones. Done without a call when the server
    * reports that it has become read-only: the writable one is elsewhere by then, or this one again in a moment. At most
@@ -87,6 +89,7 @@ export function openDatabase(o: {
   answerMsMax?: number;
   /** The topics that the service declares; any, where it is left out. */
   publishes?: readonly string[];
+  freezesShared?: boolean;
 }): Database {
   const session = {
     application_name: `rialto-${o.service}`,
@@ -133,6 +136,7 @@ export function openDatabase(o: {
       return pools.reduce((sum, pool) => sum + pool.options.max, 0);
     },
     writes,
+    freezesShared: o.freezesShared,
     renew,
     requireTopic,
     close: async () => {

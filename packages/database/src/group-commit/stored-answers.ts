@@ -26,9 +26,15 @@ interface Row {
 }
 
 /** Opens the answers of a schema. */
-export function createStoredAnswers({ schema, sql, renew }: Pick<Database, "schema" | "sql" | "renew">): StoredAnswers {
+export function createStoredAnswers({
+  schema,
+  sql,
+  renew,
+  freezesShared: freezes,
+}: Pick<Database, "schema" | "sql" | "renew" | "freezesShared">): StoredAnswers {
   const statement = storedAnswersStatement(schema);
   const rows = createLoader<IdempotencyKey, Row>({
+    freezes,
     async read(keys) {
       const parameter = JSON.stringify(keys.map(encodeKey));
       const found = await sql.unsafe<Row[]>(statement, [parameter], { prepare: true });

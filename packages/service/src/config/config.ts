@@ -24,6 +24,8 @@ export interface Config {
   readonly startedByNpm: boolean;
   /** Tests started this process: its own calls check that their messages would arrive over the network as they are. */
   readonly checksMessages: boolean;
+  /** Tests started this process: a change of a row that callers share throws. */
+  readonly freezesShared: boolean;
   /** The port to listen on; undefined for the default of what the process runs. */
   readonly port: number | undefined;
   /** The address to listen on; undefined for all addresses of the machine. */
@@ -87,6 +89,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     ...{ auditDays, drainSeconds, logLevel },
     startedByNpm: environment.has("npm_lifecycle_event"),
     checksMessages: environment.get("RIALTO_TEST_CHECK_MESSAGES") === "on",
+    freezesShared: environment.get("RIALTO_TEST_FREEZE_SHARED") === "on",
     databaseUrls: readEach(schemaNames, "DATABASE_URL", postgresUrl),
     redisPrefix: `rialto-${first.values.installation ?? installationName(secret, servicePublicKeys, dataDir)}`,
     serviceUrls: readEach(serviceNames, "URL", httpUrls),

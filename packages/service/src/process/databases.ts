@@ -54,7 +54,8 @@ export async function connect(
   service: ServiceName,
   publishes: readonly string[] = [],
 ): Promise<Database> {
-  return openDatabase({ url: await urlOf(access, schema), schema, service, connectionsMax, publishes });
+  const { freezesShared } = access.config;
+  return openDatabase({ url: await urlOf(access, schema), schema, service, connectionsMax, publishes, freezesShared });
 }
 
 /**
