@@ -62,10 +62,12 @@ async function openAccount(url: string, address: string): Promise<AttackAccount>
 
 async function post(url: string, path: string, address: string, body: unknown): Promise<Record<string, unknown>> {
   let answer = "";
+  // An answer that was lost, or that came after its request was given up, is repeated: not refused as a second account.
+  const key = randomUUID();
   for (let attempt = 0; attempt < triesMax; attempt += 1) {
     const response = await fetch(url + path, {
       method: "POST",
-      headers: { "content-type": "application/json", "x-forwarded-for": address },
+      headers: { "content-type": "application/json", "x-forwarded-for": address, "idempotency-key": key },
       body: JSON.stringify(body),
     });
     answer = `${response.status} ${await response.text()}`;
