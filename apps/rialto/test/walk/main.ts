@@ -35,10 +35,22 @@ try {
   await topology.stop();
 }
 
-print("CPU ms | method | way | sent bytes | status | violations | answer bytes | what");
-for (const { cpuMs, method, way, sentBytes, status, refusal, name } of worst.slice(0, worstShown)) {
+print("CPU ms | V8 threads ms | method | way | sent bytes | status | violations | answer bytes | what");
+for (const { cpuMs, v8Ms, method, way, sentBytes, status, refusal, name } of worst.slice(0, worstShown)) {
   const { code = "", violations = [], bytes = 0 } = refusal ?? {};
-  print([cpuMs.toFixed(1), method, way, sentBytes, `${status} ${code}`, violations.length, bytes, name].join(" | "));
+  print(
+    [
+      cpuMs.toFixed(1),
+      v8Ms.toFixed(1),
+      method,
+      way,
+      sentBytes,
+      `${status} ${code}`,
+      violations.length,
+      bytes,
+      name,
+    ].join(" | "),
+  );
 }
 for (const line of wrong) print(`WRONG ${line}`);
 const overGoal = worst.filter(({ cpuMs }) => cpuMs > goal).length;

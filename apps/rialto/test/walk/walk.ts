@@ -22,6 +22,8 @@ export interface WalkRow {
   readonly refusal: RefusalRead | undefined;
   /** CPU time of all processes except the database, in milliseconds: the median of the runs. */
   readonly cpuMs: number;
+  /** That part of it in which V8's own threads collected garbage, of earlier requests as well, or compiled code. */
+  readonly v8Ms: number;
   /** The size of the request body as sent, in bytes. */
   readonly sentBytes: number;
 }
@@ -29,9 +31,12 @@ export interface WalkRow {
 /** A request to be measured again. */
 interface Candidate {
   readonly request: WireRequest;
-  readonly row: Omit<WalkRow, "cpuMs">;
-  readonly costs: number[];
+  readonly row: Answered;
+  readonly costs: Cost[];
 }
+
+type Cost = Pick<WalkRow, "cpuMs" | "v8Ms">;
+type Answered = Omit<WalkRow, keyof Cost>;
 
 /** The number of most expensive requests that are measured again. */
 const candidatesMax = 200;
@@ -43,15 +48,16 @@ const candidatesMax = 200;
  */
 export async function walk(
   topology: Pick<Topology, "url" | "pids">,
-  o: { readonly runs: number; readonly every: number; onRow(row: Omit<WalkRow, "cpuMs">): void },
+  o: { readonly runs: number; readonly every: number; onRow(row: Answered): void },
 ): Promise<readonly WalkRow[]> {
   const rest = await openRestClient(topology);
   const tokens = { CUSTOMER: (await rest.customer()).token, ADMIN: rest.adminToken };
   const client = openClient(topology.url);
   const measure = async (request: WireRequest) => {
-    const before = cpuMsOf(topology.pids);
+    const before = costOf(topology.pids);
     const answer = await client.send(request);
-    return { answer, cpuMs: cpuMsOf(topology.pids) - before };
+    const after = costOf(topology.pids);
+    return { answer, cost: { cpuMs: after.cpuMs - before.cpuMs, v8Ms: after.v8Ms - before.v8Ms } };
   };
   let candidates: Candidate[] = [];
   try {
@@ -67,7 +73,7 @@ export async function walk(
         const token = endsSession ? (await rest.customer()).token : tokens[role];
         const shown = roles.includes(contracts.Role.PUBLIC) ? {} : { authorization: `Bearer ${token}` };
         const asked = { ...request, headers: { ...request.headers, ...shown } };
-        const { answer, cpuMs } = await measure(asked);
+        const { answer, cost } = await measure(asked);
         const row = {
           method: `${method.parent.name}.${method.name}`,
           way: request.way,
@@ -77,33 +83,36 @@ export async function walk(
           sentBytes: request.body?.length ?? request.path.length,
         };
         o.onRow(row);
-        candidates.push({ request: asked, row, costs: [cpuMs] });
+        candidates.push({ request: asked, row, costs: [cost] });
         if (candidates.length > 2 * candidatesMax) candidates = costliest(candidates);
       }
     }
     candidates = costliest(candidates);
     // In rounds: what the process does beside (a collection of garbage, a sweep) would be in all runs of one request.
     for (let run = 1; run < o.runs; run += 1) {
-      for (const { request, costs } of candidates) costs.push((await measure(request)).cpuMs);
+      for (const { request, costs } of candidates) costs.push((await measure(request)).cost);
     }
   } finally {
     client.close();
   }
   return candidates
-    .map(({ row, costs }) => ({ ...row, cpuMs: median(costs) }))
+    .map(({ row, costs }) => ({ ...row, ...median(costs) }))
     .sort((one, other) => other.cpuMs - one.cpuMs);
 }
 
 function costliest(candidates: readonly Candidate[]): Candidate[] {
-  return candidates.toSorted((one, other) => median(other.costs) - median(one.costs)).slice(0, candidatesMax);
+  return candidates
+    .toSorted((one, other) => median(other.costs).cpuMs - median(one.costs).cpuMs)
+    .slice(0, candidatesMax);
 }
 
-function median(costs: readonly number[]): number {
-  return costs.toSorted((one, other) => one - other)[Math.floor(costs.length / 2)] ?? 0;
+function median(costs: readonly Cost[]): Cost {
+  const sorted = costs.toSorted((one, other) => one.cpuMs - other.cpuMs);
+  return sorted[Math.floor(sorted.length / 2)] ?? { cpuMs: 0, v8Ms: 0 };
 }
 
 /** Why the response is not allowed for a hostile request; undefined if it is. */
-export function excess({ way, status, refusal }: Omit<WalkRow, "cpuMs">): string | undefined {
+export function excess({ way, status, refusal }: Answered): string | undefined {
   const isGrpc = way === "gRPC" || way === "gRPC-Web";
   if (isGrpc ? ["2", "13", "14"].includes(refusal?.code ?? "") : status === 0 || status >= 500) return "a defect";
   if (refusal === undefined) return undefined;
@@ -198,19 +207,24 @@ function pairsOf(headers: NodeJS.Dict<unknown>): [string, string][] {
 }
 
 /** The CPU time of all threads of the processes. Reads synchronously, so that nothing else runs meanwhile. */
-function cpuMsOf(pids: readonly number[]): number {
-  let nanoseconds = 0;
+function costOf(pids: readonly number[]): Cost {
+  const cost = { cpuMs: 0, v8Ms: 0 };
   for (const pid of pids) {
-    for (const thread of readdirSync(`/proc/${pid}/task`)) nanoseconds += nanosecondsOf(pid, thread);
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const { name, ms } = threadAt(`/proc/${pid}/task/${thread}`);
+      cost.cpuMs += ms;
+      if (name.startsWith("V8Worker")) cost.v8Ms += ms;
+    }
   }
-  return nanoseconds / 1e6;
+  return cost;
 }
 
-function nanosecondsOf(pid: number, thread: string): number {
+function threadAt(folder: string): { readonly name: string; readonly ms: number } {
   try {
-    return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
+    const [nanoseconds] = readFileSync(`${folder}/schedstat`, "utf8").split(" ", 1);
+    return { name: readFileSync(`${folder}/comm`, "utf8"), ms: Number(nanoseconds) / 1e6 };
   } catch {
     // The thread has ended meanwhile.
-    return 0;
+    return { name: "", ms: 0 };
   }
 }
