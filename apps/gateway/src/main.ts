@@ -21,7 +21,7 @@ await runMain({
   async start({ config: processConfig, log }) {
     const config = { ...processConfig, ...processConfig.read(gatewayVariables) };
     const identity = await openIdentity(config);
-    const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [] });
+    const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [], log });
     const sessions = clients.of(AuthService, "gateway");
     const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
     const { redisUrl, redisPrefix } = config;

@@ -22,7 +22,9 @@ describe("the configuration of all services", () => {
     expect(lines).toContain("PORT must be a port number, 0 to 65535 (0 takes a free one)");
     expect(lines).toContain("DATABASE_URL must be a URL that begins with postgres:// or postgresql://");
     expect(lines).toContain("RIALTO_SECRET must be 32 to 1024 characters long");
-    expect(lines).toContain("RIALTO_ORDER_URL must be one or more http:// or https:// URLs, separated by commas");
+    expect(lines).toContain(
+      "RIALTO_ORDER_URL must be one or more URLs, separated by commas: http://, https:// or dns:///NAME:PORT",
+    );
     expect(lines.every((line) => !line.includes("\n"))).toBe(true);
   });
 

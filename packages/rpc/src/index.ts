@@ -65,6 +65,7 @@ export {
   isStandardPath,
   isStandardStream,
 } from "./standard/standard-services.ts";
+export { parseServiceUrl } from "./upstream/service-target.ts";
 export { createUpstream, type Upstream } from "./upstream/upstream.ts";
 export type { WholeAnswer, WholeCall } from "./upstream/whole-call.ts";
 export { type CallHeaders, nodeHeaders } from "./wire/call-headers.ts";

@@ -82,6 +82,24 @@ export const breakerPauseMsBase = 500;
 /** The longest time that a breaker stays open: how soon a replica that recovered is used again. */
 export const breakerPauseMsMax = 5_000;
 
+/** How long a replica's notice that it is about to stop counts. By then its address is gone, or it runs again. */
+export const leavingMs = 5_000;
+
+/** How often the addresses of a name are looked up. Each wait is drawn from half of it to the whole. */
+export const dnsPollMs = 4_000;
+
+/** How often they are looked up while connections to them fail. */
+export const dnsAgainMs = 1_000;
+
+/** How long one resolver may take to answer. The second try gets twice as long. */
+export const dnsTryMs = 500;
+
+/** Tries of one lookup. */
+export const dnsTriesMax = 2;
+
+/** Addresses of one name that a process uses. Of more each process uses others. */
+export const replicasMax = 64;
+
 /** A call without a response that waited less than this tells nothing about its replica: its deadline was too short. */
 export const silenceMsMin = 1_000;
 

@@ -43,8 +43,9 @@ async function replica(answer: (n: number) => "ok" | "hang up" | "silent" = () =
   return { url: `http://127.0.0.1:${port}`, start, stop, seen: () => seen, connections: () => connections };
 }
 
+/** Its first choice among replicas with no call in progress is the first one. */
 function upstreamOf(...urls: string[]) {
-  const upstream = createUpstream({ kind: "remote", urls });
+  const upstream = createUpstream({ kind: "remote", urls, random: () => 0 });
   open.push(() => upstream.close());
   return upstream;
 }
@@ -78,15 +79,17 @@ describe("a replica that fails time and again", () => {
     ]);
   });
 
-  it("is not even connected to where it is the only one, and callers are told at once", async () => {
-    const only = await replica(() => "hang up");
-    const upstream = upstreamOf(only.url);
+  it("is tried all the same where the others fail too, so that the first one that is back is found at once", async () => {
+    const [a, b] = [await replica(), await replica()];
+    const upstream = upstreamOf(a.url, b.url);
     stopTheClock();
-    for (let call = 0; call < 5; call += 1) await outcome(upstream.fetch(request(), { isSafe: false }));
-    const before = only.connections();
-    for (let call = 0; call < 50; call += 1)
+    await Promise.all([a.stop(), b.stop()]);
+    for (let call = 0; call < 10; call += 1)
       expect(await outcome(upstream.fetch(request(), { isSafe: true }))).toBe("TEMPORARILY_UNAVAILABLE");
-    expect(only.connections()).toBe(before);
+    expect(upstream.status()).toMatchObject([{ breaker: "open" }, { breaker: "open" }]);
+    await b.start();
+    expect(await outcome(upstream.fetch(request(), { isSafe: true }))).toBe("200 {}");
+    expect(upstream.status()).toMatchObject([{ breaker: "open" }, { breaker: "closed" }]);
   });
 
   it("is used again once it is back, without a restart", async () => {
@@ -115,9 +118,9 @@ describe("a replica that fails time and again", () => {
   });
 
   it("is skipped or tried at each instant, also where the clock ticks while its breaker opens", async () => {
-    const only = await replica((n) => (n <= 5 ? "hang up" : "ok"));
-    const upstream = upstreamOf(only.url);
-    const call = () => outcome(upstream.fetch(request(), { isSafe: false }));
+    const [bad, good] = [await replica((n) => (n <= 5 ? "hang up" : "ok")), await replica()];
+    const upstream = upstreamOf(bad.url, good.url);
+    const call = () => outcome(upstream.fetch(request(), { isSafe: true }));
     let now = Date.now();
     let tickMs = 1;
     vi.spyOn(Date, "now").mockImplementation(() => {
@@ -125,12 +128,13 @@ describe("a replica that fails time and again", () => {
       return now;
     });
     for (let n = 0; n < 5; n += 1) await call();
-    expect(upstream.status()).toMatchObject([{ breaker: "open" }]);
+    expect(upstream.status()).toMatchObject([{ breaker: "open" }, { breaker: "closed" }]);
     tickMs = 0;
     const outcomes = new Set<string>();
     // Each millisecond of the longest first pause.
     for (const end = now + 500; now <= end; now += 1) outcomes.add(await call());
-    expect([...outcomes]).toEqual(["TEMPORARILY_UNAVAILABLE", "200 {}"]);
+    expect([...outcomes]).toEqual(["200 {}"]);
+    expect(upstream.status()).toMatchObject([{ breaker: "closed" }, { breaker: "closed" }]);
   });
 
   it("is one that stays silent too, but not for a caller in a hurry", async () => {

@@ -38,7 +38,7 @@ async function sockets(onRequest: (socket: Socket) => void): Promise<string> {
 }
 
 function upstreamOf(...urls: string[]): Upstream {
-  const upstream = createUpstream({ kind: "remote", urls });
+  const upstream = createUpstream({ kind: "remote", urls, random: () => 0 });
   closing.push(() => upstream.close());
   return upstream;
 }

@@ -12,6 +12,7 @@ import {
   type ServiceStatus,
   type Upstream,
 } from "@rialto/rpc";
+import type { Logger } from "@rialto/telemetry";
 import type { JSONWebKeySet } from "jose";
 import type { Config } from "./config/config.ts";
 import { ConfigurationError } from "./config/variable.ts";
@@ -43,6 +44,8 @@ export function createClientFactory(o: {
    */
   readonly endpoints: ReadonlyMap<ServiceName, Endpoint>;
   readonly runsHere: readonly ServiceName[];
+  /** Where changes of a service's addresses are logged. */
+  readonly log: Logger;
 }): ClientFactory {
   const endpointOf = (name: ServiceName) => {
     const endpoint = o.endpoints.get(name);
@@ -62,7 +65,7 @@ export function createClientFactory(o: {
     const made = createUpstream(
       o.runsHere.includes(name)
         ? { kind: "local", endpoint: () => endpointOf(name) }
-        : { kind: "remote", urls: urlsOf(o.config, name) },
+        : { kind: "remote", urls: urlsOf(o.config, name), log: o.log },
     );
     upstreams.set(name, made);
     return made;
@@ -88,7 +91,7 @@ export function createClientFactory(o: {
 }
 
 /**
- * Returns the URLs of a service's replicas. In development the default ports of this machine stand in for missing ones.
+ * Returns the URLs of a service. In development the default ports of this machine stand in for missing ones.
  */
 function urlsOf(config: Config, name: ServiceName): readonly string[] {
   const urls = config.serviceUrls[name];

@@ -33,6 +33,14 @@ describe("readConfig", () => {
     expect(serviceUrls.order).toEqual(["http://a:1", "https://b"]);
   });
 
+  it("takes a DNS name whose addresses are the replicas, and says what a URL of a service looks like", () => {
+    const { serviceUrls } = readConfig({ RIALTO_ORDER_URL: "dns:///order:8083, dns+https://10.0.0.10/order:8083" });
+    expect(serviceUrls.order).toEqual(["dns:///order:8083", "dns+https://10.0.0.10/order:8083"]);
+    expect(linesOf({ RIALTO_ORDER_URL: "dns:order:8083" })).toContain(
+      "RIALTO_ORDER_URL must be one or more URLs, separated by commas: http://, https:// or dns:///NAME:PORT",
+    );
+  });
+
   it("asks a service that runs alone for a database and for a place where jobs wait", () => {
     const lines = linesOf({}, { runs: ["payment"], extraSchemas: ["card_network"] });
     expect(lines.map((line) => line.split(" ", 1)[0])).toEqual([

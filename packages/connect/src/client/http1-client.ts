@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import type { LookupFunction } from "node:net";
 import type { Dispatcher } from "undici";
 import type { HttpClient, HttpFields, RequestInProgress, ResponseReceiver } from "./http-client.ts";
 import type { ClientTls } from "./transport-options.ts";
@@ -12,7 +13,12 @@ const load = createRequire(import.meta.url);
  *
  * It has no timeouts of its own for a response: the deadline of a call ends it.
  */
-export function createHttp1Client(o: { readonly tls?: ClientTls; readonly connectionsMax?: number }): HttpClient {
+export function createHttp1Client(o: {
+  readonly tls?: ClientTls;
+  readonly connectionsMax?: number;
+  /** Finds the address of an origin's host; the operating system does where it is not given. */
+  readonly lookup?: LookupFunction;
+}): HttpClient {
   // A module that is loaded by its name has no type of its own.
   const { Agent } = load("undici") as typeof import("undici");
   const agent = new Agent({
@@ -20,7 +26,7 @@ export function createHttp1Client(o: { readonly tls?: ClientTls; readonly connec
     headersTimeout: 0,
     bodyTimeout: 0,
     connections: o.connectionsMax ?? null,
-    connect: { timeout: connectMsMax, ...o.tls },
+    connect: { timeout: connectMsMax, ...o.tls, ...(o.lookup === undefined ? {} : { lookup: o.lookup }) },
   });
   return {
     send({ origin, path, verb, fields, body }, receiver) {

@@ -100,7 +100,10 @@ function healthReport({ services, revocations, others }: HealthSources): HealthR
   const all = services();
   const sessions = revocations?.state();
   const more = others?.() ?? { report: {}, isHealthy: true };
-  const areReachable = all.every(({ replicas }) => replicas.every(({ breaker }) => breaker === "closed"));
+  // One without replicas has a name for which no address was found yet.
+  const isReachable = ({ replicas }: ServiceStatus) =>
+    replicas.length > 0 && replicas.every(({ breaker }) => breaker === "closed");
+  const areReachable = all.every(isReachable);
   // A stale list degrades health, not readiness: tokens of ended sessions stay valid until they expire.
   const isHealthy = areReachable && sessions?.isFresh !== false && more.isHealthy;
   return {

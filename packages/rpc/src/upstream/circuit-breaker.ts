@@ -32,6 +32,8 @@ export interface GuardedReplica {
    * "half-open": the next request is the probe. "open": no request may be sent, also because a probe is in progress.
    */
   state(): BreakerState;
+  /** A request is the probe now. Where it is not, the next one may be, also before the breaker's pause is over. */
+  isProbed(): boolean;
   /** Sends a request and counts its result. A request that its caller canceled tells nothing about the replica. */
   execute<Response>(
     send: () => Promise<Outcome<Response>>,
@@ -77,6 +79,7 @@ export function guardReplica(replica: Replica): GuardedReplica {
       // Cockatiel is half-open while the one probe is in progress.
       return breaker.state === CircuitState.Open && Date.now() >= probeAt ? "half-open" : "open";
     },
+    isProbed: () => breaker.state === CircuitState.HalfOpen,
     async execute<Response>(send: () => Promise<Outcome<Response>>, isCanceledByCaller: () => boolean) {
       const isProbe = breaker.state !== CircuitState.Closed;
       let inconclusive: Outcome<Response> | undefined;

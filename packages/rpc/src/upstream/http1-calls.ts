@@ -1,3 +1,4 @@
+import type { LookupFunction } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type CancelSignal, onAbort } from "@rialto/async";
 import { createHttp1Client, type HttpFields, type ResponseReceiver, toFields, toWebHeaders } from "@rialto/connect";
@@ -30,10 +31,13 @@ export interface SentCall extends Pick<WholeCall, "verb" | "path" | "fields"> {
   readonly canceled: CancelSignal | undefined;
 }
 
-/** Creates the connections to one address. None is established before its first request. */
-export function createHttp1Calls(replicaUrl: string): Http1Calls {
+/**
+ * Creates the connections to one address. None is established before its first request. `lookup` finds the address of
+ * the host in the URL; without it the operating system does.
+ */
+export function createHttp1Calls(replicaUrl: string, lookup?: LookupFunction): Http1Calls {
   const { origin } = new URL(replicaUrl);
-  const client = createHttp1Client({});
+  const client = createHttp1Client(lookup === undefined ? {} : { lookup });
   const sendWhole = ({ verb, path, fields: given, body, timeoutMs, canceled }: SentCall): Promise<WholeAnswer> =>
     new Promise((resolve, reject) => {
       const [timeoutName, timeout] = timeoutField(nodeHeaders(given), timeoutMs);

@@ -1,4 +1,5 @@
 import type { ClientHttp2Stream, Http2Session } from "node:http2";
+import type { LookupFunction } from "node:net";
 import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
 import { withTimeout } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
@@ -30,16 +31,25 @@ interface Slot {
   streams: number;
 }
 
+/** The address that is connected to. */
+export interface Http2Address {
+  readonly url: string;
+  /** Finds the address of the host in the URL; the operating system does where it is undefined. */
+  readonly lookup: LookupFunction | undefined;
+  /** Called where the server asks for no more requests on a connection, and not because of an error. */
+  readonly onGoaway: () => void;
+}
+
 /**
  * Creates several connections. Each request uses the one with the fewest streams, so that a lost connection ends only a
  * part of the calls. None is established before its first request.
  */
-export function createHttp2Sessions(url: string): Http2Sessions {
+export function createHttp2Sessions(at: Http2Address): Http2Sessions {
   const slots = Array.from(
     { length: upstreamSessionsMax },
-    (): Slot => ({ manager: createManager(url), session: undefined, streams: 0 }),
+    (): Slot => ({ manager: createManager(at), session: undefined, streams: 0 }),
   );
-  const lost: LostSessions = { ends: new WeakMap(), counted: new WeakSet() };
+  const lost: LostSessions = { ends: new WeakMap(), counted: new WeakSet(), onGoaway: at.onGoaway };
   return {
     async send(request) {
       const slot = slots.reduce((least, other) => (other.streams < least.streams ? other : least));
@@ -68,17 +78,18 @@ interface Call {
   readonly closed: PromiseWithResolvers<never>;
 }
 
-function createManager(url: string): Http2SessionManager {
-  return new Http2SessionManager(url, {
+function createManager({ url, lookup }: Http2Address): Http2SessionManager {
+  const pings = {
     pingIntervalMs: pingMs,
     pingTimeoutMs: pingResponseMsMax,
     // Less than servers wait, so that the client closes an idle connection.
     idleConnectionTimeoutMs: keepAliveMsMax - pingMs,
-  });
+  };
+  return new Http2SessionManager(url, pings, lookup === undefined ? {} : { lookup });
 }
 
 /** When each session ends, and those whose loss was counted as a failure. */
-interface LostSessions {
+interface LostSessions extends Pick<Http2Address, "onGoaway"> {
   readonly ends: WeakMap<Http2Session, Promise<void>>;
   readonly counted: WeakSet<Http2Session>;
 }
@@ -129,7 +140,10 @@ function watchStream(stream: ClientHttp2Stream, call: Call, { counted }: LostSes
   });
 }
 
-function watchSession(session: Http2Session, { ends }: LostSessions): void {
+function watchSession(session: Http2Session, { ends, onGoaway }: LostSessions): void {
+  session.on("goaway", (code) => {
+    if (code === noError) onGoaway();
+  });
   // The manager removes its listener when it stops using the connection: a later error would end the process.
   session.on("error", () => undefined);
   ends.set(session, new Promise((resolve) => session.once("close", resolve)));
@@ -173,3 +187,6 @@ const lossMsMax = 100;
 
 /** REFUSED_STREAM: the server did not process the request, so it may be retried (RFC 9113, section 8.7). */
 const refusedStream = 0x7;
+
+/** NO_ERROR: by GOAWAY with this code, a server that is about to stop says so (RFC 9113, section 6.8). */
+const noError = 0x0;

@@ -1,9 +1,10 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import type { LookupFunction } from "node:net";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Bulkhead, createBulkhead } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
-import { upstreamIdleSocketsMax } from "../limits.ts";
+import { leavingMs, upstreamIdleSocketsMax } from "../limits.ts";
 import { isStockPath } from "../server/stock-path.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
@@ -21,6 +22,13 @@ export interface Replica {
    * call.
    */
   readonly streams: Channel;
+  /**
+   * The replica gave notice that it is about to stop, by `connection: close` in a response or by GOAWAY. Calls go to
+   * others, where there are others. A notice counts for some seconds, as the replica may start again.
+   */
+  isLeaving(): boolean;
+  /** Records such a notice. */
+  reportLeaving(): void;
   close(): void;
 }
 
@@ -31,6 +39,8 @@ export interface Channel {
    * complete.
    */
   readonly bulkhead: Bulkhead;
+  /** The requests in flight, and those that wait for the bulkhead. Who sends a request counts it. */
+  readonly load: { requests: number };
   /** Sends a request to the replica, with the timeout in the header of its protocol. */
   send(request: HttpRequest, timeoutMs: number): Promise<HttpResponse>;
   close(): void;
@@ -51,16 +61,30 @@ export interface ReplicaLimits {
   readonly streamsMax: number;
 }
 
-/** Creates the channels to one replica. None connects before its first request. */
-export function createReplica(url: string, { callsMax, callsWaitingMax, streamsMax }: ReplicaLimits): Replica {
-  const http1 = isStockPath() ? createStockHttp1Calls(url) : createHttp1Calls(url);
-  const channel = createChannel(url, { max: callsMax, waitingMax: callsWaitingMax }, http1);
+/**
+ * Creates the channels to one replica. None connects before its first request. `lookup` finds the address of the host
+ * in the URL; without it the operating system does.
+ */
+export function createReplica(
+  url: string,
+  { callsMax, callsWaitingMax, streamsMax }: ReplicaLimits,
+  lookup?: LookupFunction,
+): Replica {
+  let leavingUntil = 0;
+  const reportLeaving = () => {
+    leavingUntil = Date.now() + leavingMs;
+  };
+  const at = { url, lookup, onGoaway: reportLeaving };
+  const http1 = isStockPath() ? createStockHttp1Calls(url, lookup) : createHttp1Calls(url, lookup);
+  const channel = createChannel(at, { max: callsMax, waitingMax: callsWaitingMax }, http1);
   const calls = { ...channel, sendWhole: http1.sendWhole };
-  const streams = createChannel(url, { max: streamsMax, waitingMax: 0 }, createHttp1Streams(url));
+  const streams = createChannel(at, { max: streamsMax, waitingMax: 0 }, createHttp1Streams(at));
   return {
     url,
     calls,
     streams,
+    isLeaving: () => leavingUntil > 0 && Date.now() < leavingUntil,
+    reportLeaving,
     close: () => {
       calls.close();
       streams.close();
@@ -70,11 +94,24 @@ export function createReplica(url: string, { callsMax, callsWaitingMax, streamsM
 
 type Http1Connections = Pick<Channel, "send" | "close">;
 
+/** Where a replica is, and what its connections report. */
+interface ReplicaAddress {
+  readonly url: string;
+  readonly lookup: LookupFunction | undefined;
+  readonly onGoaway: () => void;
+}
+
 /** HTTP/2 for gRPC, which requires it, and HTTP/1.1 for other protocols, which are faster over it. */
-function createChannel(url: string, bounds: { max: number; waitingMax: number }, http1: Http1Connections): Channel {
-  const http2 = createHttp2Sessions(url);
+function createChannel(
+  at: ReplicaAddress,
+  bounds: { max: number; waitingMax: number },
+  http1: Http1Connections,
+): Channel {
+  const { url } = at;
+  const http2 = createHttp2Sessions(at);
   return {
     bulkhead: createBulkhead(bounds),
+    load: { requests: 0 },
     send: (request, timeoutMs) =>
       protocolOf(request.header) === "grpc"
         ? http2.send(addressed(request, url, timeoutMs))
@@ -87,10 +124,11 @@ function createChannel(url: string, bounds: { max: number; waitingMax: number },
 }
 
 /** Creates the connections of HTTP/1.1 whose responses are passed on as they arrive. */
-function createHttp1Streams(url: string): Http1Connections {
+function createHttp1Streams({ url, lookup }: ReplicaAddress): Http1Connections {
   const { Agent } = url.startsWith("https:") ? https : http;
   // No bound on its sockets: each request in flight has one, and one that is about to close must not delay a request.
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: upstreamIdleSocketsMax, timeout: keepAliveMsMax });
+  const idle = { keepAlive: true, maxFreeSockets: upstreamIdleSocketsMax, timeout: keepAliveMsMax };
+  const agent = new Agent({ ...idle, ...(lookup === undefined ? {} : { lookup }) });
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     send: (request, timeoutMs) => send(addressed(request, url, timeoutMs)),

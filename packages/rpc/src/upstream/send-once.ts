@@ -32,6 +32,7 @@ export function sendOnce(
   return attempt(guarded, channel, clock, async (timeoutMs, release) => {
     const sent = withBody({ ...request, ...ownBody(request), signal: clock.signal }, body);
     const response = await channel.send(sent, timeoutMs);
+    noteLeaving(guarded, response.header.get("connection"));
     if (isStream) return responded({ ...response, body: streamed(response.body, clock, release) });
     const whole = await readResponse(response.body);
     release();
@@ -48,6 +49,7 @@ export function callOnce(
   const { calls } = guarded.replica;
   return attempt(guarded, calls, clock, async (timeoutMs, release) => {
     const answer = await calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled });
+    noteLeaving(guarded, answer.fields.connection);
     const readable = readableAnswer(answer);
     if (!saysItsEnd(readable)) throw new BrokenResponse(new Error("a gRPC response without a status"));
     release();
@@ -58,7 +60,7 @@ export function callOnce(
 /** Sends within the bulkhead of a channel, and counts the result. What `send` does not release, a failure does. */
 async function attempt<Response>(
   guarded: GuardedReplica,
-  { bulkhead }: Pick<Channel, "bulkhead">,
+  { bulkhead, load }: Pick<Channel, "bulkhead" | "load">,
   clock: CallClock,
   send: (timeoutMs: number, release: () => void) => Promise<Outcome<Response>>,
 ): Promise<Outcome<Response>> {
@@ -70,9 +72,17 @@ async function attempt<Response>(
 
   async function sendInTurn(): Promise<Outcome<Response>> {
     if (canceled.aborted) throw canceled.reason;
-    const release = bulkhead.tryAcquire() ?? (await bulkhead.acquire({ signal: clock.signal }));
-    sentAt = Date.now();
+    let isCounted = true;
+    let releaseSlot: (() => void) | undefined;
+    load.requests += 1;
+    const release = () => {
+      releaseSlot?.();
+      if (isCounted) load.requests -= 1;
+      isCounted = false;
+    };
     try {
+      releaseSlot = bulkhead.tryAcquire() ?? (await bulkhead.acquire({ signal: clock.signal }));
+      sentAt = Date.now();
       return await send(sentTimeoutMs(+clock.deadline - sentAt), release);
     } catch (error) {
       release();
@@ -90,6 +100,11 @@ async function attempt<Response>(
   );
   if (outcome.kind === "RESPONSE" && outcome.isUnavailable) guarded.reportUnavailable();
   return outcome;
+}
+
+/** A server that is about to stop says so in its responses over HTTP/1.1. */
+function noteLeaving({ replica }: GuardedReplica, connection: string | readonly string[] | null | undefined): void {
+  if (typeof connection === "string" && connection.toLowerCase() === "close") replica.reportLeaving();
 }
 
 function responded(response: HttpResponse): Outcome<HttpResponse> {

@@ -1,3 +1,6 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import type { LookupFunction } from "node:net";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { abortSignalOf } from "@rialto/async";
 import { toFields, toWebHeaders } from "@rialto/connect";
@@ -8,8 +11,10 @@ import { readWhole } from "./request-body.ts";
 import { WholeBody } from "./whole-body.ts";
 
 /** The same as `createHttp1Calls`, by the official client, for tests that ask for it (`isStockPath`). */
-export function createStockHttp1Calls(replicaUrl: string): Http1Calls {
-  const fetch = createNodeHttpClient({ httpVersion: "1.1" });
+export function createStockHttp1Calls(replicaUrl: string, lookup?: LookupFunction): Http1Calls {
+  const { Agent } = replicaUrl.startsWith("https:") ? https : http;
+  const agent = new Agent({ keepAlive: true, ...(lookup === undefined ? {} : { lookup }) });
+  const fetch = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   async function send(request: HttpRequest, timeoutMs: number): Promise<HttpResponse> {
     const header = new Headers(request.header);
     setTimeoutMs(header, timeoutMs);
@@ -28,7 +33,6 @@ export function createStockHttp1Calls(replicaUrl: string): Http1Calls {
       const { status, header, trailer, body: answer } = await send(sent, timeoutMs);
       return { status, fields: toFields(header), trailers: toFields(trailer), body: await readWhole(answer) };
     },
-    // Its connections are those of Node's global agent.
-    close: () => undefined,
+    close: () => agent.destroy(),
   };
 }

@@ -8,19 +8,22 @@ import {
   sleep,
 } from "@rialto/async";
 import { toFields, toWebHeaders } from "@rialto/connect";
+import type { Logger } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { callTriesMax, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
+import { callTriesMax, dnsPollMs, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
 import { type CallClock, callTimeoutMs, startClock } from "../server/deadline.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import { type CallHeaders, nodeHeaders } from "../wire/call-headers.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { askedTimeoutMs, protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
-import { type GuardedReplica, guardReplica, type Outcome, type ReplicaStatus } from "./circuit-breaker.ts";
-import { createReplica, type ReplicaLimits } from "./replica.ts";
+import { chooseReplica } from "./choose-replica.ts";
+import type { GuardedReplica, Outcome, ReplicaStatus } from "./circuit-breaker.ts";
+import type { ReplicaLimits } from "./replica.ts";
+import { createReplicaSet, type ReplicaSet } from "./replica-set.ts";
 import { readBody, readWhole, withBody } from "./request-body.ts";
 import { abortedBodyIn, isRequestFailure } from "./response-failure.ts";
-import { createRetryBudget, isNeverSent, type RetryBudget, retryBackoff } from "./retry.ts";
+import { createRetryBudget, failureClassOf, isNeverSent, type RetryBudget, retryBackoff } from "./retry.ts";
 import { callOnce, sendOnce } from "./send-once.ts";
 import type { WholeAnswer, WholeCall } from "./whole-call.ts";
 
@@ -66,17 +69,30 @@ export interface Upstream {
   close(): void;
 }
 
+/** Replicas of a service that are called over the network. */
+export interface RemoteTarget {
+  readonly kind: "remote";
+  /** One or more URLs, of replicas or of names whose addresses are replicas: `parseServiceUrl` has their forms. */
+  readonly urls: readonly string[];
+  readonly limits?: ReplicaLimits;
+  /** Where changes of a name's addresses are logged. */
+  readonly log?: Logger;
+  /** A number from 0 to 1, without 1. It chooses the replicas. */
+  readonly random?: () => number;
+  /** How often names are looked up. */
+  readonly pollMs?: number;
+}
+
 /**
- * Creates an upstream: an endpoint in this process, which is called, or replicas at addresses, which are used in turn.
- * Over the network a failed attempt is retried at the next replica where that is safe, after growing random delays,
- * within the deadline and a budget. A replica whose breaker is open is skipped; where all are open, the call fails at
- * once. A request that fails by itself, for example with a broken response, is neither retried nor counted against the
+ * Creates an upstream: an endpoint in this process, which is called, or replicas over the network, among which
+ * `chooseReplica` chooses. Over the network a failed attempt is retried at another replica where that is safe, after
+ * growing random delays, within the deadline and a budget. A replica whose breaker is open is skipped while another is
+ * left. A call fails at once while no address of the service is known, but for the first lookup, which it waits for. A
+ * request that fails by itself, for example with a broken response, is neither retried nor counted against the
  * replica: INTERNAL_ERROR. Streams have connections of their own, so that they delay no call.
  */
 export function createUpstream(
-  target:
-    | { readonly kind: "local"; readonly endpoint: () => Endpoint }
-    | { readonly kind: "remote"; readonly urls: readonly string[]; readonly limits?: ReplicaLimits },
+  target: { readonly kind: "local"; readonly endpoint: () => Endpoint } | RemoteTarget,
 ): Upstream {
   const wheel = createDeadlineWheel();
   if (target.kind === "local") {
@@ -88,23 +104,14 @@ export function createUpstream(
       close: () => undefined,
     };
   }
-  const { urls, limits = limitsDefault } = target;
-  const replicas = urls.map((url) => guardReplica(createReplica(url, limits)));
-  if (replicas.length === 0) throw new Error("an upstream needs at least one address");
-  const budget = createRetryBudget();
-  let turn = 0;
-  const inTurn = (): Replicas => {
-    const first = turn++ % replicas.length;
-    budget.earn();
-    return { replicas: [...replicas.slice(first), ...replicas.slice(0, first)], budget, wheel };
-  };
+  const { urls, limits = limitsDefault, log, random = Math.random, pollMs = dnsPollMs } = target;
+  const replicas = createReplicaSet({ urls, limits, log, random, pollMs });
+  const among: Replicas = { replicas, budget: createRetryBudget(), wheel, random };
   return {
-    fetch: (request, o) => fetchFromReplicas(inTurn(), request, o),
-    call: (call, o) => callReplicas(inTurn(), call, o),
-    status: () => replicas.map((replica) => replica.status()),
-    close: () => {
-      for (const { replica } of replicas) replica.close();
-    },
+    fetch: (request, o) => fetchFromReplicas(among, request, o),
+    call: (call, o) => callReplicas(among, call, o),
+    status: () => replicas.current().map((replica) => replica.status()),
+    close: replicas.close,
   };
 }
 
@@ -114,30 +121,12 @@ const limitsDefault: ReplicaLimits = {
   streamsMax: upstreamStreamsMax,
 };
 
-/** The replicas in the order of a call's turn, the budget of retries, and the deadlines of all calls. */
+/** The replicas, the budget of retries, and the deadlines of all calls. */
 interface Replicas {
-  readonly replicas: readonly GuardedReplica[];
+  readonly replicas: ReplicaSet;
   readonly budget: RetryBudget;
   readonly wheel: DeadlineWheel;
-}
-
-/**
- * Returns the next replica to try: one that was not tried in this call, where there is one. A call that is safe to
- * retry may be the probe of a half-open breaker; another call only where no other replica is left.
- */
-function nextOf(
-  replicas: readonly GuardedReplica[],
-  tried: ReadonlySet<GuardedReplica>,
-  isSafe: boolean,
-): GuardedReplica | undefined {
-  const [first] = replicas;
-  // Nearly always.
-  if (tried.size === 0 && first?.state() === "closed") return first;
-  const usable = replicas.filter((replica) => replica.state() !== "open");
-  const untried = usable.filter((replica) => !tried.has(replica));
-  const candidates = untried.length > 0 ? untried : usable;
-  const closed = candidates.find((replica) => replica.state() === "closed");
-  return isSafe ? candidates[0] : (closed ?? candidates[0]);
+  readonly random: () => number;
 }
 
 /** Starts the clock of a call, by the timeout that its headers ask for. */
@@ -199,7 +188,10 @@ async function fetchFromReplicas(among: Replicas, request: HttpRequest, o: Fetch
   const clock = startCall(among.wheel, request.header, isStream, request.signal ?? new LazySignal());
   try {
     const body = await clock.race(readBody(request, o));
-    return await tryReplicas(among, o.isSafe, clock, (replica) => sendOnce(replica, request, body, clock, isStream));
+    const channel = isStream ? "streams" : "calls";
+    return await tryReplicas(among, { isSafe: o.isSafe, channel }, clock, (replica) =>
+      sendOnce(replica, request, body, clock, isStream),
+    );
   } catch (error) {
     clock.stop();
     throw error;
@@ -218,7 +210,9 @@ async function callReplicas(
     const received = await clock.race(receive());
     // A GET has no body, not even an empty one.
     const body = received.byteLength === 0 ? undefined : received;
-    return await tryReplicas(among, isSafe, clock, (replica) => callOnce(replica, { verb, path, fields, body }, clock));
+    return await tryReplicas(among, { isSafe, channel: "calls" }, clock, (replica) =>
+      callOnce(replica, { verb, path, fields, body }, clock),
+    );
   } finally {
     clock.stop();
   }
@@ -226,18 +220,22 @@ async function callReplicas(
 
 /** Sends to one replica after the other, until a response is final, or nothing more may be tried. */
 async function tryReplicas<Response>(
-  { replicas, budget }: Replicas,
-  isSafe: boolean,
+  { replicas, budget, random }: Replicas,
+  { isSafe, channel }: { readonly isSafe: boolean; readonly channel: "calls" | "streams" },
   clock: CallClock,
   send: (replica: GuardedReplica) => Promise<Outcome<Response>>,
 ): Promise<Response> {
+  budget.earn();
+  if (replicas.current().length === 0) await clock.race(replicas.lookedUp);
+  const loadOf = ({ replica }: GuardedReplica) => replica[channel].load.requests;
   const tried = new Set<GuardedReplica>();
   let outcome: Outcome<Response> | undefined;
   for (let attempt = 0; ; attempt += 1) {
-    const replica = nextOf(replicas, tried, isSafe);
-    if (replica === undefined) return responseOf(outcome ?? noReplica(), clock);
+    const replica = chooseReplica(replicas.current(), { tried, isSafe, loadOf, random });
+    if (replica === undefined) return responseOf(outcome ?? noReplica(replicas.current()), clock);
     tried.add(replica);
     outcome = await send(replica);
+    if (outcome.kind === "FAILURE" && failureClassOf(outcome.cause) !== undefined) replicas.reportLoss();
     const isLast = attempt + 1 >= callTriesMax || clock.canceled.aborted;
     if (isLast || !mayRetry(outcome, isSafe) || !budget.spend()) return responseOf(outcome, clock);
     const delayMs = backoffMs(attempt + 1, retryBackoff);
@@ -247,8 +245,9 @@ async function tryReplicas<Response>(
   }
 }
 
-function noReplica(): Outcome<never> {
-  return { kind: "FAILURE", cause: new Error("every replica's breaker is open") };
+function noReplica(known: readonly GuardedReplica[]): Outcome<never> {
+  const why = known.length === 0 ? "no address of the service is known" : "every replica's breaker is open";
+  return { kind: "FAILURE", cause: new Error(why) };
 }
 
 function mayRetry(outcome: Outcome<unknown>, isSafe: boolean): boolean {

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import type { JSONWebKeySet, JWK } from "jose";
 import { type ServiceName, serviceNames } from "../service-name.ts";
-import { httpUrls, type Kind, postgresUrl } from "./kinds.ts";
+import { type Kind, postgresUrl, serviceUrls } from "./kinds.ts";
 import { processVariables } from "./process-variables.ts";
 import { type ConfigScope, missingFor } from "./required-variables.ts";
 import {
@@ -44,7 +44,7 @@ export interface Config {
   readonly secret: string | undefined;
   readonly serviceKey: JWK | undefined;
   readonly servicePublicKeys: JSONWebKeySet | undefined;
-  /** The URLs of services in other processes, one per replica. */
+  /** The URLs of services in other processes: of replicas, or of names whose addresses are replicas. */
   readonly serviceUrls: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
   /** How many days the entries of the audit log are kept. */
   readonly auditDays: number;
@@ -92,7 +92,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     freezesShared: environment.get("RIALTO_TEST_FREEZE_SHARED") === "on",
     databaseUrls: readEach(schemaNames, "DATABASE_URL", postgresUrl),
     redisPrefix: `rialto-${first.values.installation ?? installationName(secret, servicePublicKeys, dataDir)}`,
-    serviceUrls: readEach(serviceNames, "URL", httpUrls),
+    serviceUrls: readEach(serviceNames, "URL", serviceUrls),
     read(variables) {
       const { values, faults } = readVariables(variables, environment, facts);
       if (faults.length > 0) throw new ConfigurationError(faults);

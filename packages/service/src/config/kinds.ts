@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { isIP } from "node:net";
+import { parseServiceUrl } from "@rialto/rpc";
 import { EnvError, makeValidator, type ValidatorSpec } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
 
@@ -36,10 +37,11 @@ function isBaseUrl(text: string): boolean {
   return username === "" && password === "" && !/[?#]/.test(text);
 }
 
-/** One HTTP URL, or several separated by commas, one for each replica. */
-export const httpUrls = kind<readonly string[]>((input) => {
+/** The URL of a service, or several separated by commas: of replicas, or of names whose addresses are replicas. */
+export const serviceUrls = kind<readonly string[]>((input) => {
   const urls = input.split(",").map((url) => url.trim().replace(/\/+$/, ""));
-  if (!urls.every(isBaseUrl)) throw new EnvError("must be one or more http:// or https:// URLs, separated by commas");
+  if (!urls.every((url) => parseServiceUrl(url) !== undefined))
+    throw new EnvError("must be one or more URLs, separated by commas: http://, https:// or dns:///NAME:PORT");
   return urls;
 });
 

@@ -132,7 +132,7 @@ async function start(
 
   const endpoints = new Map<ServiceName, Endpoint>();
   const runsHere = definitions.map((definition) => definition.name);
-  const clients = createClientFactory({ config, identity, endpoints, runsHere });
+  const clients = createClientFactory({ config, identity, endpoints, runsHere, log });
   teardown.add("clients", () => clients.close());
   const sessions = clients.of(AuthService, runsHere[0] ?? "gateway");
   const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
