@@ -22,6 +22,12 @@ export function upstreamNameOf(method: DescMethod): string {
   return domain;
 }
 
+/** Returns the names of the upstreams that serve the published methods of these services, each once. */
+export function upstreamNamesOf(services: readonly DescService[]): readonly string[] {
+  const published = services.flatMap((service) => service.methods).filter(isPublished);
+  return [...new Set(published.map(upstreamNameOf))];
+}
+
 /** Returns true if some role may call the method. Other methods do not exist at the gateway. */
 export function isPublished(method: DescMethod): boolean {
   return (accessOf(method)?.roles.length ?? 0) > 0;

@@ -1,10 +1,11 @@
 import { sleep } from "@rialto/async";
-import { createAddressCheck, listenHttp } from "@rialto/http";
-import { createUpstream, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
+import { closeGraceMsMax, createAddressCheck, listenHttp } from "@rialto/http";
+import { createUpstream, lastAnswerMs, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
 import { createAuditApi } from "./admin/audit-api.ts";
 import { createEventAdminApi } from "./admin/event-admin-api.ts";
 import { createLoadShedding } from "./admission/load-shedding.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
+import { contractServices, upstreamNamesOf } from "./contract.ts";
 import { logUnreadable } from "./exchange/access-log.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createRequestHandler } from "./request-handler.ts";
@@ -14,15 +15,18 @@ import type { Upstreams } from "./upstream/upstream.ts";
 export interface Gateway {
   readonly port: number;
   /**
-   * Stops the gateway in this order: readiness turns to 503 while requests are still answered (`drainMs`), no new
-   * request is accepted, streams end, other requests get some time to end, and what is left is cut. Further calls
-   * return the same promise.
+   * Stops the gateway in this order: readiness turns to 503 and clients are asked to leave while requests are still
+   * answered (`drainMs`), no new request is accepted, streams end, other requests get some time to end (`workMs`), and
+   * what is left is answered UNAVAILABLE. Further calls return the same promise.
    */
   close(): Promise<void>;
 }
 
 const inFlightMaxDefault = 1_000;
 const clientConnectionsMaxDefault = 500;
+
+/** A gateway that closes without a drain: a test's. */
+const stopTimesDefault = { drainMs: 0, workMs: closeGraceMsMax } as const;
 
 /** Concurrent HTTP/2 streams on one client connection. */
 const clientStreamsMax = 100;
@@ -45,7 +49,8 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     ...(o.bodyPace === undefined ? {} : { bodyPace: o.bodyPace }),
     ...(o.eventLoopDelayMs === undefined ? {} : { eventLoopDelayMs: o.eventLoopDelayMs }),
   });
-  const handle = createRequestHandler({ ...o, ...withAdminApis(o) }, load, {
+  const upstreams = withAdminApis(o);
+  const handle = createRequestHandler({ ...o, ...upstreams }, load, {
     stopping: stopping.signal,
     closing: closing.signal,
   });
@@ -67,15 +72,21 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     onRequest: (request, response) => void handle(request, response),
   });
   async function close(): Promise<void> {
+    const { drainMs, workMs } = o.stopTimes ?? stopTimesDefault;
     stopping.abort();
-    if (o.drainMs !== undefined && o.drainMs > 0) {
-      opened.drain();
-      await sleep(o.drainMs);
-    }
-    const closed = opened.close();
+    opened.drain();
+    await sleep(drainMs);
+    const graceMs = workMs - drainMs;
+    const closed = opened.close({ graceMs: graceMs + lastAnswerMs });
     closing.abort();
-    load.close();
+    const timer = setTimeout(endCalls, graceMs);
     await closed;
+    clearTimeout(timer);
+    load.close();
+  }
+  function endCalls(): void {
+    const services = [...contractServices, ...(o.furtherServices ?? [])];
+    for (const name of upstreamNamesOf(services)) upstreams.upstream(name).endCalls();
   }
   let closed: Promise<void> | undefined;
   return {

@@ -1,7 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { BodyPace, TlsCredentials, WriteTimeout } from "@rialto/http";
 import type { TokenVerifier } from "@rialto/rpc";
-import type { Config, RateLimits } from "@rialto/service";
+import { type Config, type RateLimits, type StopTimes, stopTimesOf } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 import type { AdminBackend } from "./admin/backends.ts";
 import type { ForwardedHeader } from "./admission/client-address.ts";
@@ -39,8 +39,8 @@ export interface GatewayOptions extends Upstreams, HealthSources {
   readonly bodyPace?: BodyPace;
   /** Event loop delay in milliseconds. Measured if left out. */
   readonly eventLoopDelayMs?: () => number;
-  /** How long `close` goes on answering after readiness has turned to 503. */
-  readonly drainMs?: number;
+  /** How long `close` goes on accepting after readiness has turned to 503, and when it ends the requests that run. */
+  readonly stopTimes?: Pick<StopTimes, "drainMs" | "workMs">;
   /** Origins whose pages may call (CORS). None if left out. */
   readonly corsOrigins?: readonly string[];
   /** Addresses and CIDR blocks of proxies whose forwarded client address is trusted. */
@@ -70,6 +70,6 @@ export function gatewayOptions(
     trustedProxies,
     backendAddresses,
     forwardedHeader,
-    drainMs: config.drainSeconds * 1_000,
+    stopTimes: stopTimesOf(config),
   };
 }

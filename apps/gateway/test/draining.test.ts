@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { startStubSystem } from "./stub-system.ts";
 
 it("a gateway that closes is not ready at once, and goes on answering while it drains", async () => {
-  const system = await startStubSystem({}, { gateway: { drainMs: 4_000 } });
+  const system = await startStubSystem({}, { gateway: { stopTimes: { drainMs: 4_000, workMs: 6_000 } } });
   await expect.poll(async () => (await fetch(`${system.url}/ready`)).status).toBe(200);
   const closed = system.close();
   const ready = await fetch(`${system.url}/ready`);

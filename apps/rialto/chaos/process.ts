@@ -7,7 +7,7 @@ const readyMsMax = 90_000;
 const readyPollMs = 150;
 /** The delay before a failed start is retried: Postgres may be down. */
 const restartDelayMs = 500;
-const stopMsMax = 10_000;
+const stopMsMax = 30_000;
 const outputBytesShown = 3_000;
 
 /** A part of the system that faults are injected into. */

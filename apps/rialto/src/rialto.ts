@@ -57,15 +57,17 @@ export async function startRialto(o: {
       upstream: running.clients.upstream,
       target: running.clients.target,
       revocations: running.revocations,
+      jobs: running.jobs,
       adminBackends: createAdminBackends(running.clients),
       log: logOf("gateway"),
     });
     const { startupNotices } = running;
-    const stopServices = running.stop;
+    const { beginStop, stop: stopServices } = running;
     return {
       port: gateway.port,
       startupNotices,
       async stop() {
+        beginStop();
         await gateway.close();
         await rateLimits.close();
         await stopServices();

@@ -1,10 +1,12 @@
 /** Deadlines of many calls, by one timer. */
 export interface DeadlineWheel {
   /**
-   * Calls `onDeadline` once after `ms`, or up to `deadlineTickMs` later; never earlier. Returns a function that removes
-   * it, which every call that ends in time does.
+   * Calls `onDeadline` once after `ms`, or up to `deadlineTickMs` later; never earlier, unless the wheel is ended.
+   * Returns a function that removes it, which every call that ends in time does.
    */
-  add(ms: number, onDeadline: () => void): () => void;
+  add(ms: number, onDeadline: (isEnded: boolean) => void): () => void;
+  /** Calls each `onDeadline` that is left with true, now; one that is added later as soon as it is added. */
+  end(): void;
 }
 
 /** How much later than its deadline a call may end. */
@@ -14,9 +16,9 @@ export const deadlineTickMs = 10;
 const timerMsMax = 2 ** 31 - 1;
 
 /** An error is thrown as a timer of its own would throw it: the other calls keep their deadlines. */
-function run(onDeadline: () => void): void {
+function run(onDeadline: (isEnded: boolean) => void, isEnded: boolean): void {
   try {
-    onDeadline();
+    onDeadline(isEnded);
   } catch (error) {
     setImmediate(() => {
       throw error;
@@ -30,7 +32,8 @@ function run(onDeadline: () => void): void {
  * while there are deadlines, as a timer of each call would.
  */
 export function createDeadlineWheel(): DeadlineWheel {
-  const buckets = new Map<number, Set<() => void>>();
+  const buckets = new Map<number, Set<(isEnded: boolean) => void>>();
+  let isEnded = false;
   let timer: NodeJS.Timeout | undefined;
   let timerTick = Number.POSITIVE_INFINITY;
 
@@ -51,7 +54,7 @@ export function createDeadlineWheel(): DeadlineWheel {
         continue;
       }
       buckets.delete(tick);
-      for (const onDeadline of bucket) run(onDeadline);
+      for (const onDeadline of bucket) run(onDeadline, false);
     }
     // What ran may have added a deadline, and a timer for it.
     if (next < timerTick) waitFor(next);
@@ -59,11 +62,15 @@ export function createDeadlineWheel(): DeadlineWheel {
 
   return {
     add(ms, onDeadline) {
+      if (isEnded) {
+        run(onDeadline, true);
+        return () => undefined;
+      }
       const tick = Math.ceil((performance.now() + ms) / deadlineTickMs);
       const bucket = buckets.get(tick) ?? new Set();
       if (bucket.size === 0) buckets.set(tick, bucket);
       // The same function may be added twice: each time is an entry of its own.
-      const entry = () => onDeadline();
+      const entry = (isEnded: boolean) => onDeadline(isEnded);
       bucket.add(entry);
       if (tick < timerTick) waitFor(tick);
       else timer?.ref();
@@ -73,6 +80,13 @@ export function createDeadlineWheel(): DeadlineWheel {
         // The timer stays for the next call, which is likely to be soon, and holds no process up.
         if (buckets.size === 0) timer?.unref();
       };
+    },
+    end() {
+      isEnded = true;
+      clearTimeout(timer);
+      const left = [...buckets.values()];
+      buckets.clear();
+      for (const bucket of left) for (const onDeadline of bucket) run(onDeadline, true);
     },
   };
 }

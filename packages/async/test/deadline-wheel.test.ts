@@ -95,6 +95,24 @@ describe("a deadline wheel", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("calls for all that is left where it is ended, and at once for what comes after that", () => {
+    const wheel = createDeadlineWheel();
+    const called: [string, boolean][] = [];
+    const add = (name: string, ms: number) => wheel.add(ms, (isEnded) => called.push([name, isEnded]));
+    add("passed", 100);
+    add("removed", 10_000)();
+    add("left", 10_000);
+    vi.advanceTimersByTime(120);
+    wheel.end();
+    add("late", 10_000);
+    expect(called).toEqual([
+      ["passed", false],
+      ["left", true],
+      ["late", true],
+    ]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("waits for a deadline further away than a timer of Node can be", () => {
     const wheel = createDeadlineWheel();
     const passed = vi.fn();

@@ -55,7 +55,7 @@ export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idem
 export type { JsonValue } from "./json.ts";
 export { withLease } from "./lease.ts";
 export type { ExtensionIndex } from "./provisioning/extension-indexes.ts";
-export { installationOf, type SchemaSpec } from "./provisioning/migrations.ts";
+export { installationOf, requireSchema, type SchemaSpec } from "./provisioning/migrations.ts";
 export { provision } from "./provisioning/provision.ts";
 export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./provisioning/roles.ts";
 export type { TableRights } from "./provisioning/table-rights.ts";

@@ -10,6 +10,7 @@ import {
   openDatabase,
   ownerUrl,
   provision,
+  requireSchema,
   runtimeUrl,
   type Sql,
   TooOldCode,
@@ -214,6 +215,33 @@ describe("migrations", () => {
     await provision({ ...written(expand, contract), contract: true });
     await provision(written(expand));
     await expect(provision(written())).rejects.toBeInstanceOf(TooOldCode);
+  });
+
+  it("are checked by a runtime role that may not make them: none, too few and too many are refused", async () => {
+    const expand = { tag: "0001_expand", text: "alter table lease add column more int" };
+    const contract = { tag: "0002_contract", text: "-- oldest-code: 3\nalter table lease drop column more" };
+    await provision(written());
+    const database = openDatabase({
+      url: await runtimeUrl(adminUrl, "order", secret),
+      schema: "order",
+      service: "order",
+    });
+    pools.push({ end: () => database.close() });
+    const check = async (...more: Parameters<typeof written>) => {
+      const [schema] = written(...more).schemas;
+      if (schema !== undefined) await requireSchema(database, schema);
+    };
+    await check();
+    await expect(check(expand)).rejects.toThrow("migration 0001_expand is not applied");
+    await provision(written(expand));
+    await check();
+    await check(expand, contract);
+    await provision({ ...written(expand, contract), contract: true });
+    await check(expand, contract);
+    await expect(check(expand)).rejects.toBeInstanceOf(TooOldCode);
+    const owner = as(await ownerUrl(adminUrl, "order", secret));
+    await owner`delete from "order".__drizzle_migrations`;
+    await expect(check(expand)).rejects.toThrow("Schema order is not migrated: run npm run migrate");
   });
 
   it("that drop what older code uses wait until an operator says that none runs, and then refuse it", async () => {

@@ -8,7 +8,7 @@ export {
 } from "./inbox/dead-letters.ts";
 export { isPaused, pauseSubscription, resumeSubscription } from "./inbox/pause.ts";
 export { removeFromInbox } from "./inbox/retention.ts";
-export { runSubscription } from "./inbox/run-subscription.ts";
+export { type RunningSubscription, runSubscription } from "./inbox/run-subscription.ts";
 export { type SubscriberStats, subscriberStats } from "./inbox/stats.ts";
 export {
   type Event,

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
@@ -6,8 +7,13 @@ import { closeGraceMsMax, type HttpTimeouts, lingerMsMax } from "./limits.ts";
 /** Serves HTTP/2 on connections that are dispatched to it. */
 export interface Http2 {
   accept(socket: Socket): void;
-  /** Sends GOAWAY to every client, and ends each connection after its last stream. */
+  /**
+   * Tells every client to open no more streams on its connection, one that connects later after its first stream.
+   * Streams that are on their way, or opened all the same, are answered.
+   */
   drain(): void;
+  /** Takes no more streams, and ends each connection after its last one. */
+  close(): void;
 }
 
 /** How many streams a client may reset. A client above it gets GOAWAY, and loses the streams of its connection. */
@@ -38,7 +44,10 @@ export function serveHttp2(o: {
   readonly onStream?: StreamListener | undefined;
 }): Http2 {
   const { timeouts } = o;
-  const sessions = new Set<http2.ServerHttp2Session>();
+  const sessions = new Map<http2.ServerHttp2Session, Socket>();
+  let isDraining = false;
+  /** The connection that is being accepted: Node hides it behind its session. */
+  let accepted: Socket | undefined;
   const server = http2.createServer({
     maxSessionInvalidFrames: invalidFramesMax,
     maxSessionMemory: sessionMegabytesMax,
@@ -48,8 +57,11 @@ export function serveHttp2(o: {
     settings: { maxConcurrentStreams: o.streamsMax, maxHeaderListSize: o.headBytesMax, enablePush: false },
   });
   server.on("session", (session) => {
-    sessions.add(session);
+    const socket = accepted;
+    if (socket === undefined) return void session.destroy();
+    sessions.set(session, socket);
     session.once("close", () => sessions.delete(session));
+    if (isDraining) session.once("stream", () => announceEnd(session, socket));
     closeWhenIdle(session, timeouts.idleMs);
   });
   // Node closes the connection of a client that violates the protocol. Nothing else is to be done.
@@ -84,12 +96,55 @@ export function serveHttp2(o: {
   return {
     accept(socket) {
       socket.allowHalfOpen = false;
+      accepted = socket;
+      // Node makes the session of the connection in this call.
       server.emit("connection", socket);
+      accepted = undefined;
     },
     drain() {
-      for (const session of sessions) session.close();
+      if (isDraining) return;
+      isDraining = true;
+      for (const [session, socket] of sessions) announceEnd(session, socket);
+    },
+    close() {
+      for (const session of sessions.keys()) session.close();
     },
   };
+}
+
+/**
+ * A frame of GOAWAY without an error whose last stream is the largest possible: its receiver opens no more streams, and
+ * every stream that it opened before is answered (RFC 9113, section 6.8). Node's own GOAWAY refuses those that are on
+ * their way, and the clients that retry nothing but connecting would lose them.
+ */
+const shutdownNotice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+
+/** Tells a client to open its next streams elsewhere. */
+function announceEnd(session: http2.ServerHttp2Session, socket: Socket): void {
+  if (session.destroyed || session.closed) return;
+  // Over TLS the frame would have to be encrypted: there the streams that are on their way are refused as not
+  // processed.
+  if (session.encrypted || !writeNow(socket, shutdownNotice)) session.close();
+}
+
+/**
+ * Writes a frame to a connection past Node's session. Node writes whole frames, so one more may stand between them
+ * where none is waiting. Returns false, and writes nothing, where it would have to wait: by the socket itself, Node
+ * would take the end of such a write for one of the session's, and end the process.
+ */
+function writeNow(socket: Socket, frame: Buffer): boolean {
+  // Node's types do not have the handle. Without a file descriptor, as on Windows, nothing is written.
+  const { _handle: handle } = socket as unknown as {
+    readonly _handle?: { readonly fd?: number; writeQueueSize?: number };
+  };
+  if (handle?.fd === undefined || handle.fd < 0 || handle.writeQueueSize !== 0) return false;
+  try {
+    // The client reads so slowly that half a frame filled its connection.
+    if (writeSync(handle.fd, frame) < frame.byteLength) socket.destroy();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Invalid frames after which a connection is closed. */

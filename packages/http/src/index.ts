@@ -4,7 +4,7 @@ export type { ClientError, ClientErrorResponse, RenderClientError } from "./clie
 export { isCutOff } from "./cut-off.ts";
 export { endWithBody } from "./end-with-body.ts";
 export type { StreamListener } from "./http2.ts";
-export { keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
+export { closeGraceMsMax, keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";
 export { type BodyPace, type GiveUp, type Received, receiveBody, receiveBytes } from "./receive-body.ts";
 export { createRequestMemory, type HeldRequest, requestBytesMin } from "./request-memory.ts";

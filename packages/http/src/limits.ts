@@ -32,5 +32,5 @@ export const serverConnectionsMax = 10_000;
 /** Connections that clients with a limit share. The rest is left for those without one, for example proxies. */
 export const sharedConnectionsMax = 9_000;
 
-/** How long a server that closes waits for the requests in progress. */
+/** How long a server that closes waits for the requests in progress, where it is not told otherwise. */
 export const closeGraceMsMax = 3_000;

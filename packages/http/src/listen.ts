@@ -31,14 +31,14 @@ export interface HttpListener {
   /**
    * Goes on accepting connections and requests, and asks clients to send their next ones elsewhere: over HTTP/1.1 each
    * response is the last of its connection and says so (RFC 9112, section 9.6); over HTTP/2 each connection gets GOAWAY
-   * (RFC 9113, section 6.8) and ends after its last stream.
+   * (RFC 9113, section 6.8), in cleartext the notice that refuses none of the requests that are on their way.
    */
   drain(): void;
   /**
-   * Accepts no new connection, waits for the requests in progress for `closeGraceMsMax`, then closes every connection
-   * that is left.
+   * Accepts no new connection, waits for the requests in progress for `graceMs`, then closes every connection that is
+   * left. `closeGraceMsMax` where it is not given. Further calls return the same promise.
    */
-  close(): Promise<void>;
+  close(o?: { readonly graceMs?: number }): Promise<void>;
 }
 
 export interface ListenOptions {
@@ -118,28 +118,33 @@ export async function listenHttp(o: ListenOptions): Promise<HttpListener> {
   // A connection that cannot be accepted (no file descriptor is left) must not end the process.
   server.on("error", () => undefined);
   let closed: Promise<void> | undefined;
-  let isDraining = false;
+  let drainedAt: number | undefined;
   const drain = () => {
-    isDraining = true;
+    drainedAt ??= performance.now();
     h1.drain();
     h2.drain();
   };
-  const close = async () => {
+  const close = async (graceMs: number) => {
     const ended = once(server, "close");
+    drain();
+    await allAccepted(server);
+    server.close();
+    const closedAt = performance.now();
     // A client that is about to send its next request still gets a response, with `connection: close`. Only then are
     // idle connections closed.
-    const idleFrom = performance.now() + (isDraining ? 0 : closeIdleAfterMs);
-    server.close();
-    drain();
-    for (const socket of undecided) socket.destroy();
+    const idleFrom = (drainedAt ?? closedAt) + closeIdleAfterMs;
+    const h2Timer = setTimeout(h2.close, Math.max(0, idleFrom - closedAt));
     // Repeated: an HTTP/1.1 connection that becomes idle later would stay open for its next request.
     const idleTimer = setInterval(() => {
-      if (performance.now() >= idleFrom) h1.closeIdleConnections();
+      const now = performance.now();
+      if (now >= idleFrom) h1.closeIdleConnections();
+      if (now >= closedAt + closeIdleAfterMs) for (const socket of undecided) socket.destroy();
     }, idleCheckMs);
     const graceTimer = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
-    }, closeGraceMsMax);
+    }, graceMs);
     await ended;
+    clearTimeout(h2Timer);
     clearInterval(idleTimer);
     clearTimeout(graceTimer);
     h1.close();
@@ -147,16 +152,40 @@ export async function listenHttp(o: ListenOptions): Promise<HttpListener> {
   return {
     port: portOf(server),
     drain,
-    close: () => {
-      closed ??= close();
+    close: ({ graceMs = closeGraceMsMax } = {}) => {
+      closed ??= close(graceMs);
       return closed;
     },
   };
 }
 
-/** How long an idle connection stays open when its port is closed without a drain. */
+/** How long an idle connection stays open after its port began to drain, or was closed without that. */
 const closeIdleAfterMs = 250;
 const idleCheckMs = 20;
+
+/** How long a port that closes goes on accepting while there is a connection to accept in each turn. */
+const acceptMsMax = 250;
+
+/**
+ * Resolves in a turn of the event loop in which no connection was left to be accepted. One that its client established,
+ * and this process did not accept, is reset where the port closes, and with it the request that its client has sent.
+ */
+async function allAccepted(server: net.Server): Promise<void> {
+  const until = performance.now() + acceptMsMax;
+  let accepted = 0;
+  let before = -1;
+  const count = () => {
+    accepted += 1;
+  };
+  server.on("connection", count);
+  // Node accepts one connection in a turn.
+  while (accepted !== before && performance.now() < until) {
+    before = accepted;
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  server.off("connection", count);
+}
 
 /** Passes a connection to the server of its protocol; closes it where the protocol is undefined. */
 type Dispatch = (socket: net.Socket, protocol: HttpVersion | undefined) => void;

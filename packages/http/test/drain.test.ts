@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Agent, get, type IncomingMessage, type ServerResponse } from "node:http";
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, connect, constants } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { listenHttp } from "../src/listen.ts";
@@ -48,6 +49,46 @@ describe("a port that drains", () => {
     expect([await slow, await ask(url, agent), await ask(url, keepAlive())]).toEqual(["close", "close", "close"]);
   });
 
+  it("answers what a connection of HTTP/2 still asks, and tells a later one to go away with its first call", async () => {
+    const { url, drain, close } = await port();
+    const idle = session(url);
+    expect(await textOf(idle.request({ ":path": "/" }))).toBe("ok");
+    const told = once(idle, "goaway");
+    const early = session(url);
+    expect(await textOf(early.request({ ":path": "/" }))).toBe("ok");
+    // On its way when the port begins to drain: the client has not been told yet.
+    const onItsWay = Array.from({ length: 20 }, () => textOf(early.request({ ":path": "/" })));
+    drain();
+    expect(new Set(await Promise.all(onItsWay))).toEqual(new Set(["ok"]));
+    await told;
+    const late = session(url);
+    const goneAway = once(late, "goaway");
+    expect(await textOf(late.request({ ":path": "/" }))).toBe("ok");
+    expect((await goneAway).slice(0, 2)).toEqual([0, 2 ** 31 - 1]);
+    await close();
+  });
+
+  it("answers a connection of HTTP/2 that goes on all the same, until the port closes", async () => {
+    const { url, port: number, drain, close } = await port();
+    const deaf = await deafHttp2(number);
+    drain();
+    for (let call = 0; call < 3; call += 1) expect(await deaf.ask()).toBe("200");
+    const closed = close();
+    await deaf.ended;
+    await closed;
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  it("lets what is at work take as long as it is told, and then closes its connection", async () => {
+    const { url, close } = await port(() => undefined);
+    const asked = ask(url, keepAlive()).catch((error: NodeJS.ErrnoException) => error.code);
+    const { promise: isIn, resolve } = Promise.withResolvers<void>();
+    setTimeout(resolve, 50);
+    await isIn;
+    await close({ graceMs: 200 });
+    expect(await asked).toBe("ECONNRESET");
+  });
+
   it("tells a connection of HTTP/2 to go away, which ends after its last call, and takes the next one", async () => {
     const held: ServerResponse[] = [];
     const { url, drain } = await port((req, res) => (req.url === "/slow" ? void held.push(res) : void res.end("ok")));
@@ -67,6 +108,37 @@ describe("a port that drains", () => {
 });
 
 describe("clients that keep their connections", () => {
+  it("lose no request over HTTP/2 to a port that drains first, stop after stop", async () => {
+    const lost: string[] = [];
+    for (let stop = 0; stop < 6; stop += 1) {
+      const { url, drain, close } = await port((_req, res) => void setTimeout(() => res.end("ok"), Math.random() * 5));
+      let answered = 0;
+      const client = async () => {
+        const own = session(url);
+        const told = once(own, "goaway");
+        let isTold = false;
+        void told.then(() => {
+          isTold = true;
+        });
+        while (!isTold) {
+          const stream = own.request({ ":path": "/" });
+          const said = await textOf(stream).catch((error: Error) => error.message);
+          answered += 1;
+          if (said === "ok") continue;
+          // Node's client refuses a stream itself that begins after it has read the notice: that one was never sent.
+          const [, lastStream] = await told;
+          if (stream.rstCode !== constants.NGHTTP2_REFUSED_STREAM || lastStream < 2 ** 31 - 1) lost.push(said);
+        }
+      };
+      const clients = Array.from({ length: 12 }, client);
+      await expect.poll(() => answered, { interval: 5 }).toBeGreaterThan(24);
+      drain();
+      await Promise.all(clients);
+      await close();
+    }
+    expect(lost).toEqual([]);
+  }, 60_000);
+
   it.each([
     ["that closes at once", 0],
     ["that drains first", 150],
@@ -107,6 +179,54 @@ describe("clients that keep their connections", () => {
     60_000,
   );
 });
+
+function session(url: string): ClientHttp2Session {
+  const made = connect(url);
+  made.on("error", () => undefined);
+  open.push(() => made.destroy());
+  return made;
+}
+
+/** A client of HTTP/2 that hears of no GOAWAY: it writes its frames itself. */
+async function deafHttp2(to: number) {
+  const socket = connectSocket(to, "127.0.0.1");
+  open.push(() => void socket.destroy());
+  const frame = (type: number, flags: number, stream: number, payload: Buffer) => {
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(payload.length, 0, 3);
+    head.writeUInt8(type, 3);
+    head.writeUInt8(flags, 4);
+    head.writeUInt32BE(stream, 5);
+    return Buffer.concat([head, payload]);
+  };
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0))]));
+  let heard = Buffer.alloc(0);
+  const statuses = new Map<number, string>();
+  socket.on("data", (chunk) => {
+    heard = Buffer.concat([heard, chunk]);
+    for (let size = 9 + (heard.length < 9 ? 0 : heard.readUIntBE(0, 3)); heard.length >= size && size >= 9; ) {
+      // HEADERS whose first field is 0x88, ":status: 200" of HPACK's static table.
+      if (heard[3] === 1) statuses.set(heard.readUInt32BE(5), heard[9] === 0x88 ? "200" : "another");
+      heard = heard.subarray(size);
+      if (heard.length < 9) break;
+      size = 9 + heard.readUIntBE(0, 3);
+    }
+  });
+  const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  socket.on("error", () => undefined);
+  let next = 1;
+  return {
+    ended,
+    async ask(): Promise<string | undefined> {
+      const stream = next;
+      next += 2;
+      // ":method: GET", ":scheme: http", ":path: /" of the static table, and ":authority: x".
+      socket.write(frame(1, 0x5, stream, Buffer.from([0x82, 0x86, 0x84, 0x41, 0x01, 0x78])));
+      await expect.poll(() => statuses.has(stream), { interval: 5 }).toBe(true);
+      return statuses.get(stream);
+    },
+  };
+}
 
 function textOf(stream: ReturnType<ClientHttp2Session["request"]>): Promise<string> {
   return new Promise((resolve, reject) => {

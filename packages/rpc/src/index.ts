@@ -37,6 +37,7 @@ export {
   accessTokenSecondsMax,
   answerBytesMax,
   bodyPaceMin,
+  lastAnswerMs,
   messageBytesMax,
   responseWriteTimeout,
   upstreamStreamsMax,

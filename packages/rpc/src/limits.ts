@@ -231,6 +231,9 @@ export const pageRowsDefault = 50;
 /** Rows on a page at most. A page ends earlier where its rows exceed `answerBytesMax`. */
 export const pageRowsMax = 200;
 
+/** How long the answers of calls that a closing port ended may take to reach their clients. */
+export const lastAnswerMs = 1_000;
+
 /** How often the status of a watched service is checked. */
 export const healthWatchMs = 1_000;
 

@@ -34,7 +34,7 @@ function createOrders(): Endpoint {
 
 async function listening(): Promise<number> {
   const server = await listen({ endpoint: createOrders(), port: 0, host: "127.0.0.1" });
-  onTestFinished(server.close);
+  onTestFinished(() => server.close());
   return server.port;
 }
 

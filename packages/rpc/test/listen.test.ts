@@ -1,7 +1,9 @@
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { OrderService } from "@rialto/contracts";
 import { beforeAll, describe, expect, it } from "vitest";
-import { backgroundContext, createClient, listen, reasonOf, serve } from "../src/index.ts";
+import { backgroundContext, createClient, listen, reasonOf, serve, userTokenHeader } from "../src/index.ts";
 import { createFixture, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
 
@@ -17,6 +19,28 @@ async function serving(handlers: Parameters<typeof createFixture>[1]) {
   const names = { caller: "gateway", target: "order", tokens: people.gateway };
   const orders = createClient(OrderService, { kind: "remote", urls }, names);
   return { server, orders, context: { ...backgroundContext({}), userToken: people.customer } };
+}
+
+/** Sends a request on a connection of its own. */
+async function post(
+  version: "HTTP/1.1" | "HTTP/2",
+  port: number,
+  path: string,
+  o: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
+): Promise<{ readonly status: number; readonly body: string }> {
+  const url = `http://127.0.0.1:${port}`;
+  if (version === "HTTP/1.1") {
+    const answer = await fetch(url + path, { method: "POST", ...o });
+    return { status: answer.status, body: await answer.text() };
+  }
+  const session = connectHttp2(url);
+  const stream = session.request({ ":method": "POST", ":path": path, ...o.headers });
+  stream.end(o.body);
+  const [head] = await once(stream, "response");
+  let body = "";
+  for await (const chunk of stream) body += chunk;
+  session.close();
+  return { status: Number(head[":status"]), body };
 }
 
 describe("a server that is told to close", () => {
@@ -38,6 +62,29 @@ describe("a server that is told to close", () => {
     await closed;
     await server.close();
   });
+
+  it.each(["HTTP/1.1", "HTTP/2"] as const)(
+    "answers UNAVAILABLE over %s to a call that takes longer than it waits",
+    async (version) => {
+      const began = Promise.withResolvers<void>();
+      const { server } = await serving({
+        getOrder: async () => {
+          began.resolve();
+          return await new Promise(() => undefined);
+        },
+      });
+      const headers = { "content-type": "application/json", [userTokenHeader]: `Bearer ${people.customer}` };
+      const call = post(version, server.port, "/rialto.order.v1.OrderService/GetOrder", {
+        headers,
+        body: JSON.stringify({ id: orderId }),
+      });
+      await began.promise;
+      const closed = server.close({ graceMs: 100 });
+      const { status, body } = await call;
+      expect({ status, body: JSON.parse(body) }).toMatchObject({ status: 503, body: { code: "unavailable" } });
+      await closed;
+    },
+  );
 
   it("ends streams at once, with a reason to look for another replica", async () => {
     const { server, orders, context } = await serving({

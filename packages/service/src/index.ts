@@ -43,6 +43,7 @@ export {
 export { requireRedis } from "./process/redis-start.ts";
 export { type LogOutput, type Main, runMain, runProcess, runTask } from "./process/run-main.ts";
 export { type Running, type RunOptions, runServices } from "./process/run-services.ts";
+export { type StopTimes, stopTimesOf } from "./process/stop-times.ts";
 export { openTaskAccess, type TaskAccess } from "./process/task-access.ts";
 export { every, type Schedule } from "./schedules/schedule.ts";
 export { type CallerName, callerNames, defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";

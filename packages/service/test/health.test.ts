@@ -1,12 +1,13 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { AuthService, OrderEventSchema } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { createEndpoint, createTokenVerifier, type Handlers, listen, serve } from "@rialto/rpc";
-import { freePort, quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
+import { freePort, movingName, quietLogger, redisForTests, type TestDatabase, testDatabase } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { readConfig } from "../src/config/config.ts";
 import { defineService } from "../src/define-service.ts";
@@ -43,6 +44,28 @@ const product = defineService({
   rpc: () => [],
 });
 
+/** A service that publishes to the other one and subscribes to it. Its schema has the tables of both fixtures. */
+async function mutual(name: "product" | "order") {
+  const migrations = join(folder, `${name}-migrations`);
+  await cp(new URL("./fixture/product-migrations/", import.meta.url), migrations, { recursive: true });
+  const read = async (of: string) =>
+    await readFile(new URL(`./fixture/${of}-migrations/0000_fixture.sql`, import.meta.url), "utf8");
+  const subscriber = (await read("order")).replace(/CREATE TABLE "order"\."lease" \([^;]*;/, "select 1;");
+  const both = `${await read("product")}--> statement-breakpoint\n${subscriber}`;
+  await writeFile(join(migrations, "0000_fixture.sql"), both.replaceAll(/"(product|order)"\./g, `"${name}".`));
+  const other = name === "product" ? "order" : "product";
+  return defineService({
+    name,
+    migrations: pathToFileURL(`${migrations}/`),
+    calls: {},
+    publishes: [`${name}.changed`],
+    rpc: () => [],
+    subscriptions: () => [
+      subscribe(`${name}-watch`, `${other}.*`, OrderEventSchema, { handle: async () => undefined }),
+    ],
+  });
+}
+
 /** An order service that wants to hear of products, under a name that no other test has registered. */
 const orderWith = (subscription: string) =>
   defineService({
@@ -68,6 +91,46 @@ describe("a service that runs alone", () => {
     await expect.poll(() => ask(one, "/ready"), patience).toEqual({ status: 200, body: { status: "ok" } });
     expect(await servingStatus(one)).toBe("SERVING");
     expect(await registered()).toContain("stock-watch");
+  });
+
+  it.each([
+    ["product", "order"],
+    ["order", "product"],
+  ] as const)(
+    "starts from nothing beside one that it subscribes to and that subscribes to it: %s first, then %s",
+    async (first, second) => {
+      const ports = { product: await freePort(), order: await freePort() };
+      const urls = {
+        RIALTO_PRODUCT_URL: `http://127.0.0.1:${ports.product}`,
+        RIALTO_ORDER_URL: `http://127.0.0.1:${ports.order}`,
+      };
+      const apart = await testDatabase({ schemas: [] });
+      const begin = async (name: "product" | "order") =>
+        await start(await mutual(name), { ...urls, DATABASE_URL: apart.adminUrl, PORT: String(ports[name]) });
+      const early = await begin(first);
+      expect(await ask(early, "/ready")).toMatchObject({
+        status: 503,
+        body: { waiting: [`registration of ${first}-watch with ${second}`] },
+      });
+      const late = await begin(second);
+      for (const one of [early, late]) await expect.poll(async () => (await ask(one, "/ready")).status).toBe(200);
+      await Promise.all(running.splice(0).map((one) => one.stop()));
+      await apart.close();
+    },
+  );
+
+  it("stays ready when its Redis is lost, and shows that", async () => {
+    const redis = await redisForTests();
+    if (redis === undefined) return;
+    const name = await movingName(Number(new URL(redis.url).port));
+    const one = await start(product, { REDIS_URL: `redis://127.0.0.1:${name.port}` });
+    const read = async () => (await ask(one, "/health/services")).body;
+    await expect.poll(read, patience).toMatchObject({ jobs: "ok" });
+    await name.close();
+    await expect.poll(read, patience).toMatchObject({ status: "degraded", jobs: "unreachable" });
+    expect((await ask(one, "/ready")).status).toBe(200);
+    await one.stop();
+    await redis.close();
   });
 
   it("stays ready when a publisher goes away after that", async () => {
@@ -103,6 +166,7 @@ describe("a service that runs alone", () => {
     await expect.poll(read, patience).toEqual({
       status: "ok",
       services: [{ service: "user", replicas: [{ replica: 1, breaker: "closed", lastError: null }] }],
+      jobs: "ok",
       endedSessions: { fresh: true, ageSeconds: expect.any(Number) },
     });
     await user.close();

@@ -87,6 +87,35 @@ describe.each(["in one process", "in two processes"])("two services %s", (topolo
 });
 
 describe("runServices", () => {
+  it("takes no more events once it stops, lets the one in hand end, and the next process takes the others", async () => {
+    const { product, order, opened, heard, hold } = shop();
+    const one = await runServices([product, order], options(false));
+    running.push(one);
+    const { publisher, wake } = opened;
+    if (publisher === undefined || wake === undefined) throw new Error("not open");
+    const [inHand, late] = [randomUUID(), randomUUID()];
+    const send = async (subject: string) => {
+      await publisher.sql.begin((tx) => publish(tx, eventOf(subject)));
+      wake();
+    };
+    const release = hold(inHand);
+    await send(inHand);
+    while (!heard.includes(`began ${inHand}`)) await sleep(10);
+    one.beginStop();
+    await send(late);
+    // The relay still enqueues what requests publish meanwhile.
+    while ((await publisher.sql`select 1 from outbox where batch_id is null`).length > 0) await sleep(10);
+    const stopped = one.stop();
+    await sleep(500);
+    release();
+    await stopped;
+    expect(heard).toContain(inHand);
+    expect(heard.filter((said) => said.includes(late))).toEqual([]);
+    running.push(await runServices([product, order], options(false)));
+    while (!heard.includes(late)) await sleep(10);
+    expect(heard.filter((said) => said === inHand)).toEqual([inHand]);
+  });
+
   it("leaves nothing open when it stops", async () => {
     const { product, order, story } = shop();
     const one = await runServices([product, order], options(false));
@@ -172,6 +201,7 @@ const unused = () => Promise.reject(new Error("nobody calls this"));
 function shop() {
   const story: string[] = [];
   const heard: string[] = [];
+  const held = new Map<string, Promise<void>>();
   const opened: { publisher?: Database; products?: Client<typeof ProductService>; wake?: () => void } = {};
   const product = defineService({
     name: "product",
@@ -205,13 +235,23 @@ function shop() {
     rpc: () => [],
     subscriptions: () => [
       subscribe("stock-watch", "product.*", OrderEventSchema, {
-        handle: async ({ payload }) => void heard.push(payload.orderId),
+        async handle({ payload }) {
+          heard.push(`began ${payload.orderId}`);
+          await held.get(payload.orderId);
+          heard.push(payload.orderId);
+        },
       }),
     ],
     schedules: () => [every("5ms", "look-around", async () => void story.push("schedule ran"))],
     stop: async () => void story.push("order stopped"),
   });
-  return { story, heard, opened, product, order };
+  /** Holds the handler of an event up until the returned function is called. */
+  const hold = (subject: string) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    held.set(subject, promise);
+    return resolve;
+  };
+  return { story, heard, opened, hold, product, order };
 }
 
 function eventOf(subject: string) {

@@ -10,7 +10,7 @@ import type { RateLimitState } from "@rialto/service";
 import { auditApiName } from "../admin/audit-api.ts";
 import { eventAdminApiName } from "../admin/event-admin-api.ts";
 import { identifyCaller } from "../admission/policy.ts";
-import { contractServices, isPublished, upstreamNameOf } from "../contract.ts";
+import { contractServices, upstreamNamesOf } from "../contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
 import { createReadiness } from "./readiness.ts";
@@ -19,6 +19,8 @@ import { createReadiness } from "./readiness.ts";
 export interface HealthSources {
   readonly revocations?: Pick<Revocations, "state"> | undefined;
   readonly rateLimits?: { state(): RateLimitState } | undefined;
+  /** The queue of the services that run in this process. */
+  readonly jobs?: { isReachable(): boolean } | undefined;
   /** How long a starting gateway waits for services that are not ready. One minute if left out. */
   readonly startMsMax?: number;
 }
@@ -30,7 +32,10 @@ export interface Health {
   answer(exchange: Exchange): Promise<void> | undefined;
 }
 
-/** Watches the services, as far as calls show their state, and reports on them, on revocations and on rate limits. */
+/**
+ * Watches the services, as far as calls show their state, and reports on them, on revocations, on rate limits, and on
+ * the queue of services in this process.
+ */
 export function createHealth(
   upstreams: Pick<Upstreams, "upstream">,
   sources: HealthSources & { readonly verifier: TokenVerifier },
@@ -49,7 +54,14 @@ export function createHealth(
     revocations: sources.revocations,
     others() {
       const rateLimits = sources.rateLimits?.state();
-      return { report: rateLimits === undefined ? {} : { rateLimits }, isHealthy: rateLimits !== "local-fallback" };
+      const areJobsReachable = sources.jobs?.isReachable();
+      return {
+        report: {
+          ...(rateLimits === undefined ? {} : { rateLimits }),
+          ...(areJobsReachable === undefined ? {} : { jobs: areJobsReachable ? "ok" : "unreachable" }),
+        },
+        isHealthy: rateLimits !== "local-fallback" && areJobsReachable !== false,
+      };
     },
   });
   return {
@@ -67,8 +79,5 @@ export function createHealth(
 
 /** Returns the services that the contract publishes, without the two that the gateway serves itself. */
 function upstreamServices(): readonly string[] {
-  const published = contractServices.flatMap((service) => service.methods).filter(isPublished);
-  return [...new Set(published.map(upstreamNameOf))].filter(
-    (name) => name !== eventAdminApiName && name !== auditApiName,
-  );
+  return upstreamNamesOf(contractServices).filter((name) => name !== eventAdminApiName && name !== auditApiName);
 }

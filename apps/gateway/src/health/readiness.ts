@@ -10,9 +10,10 @@ const startMsMaxDefault = 60_000;
 
 /**
  * Decides when the gateway is ready. At the start it waits until each service has reported ready once, so that every
- * subscriber of the first order's events is there. From then on, or after one minute, one reachable service is enough:
- * a service that is down is no reason to take the gateway out of rotation. Services are checked when readiness is read,
- * once for all concurrent reads.
+ * subscriber of the first order's events is there, but no longer than a minute. From then on it is ready until it
+ * stops: a service that is lost shows in `/health/services`, since all gateways lose it at once, and to take them out
+ * of rotation would turn its outage into one of everything. Services are checked when readiness is read, once for all
+ * concurrent reads.
  */
 export function createReadiness(o: {
   readonly upstreams: Pick<Upstreams, "upstream">;
@@ -20,36 +21,27 @@ export function createReadiness(o: {
   readonly stopping: AbortSignal;
   readonly startMsMax?: number | undefined;
 }): Readiness {
-  const { upstreams, services, stopping } = o;
+  const { upstreams, stopping } = o;
   const startsUntil = performance.now() + (o.startMsMax ?? startMsMaxDefault);
-  const awaited = new Set(services);
-  const isReachable = (service: string) =>
-    upstreams
-      .upstream(service)
-      .status()
-      .some(({ breaker }) => breaker !== "open");
+  const awaited = new Set(o.services);
+  const isStarting = () => awaited.size > 0 && performance.now() < startsUntil;
 
-  async function checkAll(names: Iterable<string>): Promise<void> {
-    const checking = [...names].map(async (service) => {
+  async function checkAwaited(): Promise<void> {
+    const checking = [...awaited].map(async (service) => {
       if (await isServing(upstreams.upstream(service), "")) awaited.delete(service);
     });
     await Promise.all(checking);
   }
   let checking: Promise<void> | undefined;
-  const check = (names: Iterable<string>) =>
-    (checking ??= checkAll(names).finally(() => {
+  const check = () =>
+    (checking ??= checkAwaited().finally(() => {
       checking = undefined;
     }));
 
   return async () => {
     if (stopping.aborted) return { isStopping: true, waiting: [] };
-    const isStarting = () => awaited.size > 0 && performance.now() < startsUntil;
-    if (isStarting()) {
-      await check(awaited);
-      if (isStarting()) return { isStopping: stopping.aborted, waiting: [...awaited].map((name) => `service ${name}`) };
-    }
-    // While no service is reachable no request may arrive that would find one back, so they are checked here.
-    if (!services.some(isReachable)) await check(services);
-    return { isStopping: stopping.aborted, waiting: services.some(isReachable) ? [] : ["any service"] };
+    if (isStarting()) await check();
+    const waiting = isStarting() ? [...awaited].map((service) => `service ${service}`) : [];
+    return { isStopping: stopping.aborted, waiting };
   };
 }

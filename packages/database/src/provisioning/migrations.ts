@@ -61,6 +61,19 @@ export async function migrateSchema(owner: string, spec: SchemaSpec, contract: b
   }
 }
 
+/**
+ * Checks as the runtime role that this code may run on a schema that others migrate. Throws `MigrationsDiffer` where a
+ * migration is missing that the code needs, and `TooOldCode` where the schema has dropped what it uses.
+ */
+export async function requireSchema({ sql }: Pick<Database, "sql">, spec: SchemaSpec): Promise<void> {
+  const written = readMigrations(spec);
+  const applied = await appliedHashes(sql);
+  if (applied.size === 0)
+    throw new MigrationsDiffer(`Schema ${spec.name} is not migrated: run npm run migrate with this version first.`);
+  const due = written.slice(0, firstHeld(spec, written, applied));
+  await compare(sql, spec, { due, knownCount: written.length });
+}
+
 /** The position of the first contracting migration that waits, or of the end. What follows it would need it. */
 function firstHeld(spec: SchemaSpec, written: readonly Migration[], applied: ReadonlySet<string>): number {
   const waits = (migration: Migration) => migration.oldestCode > 0 && !applied.has(migration.hash);
@@ -106,7 +119,7 @@ async function compare(
   const hashes = await appliedHashes(client);
   const missing = due.find((migration) => !hashes.has(migration.hash));
   if (missing !== undefined) {
-    const reason = `migration ${missing.tag} is not applied as it is written (edited since, or merged out of order)`;
+    const reason = `migration ${missing.tag} is not applied as it is written (newer than what npm run migrate was run with, edited since, or merged out of order)`;
     throw new MigrationsDiffer(`Schema ${spec.name}: ${reason}.`);
   }
   const [row] = await client<{ oldest_code: number }[]>`select oldest_code from compatibility`;

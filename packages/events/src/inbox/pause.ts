@@ -1,5 +1,5 @@
 import type { Sql, Transaction } from "@rialto/database";
-import type { JobWorker } from "../queue/jobs.ts";
+import type { JobWorker, StopOptions } from "../queue/jobs.ts";
 
 /**
  * Pauses a subscription of the subscriber whose schema `sql` sees. Every process that runs it soon stops taking its
@@ -29,8 +29,8 @@ export interface PausableWorker {
    * `resume`.
    */
   pause(): Promise<void>;
-  /** Pauses for good. */
-  stop(): Promise<void>;
+  /** Pauses for good. The current jobs may take as long as the options say. */
+  stop(o?: StopOptions): Promise<void>;
 }
 
 /** Creates a worker that is paused. Each `resume` starts a new one by `start`. */
@@ -38,20 +38,20 @@ export function createPausableWorker(start: () => JobWorker): PausableWorker {
   let worker: JobWorker | undefined;
   let isStopped = false;
 
-  async function pause(): Promise<void> {
+  async function pause(o?: StopOptions): Promise<void> {
     const current = worker;
     worker = undefined;
-    await current?.stop();
+    await current?.stop(o);
   }
 
   return {
     resume() {
       if (!isStopped) worker ??= start();
     },
-    pause,
-    async stop() {
+    pause: () => pause(),
+    async stop(o) {
       isStopped = true;
-      await pause();
+      await pause(o);
     },
   };
 }

@@ -1,11 +1,11 @@
 import type { JsonValue } from "@bufbuild/protobuf";
-import { createBulkhead, createLoop } from "@rialto/async";
+import { createBulkhead, createLoop, withTimeout } from "@rialto/async";
 import type { Database } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 import { type Envelope, openEnvelope } from "../event/envelope.ts";
 import { coversTopic } from "../event/topics.ts";
 import { watchOutage } from "../outage.ts";
-import type { Jobs } from "../queue/jobs.ts";
+import { type Jobs, type StopOptions, stopGraceMsMax } from "../queue/jobs.ts";
 import { createAcknowledgement } from "./acknowledgement.ts";
 import { type Consumer, consumeBatch, consumeSingle } from "./consume-effect.ts";
 import { createPausableWorker, isPaused } from "./pause.ts";
@@ -21,6 +21,15 @@ const pendingPollMs = 500;
 /** How often it polls for quarantined events whose topic it knows. */
 const reclaimMs = 5_000;
 const retentionMs = 60_000;
+
+/** A subscription that runs in this process. */
+export interface RunningSubscription {
+  /**
+   * Takes no more events from now on, waits for those that are being handled, and aborts what takes longer than its
+   * grace: those events are delivered again. Further calls return the same promise.
+   */
+  stop(o?: StopOptions): Promise<void>;
+}
 
 /**
  * Runs a subscription in this process: handles its jobs in batches, and beside them its pending events one by one. A
@@ -43,7 +52,7 @@ export function runSubscription(o: {
   readonly log: Logger;
   isOutage(error: unknown): boolean;
   openSince?(signal: AbortSignal): Promise<Date | undefined>;
-}): { stop(): Promise<void> } {
+}): RunningSubscription {
   const { subscription, jobs, log } = o;
   const { name, topics, concurrencyMax } = subscription;
   const { sql } = o.database;
@@ -56,6 +65,8 @@ export function runSubscription(o: {
     acknowledge: createAcknowledgement(sql, subscription),
   };
   const stopping = new AbortController();
+  /** Aborts the pending events that are being handled. */
+  const aborting = new AbortController();
   /** Claimed events whose result could not be stored, and the last error. */
   let unreleased: string[] = [];
   let storeFailure: { readonly error: unknown } | undefined;
@@ -123,7 +134,7 @@ export function runSubscription(o: {
 
   /** Handles a pending event beside the others. */
   function startSingle(event: PendingEvent): void {
-    const signal = AbortSignal.any([stopping.signal, pausing.signal]);
+    const signal = AbortSignal.any([aborting.signal, pausing.signal]);
     const handled = consumeSingle(consumer, event, signal)
       .catch((error: unknown) => {
         unreleased.push(event.envelope.id);
@@ -158,10 +169,12 @@ export function runSubscription(o: {
       await pause();
       return "done";
     }
+    if (stopping.signal.aborted) return "done";
     worker.resume();
     if (Date.now() >= reclaimDue && !(await reclaimQuarantined(sql, subscription))) reclaimDue = Date.now() + reclaimMs;
     const free = pendingAtOnceMax - singles.size;
-    if (free > 0) for (const event of await claimPending(sql, subscription, free)) startSingle(event);
+    if (free > 0 && !stopping.signal.aborted)
+      for (const event of await claimPending(sql, subscription, free)) startSingle(event);
     if (Date.now() >= retentionDue) startDeletion();
     return "done";
   }
@@ -173,14 +186,16 @@ export function runSubscription(o: {
     round: consumePending,
   });
   pending.start();
-  return {
-    async stop() {
-      const ended = worker.stop();
-      stopping.abort();
-      await Promise.all([ended, pending.stop()]);
-      await Promise.all([...singles, deleting]);
-    },
-  };
+  async function stop(graceMs: number): Promise<void> {
+    const until = performance.now() + graceMs;
+    stopping.abort();
+    await Promise.all([worker.stop({ graceMs }), pending.stop(), deleting]);
+    await withTimeout(Promise.all(singles), Math.max(0, until - performance.now()), undefined);
+    aborting.abort();
+    await Promise.all(singles);
+  }
+  let stopped: Promise<void> | undefined;
+  return { stop: ({ graceMs = stopGraceMsMax } = {}) => (stopped ??= stop(graceMs)) };
 }
 
 /**

@@ -60,10 +60,10 @@ export function drainOldPrefix(o: {
     redis.once("ready", lookOnce);
     lookOnce();
     return {
-      async stop() {
+      async stop(options) {
         clearInterval(timer);
         await looking;
-        await worker?.stop();
+        await worker?.stop(options);
       },
     };
   }
@@ -84,11 +84,12 @@ export function drainOldPrefix(o: {
         drain(queue, () => old.work(queue, handle, options), options.log),
       ];
       return {
-        stop: async () => {
-          await Promise.all(workers.map((worker) => worker.stop()));
+        stop: async (o) => {
+          await Promise.all(workers.map((worker) => worker.stop(o)));
         },
       };
     },
+    isReachable: jobs.isReachable,
     async close() {
       redis.disconnect();
       await Promise.all([jobs.close(), old.close()]);

@@ -11,10 +11,22 @@ export interface NewJob {
   readonly data: JsonValue;
 }
 
+/** How something that handles events stops. */
+export interface StopOptions {
+  /** How long handlers that run may take. Then they are aborted. */
+  readonly graceMs?: number;
+}
+
+/** How long handlers that run may take to end where nothing else is said. */
+export const stopGraceMsMax = 1_500;
+
 /** Handles the jobs of a queue. */
 export interface JobWorker {
-  /** Takes no more jobs, waits a while for the running ones, then aborts them: another worker retries them. */
-  stop(): Promise<void>;
+  /**
+   * Takes no more jobs from now on, waits `graceMs` for the running ones (`stopGraceMsMax` where it is not given), then
+   * aborts them: another worker retries them. Further calls return the same promise.
+   */
+  stop(o?: StopOptions): Promise<void>;
 }
 
 /**
@@ -38,5 +50,7 @@ export interface Jobs {
     handler: (data: JsonValue, signal: AbortSignal) => Promise<void>,
     o: { readonly concurrency: number; readonly log: Logger },
   ): JobWorker;
+  /** Whether the server of the queues answered last, for health: a loss delays events, and refuses no request. */
+  isReachable(): boolean;
   close(): Promise<void>;
 }

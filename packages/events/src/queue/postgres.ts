@@ -12,7 +12,7 @@ import {
   Worker,
 } from "bullmq";
 import pg from "pg";
-import type { Jobs } from "./jobs.ts";
+import type { Jobs, StopOptions } from "./jobs.ts";
 import { queueOptions, workerOptions } from "./options.ts";
 import { PgClient } from "./pg-client.ts";
 import { createQueues } from "./queues.ts";
@@ -81,7 +81,7 @@ export function createPostgresJobs(url: string): Jobs {
   const acquired = new Set<pg.PoolClient>();
   pool.on("acquire", (client) => acquired.add(client));
   pool.on("release", (_error, client) => acquired.delete(client));
-  const connection = slowToFail(pool, () => {
+  const { connection, isReachable } = slowToFail(pool, () => {
     for (const client of acquired) cut(client);
   });
   const backend: BackendFactory<PostgresQueueBackend, PgPool> = (name, options, { withBlockingConnection } = {}) =>
@@ -111,12 +111,13 @@ export function createPostgresJobs(url: string): Jobs {
         create: (process) => new Worker(queue, process, { ...workerOptions, concurrency, connection }, backend),
       });
       let ended: Promise<void> | undefined;
-      const end = async () => {
-        await worker.stop();
+      const end = async (o: StopOptions | undefined) => {
+        await worker.stop(o);
         pool.options.max -= 1;
       };
-      return { stop: () => (ended ??= end()) };
+      return { stop: (o) => (ended ??= end(o)) };
     },
+    isReachable,
     async close() {
       await queues.close();
       await endWithAll(pool, acquired);
@@ -171,7 +172,10 @@ function cut(client: pg.PoolClient): void {
  * The pool itself closes a connection whose query failed. Where the server has become read-only, `onAllDropped` closes
  * the acquired ones.
  */
-function slowToFail(pool: pg.Pool, onAllDropped: () => void): PgPool {
+function slowToFail(
+  pool: pg.Pool,
+  onAllDropped: () => void,
+): { readonly connection: PgPool; readonly isReachable: () => boolean } {
   let failures = 0;
   async function slowly<T>(work: Promise<T>): Promise<T> {
     try {
@@ -198,5 +202,5 @@ function slowToFail(pool: pg.Pool, onAllDropped: () => void): PgPool {
     on: () => seen,
     removeAllListeners: () => seen,
   };
-  return seen;
+  return { connection: seen, isReachable: () => failures === 0 };
 }

@@ -84,6 +84,7 @@ export function createRedisJobs(url: string, prefix: string): Jobs {
           new Worker<JsonValue, void>(queue, process, { ...workerOptions, prefix, concurrency, connection: consumer }),
       });
     },
+    isReachable: () => producer.status === "ready",
     async close() {
       await queues.close();
       producer.disconnect();

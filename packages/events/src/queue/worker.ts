@@ -3,11 +3,10 @@ import { backoffMs, sleep, withTimeout } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 import type { Job } from "bullmq";
 import { watchOutage } from "../outage.ts";
-import type { JobWorker } from "./jobs.ts";
+import { type JobWorker, stopGraceMsMax } from "./jobs.ts";
 
 const restartBackoff = { delayMsMin: 100, delayMsMax: 2_000 } as const;
-/** How long running jobs may take to end when the worker stops, and after that when they are aborted. */
-const stopGraceMsMax = 1_500;
+/** How long running jobs may take to end when they are aborted. */
 const stopAbortMsMax = 1_000;
 
 /** The interface that BullMQ's workers on Redis and on Postgres share. */
@@ -64,17 +63,16 @@ export function keepWorking(o: {
     }
   }
 
-  return {
-    async stop() {
-      if (stopping.signal.aborted) return;
-      stopping.abort();
-      const closed = worker.close();
-      if (await within(stopGraceMsMax, closed)) return;
-      aborting.abort();
-      if (!(await within(stopAbortMsMax, closed))) await within(stopAbortMsMax, worker.disconnect());
-      await within(stopAbortMsMax, running);
-    },
-  };
+  async function stop(graceMs: number): Promise<void> {
+    stopping.abort();
+    const closed = worker.close();
+    if (await within(graceMs, closed)) return;
+    aborting.abort();
+    if (!(await within(stopAbortMsMax, closed))) await within(stopAbortMsMax, worker.disconnect());
+    await within(stopAbortMsMax, running);
+  }
+  let stopped: Promise<void> | undefined;
+  return { stop: ({ graceMs = stopGraceMsMax } = {}) => (stopped ??= stop(graceMs)) };
 }
 
 /** Returns whether the work settles in time. How it settles does not matter: the worker is stopping anyway. */

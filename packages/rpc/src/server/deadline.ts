@@ -28,8 +28,8 @@ export function startClock(wheel: DeadlineWheel, parent: CancelSignal, deadline:
  */
 export class CallClock {
   /**
-   * Aborts, with a CallError as reason, when the caller cancels, the deadline passes or `end` is called; not when the
-   * call completes.
+   * Aborts, with a CallError as reason, when the caller cancels, the deadline passes, `end` is called or the wheel is
+   * ended, as a process that stops does; not when the call completes.
    */
   readonly canceled: LazySignal = new LazySignal();
   readonly deadline: Date;
@@ -42,8 +42,9 @@ export class CallClock {
     this.deadline = deadline;
     this.#removeListener = onAbort(parent, () => this.end(cancellationBy(parent.reason)));
     const leftMs = +deadline - Date.now();
-    const onDeadline = () => this.end(new CallError(callErrors.DEADLINE_PASSED));
-    if (leftMs <= 0) onDeadline();
+    const onDeadline = (isEnded: boolean) =>
+      this.end(new CallError(isEnded ? callErrors.TEMPORARILY_UNAVAILABLE : callErrors.DEADLINE_PASSED));
+    if (leftMs <= 0) onDeadline(false);
     this.#removeDeadline = this.canceled.aborted ? undefined : wheel.add(leftMs, onDeadline);
   }
 

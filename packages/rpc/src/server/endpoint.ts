@@ -40,6 +40,8 @@ export interface Endpoint {
   readonly callsOf: (caller: string) => TypedCalls;
   /** Makes gRPC health NOT_SERVING from now on. */
   readonly closing: () => void;
+  /** Ends the calls in progress with TEMPORARILY_UNAVAILABLE, and those that still come. */
+  readonly endCalls: () => void;
   /** Answers a request of any protocol, as over HTTP. Rejects only where the caller is gone. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>;
   /**
@@ -89,6 +91,7 @@ export function createEndpoint(o: {
     service,
     routes,
     closing: () => closing.abort(),
+    endCalls: wheel.end,
     callsOf: (caller) => ({
       async unary(call, request) {
         const handler = unary.get(call.method);

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { listenHttp } from "@rialto/http";
+import { closeGraceMsMax, listenHttp } from "@rialto/http";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { peerStreamResets, serviceHeadBytesMax, upstreamStreamsMax } from "../limits.ts";
+import { lastAnswerMs, peerStreamResets, serviceHeadBytesMax, upstreamStreamsMax } from "../limits.ts";
 import { callProtocolOf, errorResponse } from "../wire/error-response.ts";
 import type { HttpRequest } from "../wire/http-message.ts";
 import { renderClientErrors } from "./client-error.ts";
@@ -16,8 +16,12 @@ export interface RpcListener {
   readonly port: number;
   /** Goes on answering, and asks clients to send their next calls to another replica. */
   drain(): void;
-  /** Ends streams at once, waits for the calls in progress, and closes the connections of those that take too long. */
-  close(): Promise<void>;
+  /**
+   * Accepts no more connections, ends streams at once and waits for the calls in progress. Those that take longer than
+   * `graceMs` are answered TEMPORARILY_UNAVAILABLE, and connections that stay open after that are closed. Further calls
+   * return the same promise.
+   */
+  close(o?: { readonly graceMs?: number }): Promise<void>;
 }
 
 /**
@@ -54,13 +58,20 @@ export async function listen(o: {
     onRequest,
     ...(fast === undefined ? {} : { onStream: fast.onStream }),
   });
+  async function close(graceMs: number): Promise<void> {
+    endpoint.closing();
+    const ended = listener.close({ graceMs: graceMs + lastAnswerMs });
+    closing.abort(new CallError(callErrors.TEMPORARILY_UNAVAILABLE));
+    const timer = setTimeout(endpoint.endCalls, graceMs);
+    await ended;
+    clearTimeout(timer);
+  }
+  let closed: Promise<void> | undefined;
   return {
     port: listener.port,
     drain: listener.drain,
-    close: () => {
-      endpoint.closing();
-      const closed = listener.close();
-      closing.abort(new CallError(callErrors.TEMPORARILY_UNAVAILABLE));
+    close: ({ graceMs = closeGraceMsMax } = {}) => {
+      closed ??= close(graceMs);
       return closed;
     },
   };

@@ -65,6 +65,8 @@ export interface Upstream {
   call(call: WholeCall, o: UpstreamCallOptions): Promise<WholeAnswer>;
   /** The status of each replica, as far as calls have shown. */
   status(): readonly ReplicaStatus[];
+  /** Ends the calls in progress with TEMPORARILY_UNAVAILABLE, and those that still come. */
+  endCalls(): void;
   /** Closes the connections. */
   close(): void;
 }
@@ -101,6 +103,7 @@ export function createUpstream(
       fetch: (request, o) => fetchInProcess(target.endpoint(), wheel, request, o),
       call: (call, o) => callInProcess(target.endpoint(), wheel, call, o),
       status: () => [healthy],
+      endCalls: wheel.end,
       close: () => undefined,
     };
   }
@@ -111,6 +114,7 @@ export function createUpstream(
     fetch: (request, o) => fetchFromReplicas(among, request, o),
     call: (call, o) => callReplicas(among, call, o),
     status: () => replicas.current().map((replica) => replica.status()),
+    endCalls: wheel.end,
     close: replicas.close,
   };
 }

@@ -6,6 +6,7 @@ import {
   ownerUrl,
   poolerRefusal,
   provision,
+  requireSchema,
   runtimeUrl,
   type SchemaSpec,
 } from "@rialto/database";
@@ -45,6 +46,18 @@ export async function prepareDatabases(
   const jobs = config.redisUrl === undefined && config.databaseUrls[jobsSchema] === undefined;
   await provision({ adminUrl, secret, schemas: ours, jobs, contract, log });
   if (jobs) await migrateJobs(await ownerUrl(adminUrl, jobsSchema, secret));
+}
+
+/**
+ * Checks that this code may run on a schema, where `prepareDatabases` leaves it to others because it has a URL of its
+ * own. Throws an error that tells the operator what to do.
+ */
+export async function requireAcceptedSchema(
+  { config }: DatabaseAccess,
+  schema: SchemaSpec,
+  database: Database,
+): Promise<void> {
+  if (config.databaseUrls[schema.name] !== undefined) await requireSchema(database, schema);
 }
 
 /** Connects to one schema as its runtime role, to publish these topics only. */

@@ -6,12 +6,10 @@ import { startupNoticeText } from "../startup-notice.ts";
 import { onNpmGone } from "./npm-watch.ts";
 import { runServices } from "./run-services.ts";
 import { explainStartFailure } from "./start-failure.ts";
+import { stopTimesOf } from "./stop-times.ts";
 
-/**
- * How long stopping may take after the drain. An orchestrator kills a process that takes longer; we log it and exit
- * before that.
- */
-const stopMsMax = 4_800;
+/** How much earlier than an orchestrator expects it a process exits that could not close everything. */
+const exitMarginMs = 200;
 
 /** A process: its name, what it runs, and how it starts. */
 export interface Main {
@@ -58,11 +56,11 @@ export async function runMain(main: Main): Promise<void> {
     const running = await main.start({ config, log, logOf, logFile });
     const { reason, code } = await stopping.promise;
     log.info({ reason }, "stopping");
-    const stopMs = config.drainSeconds * 1_000 + stopMsMax;
+    const { exitMs } = stopTimesOf(config);
     const timer = setTimeout(() => {
-      log.error({ stopMs }, "stop timed out");
+      log.error({ exitMs }, "stop timed out");
       process.exit(1);
-    }, stopMs);
+    }, exitMs - exitMarginMs);
     await running.stop();
     log.info("stopped");
     clearTimeout(timer);

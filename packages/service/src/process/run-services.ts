@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { sleep } from "@rialto/async";
 import { AuthService } from "@rialto/contracts";
-import { type Database, isOutage } from "@rialto/database";
-import { createRelay, type Jobs, runSubscription } from "@rialto/events";
+import { type Database, isOutage, type SchemaSpec } from "@rialto/database";
+import { createRelay, type Jobs, type RunningSubscription, runSubscription } from "@rialto/events";
 import {
   createEndpoint,
   createHealthPages,
@@ -28,11 +28,19 @@ import { askOpenSince, createRegistrar, type Registrar, registrationRoute } from
 import { subscriptionRoute } from "../events/subscription-admin.ts";
 import { type Identity, openIdentity } from "../identity/identity.ts";
 import { sweepAuditLog, sweepIdempotencyKeys } from "../schedules/retention.ts";
-import { runSchedule } from "../schedules/schedule.ts";
+import { type RunningSchedule, runSchedule } from "../schedules/schedule.ts";
 import { defaultPorts, type ServiceName } from "../service-name.ts";
 import type { StartupNotice } from "../startup-notice.ts";
-import { connect, connectJobs, type DatabaseAccess, prepareDatabases, requireConnections } from "./databases.ts";
+import {
+  connect,
+  connectJobs,
+  type DatabaseAccess,
+  prepareDatabases,
+  requireAcceptedSchema,
+  requireConnections,
+} from "./databases.ts";
 import { createReadiness } from "./readiness.ts";
+import { stopTimesOf } from "./stop-times.ts";
 import { createTeardown, type Teardown } from "./teardown.ts";
 
 export interface RunOptions {
@@ -55,13 +63,20 @@ export interface Running {
   /** The list of ended sessions that the verifier checks. */
   readonly revocations: Revocations;
   readonly identity: Identity;
+  /** The queue of the jobs of all events, for health. */
+  readonly jobs: Pick<Jobs, "isReachable">;
   /** The port that it listens on, if it listens. */
   readonly port: number | undefined;
   /** The notices of this start's seeds. */
   readonly startupNotices: readonly StartupNotice[];
   /**
-   * Stops, in this order: reports not ready, drains, stops accepting requests and finishes those that run, stops
-   * schedules, subscriptions and relays, closes all connections.
+   * Reports not ready from now on, asks clients to leave, and takes no more jobs: for a gateway in the same process,
+   * which closes before the services do.
+   */
+  beginStop(): void;
+  /**
+   * Stops, in this order: what `beginStop` does, drains, stops accepting requests and finishes those that run, and the
+   * jobs that run, within the times of `stopTimesOf`; then it stops relays and closes all connections.
    */
   stop(): Promise<void>;
 }
@@ -181,37 +196,50 @@ async function start(
   for (const { open } of opened) await open.seed();
 
   for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
-  for (const { part, open } of opened) runSubscriptions(part, open, { jobs, clients }, teardown);
-  for (const { part, open } of opened) runSchedules(part, open, config, teardown);
-  const server = o.listens ? await listenAlone(opened, { config, clients, revocations }, teardown) : undefined;
+  const workers = opened.flatMap(({ part, open }) => runSubscriptions(part, open, { jobs, clients }, teardown));
+  const runningSchedules = opened.flatMap(({ part, open }) => runSchedules(part, open, config, teardown));
+  const server = o.listens ? await listenAlone(opened, { config, clients, revocations, jobs }, teardown) : undefined;
   for (const { registrar } of opened) registrar.registerElsewhere(stopping.signal);
 
-  const stop = async () => {
+  const { drainMs, workMs } = stopTimesOf(config);
+  let workEnded: Promise<unknown> | undefined;
+  const beginStop = () => {
     // Readiness reports stopping first, so that load balancers send new requests elsewhere.
     stopping.abort();
-    if (server !== undefined && config.drainSeconds > 0) {
-      server.drain();
-      await sleep(config.drainSeconds * 1_000);
+    server?.drain();
+    workEnded ??= Promise.allSettled([
+      ...workers.map((worker) => worker.stop({ graceMs: workMs })),
+      ...runningSchedules.map((schedule) => schedule.stop()),
+    ]);
+  };
+  const stop = async () => {
+    beginStop();
+    if (server !== undefined) {
+      await sleep(drainMs);
+      await server.close({ graceMs: workMs - drainMs });
     }
+    await workEnded;
     await teardown.run();
   };
   let stopped: Promise<void> | undefined;
   return {
-    ...{ endpoints, clients, verifier, revocations, identity, startupNotices },
+    ...{ endpoints, clients, verifier, revocations, identity, jobs, startupNotices },
     port: server?.port,
+    beginStop,
     stop: () => (stopped ??= stop()),
   };
 }
 
 async function openConnections(definition: ServiceDefinition, access: DatabaseAccess, teardown: Teardown) {
   const { name } = definition;
-  const open = async (schema: string) => {
-    const database = await connect(access, schema, name, definition.publishes);
+  const open = async (schema: SchemaSpec) => {
+    const database = await connect(access, schema.name, name, definition.publishes);
     teardown.add("databases", () => database.close());
+    await requireAcceptedSchema(access, schema, database);
     return database;
   };
   const [own, ...extra] = await Promise.all(
-    definition.schemas.map(async (schema) => [schema.name, await open(schema.name)] as const),
+    definition.schemas.map(async (schema) => [schema.name, await open(schema)] as const),
   );
   if (own === undefined) throw new Error(`${name} has no schema`);
   return { definition, name, database: own[1], extras: new Map(extra) };
@@ -249,9 +277,9 @@ function runSubscriptions(
   open: OpenService,
   { jobs, clients }: { readonly jobs: Jobs; readonly clients: ClientFactory },
   teardown: Teardown,
-): void {
+): readonly RunningSubscription[] {
   const running = open.subscriptions.map(({ name }) => name);
-  for (const subscription of open.subscriptions) {
+  return open.subscriptions.map((subscription) => {
     const openSince = (signal: AbortSignal) => askOpenSince({ clients, service }, subscription, signal);
     const worker = runSubscription({
       subscription,
@@ -263,7 +291,8 @@ function runSubscriptions(
       openSince,
     });
     teardown.add("subscriptions", () => worker.stop());
-  }
+    return worker;
+  });
 }
 
 /** Whether a handler failed because of an outage of its database or of a service that it calls. */
@@ -276,28 +305,38 @@ function runSchedules(
   open: OpenService,
   { auditDays: keptDays }: Config,
   teardown: Teardown,
-): void {
+): readonly RunningSchedule[] {
   const holder = randomUUID();
   const schedules = [
     ...open.schedules,
     ...(keepsKeys ? [sweepIdempotencyKeys(database, log)] : []),
     ...(audits ? [sweepAuditLog(database, { keptDays, log })] : []),
   ];
-  for (const schedule of schedules) {
+  return schedules.map((schedule) => {
     const running = runSchedule({ schedule, sql: database.sql, holder, log });
     teardown.add("schedules", () => running.stop());
-  }
+    return running;
+  });
 }
 
 async function listenAlone(
   opened: readonly Opened[],
-  { config, clients, revocations }: Pick<Running, "clients" | "revocations"> & { readonly config: Config },
+  {
+    config,
+    clients,
+    revocations,
+    jobs,
+  }: Pick<Running, "clients" | "revocations" | "jobs"> & { readonly config: Config },
   teardown: Teardown,
 ): Promise<RpcListener> {
   const [only, ...others] = opened;
   if (only === undefined || others.length > 0) throw new Error("One service listens alone; several need the gateway");
   const { endpoint, readiness } = only;
-  const answerHealth = createHealthPages({ readiness, services: clients.status, revocations });
+  const jobsHealth = () => {
+    const isHealthy = jobs.isReachable();
+    return { report: { jobs: isHealthy ? "ok" : "unreachable" }, isHealthy };
+  };
+  const answerHealth = createHealthPages({ readiness, services: clients.status, revocations, others: jobsHealth });
   const server = await listen({
     endpoint,
     port: config.port ?? defaultPorts[only.part.name],

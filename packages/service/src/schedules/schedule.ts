@@ -35,6 +35,12 @@ const leaseMsMax = 60_000;
 /** Each pause is up to this fraction shorter or longer, so that replicas do not stay in step. */
 const jitter = 0.1;
 
+/** A schedule that runs in this process. */
+export interface RunningSchedule {
+  /** Begins no more work, aborts what runs, and resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
 /**
  * Runs a schedule until it is stopped. Every replica requests the lease once per interval. The one that holds it does
  * the work, interval after interval, until it stops or loses the lease. Work that fails is logged and repeated at the
@@ -45,7 +51,7 @@ export function runSchedule(o: {
   readonly sql: Sql;
   readonly holder: string;
   readonly log: Logger;
-}): { stop(): Promise<void> } {
+}): RunningSchedule {
   const { schedule, sql, holder } = o;
   const { name, intervalMs } = schedule;
   const log = o.log.child({ schedule: name });
