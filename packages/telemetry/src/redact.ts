@@ -1,4 +1,4 @@
-/** The names of fields whose values are never written, at the top level and up to three levels below. */
+/** The names of fields whose values are never written. */
 const secretFields: ReadonlySet<string> = new Set([
   "password",
   "passwordHash",
@@ -19,7 +19,7 @@ const secretFields: ReadonlySet<string> = new Set([
 /** Postgres puts values of the refused row into these fields of its errors. They may be personal data. */
 const secretErrorFields: ReadonlySet<string> = new Set(["detail", "parameters"]);
 
-/** How many levels below the top are searched. */
+/** How many levels below the top are searched. What lies deeper is not written: nobody has looked at it. */
 const depthMax = 3;
 
 const censor = "[redacted]";
@@ -59,8 +59,10 @@ export function redactedValue(value: unknown): unknown {
 function redactedField(name: string, value: unknown, depth: number): unknown {
   if (value === undefined) return undefined;
   if (secretFields.has(name)) return censor;
-  if (typeof value !== "object" || value === null || depth === depthMax) return value;
-  return redactedObject(value, depth);
+  if (typeof value !== "object" || value === null) return value;
+  if (depth < depthMax) return redactedObject(value, depth);
+  const shown = asJson(value);
+  return typeof shown === "object" && shown !== null ? censor : value;
 }
 
 /** Returns an object or a list at this depth without the secrets in it. */

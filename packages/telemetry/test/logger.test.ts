@@ -44,6 +44,21 @@ describe("createLogger", () => {
     expect(JSON.stringify(lines)).not.toContain("hunter2");
   });
 
+  it("leaves out what lies too deep to be looked at, and writes the plain values there", () => {
+    const { log, lines } = capture();
+    const deep = { token: "hunter2", own: { password: "hunter2" } };
+    log.info({ a: { b: { c: { deep, list: [deep], text: "kept", at: new Date(0), none: null } } } }, "deep");
+    log.info("%j", [[[[[deep]]]]]);
+    log.child({ a: { b: { c: { deep } } } }).info("child");
+    log.error({ err: Object.assign(new Error("refused"), { a: { b: { c: { d: deep } } } }) }, "error");
+    expect(JSON.stringify(lines)).not.toContain("hunter2");
+    expect(lines[0]).toMatchObject({
+      a: {
+        b: { c: { deep: "[redacted]", list: "[redacted]", text: "kept", at: "1970-01-01T00:00:00.000Z", none: null } },
+      },
+    });
+  });
+
   it("leaves out secrets in lists, in what has its own JSON, in a child of a child and in a message's values", () => {
     const { log, lines } = capture();
     const secrets = { token: "hunter2", kept: 1 };
