@@ -17,6 +17,7 @@ import { orderMailHandler, orderMailTopics } from "./delivery/order-mail.ts";
 import { forgetMailText } from "./notification/retention.ts";
 import { createNotificationStore } from "./notification/store.ts";
 import { notifications } from "./requests/notifications.ts";
+import { createPriceFormat } from "./templates/price.ts";
 import { createFolderTransport } from "./transport/folder.ts";
 import { createSmtpTransport } from "./transport/smtp.ts";
 import type { MailTransport } from "./transport/transport.ts";
@@ -34,6 +35,7 @@ export const notification = defineService({
     return {
       notifications: store,
       transport,
+      priceOf: createPriceFormat(),
       delivery: createDelivery({ store, transport, complete: completeMail({ calls, config }), now, log }),
     };
   },

@@ -31,9 +31,12 @@ import { forgetMailText } from "../src/notification/retention.ts";
 import { createNotificationStore, type NotificationStore } from "../src/notification/store.ts";
 import { notifications } from "../src/requests/notifications.ts";
 import { notification as service } from "../src/service.ts";
+import { createPriceFormat } from "../src/templates/price.ts";
 import type { MailTransport } from "../src/transport/transport.ts";
 
 export const mailFrom = "Rialto <shop@rialto.example>";
+
+const priceOf = createPriceFormat();
 
 type Run = (event: Event<unknown>) => Promise<void>;
 
@@ -42,7 +45,7 @@ export async function openFixture() {
   const db = await testDatabase({ schemas: service.schemas });
   const database = db.database("notification");
   let passedMs = 0;
-  const asked = { users: 0, tokens: 0, user: ada, previousEmail: "" };
+  const asked = { users: 0, usersAreDown: false, tokens: 0, user: ada, previousEmail: "" };
 
   /** Starts a process of the service. `between` wraps the store, and `clockAheadMs` offsets the clock. */
   function start(
@@ -55,7 +58,7 @@ export async function openFixture() {
     const calls = callsFor(asked);
     const complete = completeMail({ calls, config: { publicUrl: "https://shop.example" } });
     const delivery = createDelivery({ store, transport, complete, now, log: quietLogger });
-    const parts = { calls, notifications: store, delivery, config: { mailFrom }, now };
+    const parts = { calls, notifications: store, delivery, config: { mailFrom }, priceOf, now };
     const endpoint = createEndpoint({
       service: "notification",
       routes: [serve(NotificationService, notifications({ database, notifications: store }))],
@@ -135,11 +138,12 @@ export const order = create(OrderSchema, {
   shippingAddress: { name: "Ada", lines: ["1 Canal Street"], city: "Venice", postalCode: "30100", countryCode: "IT" },
 });
 
-function callsFor(asked: { users: number; tokens: number; user: User; previousEmail: string }) {
+function callsFor(asked: { users: number; usersAreDown: boolean; tokens: number; user: User; previousEmail: string }) {
   return {
     users: {
       getUser: async () => {
         asked.users += 1;
+        if (asked.usersAreDown) throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE);
         return { user: asked.user };
       },
     },

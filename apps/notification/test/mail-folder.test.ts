@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { simpleParser } from "mailparser";
 import { v7 as uuidv7 } from "uuid";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createFolderTransport } from "../src/transport/folder.ts";
 import { mailFrom } from "./fixture.ts";
 
@@ -42,6 +42,17 @@ describe("the folder of .eml files", () => {
     await transport.send(mail(uuidv7()), new AbortController().signal);
     const [name = ""] = await readdir(folder);
     expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
+  });
+
+  it("waits for no disk", async () => {
+    const probe = await open(import.meta.filename);
+    const prototype = Object.getPrototypeOf(probe);
+    await probe.close();
+    const waits = [vi.spyOn(prototype, "sync"), vi.spyOn(prototype, "datasync")];
+    onTestFinished(() => waits.forEach((spy) => void spy.mockRestore()));
+    const transport = createFolderTransport({ from: mailFrom, folder });
+    await transport.send(mail(uuidv7()), new AbortController().signal);
+    for (const spy of waits) expect(spy).not.toHaveBeenCalled();
   });
 
   it("has one file for a mail that is sent twice, and no draft beside it", async () => {

@@ -13,6 +13,8 @@ export interface MailServer {
   readonly url: string;
   /** The accepted mails, in order. */
   readonly mails: ParsedMail[];
+  /** How many connections were made to it. */
+  readonly connections: number;
   /** Set it to refuse mails, at the recipient's address or after the text. Undefined accepts everything. */
   refuse: { readonly at: "recipient" | "text"; readonly answer: Answer } | undefined;
   close(): Promise<void>;
@@ -21,10 +23,15 @@ export interface MailServer {
 /** Starts a real SMTP server on a free port of this machine. */
 export async function startMailServer(): Promise<MailServer> {
   const mails: ParsedMail[] = [];
+  let connections = 0;
   const errorOf = ({ code, text }: Answer) => Object.assign(new Error(text), { responseCode: code });
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ["STARTTLS", "AUTH"],
+    onConnect: (_session, done) => {
+      connections += 1;
+      done();
+    },
     onRcptTo: (_address, _session, done) => {
       done(state.refuse?.at === "recipient" ? errorOf(state.refuse.answer) : undefined);
     },
@@ -47,6 +54,9 @@ export async function startMailServer(): Promise<MailServer> {
   const state: MailServer = {
     url: `smtp://127.0.0.1:${port}`,
     mails,
+    get connections() {
+      return connections;
+    },
     refuse: undefined,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };

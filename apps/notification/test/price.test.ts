@@ -1,7 +1,9 @@
-import { describe, expect, it } from "vitest";
-import { priceOf } from "../src/templates/price.ts";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { createPriceFormat } from "../src/templates/price.ts";
 
-describe("priceOf", () => {
+const priceOf = createPriceFormat();
+
+describe("the format of prices", () => {
   it.each([
     ["EUR", 1250n, "€12.50"],
     ["EUR", 5n, "€0.05"],
@@ -18,5 +20,14 @@ describe("priceOf", () => {
     ["EUR", 9223372036854775807n, "€92,233,720,368,547,758.07"],
   ])("writes %s %s as people read it", (currencyCode, minorUnits, text) => {
     expect(priceOf({ currencyCode, minorUnits }).replaceAll("\u00a0", " ")).toBe(text);
+  });
+
+  it("is made once for each currency, however many prices are written", () => {
+    const made = vi.spyOn(Intl, "NumberFormat");
+    onTestFinished(() => made.mockRestore());
+    const format = createPriceFormat();
+    for (let n = 0n; n < 100n; n += 1n)
+      for (const currencyCode of ["EUR", "JPY"]) format({ currencyCode, minorUnits: n });
+    expect(made).toHaveBeenCalledTimes(2);
   });
 });

@@ -54,8 +54,10 @@ function undefinedIf(reason: string): (error: unknown) => undefined {
   };
 }
 
+/** Made once: Intl takes far longer to make a format than to use it. */
+const dayFormat = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "long", timeZone: "UTC" });
+
 /** "November 27, 12:30 UTC" */
 function formatTime(time: Date): string {
-  const day = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "long", timeZone: "UTC" }).format(time);
-  return `${day}, ${time.toISOString().slice(11, 16)} UTC`;
+  return `${dayFormat.format(time)}, ${time.toISOString().slice(11, 16)} UTC`;
 }

@@ -1,5 +1,7 @@
 import type { Database, Sql, Transaction } from "@rialto/database";
-import type { Notification, NotificationKind } from "./state.ts";
+import { type NotificationRow, notificationOf } from "./row.ts";
+import type { Notification } from "./state.ts";
+import { createNotificationWrites, type NotificationWrites } from "./writes.ts";
 
 /** The event whose inbox row is written in the same commit. */
 export interface InboxEntry {
@@ -7,15 +9,18 @@ export interface InboxEntry {
   readonly eventId: string;
 }
 
+/** The message that an event has, and whether the caller stored and claimed it. */
+export interface Queued {
+  readonly notification: Notification;
+  readonly claimed: boolean;
+}
+
 export interface NotificationStore {
   /**
    * Stores a new message as QUEUED, with a claim of the caller for `claimMs`. If the event already has a message,
-   * returns that one, with `claimed` false.
+   * returns that one, with `claimed` false. Messages that are stored at the same moment are one statement.
    */
-  queue(
-    notification: Notification,
-    claimMs: number,
-  ): Promise<{ readonly notification: Notification; readonly claimed: boolean }>;
+  queue: NotificationWrites["queue"];
   byId(id: string): Promise<Notification | undefined>;
   /**
    * Claims a QUEUED message for `claimMs` in order to send it. Returns undefined if it is claimed already or not
@@ -24,7 +29,10 @@ export interface NotificationStore {
   claim(id: string, claimMs: number): Promise<Notification | undefined>;
   /** Lists QUEUED messages that are not claimed, the one that has been due longest first. */
   listDue(limit: number): Promise<readonly string[]>;
-  /** Records that the mail was sent or has failed, together with the event's inbox row if there is one. */
+  /**
+   * Records that the mail was sent or has failed, together with the event's inbox row if there is one. Messages that
+   * are finished at the same moment are one statement.
+   */
   finish(id: string, result: Result, inbox?: InboxEntry): Promise<void>;
   /**
    * Ends the claim and delays the next one by `delayMs`. With `isOwnFailure` the try counts as an attempt; otherwise,
@@ -61,24 +69,9 @@ export interface NotificationFilter {
  * the length of a claim.
  */
 export function createNotificationStore({ sql }: Pick<Database, "sql">): NotificationStore {
+  const writes = createNotificationWrites(sql);
   return {
-    async queue(n, claimMs) {
-      for (;;) {
-        // One statement reads what it could not write, so both are told by one server: after a switchover, a connection
-        // that is still open to the old one does not know the message.
-        const [row] = await sql<(NotificationRow & { readonly claimed: boolean })[]>`
-          with written as (
-            insert into notification (id, event_id, user_id, order_id, reset_id, confirmation_id, kind, state, recipient_name, recipient_address, subject, text, html,
-                                      message_id, held_until, create_time)
-            values (${n.id}, ${n.eventId}, ${n.userId}, ${n.orderId ?? null}, ${n.resetId ?? null}, ${n.confirmationId ?? null}, ${n.kind}, 'QUEUED', ${n.recipient.name}, ${n.recipient.address},
-                    ${n.content.subject}, ${n.content.text}, ${n.content.html}, ${n.messageId}, ${fromNow(sql, claimMs)}, ${n.createTime})
-            on conflict (id) do nothing returning *)
-          select *, true as claimed from written
-          union all select *, false as claimed from notification where id = ${n.id}`;
-        if (row !== undefined) return { notification: notificationOf(row), claimed: row.claimed };
-        // Another sender wrote it after this statement began: the next statement sees it.
-      }
-    },
+    queue: writes.queue,
 
     async byId(id) {
       const [row] = await sql<NotificationRow[]>`select * from notification where id = ${id}`;
@@ -98,18 +91,7 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
       return rows.map(({ id }) => id);
     },
 
-    async finish(id, result, inbox) {
-      const sendTime = result.state === "SENT" ? result.time : null;
-      const lastError = result.state === "FAILED" ? result.lastError : "";
-      await sql`
-        with finished as (
-          update notification set state = ${result.state}, send_time = coalesce(${sendTime}, send_time), last_error = ${lastError}, delays = 0, attempts = 0
-          where id = ${id} and state = 'QUEUED')
-        insert into inbox (subscription, event_id)
-        select e.subscription, e.event_id from (values (${inbox?.subscription ?? null}::text, ${inbox?.eventId ?? null}::uuid)) e (subscription, event_id)
-        where e.subscription is not null
-        on conflict (subscription, event_id) do nothing`;
-    },
+    finish: (id, result, inbox) => writes.finish(id, result, inbox),
 
     async delay(id, { delayMs, lastError, isOwnFailure }) {
       await sql`
@@ -155,49 +137,4 @@ export async function requeue(tx: Transaction, id: string): Promise<Notification
     update notification set state = 'QUEUED', held_until = now(), resends = resends + 1, attempts = 0
     where id = ${id} and state <> 'QUEUED' and html <> '' returning *`;
   return row && notificationOf(row);
-}
-
-interface NotificationRow {
-  readonly id: string;
-  readonly event_id: string;
-  readonly user_id: string;
-  readonly order_id: string | null;
-  readonly reset_id: string | null;
-  readonly confirmation_id: string | null;
-  readonly kind: NotificationKind;
-  readonly state: Notification["state"];
-  readonly recipient_name: string;
-  readonly recipient_address: string;
-  readonly subject: string;
-  readonly text: string;
-  readonly html: string;
-  readonly message_id: string;
-  readonly last_error: string;
-  readonly delays: number;
-  readonly attempts: number;
-  readonly resends: number;
-  readonly create_time: Date;
-  readonly send_time: Date | null;
-}
-
-function notificationOf(row: NotificationRow): Notification {
-  return {
-    id: row.id,
-    eventId: row.event_id,
-    userId: row.user_id,
-    orderId: row.order_id ?? undefined,
-    resetId: row.reset_id ?? undefined,
-    confirmationId: row.confirmation_id ?? undefined,
-    kind: row.kind,
-    state: row.state,
-    recipient: { name: row.recipient_name, address: row.recipient_address },
-    content: { subject: row.subject, text: row.text, html: row.html },
-    messageId: row.message_id,
-    lastError: row.last_error,
-    delays: row.delays,
-    attempts: row.attempts,
-    resends: row.resends,
-    createTime: row.create_time,
-    sendTime: row.send_time ?? undefined,
-  };
 }

@@ -1,6 +1,6 @@
 import { type Money, type Order, Order_RejectionReason, type OrderEvent } from "@rialto/contracts";
 import type { Content, OrderNotificationKind } from "../notification/state.ts";
-import { priceOf } from "./price.ts";
+import type { PriceFormat } from "./price.ts";
 import { type EmailTemplate, render } from "./template.ts";
 
 /**
@@ -10,11 +10,17 @@ import { type EmailTemplate, render } from "./template.ts";
  */
 export function orderMail(
   kind: OrderNotificationKind,
-  o: { readonly name: string | undefined; readonly order: Order; readonly event: OrderEvent },
+  o: {
+    readonly name: string | undefined;
+    readonly order: Order;
+    readonly event: OrderEvent;
+    readonly priceOf: PriceFormat;
+  },
 ): Content {
   const { name, order, event } = o;
+  const money: MoneyText = (amount) => (amount === undefined ? "" : o.priceOf(amount));
   const number = orderNumber(order.id);
-  const { subject, paragraphs, withAddress } = orderCopy[kind](number, event);
+  const { subject, paragraphs, withAddress } = orderCopy[kind](number, event, money);
   const address = withAddress && name !== undefined ? addressOf(order) : undefined;
   return render({
     subject,
@@ -45,7 +51,12 @@ interface Copy {
   readonly withAddress: boolean;
 }
 
-const orderCopy: Readonly<Record<OrderNotificationKind, (number: string, event: OrderEvent) => Copy>> = {
+/** An amount as text; empty where there is none. */
+type MoneyText = (amount: Money | undefined) => string;
+
+type CopyOf = (number: string, event: OrderEvent, money: MoneyText) => Copy;
+
+const orderCopy: Readonly<Record<OrderNotificationKind, CopyOf>> = {
   ORDER_CONFIRMED: (number) => ({
     subject: `Your order ${number} is confirmed`,
     paragraphs: [
@@ -59,12 +70,12 @@ const orderCopy: Readonly<Record<OrderNotificationKind, (number: string, event: 
     paragraphs: [`We are sorry: we could not accept your order ${number}.`, rejectionCopy(event)],
     withAddress: false,
   }),
-  ORDER_CANCELLED: (number, event) => ({
+  ORDER_CANCELLED: (number, event, money) => ({
     subject: `Your order ${number} was canceled`,
-    paragraphs: [`Your order ${number} was canceled.`, refundCopy(event)],
+    paragraphs: [`Your order ${number} was canceled.`, refundCopy(event, money)],
     withAddress: false,
   }),
-  ORDER_SHIPPED: (number, event) => ({
+  ORDER_SHIPPED: (number, event, money) => ({
     subject: `Your order ${number} has shipped`,
     paragraphs: [
       `Your order ${number} has shipped.`,
@@ -83,7 +94,7 @@ const orderCopy: Readonly<Record<OrderNotificationKind, (number: string, event: 
 };
 
 /** The refund of a canceled order. Its card was charged only if shipping had begun. */
-function refundCopy({ captured, refunded }: OrderEvent): string {
+function refundCopy({ captured, refunded }: OrderEvent, money: MoneyText): string {
   const [charged, back] = [captured?.minorUnits ?? 0n, refunded?.minorUnits ?? 0n];
   if (charged === 0n) return "Your card was not charged. We released the authorized amount.";
   if (back < charged) return `We charged ${money(captured)} to your card and have refunded ${money(refunded)} so far.`;
@@ -108,8 +119,4 @@ function addressOf({ shippingAddress }: Order): readonly string[] | undefined {
   if (shippingAddress === undefined) return undefined;
   const { name, lines, postalCode, city, countryCode } = shippingAddress;
   return [name, ...lines, [postalCode, city].filter((part) => part !== "").join(" "), countryCode];
-}
-
-function money(amount: Money | undefined): string {
-  return amount === undefined ? "" : priceOf(amount);
 }

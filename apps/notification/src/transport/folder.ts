@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTransport as createComposer } from "nodemailer";
 import { type MailTransport, mimeMessage } from "./transport.ts";
 
 /**
- * Writes each mail as an .eml file, which any mail program opens. The file is written atomically, and a mail that is
- * sent twice because of a crash overwrites its file.
+ * Writes each mail as an .eml file, which any mail program opens. A file appears whole or not at all, and a mail that
+ * is sent twice because its process died overwrites its file. Nothing waits for the disk: the folder is for
+ * development, and only a machine that loses its power could lose the last mails.
  */
 export function createFolderTransport({
   from,
@@ -24,13 +25,7 @@ export function createFolderTransport({
       const path = join(folder, `${mail.name}.eml`);
       const draft = `${path}.${randomUUID()}.draft`;
       // Links in mails are secrets: only the owner can read the file.
-      const file = await open(draft, "wx", 0o600);
-      try {
-        await file.writeFile(message);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      await writeFile(draft, message, { flag: "wx", mode: 0o600 });
       await rename(draft, path);
     },
     async close() {},
