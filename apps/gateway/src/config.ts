@@ -5,6 +5,7 @@ import {
   backendAddresses,
   ConfigurationError,
   isTooWide,
+  nameList,
   oneOf,
   origins,
   seconds,
@@ -35,6 +36,7 @@ export const gatewayVariables = {
   forwardedHeader: variable("RIALTO_FORWARDED_HEADER", oneOf("forwarded", "x-forwarded-for"), {
     default: "x-forwarded-for",
   }),
+  baggageNames: variable("RIALTO_BAGGAGE_NAMES", nameList, none),
   tlsCertFile: variable("RIALTO_TLS_CERT", text, { without: "cleartext" }),
   tlsKeyFile: variable("RIALTO_TLS_KEY", text, { without: "cleartext" }),
 };

@@ -18,7 +18,7 @@ import { gatewayOptions } from "./options.ts";
 await runMain({
   name: "gateway",
   scope: { runs: ["gateway"], variables: [gatewayVariables] },
-  async start({ config: processConfig, log }) {
+  async start({ config: processConfig, log, telemetry }) {
     const config = { ...processConfig, ...processConfig.read(gatewayVariables) };
     const identity = await openIdentity(config);
     const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [], log });
@@ -50,6 +50,7 @@ await runMain({
       passesAccessTokens: () => !areGatewayTokensAccepted,
       adminBackends: createAdminBackends(clients),
       log,
+      tracing: telemetry.tracingOf("gateway"),
     });
     log.info({ port: gateway.port, host: config.host ?? "all addresses" }, "listening");
     return {

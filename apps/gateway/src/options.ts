@@ -2,7 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { BodyPace, TlsCredentials, WriteTimeout } from "@rialto/http";
 import type { TokenVerifier } from "@rialto/rpc";
 import { type Config, type RateLimits, type StopTimes, stopTimesOf } from "@rialto/service";
-import type { Logger } from "@rialto/telemetry";
+import type { Logger, Tracing } from "@rialto/telemetry";
 import type { AdminBackend } from "./admin/backends.ts";
 import type { ForwardedHeader } from "./admission/client-address.ts";
 import type { RequestLimitOptions } from "./admission/request-limits.ts";
@@ -21,6 +21,8 @@ export interface GatewayOptions extends Upstreams, HealthSources {
   /** Checks access tokens. */
   readonly verifier: TokenVerifier;
   readonly log: Logger;
+  /** Makes the spans of its requests. Nothing is traced without it. */
+  readonly tracing?: Tracing | undefined;
   /** Services beside those of the contract, whose methods have the same options and follow the same rules. */
   readonly furtherServices?: readonly DescService[];
   /** Serve gRPC reflection. */
@@ -59,7 +61,8 @@ export function gatewayOptions(
   config: GatewayConfig & Pick<Config, "host" | "drainSeconds">,
   rateLimits: RateLimits,
 ): Partial<GatewayOptions> {
-  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, backendAddresses, forwardedHeader } = config;
+  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, backendAddresses, forwardedHeader, baggageNames } =
+    config;
   return {
     ...(config.host === undefined ? {} : { host: config.host }),
     rateLimits,
@@ -71,5 +74,6 @@ export function gatewayOptions(
     backendAddresses,
     forwardedHeader,
     stopTimes: stopTimesOf(config),
+    baggageNames: new Set(baggageNames),
   };
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { createAddressCheck, limitKeyOf, limitWriteTime } from "@rialto/http";
+import { createAddressCheck, limitKeyOf, limitWriteTime, plainAddress } from "@rialto/http";
 import { CallError, type Caller, callErrors, isStandardPath, responseWriteTimeout } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { createAddressOf, type ForwardedHeader } from "./admission/client-address.ts";
@@ -14,6 +14,7 @@ import { securityHeaders } from "./admission/security-headers.ts";
 import { contractServices, procedureOf } from "./contract.ts";
 import { logWhenDone } from "./exchange/access-log.ts";
 import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
+import { traceRequest } from "./exchange/request-span.ts";
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPages } from "./pages/pages.ts";
@@ -59,6 +60,7 @@ export function createRequestHandler(
   const callService = createServiceCalls(o);
   const forwardUnary = createForwardUnary(o);
   const { writeTimeout = responseWriteTimeout } = o;
+  const isProxy = createAddressCheck(o.trustedProxies ?? []);
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
@@ -145,10 +147,14 @@ export function createRequestHandler(
       limitWriteTime(response, writeTimeout);
       return;
     }
-    const exchange = new Exchange(request, response, { clientAddress, writeTimeout, closing, headers });
-    logWhenDone(exchange, o.log, performance.now());
+    // Probes of health would be most of the traces.
+    const tracing = isHealth ? undefined : o.tracing;
+    const traced = traceRequest(request, tracing, isProxy(plainAddress(request.socket.remoteAddress ?? "") ?? ""));
+    const exchange = new Exchange(request, response, { clientAddress, writeTimeout, closing, headers, traced });
+    logWhenDone(exchange, o.log, tracing);
+    const { span } = exchange;
     try {
-      await answer(exchange);
+      await (span === undefined ? answer(exchange) : span.run(() => answer(exchange)));
     } catch (error) {
       answerError(exchange, error, o.log);
     }

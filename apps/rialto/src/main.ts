@@ -7,9 +7,9 @@ import { openLog } from "./terminal-log.ts";
 await runMain({
   name: "rialto",
   scope: { runs: callerNames, extraSchemas: ["card_network"], variables: declaredVariables },
-  openLog: (config) => openLog(config, process.stdout.isTTY),
-  async start({ config, logOf, logFile }) {
-    const rialto = await startRialto({ config, logOf });
+  openLog: (config, telemetry) => openLog(config, telemetry, process.stdout.isTTY),
+  async start({ config, logOf, logFile, telemetry }) {
+    const rialto = await startRialto({ config, logOf, telemetry });
     const { port, startupNotices } = rialto;
     process.stdout.write(`${readyText({ port, config, startupNotices, logFile })}\n`);
     return rialto;

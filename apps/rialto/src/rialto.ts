@@ -10,6 +10,7 @@ import {
   type ServiceDefinition,
   type StartupNotice,
 } from "@rialto/service";
+import type { Telemetry } from "@rialto/telemetry";
 import { startOwnPostgres } from "./embedded-postgres.ts";
 import { services } from "./services.ts";
 
@@ -27,10 +28,12 @@ export interface Rialto {
 export async function startRialto(o: {
   readonly config: Config;
   readonly logOf: LogOutput["logOf"];
+  /** Nothing is traced without it. */
+  readonly telemetry?: Pick<Telemetry, "tracingOf"> | undefined;
   /** The services to run; all by default. */
   readonly definitions?: readonly ServiceDefinition[];
 }): Promise<Rialto> {
-  const { config, logOf, definitions = services } = o;
+  const { config, logOf, telemetry, definitions = services } = o;
   const gatewayConfig = { ...config, ...config.read(gatewayVariables) };
   const tls = await readTls(gatewayConfig);
   const port = config.port ?? defaultPorts.gateway;
@@ -42,6 +45,7 @@ export async function startRialto(o: {
     running = await runServices(definitions, {
       config,
       logOf,
+      telemetry,
       listens: false,
       ...(postgres === undefined ? {} : { adminUrl: postgres.url }),
     });
@@ -60,6 +64,7 @@ export async function startRialto(o: {
       jobs: running.jobs,
       adminBackends: createAdminBackends(running.clients),
       log: logOf("gateway"),
+      tracing: telemetry?.tracingOf("gateway"),
     });
     const { startupNotices } = running;
     const { beginStop, stop: stopServices } = running;

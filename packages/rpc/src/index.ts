@@ -10,9 +10,10 @@ export {
   createUnaryCall,
   type UnaryCall,
 } from "./client/client.ts";
+export { beginClientSpan } from "./client/client-span.ts";
 export { CallError, type CallErrorDetails, isUnavailable, reasonOf } from "./errors/call-error.ts";
 export { callErrors } from "./errors/call-errors.ts";
-export { type ErrorCode, errorCodeOf, isErrorCode } from "./errors/codes.ts";
+export { type ErrorCode, errorCodeOf, isErrorCode, isFailureCode } from "./errors/codes.ts";
 export { withoutValues } from "./errors/decode-error.ts";
 export {
   defineErrors,

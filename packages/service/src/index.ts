@@ -13,6 +13,7 @@ export {
   isPrivate,
   isTooWide,
   mailbox,
+  nameList,
   oneOf,
   origins,
   privateKey,

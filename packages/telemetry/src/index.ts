@@ -1,2 +1,20 @@
 export { createLogger, type Logger } from "./logger.ts";
-export { continueTrace, type Trace } from "./trace.ts";
+export type { OtlpTarget, TelemetryConfig } from "./otlp.ts";
+export { allowedBaggage, boundedTracestate } from "./propagated-headers.ts";
+export { newInstanceId, type ProcessFacts, resourceOf } from "./resource.ts";
+export {
+  databaseNames,
+  httpNames,
+  messagingNames,
+  messagingOperations,
+  messagingSystem,
+  postgresSystem,
+  rialtoNames,
+  rpcNames,
+  rpcSystem,
+} from "./semantic-names.ts";
+export { continueTrace, type Trace, type TraceParent } from "./trace.ts";
+export type { TakeLine } from "./tracing/export-lines.ts";
+export { openTelemetry, type Telemetry } from "./tracing/open-telemetry.ts";
+export { type Attributes, currentSpan, errorWord, type RecordedSpan, runForAll, runSpan } from "./tracing/span.ts";
+export type { Tracing } from "./tracing/tracing.ts";

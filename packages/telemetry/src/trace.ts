@@ -1,9 +1,27 @@
 import { randomUUID } from "node:crypto";
 
-/** The position of a piece of work in a W3C trace: its trace id, and the `traceparent` for the calls that it makes. */
+/** The position of a piece of work in a W3C trace, and the `traceparent` for the calls that it makes. */
 export interface Trace {
   readonly traceId: string;
+  readonly spanId: string;
+  /** Whether the spans of the trace are recorded. */
+  readonly isSampled: boolean;
   readonly traceparent: string;
+}
+
+/** Who decides whether a trace is recorded. */
+export interface SamplingChoice {
+  /** Decides about a trace that begins here. Without it such a trace is not recorded. */
+  readonly sample?: (() => boolean) | undefined;
+  /** False where the header comes from outside: it gives the id of the trace, and the decision is made here. */
+  readonly isTrusted?: boolean | undefined;
+}
+
+/** What a `traceparent` says. */
+export interface TraceParent {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly isSampled: boolean;
 }
 
 /** Version, trace id, span id and flags. Later versions may have more behind a hyphen. */
@@ -19,56 +37,68 @@ const sampledFlag = 0x01;
  * A header that is not well-formed by W3C Trace Context (all-zero ids, version `ff`, extra fields in version `00`) is
  * ignored: it never fails a request.
  */
-export function continueTrace(traceparent?: string): Trace {
-  const parent = traceparent === undefined ? undefined : parse(traceparent);
-  return parent === undefined ? new Span(newTraceId(), true, true) : new Span(parent.traceId, false, parent.sampled);
+export function continueTrace(traceparent?: string, { sample, isTrusted = true }: SamplingChoice = {}): Trace {
+  const parent = parseTraceparent(traceparent);
+  if (parent === undefined) return new Position(newTraceId(), true, sample?.() === true);
+  return new Position(parent.traceId, false, isTrusted ? parent.isSampled : sample?.() === true);
 }
 
-/** One span. Most have a line in a log, which has the trace's id alone: the id of its own is made when it is read. */
-class Span implements Trace {
+/** One span's position. Most have a line in a log, which has the trace's id alone: its own id is made when it is read. */
+class Position implements Trace {
   readonly traceId: string;
+  readonly isSampled: boolean;
   readonly #isFirst: boolean;
-  readonly #isSampled: boolean;
-  #traceparent: string | undefined;
+  #spanId: string | undefined;
 
   constructor(traceId: string, isFirst: boolean, isSampled: boolean) {
     this.traceId = traceId;
     this.#isFirst = isFirst;
-    this.#isSampled = isSampled;
-  }
-
-  get traceparent(): string {
-    this.#traceparent ??= `00-${this.traceId}-${this.#newSpanId()}-${this.#isSampled ? "01" : "00"}`;
-    return this.#traceparent;
+    this.isSampled = isSampled;
   }
 
   /** Half of a trace's id is random enough for its first span, which has to differ from the others of this trace. */
-  #newSpanId(): string {
-    return this.#isFirst ? this.traceId.slice(-spanIdChars) : newSpanId();
+  get spanId(): string {
+    this.#spanId ??= this.#isFirst ? this.traceId.slice(-spanIdChars) : newSpanId();
+    return this.#spanId;
+  }
+
+  get traceparent(): string {
+    return traceparentOf(this);
   }
 }
 
-function parse(given: string): { traceId: string; sampled: boolean } | undefined {
+/** Writes a position as a `traceparent` header. */
+export function traceparentOf({ traceId, spanId, isSampled }: TraceParent): string {
+  return `00-${traceId}-${spanId}-${isSampled ? "01" : "00"}`;
+}
+
+/** Reads a `traceparent` header; undefined where there is none or it is not well-formed. */
+export function parseTraceparent(given: string | undefined): TraceParent | undefined {
+  if (given === undefined) return undefined;
   const text = given.trim();
   if (!traceparentForm.test(text)) return undefined;
   if (text.startsWith("ff") || (text.startsWith("00") && text.length > formChars)) return undefined;
   if (text.startsWith(noTraceId, traceIdAt) || text.startsWith(noSpanId, spanIdAt)) return undefined;
   const flags = Number.parseInt(text.slice(flagsAt, formChars), 16);
-  return { traceId: text.slice(traceIdAt, spanIdAt - 1), sampled: (flags & sampledFlag) === sampledFlag };
+  return {
+    traceId: text.slice(traceIdAt, spanIdAt - 1),
+    spanId: text.slice(spanIdAt, flagsAt - 1),
+    isSampled: (flags & sampledFlag) === sampledFlag,
+  };
 }
 
 // Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version and
 // variant digits keep all ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all
 // random, as W3C Trace Context Level 2 (section 2.2.3) asks.
 
-function newTraceId(): string {
+export function newTraceId(): string {
   const id = randomUUID();
   // Half the price of `replaceAll`.
   return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24);
 }
 
 /** The version digit and 60 random bits. */
-function newSpanId(): string {
+export function newSpanId(): string {
   const id = randomUUID();
   return id.slice(14, 18) + id.slice(24);
 }

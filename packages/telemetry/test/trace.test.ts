@@ -26,7 +26,8 @@ describe("continueTrace", () => {
     "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
   ])("begins a new trace where %j is given", (header) => {
     const trace = continueTrace(header);
-    expect(trace.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    expect(trace.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(continueTrace(header, { sample: () => true }).traceparent).toMatch(/-01$/);
     expect(trace.traceId).not.toBe("0af7651916cd43dd8448eb211c80319c");
     expect(continueTrace(header).traceId).not.toBe(trace.traceId);
   });

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { LazySignal } from "@rialto/async";
 import { endWithBody, type WriteTimeout } from "@rialto/http";
 import { type Caller, type ErrorCode, requestIdFrom, requestIdHeader } from "@rialto/rpc";
-import { continueTrace, type Trace } from "@rialto/telemetry";
+import type { RecordedSpan, Trace } from "@rialto/telemetry";
+import type { TracedRequest } from "./request-span.ts";
 
 /** What an exchange is told when it begins. */
 interface Circumstances {
@@ -14,6 +15,7 @@ interface Circumstances {
   readonly closing: AbortSignal;
   /** The headers that every response has. */
   readonly headers: Fields;
+  readonly traced: TracedRequest;
 }
 
 /** Headers of a response, by their names in lower case. */
@@ -31,6 +33,8 @@ export class Exchange {
   readonly query: string;
   readonly requestId: string;
   readonly trace: Trace;
+  /** Its span, where its trace is recorded. */
+  readonly span: RecordedSpan | undefined;
   readonly clientAddress: string;
   readonly writeTimeout: WriteTimeout;
   readonly closing: AbortSignal;
@@ -46,13 +50,14 @@ export class Exchange {
   constructor(request: IncomingMessage, response: ServerResponse, o: Circumstances) {
     const url = request.url ?? "/";
     const mark = url.indexOf("?");
-    const { traceparent, [requestIdHeader]: requestId } = request.headers;
+    const { [requestIdHeader]: requestId } = request.headers;
     this.request = request;
     this.#response = response;
     this.path = mark === -1 ? url : url.slice(0, mark);
     this.query = mark === -1 ? "" : url.slice(mark);
     this.requestId = requestIdFrom(typeof requestId === "string" ? requestId : null);
-    this.trace = continueTrace(typeof traceparent === "string" ? traceparent : undefined);
+    this.trace = o.traced.trace;
+    this.span = o.traced.span;
     this.clientAddress = o.clientAddress;
     this.writeTimeout = o.writeTimeout;
     this.closing = o.closing;

@@ -9,14 +9,15 @@ import { isGrpc, isProcedurePath, protocolAt } from "./procedures.ts";
  * that are not a call's are INTERNAL_ERROR.
  */
 export function answerError(exchange: Exchange, thrown: unknown, log: Logger): void {
-  const { request, response, isGone, record, requestId } = exchange;
+  const { request, response, isGone, record, requestId, trace } = exchange;
   if (isGone) return;
   const error = thrown instanceof CallError ? thrown : new CallError(callErrors.INTERNAL_ERROR);
   const { code, http } = error;
   record.code = code;
-  if (code === "internal") log.error({ requestId, err: thrown }, "request failed");
+  const ids = { requestId, traceId: trace.traceId, spanId: trace.spanId };
+  if (code === "internal") log.error({ ...ids, err: thrown }, "request failed");
   // Shed load is in the access log; a second line for each request would be load as well.
-  if (code === "unavailable" && http.headers === undefined) log.warn({ requestId, err: thrown }, "service unavailable");
+  if (code === "unavailable" && http.headers === undefined) log.warn({ ...ids, err: thrown }, "service unavailable");
   if (response.headersSent) {
     response.destroy();
     return;

@@ -1,10 +1,12 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { isSafeToRetry, nodeHeaders, requestSizeOf, type WholeAnswer, writeNodeResponse } from "@rialto/rpc";
+import { beginClientSpan, isSafeToRetry, nodeHeaders, requestSizeOf, type WholeAnswer, writeNodeResponse } from "@rialto/rpc";
+import type { RecordedSpan } from "@rialto/telemetry";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf, bodyOf } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { fieldsInward, fieldsOutward } from "../upstream/request-headers.ts";
+import { runForwarding } from "../upstream/run-forwarding.ts";
 import { tokensOf, type Upstreams } from "../upstream/upstream.ts";
 import { codeIn, recordGrpc } from "./response-code.ts";
 
@@ -41,11 +43,18 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
     targets.set(method, known);
     return known;
   };
-  return async (exchange, method, inFlight) => {
+  const forwardOnce = async (
+    exchange: AdmittedExchange,
+    method: DescMethod,
+    inFlight: InFlightRequest,
+    span: RecordedSpan | undefined,
+  ): Promise<void> => {
     const { request, query, disconnected: canceled } = exchange;
     const { service, procedure, bytesMax } = targetOf(method);
     const tokens = await tokensOf(exchange, service, upstreams);
-    const fields = fieldsInward(exchange, tokens, upstreams.passedHeaders);
+    const { passedHeaders, baggageNames } = upstreams;
+    const passedOn = { passedHeaders, baggageNames, span };
+    const fields = fieldsInward(exchange, tokens, passedOn);
     const answer = await upstreams.upstream(service).call(
       {
         verb: request.method ?? "POST",
@@ -56,6 +65,11 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
       { isSafe: isSafeToRetry(method, nodeHeaders(fields)), canceled },
     );
     await send(exchange, answer);
+  };
+  return (exchange, method, inFlight) => {
+    const span = beginClientSpan(method);
+    if (span === undefined) return forwardOnce(exchange, method, inFlight, undefined);
+    return runForwarding(span, exchange, () => forwardOnce(exchange, method, inFlight, span));
   };
 }
 

@@ -1,10 +1,12 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { CallError, callErrors, errorResponse, type HttpResponse, requestSizeOf, writeNodeResponse } from "@rialto/rpc";
+import { beginClientSpan, CallError, callErrors, errorResponse, type HttpResponse, requestSizeOf, writeNodeResponse } from "@rialto/rpc";
+import type { RecordedSpan } from "@rialto/telemetry";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf } from "../exchange/body.ts";
 import type { AdmittedExchange, Exchange } from "../exchange/exchange.ts";
 import { headersOutward } from "../upstream/request-headers.ts";
+import { runForwarding } from "../upstream/run-forwarding.ts";
 import { callUpstream, type Upstreams } from "../upstream/upstream.ts";
 import { protocolAt } from "./procedures.ts";
 import { codeIn, recordGrpc } from "./response-code.ts";
@@ -15,7 +17,19 @@ import { inBinary, inText, isWebText, textBytesOf } from "./web-text.ts";
  * it arrives, no faster than the client reads. Only gRPC-Web's text mode is converted, to binary and back. A client
  * that disconnects cancels the call to the service; a gateway that closes ends its streams.
  */
-export async function forward(
+export function forward(
+  exchange: AdmittedExchange,
+  method: DescMethod,
+  upstreams: Upstreams,
+  inFlight: InFlightRequest,
+): Promise<void> {
+  const span = beginClientSpan(method);
+  if (span === undefined) return forwardAs(undefined, exchange, method, upstreams, inFlight);
+  return runForwarding(span, exchange, () => forwardAs(span, exchange, method, upstreams, inFlight));
+}
+
+async function forwardAs(
+  span: RecordedSpan | undefined,
   exchange: AdmittedExchange,
   method: DescMethod,
   upstreams: Upstreams,
@@ -34,6 +48,7 @@ export async function forward(
     query: exchange.query,
     ...(isWebText(type) ? await inBinary(type, requestBody) : { body: requestBody }),
     signal: isStream ? AbortSignal.any([signal, closing]) : signal,
+    span,
   });
   const trailer = new Headers();
   const body = isStream ? endedStream(exchange, answer, trailer) : recorded(exchange, answer, trailer);

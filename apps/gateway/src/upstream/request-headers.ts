@@ -6,6 +6,7 @@ import {
   userTokenHeader,
   type WholeAnswer,
 } from "@rialto/rpc";
+import { allowedBaggage, boundedTracestate, type RecordedSpan } from "@rialto/telemetry";
 import type { Exchange } from "../exchange/exchange.ts";
 
 /**
@@ -25,7 +26,6 @@ const passed = [
   "grpc-encoding",
   "grpc-timeout",
   "idempotency-key",
-  "tracestate",
   "user-agent",
   "x-grpc-web",
   "x-user-agent",
@@ -52,6 +52,16 @@ export interface InwardTokens {
   readonly authorization: string | undefined;
 }
 
+/** What else goes with a call. */
+export interface PassedOn {
+  /** Names of the client's headers that pass, beside those of the protocols. */
+  readonly passedHeaders?: readonly string[] | undefined;
+  /** Names of the entries of `baggage` that pass. None if left out. */
+  readonly baggageNames?: ReadonlySet<string> | undefined;
+  /** The span of the call, where its trace is recorded. */
+  readonly span?: RecordedSpan | undefined;
+}
+
 /**
  * Returns the fields of the call to a service: the client's that pass (`more` beside those of the protocols), and the
  * gateway's own: request id, trace, the token that identifies the gateway, the token of the person, and the client's
@@ -60,7 +70,7 @@ export interface InwardTokens {
 export function fieldsInward(
   { request, requestId, trace, clientAddress }: Exchange,
   o: InwardTokens,
-  more: readonly string[] | undefined,
+  { passedHeaders: more, baggageNames, span }: PassedOn,
 ): Fields {
   const fields: Fields = {};
   for (const name of passed) {
@@ -72,7 +82,13 @@ export function fieldsInward(
     if (typeof value === "string") fields[name] = value;
   }
   fields[requestIdHeader] = requestId;
-  fields[traceparentHeader] = trace.traceparent;
+  fields[traceparentHeader] = (span ?? trace).traceparent;
+  const { tracestate, baggage } = request.headers;
+  const state = typeof tracestate === "string" ? boundedTracestate(tracestate) : undefined;
+  if (state !== undefined) fields.tracestate = state;
+  const entries =
+    typeof baggage === "string" && baggageNames !== undefined ? allowedBaggage(baggage, baggageNames) : undefined;
+  if (entries !== undefined) fields.baggage = entries;
   fields[serviceTokenHeader] = o.serviceToken;
   if (o.authorization !== undefined) fields[userTokenHeader] = o.authorization;
   fields[clientAddressHeader] = clientAddress;

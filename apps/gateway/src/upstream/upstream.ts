@@ -7,6 +7,7 @@ import {
   type ServiceTokens,
   type Upstream,
 } from "@rialto/rpc";
+import type { RecordedSpan } from "@rialto/telemetry";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { fieldsInward, type InwardTokens } from "./request-headers.ts";
@@ -23,6 +24,8 @@ export interface Upstreams {
   readonly persons: PersonTokens;
   /** Names of request headers, in lower case, that pass beside those of the protocols. None if left out. */
   readonly passedHeaders?: readonly string[];
+  /** Names of the entries of the header `baggage` that pass. None if left out. */
+  readonly baggageNames?: ReadonlySet<string>;
   /** Returns true while services of version 0.1.0 may run, which accept only access tokens. Never, if left out. */
   readonly passesAccessTokens?: () => boolean;
 }
@@ -39,11 +42,15 @@ export async function callUpstream(
     readonly signal: AbortSignal;
     /** Headers of the call beside the client's own. */
     readonly headers?: Readonly<Record<string, string>>;
+    /** The span of the call, where its trace is recorded. */
+    readonly span?: RecordedSpan | undefined;
   },
 ): Promise<HttpResponse> {
   const service = upstreamNameOf(method);
   const tokens = await tokensOf(exchange, service, upstreams);
-  const header = new Headers(fieldsInward(exchange, tokens, upstreams.passedHeaders));
+  const { passedHeaders, baggageNames } = upstreams;
+  const passedOn = { passedHeaders, baggageNames, span: o.span };
+  const header = new Headers(fieldsInward(exchange, tokens, passedOn));
   for (const [name, value] of Object.entries(o.headers ?? {})) header.set(name, value);
   const request = {
     url: `http://${service}${procedureOf(method)}${o.query}`,

@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { RecordedSpan } from "@rialto/telemetry";
 import { gatewayName } from "../identity/caller.ts";
 import { clientAddressHeader, serviceTokenHeader, userTokenHeader } from "../identity/identity.ts";
 import type { PersonTokens, ServiceTokens } from "../identity/signed-tokens.ts";
@@ -24,13 +25,20 @@ export interface HttpHead {
   readonly deadline: Date;
 }
 
-/** Returns the head of a call over HTTP: its context as headers, and the tokens of who calls. */
-export async function httpHeadOf(call: OutgoingCall, names: Names): Promise<HttpHead> {
+/**
+ * Returns the head of a call over HTTP: its context as headers, and the tokens of who calls. `span` is the call's own,
+ * where its trace is recorded.
+ */
+export async function httpHeadOf(
+  call: OutgoingCall,
+  names: Names,
+  span: RecordedSpan | undefined,
+): Promise<HttpHead> {
   const { method, context, idempotencyKey, deadline } = call;
   const fields: Record<string, string> = {
     [serviceTokenHeader]: await names.tokens.for(names.target),
     [requestIdHeader]: context.requestId,
-    [traceparentHeader]: context.traceparent,
+    [traceparentHeader]: span?.traceparent ?? context.traceparent,
   };
   if (names.caller === gatewayName) {
     const person = await personTokenOf(names, context);

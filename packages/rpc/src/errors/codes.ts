@@ -33,3 +33,16 @@ export function errorCodeOf(number: number): ErrorCode {
   const name = Object.keys(codes).find((code) => isErrorCode(code) && codes[code].number === number);
   return isErrorCode(name) ? name : "unknown";
 }
+
+/** Whether a code says that the service failed. All others are answers that a caller may be given. */
+export function isFailureCode(code: ErrorCode): boolean {
+  return failureCodes.has(code);
+}
+
+const failureCodes: ReadonlySet<ErrorCode> = new Set([
+  "unknown",
+  "deadline_exceeded",
+  "internal",
+  "unavailable",
+  "data_loss",
+]);

@@ -55,14 +55,18 @@ export function cancelSignalOf(context: Pick<PropagatedContext, "lazySignal" | "
   return context.lazySignal ?? context.signal;
 }
 
-/** Creates the context of work that no request started: a step of a saga, a schedule. */
+/**
+ * Creates the context of work that no request started: a step of a saga, a schedule. Where a trace is recorded, it has
+ * no span of its own: its calls are those of the span that it was given.
+ */
 export function backgroundContext(o: {
   readonly traceparent?: string;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
 }): PropagatedContext {
   const requestId = randomUUID();
-  const { traceparent } = continueTrace(o.traceparent);
+  const given = continueTrace(o.traceparent);
+  const traceparent = given.isSampled && o.traceparent !== undefined ? o.traceparent : given.traceparent;
   if (o.timeoutMs !== undefined) {
     const timeout = AbortSignal.timeout(o.timeoutMs);
     const signal = o.signal === undefined ? timeout : AbortSignal.any([o.signal, timeout]);

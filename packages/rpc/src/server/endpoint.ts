@@ -2,7 +2,7 @@ import { createSecretKey } from "node:crypto";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { createDeadlineWheel } from "@rialto/async";
 import type { UnaryHandler } from "@rialto/connect";
-import type { Logger } from "@rialto/telemetry";
+import type { Logger, Tracing } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
@@ -59,16 +59,18 @@ export function createEndpoint(o: {
   /** Secret key of the fingerprints of requests, for idempotency keys; the same on all replicas. */
   readonly fingerprintKey: string;
   readonly log: Logger;
+  /** Makes the spans of its calls. Nothing is traced without it. */
+  readonly tracing?: Tracing | undefined;
   /** Whether gRPC reflection is served. */
   readonly reflection?: boolean;
   /** For gRPC health. Ready from the start where it is not given. */
   readonly readiness?: Readiness;
 }): Endpoint {
-  const { service, routes, verifier, log } = o;
+  const { service, routes, verifier, log, tracing } = o;
   const fingerprintKey = createSecretKey(o.fingerprintKey, "utf8");
   const planOf = createMethodPlans();
   const wheel = createDeadlineWheel();
-  const parts: EndpointParts = { service, verifier, fingerprintKey, log, planOf, wheel };
+  const parts: EndpointParts = { service, verifier, fingerprintKey, log, tracing, planOf, wheel };
   const unary = new Map<DescMethod, Handler>(routes.flatMap((route) => [...route.unary]));
   const streams = new Map<DescMethod, StreamHandler>(routes.flatMap((route) => [...route.streams]));
   for (const { input } of [...unary.keys(), ...streams.keys()]) prepareValidation(input);

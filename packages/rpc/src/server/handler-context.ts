@@ -1,6 +1,6 @@
 import type { LazySignal } from "@rialto/async";
 import type { IdempotencyKey } from "@rialto/database";
-import { continueTrace, type Logger, type Trace } from "@rialto/telemetry";
+import { continueTrace, type Logger, type RecordedSpan, type Trace } from "@rialto/telemetry";
 import type { Caller } from "../identity/caller.ts";
 import type { Identified } from "../identity/identity.ts";
 import type { CallContext } from "./context.ts";
@@ -20,17 +20,21 @@ export class HandlerContext implements CallContext {
   idempotencyKey: IdempotencyKey | undefined;
   /** The caller, once it was identified and let in. */
   identified: Caller | undefined;
+  /** Its span, where its trace is recorded. */
+  readonly span: RecordedSpan | undefined;
+  /** The caller's position in its trace. */
+  readonly sentTraceparent: string | undefined;
   #trace: Trace | undefined;
   #callLog: Logger | undefined;
   readonly #log: Logger;
   readonly #clock: CallClock;
-  readonly #traceparent: string | undefined;
 
   constructor(o: {
     readonly method: string;
     readonly requestId: string;
     /** The caller's position in its trace. */
     readonly traceparent: string | undefined;
+    readonly span: RecordedSpan | undefined;
     readonly now: Date;
     readonly clock: CallClock;
     readonly log: Logger;
@@ -43,7 +47,8 @@ export class HandlerContext implements CallContext {
     this.identified = undefined;
     this.#clock = o.clock;
     this.#log = o.log;
-    this.#traceparent = o.traceparent;
+    this.span = o.span;
+    this.sentTraceparent = o.traceparent;
   }
 
   /** Sets what the identification of the caller found. */
@@ -67,7 +72,7 @@ export class HandlerContext implements CallContext {
   }
 
   get trace(): Trace {
-    this.#trace ??= continueTrace(this.#traceparent);
+    this.#trace ??= this.span ?? continueTrace(this.sentTraceparent);
     return this.#trace;
   }
 
@@ -76,7 +81,13 @@ export class HandlerContext implements CallContext {
   }
 
   get log(): Logger {
-    this.#callLog ??= this.#log.child({ requestId: this.requestId, traceId: this.trace.traceId });
+    this.#callLog ??= this.#log.child(this.#logFields());
     return this.#callLog;
+  }
+
+  #logFields() {
+    const { requestId, trace, identified } = this;
+    const userId = identified?.kind === "user" ? { userId: identified.userId } : {};
+    return { requestId, traceId: trace.traceId, spanId: trace.spanId, ...userId };
   }
 }

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { CancelSignal, DeadlineWheel } from "@rialto/async";
-import type { Logger } from "@rialto/telemetry";
+import { currentSpan, type Logger, type Tracing } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { toCallError } from "../errors/to-call-error.ts";
@@ -11,6 +11,7 @@ import type { TokenVerifier } from "../identity/token-verifier.ts";
 import type { CallHeaders } from "../wire/call-headers.ts";
 import { requestIdFrom } from "../wire/request-id.ts";
 import { logCall } from "./call-log.ts";
+import { beginCallSpan, endCallSpan } from "./call-span.ts";
 import type { CallContext, OutgoingCall } from "./context.ts";
 import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
 import { HandlerContext } from "./handler-context.ts";
@@ -34,6 +35,7 @@ export interface EndpointParts {
   readonly verifier: TokenVerifier;
   readonly fingerprintKey: KeyObject;
   readonly log: Logger;
+  readonly tracing: Tracing | undefined;
   readonly planOf: (method: DescMethod) => MethodPlan;
   readonly wheel: DeadlineWheel;
 }
@@ -83,7 +85,8 @@ export function admitInProcess(
   outgoing: OutgoingCall,
 ): AdmittedCall | Promise<AdmittedCall> {
   const { method, context, deadline, idempotencyKey } = outgoing;
-  const { traceparent } = context;
+  // Of its caller's work the span that runs now is nearest.
+  const traceparent = currentSpan()?.traceparent ?? context.traceparent;
   const head = {
     method,
     deadline,
@@ -95,7 +98,7 @@ export function admitInProcess(
 }
 
 function start(
-  { planOf, wheel, log }: EndpointParts,
+  { planOf, wheel, log, tracing }: EndpointParts,
   { method, signal, deadline, requestId }: Omit<CallHead, "headers">,
   traceparent: string | undefined,
   sentKey: string | undefined,
@@ -103,7 +106,8 @@ function start(
   const now = new Date();
   const plan = planOf(method);
   const clock = startClock(wheel, signal, deadlineOf(method, deadline, now));
-  const context = new HandlerContext({ method: plan.name, requestId, traceparent, now, clock, log });
+  const span = tracing === undefined ? undefined : beginCallSpan(tracing, plan.name, traceparent);
+  const context = new HandlerContext({ method: plan.name, requestId, traceparent, span, now, clock, log });
   return { method, plan, clock, context, sentKey, isAnswered: false };
 }
 
@@ -160,7 +164,10 @@ export async function answer(
 ): Promise<Record<string, unknown>> {
   try {
     assertOngoing(call);
-    const response = await call.clock.race(handler(request, contextOf(parts, call, request)));
+    const context = contextOf(parts, call, request);
+    const { span } = call.context;
+    const answered = span === undefined ? handler(request, context) : span.run(() => handler(request, context));
+    const response = await call.clock.race(answered);
     finish(parts, call, undefined);
     call.isAnswered = true;
     return response;
@@ -186,9 +193,11 @@ export async function* answerStream(
       : undefined;
   try {
     assertOngoing(call);
-    messages = handler(request, contextOf(parts, call, request))[Symbol.asyncIterator]();
+    const iterator = handler(request, contextOf(parts, call, request))[Symbol.asyncIterator]();
+    messages = iterator;
+    const { span } = call.context;
     for (;;) {
-      const next = await call.clock.race(messages.next());
+      const next = await call.clock.race(span === undefined ? iterator.next() : span.run(() => iterator.next()));
       if (next.done === true) return;
       yield next.value;
     }
@@ -230,9 +239,11 @@ function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): 
   return context;
 }
 
-/** Ends an admitted call: stops its clock, logs its line, and returns its error. */
+/** Ends an admitted call: stops its clock, logs its line, ends its span, and returns its error. */
 export function finish<R extends CallError | undefined>(parts: EndpointParts, call: AdmittedCall, refusal: R): R {
   call.clock.stop();
-  logCall(parts.log, call.context, refusal);
+  const { tracing, log } = parts;
+  const marked = tracing === undefined ? undefined : endCallSpan(tracing, call.context, refusal);
+  logCall(log, call.context, refusal, marked);
   return refusal;
 }

@@ -1,10 +1,12 @@
 import { createHmac } from "node:crypto";
 import { dirname, resolve } from "node:path";
+import type { TelemetryConfig } from "@rialto/telemetry";
 import type { JSONWebKeySet, JWK } from "jose";
 import { type ServiceName, serviceNames } from "../service-name.ts";
 import { type Kind, postgresUrl, serviceUrls } from "./kinds.ts";
 import { processVariables } from "./process-variables.ts";
 import { type ConfigScope, missingFor } from "./required-variables.ts";
+import { telemetryConfig } from "./telemetry.ts";
 import {
   ConfigurationError,
   type Environment,
@@ -51,6 +53,8 @@ export interface Config {
   /** How long a stopping process answers requests while its readiness reports that it stops. */
   readonly drainSeconds: number;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent" | undefined;
+  /** Where traces, metrics and logs are exported to; nowhere unless the OTEL_ variables name an endpoint. */
+  readonly telemetry: TelemetryConfig;
   /** Returns the values of the variables that a service declares. Throws `ConfigurationError` if one is not valid. */
   read<V extends Variables>(variables: V): Values<V>;
 }
@@ -87,6 +91,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
   const config: Config = {
     ...{ production, port, host, dataDir, databaseUrl, redisUrl, reflection, secret, serviceKey, servicePublicKeys },
     ...{ auditDays, drainSeconds, logLevel },
+    telemetry: telemetryConfig(first.values),
     startedByNpm: environment.has("npm_lifecycle_event"),
     checksMessages: environment.get("RIALTO_TEST_CHECK_MESSAGES") === "on",
     freezesShared: environment.get("RIALTO_TEST_FREEZE_SHARED") === "on",

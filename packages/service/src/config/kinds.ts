@@ -88,6 +88,28 @@ export const wholeNumber = (min: number, max: number) =>
     return number;
   });
 
+/** A share, 0 to 1. */
+export const ratio = kind<number>((input) => {
+  const number = Number(input);
+  if (!/^\d(?:\.\d+)?(?:e-\d+)?$/i.test(input) || number > 1) throw new EnvError("must be a number from 0 to 1");
+  return number;
+});
+
+/** Names and values as in the header `baggage`: "name=value,name=value", with values percent-encoded. */
+export const keyValues = kind<Readonly<Record<string, string>>>((input) => {
+  const pairs = input.split(",").map((pair) => {
+    const [, name = "", value = ""] = /^\s*([\w.!#$%&'*+^`|~-]+)\s*=\s*([^\s,;]*)\s*$/.exec(pair) ?? [];
+    try {
+      return [name, decodeURIComponent(value)] as const;
+    } catch {
+      return ["", ""] as const;
+    }
+  });
+  if (pairs.some(([name]) => name === ""))
+    throw new EnvError("must be names and values: name=value,name=value, with values percent-encoded");
+  return Object.fromEntries(pairs);
+});
+
 /** A duration, in seconds: "900", "900s", "15m", "1h". */
 export const seconds = kind<number>((input) => {
   const [, digits, unit = "s"] = /^(\d{1,6})([smh]?)$/.exec(input) ?? [];
@@ -123,6 +145,13 @@ export const shortName = kind<string>((input) => {
   if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(input))
     throw new EnvError("must be 1 to 40 small letters, digits and dashes, and begin with a letter or digit");
   return input;
+});
+
+/** Names, separated by commas. */
+export const nameList = kind<readonly string[]>((input) => {
+  const names = input.split(",").map((name) => name.trim());
+  if (!names.every((name) => /^[\w.-]{1,64}$/.test(name))) throw new EnvError("must be names, separated by commas");
+  return names;
 });
 
 /** Text. */

@@ -12,6 +12,7 @@ import {
   urlOf,
   wholeNumber,
 } from "./kinds.ts";
+import { telemetryVariables } from "./telemetry.ts";
 import { variable } from "./variable.ts";
 
 /**
@@ -49,6 +50,7 @@ export const processVariables = {
   logLevel: variable("RIALTO_LOG_LEVEL", oneOf("trace", "debug", "info", "warn", "error", "silent"), {
     without: "`info`",
   }),
+  ...telemetryVariables,
 };
 
 /** Variables of every process whose names contain the name of a schema or of a service. */

@@ -1,4 +1,4 @@
-import { createLogger, type Logger } from "@rialto/telemetry";
+import { createLogger, type Logger, openTelemetry, type Telemetry } from "@rialto/telemetry";
 import { type Config, readEnvironment } from "../config/config.ts";
 import type { ConfigScope } from "../config/required-variables.ts";
 import type { ServiceDefinition } from "../define-service.ts";
@@ -16,12 +16,13 @@ export interface Main {
   readonly name: string;
   readonly scope: ConfigScope;
   /** Opens the log. By default it goes to standard output, one JSON object per line. */
-  readonly openLog?: (config: Config) => LogOutput;
+  readonly openLog?: (config: Config, telemetry: Telemetry) => LogOutput;
   readonly start: (o: {
     readonly config: Config;
     readonly log: Logger;
     readonly logOf: LogOutput["logOf"];
     readonly logFile: string | undefined;
+    readonly telemetry: Telemetry;
   }) => Promise<{ stop(): Promise<void> }>;
 }
 
@@ -48,12 +49,20 @@ export async function runMain(main: Main): Promise<void> {
   let flush = async (): Promise<void> => undefined;
   try {
     const config = readEnvironment(main.scope);
-    const output = main.openLog?.(config) ?? toStandardOutput(config);
-    flush = output.flush;
+    const telemetry = openTelemetry({
+      config: config.telemetry,
+      production: config.production,
+      onExportChange: (signal, failure) => reportExport(output.logOf(main.name), signal, failure),
+    });
+    const output: LogOutput = main.openLog?.(config, telemetry) ?? toStandardOutput(config, telemetry);
+    flush = async () => {
+      await telemetry.close();
+      await output.flush();
+    };
     if (config.startedByNpm) onNpmGone(() => stopping.resolve({ reason: "npm is gone", code: 0 }));
     const { logOf, file: logFile } = output;
     const log = logOf(main.name);
-    const running = await main.start({ config, log, logOf, logFile });
+    const running = await main.start({ config, log, logOf, logFile, telemetry });
     const { reason, code } = await stopping.promise;
     log.info({ reason }, "stopping");
     const { exitMs } = stopTimesOf(config);
@@ -79,8 +88,8 @@ export async function runProcess(service: ServiceDefinition): Promise<void> {
   await runMain({
     name: service.name,
     scope: { runs: [service.name], extraSchemas, variables: [service.config] },
-    async start({ config, log, logOf }) {
-      const running = await runServices([service], { config, logOf, listens: true });
+    async start({ config, log, logOf, telemetry }) {
+      const running = await runServices([service], { config, logOf, telemetry, listens: true });
       log.info({ port: running.port }, "listening");
       for (const notice of running.startupNotices)
         process.stderr.write(`Admin account: ${startupNoticeText(notice)}\n`);
@@ -96,16 +105,30 @@ export async function runTask(
 ): Promise<void> {
   try {
     const config = readEnvironment({ runs: [] });
-    await work({ config, log: toStandardOutput(config).logOf(name) });
+    await work({ config, log: createLogger({ service: name, ...levelOf(config) }) });
   } catch (error) {
     for (const line of explainStartFailure(error)) process.stderr.write(`${name}: ${line}\n`);
     process.exit(1);
   }
 }
 
-function toStandardOutput({ logLevel }: Config): LogOutput {
-  const level = logLevel === undefined ? {} : { level: logLevel };
-  return { logOf: (service) => createLogger({ service, ...level }), file: undefined, flush: async () => undefined };
+function toStandardOutput(config: Config, telemetry: Telemetry): LogOutput {
+  const level = levelOf(config);
+  return {
+    logOf: (service) => createLogger({ service, ...level, ...telemetry.loggingOf(service) }),
+    file: undefined,
+    flush: async () => undefined,
+  };
+}
+
+function levelOf({ logLevel }: Config): { readonly level?: string } {
+  return logLevel === undefined ? {} : { level: logLevel };
+}
+
+/** Calls go on whatever becomes of an export. What it was to tell is lost while the receiver refuses it. */
+function reportExport(log: Logger, signal: string, failure: Error | undefined): void {
+  if (failure === undefined) log.info({ signal }, "telemetry is exported again");
+  else log.warn({ signal, reason: failure.message }, "telemetry is not exported");
 }
 
 interface StopReason {

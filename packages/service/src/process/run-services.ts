@@ -17,7 +17,7 @@ import {
   type TokenVerifier,
   watchRevocations,
 } from "@rialto/rpc";
-import type { Logger } from "@rialto/telemetry";
+import type { Logger, Telemetry } from "@rialto/telemetry";
 import { createApp } from "../app.ts";
 import { auditRoute } from "../audit.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "../clients.ts";
@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly config: Config;
   /** The log of each service. */
   readonly logOf: (service: ServiceName) => Logger;
+  /** Nothing is traced without it. */
+  readonly telemetry?: Pick<Telemetry, "tracingOf"> | undefined;
   /** A role that may create roles and schemas, where it is not DATABASE_URL's: the embedded Postgres'. */
   readonly adminUrl?: string;
   /** Accept requests from the network. One service alone does; if all run in one process, only the gateway listens. */
@@ -179,6 +181,7 @@ async function start(
       verifier,
       fingerprintKey: identity.derivedKey(`${service} idempotency fingerprint`),
       log: part.log,
+      tracing: o.telemetry?.tracingOf(service),
       reflection: config.reflection,
       readiness,
     });

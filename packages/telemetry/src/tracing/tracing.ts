@@ -1,0 +1,115 @@
+import type { Tracer } from "@opentelemetry/api";
+import { AlwaysOnSampler, type SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { type ProcessFacts, resourceOf } from "../resource.ts";
+import { rialtoNames } from "../semantic-names.ts";
+import { newSpanId, newTraceId, parseTraceparent, type Trace } from "../trace.ts";
+import { type Attributes, type Kind, type RecordedSpan, type SpanStart, startSpan } from "./span.ts";
+
+/** What makes the spans of one service, or of the gateway, that continue what others began. */
+export interface Tracing {
+  /** Decides whether a trace that begins here is recorded. */
+  readonly sample: () => boolean;
+  /**
+   * Starts the span of work that somebody else asked for, where its trace is recorded; else returns undefined.
+   * `traceparent` is the header that came with it.
+   */
+  begin(name: string, o: SpanStart & Continued): RecordedSpan | undefined;
+  /**
+   * Exports one span of a trace that was not sampled: that of work that failed, marked as such. Returns false where so
+   * many failed in this second that it is not exported: an outage must not cost more than what it breaks.
+   */
+  recordFailure(failed: FailedWork): boolean;
+}
+
+interface Continued {
+  readonly traceparent: string | undefined;
+  /** False where the header comes from outside. */
+  readonly isTrusted?: boolean;
+}
+
+/** Work that is over, whose trace is not recorded. */
+export interface FailedWork {
+  readonly name: string;
+  readonly kind: Kind;
+  /** Its own position, which its log line has. */
+  readonly trace: Trace;
+  /** The header that came with it. */
+  readonly traceparent: string | undefined;
+  /** In milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly attributes: Attributes;
+  /** A word from a short list. */
+  readonly errorType: string;
+}
+
+/** Failures of unsampled traces of which one service exports the span, in one second. */
+const failuresPerSecondMax = 50;
+const msPerSecond = 1_000;
+
+/** The bounds of what one span may hold. */
+const spanLimits = {
+  attributeValueLengthLimit: 2_048,
+  attributeCountLimit: 32,
+  linkCountLimit: 128,
+  eventCountLimit: 16,
+} as const;
+
+/**
+ * Creates the tracing of one service. `ratio` is the share of the traces that begin here and are recorded. Spans go to
+ * the processor, which all services of a process share.
+ */
+export function createTracing(o: {
+  readonly service: string;
+  readonly facts: ProcessFacts;
+  readonly ratio: number;
+  readonly processor: SpanProcessor;
+}): Tracing {
+  const { ratio } = o;
+  // The ids of a span that is exported after all, while it is started.
+  let given: Trace | undefined;
+  const provider = new TracerProvider({
+    resource: resourceOf(o.service, o.facts),
+    // What is not sampled never comes here.
+    sampler: new AlwaysOnSampler(),
+    spanLimits,
+    spanProcessors: [o.processor],
+    idGenerator: {
+      generateTraceId: () => given?.traceId ?? newTraceId(),
+      generateSpanId: () => given?.spanId ?? newSpanId(),
+    },
+  });
+  const tracer: Tracer = provider.getTracer("rialto");
+  let second = 0;
+  let failures = 0;
+  const mayRecordFailure = () => {
+    const now = Math.floor(Date.now() / msPerSecond);
+    if (now !== second) failures = 0;
+    second = now;
+    failures += 1;
+    return failures <= failuresPerSecondMax;
+  };
+  const sample = () => ratio > 0 && (ratio >= 1 || Math.random() < ratio);
+
+  return {
+    sample,
+    begin(name, { traceparent, isTrusted = true, ...start }) {
+      const parent = parseTraceparent(traceparent);
+      const isSampled = parent !== undefined && isTrusted ? parent.isSampled : sample();
+      return isSampled ? startSpan(tracer, name, parent, start) : undefined;
+    },
+    recordFailure({ name, kind, trace, traceparent, startedAt, attributes, errorType }) {
+      if (!mayRecordFailure()) return false;
+      given = trace;
+      try {
+        const parent = parseTraceparent(traceparent);
+        const marked = { ...attributes, [rialtoNames.sampledBy]: "failure" };
+        const span = startSpan(tracer, name, parent, { kind, attributes: marked }, startedAt);
+        span.fail(errorType);
+        span.end();
+        return true;
+      } finally {
+        given = undefined;
+      }
+    },
+  };
+}
