@@ -61,8 +61,15 @@ export function gatewayOptions(
   config: GatewayConfig & Pick<Config, "host" | "drainSeconds">,
   rateLimits: RateLimits,
 ): Partial<GatewayOptions> {
-  const { inFlightMax, clientConnectionsMax, corsOrigins, trustedProxies, backendAddresses, forwardedHeader, baggageNames } =
-    config;
+  const {
+    inFlightMax,
+    clientConnectionsMax,
+    corsOrigins,
+    trustedProxies,
+    backendAddresses,
+    forwardedHeader,
+    baggageNames,
+  } = config;
   return {
     ...(config.host === undefined ? {} : { host: config.host }),
     rateLimits,

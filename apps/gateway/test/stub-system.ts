@@ -14,7 +14,7 @@ import {
   serve,
   type Upstream,
 } from "@rialto/rpc";
-import { createLogger } from "@rialto/telemetry";
+import { createLogger, type Tracing } from "@rialto/telemetry";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { contractServices } from "../src/contract.ts";
 import { startGateway } from "../src/gateway.ts";
@@ -64,6 +64,8 @@ export async function startStubSystem(
     readonly old?: ReadonlySet<string>;
     /** The gateway merges the services' events and audit entries. It has no such backends if left out. */
     readonly asksServices?: boolean;
+    /** Makes the spans of the services and of the gateway. */
+    readonly tracingOf?: (name: string) => Tracing | undefined;
   } = {},
 ): Promise<StubSystem> {
   const access = await newKey("access-1");
@@ -98,6 +100,7 @@ export async function startStubSystem(
       verifier: ofName,
       fingerprintKey: "stub",
       log: quiet,
+      tracing: o.tracingOf?.(name),
       reflection: true,
       readiness,
     };
@@ -185,6 +188,7 @@ export async function startStubSystem(
     adminBackends: backends,
     // A machine that is busy with something else does not shed the load of a test that is about something else.
     eventLoopDelayMs: () => 0,
+    tracing: o.tracingOf?.("gateway"),
     ...o.gateway,
     upstream: upstreamOf,
     target: (service) => {

@@ -140,7 +140,7 @@ describe("the variables of OpenTelemetry", () => {
 
   it.each([
     { OTEL_TRACES_SAMPLER_ARG: "2" },
-    { OTEL_TRACES_SAMPLER: "always_on" },
+    { OTEL_TRACES_SAMPLER: "xray" },
     { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
     { OTEL_EXPORTER_OTLP_HEADERS: "no pair" },
     { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" },

@@ -18,10 +18,13 @@ describe("the names of spans and attributes", () => {
     expect(published.has(name)).toBe(true);
   });
 
-  it.each(Object.values(names.rialtoNames))("%s is in the project's own namespace, as no convention covers it", (name) => {
-    expect(name).toMatch(/^rialto\./);
-    expect(published.has(name)).toBe(false);
-  });
+  it.each(Object.values(names.rialtoNames))(
+    "%s is in the project's own namespace, as no convention covers it",
+    (name) => {
+      expect(name).toMatch(/^rialto\./);
+      expect(published.has(name)).toBe(false);
+    },
+  );
 
   it.each([...Object.values(names.rpcSystem), names.postgresSystem, ...Object.values(names.messagingOperations)])(
     "%s is a published value",

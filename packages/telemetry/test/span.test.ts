@@ -1,6 +1,14 @@
 import { type ReadableSpan, SimpleSpanProcessor, type SpanExporter } from "@opentelemetry/sdk-trace";
 import { describe, expect, it } from "vitest";
-import { continueTrace, createLogger, currentSpan, errorWord, newInstanceId, runForAll, runSpan } from "../src/index.ts";
+import {
+  continueTrace,
+  createLogger,
+  currentSpan,
+  errorWord,
+  newInstanceId,
+  runForAll,
+  runSpan,
+} from "../src/index.ts";
 import { createTracing } from "../src/tracing/tracing.ts";
 
 const facts = { instanceId: newInstanceId(), production: false, serviceName: undefined, attributes: {} };
@@ -59,7 +67,9 @@ describe("work that failed in a trace that is not sampled", () => {
     const { tracing, spans } = tracingWith(0);
     const trace = continueTrace(unsampled);
     const failed = { name: "work", kind: "server", trace, traceparent: unsampled } as const;
-    expect(tracing.recordFailure({ ...failed, startedAt: Date.now(), attributes: {}, errorType: "internal" })).toBe(true);
+    expect(tracing.recordFailure({ ...failed, startedAt: Date.now(), attributes: {}, errorType: "internal" })).toBe(
+      true,
+    );
     expect(spans[0]?.spanContext()).toMatchObject({ traceId: trace.traceId, spanId: trace.spanId });
     expect(spans[0]?.parentSpanContext?.spanId).toBe("b7ad6b7169203331");
     expect(spans[0]?.attributes).toMatchObject({ "rialto.sampled_by": "failure", "error.type": "internal" });
@@ -75,7 +85,13 @@ describe("work that failed in a trace that is not sampled", () => {
 
   it("is exported for a bounded number each second", () => {
     const { tracing } = tracingWith(0);
-    const failed = { name: "work", kind: "server", traceparent: undefined, attributes: {}, errorType: "internal" } as const;
+    const failed = {
+      name: "work",
+      kind: "server",
+      traceparent: undefined,
+      attributes: {},
+      errorType: "internal",
+    } as const;
     const exported = Array.from({ length: 1_000 }, () =>
       tracing.recordFailure({ ...failed, trace: continueTrace(), startedAt: Date.now() }),
     );

@@ -77,7 +77,9 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
       spans.push(...spansOf(json));
       records.push(...recordsOf(json));
     }
-    response.writeHead(200, { "content-type": body.contentType }).end(body.contentType === "application/json" ? "{}" : "");
+    response
+      .writeHead(200, { "content-type": body.contentType })
+      .end(body.contentType === "application/json" ? "{}" : "");
   }
 
   const server = createServer((request, response) => {

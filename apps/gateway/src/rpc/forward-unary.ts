@@ -1,5 +1,12 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { beginClientSpan, isSafeToRetry, nodeHeaders, requestSizeOf, type WholeAnswer, writeNodeResponse } from "@rialto/rpc";
+import {
+  beginClientSpan,
+  isSafeToRetry,
+  nodeHeaders,
+  requestSizeOf,
+  type WholeAnswer,
+  writeNodeResponse,
+} from "@rialto/rpc";
 import type { RecordedSpan } from "@rialto/telemetry";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { procedureOf, upstreamNameOf } from "../contract.ts";

@@ -1,5 +1,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { beginClientSpan, CallError, callErrors, errorResponse, type HttpResponse, requestSizeOf, writeNodeResponse } from "@rialto/rpc";
+import {
+  beginClientSpan,
+  CallError,
+  callErrors,
+  errorResponse,
+  type HttpResponse,
+  requestSizeOf,
+  writeNodeResponse,
+} from "@rialto/rpc";
 import type { RecordedSpan } from "@rialto/telemetry";
 import type { InFlightRequest } from "../admission/load-shedding.ts";
 import { upstreamNameOf } from "../contract.ts";

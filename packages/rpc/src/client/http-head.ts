@@ -29,11 +29,7 @@ export interface HttpHead {
  * Returns the head of a call over HTTP: its context as headers, and the tokens of who calls. `span` is the call's own,
  * where its trace is recorded.
  */
-export async function httpHeadOf(
-  call: OutgoingCall,
-  names: Names,
-  span: RecordedSpan | undefined,
-): Promise<HttpHead> {
+export async function httpHeadOf(call: OutgoingCall, names: Names, span: RecordedSpan | undefined): Promise<HttpHead> {
   const { method, context, idempotencyKey, deadline } = call;
   const fields: Record<string, string> = {
     [serviceTokenHeader]: await names.tokens.for(names.target),

@@ -1,4 +1,12 @@
-import { type Attributes, errorWord, type RecordedSpan, rialtoNames, rpcNames, rpcSystem, type Tracing } from "@rialto/telemetry";
+import {
+  type Attributes,
+  errorWord,
+  type RecordedSpan,
+  rialtoNames,
+  rpcNames,
+  rpcSystem,
+  type Tracing,
+} from "@rialto/telemetry";
 import type { CallError } from "../errors/call-error.ts";
 import { isFailureCode } from "../errors/codes.ts";
 import type { HandlerContext } from "./handler-context.ts";

@@ -1,5 +1,5 @@
 import { type Logger as OtelLogger, ROOT_CONTEXT, SeverityNumber, TraceFlags, trace } from "@opentelemetry/api";
-import { type LogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
+import { LoggerProvider, type LogRecordProcessor } from "@opentelemetry/sdk-logs";
 import { type ProcessFacts, resourceOf } from "../resource.ts";
 
 /** Takes a line of a log, as it was written: one JSON object. */
