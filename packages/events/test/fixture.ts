@@ -15,6 +15,7 @@ import {
   type SubscriptionOptions,
   subscribe,
 } from "@rialto/events";
+import type { Tracing } from "@rialto/telemetry";
 import { quietLogger, redisForTests, type TestDatabase, type TestRedis, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { oneCommit, type TransactionHandler } from "./one-commit.ts";
@@ -43,7 +44,7 @@ export interface Fixture {
   run(name: string, handler: TestHandler, o?: Options): { stop(): Promise<void> };
   register(name: string, topics?: readonly string[], formerTopics?: readonly string[]): Promise<void>;
   /** Publishes an event of a subject in a transaction of its own, and does not wake anyone. */
-  publish(subject: string, version: number, topic?: string): Promise<string>;
+  publish(subject: string, version: number, topic?: string, traceparent?: string): Promise<string>;
   publishMany(count: number): Promise<readonly string[]>;
   settled(): Promise<void>;
   /** Stops what runs and empties the shop, so that no test waits for another's subscriptions. */
@@ -60,7 +61,11 @@ interface Options extends SubscriptionOptions {
 
 export const topic = "shop.sold";
 
-export async function openFixture(backend: Backend, redisUrl: string | undefined = redis?.url): Promise<Fixture> {
+export async function openFixture(
+  backend: Backend,
+  redisUrl: string | undefined = redis?.url,
+  tracing?: Tracing,
+): Promise<Fixture> {
   const postgres = await testDatabase({
     schemas: [
       { name: "shop", migrations: new URL("./shop/migrations", import.meta.url) },
@@ -94,14 +99,14 @@ export async function openFixture(backend: Backend, redisUrl: string | undefined
       return more;
     },
     relay(own = jobs) {
-      const relay = started(createRelay({ database: shop, jobs: own, log: quietLogger }));
+      const relay = started(createRelay({ database: shop, jobs: own, log: quietLogger, tracing }));
       relay.start();
       return relay;
     },
     run(name, handler, { topics = ["shop.*"], jobs: own = jobs, ...options } = {}) {
       const handled = "inTransaction" in handler ? oneCommit(desk.sql, handler) : handler;
       const subscription = subscribe(name, topics, MoneySchema, handled, options);
-      return started(runSubscription({ subscription, database: desk, jobs: own, log: quietLogger, isOutage }));
+      return started(runSubscription({ subscription, database: desk, jobs: own, log: quietLogger, tracing, isOutage }));
     },
     async subscription(name, handler, o = {}) {
       await fixture.register(name, o.topics);
@@ -109,9 +114,14 @@ export async function openFixture(backend: Backend, redisUrl: string | undefined
     },
     register: (subscription, topics = ["shop.*"], formerTopics = []) =>
       registerSubscription(shop.sql, { subscription, topics, formerTopics }),
-    publish: (subject, version, of = topic) => publishOne(shop.sql, subject, version, of),
+    publish: (subject, version, of = topic, traceparent = "") =>
+      publishOne(shop.sql, { subject, version, topic: of, traceparent }),
     async publishMany(count) {
-      return await Promise.all(Array.from({ length: count }, () => publishOne(shop.sql, uuidv7(), 1, topic)));
+      return await Promise.all(
+        Array.from({ length: count }, () =>
+          publishOne(shop.sql, { subject: uuidv7(), version: 1, topic, traceparent: "" }),
+        ),
+      );
     },
     settled: () => until("the outbox is settled", () => outboxIsSettled(shop.sql)),
     async halt() {
@@ -133,10 +143,14 @@ export async function openFixture(backend: Backend, redisUrl: string | undefined
   return fixture;
 }
 
-async function publishOne(sql: Sql, subject: string, version: number, of: string): Promise<string> {
+async function publishOne(
+  sql: Sql,
+  o: { readonly subject: string; readonly version: number; readonly topic: string; readonly traceparent: string },
+): Promise<string> {
   const id = uuidv7();
+  const { version } = o;
   const payload = toJson(MoneySchema, create(MoneySchema, { currencyCode: "EUR", minorUnits: BigInt(version) }));
-  await sql.begin((tx) => publish(tx, { id, topic: of, subject, version, time: new Date(), traceparent: "", payload }));
+  await sql.begin((tx) => publish(tx, { id, ...o, time: new Date(), payload }));
   return id;
 }
 

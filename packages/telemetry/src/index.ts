@@ -12,6 +12,7 @@ export {
   rialtoNames,
   rpcNames,
   rpcSystem,
+  subjectName,
 } from "./semantic-names.ts";
 export { continueTrace, type Trace, type TraceParent } from "./trace.ts";
 export type { TakeLine } from "./tracing/export-lines.ts";

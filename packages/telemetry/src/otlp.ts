@@ -15,6 +15,6 @@ export interface TelemetryConfig {
   readonly traces: OtlpTarget | undefined;
   readonly metrics: OtlpTarget | undefined;
   readonly logs: OtlpTarget | undefined;
-  /** The share of the traces that begin here and are recorded, 0 to 1. A trace that began elsewhere was decided there. */
+  /** The share of the traces that begin here and are recorded, 0 to 1. One that began elsewhere was decided there. */
   readonly samplingRatio: number;
 }

@@ -77,6 +77,11 @@ export const rialtoNames = {
   sampledBy: "rialto.sampled_by",
 } as const;
 
+/** The name of an event's subject, which its topic begins with: "rialto.order.id" for "order.placed". */
+export function subjectName(topic: string): string {
+  return `rialto.${topic.split(".", 1)[0]}.id`;
+}
+
 export const rpcSystem = { connect: "connectrpc", grpc: "grpc" } as const;
 export const postgresSystem = "postgresql";
 /** BullMQ on Redis or on Postgres. The conventions know neither. */

@@ -43,7 +43,7 @@ export function continueTrace(traceparent?: string, { sample, isTrusted = true }
   return new Position(parent.traceId, false, isTrusted ? parent.isSampled : sample?.() === true);
 }
 
-/** One span's position. Most have a line in a log, which has the trace's id alone: its own id is made when it is read. */
+/** One span's position. Its own id is made when it is first read. */
 class Position implements Trace {
   readonly traceId: string;
   readonly isSampled: boolean;

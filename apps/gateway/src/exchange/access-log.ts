@@ -4,8 +4,8 @@ import { endRequestSpan } from "./request-span.ts";
 
 /**
  * Writes one line when the response is complete or the client has disconnected. The line has no path values, query,
- * headers or body, so that it can be kept for long and shown to everyone who operates the shop. With `tracing`, the span
- * of the request ends with it.
+ * headers or body, so that it can be kept for long and shown to everyone who operates the shop. With `tracing`, the
+ * span of the request ends with it.
  */
 export function logWhenDone(exchange: Exchange, log: Logger, tracing: Tracing | undefined): void {
   const { request, record } = exchange;

@@ -30,6 +30,7 @@ const waitingMax = 10_000;
  */
 export function reserveTogether(stock: ReserveCalls): (request: Request, context: PropagatedContext) => Promise<void> {
   const batcher = createBatcher<Waiting, Outcome>({
+    name: "reserve together",
     inFlightMax: callsAtOnceMax,
     // Fewer calls cost less than shorter ones.
     divides: false,

@@ -41,6 +41,7 @@ export function createStockStore(
   o: { readonly unshippedMax: number },
 ): StockStore {
   const batcher: Batcher<OrderDecision, StockOutcome> = createBatcher({
+    name: "decide stock",
     inFlightMax: writers,
     divides: true,
     batchMax,

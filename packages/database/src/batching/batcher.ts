@@ -1,4 +1,5 @@
 import { type CancelSignal, onAbort, sleep } from "@rialto/async";
+import { currentSpan, errorWord, type RecordedSpan, runForAll } from "@rialto/telemetry";
 import { DeadlinePassed, QueueFull } from "../connection/errors.ts";
 
 /** Sends together what many callers add at the same moment: decisions to commit, questions, reservations. */
@@ -18,6 +19,8 @@ interface Waiting<Item, Result> {
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
   readonly forget: () => void;
+  /** The work that waits for it, where its trace is recorded. */
+  readonly span: RecordedSpan | undefined;
 }
 
 /** How often a batch that conflicts with another transaction is sent before its items fail. */
@@ -34,8 +37,12 @@ const againDelayMsMax = 50;
  *
  * `onFailure` decides what happens when a batch fails: `halve` sends each half by itself, down to the one item at
  * fault; `again` sends the same batch again; `fail` rejects every item of the batch.
+ *
+ * Where the traces of items are recorded, what a batch does is in that of the first, and linked to the others. With a
+ * `name` each item has a span of its own in its trace: from when it is added until it is answered.
  */
 export function createBatcher<Item, Result>(o: {
+  readonly name?: string;
   inFlightMax: number;
   divides: boolean;
   batchMax: number;
@@ -103,7 +110,8 @@ export function createBatcher<Item, Result>(o: {
   async function run(batch: readonly Waiting<Item, Result>[], tries = 1): Promise<void> {
     let results: readonly Result[];
     try {
-      results = await o.send(batch.map(({ item }) => item));
+      const items = batch.map(({ item }) => item);
+      results = await runForAll(spansOf(batch), () => o.send(items));
       if (results.length !== batch.length) throw new Error("a batch was answered for another number of items");
     } catch (error) {
       await fail(batch, error, tries);
@@ -111,6 +119,7 @@ export function createBatcher<Item, Result>(o: {
     }
     for (const [n, waiting] of batch.entries()) {
       release(waiting);
+      if (o.name !== undefined) waiting.span?.end();
       waiting.resolve(results[n] as Result); // as many results as items
     }
   }
@@ -128,8 +137,20 @@ export function createBatcher<Item, Result>(o: {
     }
     for (const waiting of batch) {
       release(waiting);
+      endFailed(waiting, error);
       waiting.reject(error);
     }
+  }
+
+  function endFailed({ span }: Waiting<Item, Result>, error: unknown): void {
+    if (span === undefined || o.name === undefined) return;
+    span.fail(errorWord(error));
+    span.end();
+  }
+
+  function spanOfItem(): RecordedSpan | undefined {
+    const work = currentSpan();
+    return o.name === undefined ? work : work?.child(o.name);
   }
 
   function release(waiting: Waiting<Item, Result>): void {
@@ -144,7 +165,9 @@ export function createBatcher<Item, Result>(o: {
       return new Promise<Result>((resolve, reject) => {
         const drop = () => {
           queue.splice(queue.indexOf(waiting), 1);
-          reject(new DeadlinePassed());
+          const passed = new DeadlinePassed();
+          endFailed(waiting, passed);
+          reject(passed);
           if (queue.length > 0) pumpSoon();
           else if (inFlight === 0) closed?.resolve();
         };
@@ -154,6 +177,7 @@ export function createBatcher<Item, Result>(o: {
           resolve,
           reject,
           forget: signal === undefined ? () => undefined : onAbort(signal, drop),
+          span: spanOfItem(),
         };
         queue.push(waiting);
         pumpSoon();
@@ -165,4 +189,12 @@ export function createBatcher<Item, Result>(o: {
       return closed.promise;
     },
   };
+}
+
+const noSpans: readonly RecordedSpan[] = [];
+
+function spansOf(batch: readonly { readonly span: RecordedSpan | undefined }[]): readonly RecordedSpan[] {
+  // Nearly always: most traces are not recorded.
+  if (batch.every(({ span }) => span === undefined)) return noSpans;
+  return batch.flatMap(({ span }) => span ?? []);
 }

@@ -1,4 +1,5 @@
 import { backoffMs } from "@rialto/async";
+import { currentSpan } from "@rialto/telemetry";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { DatabaseUnreachable } from "./errors.ts";
@@ -6,6 +7,7 @@ import { meaningOf } from "./failures.ts";
 import { ormOn } from "./orm.ts";
 import { codeOf } from "./outage.ts";
 import { clientAt, poolerRefusal, whyUnreachable } from "./server-address.ts";
+import { createStatementNames, type StatementNames, traceStatements, traceTransaction } from "./traced.ts";
 import { type WriteWatch, watchWrites } from "./write-watch.ts";
 
 /** A pool of connections. An int8 is a bigint in both directions. */
@@ -90,6 +92,8 @@ export function openDatabase(o: {
   /** The topics that the service declares; any, where it is left out. */
   publishes?: readonly string[];
   freezesShared?: boolean;
+  /** Make spans of statements, where the work that sends them is recorded. */
+  traced?: boolean;
 }): Database {
   const session = {
     application_name: `rialto-${o.service}`,
@@ -102,6 +106,7 @@ export function openDatabase(o: {
     if (o.publishes?.includes(topic) === false)
       throw new Error(`"${o.service}" does not declare the topic "${topic}": add it to "publishes" of its definition`);
   };
+  const names = o.traced === true ? createStatementNames(o.url, o.schema) : undefined;
   const pools: Sql[] = [];
   let renewedAt = Number.NEGATIVE_INFINITY;
   const renew = () => {
@@ -118,8 +123,9 @@ export function openDatabase(o: {
         if (meaningOf(code)?.connection === "all dropped") renew();
       },
     });
-    pools.push(watched(pool, { writes, requireTopic }));
-    return pool;
+    const made = watched(pool, { writes, requireTopic, names });
+    pools.push(made);
+    return made;
   };
   const sql = open(o.connectionsMax ?? connectionsMaxDefault);
   let writers: Sql | undefined;
@@ -145,18 +151,25 @@ export function openDatabase(o: {
   };
 }
 
-/** Watches the pool's transactions, and tells them which topics they may publish. */
-function watched(sql: Sql, { writes, requireTopic }: Pick<Database, "writes" | "requireTopic">): Sql {
+/** Watches the pool's transactions, tells them which topics they may publish, and traces them where it is traced. */
+function watched(
+  sql: Sql,
+  { writes, requireTopic, names }: Pick<Database, "writes" | "requireTopic"> & { names: StatementNames | undefined },
+): Sql {
   // The overloads of `begin` differ in what the work returns, which is passed on. The work is the last argument of
   // each.
   const begin = sql.begin as unknown as (...args: unknown[]) => Promise<unknown>;
-  return Object.assign(sql, {
+  const pool = Object.assign(sql, {
     begin(...args: unknown[]) {
-      const work = args.pop() as (tx: postgres.TransactionSql) => unknown;
-      const withTopics = (tx: postgres.TransactionSql) => work(Object.assign(tx, { requireTopic }));
-      return writes.watch(() => begin(...args, withTopics));
+      const work = args.pop() as (tx: postgres.TransactionSql<{ bigint: bigint }>) => unknown;
+      const withTopics = (tx: postgres.TransactionSql<{ bigint: bigint }>) =>
+        work(Object.assign(names === undefined ? tx : traceStatements(tx, names), { requireTopic }));
+      const run = () => writes.watch(() => begin(...args, withTopics));
+      const span = names === undefined ? undefined : currentSpan();
+      return span === undefined || names === undefined ? run() : traceTransaction(span, names, run);
     },
   });
+  return names === undefined ? pool : traceStatements(pool, names);
 }
 
 const clientOptions = {

@@ -68,6 +68,7 @@ export function createGroupCommit(o: {
     renew: o.database.renew,
   });
   const batcher = createBatcher<Attempt, Result>({
+    name: `group commit ${o.subjectTable}`,
     inFlightMax: o.writers ?? writersDefault,
     // Two statements of half the size use both of Postgres' processes.
     divides: true,

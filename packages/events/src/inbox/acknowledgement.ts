@@ -1,4 +1,5 @@
 import type { Sql } from "@rialto/database";
+import { currentSpan, type RecordedSpan, runForAll } from "@rialto/telemetry";
 import type { Envelope } from "../event/envelope.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -14,7 +15,7 @@ export function createAcknowledgement(
   sql: Sql,
   { name }: Pick<Subscription, "name">,
 ): (event: Envelope) => Promise<void> {
-  let waiting: { envelope: Envelope; done: PromiseWithResolvers<void> }[] = [];
+  let waiting: { envelope: Envelope; done: PromiseWithResolvers<void>; span: RecordedSpan | undefined }[] = [];
   let isWriting = false;
 
   async function write(envelopes: readonly Envelope[]): Promise<void> {
@@ -32,7 +33,9 @@ export function createAcknowledgement(
       const batch = waiting.slice(0, acknowledgedRowsMax);
       waiting = waiting.slice(acknowledgedRowsMax);
       try {
-        await write(batch.map(({ envelope }) => envelope));
+        const spans = new Set(batch.flatMap(({ span }) => span ?? []));
+        const envelopes = batch.map(({ envelope }) => envelope);
+        await runForAll([...spans], () => write(envelopes));
         for (const { done } of batch) done.resolve();
       } catch (error) {
         for (const { done } of batch) done.reject(error);
@@ -43,7 +46,7 @@ export function createAcknowledgement(
 
   return (envelope) => {
     const done = Promise.withResolvers<void>();
-    waiting.push({ envelope, done });
+    waiting.push({ envelope, done, span: currentSpan() });
     if (!isWriting) void drain();
     return done.promise;
   };

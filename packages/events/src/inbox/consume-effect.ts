@@ -1,6 +1,8 @@
 import { type Bulkhead, raceSignal } from "@rialto/async";
 import type { Sql } from "@rialto/database";
+import { currentSpan, type Tracing } from "@rialto/telemetry";
 import type { Envelope } from "../event/envelope.ts";
+import { beginProcessing, failProcessing } from "../event/event-spans.ts";
 import { type PendingEvent, release, renewLease, reschedule, scheduleRetry } from "./pending.ts";
 import { type FailureContext, HandlerAborted, HandlerTimedOut, recordFailure } from "./retry-decision.ts";
 import type { Handled, Subscription } from "./subscription.ts";
@@ -18,6 +20,8 @@ const renewAfterMs = 250;
 export interface Consumer extends FailureContext {
   readonly subscription: Subscription;
   readonly sql: Sql;
+  /** Makes the spans of its events. Nothing is traced without it. */
+  readonly tracing?: Tracing | undefined;
   /** Bounds the handlers that run at a time, over all jobs. */
   readonly bulkhead: Bulkhead;
   /** Records that the handler had its effect. */
@@ -88,10 +92,31 @@ async function runLeased(consumer: Consumer, event: PendingEvent, stop: AbortSig
 
 /**
  * Resolves when the handler has ended. Rejects when it fails, exceeds its timeout, or the process stops, even if it
- * ignores its signal.
+ * ignores its signal. Where the trace of the event is recorded, the handler is the work of a span of its own, in the
+ * trace of the event's producer, and passes it on to what it calls.
  */
-async function runHandler({ subscription }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
+async function runHandler(consumer: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
   if (stop.aborted) throw new HandlerAborted();
+  const { tracing, subscription } = consumer;
+  if (tracing === undefined) return await runInTime(consumer, envelope, stop);
+  const startedAt = Date.now();
+  const span = beginProcessing(tracing, subscription.name, envelope);
+  try {
+    if (span === undefined) return await runInTime(consumer, envelope, stop);
+    // Of the job, which has events of other traces too.
+    currentSpan()?.link(span);
+    const traced = { ...envelope, traceparent: span.traceparent };
+    return await span.run(() => runInTime(consumer, traced, stop));
+  } catch (error) {
+    // An event that its process leaves to another has not failed.
+    if (!stop.aborted) failProcessing(tracing, envelope, { subscription: subscription.name, span, startedAt, error });
+    throw error;
+  } finally {
+    span?.end();
+  }
+}
+
+async function runInTime({ subscription }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
   const controller = new AbortController();
   const onStop = () => controller.abort(new HandlerAborted());
   const timer = setTimeout(() => controller.abort(new HandlerTimedOut(handlerTimeoutMs)), handlerTimeoutMs);

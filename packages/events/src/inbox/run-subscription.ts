@@ -1,8 +1,9 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { createBulkhead, createLoop, withTimeout } from "@rialto/async";
 import type { Database } from "@rialto/database";
-import type { Logger } from "@rialto/telemetry";
+import { type Logger, runSpan, type Tracing } from "@rialto/telemetry";
 import { type Envelope, openEnvelope } from "../event/envelope.ts";
+import { beginReceiving } from "../event/event-spans.ts";
 import { coversTopic } from "../event/topics.ts";
 import { watchOutage } from "../outage.ts";
 import { type Jobs, type StopOptions, stopGraceMsMax } from "../queue/jobs.ts";
@@ -50,16 +51,19 @@ export function runSubscription(o: {
   readonly database: Database;
   readonly jobs: Jobs;
   readonly log: Logger;
+  /** Makes the spans of its jobs and events. Nothing is traced without it. */
+  readonly tracing?: Tracing | undefined;
   isOutage(error: unknown): boolean;
   openSince?(signal: AbortSignal): Promise<Date | undefined>;
 }): RunningSubscription {
-  const { subscription, jobs, log } = o;
+  const { subscription, jobs, log, tracing } = o;
   const { name, topics, concurrencyMax } = subscription;
   const { sql } = o.database;
   const consumer: Consumer = {
     subscription,
     sql,
     log,
+    tracing,
     isOutage: o.isOutage,
     bulkhead: createBulkhead({ max: concurrencyMax, waitingMax: Number.POSITIVE_INFINITY }),
     acknowledge: createAcknowledgement(sql, subscription),
@@ -83,7 +87,13 @@ export function runSubscription(o: {
   let deleting: Promise<void> | undefined;
 
   async function consumeJob(data: JsonValue, signal: AbortSignal): Promise<void> {
-    const { envelopes, unreadable } = openJob(data);
+    const opened = openJob(data);
+    const span = beginReceiving(tracing, name, opened.envelopes);
+    if (span === undefined) await consumeOpened(opened, signal);
+    else await runSpan(span, () => consumeOpened(opened, signal));
+  }
+
+  async function consumeOpened({ envelopes, unreadable }: OpenedJob, signal: AbortSignal): Promise<void> {
     const processed = await alreadyProcessed(
       sql,
       name,
@@ -198,11 +208,16 @@ export function runSubscription(o: {
   return { stop: ({ graceMs = stopGraceMsMax } = {}) => (stopped ??= stop(graceMs)) };
 }
 
+interface OpenedJob {
+  readonly envelopes: readonly Envelope[];
+  readonly unreadable: unknown;
+}
+
 /**
  * Opens the envelopes of a job. The error of one that cannot be opened is returned, to be thrown after the others have
  * been handled.
  */
-function openJob(data: JsonValue): { envelopes: readonly Envelope[]; unreadable: unknown } {
+function openJob(data: JsonValue): OpenedJob {
   if (!Array.isArray(data)) return { envelopes: [], unreadable: new Error("The job is not a list of envelopes") };
   const envelopes: Envelope[] = [];
   let unreadable: unknown;

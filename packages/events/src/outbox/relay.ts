@@ -1,6 +1,7 @@
 import { createLoop } from "@rialto/async";
 import type { Database } from "@rialto/database";
-import type { Logger } from "@rialto/telemetry";
+import type { Logger, Tracing } from "@rialto/telemetry";
+import { beginSending } from "../event/event-spans.ts";
 import { watchOutage } from "../outage.ts";
 import type { Jobs } from "../queue/jobs.ts";
 import { addDeliveries, type Claim, claimBatch, relayBatchRowsMax } from "./claim.ts";
@@ -53,8 +54,14 @@ export interface Relay {
  *
  * An outage of Postgres or of the queue is logged once. The loop that met it resumes after a growing delay with jitter.
  */
-export function createRelay(o: { readonly database: Database; readonly jobs: Jobs; readonly log: Logger }): Relay {
-  const { jobs, log } = o;
+export function createRelay(o: {
+  readonly database: Database;
+  readonly jobs: Jobs;
+  readonly log: Logger;
+  /** Makes the spans of the events that it enqueues. Nothing is traced without it. */
+  readonly tracing?: Tracing | undefined;
+}): Relay {
+  const { jobs, log, tracing } = o;
   const { sql } = o.database;
   let unqueued: Claim | undefined;
   let enqueueRounds = 0;
@@ -64,9 +71,12 @@ export function createRelay(o: { readonly database: Database; readonly jobs: Job
     unqueued ??= await claimBatch(sql);
     const { events } = unqueued;
     enqueueRounds += 1;
+    const sending = beginSending(tracing, events);
     try {
-      await addDeliveries(jobs, unqueued);
+      await addDeliveries(jobs, { ...unqueued, events: sending.events });
+      sending.end();
     } catch (error) {
+      sending.end(error);
       if (enqueueRounds < enqueueRoundsMax) throw error;
       log.warn({ err: error, events: events.length }, "batch not enqueued to every queue, left to settling");
     }

@@ -67,8 +67,10 @@ export async function connect(
   service: ServiceName,
   publishes: readonly string[] = [],
 ): Promise<Database> {
-  const { freezesShared } = access.config;
-  return openDatabase({ url: await urlOf(access, schema), schema, service, connectionsMax, publishes, freezesShared });
+  const { freezesShared, telemetry } = access.config;
+  const traced = telemetry.traces !== undefined;
+  const url = await urlOf(access, schema);
+  return openDatabase({ url, schema, service, connectionsMax, publishes, freezesShared, traced });
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   type TokenVerifier,
   watchRevocations,
 } from "@rialto/rpc";
-import type { Logger, Telemetry } from "@rialto/telemetry";
+import type { Logger, Telemetry, Tracing } from "@rialto/telemetry";
 import { createApp } from "../app.ts";
 import { auditRoute } from "../audit.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "../clients.ts";
@@ -106,6 +106,8 @@ interface Part {
   readonly definition: ServiceDefinition;
   readonly name: ServiceName;
   readonly log: Logger;
+  /** Undefined where nothing is traced. */
+  readonly tracing: Tracing | undefined;
   readonly database: Database;
   readonly extras: ReadonlyMap<string, Database>;
   /** Undefined if the service publishes nothing. */
@@ -162,7 +164,7 @@ async function start(
 
   const startupNotices: StartupNotice[] = [];
   const addStartupNotice = (notice: StartupNotice) => startupNotices.push(notice);
-  const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, o.logOf(part.name))));
+  const parts = await Promise.all(connections.map(async (part) => await withRelay(part, jobs, o)));
   const stopping = new AbortController();
   const opened: Opened[] = [];
   for (const part of parts) {
@@ -181,7 +183,7 @@ async function start(
       verifier,
       fingerprintKey: identity.derivedKey(`${service} idempotency fingerprint`),
       log: part.log,
-      tracing: o.telemetry?.tracingOf(service),
+      tracing: part.tracing,
       reflection: config.reflection,
       readiness,
     });
@@ -248,13 +250,18 @@ async function openConnections(definition: ServiceDefinition, access: DatabaseAc
   return { definition, name, database: own[1], extras: new Map(extra) };
 }
 
-async function withRelay(part: Awaited<ReturnType<typeof openConnections>>, jobs: Jobs, log: Logger): Promise<Part> {
-  const { database } = part;
+async function withRelay(
+  part: Awaited<ReturnType<typeof openConnections>>,
+  jobs: Jobs,
+  { logOf, telemetry }: Pick<RunOptions, "logOf" | "telemetry">,
+): Promise<Part> {
+  const { database, name } = part;
+  const [log, tracing] = [logOf(name), telemetry?.tracingOf(name)];
   const [row] = await database.sql<{ keepsKeys: boolean; audits: boolean }[]>`
     select to_regclass('idempotency') is not null as "keepsKeys", to_regclass('audit_entry') is not null as audits`;
   const { keepsKeys = false, audits = false } = row ?? {};
-  const relay = part.definition.publishes.length > 0 ? createRelay({ database, jobs, log }) : undefined;
-  return { ...part, log, relay, keepsKeys, audits };
+  const relay = part.definition.publishes.length > 0 ? createRelay({ database, jobs, log, tracing }) : undefined;
+  return { ...part, log, tracing, relay, keepsKeys, audits };
 }
 
 /** The routes that every service has beside its own: registration, dead letters, audit log, subscriptions. */
@@ -276,7 +283,7 @@ function startRelay(relay: ReturnType<typeof createRelay>, teardown: Teardown): 
 }
 
 function runSubscriptions(
-  { name: service, database, log }: Part,
+  { name: service, database, log, tracing }: Part,
   open: OpenService,
   { jobs, clients }: { readonly jobs: Jobs; readonly clients: ClientFactory },
   teardown: Teardown,
@@ -290,6 +297,7 @@ function runSubscriptions(
       database,
       jobs,
       log,
+      tracing,
       isOutage: isSomethingDown,
       openSince,
     });

@@ -14,6 +14,8 @@ export interface Tracing {
    * `traceparent` is the header that came with it.
    */
   begin(name: string, o: SpanStart & Continued): RecordedSpan | undefined;
+  /** Starts a trace that is recorded whatever the ratio: that of work that is done for recorded traces together. */
+  beginTrace(name: string, start: SpanStart): RecordedSpan;
   /**
    * Exports one span of a trace that was not sampled: that of work that failed, marked as such. Returns false where so
    * many failed in this second that it is not exported: an outage must not cost more than what it breaks.
@@ -97,6 +99,7 @@ export function createTracing(o: {
       const isSampled = parent !== undefined && isTrusted ? parent.isSampled : sample();
       return isSampled ? startSpan(tracer, name, parent, start) : undefined;
     },
+    beginTrace: (name, start) => startSpan(tracer, name, undefined, start),
     recordFailure({ name, kind, trace, traceparent, startedAt, attributes, errorType }) {
       if (!mayRecordFailure()) return false;
       given = trace;

@@ -1,0 +1,130 @@
+import { currentSpan, databaseNames, postgresSystem, type RecordedSpan, runSpan } from "@rialto/telemetry";
+import type postgres from "postgres";
+import { codeOf } from "./outage.ts";
+
+/** How the spans of a database's statements are named. */
+export interface StatementNames {
+  /** Where they run: the database and the schema, as in "rialto|order". */
+  readonly namespace: string;
+  /** What a statement does: see `summarize`. */
+  summaryOf(text: string): string;
+}
+
+/** Statements whose names are kept. A service has some hundreds; fragments make a few more of them. */
+const namesMax = 1_000;
+
+/** Creates the names of the statements on one schema of the database at a URL. */
+export function createStatementNames(url: string, schema: string): StatementNames {
+  const database = /^[^?]*\/([^/?]*)/.exec(url)?.[1] ?? "";
+  const summaries = new Map<string, string>();
+  return {
+    namespace: `${database}|${schema}`,
+    summaryOf(text) {
+      const known = summaries.get(text);
+      if (known !== undefined) return known;
+      const summary = summarize(text);
+      if (summaries.size < namesMax) summaries.set(text, summary);
+      return summary;
+    },
+  };
+}
+
+/** What our spans use of the driver's query, beside what its types say: it is sent by its handler, and then settled. */
+interface DriverQuery {
+  handler: (query: DriverQuery) => unknown;
+  resolve: (result: unknown) => unknown;
+  reject: (error: unknown) => unknown;
+  /** The statement with its placeholders, once it was written for the server. */
+  readonly string?: string;
+}
+
+/** A pool, or one transaction on it. */
+type Tagged = postgres.Sql<{ bigint: bigint }> | postgres.TransactionSql<{ bigint: bigint }>;
+
+/**
+ * Makes a span of each statement that is sent as part of recorded work. A statement has the name of what it does and
+ * its text with placeholders: no parameter is ever written. Where no work is recorded a statement costs one look-up.
+ */
+export function traceStatements<S extends Tagged>(sql: S, names: StatementNames): S {
+  const { unsafe } = sql;
+  // The driver's functions are closures: who they are called on does not matter.
+  const tracedUnsafe = (...args: Parameters<typeof unsafe>) => {
+    const query = unsafe(...args);
+    const work = currentSpan();
+    if (work !== undefined) traceQuery(query as unknown as DriverQuery, work, names);
+    return query;
+  };
+  Object.assign(sql, { unsafe: tracedUnsafe });
+  return new Proxy(sql, {
+    apply(target, self, args) {
+      const made: unknown = Reflect.apply(target, self, args);
+      const work = currentSpan();
+      // A helper for names and lists is none, and a fragment is never sent by itself.
+      if (work !== undefined && made instanceof Promise) traceQuery(made as unknown as DriverQuery, work, names);
+      return made;
+    },
+  });
+}
+
+/** Makes a span of a transaction that is part of recorded work, around those of its statements. */
+export function traceTransaction<T>(work: RecordedSpan, names: StatementNames, run: () => Promise<T>): Promise<T> {
+  const attributes = { [databaseNames.system]: postgresSystem, [databaseNames.namespace]: names.namespace };
+  return runSpan(work.child("TRANSACTION", { attributes }), run);
+}
+
+function traceQuery(query: DriverQuery, work: RecordedSpan, names: StatementNames): void {
+  const { handler } = query;
+  query.handler = (sent) => {
+    const span = work.child("SQL", {
+      kind: "client",
+      attributes: { [databaseNames.system]: postgresSystem, [databaseNames.namespace]: names.namespace },
+    });
+    const { resolve, reject } = sent;
+    sent.resolve = (result) => {
+      end(span, sent.string, names);
+      return resolve(result);
+    };
+    sent.reject = (error) => {
+      const code = codeOf(error);
+      span.fail(code === "" ? "unknown" : code);
+      span.set({ [databaseNames.status]: code === "" ? undefined : code });
+      end(span, sent.string, names);
+      return reject(error);
+    };
+    return handler(sent);
+  };
+}
+
+function end(span: RecordedSpan, text: string | undefined, names: StatementNames): void {
+  if (text !== undefined) {
+    const summary = names.summaryOf(text);
+    span.rename(summary);
+    span.set({ [databaseNames.summary]: summary, [databaseNames.text]: text.replace(/\s+/g, " ").trim() });
+  }
+  span.end();
+}
+
+const writing =
+  /\b(insert\s+into|update|delete\s+from)\s+(?!set\b|skip\b|of\b|nowait\b)("?[a-z_]\w*"?(?:\."?\w+"?)?)/gi;
+const reading = /\bfrom\s+("?[a-z_]\w*"?(?:\."?\w+"?)?)/i;
+/** Of a statement that writes to more, the others are in its text. */
+const writesMax = 4;
+
+/**
+ * Returns what a statement does, and to which tables, in its order: "INSERT order_event INSERT outbox". One that only
+ * reads is named by the first table that it reads: "SELECT product".
+ */
+export function summarize(text: string): string {
+  const writes = new Set<string>();
+  for (const [, write = "", table = ""] of text.matchAll(writing))
+    writes.add(`${write.split(/\s/, 1)[0]?.toUpperCase()} ${plain(table)}`);
+  if (writes.size > 0) return [...writes].slice(0, writesMax).join(" ");
+  const [, read] = reading.exec(text) ?? [];
+  if (read !== undefined) return `SELECT ${plain(read)}`;
+  return /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? "SQL";
+}
+
+/** The name of a table without its schema, which is in the namespace. */
+function plain(name: string): string {
+  return name.replace(/^.*\./, "").replaceAll('"', "");
+}

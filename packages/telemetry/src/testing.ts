@@ -1,0 +1,46 @@
+import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
+import { newInstanceId } from "./resource.ts";
+import { createTracing, type Tracing } from "./tracing/tracing.ts";
+
+/** A span as a test reads it. */
+export interface EndedSpan {
+  readonly name: string;
+  readonly kind: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | undefined;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly linkedSpanIds: readonly string[];
+  readonly isFailed: boolean;
+}
+
+/** Records the spans of one service in memory, for tests. `spans` has those that have ended, in that order. */
+export function recordSpans(o: { readonly ratio?: number } = {}): {
+  readonly tracing: Tracing;
+  spans(): readonly EndedSpan[];
+} {
+  const exporter = new InMemorySpanExporter();
+  const tracing = createTracing({
+    service: "test",
+    facts: { instanceId: newInstanceId(), production: false, serviceName: undefined, attributes: {} },
+    ratio: o.ratio ?? 1,
+    processor: new SimpleSpanProcessor({ exporter }),
+  });
+  return { tracing, spans: () => exporter.getFinishedSpans().map(endedSpan) };
+}
+
+function endedSpan(span: ReadableSpan): EndedSpan {
+  const { name, kind, parentSpanContext, attributes, links, status } = span;
+  const { traceId, spanId } = span.spanContext();
+  return {
+    name,
+    kind: SpanKind[kind].toLowerCase(),
+    traceId,
+    spanId,
+    parentSpanId: parentSpanContext?.spanId,
+    attributes,
+    linkedSpanIds: links.map(({ context }) => context.spanId),
+    isFailed: status.code === SpanStatusCode.ERROR,
+  };
+}
