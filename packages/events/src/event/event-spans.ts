@@ -62,8 +62,8 @@ export function beginSending<E extends SentEvent>(tracing: Tracing | undefined, 
 }
 
 /**
- * Begins the span of a job, where the trace of one of its events is recorded. One event alone is in its own trace; those
- * of many have a trace together.
+ * Begins the span of a job, where the trace of one of its events is recorded. The job of one event is in that trace;
+ * the job of many has a trace of its own.
  */
 export function beginReceiving(
   tracing: Tracing | undefined,

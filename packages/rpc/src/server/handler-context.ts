@@ -34,7 +34,7 @@ export class HandlerContext implements CallContext {
     readonly requestId: string;
     /** The caller's position in its trace. */
     readonly traceparent: string | undefined;
-    readonly span: RecordedSpan | undefined;
+    readonly span?: RecordedSpan | undefined;
     readonly now: Date;
     readonly clock: CallClock;
     readonly log: Logger;
