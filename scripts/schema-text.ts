@@ -40,7 +40,8 @@ async function tables(sql: Sql, schema: string): Promise<string[]> {
   const after = await sql<Statement[]>`
     select tablename as table, indexdef as definition from pg_indexes i
     where schemaname = ${schema}
-      and not exists (select from pg_constraint k where k.connamespace = ${schema}::regnamespace and k.conname = i.indexname)
+      and not exists (select from pg_constraint k where k.connamespace = ${schema}::regnamespace and k.conname = i.indexname
+          and k.contype in ('p', 'u', 'x'))
     union all
     select c.relname, pg_get_triggerdef(t.oid) from pg_trigger t join pg_class c on c.oid = t.tgrelid
     where c.relnamespace = ${schema}::regnamespace and not t.tgisinternal

@@ -14,6 +14,8 @@ create table audit_entry (
   constraint audit_entry_pkey PRIMARY KEY (id)
 );
 CREATE INDEX audit_entry_actor ON notification.audit_entry USING btree (actor, id);
+CREATE INDEX audit_entry_method ON notification.audit_entry USING btree (method, id);
+CREATE INDEX audit_entry_method_actor ON notification.audit_entry USING btree (method, actor, id);
 CREATE INDEX audit_entry_subject ON notification.audit_entry USING btree (subject, id);
 CREATE INDEX audit_entry_time ON notification.audit_entry USING btree ("time");
 
@@ -42,7 +44,7 @@ create table inbox (
   "time" timestamp with time zone not null default now(),
   constraint inbox_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
 );
-CREATE INDEX inbox_time ON notification.inbox USING btree ("time");
+CREATE INDEX inbox_subscription_time ON notification.inbox USING btree (subscription, "time");
 
 create table inbox_pause (
   subscription text not null,
@@ -66,6 +68,8 @@ create table inbox_pending (
   update_time timestamp with time zone not null default now(),
   constraint inbox_pending_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
 );
+CREATE INDEX inbox_pending_dead ON notification.inbox_pending USING btree (event_id, subscription) WHERE (state = 'DEAD'::text);
+CREATE INDEX inbox_pending_dead_of_one ON notification.inbox_pending USING btree (subscription, event_id) WHERE (state = 'DEAD'::text);
 CREATE INDEX inbox_pending_due ON notification.inbox_pending USING btree (subscription, state, next_time);
 CREATE INDEX inbox_pending_subject ON notification.inbox_pending USING btree (subscription, subject, version);
 
@@ -101,9 +105,10 @@ create table notification (
   constraint notification_pkey PRIMARY KEY (id),
   constraint notification_state CHECK ((state = ANY (ARRAY['QUEUED'::text, 'SENT'::text, 'FAILED'::text])))
 );
-CREATE INDEX notification_failed ON notification.notification USING btree (id) WHERE (state = 'FAILED'::text);
 CREATE INDEX notification_order ON notification.notification USING btree (order_id, id);
 CREATE INDEX notification_queued ON notification.notification USING btree (held_until) WHERE (state = 'QUEUED'::text);
+CREATE INDEX notification_state ON notification.notification USING btree (state, id);
+CREATE INDEX notification_state_user ON notification.notification USING btree (state, user_id, id);
 CREATE INDEX notification_text_kept ON notification.notification USING btree (create_time) WHERE (html <> ''::text);
 CREATE INDEX notification_user ON notification.notification USING btree (user_id, id);
 CREATE UNIQUE INDEX notification_event ON notification.notification USING btree (event_id);

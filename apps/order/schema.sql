@@ -14,6 +14,8 @@ create table audit_entry (
   constraint audit_entry_pkey PRIMARY KEY (id)
 );
 CREATE INDEX audit_entry_actor ON "order".audit_entry USING btree (actor, id);
+CREATE INDEX audit_entry_method ON "order".audit_entry USING btree (method, id);
+CREATE INDEX audit_entry_method_actor ON "order".audit_entry USING btree (method, actor, id);
 CREATE INDEX audit_entry_subject ON "order".audit_entry USING btree (subject, id);
 CREATE INDEX audit_entry_time ON "order".audit_entry USING btree ("time");
 
@@ -63,7 +65,7 @@ create table inbox (
   "time" timestamp with time zone not null default now(),
   constraint inbox_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
 );
-CREATE INDEX inbox_time ON "order".inbox USING btree ("time");
+CREATE INDEX inbox_subscription_time ON "order".inbox USING btree (subscription, "time");
 
 create table inbox_pause (
   subscription text not null,
@@ -87,6 +89,8 @@ create table inbox_pending (
   update_time timestamp with time zone not null default now(),
   constraint inbox_pending_subscription_event_id_pk PRIMARY KEY (subscription, event_id)
 );
+CREATE INDEX inbox_pending_dead ON "order".inbox_pending USING btree (event_id, subscription) WHERE (state = 'DEAD'::text);
+CREATE INDEX inbox_pending_dead_of_one ON "order".inbox_pending USING btree (subscription, event_id) WHERE (state = 'DEAD'::text);
 CREATE INDEX inbox_pending_due ON "order".inbox_pending USING btree (subscription, state, next_time);
 CREATE INDEX inbox_pending_subject ON "order".inbox_pending USING btree (subscription, subject, version);
 
@@ -141,11 +145,17 @@ create table orders (
   constraint orders_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'STOCK_RESERVED'::text, 'CONFIRMED'::text, 'SHIPPED'::text, 'DELIVERED'::text, 'REJECTED'::text, 'CANCELLED'::text]))),
   constraint orders_version CHECK ((version >= 1))
 );
+CREATE INDEX orders_attention ON "order".orders USING btree (id) WHERE (attention_reason IS NOT NULL);
+CREATE INDEX orders_attention_status ON "order".orders USING btree (status, id) WHERE (attention_reason IS NOT NULL);
+CREATE INDEX orders_attention_status_user ON "order".orders USING btree (status, user_id, id) WHERE (attention_reason IS NOT NULL);
+CREATE INDEX orders_attention_user ON "order".orders USING btree (user_id, id) WHERE (attention_reason IS NOT NULL);
 CREATE INDEX orders_stalled ON "order".orders USING btree ((
 CASE
     WHEN (attempt_version = version) THEN next_attempt_time
     ELSE update_time
 END), id) WHERE ((attention_reason IS NULL) AND ((status = ANY (ARRAY['PENDING'::text, 'STOCK_RESERVED'::text])) OR (pending_action IS NOT NULL)));
+CREATE INDEX orders_status ON "order".orders USING btree (status, id);
+CREATE INDEX orders_status_user ON "order".orders USING btree (status, user_id, id);
 CREATE INDEX orders_user ON "order".orders USING btree (user_id, id);
 
 create table outbox (

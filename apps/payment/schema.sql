@@ -14,6 +14,8 @@ create table audit_entry (
   constraint audit_entry_pkey PRIMARY KEY (id)
 );
 CREATE INDEX audit_entry_actor ON payment.audit_entry USING btree (actor, id);
+CREATE INDEX audit_entry_method ON payment.audit_entry USING btree (method, id);
+CREATE INDEX audit_entry_method_actor ON payment.audit_entry USING btree (method, actor, id);
 CREATE INDEX audit_entry_subject ON payment.audit_entry USING btree (subject, id);
 CREATE INDEX audit_entry_time ON payment.audit_entry USING btree ("time");
 
@@ -106,6 +108,7 @@ create table payment (
   constraint payment_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'AUTHORIZED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'REFUNDED'::text, 'DECLINED'::text])))
 );
 CREATE INDEX payment_attention ON payment.payment USING btree (id) WHERE (attention_reason IS NOT NULL);
+CREATE INDEX payment_attention_user ON payment.payment USING btree (user_id, id) WHERE (attention_reason IS NOT NULL);
 CREATE INDEX payment_operation_key ON payment.payment USING btree (((operation ->> 'key'::text))) WHERE (operation IS NOT NULL);
 CREATE INDEX payment_unfinished ON payment.payment USING btree ((
 CASE

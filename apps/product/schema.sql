@@ -26,6 +26,8 @@ create table audit_entry (
   constraint audit_entry_pkey PRIMARY KEY (id)
 );
 CREATE INDEX audit_entry_actor ON product.audit_entry USING btree (actor, id);
+CREATE INDEX audit_entry_method ON product.audit_entry USING btree (method, id);
+CREATE INDEX audit_entry_method_actor ON product.audit_entry USING btree (method, actor, id);
 CREATE INDEX audit_entry_subject ON product.audit_entry USING btree (subject, id);
 CREATE INDEX audit_entry_time ON product.audit_entry USING btree ("time");
 
@@ -72,6 +74,7 @@ create table product (
 );
 CREATE INDEX product_active ON product.product USING btree (id) WHERE active;
 CREATE INDEX product_category ON product.product USING btree (category, id);
+CREATE INDEX product_category_active ON product.product USING btree (category, id) WHERE active;
 CREATE INDEX product_search ON product.product USING gin (search_text gin_trgm_ops) WITH (gin_pending_list_limit='256');
 
 create table reservation (

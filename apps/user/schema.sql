@@ -33,6 +33,8 @@ create table audit_entry (
   constraint audit_entry_pkey PRIMARY KEY (id)
 );
 CREATE INDEX audit_entry_actor ON "user".audit_entry USING btree (actor, id);
+CREATE INDEX audit_entry_method ON "user".audit_entry USING btree (method, id);
+CREATE INDEX audit_entry_method_actor ON "user".audit_entry USING btree (method, actor, id);
 CREATE INDEX audit_entry_subject ON "user".audit_entry USING btree (subject, id);
 CREATE INDEX audit_entry_time ON "user".audit_entry USING btree ("time");
 

@@ -45,12 +45,13 @@ export const notification = schema.table(
   },
   (table) => [
     uniqueIndex("notification_event").on(table.eventId),
+    // The lists, newest first. An order has a few messages, of which the state picks.
     index("notification_user").on(table.userId, table.id),
     index("notification_order").on(table.orderId, table.id),
+    index("notification_state").on(table.state, table.id),
+    index("notification_state_user").on(table.state, table.userId, table.id),
     // Few rows at any time: messages to be sent.
     index("notification_queued").on(table.heldUntil).where(sql`state = 'QUEUED'`),
-    // Few rows as well: messages that need a person.
-    index("notification_failed").on(table.id).where(sql`state = 'FAILED'`),
     // Messages that still have their text, oldest first, for retention.ts.
     index("notification_text_kept").on(table.createTime).where(sql`html <> ''`),
     check("notification_state", sql`state in ('QUEUED', 'SENT', 'FAILED')`),

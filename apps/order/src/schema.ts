@@ -62,11 +62,17 @@ export const orders = schema.table(
       sql`pending_action is null or (pending_action = 'SHIP' and status = 'CONFIRMED') or (pending_action = 'CANCEL' and status in ('PENDING', 'STOCK_RESERVED', 'CONFIRMED'))`,
     ),
     check("orders_attention", sql.raw(attentionCheck(attentionReasons))),
-    // The two lists, newest first: the ids are UUIDv7, so they ascend with time.
+    // The lists, newest first, one for each filter: the ids are UUIDv7, so they ascend with time.
     index("orders_user").on(table.userId, table.id),
     index("orders_status").on(table.status, table.id),
-    // Orders that wait for a person, newest first. They are few.
+    index("orders_status_user").on(table.status, table.userId, table.id),
+    // The same of orders that wait for a person. They are few.
     index("orders_attention").on(table.id).where(sql`attention_reason is not null`),
+    index("orders_attention_user").on(table.userId, table.id).where(sql`attention_reason is not null`),
+    index("orders_attention_status").on(table.status, table.id).where(sql`attention_reason is not null`),
+    index("orders_attention_status_user")
+      .on(table.status, table.userId, table.id)
+      .where(sql`attention_reason is not null`),
     // What resume-stalled-checkouts looks for, those first whose next attempt is due first.
     index("orders_stalled").on(attemptDue, table.id).where(sql.raw(hasCheckoutWork)),
   ],

@@ -61,6 +61,7 @@ export const payment = schema.table(
     index("payment_operation_key").on(sql`(operation->>'key')`).where(sql.raw(isUnfinished)),
     // Payments that wait for a person, newest first. They are few.
     index("payment_attention").on(table.id).where(sql`attention_reason is not null`),
+    index("payment_attention_user").on(table.userId, table.id).where(sql`attention_reason is not null`),
     check("payment_attention_whole", sql.raw(attentionCheck(attentionReasons))),
     check("payment_money", sql`amount >= 0 and captured between 0 and amount and refunded between 0 and captured`),
     check("payment_status", sql.raw(oneOf("status", paymentStatuses))),

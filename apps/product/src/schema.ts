@@ -22,9 +22,11 @@ export const product = schema.table(
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
   },
   (table) => [
-    // The public lists, of all products and by category, newest first: ids are UUIDv7, so they sort by time.
+    // The lists, of all products and by category, newest first: ids are UUIDv7, so they sort by time. Those of everyone
+    // have active products only.
     index("product_active").on(table.id).where(sql`active`),
     index("product_category").on(table.category, table.id),
+    index("product_category_active").on(table.category, table.id).where(sql`active`),
     check("product_price", sql`price > 0`),
     check("product_currency", sql`currency ~ '^[A-Z]{3}$'`),
   ],

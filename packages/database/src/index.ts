@@ -55,6 +55,7 @@ export { createStoredAnswers, type StoredAnswers } from "./group-commit/stored-a
 export { forgetIdempotencyKeys, type IdempotencyKey, once, replay } from "./idempotency.ts";
 export type { JsonValue } from "./json.ts";
 export { withLease } from "./lease.ts";
+export { aboveAll, newestFirst, newestFirstBy } from "./newest-first.ts";
 export type { ExtensionIndex } from "./provisioning/extension-indexes.ts";
 export { installationOf, requireSchema, type SchemaSpec } from "./provisioning/migrations.ts";
 export { provision } from "./provisioning/provision.ts";

@@ -1,4 +1,4 @@
-import type { Database, Sql, Transaction } from "@rialto/database";
+import { type Database, newestFirst, type Sql, type Transaction } from "@rialto/database";
 import { type NotificationRow, notificationOf } from "./row.ts";
 import type { Notification } from "./state.ts";
 import { createNotificationWrites, type NotificationWrites } from "./writes.ts";
@@ -110,14 +110,17 @@ export function createNotificationStore({ sql }: Pick<Database, "sql">): Notific
     },
 
     async list({ userId, orderId, state }, { limit, after }) {
+      // An order has a few messages, of which the others pick.
+      const ofOrder = sql`
+        order_id = ${orderId ?? null}
+        ${userId === undefined ? sql`` : sql`and user_id = ${userId}`}
+        ${state === undefined ? sql`` : sql`and state = ${state}`}`;
+      const isOfOrder = orderId !== undefined;
+      const ofOthers = [["state", "text", state] as const, ["user_id", "uuid", userId] as const];
+      const { where, order } = newestFirst(sql, isOfOrder ? [] : ofOthers, after);
       const rows = await sql<NotificationRow[]>`
-        select * from notification
-        where true
-          ${userId === undefined ? sql`` : sql`and user_id = ${userId}`}
-          ${orderId === undefined ? sql`` : sql`and order_id = ${orderId}`}
-          ${state === undefined ? sql`` : sql`and state = ${state}`}
-          ${after === undefined ? sql`` : sql`and id < ${after}`}
-        order by id desc limit ${limit}`;
+        select * from notification where ${where} ${isOfOrder ? sql`and ${ofOrder}` : sql``}
+        order by ${order} limit ${limit}`;
       return rows.map(notificationOf);
     },
   };

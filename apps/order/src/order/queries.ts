@@ -1,15 +1,19 @@
 import type { CancelSignal } from "@rialto/async";
-import { claimAttempts, createRowLoader, type Database, ReadOnlyServer } from "@rialto/database";
-import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type SQL, sql } from "drizzle-orm";
+import {
+  aboveAll,
+  claimAttempts,
+  createRowLoader,
+  type Database,
+  newestFirstBy,
+  ReadOnlyServer,
+} from "@rialto/database";
+import { and, asc, eq, getTableColumns, gt, isNotNull, sql } from "drizzle-orm";
 import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
 import type { OrderStatus } from "../statuses.ts";
 import type { LoggedOrderEvent } from "./events.ts";
 import { eventFromJson } from "./json.ts";
 import { orderOf } from "./row.ts";
 import type { Order } from "./state.ts";
-
-/** Above every UUID that an order can have: where a descending list begins. */
-const aboveAll = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** Pauses between two attempts to resume an order. */
 const stalledDelayMsMin = 10_000;
@@ -55,9 +59,6 @@ export interface OrderQueries {
   claimStalled(o: { readonly untouchedSince: Date; readonly limit: number }): Promise<readonly string[]>;
 }
 
-/** The parts of a filter. */
-type ListPart = "user" | "status" | "attention";
-
 /** Prepares the queries. */
 export function createOrderQueries({
   orm,
@@ -92,29 +93,22 @@ export function createOrderQueries({
     freezes,
   });
 
-  const listBy = (...parts: readonly ListPart[]) =>
-    orm
-      .select()
-      .from(orders)
-      .where(and(lt(orders.id, param("after")), ...parts.map((part) => conditions[part])))
-      .orderBy(desc(orders.id))
-      .limit(param("limit"))
-      .prepare(["orders", ...parts].join("_"));
-  const conditions: Readonly<Record<ListPart, SQL>> = {
-    user: eq(orders.userId, param("userId")),
-    status: eq(orders.status, param("status")),
-    attention: isNotNull(orders.attentionReason),
+  // Each has an index of its own (schema.ts).
+  const listsBy = (name: string, onlyAttention: boolean) => {
+    const byUser = [orders.userId, param("userId")] as const;
+    const byStatus = [orders.status, param("status")] as const;
+    return [[], [byUser], [byStatus], [byStatus, byUser]].map((equal, at) => {
+      const { where, order } = newestFirstBy(equal, orders.id, param("after"));
+      return orm
+        .select()
+        .from(orders)
+        .where(and(where, onlyAttention ? isNotNull(orders.attentionReason) : undefined))
+        .orderBy(...order)
+        .limit(param("limit"))
+        .prepare(`${name}_${at}`);
+    });
   };
-  const lists = [
-    listBy(),
-    listBy("user"),
-    listBy("status"),
-    listBy("user", "status"),
-    listBy("attention"),
-    listBy("user", "attention"),
-    listBy("status", "attention"),
-    listBy("user", "status", "attention"),
-  ] as const;
+  const lists = [...listsBy("orders", false), ...listsBy("orders_attention", true)];
 
   const log = orm
     .select()
@@ -142,10 +136,10 @@ export function createOrderQueries({
       const row = await toDecide.load(id, o);
       return row && orderOf(row);
     },
-    async list({ userId, status, attention }, { after = aboveAll, limit }) {
+    async list({ userId, status, attention }, { after, limit }) {
       // Each filter that is set is a bit of the index.
       const which = (userId === undefined ? 0 : 1) + (status === undefined ? 0 : 2) + (attention ? 4 : 0);
-      const rows = (await lists[which]?.execute({ after, limit, userId, status })) ?? [];
+      const rows = (await lists[which]?.execute({ after: after ?? aboveAll, limit, userId, status })) ?? [];
       return rows.map(orderOf);
     },
     async history(orderId, page) {

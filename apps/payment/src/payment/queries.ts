@@ -1,5 +1,5 @@
-import { claimAttempts, createRowLoader, type Database } from "@rialto/database";
-import { and, asc, desc, eq, inArray, isNotNull, lt, sql } from "drizzle-orm";
+import { claimAttempts, createRowLoader, type Database, newestFirstBy } from "@rialto/database";
+import { and, asc, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import { isUnfinished, payment, paymentEvent } from "../schema.ts";
 import { apply, type PaymentEvent } from "./events.ts";
 import { eventFromJson } from "./json.ts";
@@ -114,17 +114,17 @@ export function createPaymentQueries({
     },
 
     async list({ userId, orderId, attention }, { after, limit }) {
-      const conditions = [
-        userId === undefined ? undefined : eq(payment.userId, userId),
-        orderId === undefined ? undefined : eq(payment.orderId, orderId),
-        attention ? isNotNull(payment.attentionReason) : undefined,
-        after === undefined ? undefined : lt(payment.id, after),
-      ];
+      const waiting = attention ? isNotNull(payment.attentionReason) : undefined;
+      // An order has one payment.
+      const ofOrder = orderId === undefined ? undefined : eq(payment.orderId, orderId);
+      const ofUser = userId === undefined ? [] : ([[payment.userId, userId]] as const);
+      const { where, order } = newestFirstBy(orderId === undefined ? ofUser : [], payment.id, after);
+      const ofBoth = orderId === undefined || userId === undefined ? undefined : eq(payment.userId, userId);
       const rows = await orm
         .select()
         .from(payment)
-        .where(and(...conditions))
-        .orderBy(desc(payment.id))
+        .where(and(where, ofOrder, ofBoth, waiting))
+        .orderBy(...order)
         .limit(limit);
       return rows.map(paymentOf);
     },

@@ -1,5 +1,5 @@
 import type { CancelSignal } from "@rialto/async";
-import { createRowLoader, type Database, type Sql, type Transaction } from "@rialto/database";
+import { createRowLoader, type Database, newestFirst, type Sql, type Transaction } from "@rialto/database";
 import { type Product, type SearchWord, searchTextOf } from "./state.ts";
 
 /** Undefined fields do not filter. */
@@ -47,8 +47,21 @@ export async function listProducts(sql: Sql, filter: ProductFilter, page: Produc
   return (await listStatement(sql, filter, page)).map(productOf);
 }
 
-/** The statement of a list. Each word is a separate condition, which is what the index supports. */
-export function listStatement(sql: Sql, { words, category, activeOnly }: ProductFilter, { after, limit }: ProductPage) {
+/** The statement of a list. */
+export function listStatement(sql: Sql, filter: ProductFilter, page: ProductPage) {
+  return filter.words.length === 0 ? catalogStatement(sql, filter, page) : searchStatement(sql, filter, page);
+}
+
+function catalogStatement(sql: Sql, { category, activeOnly }: ProductFilter, { after, limit }: ProductPage) {
+  const { where, order } = newestFirst(sql, [["category", "text", category]], after);
+  return sql<ProductRow[]>`
+    select ${columns(sql)} from product
+    where ${where} ${activeOnly ? sql`and active` : sql``}
+    order by ${order} limit ${limit}`;
+}
+
+/** Each word is a separate condition, which is what the index supports. What it finds is sorted. */
+function searchStatement(sql: Sql, { words, category, activeOnly }: ProductFilter, { after, limit }: ProductPage) {
   const conditions = words.reduce(
     (all, { kind, pattern }) =>
       kind === "contains" ? sql`${all} and search_text like ${pattern}` : sql`${all} and search_text ~ ${pattern}`,

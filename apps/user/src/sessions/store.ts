@@ -1,4 +1,4 @@
-import type { Database, Transaction } from "@rialto/database";
+import { aboveAll, type Database, type Transaction } from "@rialto/database";
 import type { UserRole } from "../user/state.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
 import { decideRefresh, refreshExpiry } from "./state.ts";
@@ -123,10 +123,11 @@ export function createSessionStore({ sql }: Pick<Database, "sql">, tokens: Refre
     },
 
     async ended({ since, withinMs, after, limit }) {
+      // One bound, not two: of two the index begins at either, and a deep page would read all pages before it.
       const rows = await sql<{ id: string; end_time: Date }[]>`
         select id, end_time from session
-        where end_time > greatest(${since ?? null}::timestamptz, now() - ${withinMs} * interval '1 millisecond')
-          ${after === undefined ? sql`` : sql`and (end_time, id) > (${after.time}, ${after.id})`}
+        where end_time is not null and (end_time, id) > (greatest(${since ?? null}::timestamptz, ${after?.time ?? null}::timestamptz,
+          now() - ${withinMs} * interval '1 millisecond'), ${after?.id ?? aboveAll})
         order by end_time, id limit ${limit}`;
       return rows.map(({ id, end_time }) => ({ id, time: end_time }));
     },

@@ -1,5 +1,6 @@
 import { v7 as uuid } from "uuid";
 import type { Sql, Transaction } from "../connection/connection.ts";
+import { newestFirst } from "../newest-first.ts";
 
 /** A field that a change set. Personal text is named without its values. */
 export type AuditChange = {
@@ -49,24 +50,38 @@ export function auditColumns({ actor, method, subject, changes, requestId, clien
   return { id: uuid(), actor, method, subject, changes, request_id: requestId, client_address: clientAddress ?? null };
 }
 
-/** Reads entries of the schema that `sql` sees, newest first, from after the one with that id. */
+/** The largest difference between the clocks of a process, which makes ids, and of Postgres, which makes times. */
+const clocksApartMsMax = 3_600_000;
+
+/**
+ * Reads entries of the schema that `sql` sees, newest first, from after the one with that id. What a filter passes over
+ * is what was done to one subject, or in the hour beside the asked time: the rest is left out by an index.
+ */
 export async function listAudit(
   sql: Sql,
   { actor, subject, method, from, before }: AuditFilter,
   { after, limit }: { readonly after: string | undefined; readonly limit: number },
 ): Promise<readonly AuditEntry[]> {
+  const highest = before && idAt(before.getTime() + clocksApartMsMax);
+  const start = highest === undefined || (after !== undefined && after < highest) ? after : highest;
+  const ofAll = [["method", "text", method] as const, ["actor", "text", actor] as const];
+  const { where, order } = newestFirst(sql, subject === undefined ? ofAll : [["subject", "text", subject]], start);
   return await sql<AuditEntry[]>`
     select id, time, actor, method, subject, changes, request_id as "requestId",
       coalesce(client_address, '') as "clientAddress"
     from audit_entry
-    where true
-      ${actor === undefined ? sql`` : sql`and actor = ${actor}`}
-      ${subject === undefined ? sql`` : sql`and subject = ${subject}`}
-      ${method === undefined ? sql`` : sql`and method = ${method}`}
-      ${from === undefined ? sql`` : sql`and time >= ${from}`}
+    where ${where}
+      ${subject === undefined || actor === undefined ? sql`` : sql`and actor = ${actor}`}
+      ${subject === undefined || method === undefined ? sql`` : sql`and method = ${method}`}
+      ${from === undefined ? sql`` : sql`and time >= ${from} and id >= ${idAt(from.getTime() - clocksApartMsMax)}`}
       ${before === undefined ? sql`` : sql`and time < ${before}`}
-      ${after === undefined ? sql`` : sql`and id < ${after}`}
-    order by id desc limit ${limit}`;
+    order by ${order} limit ${limit}`;
+}
+
+/** The lowest UUIDv7 of a time. */
+function idAt(ms: number): string {
+  const digits = Math.max(0, ms).toString(16).padStart(12, "0");
+  return `${digits.slice(0, 8)}-${digits.slice(8)}-7000-8000-000000000000`;
 }
 
 /**

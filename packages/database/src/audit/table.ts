@@ -28,6 +28,8 @@ export function auditTable(schema: PgSchema) {
       index("audit_entry_time").on(table.time),
       index("audit_entry_actor").on(table.actor, table.id),
       index("audit_entry_subject").on(table.subject, table.id),
+      index("audit_entry_method").on(table.method, table.id),
+      index("audit_entry_method_actor").on(table.method, table.actor, table.id),
     ],
   );
 }

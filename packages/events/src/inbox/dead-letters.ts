@@ -27,6 +27,9 @@ export interface DeadLetterKey {
   readonly subscription: string;
 }
 
+/** Below every dead letter: where a list begins. */
+const belowAll: DeadLetterKey = { eventId: "00000000-0000-0000-0000-000000000000", subscription: "" };
+
 /**
  * Reads dead letters of the subscriber whose schema `sql` sees, of one subscription or of all. The oldest event comes
  * first: event ids are in the order of their creation.
@@ -36,12 +39,17 @@ export async function listDeadLetters(
   o: { readonly subscription?: string | undefined; readonly after?: DeadLetterKey | undefined; readonly limit: number },
 ): Promise<readonly DeadLetter[]> {
   const { subscription, after, limit } = o;
-  const one = subscription === undefined ? sql`` : sql`and subscription = ${subscription}`;
-  const beyond =
-    after === undefined ? sql`` : sql`and (event_id, subscription) > (${after.eventId}::uuid, ${after.subscription})`;
+  const { eventId, subscription: name } = after ?? belowAll;
+  // As in newest-first.ts of @rialto/database: one index gives the order, and the planner knows no value.
+  const one = sql`(select ${subscription ?? null}::text)`;
+  const page =
+    subscription === undefined
+      ? sql`(event_id, subscription) > ((select ${eventId}::uuid), (select ${name}::text))
+          order by event_id, subscription`
+      : sql`(subscription, event_id) > (${one}, (select ${eventId}::uuid)) and subscription <= ${one}
+          order by subscription, event_id`;
   const rows = await sql<DeadLetterRow[]>`
-    select ${columns(sql)} from inbox_pending where state = 'DEAD' ${one} ${beyond}
-    order by event_id, subscription limit ${limit}`;
+    select ${columns(sql)} from inbox_pending where state = 'DEAD' and ${page} limit ${limit}`;
   return rows.map(deadLetterOf);
 }
 

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import type { PgSchema } from "drizzle-orm/pg-core";
 import { index, integer, jsonb, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 
@@ -18,7 +19,11 @@ export function inboxTables(schema: PgSchema) {
       eventId: uuid("event_id").notNull(),
       time: timestamp("time", { withTimezone: true }).notNull().defaultNow(),
     },
-    (table) => [primaryKey({ columns: [table.subscription, table.eventId] }), index("inbox_time").on(table.time)],
+    (table) => [
+      primaryKey({ columns: [table.subscription, table.eventId] }),
+      // What retention asks for. The times ascend, so an insert touches the last page of its subscription only.
+      index("inbox_subscription_time").on(table.subscription, table.time),
+    ],
   );
   const inboxPending = schema.table(
     "inbox_pending",
@@ -44,6 +49,9 @@ export function inboxTables(schema: PgSchema) {
       primaryKey({ columns: [table.subscription, table.eventId] }),
       index("inbox_pending_due").on(table.subscription, table.state, table.nextTime),
       index("inbox_pending_subject").on(table.subscription, table.subject, table.version),
+      // The lists of dead letters, of all subscriptions and of one.
+      index("inbox_pending_dead").on(table.eventId, table.subscription).where(sql`state = 'DEAD'`),
+      index("inbox_pending_dead_of_one").on(table.subscription, table.eventId).where(sql`state = 'DEAD'`),
     ],
   );
   const inboxPause = schema.table("inbox_pause", {

@@ -47,7 +47,7 @@ export declare type Subscription = Message<"rialto.events.v1.Subscription"> & {
 
   /**
    * Events that were published and have not had their effect yet, dead letters aside. One that moves at this moment may
-   * be counted twice. No more than 100000 are counted at a publisher.
+   * be counted twice. No more than 100000 are counted at a publisher, and no more than 100000 at the subscriber.
    *
    * @generated from field: int64 lag = 5;
    */
@@ -76,7 +76,7 @@ export declare type Subscription = Message<"rialto.events.v1.Subscription"> & {
   waiting: bigint;
 
   /**
-   * Events that were given up until a person looks.
+   * Events that were given up until a person looks. No more than 100000 are counted.
    *
    * @generated from field: int64 dead_letters = 9;
    */

@@ -1,4 +1,4 @@
--- oldest-code: 5
+-- oldest-code: 6
 DROP TABLE "product"."batch" CASCADE;--> statement-breakpoint
 DROP TABLE "product"."delivery" CASCADE;--> statement-breakpoint
 DROP TABLE "product"."inbox" CASCADE;--> statement-breakpoint

@@ -1,2 +1,2 @@
--- oldest-code: 6
+-- oldest-code: 7
 DROP TABLE "order"."inbox_cursor" CASCADE;

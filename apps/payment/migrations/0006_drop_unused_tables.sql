@@ -1,4 +1,4 @@
--- oldest-code: 6
+-- oldest-code: 7
 DROP TABLE "payment"."inbox" CASCADE;--> statement-breakpoint
 DROP TABLE "payment"."inbox_cursor" CASCADE;--> statement-breakpoint
 DROP TABLE "payment"."inbox_pause" CASCADE;--> statement-breakpoint
