@@ -33,6 +33,7 @@ export { eventErrors } from "./events/errors.ts";
 export { mergeSubscriptions, type SubscriptionPart } from "./events/subscription-admin.ts";
 export { topicsOf } from "./events/topics.ts";
 export { type Identity, openIdentity, openKeyFile } from "./identity/identity.ts";
+export { connectionsNeeded } from "./process/databases.ts";
 export { migrateAll } from "./process/migrate-all.ts";
 export {
   openRateLimits,

@@ -55,6 +55,7 @@ const closeTimeoutSeconds = 3;
 const answerMsMaxDefault = 12_000;
 const adminIdleMsMax = 599_000;
 const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1_000, jitter: "half" } as const;
+/** The size of a schema's main pool. Six schemas stay below the 100 connections that Postgres accepts by default. */
 const connectionsMaxDefault = 10;
 const writerConnectionsMax = 2;
 /** Connections are not renewed more often, however many statements a read-only server refuses. */

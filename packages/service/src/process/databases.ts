@@ -20,9 +20,6 @@ import { type InstallationMark, requireRedis } from "./redis-start.ts";
 /** The name of the schema and of the role of the queue's tables. */
 const jobsSchema = "jobs";
 
-/** The size of one schema's main pool. Six schemas stay below the 100 connections that Postgres accepts by default. */
-const connectionsMax = 10;
-
 /** How a process reaches its schemas. */
 export interface DatabaseAccess {
   /** The URL of a role that may create roles and schemas; undefined if the process was given runtime roles only. */
@@ -70,7 +67,7 @@ export async function connect(
   const { freezesShared, telemetry } = access.config;
   const traced = telemetry.traces !== undefined;
   const url = await urlOf(access, schema);
-  return openDatabase({ url, schema, service, connectionsMax, publishes, freezesShared, traced });
+  return openDatabase({ url, schema, service, publishes, freezesShared, traced });
 }
 
 /**
