@@ -1,9 +1,14 @@
+import type { Sql } from "@rialto/database";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { acknowledgedRowsMax } from "../src/inbox/acknowledgement.ts";
 import { deleteOldInboxRows } from "../src/inbox/retention.ts";
-import { claimBatch } from "../src/outbox/claim.ts";
+import { claimBatch, relayBatchRowsMax } from "../src/outbox/claim.ts";
 import { deleteSettledBatches } from "../src/outbox/retention.ts";
 import { openDeliverySince } from "../src/outbox/stats.ts";
-import { type Fixture, openFixture, redis } from "./fixture.ts";
+import { type Fixture, openFixture, redis, until } from "./fixture.ts";
+
+/** Nothing stops. */
+const still = new AbortController().signal;
 
 describe("what is kept, and how long", () => {
   let fixture: Fixture;
@@ -53,8 +58,7 @@ describe("what is kept, and how long", () => {
       insert into inbox (subscription, event_id, time)
       values ('one', gen_random_uuid(), now() - interval '15 days'), ('one', gen_random_uuid(), now() - interval '13 days'),
         ('gone', gen_random_uuid(), now() - interval '15 days'), ('two', gen_random_uuid(), now() - interval '15 days')`;
-    const swept = await deleteOldInboxRows(sql, { subscription: "one", running: ["one", "two"], openSince: undefined });
-    expect(swept).toBe(false);
+    await deleteOldInboxRows(sql, { subscription: "one", running: ["one", "two"], openSince: undefined }, still);
     // What the other one remembers is for its own sweep to forget: it knows of its own publishers.
     expect(await remembered()).toEqual(["one", "two"]);
     await sql`delete from inbox`;
@@ -71,11 +75,92 @@ describe("what is kept, and how long", () => {
     await desk.sql`
       insert into inbox (subscription, event_id, time)
       values ('paused', gen_random_uuid(), now() - interval '39 days'), ('paused', gen_random_uuid(), now() - interval '41 days')`;
-    await deleteOldInboxRows(desk.sql, { subscription: "paused", running: ["paused"], openSince });
+    await deleteOldInboxRows(desk.sql, { subscription: "paused", running: ["paused"], openSince }, still);
     expect(await remembered()).toEqual(["paused"]);
     await shop.sql`update delivery set settle_time = now() where subscription = 'paused'`;
     expect(await openDeliverySince(shop.sql, "paused")).toBeUndefined();
-    await deleteOldInboxRows(desk.sql, { subscription: "paused", running: ["paused"], openSince: undefined });
+    const closed = { subscription: "paused", running: ["paused"], openSince: undefined };
+    await deleteOldInboxRows(desk.sql, closed, still);
     expect(await remembered()).toEqual([]);
   });
 });
+
+/**
+ * Sweeps run while events come in as fast as they can: before each of their statements, a statement of the path writes
+ * all that it may, and it is due at once. A sweep that does not remove more than that never ends.
+ */
+describe("a sweep that begins far behind", () => {
+  let fixture: Fixture;
+  beforeAll(async () => {
+    fixture = await openFixture("postgres");
+  });
+  afterAll(() => fixture.stop());
+
+  const behind = 20;
+
+  it("catches up with the inbox, however many events are acknowledged meanwhile", async () => {
+    const { sql } = fixture.desk;
+    const acknowledge = async (statements: number) => {
+      await sql`
+        insert into inbox (subscription, event_id, time) select 'one', gen_random_uuid(), now() - interval '15 days'
+        from generate_series(1, ${statements * acknowledgedRowsMax}::int)`;
+    };
+    await acknowledge(behind);
+    let deletions = 0;
+    const busy: Sql = new Proxy(sql, {
+      apply(_target, _this, [text, ...values]: [TemplateStringsArray, ...never[]]) {
+        const query = () => sql(text, ...values);
+        if (!/^\s*delete/.test(String(text[0]))) return query();
+        deletions += 1;
+        return acknowledge(1).then(query);
+      },
+    });
+    const one = { subscription: "one", running: ["one"], openSince: undefined };
+    await deleteOldInboxRows(
+      busy,
+      one,
+      abortedWhen(() => deletions > behind),
+    );
+    expect(await sql`select 1 from inbox`).toHaveLength(0);
+    expect(deletions).toBeLessThan(behind);
+  });
+
+  it("catches up with the outbox, though the relay fills a batch for each of its statements", async () => {
+    const { sql } = fixture.shop;
+    const settle = async (batches: number) => {
+      await sql`
+        with settled as (
+          insert into batch (id, create_time, settle_time)
+          select gen_random_uuid(), now() - interval '5 days', now() - interval '4 days' from generate_series(1, ${batches}::int)
+          returning id)
+        insert into outbox (event_id, topic, subject, version, payload, batch_id)
+        select gen_random_uuid(), 'shop.sold', 's', 1, '{}', id from settled, generate_series(1, ${relayBatchRowsMax}::int)`;
+    };
+    await settle(behind * 10);
+    let deletions = 0;
+    for (let isMore = true; isMore && deletions < behind; deletions += 1) {
+      await settle(1);
+      isMore = await deleteSettledBatches(sql);
+    }
+    expect(await sql`select 1 from outbox`).toHaveLength(0);
+    expect(deletions).toBeLessThan(behind);
+  });
+
+  it("is done by the relay in one go, not a statement a minute", async () => {
+    const { sql } = fixture.shop;
+    await sql`
+      insert into batch (id, create_time, settle_time)
+      select gen_random_uuid(), now() - interval '5 days', now() - interval '4 days' from generate_series(1, 1000)`;
+    const relay = fixture.relay();
+    await until("the old batches are gone", async () => (await sql`select 1 from batch`).length === 0);
+    await relay.stop();
+  });
+});
+
+function abortedWhen(isSo: () => boolean): AbortSignal {
+  return {
+    get aborted() {
+      return isSo();
+    },
+  } as AbortSignal; // the loop reads nothing else of it
+}

@@ -4,7 +4,7 @@ import type { Envelope } from "../event/envelope.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** Events that one statement acknowledges at most. */
-const acknowledgedRowsMax = 200;
+export const acknowledgedRowsMax = 200;
 
 /**
  * Returns a function that records that the handler of an event has had its effect: the inbox row, where the handler's

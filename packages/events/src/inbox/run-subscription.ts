@@ -119,12 +119,15 @@ export function runSubscription(o: {
     log.warn({ subscription: name, topic }, "events of an unknown topic quarantined for a version that knows it");
   }
 
-  async function deleteOld(): Promise<boolean> {
-    const { expired, more } = await expireQuarantined(sql, subscription);
-    for (const { topic, events } of expired)
-      log.warn({ subscription: name, topic, events }, "quarantined events expired: no version knows their topic");
+  async function deleteOld(): Promise<void> {
+    for (let isMore = true; isMore && !stopping.signal.aborted; ) {
+      const { expired, more } = await expireQuarantined(sql, subscription);
+      for (const { topic, events } of expired)
+        log.warn({ subscription: name, topic, events }, "quarantined events expired: no version knows their topic");
+      isMore = more;
+    }
     const openSince = await o.openSince?.(stopping.signal);
-    return (await deleteOldInboxRows(sql, { subscription: name, running: o.running ?? [name], openSince })) || more;
+    await deleteOldInboxRows(sql, { subscription: name, running: o.running ?? [name], openSince }, stopping.signal);
   }
 
   /**
@@ -135,10 +138,9 @@ export function runSubscription(o: {
     deleting = deleteOld()
       .catch((error: unknown) => {
         log.debug({ subscription: name, err: error }, "inbox retention failed, retrying");
-        return false;
       })
-      .then((more) => {
-        retentionDue = Date.now() + (more ? 0 : retentionMs);
+      .then(() => {
+        retentionDue = Date.now() + retentionMs;
       });
   }
 

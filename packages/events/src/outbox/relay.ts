@@ -46,8 +46,10 @@ export interface Relay {
  * deliveries that are due. One whose job is done is settled, and the batch with the last of its deliveries. One that
  * the queue lost (its memory was wiped, or it failed the job for good) is enqueued again under a new id. A delivery is
  * settled only when the queue reports its job as done, and a job is done only after the subscriber's commit. So every
- * event stays open in the outbox until the subscriber has stored its effect, or that it is pending. Between rounds,
- * settling deletes what was settled long ago.
+ * event stays open in the outbox until the subscriber has stored its effect, or that it is pending.
+ *
+ * Sweeping. Runs beside the others, once a minute, and deletes what was settled long ago: statement after statement
+ * until nothing is left, so that a relay that was down for days catches up.
  *
  * Stopped. Entered from any mode by `stop`, after the current round. A batch that is claimed and not enqueued is left
  * as by a crash.
@@ -65,7 +67,6 @@ export function createRelay(o: {
   const { sql } = o.database;
   let unqueued: Claim | undefined;
   let enqueueRounds = 0;
-  let retentionDue = Date.now() + retentionMs * Math.random();
 
   async function drain(): Promise<"more" | "done"> {
     unqueued ??= await claimBatch(sql);
@@ -87,20 +88,24 @@ export function createRelay(o: {
 
   async function settle(): Promise<"more" | "done"> {
     const asked = await settleDeliveries(sql, jobs, log);
-    if (Date.now() >= retentionDue && !(await deleteSettledBatches(sql))) retentionDue = Date.now() + retentionMs;
     return asked === deliveriesAskedMax ? "more" : "done";
+  }
+
+  async function sweep(): Promise<"more" | "done"> {
+    return (await deleteSettledBatches(sql)) ? "more" : "done";
   }
 
   const draining = createLoop({ idleMs: pollMs, outage: watchOutage(log, "relay"), round: drain });
   const settling = createLoop({ idleMs: settleMs, outage: watchOutage(log, "relay settling"), round: settle });
+  const sweeping = createLoop({ idleMs: retentionMs, outage: watchOutage(log, "relay retention"), round: sweep });
+  const loops = [draining, settling, sweeping];
   return {
     start() {
-      draining.start();
-      settling.start();
+      for (const loop of loops) loop.start();
     },
     wake: draining.wake,
     async stop() {
-      await Promise.all([draining.stop(), settling.stop()]);
+      await Promise.all(loops.map((loop) => loop.stop()));
     },
   };
 }

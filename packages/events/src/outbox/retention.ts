@@ -2,7 +2,7 @@ import type { Sql } from "@rialto/database";
 
 /** How long settled events are kept, for inspection. Shorter than the inbox remembers them (inbox/retention.ts). */
 const outboxRetentionMs = 3 * 24 * 3_600_000;
-/** Batches that one statement deletes, each with its events, up to 100. */
+/** Batches that one statement deletes, each with its events, up to 100. A relay writes one in a statement. */
 const deletedBatchesMax = 50;
 /** Age from which an open batch without an open delivery was left by a relay that died while it settled. */
 const forgottenAfterMs = 60_000;
