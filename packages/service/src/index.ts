@@ -35,18 +35,13 @@ export { topicsOf } from "./events/topics.ts";
 export { type Identity, openIdentity, openKeyFile } from "./identity/identity.ts";
 export { connectionsNeeded } from "./process/databases.ts";
 export { migrateAll } from "./process/migrate-all.ts";
-export {
-  openRateLimits,
-  type RateLimiter,
-  type RateLimitState,
-  type RateLimits,
-  type Verdict,
-} from "./process/rate-limits.ts";
+export { openRateLimits, type RateLimiter, type RateLimitState, type RateLimits } from "./process/rate-limits.ts";
 export { requireRedis } from "./process/redis-start.ts";
 export { type LogOutput, type Main, runMain, runProcess, runTask } from "./process/run-main.ts";
 export { type Running, type RunOptions, runServices } from "./process/run-services.ts";
 export { type StopTimes, stopTimesOf } from "./process/stop-times.ts";
 export { openTaskAccess, type TaskAccess } from "./process/task-access.ts";
+export type { Verdict } from "./process/window-counter.ts";
 export { every, type Schedule } from "./schedules/schedule.ts";
 export { type CallerName, callerNames, defaultPorts, type ServiceName, serviceNames } from "./service-name.ts";
 export { type StartupNotice, startupNoticeText } from "./startup-notice.ts";

@@ -1,23 +1,14 @@
 import { backoffMs } from "@rialto/async";
 import { needsOtherConnection } from "@rialto/events";
 import { Redis } from "ioredis";
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
+import { RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import type { Config } from "../config/config.ts";
-
-/** The result of counting one request. */
-export interface Verdict {
-  readonly isAllowed: boolean;
-  /** The number of requests that a window allows. */
-  readonly limit: number;
-  readonly remaining: number;
-  /** Milliseconds until the window ends. */
-  readonly resetMs: number;
-}
+import { createWindowCounter, type Verdict, type WindowCounter } from "./window-counter.ts";
 
 /** Counts requests per key in a window of time. The window begins with the first request. */
 export interface RateLimiter {
-  /** Counts one request. Refused ones count too. */
-  count(key: string): Promise<Verdict>;
+  /** Counts one request, at once where this process counts. Refused ones count too. */
+  count(key: string): Verdict | Promise<Verdict>;
   /** Takes back one request that should not have counted. */
   giveBack(key: string): Promise<void>;
   /** Resets a key. */
@@ -50,26 +41,17 @@ export function openRateLimits({ redisUrl, redisPrefix }: Pick<Config, "redisUrl
   let hasFailed = false;
   return {
     limiter({ name, requests, windowSeconds }) {
+      const local = createWindowCounter({ requests, windowMs: windowSeconds * 1_000 });
+      if (redis === undefined) return localLimiter(local);
       const window = { keyPrefix: `${redisPrefix}:limit:${name}`, points: requests, duration: windowSeconds };
-      const local = new RateLimiterMemory(window);
-      if (redis === undefined) return limiterOf((work) => work(local), requests);
       const shared = new RateLimiterRedis({ ...window, storeClient: redis });
-      return limiterOf(async (work) => {
-        // Skips a connection that is known to be down, so that no request waits for it.
-        if (redis.status !== "ready") {
-          hasFailed = true;
-          return work(local);
-        }
-        try {
-          const result = await work(shared);
-          hasFailed = false;
-          return result;
-        } catch (error) {
-          if (error instanceof RateLimiterRes) throw error;
-          hasFailed = true;
-          return work(local);
-        }
-      }, requests);
+      return sharedLimiter(shared, local, {
+        // A connection that is known to be down is skipped, so that no request waits for it.
+        isReady: () => redis.status === "ready",
+        report: (isOutage) => {
+          hasFailed = isOutage;
+        },
+      });
     },
     state: () =>
       redis === undefined ? "process" : redis.status !== "ready" || hasFailed ? "local-fallback" : "shared",
@@ -91,30 +73,62 @@ function connect(url: string): Redis {
   return redis;
 }
 
-function limiterOf(
-  at: <T>(work: (limiter: RateLimiterAbstract) => Promise<T>) => Promise<T>,
-  limit: number,
+function localLimiter(local: WindowCounter): RateLimiter {
+  return {
+    count: local.count,
+    giveBack: async (key) => local.giveBack(key),
+    forget: async (key) => local.forget(key),
+  };
+}
+
+/** Counts in Redis, and in this process while Redis does not answer. */
+function sharedLimiter(
+  shared: RateLimiterRedis,
+  local: WindowCounter,
+  redis: { readonly isReady: () => boolean; readonly report: (isOutage: boolean) => void },
 ): RateLimiter {
-  const verdictOf = (res: RateLimiterRes, isAllowed: boolean): Verdict => ({
+  async function at<T>(work: (limiter: RateLimiterRedis) => Promise<T>, otherwise: (counter: WindowCounter) => T) {
+    if (!redis.isReady()) {
+      redis.report(true);
+      return otherwise(local);
+    }
+    try {
+      const result = await work(shared);
+      redis.report(false);
+      return result;
+    } catch {
+      redis.report(true);
+      return otherwise(local);
+    }
+  }
+  const verdictOf = (counted: RateLimiterRes, isAllowed: boolean): Verdict => ({
     isAllowed,
-    limit,
-    remaining: Math.max(0, res.remainingPoints),
-    resetMs: Math.max(0, res.msBeforeNext),
+    limit: shared.points,
+    remaining: Math.max(0, counted.remainingPoints),
+    resetMs: Math.max(0, counted.msBeforeNext),
   });
   return {
-    async count(key) {
-      try {
-        return verdictOf(await at((limiter) => limiter.consume(key)), true);
-      } catch (error) {
-        if (error instanceof RateLimiterRes) return verdictOf(error, false);
-        throw error;
-      }
-    },
-    async giveBack(key) {
-      await at((limiter) => limiter.reward(key));
-    },
-    async forget(key) {
-      await at((limiter) => limiter.delete(key));
-    },
+    count: (key) =>
+      at(
+        (limiter) =>
+          limiter.consume(key).then(
+            (counted) => verdictOf(counted, true),
+            (refused: unknown) => {
+              if (refused instanceof RateLimiterRes) return verdictOf(refused, false);
+              throw refused;
+            },
+          ),
+        (counter) => counter.count(key),
+      ),
+    giveBack: (key) =>
+      at(
+        async (limiter) => void (await limiter.reward(key)),
+        (counter) => counter.giveBack(key),
+      ),
+    forget: (key) =>
+      at(
+        async (limiter) => void (await limiter.delete(key)),
+        (counter) => counter.forget(key),
+      ),
   };
 }
