@@ -25,7 +25,13 @@ export {
 export { createHealthPages, isFromHere, isHealthPage, type ServiceStatus } from "./health/pages.ts";
 export { type AccessPolicy, accessOf, decideAccess } from "./identity/access.ts";
 export { type Caller, callerName, requireOwner, type UserId } from "./identity/caller.ts";
-export { clientAddressHeader, identifyPerson, serviceTokenHeader, userTokenHeader } from "./identity/identity.ts";
+export {
+  clientAddressHeader,
+  identifyPerson,
+  seenPerson,
+  serviceTokenHeader,
+  userTokenHeader,
+} from "./identity/identity.ts";
 export { type EndedSession, type RevocationState, type Revocations, watchRevocations } from "./identity/revocations.ts";
 export {
   createPersonTokens,

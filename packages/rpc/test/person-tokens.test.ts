@@ -104,6 +104,16 @@ describe("what the gateway says of a person", () => {
     expect(await persons.for(ada, "order")).not.toBe(first);
   });
 
+  it("is there without a wait once it is signed, until another one has to be", async () => {
+    const { persons } = await world();
+    expect(persons.signed?.(ada, "order")).toBeUndefined();
+    const first = await persons.for(ada, "order");
+    expect(persons.signed?.({ ...ada }, "order")).toBe(first);
+    expect(persons.signed?.({ ...ada, sessionId: "s-1u", userId: "-1" as UserId }, "order")).toBeUndefined();
+    passSeconds(31);
+    expect(persons.signed?.(ada, "order")).toBeUndefined();
+  });
+
   it("is kept for no more than ten thousand", async () => {
     const { persons } = await world();
     const person = (number: number) => ({ ...ada, userId: `u-${number}` as UserId });

@@ -1,7 +1,14 @@
 import { importJWK, type JSONWebKeySet, SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { identify } from "../src/identity/identity.ts";
-import { createPersonTokens, createServiceTokens, createTokenVerifier, reasonOf, type UserId } from "../src/index.ts";
+import {
+  createPersonTokens,
+  createServiceTokens,
+  createTokenVerifier,
+  reasonOf,
+  seenPerson,
+  type UserId,
+} from "../src/index.ts";
 import { keyPair } from "./keys.ts";
 
 beforeEach(() => {
@@ -104,5 +111,31 @@ describe("a call whose tokens were seen before", () => {
     expect(verifier.seen?.user(accessToken, "order")).toBeUndefined();
     expect(await reasonWhy(() => verifier.user(accessToken, "order"))).toBe("TOKEN_INVALID");
     expect(verifier.seen?.user(accessToken, "order")).toBeUndefined();
+  });
+});
+
+describe("a person whose access token the gateway has seen", () => {
+  it("is known at once, as is nobody without a token", async () => {
+    const { verifier, accessToken } = await world();
+    expect(seenPerson(`Bearer ${accessToken}`, verifier)).toEqual({ kind: "user", ...ada });
+    expect(seenPerson(undefined, verifier)).toEqual({ kind: "anonymous" });
+  });
+
+  it("has to be verified by any other token, though a service has seen it", async () => {
+    const { verifier, accessToken, person } = await world();
+    expect(await verifier.user(person, "order")).toEqual(ada);
+    for (const header of [`Bearer ${person}`, `Basic ${accessToken}`, accessToken, `Bearer ${accessToken}x`, "Bearer "])
+      expect(seenPerson(header, verifier)).toBeUndefined();
+  });
+
+  it("has to be verified again once the session has ended or the token expired", async () => {
+    const { verifier, accessToken, ended } = await world();
+    ended.add("s-1");
+    expect(seenPerson(`Bearer ${accessToken}`, verifier)).toBeUndefined();
+    ended.clear();
+    passSeconds(29);
+    expect(seenPerson(`Bearer ${accessToken}`, verifier)).toBeDefined();
+    passSeconds(900);
+    expect(seenPerson(`Bearer ${accessToken}`, verifier)).toBeUndefined();
   });
 });

@@ -102,6 +102,22 @@ function forNobody(clientAddress: string | undefined): Identified {
 }
 
 /**
+ * Returns the person of an Authorization header whose access token was verified before, without a wait; anonymous
+ * without a header. Undefined where `identifyPerson` has to be asked.
+ */
+export function seenPerson(authorization: string | undefined, verifier: TokenVerifier): Caller | undefined {
+  if (authorization === undefined) return { kind: "anonymous" };
+  if (!authorization.startsWith(bearerScheme)) return undefined;
+  try {
+    const claims = verifier.seen?.user(authorization.slice(bearerScheme.length));
+    return claims === undefined ? undefined : { kind: "user", ...claims };
+  } catch {
+    // Its session has ended. It is refused as any other token is.
+    return undefined;
+  }
+}
+
+/**
  * Identifies the person of an Authorization header with an access token; anonymous without one. Rejects with
  * TOKEN_INVALID or SESSION_ENDED.
  */

@@ -1,25 +1,52 @@
 import { serviceTokenSecondsMax, serviceTokenSecondsMin, verifiedTokensMax } from "../limits.ts";
 import type { KeySet } from "./key-set.ts";
 
+/** Signed tokens, by what they say. */
+export interface SignedTokens {
+  /**
+   * Returns the token for this content. Where there is none that lives long enough, `sign` makes one: it gets the time
+   * of issue, in seconds since 1970, and signs for `serviceTokenSecondsMax`.
+   */
+  token(content: string, sign: (issued: number) => Promise<string>): Promise<string>;
+  /** Returns it at once where it was signed before; undefined where it has to be signed. */
+  signed(content: string): string | undefined;
+}
+
+interface Signed {
+  readonly promise: Promise<string>;
+  /** Undefined while it is signed. */
+  token: string | undefined;
+  readonly expires: number;
+}
+
 /**
  * Caches signed tokens under what they say, so that signing is rare, until they have less than `serviceTokenSecondsMin`
- * to live. `sign` gets the time of issue, in seconds since 1970, and signs for `serviceTokenSecondsMax`. The oldest
- * tokens are dropped where there are more than `tokensMax`.
+ * to live. The oldest tokens are dropped where there are more than `tokensMax`.
  */
-export function cacheSigned(
-  tokensMax: number,
-): (content: string, sign: (issued: number) => Promise<string>) => Promise<string> {
-  const cached = new Map<string, { readonly token: Promise<string>; readonly expires: number }>();
-  return (content, sign) => {
-    const now = Math.floor(Date.now() / 1000);
+export function cacheSigned(tokensMax: number): SignedTokens {
+  const cached = new Map<string, Signed>();
+  const current = (content: string): Signed | undefined => {
     const last = cached.get(content);
-    if (last !== undefined && last.expires - now > serviceTokenSecondsMin) return last.token;
-    const token = sign(now);
-    cached.delete(content);
-    cached.set(content, { token, expires: now + serviceTokenSecondsMax });
-    token.catch(() => cached.delete(content));
-    dropOldest(cached, tokensMax);
-    return token;
+    return last !== undefined && last.expires - Date.now() / 1000 > serviceTokenSecondsMin ? last : undefined;
+  };
+  return {
+    signed: (content) => current(content)?.token,
+    token(content, sign) {
+      const last = current(content);
+      if (last !== undefined) return last.promise;
+      const now = Math.floor(Date.now() / 1000);
+      const made: Signed = { promise: sign(now), token: undefined, expires: now + serviceTokenSecondsMax };
+      cached.delete(content);
+      cached.set(content, made);
+      made.promise.then(
+        (token) => {
+          made.token = token;
+        },
+        () => cached.delete(content),
+      );
+      dropOldest(cached, tokensMax);
+      return made.promise;
+    },
   };
 }
 

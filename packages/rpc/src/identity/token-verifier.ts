@@ -28,7 +28,7 @@ export interface ServiceClaims {
 /** Tokens that were verified before and still hold. Each returns undefined for one that has to be verified. */
 export interface SeenTokens {
   /** Throws SESSION_ENDED, as `TokenVerifier.user` rejects with it. */
-  user(token: string, service: string): UserClaims | undefined;
+  user(token: string, service?: string): UserClaims | undefined;
   service(token: string, audience: string): ServiceClaims | undefined;
 }
 
@@ -88,7 +88,8 @@ export function createTokenVerifier(o: {
     service: service.claims,
     seen: {
       user(token, at) {
-        const claims = person.seen(token, at) ?? user.seen(token, accessTokenParty);
+        const ofService = at === undefined ? undefined : person.seen(token, at);
+        const claims = ofService ?? user.seen(token, accessTokenParty);
         return claims === undefined ? undefined : ofActiveSession(claims);
       },
       service: service.seen,
