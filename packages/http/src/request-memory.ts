@@ -36,18 +36,6 @@ export function decideMemory(held: MemoryHeld, bounds: RequestMemoryBounds): "ho
   return held.byAll > bounds.bytesMax ? "all" : "hold";
 }
 
-/** A request that is counted. */
-interface Entry {
-  readonly holder: Holder;
-  /** Its address and its account, as far as they are counted. */
-  byAddress: Party | undefined;
-  byCaller: Party | undefined;
-  bytes: number;
-  /** Its body is still arriving: it can be evicted, as no work was done for it. */
-  isIncomplete: boolean;
-  readonly evict: () => void;
-}
-
 /** The memory that one request holds. */
 export interface HeldRequest {
   /** Counts the request for an account, once that is known. Returns false where the account holds too much. */
@@ -70,111 +58,123 @@ export interface RequestMemory {
   hasMemoryFor(address: string): boolean;
 }
 
+/** Creates the count. It stores no body: its caller reports the bytes that it stores. */
+export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory {
+  return new Memory(bounds);
+}
+
 /** An address or an account, and its requests. */
 interface Party {
   bytes: number;
   readonly entries: Set<Entry>;
 }
 
-/** Creates the count. It stores no body: its caller reports the bytes that it stores. */
-export function createRequestMemory(bounds: RequestMemoryBounds): RequestMemory {
-  const addresses = new Map<string, Party>();
-  const callers = new Map<string, Party>();
-  let byAll = 0;
+class Memory implements RequestMemory {
+  readonly addresses = new Map<string, Party>();
+  readonly callers = new Map<string, Party>();
+  byAll = 0;
+  readonly #bounds: RequestMemoryBounds;
 
-  function add(entry: Entry): void {
-    byAll += entry.bytes;
-    entry.byAddress = join(addresses, entry.holder.address, entry);
-    entry.byCaller = join(callers, entry.holder.account, entry);
+  constructor(bounds: RequestMemoryBounds) {
+    this.#bounds = bounds;
   }
 
-  function remove(entry: Entry): void {
-    byAll -= entry.bytes;
-    leave(addresses, entry.holder.address, entry.byAddress, entry);
-    leave(callers, entry.holder.account, entry.byCaller, entry);
+  hasMemoryFor(address: string): boolean {
+    const held = this.addresses.get(address)?.bytes ?? 0;
+    return held + requestBytesMin + incompleteBytes <= this.#bounds.addressBytesMax;
   }
 
-  function grow(entry: Entry, bytes: number): void {
-    entry.bytes += bytes;
-    byAll += bytes;
-    if (entry.byAddress !== undefined) entry.byAddress.bytes += bytes;
-    if (entry.byCaller !== undefined) entry.byCaller.bytes += bytes;
+  open(holder: Holder, evict: () => void): HeldRequest | undefined {
+    const entry = new Entry(this, holder, evict);
+    if (this.fits(entry)) return entry;
+    entry.release();
+    return undefined;
   }
 
   /**
    * Whether an entry is within bounds. Where all together exceed theirs, incomplete requests of the largest party are
    * evicted first.
    */
-  function fits(entry: Entry): boolean {
-    const decide = () =>
-      decideMemory(
-        {
-          byAll,
-          byAddress: entry.byAddress?.bytes,
-          byCaller: entry.byCaller?.bytes,
-        },
-        bounds,
-      );
-    let decision = decide();
+  fits(entry: Entry): boolean {
+    let decision = this.#decide(entry);
     while (decision === "all") {
-      const victim = largestIncomplete(addresses, callers);
+      const victim = largestIncomplete(this.addresses, this.callers);
       if (victim === undefined || victim === entry) return false;
-      remove(victim);
-      victim.isIncomplete = false;
       victim.evict();
-      decision = decide();
+      decision = this.#decide(entry);
     }
     return decision === "hold";
   }
 
-  return {
-    hasMemoryFor: (address) =>
-      (addresses.get(address)?.bytes ?? 0) + requestBytesMin + incompleteBytes <= bounds.addressBytesMax,
-    open(holder, evict) {
-      let isOpen = true;
-      const close = (entry: Entry) => {
-        if (isOpen) remove(entry);
-        isOpen = false;
-      };
-      const entryOf = (of: Holder, before?: Entry): Entry => ({
-        holder: of,
-        byAddress: undefined,
-        byCaller: undefined,
-        bytes: before?.bytes ?? requestBytesMin + incompleteBytes,
-        isIncomplete: before?.isIncomplete ?? true,
-        evict: () => {
-          isOpen = false;
-          evict();
-        },
-      });
-      let entry = entryOf(holder);
-      add(entry);
-      if (!fits(entry)) {
-        close(entry);
-        return undefined;
-      }
-      return {
-        assignTo(account) {
-          if (!isOpen) return false;
-          remove(entry);
-          entry = entryOf({ ...holder, account }, entry);
-          add(entry);
-          return fits(entry);
-        },
-        grow(bytes) {
-          if (!isOpen) return false;
-          grow(entry, bytes);
-          return fits(entry);
-        },
-        complete() {
-          if (!isOpen || !entry.isIncomplete) return;
-          entry.isIncomplete = false;
-          grow(entry, -incompleteBytes);
-        },
-        release: () => close(entry),
-      };
-    },
-  };
+  #decide({ byAddress, byCaller }: Entry): ReturnType<typeof decideMemory> {
+    const held = { byAll: this.byAll, byAddress: byAddress?.bytes, byCaller: byCaller?.bytes };
+    return decideMemory(held, this.#bounds);
+  }
+}
+
+/** A request that is counted. Each request has one, and a class costs less than an object with functions of its own. */
+class Entry implements HeldRequest {
+  holder: Holder;
+  /** Its address and its account, as far as they are counted. */
+  byAddress: Party | undefined;
+  byCaller: Party | undefined;
+  bytes = requestBytesMin + incompleteBytes;
+  /** Its body is still arriving: it can be evicted, as no work was done for it. */
+  isIncomplete = true;
+  readonly #memory: Memory;
+  readonly #onEvict: () => void;
+  #isOpen = true;
+
+  constructor(memory: Memory, holder: Holder, onEvict: () => void) {
+    this.holder = holder;
+    this.#memory = memory;
+    this.#onEvict = onEvict;
+    memory.byAll += this.bytes;
+    this.byAddress = join(memory.addresses, holder.address, this);
+    this.byCaller = join(memory.callers, holder.account, this);
+  }
+
+  assignTo(account: string): boolean {
+    if (!this.#isOpen) return false;
+    leave(this.#memory.callers, this.holder.account, this.byCaller, this);
+    this.holder = { address: this.holder.address, account };
+    this.byCaller = join(this.#memory.callers, account, this);
+    return this.#memory.fits(this);
+  }
+
+  grow(bytes: number): boolean {
+    if (!this.#isOpen) return false;
+    this.#count(bytes);
+    return this.#memory.fits(this);
+  }
+
+  complete(): void {
+    if (!this.#isOpen || !this.isIncomplete) return;
+    this.isIncomplete = false;
+    this.#count(-incompleteBytes);
+  }
+
+  release(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#memory.byAll -= this.bytes;
+    leave(this.#memory.addresses, this.holder.address, this.byAddress, this);
+    leave(this.#memory.callers, this.holder.account, this.byCaller, this);
+  }
+
+  /** Takes its memory away, and tells who receives its body. */
+  evict(): void {
+    this.release();
+    this.isIncomplete = false;
+    this.#onEvict();
+  }
+
+  #count(bytes: number): void {
+    this.bytes += bytes;
+    this.#memory.byAll += bytes;
+    if (this.byAddress !== undefined) this.byAddress.bytes += bytes;
+    if (this.byCaller !== undefined) this.byCaller.bytes += bytes;
+  }
 }
 
 /** Counts an entry for its party, which is counted from its first entry to its last. Returns the party. */
