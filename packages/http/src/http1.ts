@@ -2,6 +2,7 @@ import * as http from "node:http";
 import type { Socket } from "node:net";
 import type { ClientErrors } from "./client-error.ts";
 import type { HttpTimeouts } from "./limits.ts";
+import { Http1Request } from "./request.ts";
 
 /** Serves HTTP/1.1 on connections that are dispatched to it. */
 export interface Http1 {
@@ -26,6 +27,7 @@ export function serveHttp1(o: {
 }): Http1 {
   const { timeouts, clientErrors } = o;
   const server = http.createServer({
+    IncomingMessage: Http1Request,
     keepAliveTimeout: timeouts.idleMs,
     headersTimeout: timeouts.headMs,
     requestTimeout: Math.max(timeouts.readMs, timeouts.headMs),

@@ -59,22 +59,20 @@ describe("a body that has arrived", () => {
     expect(found).toEqual(["", "hello", "hello"]);
   });
 
-  it("is there within the turn in which its head came, where its length is known, and the request ends", async () => {
-    let ends = 0;
-    const { port, found } = await serve(
-      (req, res) => {
-        req.once("end", () => {
-          ends += 1;
-          res.end();
-        });
-      },
-      async () => undefined,
-    );
+  it("is there within the turn in which its head came, where its length is known", async () => {
+    const { port, found } = await serve(undefined, async () => undefined);
     const { socket, answers } = send(port, post(5, "hello"));
     await expect.poll(answers).toBe(1);
     socket.write(post(0, ""));
     await expect.poll(answers).toBe(2);
-    expect([found, ends]).toEqual([["hello", ""], 2]);
+    expect(found).toEqual(["hello", ""]);
+  });
+
+  it("is there for each of many requests that come at once", async () => {
+    const { port, found } = await serve();
+    const { answers } = send(port, post(5, "hello") + post(0, "") + post(3, "you"));
+    await expect.poll(answers).toBe(3);
+    expect(found).toEqual(["hello", "", "you"]);
   });
 
   it("is not there while a part of it is on its way, and is received later as a stream", async () => {
@@ -89,6 +87,28 @@ describe("a body that has arrived", () => {
     await expect.poll(() => found).toEqual([undefined]);
     socket.write("llo");
     expect(await received.promise).toBe("hello");
+  });
+
+  it("is read as a stream from its first byte where nobody takes it, and dropped where nobody reads it", async () => {
+    const texts: string[] = [];
+    const listener = await listenHttp({
+      port: 0,
+      host: "127.0.0.1",
+      streamsMax: 20,
+      onRequest: async (req, res) => {
+        await setImmediate();
+        if (req.url === "/read") for await (const chunk of req) texts.push(`${chunk}`);
+        res.end();
+      },
+    });
+    open.push(listener.close);
+    const large = "a".repeat(200_000);
+    const { answers } = send(
+      listener.port,
+      post(5, "hello").replace("/", "/read") + post(200_000, large) + post(200_000, large).replace("/", "/read"),
+    );
+    await expect.poll(answers).toBe(3);
+    expect([texts[0], texts.slice(1).join("")]).toEqual(["hello", large]);
   });
 
   it("is not looked for over HTTP/2", async () => {

@@ -46,6 +46,8 @@ export interface Exchange {
 export class MessageExchange implements Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Whether the body was taken as a whole: then nothing is left to be dropped. */
+  #isTaken = false;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
@@ -69,7 +71,9 @@ export class MessageExchange implements Exchange {
   }
 
   arrived(): Uint8Array | undefined {
-    return arrivedBody(this.request);
+    const body = arrivedBody(this.request);
+    this.#isTaken ||= body !== undefined;
+    return body;
   }
 
   url(): string {
@@ -105,7 +109,7 @@ export class MessageExchange implements Exchange {
     if (typeof body === "string") response.end(body, "latin1");
     else if (trailers === undefined) endWithBody(response, body);
     else response.end(body);
-    if (!isRead(request)) request.resume();
+    if (!this.#isTaken && !isRead(request)) request.resume();
   }
 
   abort(): void {
