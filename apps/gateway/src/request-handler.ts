@@ -1,17 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { createAddressCheck, limitKeyOf, limitWriteTime, plainAddress } from "@rialto/http";
+import { createAddressCheck, limitKeyOf, limitWriteTime } from "@rialto/http";
 import { CallError, type Caller, callErrors, isStandardPath, responseWriteTimeout } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { createAddressOf, type ForwardedHeader } from "./admission/client-address.ts";
 import { createCors } from "./admission/cors.ts";
 import { createEarlyRefusal, isOfHealth } from "./admission/early-refusal.ts";
 import { createFairQueue } from "./admission/fair-queue.ts";
-import type { InFlightRequest, LoadShedding } from "./admission/load-shedding.ts";
+import type { InFlightRequest } from "./admission/in-flight-request.ts";
+import type { LoadShedding } from "./admission/load-shedding.ts";
 import { createAccessPolicies, identifyCaller, unknownMethod } from "./admission/policy.ts";
 import { type CountRequest, createRequestLimits } from "./admission/request-limits.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
-import { contractServices, procedureOf } from "./contract.ts";
+import { contractServices } from "./contract.ts";
 import { logWhenDone } from "./exchange/access-log.ts";
 import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
 import { traceRequest } from "./exchange/request-span.ts";
@@ -48,7 +49,7 @@ export function createRequestHandler(
   const health = createHealth(o, o, stopping);
   const isBackend = createAddressCheck(o.backendAddresses ?? []);
   const count: CountRequest =
-    o.requestLimits === undefined ? async () => undefined : createRequestLimits({ ...o.requestLimits, isBackend });
+    o.requestLimits === undefined ? () => undefined : createRequestLimits({ ...o.requestLimits, isBackend });
   const answerStandard = createStandardServicesHandler({
     services,
     reflection: o.reflection ?? false,
@@ -64,61 +65,86 @@ export function createRequestHandler(
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
+  const headerList = Object.entries(headers).flat();
   const refuseEarly = createEarlyRefusal({ headers, log: o.log });
   const cors = createCors(o.corsOrigins ?? []);
 
   /**
-   * Identifies the caller, counts the request and checks the method's policy, in this order. Throws where one of them
-   * refuses.
+   * Identifies the caller, counts the request and checks the method's policy, in this order. Throws or rejects where
+   * one of them refuses. It waits only for what is not known yet: a token that was not verified before, or a count that
+   * Redis has.
    */
-  async function admit(exchange: Exchange, method: DescMethod, inFlight: InFlightRequest): Promise<AdmittedExchange> {
-    const caller = await identifyCaller(exchange.request.headers.authorization, o.verifier).catch(async (error) => {
-      await count(exchange, method, undefined);
-      throw error;
-    });
+  function admit(
+    exchange: Exchange,
+    method: DescMethod,
+    inFlight: InFlightRequest,
+  ): AdmittedExchange | Promise<AdmittedExchange> {
+    const caller = identifyCaller(exchange.request.headers.authorization, o.verifier);
+    if (!(caller instanceof Promise)) return admitAs(caller, exchange, method, inFlight);
+    return caller.then(
+      (identified) => admitAs(identified, exchange, method, inFlight),
+      async (error) => {
+        await count(exchange, method, undefined);
+        throw error;
+      },
+    );
+  }
+
+  function admitAs(
+    caller: Caller,
+    exchange: Exchange,
+    method: DescMethod,
+    inFlight: InFlightRequest,
+  ): AdmittedExchange | Promise<AdmittedExchange> {
     exchange.record.caller = callerKind(caller);
     inFlight.identified(caller);
-    await count(exchange, method, caller);
-    requireAccess(method, caller);
-    return exchange.admit(caller);
+    const allow = () => {
+      requireAccess(method, caller);
+      return exchange.admit(caller);
+    };
+    const counted = count(exchange, method, caller);
+    return counted === undefined ? allow() : counted.then(allow);
   }
 
-  async function answer(exchange: Exchange): Promise<void> {
-    cors.setHeaders(exchange);
-    const answered = health.answer(exchange);
-    if (answered !== undefined) return answered;
-    const inFlight = load.begin(exchange);
-    await dispatch(exchange, inFlight).catch((error) => {
-      inFlight.answered();
-      throw error;
-    });
-  }
-
-  async function dispatch(exchange: Exchange, inFlight: InFlightRequest): Promise<void> {
-    const { request, path, record } = exchange;
+  /** Answers a request of any path but those of health. Throws or rejects with the error that answers it. */
+  function dispatch(exchange: Exchange, inFlight: InFlightRequest): Promise<void> | undefined {
+    const { request, path } = exchange;
     if ((request.url?.length ?? 0) > urlCharsMax)
       throw new CallError(callErrors.INVALID_REQUEST, {
         message: `The URL is longer than ${urlCharsMax} characters.`,
         http: { status: 414 },
       });
-    if (cors.answerPreflight(exchange)) return inFlight.answered();
+    if (cors.answerPreflight(exchange)) {
+      inFlight.answered();
+      return undefined;
+    }
+    const method = methods.get(path);
+    return method === undefined ? dispatchOther(exchange, inFlight) : callProcedure(exchange, method, inFlight);
+  }
+
+  function callProcedure(exchange: Exchange, method: DescMethod, inFlight: InFlightRequest): Promise<void> | undefined {
+    exchange.record.route = exchange.path;
+    const forwarded = (admitted: AdmittedExchange) => {
+      requireRpc(exchange, method);
+      const isWhole = isForwardedWhole(method, exchange.request.headers["content-type"]);
+      return isWhole ? forwardUnary(admitted, method, inFlight) : forward(admitted, method, o, inFlight);
+    };
+    const admitted = admit(exchange, method, inFlight);
+    return admitted instanceof Promise ? admitted.then(forwarded) : forwarded(admitted);
+  }
+
+  /** The same for a path that no published method has. */
+  async function dispatchOther(exchange: Exchange, inFlight: InFlightRequest): Promise<void> {
+    const { request, path, record } = exchange;
     if (pages.has(path)) {
       await count(exchange, undefined, undefined);
       pages.answer(exchange);
       return inFlight.answered();
     }
-    if (isProcedurePath(path) && isStandardPath(path)) return answerStandard(exchange, inFlight);
     if (isProcedurePath(path)) {
-      const method = methods.get(path);
-      if (method === undefined) {
-        await count(exchange, undefined, undefined);
-        throw unknownMethod();
-      }
-      record.route = procedureOf(method);
-      const admitted = await admit(exchange, method, inFlight);
-      requireRpc(exchange, method);
-      const isWhole = isForwardedWhole(method, request.headers["content-type"]);
-      return isWhole ? forwardUnary(admitted, method, inFlight) : forward(admitted, method, o, inFlight);
+      if (isStandardPath(path)) return answerStandard(exchange, inFlight);
+      await count(exchange, undefined, undefined);
+      throw unknownMethod();
     }
     if (isGrpc(exchange)) {
       await count(exchange, undefined, undefined);
@@ -149,13 +175,23 @@ export function createRequestHandler(
     }
     // Probes of health would be most of the traces.
     const tracing = isHealth ? undefined : o.tracing;
-    const traced = traceRequest(request, tracing, isProxy(plainAddress(request.socket.remoteAddress ?? "") ?? ""));
-    const exchange = new Exchange(request, response, { clientAddress, writeTimeout, closing, headers, traced });
+    const traced = traceRequest(request, tracing, isProxy(request.socket.remoteAddress ?? ""));
+    const circumstances = { clientAddress, writeTimeout, closing, headers: headerList, traced };
+    const exchange = new Exchange(request, response, circumstances);
     logWhenDone(exchange, o.log, tracing);
     const { span } = exchange;
+    const begun: { inFlight?: InFlightRequest } = {};
+    const answer = () => {
+      cors.setHeaders(exchange);
+      const ofHealth = health.answer(exchange);
+      if (ofHealth !== undefined) return ofHealth;
+      begun.inFlight = load.begin(exchange);
+      return dispatch(exchange, begun.inFlight);
+    };
     try {
-      await (span === undefined ? answer(exchange) : span.run(() => answer(exchange)));
+      await (span === undefined ? answer() : span.run(answer));
     } catch (error) {
+      begun.inFlight?.answered();
       answerError(exchange, error, o.log);
     }
     limitWriteTime(response, writeTimeout);

@@ -151,6 +151,23 @@ describe("a gateway at its capacity", () => {
     expect(open).not.toThrow();
   });
 
+  it("counts a stream once less when it has failed, and not again when its response is sent", () => {
+    const load = createLoadShedding({ inFlightMax: 10, streamsPerCallerMax: 2, eventLoopDelayMs: () => 0 });
+    const open = () => {
+      const one = exchange();
+      const inFlight = load.begin(one);
+      inFlight.identified(customer);
+      inFlight.stream("order");
+      return { inFlight, response: one.response };
+    };
+    const failed = open();
+    open();
+    failed.inFlight.answered();
+    failed.response.emit("close");
+    open();
+    expect(open).toThrow("2 streams");
+  });
+
   it("refuses streams by address before the service has none left for others", () => {
     const load = createLoadShedding({ inFlightMax: 10, streamsMaxOf: () => 100, eventLoopDelayMs: () => 0 });
     const open = (count: number, address: string) => {

@@ -53,8 +53,9 @@ export function createCors(origins: readonly string[]): Cors {
     },
     answerPreflight(exchange) {
       const { request, record } = exchange;
+      if (request.method !== "OPTIONS") return false;
       const { origin } = request.headers;
-      const isPreflight = request.method === "OPTIONS" && "access-control-request-method" in request.headers;
+      const isPreflight = "access-control-request-method" in request.headers;
       if (!isPreflight || origin === undefined || !allowed.has(origin)) return false;
       record.route = "preflight";
       const { response } = exchange;

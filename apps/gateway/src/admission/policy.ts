@@ -6,15 +6,16 @@ import {
   callErrors,
   decideAccess,
   identifyPerson,
+  seenPerson,
   type TokenVerifier,
 } from "@rialto/rpc";
 
 /**
- * Identifies the caller by the access token alone; other headers that claim an identity are ignored. Throws
- * UNAUTHENTICATED for an invalid token, also if the method needs none.
+ * Identifies the caller by the access token alone, at once where the token was verified before; other headers that
+ * claim an identity are ignored. Rejects with UNAUTHENTICATED for an invalid token, also if the method needs none.
  */
-export async function identifyCaller(authorization: string | undefined, verifier: TokenVerifier): Promise<Caller> {
-  return await identifyPerson(authorization ?? null, verifier);
+export function identifyCaller(authorization: string | undefined, verifier: TokenVerifier): Caller | Promise<Caller> {
+  return seenPerson(authorization, verifier) ?? identifyPerson(authorization ?? null, verifier);
 }
 
 /** Applies the access policy of a method to a caller. Throws where it refuses. */

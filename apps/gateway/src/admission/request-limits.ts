@@ -2,7 +2,7 @@ import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { limit, Role } from "@rialto/contracts";
 import { limitKeyOf } from "@rialto/http";
 import { CallError, type Caller, callErrors } from "@rialto/rpc";
-import type { RateLimiter, RateLimits } from "@rialto/service";
+import type { RateLimiter, RateLimits, Verdict } from "@rialto/service";
 import { contractServices, isPublished } from "../contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 
@@ -16,12 +16,15 @@ export interface RequestLimitOptions {
   readonly isBackend?: (address: string) => boolean;
 }
 
-/** Counts a request. Throws RATE_LIMITED if its caller has none left. */
+/**
+ * Counts a request, at once where this process counts: then it returns undefined. Throws or rejects with RATE_LIMITED
+ * if its caller has none left.
+ */
 export type CountRequest = (
   exchange: Exchange,
   method: DescMethod | undefined,
   caller: Caller | undefined,
-) => Promise<void>;
+) => Promise<void> | undefined;
 
 interface Policy {
   /** The roles that it applies to; all callers if empty. */
@@ -38,7 +41,7 @@ interface Policy {
  * says in Retry-After when to try again.
  */
 export function createRequestLimits(o: RequestLimitOptions): CountRequest {
-  if (o.requests === 0) return async () => undefined;
+  if (o.requests === 0) return () => undefined;
   const general = policyOf(o.store, {
     name: "default",
     requests: o.requests,
@@ -51,22 +54,27 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
     const { requests, windowSeconds, roles } = getOption(method, limit);
     own.set(method, policyOf(o.store, { name: method.name, requests, windowSeconds, roles }));
   }
-  return async (exchange, method, caller) => {
+  return (exchange, method, caller) => {
     const { clientAddress } = exchange;
-    if (caller?.kind !== "user" && o.isBackend?.(clientAddress) === true) return;
+    if (caller?.kind !== "user" && o.isBackend?.(clientAddress) === true) return undefined;
     const given = method && own.get(method);
     const policy = given !== undefined && holdsFor(given, caller) ? given : general;
     const key = caller?.kind === "user" ? `user:${caller.userId}` : `address:${limitKeyOf(clientAddress)}`;
-    const { isAllowed, limit: quota, remaining, resetMs } = await policy.limiter.count(key);
-    const seconds = Math.max(1, Math.ceil(resetMs / 1000));
-    // Requests within a stream are counted after the response's headers were sent.
-    if (!exchange.isHeadSent) {
-      exchange.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
-      exchange.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
-    }
-    if (!isAllowed)
-      throw new CallError(callErrors.RATE_LIMITED, { http: { headers: { "retry-after": `${seconds}` } } });
+    const verdict = policy.limiter.count(key);
+    if (verdict instanceof Promise) return verdict.then((counted) => apply(counted, policy, exchange));
+    apply(verdict, policy, exchange);
+    return undefined;
   };
+}
+
+function apply({ isAllowed, limit: quota, remaining, resetMs }: Verdict, policy: Policy, exchange: Exchange): void {
+  const seconds = Math.max(1, Math.ceil(resetMs / 1000));
+  // Requests within a stream are counted after the response's headers were sent.
+  if (!exchange.isHeadSent) {
+    exchange.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
+    exchange.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
+  }
+  if (!isAllowed) throw new CallError(callErrors.RATE_LIMITED, { http: { headers: { "retry-after": `${seconds}` } } });
 }
 
 function holdsFor({ roles }: Policy, caller: Caller | undefined): boolean {

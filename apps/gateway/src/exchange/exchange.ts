@@ -4,6 +4,7 @@ import { endWithBody, type WriteTimeout } from "@rialto/http";
 import { type Caller, type ErrorCode, requestIdFrom, requestIdHeader } from "@rialto/rpc";
 import type { RecordedSpan, Trace } from "@rialto/telemetry";
 import type { TracedRequest } from "./request-span.ts";
+import { type Fields, ResponseHead } from "./response-head.ts";
 
 /** What an exchange is told when it begins. */
 interface Circumstances {
@@ -13,13 +14,10 @@ interface Circumstances {
   readonly writeTimeout: WriteTimeout;
   /** Aborts when the gateway closes. Ends streams, which could go on for minutes. */
   readonly closing: AbortSignal;
-  /** The headers that every response has. */
-  readonly headers: Fields;
+  /** The headers that every response has, names in lower case and values in turn. */
+  readonly headers: readonly string[];
   readonly traced: TracedRequest;
 }
-
-/** Headers of a response, by their names in lower case. */
-type Fields = Readonly<Record<string, string | number>>;
 
 /**
  * One request, its response, and what the access log will say of it. The response has the request id from the start:
@@ -43,7 +41,7 @@ export class Exchange {
   readonly disconnected = new LazySignal();
   readonly #response: ServerResponse;
   /** The headers of the response, until they are Node's. */
-  #head: Record<string, string | number> | undefined;
+  #head: ResponseHead | undefined;
   readonly #closeListeners: (() => void)[] = [];
   #caller: Caller | undefined;
 
@@ -61,8 +59,10 @@ export class Exchange {
     this.clientAddress = o.clientAddress;
     this.writeTimeout = o.writeTimeout;
     this.closing = o.closing;
-    this.#head = { ...o.headers, [requestIdHeader]: this.requestId };
-    response.once("close", () => {
+    this.#head = new ResponseHead(o.headers);
+    this.#head.set(requestIdHeader, this.requestId);
+    // It closes once.
+    response.on("close", () => {
       if (!response.writableFinished) this.disconnected.abort(undefined);
       for (const listener of this.#closeListeners) listener();
     });
@@ -72,7 +72,7 @@ export class Exchange {
   get response(): ServerResponse {
     const head = this.#head;
     this.#head = undefined;
-    for (const name in head) this.#response.setHeader(name, head[name] ?? "");
+    head?.setOn(this.#response);
     return this.#response;
   }
 
@@ -94,12 +94,12 @@ export class Exchange {
   /** Sets a header of the response, whose name is in lower case. */
   setHeader(name: string, value: string): void {
     if (this.#head === undefined) this.#response.setHeader(name, value);
-    else this.#head[name] = value;
+    else this.#head.set(name, value);
   }
 
   /** Returns a header that was set, by its name in lower case. */
   getHeader(name: string): string | undefined {
-    const value = this.#head === undefined ? this.#response.getHeader(name) : this.#head[name];
+    const value = this.#head === undefined ? this.#response.getHeader(name) : this.#head.get(name);
     return value === undefined ? undefined : `${value}`;
   }
 
@@ -109,7 +109,7 @@ export class Exchange {
    */
   send(status: number, fields: Fields, body: Uint8Array | undefined): void {
     const response = this.#response;
-    response.writeHead(status, this.#head === undefined ? fields : { ...this.#head, ...fields });
+    response.writeHead(status, this.#head === undefined ? fields : [...this.#head.with(fields)]);
     // Not before: a head that cannot be written is followed by that of an error.
     this.#head = undefined;
     endWithBody(response, body);

@@ -44,8 +44,12 @@ export function createHealth(
   const services = upstreamServices();
   const isAdmin = async (authorization: string | undefined) => {
     if (authorization === undefined) return false;
-    const caller = await identifyCaller(authorization, sources.verifier).catch(() => undefined);
-    return caller?.kind === "user" && caller.role === "ADMIN";
+    try {
+      const caller = await identifyCaller(authorization, sources.verifier);
+      return caller.kind === "user" && caller.role === "ADMIN";
+    } catch {
+      return false;
+    }
   };
   const readiness = createReadiness({ upstreams, services, stopping, startMsMax: sources.startMsMax });
   const answer = createHealthPages({

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Message } from "@bufbuild/protobuf";
 import { CallError, callErrors, messageBytesMax } from "@rialto/rpc";
-import type { InFlightRequest } from "../admission/load-shedding.ts";
+import type { InFlightRequest } from "../admission/in-flight-request.ts";
 import { upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";

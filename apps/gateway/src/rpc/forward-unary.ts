@@ -8,7 +8,7 @@ import {
   writeNodeResponse,
 } from "@rialto/rpc";
 import type { RecordedSpan } from "@rialto/telemetry";
-import type { InFlightRequest } from "../admission/load-shedding.ts";
+import type { InFlightRequest } from "../admission/in-flight-request.ts";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf, bodyOf } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
@@ -42,13 +42,15 @@ interface Target {
 export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
   const targets = new Map<DescMethod, Target>();
   const targetOf = (method: DescMethod): Target => {
-    const known = targets.get(method) ?? {
+    const known = targets.get(method);
+    if (known !== undefined) return known;
+    const target: Target = {
       service: upstreamNameOf(method),
       procedure: procedureOf(method),
       bytesMax: bodyBytesMaxOf(requestSizeOf(method)),
     };
-    targets.set(method, known);
-    return known;
+    targets.set(method, target);
+    return target;
   };
   const forwardOnce = async (
     exchange: AdmittedExchange,
@@ -58,7 +60,8 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
   ): Promise<void> => {
     const { request, query, disconnected: canceled } = exchange;
     const { service, procedure, bytesMax } = targetOf(method);
-    const tokens = await tokensOf(exchange, service, upstreams);
+    const signed = tokensOf(exchange, service, upstreams);
+    const tokens = signed instanceof Promise ? await signed : signed;
     const { passedHeaders, baggageNames } = upstreams;
     const passedOn = { passedHeaders, baggageNames, span };
     const fields = fieldsInward(exchange, tokens, passedOn);
@@ -71,7 +74,8 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
       },
       { isSafe: isSafeToRetry(method, nodeHeaders(fields)), canceled },
     );
-    await send(exchange, answer);
+    const sent = send(exchange, answer);
+    if (sent !== undefined) await sent;
   };
   return (exchange, method, inFlight) => {
     const span = beginClientSpan(method);
@@ -85,18 +89,26 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
  * not the server's.
  */
 function plainQuery(query: string): string {
-  return /^[!-"$-~]*$/.test(query) ? query : new URL(query, "http://gateway").search;
+  return query === "" || /^[!-"$-~]*$/.test(query) ? query : new URL(query, "http://gateway").search;
 }
 
 /** Sends an answer, and records its code for the access log. */
-async function send(exchange: AdmittedExchange, answer: WholeAnswer): Promise<void> {
-  if (exchange.isOver) return;
+function send(exchange: AdmittedExchange, answer: WholeAnswer): Promise<void> | undefined {
+  if (exchange.isOver) return undefined;
   const { record, writeTimeout } = exchange;
-  const { status, body } = answer;
-  const [fields, trailers] = [fieldsOutward(answer.fields), fieldsOutward(answer.trailers)];
+  const { status, body, trailers } = answer;
   record.code ??= codeIn(body, status, answer.fields["content-type"]);
-  recordGrpc(record, answer.fields["grpc-status"], answer.trailers["grpc-status"]);
-  if (Object.keys(trailers).length === 0) return exchange.send(status, fields, body);
-  const head = { status, header: new Headers(fields), trailer: new Headers(trailers) };
-  await writeNodeResponse({ ...head, body: bodyOf(body) }, exchange.response, writeTimeout);
+  recordGrpc(record, answer.fields["grpc-status"], trailers["grpc-status"]);
+  const fields = fieldsOutward(answer.fields);
+  if (isEmpty(trailers)) {
+    exchange.send(status, fields, body);
+    return undefined;
+  }
+  const head = { status, header: new Headers(fields), trailer: new Headers(fieldsOutward(trailers)) };
+  return writeNodeResponse({ ...head, body: bodyOf(body) }, exchange.response, writeTimeout);
+}
+
+function isEmpty(fields: WholeAnswer["trailers"]): boolean {
+  for (const _ in fields) return false;
+  return true;
 }

@@ -9,7 +9,7 @@ import {
   writeNodeResponse,
 } from "@rialto/rpc";
 import type { RecordedSpan } from "@rialto/telemetry";
-import type { InFlightRequest } from "../admission/load-shedding.ts";
+import type { InFlightRequest } from "../admission/in-flight-request.ts";
 import { upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf } from "../exchange/body.ts";
 import type { AdmittedExchange, Exchange } from "../exchange/exchange.ts";

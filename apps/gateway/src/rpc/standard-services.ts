@@ -8,7 +8,7 @@ import {
   readNodeRequest,
   writeNodeResponse,
 } from "@rialto/rpc";
-import type { InFlightRequest } from "../admission/load-shedding.ts";
+import type { InFlightRequest } from "../admission/in-flight-request.ts";
 import type { CountRequest } from "../admission/request-limits.ts";
 import { isPublished, upstreamNameOf } from "../contract.ts";
 import { limitedBody } from "../exchange/body.ts";
@@ -60,7 +60,9 @@ export function createStandardServicesHandler(o: {
     if (!isHealthPath(path)) inFlight.identified({ kind: "anonymous" });
     if (isStandardStream(path)) inFlight.stream("grpc");
     const incoming = { ...readNodeRequest(request, response), body: limitedBody(request) };
-    const answerAll = acceptingWebText((request) => answer(request, () => o.count(exchange, undefined, undefined)));
+    const answerAll = acceptingWebText((request) =>
+      answer(request, async () => o.count(exchange, undefined, undefined)),
+    );
     await writeNodeResponse(await answerAll(incoming), response, writeTimeout);
   };
 }

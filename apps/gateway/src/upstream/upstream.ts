@@ -67,18 +67,24 @@ export async function callUpstream(
 }
 
 /**
- * Returns the tokens that name the gateway and the caller to one service. The client's access token goes no further
- * than the gateway.
+ * Returns the tokens that name the gateway and the caller to one service, at once where they were signed before. The
+ * client's access token goes no further than the gateway.
  */
-export async function tokensOf(
+export function tokensOf(
   { request, caller }: AdmittedExchange,
   service: string,
-  { tokens, persons, passesAccessTokens }: Upstreams,
-): Promise<InwardTokens> {
-  const signed = tokens.for(service);
-  if (caller.kind !== "user") return { serviceToken: await signed, authorization: undefined };
-  if (passesAccessTokens?.() === true)
-    return { serviceToken: await signed, authorization: request.headers.authorization };
-  const [serviceToken, person] = await Promise.all([signed, persons.for(caller, service)]);
-  return { serviceToken, authorization: `Bearer ${person}` };
+  upstreams: Upstreams,
+): InwardTokens | Promise<InwardTokens> {
+  const { tokens, persons } = upstreams;
+  const isNamed = caller.kind === "user" && upstreams.passesAccessTokens?.() !== true;
+  const passedOn = caller.kind === "user" ? request.headers.authorization : undefined;
+  const serviceToken = tokens.signed?.(service);
+  const person = isNamed ? persons.signed?.(caller, service) : undefined;
+  if (serviceToken !== undefined && (person !== undefined || !isNamed))
+    return { serviceToken, authorization: person === undefined ? passedOn : `Bearer ${person}` };
+  const signing = Promise.all([tokens.for(service), isNamed ? persons.for(caller, service) : undefined]);
+  return signing.then(([signed, signedPerson]) => ({
+    serviceToken: signed,
+    authorization: signedPerson === undefined ? passedOn : `Bearer ${signedPerson}`,
+  }));
 }
