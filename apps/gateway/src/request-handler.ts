@@ -13,7 +13,7 @@ import { createAccessPolicies, identifyCaller, unknownMethod } from "./admission
 import { type CountRequest, createRequestLimits } from "./admission/request-limits.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
 import { contractServices } from "./contract.ts";
-import { logWhenDone } from "./exchange/access-log.ts";
+import { createAccessLog } from "./exchange/access-log.ts";
 import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
 import { traceRequest } from "./exchange/request-span.ts";
 import { createHealth } from "./health/health.ts";
@@ -68,6 +68,7 @@ export function createRequestHandler(
   const headerList = Object.entries(headers).flat();
   const refuseEarly = createEarlyRefusal({ headers, log: o.log });
   const cors = createCors(o.corsOrigins ?? []);
+  const logWhenDone = createAccessLog(o.log);
 
   /**
    * Identifies the caller, counts the request and checks the method's policy, in this order. Throws or rejects where
@@ -178,7 +179,7 @@ export function createRequestHandler(
     const traced = traceRequest(request, tracing, isProxy(request.socket.remoteAddress ?? ""));
     const circumstances = { clientAddress, writeTimeout, closing, headers: headerList, traced };
     const exchange = new Exchange(request, response, circumstances);
-    logWhenDone(exchange, o.log, tracing);
+    logWhenDone(exchange, tracing);
     const { span } = exchange;
     const begun: { inFlight?: InFlightRequest } = {};
     const answer = () => {

@@ -1,3 +1,4 @@
+export { createLineWriter, type WriteLine } from "./line-writer.ts";
 export { createLogger, type Logger } from "./logger.ts";
 export type { OtlpTarget, TelemetryConfig } from "./otlp.ts";
 export { allowedBaggage, boundedTracestate } from "./propagated-headers.ts";

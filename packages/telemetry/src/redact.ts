@@ -16,6 +16,11 @@ const secretFields: ReadonlySet<string> = new Set([
   "idempotency-key",
 ]);
 
+/** Whether the values of fields of this name are never written. */
+export function isSecretName(name: string): boolean {
+  return secretFields.has(name);
+}
+
 /** Postgres puts values of the refused row into these fields of its errors. They may be personal data. */
 const secretErrorFields: ReadonlySet<string> = new Set(["detail", "parameters"]);
 
