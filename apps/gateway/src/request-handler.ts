@@ -184,7 +184,7 @@ export function createRequestHandler(
     const begun: { inFlight?: InFlightRequest } = {};
     const answer = () => {
       cors.setHeaders(exchange);
-      const ofHealth = health.answer(exchange);
+      const ofHealth = isHealth ? health.answer(exchange) : undefined;
       if (ofHealth !== undefined) return ofHealth;
       begun.inFlight = load.begin(exchange);
       return dispatch(exchange, begun.inFlight);

@@ -59,13 +59,17 @@ export function createPressureGauge(measured?: () => number): PressureGauge {
       counts.set(client, (counts.get(client) ?? 0) + 1);
       byAll += 1;
     },
-    sheds: (client) =>
-      isShed({
-        delayMs: meter.delayMs(),
+    sheds(client) {
+      const delayMs = meter.delayMs();
+      // Nearly always: nothing has to be looked up.
+      if (delayMs <= delayMsMax) return false;
+      return isShed({
+        delayMs,
         byClient: Math.max(counts.get(client) ?? 0, earlier.get(client) ?? 0),
         byAll: Math.max(byAll, byAllEarlier),
         clients: Math.max(1, counts.size, earlier.size),
-      }),
+      });
+    },
     close() {
       clearInterval(rotation);
       meter.stop();

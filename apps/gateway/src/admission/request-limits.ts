@@ -30,7 +30,8 @@ interface Policy {
   /** The roles that it applies to; all callers if empty. */
   readonly roles: readonly Role[];
   readonly name: string;
-  readonly windowSeconds: number;
+  /** The header that tells it. */
+  readonly header: string;
   readonly limiter: RateLimiter;
 }
 
@@ -67,11 +68,11 @@ export function createRequestLimits(o: RequestLimitOptions): CountRequest {
   };
 }
 
-function apply({ isAllowed, limit: quota, remaining, resetMs }: Verdict, policy: Policy, exchange: Exchange): void {
+function apply({ isAllowed, remaining, resetMs }: Verdict, policy: Policy, exchange: Exchange): void {
   const seconds = Math.max(1, Math.ceil(resetMs / 1000));
   // Requests within a stream are counted after the response's headers were sent.
   if (!exchange.isHeadSent) {
-    exchange.setHeader("ratelimit-policy", `"${policy.name}";q=${quota};w=${policy.windowSeconds}`);
+    exchange.setHeader("ratelimit-policy", policy.header);
     exchange.setHeader("ratelimit", `"${policy.name}";r=${remaining};t=${seconds}`);
   }
   if (!isAllowed) throw new CallError(callErrors.RATE_LIMITED, { http: { headers: { "retry-after": `${seconds}` } } });
@@ -84,7 +85,14 @@ function holdsFor({ roles }: Policy, caller: Caller | undefined): boolean {
 
 function policyOf(
   store: RequestLimitOptions["store"],
-  { roles, ...window }: Pick<Policy, "name" | "windowSeconds" | "roles"> & { readonly requests: number },
+  o: {
+    readonly name: string;
+    readonly requests: number;
+    readonly windowSeconds: number;
+    readonly roles: readonly Role[];
+  },
 ): Policy {
-  return { name: window.name, windowSeconds: window.windowSeconds, roles, limiter: store.limiter(window) };
+  const { roles, ...window } = o;
+  const { name, requests, windowSeconds } = window;
+  return { roles, name, header: `"${name}";q=${requests};w=${windowSeconds}`, limiter: store.limiter(window) };
 }

@@ -15,6 +15,7 @@ import type { AdmittedExchange } from "../exchange/exchange.ts";
 import { fieldsInward, fieldsOutward } from "../upstream/request-headers.ts";
 import { runForwarding } from "../upstream/run-forwarding.ts";
 import { tokensOf, type Upstreams } from "../upstream/upstream.ts";
+import { isPlainUnary } from "./procedures.ts";
 import { codeIn, recordGrpc } from "./response-code.ts";
 
 /** Forwards a unary call of Connect or gRPC-Web as bytes, and its answer as a whole. */
@@ -22,7 +23,8 @@ export type ForwardUnary = (exchange: AdmittedExchange, method: DescMethod, inFl
 
 /** Whether a call goes this way: not a stream, not gRPC, which needs HTTP/2, and not gRPC-Web's text mode. */
 export function isForwardedWhole({ methodKind }: DescMethod, contentType: string | undefined): boolean {
-  return methodKind === "unary" && (contentType === undefined || wholeTypes.test(contentType));
+  if (methodKind !== "unary") return false;
+  return contentType === undefined || isPlainUnary(contentType) || wholeTypes.test(contentType);
 }
 
 /** `requireRpc` has seen the content type: what is neither kind of gRPC is Connect. */

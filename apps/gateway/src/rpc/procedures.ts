@@ -31,6 +31,7 @@ export function protocolAt({ request }: Exchange): WireProtocol {
  * method accepts is up to its service.
  */
 export function requireRpc({ request }: Exchange, method: DescMethod): void {
+  if (request.method === "POST" && isPlainUnary(request.headers["content-type"])) return;
   const methods = httpMethodsOf(method);
   if (!methods.includes(request.method ?? "")) throw wrongMethod(methods);
   if (request.method === "GET") return;
@@ -40,6 +41,11 @@ export function requireRpc({ request }: Exchange, method: DescMethod): void {
     message: `The content type must be one of ${contentTypes}.`,
     http: { status: 415, headers: { "accept-post": contentTypes } },
   });
+}
+
+/** Whether a content type is one of unary Connect, written as nearly all clients write it. */
+export function isPlainUnary(contentType: string | undefined): boolean {
+  return contentType === "application/json" || contentType === "application/proto";
 }
 
 const contentTypes = ["", "connect+", "grpc+", "grpc-web+", "grpc-web-text+"]

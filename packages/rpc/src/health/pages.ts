@@ -31,8 +31,9 @@ export function isHealthPage(target: string): boolean {
   return healthPathOf(target) !== undefined;
 }
 
-/** Asked of every request of a gateway, so it makes no text. */
+/** Asked of every request of a gateway, so it makes no text, and looks at once whether there is any likeness. */
 function healthPathOf(target: string): HealthPath | undefined {
+  if (!target.startsWith("/health") && !target.startsWith("/ready")) return undefined;
   return paths.find(
     (path) => target.startsWith(path) && (target.length === path.length || target[path.length] === "?"),
   );

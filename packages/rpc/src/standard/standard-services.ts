@@ -27,8 +27,10 @@ export function isStandardStream(path: string): boolean {
 
 /** Whether a path is of gRPC's health service, which is answered under load too. */
 export function isHealthPath(path: string): boolean {
-  return path.startsWith(`/${health.Health.typeName}/`);
+  return path.startsWith(healthPrefix);
 }
+
+const healthPrefix = `/${health.Health.typeName}/`;
 
 /**
  * Answers a request for one of them. `countQuestion` is called for each message of a reflection stream after its first;

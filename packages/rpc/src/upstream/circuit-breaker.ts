@@ -61,9 +61,10 @@ export function guardReplica(replica: Replica): GuardedReplica {
     probeAt = Date.now() + (isConclusive ? pauseMs(openedInRow) : 0);
     return { duration: noPause, next: nextPause };
   };
+  const failuresInRow = new ConsecutiveBreaker(breakerFailuresMax);
   const breaker = circuitBreaker(
     handleWhenResult((result) => isFailure(result) || isInconclusive(result)),
-    { halfOpenAfter: { next: nextPause }, breaker: new ConsecutiveBreaker(breakerFailuresMax) },
+    { halfOpenAfter: { next: nextPause }, breaker: failuresInRow },
   );
   breaker.onReset(() => {
     openedInRow = 0;
@@ -81,27 +82,24 @@ export function guardReplica(replica: Replica): GuardedReplica {
     },
     isProbed: () => breaker.state === CircuitState.HalfOpen,
     async execute<Response>(send: () => Promise<Outcome<Response>>, isCanceledByCaller: () => boolean) {
-      const isProbe = breaker.state !== CircuitState.Closed;
-      let inconclusive: Outcome<Response> | undefined;
-      const attempt = async (): Promise<Attempt<Response>> => {
-        const outcome = await send();
+      const judged = (outcome: Outcome<Response>): Attempt<Response> => {
         if (outcome.kind === "RESPONSE") return { outcome, verdict: "success" };
         const failure = isCanceledByCaller() ? undefined : failureClassOf(outcome.cause);
-        if (failure !== undefined) {
-          record(failure);
-          return { outcome, verdict: "failure" };
-        }
-        // A probe must not throw: an error that the breaker does not handle would close it.
-        if (isProbe) return { outcome, verdict: "inconclusive" };
-        inconclusive = outcome;
-        throw new Inconclusive();
+        if (failure === undefined) return { outcome, verdict: "inconclusive" };
+        record(failure);
+        return { outcome, verdict: "failure" };
       };
-      try {
-        return (await breaker.execute(attempt)).outcome;
-      } catch (error) {
-        if (inconclusive !== undefined) return inconclusive;
-        throw error;
+      if (breaker.state !== CircuitState.Closed) return (await breaker.execute(async () => judged(await send()))).outcome;
+      const outcome = await send();
+      // Nearly always. It ends a row of failures, and Cockatiel would make several promises to do no more.
+      if (outcome.kind === "RESPONSE") failuresInRow.success();
+      else {
+        const attempt = judged(outcome);
+        // An inconclusive attempt neither adds to a row of failures nor ends it.
+        if (attempt.verdict === "failure" && breaker.state === CircuitState.Closed)
+          await breaker.execute(() => Promise.resolve(attempt));
       }
+      return outcome;
     },
     reportUnavailable: () => record("unavailable"),
     status: () => ({ breaker: stateNames[breaker.state], lastError }),
@@ -112,16 +110,6 @@ interface Attempt<Response> {
   readonly outcome: Outcome<Response>;
   /** What the outcome tells about the replica. */
   readonly verdict: "success" | "failure" | "inconclusive";
-}
-
-/**
- * Thrown through the closed breaker, which then counts neither a failure nor the success that would end a row of
- * failures.
- */
-class Inconclusive extends Error {
-  constructor() {
-    super("the request was canceled by its caller, or failed by itself");
-  }
 }
 
 function isFailure(result: unknown): boolean {

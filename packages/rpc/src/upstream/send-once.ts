@@ -71,7 +71,7 @@ async function attempt<Response>(
     sentAt !== undefined && isDeadline(canceled) && Date.now() - sentAt >= silenceMsMin + answerMarginMs;
 
   async function sendInTurn(): Promise<Outcome<Response>> {
-    if (canceled.aborted) throw canceled.reason;
+    if (canceled.aborted) return { kind: "FAILURE", cause: canceled.reason };
     let isCounted = true;
     let releaseSlot: (() => void) | undefined;
     load.requests += 1;
@@ -84,20 +84,14 @@ async function attempt<Response>(
       releaseSlot = bulkhead.tryAcquire() ?? (await bulkhead.acquire({ signal: clock.signal }));
       sentAt = Date.now();
       return await send(sentTimeoutMs(+clock.deadline - sentAt), release);
-    } catch (error) {
+    } catch (cause) {
       release();
-      throw error;
+      if (!isNoResponse()) return { kind: "FAILURE", cause };
+      return { kind: "FAILURE", cause: new NoResponse("no response within the deadline", { cause }) };
     }
   }
 
-  const outcome = await guarded.execute(
-    () =>
-      sendInTurn().catch((cause: unknown) => ({
-        kind: "FAILURE",
-        cause: isNoResponse() ? new NoResponse("no response within the deadline", { cause }) : cause,
-      })),
-    () => canceled.aborted && !isNoResponse(),
-  );
+  const outcome = await guarded.execute(sendInTurn, () => canceled.aborted && !isNoResponse());
   if (outcome.kind === "RESPONSE" && outcome.isUnavailable) guarded.reportUnavailable();
   return outcome;
 }

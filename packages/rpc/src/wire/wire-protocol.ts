@@ -6,7 +6,10 @@ export type WireProtocol = "connect" | "connect-stream" | "grpc" | "grpc-web";
 
 /** Returns the protocol of a call; unary Connect where the content type is not one of the others. */
 export function protocolOf(headers: CallHeaders): WireProtocol {
-  const type = headers.get("content-type")?.toLowerCase() ?? "";
+  const given = headers.get("content-type");
+  // Nearly all calls: it is asked several times in each.
+  if (given === "application/json" || given === "application/proto") return "connect";
+  const type = given?.toLowerCase() ?? "";
   if (/^application\/grpc-web([+;]|$)/.test(type)) return "grpc-web";
   if (/^application\/grpc([+;]|$)/.test(type)) return "grpc";
   return type.startsWith("application/connect+") ? "connect-stream" : "connect";
