@@ -42,7 +42,7 @@ describe("a REST request to a service in this process", () => {
     const counts = await countPerCall(caller.call, { writesOf: ({ localPort }) => localPort === port });
     printCounts("REST in one process", counts);
     expect(await headersSetOneByOne(caller)).toBe(0);
-    const bounds = { timers: 1, signals: 0, headers: 0, promises: 54, signatures: 0, verifications: 0, writes: 1 };
+    const bounds = { timers: 1, signals: 0, headers: 0, promises: 32, signatures: 0, verifications: 0, writes: 1 };
     expect(aboveBounds(counts, bounds)).toEqual({});
   });
 });
@@ -66,7 +66,7 @@ describe("an RPC to a service over the network", () => {
     const counts = await countPerCall(caller.call, { writesOf: ({ localPort }) => localPort === port });
     printCounts("RPC forwarded, with the service's side", counts);
     expect(await headersSetOneByOne(caller)).toBe(0);
-    const bounds = { timers: 3, signals: 0, headers: 0, promises: 84, signatures: 0, verifications: 0, writes: 1 };
+    const bounds = { timers: 3, signals: 0, headers: 0, promises: 40, signatures: 0, verifications: 0, writes: 1 };
     expect(aboveBounds(counts, bounds)).toEqual({});
   });
 });

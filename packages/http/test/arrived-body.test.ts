@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { IncomingMessage, type ServerResponse } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { arrivedBody, listenHttp } from "../src/index.ts";
 
 const open: (() => unknown)[] = [];
@@ -66,6 +67,21 @@ describe("a body that has arrived", () => {
     socket.write(post(0, ""));
     await expect.poll(answers).toBe(2);
     expect(found).toEqual(["hello", ""]);
+  });
+
+  it("is no stream: nothing is pushed, and nothing ends, unless somebody reads it as one", async () => {
+    const pushed = vi.spyOn(Readable.prototype, "push");
+    const emitted = vi.spyOn(IncomingMessage.prototype, "emit");
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { port, found } = await serve(undefined, async () => undefined);
+    const { socket, answers } = send(port, post(5, "hello"));
+    await expect.poll(answers).toBe(1);
+    socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    await expect.poll(answers).toBe(2);
+    expect(found).toEqual(["hello", ""]);
+    // Sockets are streams too.
+    expect(pushed.mock.contexts.filter((stream) => stream instanceof IncomingMessage)).toEqual([]);
+    expect(emitted.mock.contexts.filter((stream) => stream instanceof IncomingMessage)).toEqual([]);
   });
 
   it("is there for each of many requests that come at once", async () => {

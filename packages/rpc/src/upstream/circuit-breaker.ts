@@ -89,7 +89,8 @@ export function guardReplica(replica: Replica): GuardedReplica {
         record(failure);
         return { outcome, verdict: "failure" };
       };
-      if (breaker.state !== CircuitState.Closed) return (await breaker.execute(async () => judged(await send()))).outcome;
+      if (breaker.state !== CircuitState.Closed)
+        return (await breaker.execute(async () => judged(await send()))).outcome;
       const outcome = await send();
       // Nearly always. It ends a row of failures, and Cockatiel would make several promises to do no more.
       if (outcome.kind === "RESPONSE") failuresInRow.success();
