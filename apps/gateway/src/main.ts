@@ -2,6 +2,7 @@ import { AuthService } from "@rialto/contracts";
 import { createTokenVerifier, watchRevocations } from "@rialto/rpc";
 import {
   accessKeysFrom,
+  addUpstreamGauges,
   createClientFactory,
   defaultPorts,
   endedSessionsFrom,
@@ -18,10 +19,12 @@ import { gatewayOptions } from "./options.ts";
 await runMain({
   name: "gateway",
   scope: { runs: ["gateway"], variables: [gatewayVariables] },
-  async start({ config: processConfig, log, telemetry }) {
+  async start({ config: processConfig, log, telemetry, metrics: registry }) {
     const config = { ...processConfig, ...processConfig.read(gatewayVariables) };
     const identity = await openIdentity(config);
     const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [], log });
+    const metrics = registry?.of("gateway");
+    if (metrics !== undefined) addUpstreamGauges(metrics, clients);
     const sessions = clients.of(AuthService, "gateway");
     const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
     const { redisUrl, redisPrefix } = config;
@@ -51,6 +54,7 @@ await runMain({
       adminBackends: createAdminBackends(clients),
       log,
       tracing: telemetry.tracingOf("gateway"),
+      metrics,
     });
     log.info({ port: gateway.port, host: config.host ?? "all addresses" }, "listening");
     return {

@@ -7,7 +7,7 @@ import { createAddressOf, type ForwardedHeader } from "./admission/client-addres
 import { createCors } from "./admission/cors.ts";
 import { createEarlyRefusal, isOfHealth } from "./admission/early-refusal.ts";
 import { createFairQueue } from "./admission/fair-queue.ts";
-import type { InFlightRequest } from "./admission/in-flight-request.ts";
+import { type InFlightRequest, TooBusy } from "./admission/in-flight-request.ts";
 import type { LoadShedding } from "./admission/load-shedding.ts";
 import { createAccessPolicies, identifyCaller, unknownMethod } from "./admission/policy.ts";
 import { type CountRequest, createRequestLimits } from "./admission/request-limits.ts";
@@ -15,6 +15,7 @@ import { securityHeaders } from "./admission/security-headers.ts";
 import { contractServices } from "./contract.ts";
 import { createAccessLog } from "./exchange/access-log.ts";
 import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
+import { createRequestCounts } from "./exchange/request-metrics.ts";
 import { traceRequest } from "./exchange/request-span.ts";
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -66,6 +67,7 @@ export function createRequestHandler(
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
   const headerList = Object.entries(headers).flat();
+  const counts = o.metrics === undefined ? undefined : createRequestCounts(o.metrics);
   const refuseEarly = createEarlyRefusal({ headers, log: o.log });
   const cors = createCors(o.corsOrigins ?? []);
   const logWhenDone = createAccessLog(o.log);
@@ -170,6 +172,7 @@ export function createRequestHandler(
         : queue.enter(limitKeyOf(clientAddress), () => response.destroyed);
     if (place?.kind === "waiting" && !(await place.started)) return;
     if (place?.kind === "full" || (!isHealth && load.refuses(clientAddress))) {
+      counts?.shed.add();
       refuseEarly(request, response);
       limitWriteTime(response, writeTimeout);
       return;
@@ -180,6 +183,7 @@ export function createRequestHandler(
     const circumstances = { clientAddress, writeTimeout, closing, headers: headerList, traced };
     const exchange = new Exchange(request, response, circumstances);
     logWhenDone(exchange, tracing);
+    counts?.countWhenDone(exchange, performance.now());
     const { span } = exchange;
     const begun: { inFlight?: InFlightRequest } = {};
     const answer = () => {
@@ -193,6 +197,7 @@ export function createRequestHandler(
       await (span === undefined ? answer() : span.run(answer));
     } catch (error) {
       begun.inFlight?.answered();
+      if (error instanceof TooBusy) counts?.shed.add();
       answerError(exchange, error, o.log);
     }
     limitWriteTime(response, writeTimeout);

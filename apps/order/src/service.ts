@@ -12,6 +12,7 @@ import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every, flag, topicsOf, variable } from "@rialto/service";
 import { advanceOnEvent, checkoutTopics, createCheckout, ordersInHandMax } from "./checkout/advance.ts";
+import { createCheckoutCount } from "./checkout/checkout-metrics.ts";
 import { recordRefund } from "./checkout/record-refund.ts";
 import { reserveTogether } from "./checkout/reserve-together.ts";
 import { resumeStalled } from "./checkout/resume-stalled.ts";
@@ -30,7 +31,7 @@ export const order = defineService({
   },
   calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
   publishes: topicsOf(OrderEventSchema),
-  setup: ({ database, wakeRelay, calls, now }) => {
+  setup: ({ database, wakeRelay, calls, now, metrics }) => {
     const store = createOrderStore({ database, onCommitted: wakeRelay });
     return {
       orders: store,
@@ -46,6 +47,7 @@ export const order = defineService({
           },
         },
         now,
+        count: metrics === undefined ? undefined : createCheckoutCount(metrics),
       }),
       wheel: createDeadlineWheel(),
     };

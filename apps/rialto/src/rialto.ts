@@ -10,7 +10,7 @@ import {
   type ServiceDefinition,
   type StartupNotice,
 } from "@rialto/service";
-import type { Telemetry } from "@rialto/telemetry";
+import type { MetricRegistry, Telemetry } from "@rialto/telemetry";
 import { startOwnPostgres } from "./embedded-postgres.ts";
 import { services } from "./services.ts";
 
@@ -30,10 +30,12 @@ export async function startRialto(o: {
   readonly logOf: LogOutput["logOf"];
   /** Nothing is traced without it. */
   readonly telemetry?: Pick<Telemetry, "tracingOf"> | undefined;
+  /** Nothing is counted without it. */
+  readonly metrics?: MetricRegistry | undefined;
   /** The services to run; all by default. */
   readonly definitions?: readonly ServiceDefinition[];
 }): Promise<Rialto> {
-  const { config, logOf, telemetry, definitions = services } = o;
+  const { config, logOf, telemetry, metrics, definitions = services } = o;
   const gatewayConfig = { ...config, ...config.read(gatewayVariables) };
   const tls = await readTls(gatewayConfig);
   const port = config.port ?? defaultPorts.gateway;
@@ -46,6 +48,7 @@ export async function startRialto(o: {
       config,
       logOf,
       telemetry,
+      metrics,
       listens: false,
       ...(postgres === undefined ? {} : { adminUrl: postgres.url }),
     });
@@ -65,6 +68,7 @@ export async function startRialto(o: {
       adminBackends: createAdminBackends(running.clients),
       log: logOf("gateway"),
       tracing: telemetry?.tracingOf("gateway"),
+      metrics: metrics?.of("gateway"),
     });
     const { startupNotices } = running;
     const { beginStop, stop: stopServices } = running;

@@ -6,6 +6,7 @@ export {
   readDeadLetter,
   retryDeadLetters,
 } from "./inbox/dead-letters.ts";
+export { addSubscriberGauges } from "./inbox/gauges.ts";
 export { isPaused, pauseSubscription, resumeSubscription } from "./inbox/pause.ts";
 export { removeFromInbox } from "./inbox/retention.ts";
 export { type RunningSubscription, runSubscription } from "./inbox/run-subscription.ts";
@@ -20,6 +21,7 @@ export {
   subscribe,
 } from "./inbox/subscription.ts";
 export { inboxTables } from "./inbox/tables.ts";
+export { addPublisherGauges } from "./outbox/gauges.ts";
 export { type Publication, publish } from "./outbox/publish.ts";
 export { registerSubscription, removeRegistration } from "./outbox/registration.ts";
 export { createRelay, type Relay } from "./outbox/relay.ts";

@@ -1,7 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Database } from "@rialto/database";
 import type { Client } from "@rialto/rpc";
-import type { Logger } from "@rialto/telemetry";
+import type { Logger, Metrics } from "@rialto/telemetry";
 import type { ClientFactory } from "./clients.ts";
 import type { Config } from "./config/config.ts";
 import type { Values, Variables } from "./config/variable.ts";
@@ -24,6 +24,8 @@ export interface App<C extends Calls = Calls, V extends Variables = Record<never
   extra(name: string): Database;
   readonly calls: Clients<C>;
   readonly log: Logger;
+  /** Undefined where nobody reads them. */
+  readonly metrics?: Metrics | undefined;
   /** What every process reads from the environment, and what this service declares. */
   readonly config: Config & Values<V>;
   /**
@@ -50,6 +52,7 @@ export function createApp(o: {
   readonly config: Config;
   readonly identity: Identity;
   readonly log: Logger;
+  readonly metrics: Metrics | undefined;
   readonly wakeRelay: () => void;
   readonly addStartupNotice: (notice: StartupNotice) => void;
 }): App {
@@ -65,6 +68,7 @@ export function createApp(o: {
     },
     calls: Object.fromEntries(clients),
     log: o.log,
+    metrics: o.metrics,
     config: o.config,
     derivedKey: (purpose) => o.identity.derivedKey(`${name} ${purpose}`),
     now: () => new Date(),

@@ -1,5 +1,14 @@
 export { createLineWriter, type WriteLine } from "./line-writer.ts";
 export { createLogger, type Logger } from "./logger.ts";
+export {
+  cachedFor,
+  createMetricRegistry,
+  type MetricName,
+  type MetricRegistry,
+  type Metrics,
+} from "./metrics/metrics.ts";
+export { type OpenMetrics, openMetrics } from "./metrics/open-metrics.ts";
+export type { Counter, Family, Histogram, Labels } from "./metrics/series.ts";
 export type { OtlpTarget, TelemetryConfig } from "./otlp.ts";
 export { allowedBaggage, boundedTracestate } from "./propagated-headers.ts";
 export { newInstanceId, type ProcessFacts, resourceOf } from "./resource.ts";

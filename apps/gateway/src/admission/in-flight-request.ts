@@ -199,10 +199,17 @@ function errorOf(kind: Exclude<Received["kind"], "whole">, bytesMax: number): Ca
   }
 }
 
+/** A request has no place, because of the load and not because a service is down. */
+export class TooBusy extends CallError {
+  constructor() {
+    super(callErrors.TEMPORARILY_UNAVAILABLE, {
+      message: "Too busy for now.",
+      http: { headers: { "retry-after": "1" } },
+    });
+  }
+}
+
 /** Makes the error for a request that has no place. */
-export function tooBusy(): CallError {
-  return new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
-    message: "Too busy for now.",
-    http: { headers: { "retry-after": "1" } },
-  });
+export function tooBusy(): TooBusy {
+  return new TooBusy();
 }

@@ -7,6 +7,7 @@ import { backgroundContext, isUnavailable, type PropagatedContext, reasonOf } fr
 import { isAtRest, type Order, stateOf } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 import { type Command, decide } from "../order/transitions.ts";
+import type { CountCheckout } from "./checkout-metrics.ts";
 import { type CheckoutCalls, checkout, type Step, undoRefused } from "./steps.ts";
 
 /** No order has so many transitions. More rounds mean that a decision changes nothing. */
@@ -31,6 +32,8 @@ export interface CheckoutParts {
   readonly orders: Pick<OrderStore, "readToDecide" | "commit">;
   readonly calls: CheckoutCalls;
   readonly now: () => Date;
+  /** Nothing is counted without it. */
+  readonly count?: CountCheckout | undefined;
 }
 
 /**
@@ -141,6 +144,7 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
       { signal: context.signal },
     );
     if (outcome.kind !== "COMMITTED") continue;
+    parts.count?.(order, outcome.after);
     consumes = undefined;
     inHand = outcome.after;
   }

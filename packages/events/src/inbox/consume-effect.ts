@@ -58,6 +58,7 @@ async function consumeInBatch(consumer: Consumer, envelope: Envelope, stop: Abor
   // Nothing is left to write: the event was not pending when its job began. If another process has made it so since
   // then, the next attempt finds the inbox row.
   if (handled !== "INBOX_WRITTEN") await consumer.acknowledge(envelope);
+  consumer.counts?.processed.add();
 }
 
 /** Handles a pending event by itself. Returns whether it is done. */
@@ -72,6 +73,7 @@ export async function consumeSingle(consumer: Consumer, event: PendingEvent, sto
     return false;
   }
   await consumer.acknowledge(envelope);
+  consumer.counts?.processed.add();
   return true;
 }
 
@@ -116,7 +118,8 @@ async function runHandler(consumer: Consumer, envelope: Envelope, stop: AbortSig
   }
 }
 
-async function runInTime({ subscription }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
+async function runInTime({ subscription, counts }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
+  const startedAt = performance.now();
   const controller = new AbortController();
   const onStop = () => controller.abort(new HandlerAborted());
   const timer = setTimeout(() => controller.abort(new HandlerTimedOut(handlerTimeoutMs)), handlerTimeoutMs);
@@ -125,6 +128,7 @@ async function runInTime({ subscription }: Consumer, envelope: Envelope, stop: A
     const inbox = { subscription: subscription.name, eventId: envelope.id };
     return await raceSignal(subscription.handle(envelope, inbox, controller.signal), controller.signal);
   } finally {
+    counts?.duration.record((performance.now() - startedAt) / 1_000);
     clearTimeout(timer);
     stop.removeEventListener("abort", onStop);
   }

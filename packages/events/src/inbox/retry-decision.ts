@@ -1,6 +1,7 @@
 import { backoffMs } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 import type { Envelope } from "../event/envelope.ts";
+import type { ConsumerCounts } from "../event/event-metrics.ts";
 import type { Subscription } from "./subscription.ts";
 
 const retryBackoff = { delayMsMin: 250, delayMsMax: 60_000 } as const;
@@ -47,13 +48,16 @@ export class HandlerTimedOut extends Error {
  * which an operator must handle.
  */
 export function recordFailure(
-  { subscription, log, isOutage }: FailureContext,
+  { subscription, log, isOutage, counts }: FailureContext,
   envelope: Envelope,
   error: unknown,
   before: Failures = { attempts: 0, outages: 0 },
 ): RetryDecision {
   const decision = decideRetry(error, before, { attemptsMax: subscription.attemptsMax, isOutage });
   const { state, attempts, outages } = decision;
+  if (state === "DEAD") counts?.dead.add();
+  else if (outages > 0) counts?.postponed.add();
+  else counts?.retried.add();
   const { id, topic, subject, traceparent } = envelope;
   const fields = { subscription: subscription.name, event: id, topic, subject, traceparent, err: error };
   if (state === "DEAD") log.error({ ...fields, attempts }, "event failed too often and is a dead letter");
@@ -67,6 +71,8 @@ export function recordFailure(
 export interface FailureContext {
   readonly subscription: Pick<Subscription, "name" | "attemptsMax">;
   readonly log: Logger;
+  /** Counts what becomes of its events. Nothing is counted without it. */
+  readonly counts?: ConsumerCounts | undefined;
   isOutage(error: unknown): boolean;
 }
 

@@ -1,8 +1,9 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { createBulkhead, createLoop, withTimeout } from "@rialto/async";
 import type { Database } from "@rialto/database";
-import { type Logger, runSpan, type Tracing } from "@rialto/telemetry";
+import { type Logger, type Metrics, runSpan, type Tracing } from "@rialto/telemetry";
 import { type Envelope, openEnvelope } from "../event/envelope.ts";
+import { consumerCounts } from "../event/event-metrics.ts";
 import { beginReceiving } from "../event/event-spans.ts";
 import { coversTopic } from "../event/topics.ts";
 import { watchOutage } from "../outage.ts";
@@ -53,6 +54,8 @@ export function runSubscription(o: {
   readonly log: Logger;
   /** Makes the spans of its jobs and events. Nothing is traced without it. */
   readonly tracing?: Tracing | undefined;
+  /** Counts its events. Nothing is counted without it. */
+  readonly metrics?: Metrics | undefined;
   isOutage(error: unknown): boolean;
   openSince?(signal: AbortSignal): Promise<Date | undefined>;
 }): RunningSubscription {
@@ -64,6 +67,7 @@ export function runSubscription(o: {
     sql,
     log,
     tracing,
+    counts: o.metrics === undefined ? undefined : consumerCounts(o.metrics, name),
     isOutage: o.isOutage,
     bulkhead: createBulkhead({ max: concurrencyMax, waitingMax: Number.POSITIVE_INFINITY }),
     acknowledge: createAcknowledgement(sql, subscription),

@@ -1,6 +1,7 @@
 import { createLoop } from "@rialto/async";
 import type { Database } from "@rialto/database";
-import type { Logger, Tracing } from "@rialto/telemetry";
+import type { Logger, Metrics, Tracing } from "@rialto/telemetry";
+import { countPublished } from "../event/event-metrics.ts";
 import { beginSending } from "../event/event-spans.ts";
 import { watchOutage } from "../outage.ts";
 import type { Jobs } from "../queue/jobs.ts";
@@ -62,14 +63,23 @@ export function createRelay(o: {
   readonly log: Logger;
   /** Makes the spans of the events that it enqueues. Nothing is traced without it. */
   readonly tracing?: Tracing | undefined;
+  /** Counts the events. Nothing is counted without it. */
+  readonly metrics?: Metrics | undefined;
 }): Relay {
   const { jobs, log, tracing } = o;
   const { sql } = o.database;
   let unqueued: Claim | undefined;
   let enqueueRounds = 0;
 
+  const published = o.metrics === undefined ? undefined : countPublished(o.metrics);
+  async function claimNext(): Promise<Claim> {
+    const claim = await claimBatch(sql);
+    published?.(claim.events.map(({ topic }) => topic));
+    return claim;
+  }
+
   async function drain(): Promise<"more" | "done"> {
-    unqueued ??= await claimBatch(sql);
+    unqueued ??= await claimNext();
     const { events } = unqueued;
     enqueueRounds += 1;
     const sending = beginSending(tracing, events);

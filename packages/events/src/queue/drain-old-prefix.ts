@@ -89,6 +89,7 @@ export function drainOldPrefix(o: {
         },
       };
     },
+    depth: jobs.depth,
     isReachable: jobs.isReachable,
     async close() {
       redis.disconnect();

@@ -37,6 +37,8 @@ export interface Jobs {
   /** Enqueues jobs. Fails fast where the queue cannot be reached. */
   add(queue: string, jobs: readonly NewJob[]): Promise<void>;
   states(queue: string, ids: readonly string[]): Promise<ReadonlyMap<string, JobState>>;
+  /** Returns how many jobs of a queue wait or run. */
+  depth(queue: string): Promise<number>;
   /** Returns the names of all queues that exist, whichever process created them. */
   names(): Promise<readonly string[]>;
   /** Deletes all jobs of a queue: waiting, active, failed and done ones. */

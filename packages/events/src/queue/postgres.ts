@@ -97,6 +97,7 @@ export function createPostgresJobs(url: string): Jobs {
   return {
     add: (queue, jobs) => queues.add(queue, jobs),
     states: (queue, ids) => queues.states(queue, ids),
+    depth: (queue) => queues.depth(queue),
     async names() {
       const { rows } = await pool.query<{ queue: string }>("select queue from meta union select queue from job");
       return rows.map(({ queue }) => queue);

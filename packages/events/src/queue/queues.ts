@@ -9,6 +9,7 @@ export interface BullQueue {
   waitUntilReady(): Promise<unknown>;
   addBulk(jobs: { name: string; data: JsonValue; opts: JobsOptions }[]): Promise<unknown>;
   getJobState(id: string): Promise<string>;
+  getJobCountByTypes(...types: readonly ("waiting" | "active" | "delayed" | "prioritized")[]): Promise<number>;
   obliterate(o: { force: boolean }): Promise<void>;
   close(): Promise<void>;
 }
@@ -50,6 +51,10 @@ export function createQueues(create: (name: string) => BullQueue) {
     async states(name: string, ids: readonly string[]): Promise<ReadonlyMap<string, JobState>> {
       const queue = await queueOf(name);
       return new Map(await Promise.all(ids.map(async (id) => [id, toJobState(await queue.getJobState(id))] as const)));
+    },
+    async depth(name: string): Promise<number> {
+      const queue = await queueOf(name);
+      return await queue.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
     },
     async empty(name: string): Promise<void> {
       const queue = await queueOf(name);

@@ -64,6 +64,7 @@ export function createRedisJobs(url: string, prefix: string): Jobs {
   return {
     add: (queue, jobs) => ask(() => queues.add(queue, jobs)),
     states: (queue, ids) => ask(() => queues.states(queue, ids)),
+    depth: (queue) => ask(() => queues.depth(queue)),
     names: () =>
       ask(async () => {
         const found = new Set<string>();

@@ -2,13 +2,14 @@ import { createSecretKey } from "node:crypto";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { createDeadlineWheel } from "@rialto/async";
 import type { UnaryHandler } from "@rialto/connect";
-import type { Logger, Tracing } from "@rialto/telemetry";
+import type { Logger, Metrics, Tracing } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import type { TokenVerifier } from "../identity/token-verifier.ts";
 import { isReady, type Readiness } from "../standard/health.ts";
 import { createStandardServices, isStandardPath } from "../standard/standard-services.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
+import { createCallCount } from "./call-metrics.ts";
 import type { OutgoingCall } from "./context.ts";
 import { createFastPath } from "./fast-path.ts";
 import { createMethodPlans } from "./method-plan.ts";
@@ -61,6 +62,8 @@ export function createEndpoint(o: {
   readonly log: Logger;
   /** Makes the spans of its calls. Nothing is traced without it. */
   readonly tracing?: Tracing | undefined;
+  /** Counts its calls. Nothing is counted without it. */
+  readonly metrics?: Metrics | undefined;
   /** Whether gRPC reflection is served. */
   readonly reflection?: boolean;
   /** For gRPC health. Ready from the start where it is not given. */
@@ -70,7 +73,8 @@ export function createEndpoint(o: {
   const fingerprintKey = createSecretKey(o.fingerprintKey, "utf8");
   const planOf = createMethodPlans();
   const wheel = createDeadlineWheel();
-  const parts: EndpointParts = { service, verifier, fingerprintKey, log, tracing, planOf, wheel };
+  const countCall = o.metrics === undefined ? undefined : createCallCount(o.metrics);
+  const parts: EndpointParts = { service, verifier, fingerprintKey, log, tracing, countCall, planOf, wheel };
   const unary = new Map<DescMethod, Handler>(routes.flatMap((route) => [...route.unary]));
   const streams = new Map<DescMethod, StreamHandler>(routes.flatMap((route) => [...route.streams]));
   for (const { input } of [...unary.keys(), ...streams.keys()]) prepareValidation(input);

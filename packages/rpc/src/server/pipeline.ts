@@ -11,6 +11,7 @@ import type { TokenVerifier } from "../identity/token-verifier.ts";
 import type { CallHeaders } from "../wire/call-headers.ts";
 import { requestIdFrom } from "../wire/request-id.ts";
 import { logCall } from "./call-log.ts";
+import type { CountCall } from "./call-metrics.ts";
 import { beginCallSpan, endCallSpan } from "./call-span.ts";
 import type { CallContext, OutgoingCall } from "./context.ts";
 import { type CallClock, deadlineOf, startClock } from "./deadline.ts";
@@ -36,6 +37,7 @@ export interface EndpointParts {
   readonly fingerprintKey: KeyObject;
   readonly log: Logger;
   readonly tracing: Tracing | undefined;
+  readonly countCall: CountCall | undefined;
   readonly planOf: (method: DescMethod) => MethodPlan;
   readonly wheel: DeadlineWheel;
 }
@@ -242,7 +244,8 @@ function contextOf(parts: EndpointParts, call: AdmittedCall, request: Message): 
 /** Ends an admitted call: stops its clock, logs its line, ends its span, and returns its error. */
 export function finish<R extends CallError | undefined>(parts: EndpointParts, call: AdmittedCall, refusal: R): R {
   call.clock.stop();
-  const { tracing, log } = parts;
+  const { tracing, log, countCall } = parts;
+  countCall?.(call.plan.name, refusal?.code ?? "ok", call.context.now);
   const marked = tracing === undefined ? undefined : endCallSpan(tracing, call.context, refusal);
   logCall(log, call.context, refusal, marked);
   return refusal;

@@ -55,6 +55,8 @@ export interface Config {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent" | undefined;
   /** Where traces, metrics and logs are exported to; nowhere unless the OTEL_ variables name an endpoint. */
   readonly telemetry: TelemetryConfig;
+  /** Where metrics are served in Prometheus' text; undefined where they are not. */
+  readonly admin: { readonly port: number; readonly host: string } | undefined;
   /** Returns the values of the variables that a service declares. Throws `ConfigurationError` if one is not valid. */
   read<V extends Variables>(variables: V): Values<V>;
 }
@@ -75,6 +77,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
   const production = env.NODE_ENV === "production";
   const first = readVariables(processVariables, environment, { production, port: undefined });
   const { port, host, databaseUrl, redisUrl, reflection, secret, serviceKey, servicePublicKeys } = first.values;
+  const { adminPort, adminHost } = first.values;
   const { auditDays, drainSeconds, logLevel } = first.values;
   const facts = { production, port };
   const lines = [...first.faults];
@@ -92,6 +95,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
     ...{ production, port, host, dataDir, databaseUrl, redisUrl, reflection, secret, serviceKey, servicePublicKeys },
     ...{ auditDays, drainSeconds, logLevel },
     telemetry: telemetryConfig(first.values),
+    admin: adminPort === undefined ? undefined : { port: adminPort, host: adminHost },
     startedByNpm: environment.has("npm_lifecycle_event"),
     checksMessages: environment.get("RIALTO_TEST_CHECK_MESSAGES") === "on",
     freezesShared: environment.get("RIALTO_TEST_FREEZE_SHARED") === "on",

@@ -47,6 +47,8 @@ export const processVariables = {
     defaultIn: ({ production }) => (production ? drainSecondsInProduction : 0),
     without: `\`0\`; \`${drainSecondsInProduction}\` in production`,
   }),
+  adminPort: variable("RIALTO_ADMIN_PORT", portNumber, { without: "no metrics are served" }),
+  adminHost: variable("RIALTO_ADMIN_HOST", hostAddress, { default: "127.0.0.1" }),
   logLevel: variable("RIALTO_LOG_LEVEL", oneOf("trace", "debug", "info", "warn", "error", "silent"), {
     without: "`info`",
   }),

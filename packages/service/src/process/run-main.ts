@@ -1,4 +1,11 @@
-import { createLogger, type Logger, openTelemetry, type Telemetry } from "@rialto/telemetry";
+import {
+  createLogger,
+  type Logger,
+  type MetricRegistry,
+  openMetrics,
+  openTelemetry,
+  type Telemetry,
+} from "@rialto/telemetry";
 import { type Config, readEnvironment } from "../config/config.ts";
 import type { ConfigScope } from "../config/required-variables.ts";
 import type { ServiceDefinition } from "../define-service.ts";
@@ -23,6 +30,8 @@ export interface Main {
     readonly logOf: LogOutput["logOf"];
     readonly logFile: string | undefined;
     readonly telemetry: Telemetry;
+    /** Undefined where nobody reads them. */
+    readonly metrics: MetricRegistry | undefined;
   }) => Promise<{ stop(): Promise<void> }>;
 }
 
@@ -55,14 +64,22 @@ export async function runMain(main: Main): Promise<void> {
       onExportChange: (signal, failure) => reportExport(output.logOf(main.name), signal, failure),
     });
     const output: LogOutput = main.openLog?.(config, telemetry) ?? toStandardOutput(config, telemetry);
+    const opened = await openMetrics({
+      name: main.name,
+      facts: telemetry.facts,
+      admin: config.admin,
+      otlp: config.telemetry.metrics,
+      onExported: onChange((failure) => reportExport(output.logOf(main.name), "metrics", failure)),
+    });
     flush = async () => {
-      await telemetry.close();
+      await Promise.all([telemetry.close(), opened?.close()]);
       await output.flush();
     };
     if (config.startedByNpm) onNpmGone(() => stopping.resolve({ reason: "npm is gone", code: 0 }));
     const { logOf, file: logFile } = output;
     const log = logOf(main.name);
-    const running = await main.start({ config, log, logOf, logFile, telemetry });
+    if (opened?.port !== undefined) log.info({ port: opened.port, host: config.admin?.host }, "metrics are served");
+    const running = await main.start({ config, log, logOf, logFile, telemetry, metrics: opened?.registry });
     const { reason, code } = await stopping.promise;
     log.info({ reason }, "stopping");
     const { exitMs } = stopTimesOf(config);
@@ -88,8 +105,8 @@ export async function runProcess(service: ServiceDefinition): Promise<void> {
   await runMain({
     name: service.name,
     scope: { runs: [service.name], extraSchemas, variables: [service.config] },
-    async start({ config, log, logOf, telemetry }) {
-      const running = await runServices([service], { config, logOf, telemetry, listens: true });
+    async start({ config, log, logOf, telemetry, metrics }) {
+      const running = await runServices([service], { config, logOf, telemetry, metrics, listens: true });
       log.info({ port: running.port }, "listening");
       for (const notice of running.startupNotices)
         process.stderr.write(`Admin account: ${startupNoticeText(notice)}\n`);
@@ -123,6 +140,16 @@ function toStandardOutput(config: Config, telemetry: Telemetry): LogOutput {
 
 function levelOf({ logLevel }: Config): { readonly level?: string } {
   return logLevel === undefined ? {} : { level: logLevel };
+}
+
+/** Reports the first failure in a row, and the first success after it. */
+function onChange(report: (failure: Error | undefined) => void): (failure: Error | undefined) => void {
+  let isFailing = false;
+  return (failure) => {
+    if ((failure !== undefined) === isFailing) return;
+    isFailing = failure !== undefined;
+    report(failure);
+  };
 }
 
 /** Calls go on whatever becomes of an export. What it was to tell is lost while the receiver refuses it. */

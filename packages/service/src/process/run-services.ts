@@ -8,6 +8,7 @@ import {
   createHealthPages,
   createTokenVerifier,
   type Endpoint,
+  isReady,
   isUnavailable,
   listen,
   type Readiness,
@@ -17,7 +18,7 @@ import {
   type TokenVerifier,
   watchRevocations,
 } from "@rialto/rpc";
-import type { Logger, Telemetry, Tracing } from "@rialto/telemetry";
+import type { Logger, MetricRegistry, Metrics, Telemetry, Tracing } from "@rialto/telemetry";
 import { createApp } from "../app.ts";
 import { auditRoute } from "../audit.ts";
 import { accessKeysFrom, type ClientFactory, createClientFactory, endedSessionsFrom } from "../clients.ts";
@@ -39,6 +40,7 @@ import {
   requireAcceptedSchema,
   requireConnections,
 } from "./databases.ts";
+import { addServiceGauges, addUpstreamGauges } from "./gauges.ts";
 import { createReadiness } from "./readiness.ts";
 import { stopTimesOf } from "./stop-times.ts";
 import { createTeardown, type Teardown } from "./teardown.ts";
@@ -49,6 +51,8 @@ export interface RunOptions {
   readonly logOf: (service: ServiceName) => Logger;
   /** Nothing is traced without it. */
   readonly telemetry?: Pick<Telemetry, "tracingOf"> | undefined;
+  /** Nothing is counted without it. */
+  readonly metrics?: MetricRegistry | undefined;
   /** A role that may create roles and schemas, where it is not DATABASE_URL's: the embedded Postgres'. */
   readonly adminUrl?: string;
   /** Accept requests from the network. One service alone does; if all run in one process, only the gateway listens. */
@@ -108,6 +112,8 @@ interface Part {
   readonly log: Logger;
   /** Undefined where nothing is traced. */
   readonly tracing: Tracing | undefined;
+  /** Undefined where nobody reads them. */
+  readonly metrics: Metrics | undefined;
   readonly database: Database;
   readonly extras: ReadonlyMap<string, Database>;
   /** Undefined if the service publishes nothing. */
@@ -153,7 +159,9 @@ async function start(
   const runsHere = definitions.map((definition) => definition.name);
   const clients = createClientFactory({ config, identity, endpoints, runsHere, log });
   teardown.add("clients", () => clients.close());
-  const sessions = clients.of(AuthService, runsHere[0] ?? "gateway");
+  const [first] = runsHere;
+  if (o.metrics !== undefined && first !== undefined) addUpstreamGauges(o.metrics.of(first), clients);
+  const sessions = clients.of(AuthService, first ?? "gateway");
   const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
   teardown.add("revocations", () => revocations.stop());
   const verifier = createTokenVerifier({
@@ -184,10 +192,16 @@ async function start(
       fingerprintKey: identity.derivedKey(`${service} idempotency fingerprint`),
       log: part.log,
       tracing: part.tracing,
+      metrics: part.metrics,
       reflection: config.reflection,
       readiness,
     });
     endpoints.set(service, endpoint);
+    if (part.metrics !== undefined)
+      addServiceGauges(part.metrics, {
+        ...{ database, jobs, publishes: part.relay !== undefined, subscriptions: open.subscriptions },
+        isReady: async () => isReady(await readiness()),
+      });
     opened.push({ part, open, endpoint, registrar, readiness });
   }
 
@@ -253,15 +267,16 @@ async function openConnections(definition: ServiceDefinition, access: DatabaseAc
 async function withRelay(
   part: Awaited<ReturnType<typeof openConnections>>,
   jobs: Jobs,
-  { logOf, telemetry }: Pick<RunOptions, "logOf" | "telemetry">,
+  { logOf, telemetry, metrics: registry }: Pick<RunOptions, "logOf" | "telemetry" | "metrics">,
 ): Promise<Part> {
   const { database, name } = part;
-  const [log, tracing] = [logOf(name), telemetry?.tracingOf(name)];
+  const [log, tracing, metrics] = [logOf(name), telemetry?.tracingOf(name), registry?.of(name)];
   const [row] = await database.sql<{ keepsKeys: boolean; audits: boolean }[]>`
     select to_regclass('idempotency') is not null as "keepsKeys", to_regclass('audit_entry') is not null as audits`;
   const { keepsKeys = false, audits = false } = row ?? {};
-  const relay = part.definition.publishes.length > 0 ? createRelay({ database, jobs, log, tracing }) : undefined;
-  return { ...part, log, tracing, relay, keepsKeys, audits };
+  const relay =
+    part.definition.publishes.length > 0 ? createRelay({ database, jobs, log, tracing, metrics }) : undefined;
+  return { ...part, log, tracing, metrics, relay, keepsKeys, audits };
 }
 
 /** The routes that every service has beside its own: registration, dead letters, audit log, subscriptions. */
@@ -283,7 +298,7 @@ function startRelay(relay: ReturnType<typeof createRelay>, teardown: Teardown): 
 }
 
 function runSubscriptions(
-  { name: service, database, log, tracing }: Part,
+  { name: service, database, log, tracing, metrics }: Part,
   open: OpenService,
   { jobs, clients }: { readonly jobs: Jobs; readonly clients: ClientFactory },
   teardown: Teardown,
@@ -298,6 +313,7 @@ function runSubscriptions(
       jobs,
       log,
       tracing,
+      metrics,
       isOutage: isSomethingDown,
       openSince,
     });

@@ -4,13 +4,17 @@ import {
   type IExporterMetricsHelper,
   type ISerializer,
   JsonLogsSerializer,
+  JsonMetricsSerializer,
   JsonTraceSerializer,
   LogsExporterMetricsHelper,
+  MetricsExporterMetricsHelper,
   ProtobufLogsSerializer,
+  ProtobufMetricsSerializer,
   ProtobufTraceSerializer,
   TraceExporterMetricsHelper,
 } from "@opentelemetry/otlp-transformer";
 import type { LogRecordExporter } from "@opentelemetry/sdk-logs";
+import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import type { OtlpTarget } from "../otlp.ts";
 
@@ -30,6 +34,12 @@ export function spanExporter(target: OtlpTarget, onExported: OnExported): SpanEx
 export function logExporter(target: OtlpTarget, onExported: OnExported): LogRecordExporter {
   const serializer = target.protocol === "http/json" ? JsonLogsSerializer : ProtobufLogsSerializer;
   return exporter(target, serializer, LogsExporterMetricsHelper, onExported);
+}
+
+/** Creates what sends metrics to an OTLP receiver. */
+export function metricExporter(target: OtlpTarget, onExported: OnExported): PushMetricExporter {
+  const serializer = target.protocol === "http/json" ? JsonMetricsSerializer : ProtobufMetricsSerializer;
+  return exporter(target, serializer, MetricsExporterMetricsHelper, onExported);
 }
 
 function exporter<Items, Response>(

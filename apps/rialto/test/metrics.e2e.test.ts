@@ -1,0 +1,128 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { freePort } from "@rialto/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openRestClient, type RestClient } from "./rest-client.ts";
+import { oneProcess, type Topology } from "./topology.ts";
+
+const operate = readFileSync(new URL("../../../docs/operate.md", import.meta.url), "utf8");
+
+/** Series of all services in one process, after every kind of thing has happened once: about half of it. */
+const seriesMax = 3_000;
+
+let topology: Topology;
+let client: RestClient;
+let adminUrl: string;
+
+beforeAll(async () => {
+  const port = await freePort();
+  adminUrl = `http://127.0.0.1:${port}/metrics`;
+  topology = await oneProcess("postgres", { RIALTO_ADMIN_PORT: String(port), RIALTO_ARGON2_COST: "test" });
+  client = await openRestClient(topology);
+}, 180_000);
+
+afterAll(async () => {
+  await topology?.stop();
+}, 60_000);
+
+interface Series {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+async function read(): Promise<readonly Series[]> {
+  const text = await (await fetch(adminUrl)).text();
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return lines.map((line) => {
+    const [, name = "", labels = "", value = ""] = /^(\w+)\{(.*)\} (\S+)$/.exec(line) ?? [];
+    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label = "", text = ""]) => [label, text]);
+    return { name, labels: Object.fromEntries(pairs), value: Number(value) };
+  });
+}
+
+/** The sum of the series of a metric that have these labels. */
+function sumOf(series: readonly Series[], name: string, labels: Readonly<Record<string, string>>): number {
+  const found = series.filter(
+    (one) => one.name === name && Object.keys(labels).every((l) => one.labels[l] === labels[l]),
+  );
+  return found.reduce((sum, { value }) => sum + value, 0);
+}
+
+async function placeOrders(count: number): Promise<void> {
+  const product = await client.product({ stock: count });
+  for (let n = 0; n < count; n += 1) {
+    const { token } = await client.customer();
+    const { id } = await client.order(token, product);
+    await client.settled(token, id);
+  }
+}
+
+describe("the metrics of a running shop", () => {
+  it("count calls, events, transitions of orders and payments, and how checkouts end", async () => {
+    await placeOrders(2);
+    const soldOut = await client.product({ stock: 0 });
+    const { token } = await client.customer();
+    const { id } = await client.order(token, soldOut);
+    expect(await client.settled(token, id)).toMatchObject({ status: "REJECTED" });
+    const series = await read();
+    const counted = (name: string, labels: Readonly<Record<string, string>>) => sumOf(series, name, labels);
+    expect({
+      requests: counted("http_server_request_duration_seconds_count", {
+        service: "gateway",
+        http_route: "/api/orders",
+        http_request_method: "POST",
+        http_response_status_code: "200",
+      }),
+      calls: counted("rpc_server_call_duration_seconds_count", {
+        service: "order",
+        rpc_method: "rialto.order.v1.OrderService/CreateOrder",
+        rpc_response_status_code: "ok",
+      }),
+      placed: counted("rialto_events_published_total", { topic: "order.placed" }),
+      confirmed: counted("rialto_events_published_total", { topic: "order.confirmed" }),
+      authorized: counted("rialto_events_published_total", { topic: "payment.authorized" }),
+      checkoutsConfirmed: counted("rialto_checkout_duration_seconds_count", { outcome: "CONFIRMED" }),
+      checkoutsOutOfStock: counted("rialto_checkout_duration_seconds_count", { outcome: "OUT_OF_STOCK" }),
+      ready: counted("rialto_ready", { service: "order" }),
+      dead: counted("rialto_dead_letters", {}),
+    }).toEqual({
+      requests: 3,
+      calls: 3,
+      placed: 3,
+      confirmed: 2,
+      authorized: 2,
+      checkoutsConfirmed: 2,
+      checkoutsOutOfStock: 1,
+      ready: 1,
+      dead: 0,
+    });
+    expect(counted("rialto_events_handled_total", { subscription: "checkout", outcome: "processed" })).toBeGreaterThan(
+      2,
+    );
+    expect(series.filter(({ name }) => name === "rialto_outbox_lag").length).toBeGreaterThan(3);
+    expect(series.filter(({ name }) => name === "rialto_queue_depth").length).toBeGreaterThan(3);
+  });
+
+  it("have no id of anybody or anything in a label, and no more series for more orders of more customers", async () => {
+    const namesOf = (all: readonly Series[]) =>
+      new Set(all.map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`));
+    await placeOrders(3);
+    const before = namesOf(await read());
+    await placeOrders(5);
+    for (const path of [randomUUID(), `api/orders/${randomUUID()}`, "api/products?pageSize=1"])
+      await fetch(`${topology.url}/${path}`, { method: path.length > 40 ? "GET" : "PURGE" }).catch(() => undefined);
+    const after = await read();
+    const fresh = [...namesOf(after)].filter((one) => !before.has(one));
+    // A code or a status may be met for the first time; nothing grows with the orders.
+    expect(fresh.filter((one) => !/duration_seconds/.test(one))).toEqual([]);
+    expect(after.length).toBeLessThan(seriesMax);
+    const values = new Set(after.flatMap(({ labels }) => Object.values(labels)));
+    expect([...values].filter((value) => /[0-9a-f]{8}-[0-9a-f]{4}|@|[0-9a-f]{24}/i.test(value))).toEqual([]);
+  });
+
+  it("are each explained in docs/operate.md", async () => {
+    const names = new Set((await read()).map(({ name }) => name.replace(/_(bucket|sum|count)$/, "")));
+    expect([...names].filter((name) => !operate.includes(`\`${name}\``))).toEqual([]);
+  });
+});

@@ -1,0 +1,55 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { collectMetrics } from "./metric-data.ts";
+import type { MetricRegistry } from "./metrics.ts";
+import { prometheusText } from "./prometheus-text.ts";
+
+/** The port on which a process shows its metrics. */
+export interface MetricsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Connections that are held at once: a few scrapers. */
+const connectionsMax = 16;
+const requestMsMax = 5_000;
+
+/**
+ * Serves the metrics in Prometheus' text at /metrics, on a port of its own: it is for those who operate the process,
+ * and asks for no token. Rejects with Node's error where the port is in use.
+ */
+export async function serveMetrics(
+  registry: MetricRegistry,
+  o: { readonly port: number; readonly host: string },
+): Promise<MetricsServer> {
+  const startedAt = new Date();
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [path] = (request.url ?? "").split("?", 1);
+    if (path !== "/metrics") return void response.writeHead(404).end();
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return void response.writeHead(405, { allow: "GET, HEAD" }).end();
+    const text = prometheusText(await collectMetrics(registry, startedAt));
+    response.writeHead(200, {
+      "content-type": "text/plain; version=0.0.4; charset=utf-8",
+      "cache-control": "no-store",
+    });
+    response.end(request.method === "HEAD" ? undefined : text);
+  }
+  const server = createServer({ requestTimeout: requestMsMax, headersTimeout: requestMsMax }, (request, response) => {
+    answer(request, response).catch(() => response.destroy());
+  });
+  server.maxConnections = connectionsMax;
+  server.listen(o.port, o.host);
+  await once(server, "listening");
+  server.unref();
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : o.port,
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
