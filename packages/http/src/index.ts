@@ -1,5 +1,15 @@
 export { createAddressCheck, limitKeyOf, plainAddress } from "./address.ts";
 export { arrivedBody } from "./arrived-body.ts";
+export type {
+  ClientTls,
+  HttpClient,
+  HttpFields,
+  HttpRequest,
+  RequestInProgress,
+  ResponseReceiver,
+} from "./client/http-client.ts";
+export { RequestFault, ResponseFault, ResponseHeadTooLarge } from "./client/http-faults.ts";
+export { createHttp1Client, type Http1ClientOptions } from "./client/http1-client.ts";
 export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
 export { isCutOff } from "./cut-off.ts";
 export { endWithBody } from "./end-with-body.ts";
