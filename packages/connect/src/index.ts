@@ -1,5 +1,3 @@
-export type { HttpFields, ResponseReceiver } from "./client/http-client.ts";
-export { createHttp1Client } from "./client/http1-client.ts";
 export type { ClosableTransport } from "./client/official-transport.ts";
 export { createTransport } from "./client/transport.ts";
 export type { TransportOptions } from "./client/transport-options.ts";

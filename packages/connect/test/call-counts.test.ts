@@ -55,8 +55,8 @@ describe("the handler, per unary call", () => {
 
 describe("the transport and the handler, per unary call", () => {
   const ways = [
-    { protocol: "connect", httpVersion: "1.1", bounds: { ...none, timers: 2, promises: 12, writes: 2 } },
-    { protocol: "grpc-web", httpVersion: "1.1", bounds: { ...none, timers: 2, promises: 20, writes: 2 } },
+    { protocol: "connect", httpVersion: "1.1", bounds: { ...none, timers: 1, promises: 12, writes: 2 } },
+    { protocol: "grpc-web", httpVersion: "1.1", bounds: { ...none, timers: 1, promises: 20, writes: 2 } },
     { protocol: "grpc", httpVersion: "2", bounds: { ...none, timers: 2, promises: 14 } },
   ] as const;
 

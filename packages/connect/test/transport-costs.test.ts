@@ -37,7 +37,6 @@ describe.each(table)("a unary call in $protocol over HTTP/$httpVersion, with a t
     const server = await listenRaw(wire.httpVersion, (request, response) => {
       request.resume().on("end", () => writers[wire.protocol](response));
     });
-    // undici sets a timer for a connection that has nothing to do, so this one is kept busy.
     const transport = createTransport({ ...wire, baseUrl: server.baseUrl, connectionsMax: 1 });
     const client = createClient(ProductService, transport);
     const call = () => client.getProduct({ id: "1" }, { timeoutMs: 30_000, headers: { "question-text": "hello" } });

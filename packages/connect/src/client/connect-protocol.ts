@@ -9,8 +9,8 @@ import {
   trailerDemux,
   validateResponseWithCompression,
 } from "@connectrpc/connect/protocol-connect";
+import type { HttpFields } from "@rialto/http";
 import { toWebHeaders } from "../headers/web-headers.ts";
-import type { HttpFields } from "./http-client.ts";
 import { addCallerFields } from "./request-fields.ts";
 import type { ResolvedOptions } from "./transport-options.ts";
 import type { RequestHead, ResponseReader, UnaryMethod, UnaryProtocol } from "./unary-protocol.ts";

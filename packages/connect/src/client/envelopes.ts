@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type EnvelopedMessage, encodeEnvelope, envelopeCompress } from "@connectrpc/connect/protocol";
-import type { HttpRequest } from "./http-client.ts";
+import type { HttpRequest } from "@rialto/http";
 import type { ResolvedOptions } from "./transport-options.ts";
 import type { RequestHead } from "./unary-protocol.ts";
 

@@ -6,9 +6,9 @@ import {
   validateResponseWithCompression,
   validateTrailer,
 } from "@connectrpc/connect/protocol-grpc";
+import type { HttpFields } from "@rialto/http";
 import { toWebHeaders } from "../headers/web-headers.ts";
 import { EnvelopeReader, writeEnvelope } from "./envelopes.ts";
-import type { HttpFields } from "./http-client.ts";
 import { addCallerFields } from "./request-fields.ts";
 import type { ResolvedOptions } from "./transport-options.ts";
 import type { ResponseMessage, ResponseReader, UnaryMethod, UnaryProtocol } from "./unary-protocol.ts";

@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { HttpClient, HttpFields, HttpRequest, RequestInProgress, ResponseReceiver } from "./http-client.ts";
+import type { HttpClient, HttpFields, HttpRequest, RequestInProgress, ResponseReceiver } from "@rialto/http";
 import { createHttp2Connection, type Http2Connection, type Http2ConnectionOptions } from "./http2-connection.ts";
 import { resetError } from "./transport-error.ts";
 

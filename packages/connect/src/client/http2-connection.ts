@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ClientTls } from "./transport-options.ts";
+import type { ClientTls } from "@rialto/http";
 
 /** How the connections of HTTP/2 are kept. The defaults are those of the official transports. */
 export interface Http2ConnectionOptions {

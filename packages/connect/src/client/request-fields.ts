@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
+import type { HttpFields } from "@rialto/http";
 import { toFields } from "../headers/web-headers.ts";
-import type { HttpFields } from "./http-client.ts";
 
 /** The headers that a caller gives for one call. */
 export type GivenHeaders = ConstructorParameters<typeof Headers>[0];

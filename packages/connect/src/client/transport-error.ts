@@ -1,27 +1,22 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { BulkheadFull } from "@rialto/async";
 
-/** What Node and undici say of a peer that could not be reached. */
-const unreachable: ReadonlySet<unknown> = new Set([
-  "ETIMEDOUT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ECONNREFUSED",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
+/** What Node says of a peer that could not be reached. */
+const unreachable: ReadonlySet<unknown> = new Set(["ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED"]);
 
-/** What they say of a connection or a stream that was lost during a call. */
+/** What it says of a connection or a stream that was lost during a call. */
 const lost: ReadonlySet<unknown> = new Set([
   "ERR_STREAM_WRITE_AFTER_END",
   "ERR_STREAM_DESTROYED",
   "ERR_HTTP2_INVALID_STREAM",
   "ECONNRESET",
-  "UND_ERR_SOCKET",
+  "EPIPE",
 ]);
 
 /**
  * Returns the error of a call that has no whole response, with the code that the official transports give:
- * `unavailable` for a peer that cannot be reached, `aborted` for a lost connection, `internal` for anything else. The
- * reason is its cause.
+ * `unavailable` for a peer that cannot be reached, `aborted` for a lost connection, `internal` for anything else; and
+ * `resource_exhausted` where too many calls wait for a connection. The reason is its cause.
  */
 export function transportError(reason: unknown): ConnectError {
   if (reason instanceof ConnectError) return reason;
@@ -30,7 +25,9 @@ export function transportError(reason: unknown): ConnectError {
     ? Code.Aborted
     : codes.some((each) => unreachable.has(each))
       ? Code.Unavailable
-      : Code.Internal;
+      : reason instanceof BulkheadFull
+        ? Code.ResourceExhausted
+        : Code.Internal;
   const error = ConnectError.from(reason, code);
   error.cause = reason;
   return error;

@@ -1,13 +1,6 @@
-import type { ConnectionOptions } from "node:tls";
 import { type CommonTransportOptions, validateReadWriteMaxBytes } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Http2ConnectionOptions } from "./http2-connection.ts";
-
-/** TLS of a client: whom it trusts, and by which certificate it is known. */
-export type ClientTls = Pick<
-  ConnectionOptions,
-  "ca" | "cert" | "key" | "passphrase" | "rejectUnauthorized" | "servername" | "minVersion" | "maxVersion" | "ciphers"
->;
 
 /** Options of a transport. Those that have the name of an official option mean the same. */
 export type TransportOptions = Pick<CommonTransportOptions, "baseUrl"> &
@@ -16,8 +9,8 @@ export type TransportOptions = Pick<CommonTransportOptions, "baseUrl"> &
     readonly protocol: "connect" | "grpc" | "grpc-web";
     readonly httpVersion: "1.1" | "2";
     /**
-     * How many connections unary calls use. HTTP/2: 1 where it is not given. HTTP/1.1: as many as there are calls in
-     * progress where it is not given; a call above it waits for another to end.
+     * How many connections unary calls use. HTTP/2: 1 where it is not given. HTTP/1.1: 256 where it is not given; a
+     * call above it waits for another to end.
      */
     readonly connectionsMax?: number;
     /** Puts unary calls on the official transports too. */

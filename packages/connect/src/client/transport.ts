@@ -2,12 +2,12 @@ import { create, type DescMessage, type DescMethodUnary, type MessageInitShape }
 import { type ContextValues, createContextValues, type UnaryResponse } from "@connectrpc/connect";
 import { createMethodSerializationLookup, createMethodUrl, runUnaryCall } from "@connectrpc/connect/protocol";
 import { createDeadlineWheel } from "@rialto/async";
+import type { HttpClient } from "@rialto/http";
+import { createHttp1Client } from "@rialto/http";
 import { toFields, toWebHeaders } from "../headers/web-headers.ts";
 import { createConnectProtocol } from "./connect-protocol.ts";
 import { createGrpcProtocol } from "./grpc-protocol.ts";
 import { createGrpcWebProtocol } from "./grpc-web-protocol.ts";
-import type { HttpClient } from "./http-client.ts";
-import { createHttp1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
 import { type ClosableTransport, createOfficialTransport } from "./official-transport.ts";
 import type { GivenHeaders } from "./request-fields.ts";

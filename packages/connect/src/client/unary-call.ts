@@ -1,8 +1,8 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { DeadlineWheel } from "@rialto/async";
+import type { HttpClient, HttpFields, HttpRequest, RequestInProgress, ResponseReceiver } from "@rialto/http";
 import { deadlinePassed, isReset } from "./call-end.ts";
-import type { HttpClient, HttpFields, HttpRequest, RequestInProgress, ResponseReceiver } from "./http-client.ts";
 import { transportError } from "./transport-error.ts";
 import type { ResponseMessage, ResponseReader, UnaryMethod } from "./unary-protocol.ts";
 

@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
-import type { HttpFields, HttpRequest } from "./http-client.ts";
+import type { HttpFields, HttpRequest } from "@rialto/http";
 import type { GivenHeaders } from "./request-fields.ts";
 
 /** What is the same for all calls of one method. */

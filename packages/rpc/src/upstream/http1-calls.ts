@@ -1,7 +1,8 @@
 import type { LookupFunction } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type CancelSignal, onAbort } from "@rialto/async";
-import { createHttp1Client, type HttpFields, type ResponseReceiver, toFields, toWebHeaders } from "@rialto/connect";
+import { toFields, toWebHeaders } from "@rialto/connect";
+import { createHttp1Client, type HttpFields, type ResponseReceiver } from "@rialto/http";
 import { replayBufferBytesMax } from "../limits.ts";
 import { nodeHeaders } from "../wire/call-headers.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
@@ -32,12 +33,15 @@ export interface SentCall extends Pick<WholeCall, "verb" | "path" | "fields"> {
 }
 
 /**
- * Creates the connections to one address. None is established before its first request. `lookup` finds the address of
- * the host in the URL; without it the operating system does.
+ * Creates the connections to one address, at most so many. None is established before its first request. `lookup` finds
+ * the address of the host in the URL; without it the operating system does.
  */
-export function createHttp1Calls(replicaUrl: string, lookup?: LookupFunction): Http1Calls {
+export function createHttp1Calls(
+  replicaUrl: string,
+  o: { readonly connectionsMax: number; readonly lookup: LookupFunction | undefined },
+): Http1Calls {
   const { origin } = new URL(replicaUrl);
-  const client = createHttp1Client(lookup === undefined ? {} : { lookup });
+  const client = createHttp1Client(o);
   const sendWhole = ({ verb, path, fields: given, body, timeoutMs, canceled }: SentCall): Promise<WholeAnswer> =>
     new Promise((resolve, reject) => {
       const [timeoutName, timeout] = timeoutField(nodeHeaders(given), timeoutMs);

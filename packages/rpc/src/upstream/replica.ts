@@ -75,7 +75,9 @@ export function createReplica(
     leavingUntil = Date.now() + leavingMs;
   };
   const at = { url, lookup, onGoaway: reportLeaving };
-  const http1 = isStockPath() ? createStockHttp1Calls(url, lookup) : createHttp1Calls(url, lookup);
+  const http1 = isStockPath()
+    ? createStockHttp1Calls(url, lookup)
+    : createHttp1Calls(url, { connectionsMax: callsMax, lookup });
   const channel = createChannel(at, { max: callsMax, waitingMax: callsWaitingMax }, http1);
   const calls = { ...channel, sendWhole: http1.sendWhole };
   const streams = createChannel(at, { max: streamsMax, waitingMax: 0 }, createHttp1Streams(at));

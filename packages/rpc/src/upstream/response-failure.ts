@@ -44,12 +44,12 @@ export class RequestBodyAborted extends Error {
 }
 
 /**
- * The codes of Node and undici for a request or a response that they do not accept, while the connection works or is
- * that request's own.
+ * The codes of Node and of our client for a request or a response that they do not accept, while the connection works
+ * or is that request's own.
  */
 const requestFailureCodes: ReadonlySet<unknown> = new Set([
   "HPE_HEADER_OVERFLOW",
-  "UND_ERR_HEADERS_OVERFLOW",
+  "ERR_RESPONSE_HEAD_TOO_LARGE",
   "HPE_CHUNK_EXTENSIONS_OVERFLOW",
   "ERR_HTTP2_HEADER_SINGLE_VALUE",
   "ERR_HTTP2_INVALID_CONNECTION_HEADERS",
@@ -57,8 +57,7 @@ const requestFailureCodes: ReadonlySet<unknown> = new Set([
   "ERR_INVALID_CHAR",
   "ERR_INVALID_HTTP_TOKEN",
   "ERR_UNESCAPED_CHARACTERS",
-  "UND_ERR_INVALID_ARG",
-  "UND_ERR_NOT_SUPPORTED",
+  "ERR_REQUEST_MALFORMED",
 ]);
 
 /** Whether a failure is this request's own, and not its replica's. */

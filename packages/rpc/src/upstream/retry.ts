@@ -55,12 +55,10 @@ const classes: Readonly<Record<string, FailureClass>> = {
   ENETUNREACH: "unreachable",
   ECONNRESET: "reset",
   EPIPE: "reset",
-  UND_ERR_SOCKET: "reset",
   ERR_STREAM_PREMATURE_CLOSE: "reset",
   ERR_HTTP2_SESSION_ERROR: "reset",
   ERR_HTTP2_STREAM_ERROR: "reset",
   ETIMEDOUT: "silent",
-  UND_ERR_CONNECT_TIMEOUT: "silent",
 };
 
 /** The replica did not respond within the deadline of a call. */

@@ -1,4 +1,4 @@
-import type { HttpFields } from "@rialto/connect";
+import type { HttpFields } from "@rialto/http";
 import { type CallHeaders, nodeHeaders } from "../wire/call-headers.ts";
 
 /** A unary call as bytes: its fields are those of Node's parser, and nothing of its body is decoded. */
