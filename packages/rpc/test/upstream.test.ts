@@ -15,7 +15,7 @@ import {
   listen,
   reasonOf,
 } from "../src/index.ts";
-import { retryBackoff } from "../src/upstream/retry.ts";
+import { isNeverSent, retryBackoff } from "../src/upstream/retry.ts";
 import { createFixture, errors, orderId } from "./fixture.ts";
 import { createPeople, type People } from "./keys.ts";
 import { bytesOf, textOf } from "./transports.ts";
@@ -192,6 +192,25 @@ describe("an upstream with several replicas", () => {
     const work = upstreamOf(waiting.url).fetch(request({ signal: leaving.signal }), { isSafe: true });
     await expect(work).rejects.toMatchObject({ code: "canceled" });
     expect(waiting.seen).toHaveLength(1);
+  });
+});
+
+describe("a call whose connection was not made", () => {
+  const failure = (o: object) => new Error("fetch failed", { cause: Object.assign(new Error("lost"), o) });
+
+  it.each([
+    ["a host that is gone answers nothing", { code: "ETIMEDOUT", syscall: "connect" }],
+    ["a host that is gone answers undici nothing", { code: "UND_ERR_CONNECT_TIMEOUT" }],
+    ["nobody listens", { code: "ECONNREFUSED", syscall: "connect" }],
+  ])("was never sent where %s, so that another replica may have it", (_what, o) => {
+    expect(isNeverSent(failure(o))).toBe(true);
+  });
+
+  it.each([
+    ["a connection that was made times out", { code: "ETIMEDOUT", syscall: "read" }],
+    ["it is reset", { code: "ECONNRESET", syscall: "read" }],
+  ])("may have been sent where %s", (_what, o) => {
+    expect(isNeverSent(failure(o))).toBe(false);
   });
 });
 

@@ -29,19 +29,26 @@ export function createRetryBudget(): RetryBudget {
   };
 }
 
-/** Failures to resolve or reach a host: the request was not sent, so any call may be sent to another replica. */
+/**
+ * Failures to resolve or reach a host: the request was not sent, so any call may be sent to another replica. A code of
+ * the operating system that may come later too, as ETIMEDOUT, is none of them but where it came from connecting.
+ */
 const neverSentCodes: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
   "EAI_AGAIN",
   "EHOSTUNREACH",
   "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
 /** Whether a request certainly did not leave this process, or the server certainly did not process it. */
 export function isNeverSent(error: unknown): boolean {
   if (error instanceof BulkheadFull || error instanceof StreamRefused) return true;
-  return causesOf(error).some((reason) => "code" in reason && neverSentCodes.has(reason.code));
+  return causesOf(error).some(
+    (reason) =>
+      ("code" in reason && neverSentCodes.has(reason.code)) || ("syscall" in reason && reason.syscall === "connect"),
+  );
 }
 
 /** How a replica failed. Health shows it, so it does not tell where the replica is. */
