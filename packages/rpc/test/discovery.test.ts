@@ -40,12 +40,12 @@ async function replicaAt(address: string, answer: RequestListener = ok) {
   });
   await listenAt(server, address);
   open.push(() => server.closeAllConnections());
-  let connections = 0;
-  server.on("connection", (socket) => {
-    connections += 1;
-    socket.on("close", () => (connections -= 1));
-  });
-  return { hosts, seen: () => hosts.length, connections: () => connections };
+  const stop = async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  };
+  return { hosts, seen: () => hosts.length, stop };
 }
 
 /** The same for gRPC over HTTP/2. */
@@ -139,7 +139,30 @@ describe("a service by a DNS name", () => {
     expect(leaving.seen()).toBe(seenBefore);
     for (const response of held) response.writeHead(200).end("late");
     expect(await inProgress).toBe("200 late");
-    await expect.poll(leaving.connections, within).toBe(0);
+  });
+
+  it("keeps no connection to an address that is gone", async () => {
+    const leaving = await grpcReplicaAt("127.0.0.1");
+    dns.set("order.test", ["127.0.0.1"]);
+    const upstream = upstreamOf();
+    expect(await call(upstream, { type: grpc })).toBe("200 ");
+    const openSessions = () => [...leaving.sessions].filter((session) => !session.destroyed).length;
+    expect(openSessions()).toBe(1);
+    dns.set("order.test", ["127.0.0.2"]);
+    await expect.poll(openSessions, within).toBe(0);
+  });
+
+  it("is looked up again when a connection fails, so that calls find its new address", async () => {
+    const leaving = await replicaAt("127.0.0.1");
+    await replicaAt("127.0.0.2");
+    dns.set("order.test", ["127.0.0.1"]);
+    const upstream = upstreamOf("order.test", { pollMs: 3_600_000 });
+    expect(await call(upstream)).toBe("200 {}");
+    dns.set("order.test", ["127.0.0.2"]);
+    expect(await call(upstream)).toBe("200 {}");
+    expect(leaving.seen()).toBe(2);
+    await leaving.stop();
+    await expect.poll(() => call(upstream), within).toBe("200 {}");
   });
 
   it.each(["NXDOMAIN", "SERVFAIL", "silent"] as const)(

@@ -39,11 +39,12 @@ export function createReplicaSet(o: ReplicaSetOptions): ReplicaSet {
   const sources = targets.map((target) =>
     target.kind === "address" ? oneReplica(target.url, o) : watchedReplicas(target, o),
   );
+  const all = () => sources.flatMap((source) => source.current());
+  // Asked for at each call: a new list is made only where there are several names.
+  const fixed = targets.every(({ kind }) => kind === "address") ? all() : undefined;
   const [first, ...others] = sources;
   return {
-    // Nearly always there is one URL. Each source keeps its list until it changes.
-    current: () =>
-      first !== undefined && others.length === 0 ? first.current() : sources.flatMap((source) => source.current()),
+    current: () => fixed ?? (first !== undefined && others.length === 0 ? first.current() : all()),
     lookedUp: Promise.all(sources.map((source) => source.lookedUp)),
     reportLoss() {
       for (const source of sources) source.reportLoss();
