@@ -82,6 +82,9 @@ export const breakerPauseMsBase = 500;
 /** The longest time that a breaker stays open: how soon a replica that recovered is used again. */
 export const breakerPauseMsMax = 5_000;
 
+/** How long the response to a probe may take. Longer than the shortest silence that counts. */
+export const probeMsMax = 2_000;
+
 /** How long a replica's notice that it is about to stop counts. By then its address is gone, or it runs again. */
 export const leavingMs = 5_000;
 

@@ -18,12 +18,14 @@ afterEach(async () => {
 /** A replica that can be stopped and started at one address, and counts the connections that were made to it. */
 async function replica(answer: (n: number) => "ok" | "hang up" | "silent" = () => "ok") {
   let seen = 0;
+  const paths: (string | undefined)[] = [];
   let connections = 0;
   let server: Server | undefined;
   let port = 0;
   const start = async () => {
     server = createServer((req, res) => {
       seen += 1;
+      paths.push(req.url);
       const how = answer(seen);
       if (how === "hang up") req.socket.destroy();
       else if (how === "ok") res.writeHead(200, { "content-type": "application/json" }).end("{}");
@@ -40,7 +42,14 @@ async function replica(answer: (n: number) => "ok" | "hang up" | "silent" = () =
   };
   await start();
   open.push(stop);
-  return { url: `http://127.0.0.1:${port}`, start, stop, seen: () => seen, connections: () => connections };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    start,
+    stop,
+    seen: () => seen,
+    paths: () => paths,
+    connections: () => connections,
+  };
 }
 
 /** Its first choice among replicas with no call in progress is the first one. */
@@ -102,6 +111,20 @@ describe("a replica that fails time and again", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6_000 });
     expect(await outcome(upstream.fetch(request(), { isSafe: true }))).toBe("200 {}");
     expect(upstream.status()).toMatchObject([{ breaker: "closed", lastError: { class: "refused" } }]);
+  });
+
+  it("is found back also where no call may be sent twice, and costs none of them", async () => {
+    const [bad, good] = [await replica(), await replica()];
+    const upstream = upstreamOf(bad.url, good.url);
+    const call = () => outcome(upstream.fetch(request(), { isSafe: false }));
+    await bad.stop();
+    for (let n = 0; n < 5; n += 1) expect(await call()).toBe("200 {}");
+    expect(upstream.status()).toMatchObject([{ breaker: "open" }, { breaker: "closed" }]);
+    await bad.start();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6_000 });
+    expect(await call()).toBe("200 {}");
+    await expect.poll(() => upstream.status()).toMatchObject([{ breaker: "closed" }, { breaker: "closed" }]);
+    expect(bad.paths()).toEqual(["/health"]);
   });
 
   it("is tried by one call at a time", async () => {

@@ -19,6 +19,7 @@ import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { askedTimeoutMs, protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
 import { chooseReplica } from "./choose-replica.ts";
 import type { GuardedReplica, Outcome, ReplicaStatus } from "./circuit-breaker.ts";
+import { probeHalfOpen } from "./probe.ts";
 import type { ReplicaLimits } from "./replica.ts";
 import { createReplicaSet, type ReplicaSet } from "./replica-set.ts";
 import { readBody, readWhole, withBody } from "./request-body.ts";
@@ -224,7 +225,7 @@ async function callReplicas(
 
 /** Sends to one replica after the other, until a response is final, or nothing more may be tried. */
 async function tryReplicas<Response>(
-  { replicas, budget, random }: Replicas,
+  { replicas, budget, wheel, random }: Replicas,
   { isSafe, channel }: { readonly isSafe: boolean; readonly channel: "calls" | "streams" },
   clock: CallClock,
   send: (replica: GuardedReplica) => Promise<Outcome<Response>>,
@@ -238,7 +239,9 @@ async function tryReplicas<Response>(
     const replica = chooseReplica(replicas.current(), { tried, isSafe, loadOf, random });
     if (replica === undefined) return responseOf(outcome ?? noReplica(replicas.current()), clock);
     tried.add(replica);
-    outcome = await send(replica);
+    const sent = send(replica);
+    if (!isSafe) probeHalfOpen(replicas.current(), wheel);
+    outcome = await sent;
     if (outcome.kind === "FAILURE" && failureClassOf(outcome.cause) !== undefined) replicas.reportLoss();
     const isLast = attempt + 1 >= callTriesMax || clock.canceled.aborted;
     if (isLast || !mayRetry(outcome, isSafe) || !budget.spend()) return responseOf(outcome, clock);
