@@ -21,7 +21,7 @@ async function startTraced(
 ) {
   const receiver = await startOtlpReceiver();
   const target = { protocol: "http/json", headers: {}, timeoutMs: 5_000 } as const;
-  const telemetry = openTelemetry({
+  const telemetry = await openTelemetry({
     config: {
       serviceName: undefined,
       resourceAttributes: {},

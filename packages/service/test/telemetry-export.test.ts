@@ -15,12 +15,12 @@ function configFor(url: string, more: Readonly<Record<string, string>> = {}): Te
 async function open(more: Readonly<Record<string, string>> = {}) {
   const receiver = await startOtlpReceiver();
   onTestFinished(() => receiver.close());
-  return { receiver, ...opened(configFor(receiver.url, more)) };
+  return { receiver, ...(await opened(configFor(receiver.url, more))) };
 }
 
-function opened(config: TelemetryConfig) {
+async function opened(config: TelemetryConfig) {
   const changes: string[] = [];
-  const telemetry = openTelemetry({
+  const telemetry = await openTelemetry({
     config,
     production: false,
     onExportChange: (signal, failure) => changes.push(`${signal} ${failure === undefined ? "again" : "failing"}`),
@@ -38,16 +38,16 @@ function opened(config: TelemetryConfig) {
 const one = (receiver: OtlpReceiver) => vi.waitFor(() => expect(receiver.spans).not.toEqual([]), { timeout: 20_000 });
 
 describe("openTelemetry", () => {
-  it("makes nothing and exports nothing unless an endpoint is named", () => {
-    const { telemetry, tracing } = opened(readConfig({}).telemetry);
+  it("makes nothing and exports nothing unless an endpoint is named", async () => {
+    const { telemetry, tracing } = await opened(readConfig({}).telemetry);
     expect(tracing).toBeUndefined();
     expect(telemetry.loggingOf("order")).toEqual({ isTraced: false, takeLine: undefined });
   });
 
   it.each([{ OTEL_SDK_DISABLED: "true" }, { OTEL_TRACES_EXPORTER: "none", OTEL_LOGS_EXPORTER: "none" }])(
     "exports nothing with %j, whatever endpoint is named",
-    (more) => {
-      const { telemetry, tracing } = opened(configFor("http://127.0.0.1:1", more));
+    async (more) => {
+      const { telemetry, tracing } = await opened(configFor("http://127.0.0.1:1", more));
       expect(tracing).toBeUndefined();
       expect(telemetry.loggingOf("order").takeLine).toBeUndefined();
     },
@@ -82,7 +82,7 @@ describe("openTelemetry", () => {
   it("uses the URL of a signal as it is", async () => {
     const receiver = await startOtlpReceiver();
     onTestFinished(() => receiver.close());
-    const { telemetry, work, log } = opened(
+    const { telemetry, work, log } = await opened(
       readConfig({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.url}/own/path` }).telemetry,
     );
     work("work");

@@ -11,7 +11,7 @@ export { type OpenMetrics, openMetrics } from "./metrics/open-metrics.ts";
 export type { Counter, Family, Histogram, Labels } from "./metrics/series.ts";
 export type { OtlpTarget, TelemetryConfig } from "./otlp.ts";
 export { allowedBaggage, boundedTracestate } from "./propagated-headers.ts";
-export { newInstanceId, type ProcessFacts, resourceOf } from "./resource.ts";
+export type { ProcessFacts } from "./resource.ts";
 export {
   databaseNames,
   httpNames,

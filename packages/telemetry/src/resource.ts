@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import { processNames } from "./semantic-names.ts";
@@ -12,11 +11,6 @@ export interface ProcessFacts {
   readonly serviceName: string | undefined;
   /** OTEL_RESOURCE_ATTRIBUTES: stand beside ours, and in place of them where the names are the same. */
   readonly attributes: Readonly<Record<string, string>>;
-}
-
-/** Returns the id of this run of the process. Make it once, for all signals. */
-export function newInstanceId(): string {
-  return randomUUID();
 }
 
 /**

@@ -68,10 +68,8 @@ export const rialtoNames = {
   requestId: "rialto.request.id",
   orderId: "rialto.order.id",
   userId: "rialto.user.id",
-  /** The state or the step of an order's checkout. */
+  /** The step of an order's checkout. */
   step: "rialto.checkout.step",
-  /** How a mail was sent: "smtp", "folder". */
-  mailTransport: "rialto.mail.transport",
   mailKind: "rialto.mail.kind",
   /** Why a span is here whose trace was not sampled: "failure". */
   sampledBy: "rialto.sampled_by",

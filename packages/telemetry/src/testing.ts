@@ -1,6 +1,5 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
-import { newInstanceId } from "./resource.ts";
 import { createTracing, type Tracing } from "./tracing/tracing.ts";
 
 /** A span as a test reads it. */
@@ -23,7 +22,7 @@ export function recordSpans(o: { readonly ratio?: number } = {}): {
   const exporter = new InMemorySpanExporter();
   const tracing = createTracing({
     service: "test",
-    facts: { instanceId: newInstanceId(), production: false, serviceName: undefined, attributes: {} },
+    facts: { instanceId: "test", production: false, serviceName: undefined, attributes: {} },
     ratio: o.ratio ?? 1,
     processor: new SimpleSpanProcessor({ exporter }),
   });

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
-import { cachedFor, createMetricRegistry, newInstanceId, type OpenMetrics, openMetrics } from "../src/index.ts";
+import { cachedFor, createMetricRegistry, type OpenMetrics, openMetrics } from "../src/index.ts";
 import { seriesMax } from "../src/metrics/series.ts";
 
 const opened: { close(): Promise<void> }[] = [];
@@ -9,7 +9,7 @@ afterEach(async () => {
   for (const one of opened.splice(0)) await one.close();
 });
 
-const facts = { instanceId: newInstanceId(), production: false, serviceName: undefined, attributes: {} };
+const facts = { instanceId: "test", production: false, serviceName: undefined, attributes: {} };
 
 async function open(o: Partial<Parameters<typeof openMetrics>[0]> = {}): Promise<OpenMetrics> {
   const admin = { port: 0, host: "127.0.0.1" };

@@ -1,11 +1,11 @@
 import { backoffMs, forEachConcurrently } from "@rialto/async";
 import type { Handled } from "@rialto/events";
 import { CallError, callErrors } from "@rialto/rpc";
-import type { Logger } from "@rialto/telemetry";
+import { currentSpan, type Logger, rialtoNames, runSpan } from "@rialto/telemetry";
 import type { Content, Notification } from "../notification/state.ts";
 import type { InboxEntry, NotificationStore } from "../notification/store.ts";
 import { failureOf, isPassing, MailRefused } from "../transport/failure.ts";
-import type { MailTransport } from "../transport/transport.ts";
+import type { Mail, MailTransport } from "../transport/transport.ts";
 
 /** The timeout of one attempt to send. */
 const sendMsMax = 15_000;
@@ -63,26 +63,29 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(sendMsMax)]);
     try {
       const content = await complete(notification, inTime);
-      await transport.send({ ...content, messageId, to: recipient, name: fileNameOf(notification) }, inTime);
+      const mail = { ...content, messageId, to: recipient, name: fileNameOf(notification) };
+      await sendTraced(transport, notification, mail, inTime);
     } catch (error) {
       if (error instanceof MailRefused) {
-        log.warn({ notification: id, err: error }, "mail rejected");
+        log.warn({ ...idsOf(notification), err: error }, "mail rejected");
         return store.finish(id, { state: "FAILED", lastError: error.message }, inbox);
       }
       return scheduleRetry(notification, error, { isOwnFailure: !inTime.aborted && !isPassing(error), inbox });
     }
     await store.finish(id, { state: "SENT", time: now() }, inbox);
+    log.debug(idsOf(notification), "mail sent");
   }
 
   /** Schedules the next attempt. A message that used up its attempts becomes FAILED, and an admin can resend it. */
   async function scheduleRetry(
-    { id, attempts, delays }: Notification,
+    notification: Notification,
     error: unknown,
     { isOwnFailure, inbox }: { readonly isOwnFailure: boolean; readonly inbox: InboxEntry | undefined },
   ): Promise<void> {
+    const { id, attempts, delays } = notification;
     const lastError = failureOf(error);
     if (isOwnFailure && attempts + 1 >= attemptsMax) {
-      log.error({ notification: id, attempts: attempts + 1, err: error }, "mail failed, attempts exhausted");
+      log.error({ ...idsOf(notification), attempts: attempts + 1, err: error }, "mail failed, attempts exhausted");
       return store.finish(id, { state: "FAILED", lastError }, inbox);
     }
     await store.delay(id, {
@@ -91,7 +94,7 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
       isOwnFailure,
     });
     if (isOwnFailure)
-      log.warn({ notification: id, attempts: attempts + 1, err: error }, "mail failed, retry scheduled");
+      log.warn({ ...idsOf(notification), attempts: attempts + 1, err: error }, "mail failed, retry scheduled");
     throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
   }
 
@@ -123,6 +126,24 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
       });
     },
   };
+}
+
+/** What a line of the log names. */
+function idsOf({ id, orderId, userId }: Notification) {
+  return { notification: id, orderId, userId };
+}
+
+/** Sends a mail, as the work of a span where the trace of its event is recorded. The span has nothing of the mail. */
+function sendTraced(
+  transport: MailTransport,
+  { kind, orderId }: Notification,
+  mail: Mail,
+  signal: AbortSignal,
+): Promise<void> {
+  const work = currentSpan();
+  if (work === undefined) return transport.send(mail, signal);
+  const attributes = { [rialtoNames.mailKind]: kind, [rialtoNames.orderId]: orderId };
+  return runSpan(work.child("send mail", { kind: "client", attributes }), () => transport.send(mail, signal));
 }
 
 /** Starts with the time, so that a folder sorted by name is sorted by age. A resent message gets its own file. */

@@ -8,6 +8,7 @@ import { isAtRest, type Order, stateOf } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 import { type Command, decide } from "../order/transitions.ts";
 import type { CountCheckout } from "./checkout-metrics.ts";
+import { runStep } from "./run-step.ts";
 import { type CheckoutCalls, checkout, type Step, undoRefused } from "./steps.ts";
 
 /** No order has so many transitions. More rounds mean that a decision changes nothing. */
@@ -157,7 +158,7 @@ async function nextCommand(calls: CheckoutCalls, order: Order, context: Propagat
   if (state === "CANCELLING") return compensate(checkout, { kind: "cancelled" }, calls, order, context);
   for (const [index, step] of checkout.entries()) {
     if (step.at !== state) continue;
-    const command = await step.run(calls, order, context).catch((error: unknown) => {
+    const command = await runStep(step.name, step.run, calls, order, context).catch((error: unknown) => {
       const decided = step.onRefused(reasonOf(error) ?? "", order);
       if (decided === undefined) throw error;
       return decided;
@@ -180,7 +181,7 @@ async function compensate(
 ): Promise<Command> {
   for (const step of steps.toReversed()) {
     try {
-      await step.undo?.(calls, order, context);
+      if (step.undo !== undefined) await runStep(`undo ${step.name}`, step.undo, calls, order, context);
     } catch (error) {
       const decided = undoRefused(reasonOf(error) ?? "");
       if (decided === undefined) throw error;

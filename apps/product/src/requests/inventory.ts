@@ -8,7 +8,7 @@ import {
 } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
 import { auditChanges, auditOf, type CallContext, CallError, callErrors, callerName, type Handlers } from "@rialto/rpc";
-import { continueTrace, type Logger } from "@rialto/telemetry";
+import { continueTrace, currentSpan, type Logger, rialtoNames, runSpan } from "@rialto/telemetry";
 import { v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
 import { isVisible } from "../product/state.ts";
@@ -50,7 +50,7 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
     },
 
     async batchReserveStock({ reservations }, ctx) {
-      const decided = await Promise.allSettled(reservations.map(({ reservation }) => reserve(stock, reservation, ctx)));
+      const decided = await Promise.allSettled(reservations.map((one) => reserveTraced(stock, one, ctx)));
       const outcomes = decided.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
       for (const [n, one] of decided.entries()) logOutcome(ctx.log, reservations[n], one);
       // Where nothing was decided, the error tells more than an empty answer.
@@ -81,6 +81,15 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
 function reservationOf({ orderId, items, userId }: ReserveStockRequest): OrderDecision {
   const requested = items.map((item) => ({ productId: item.productId, quantity: item.quantity }));
   return { kind: "reserve", orderId, items: requested, userId: userId === "" ? undefined : userId };
+}
+
+/** Decides one reservation of a batch, as the work of a span in the trace of its order where that is recorded. */
+function reserveTraced(stock: StockStore, { reservation, traceparent }: TracedReservation, ctx: CallContext) {
+  const span = currentSpan()?.inTrace(traceparent, "reserve stock", {
+    attributes: { [rialtoNames.orderId]: reservation?.orderId },
+  });
+  if (span === undefined) return reserve(stock, reservation, ctx);
+  return runSpan(span, () => reserve(stock, reservation, ctx));
 }
 
 /** Decides one reservation of a batch. Those of one call are asked for in one turn, so they share a transaction. */

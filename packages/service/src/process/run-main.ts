@@ -58,7 +58,7 @@ export async function runMain(main: Main): Promise<void> {
   let flush = async (): Promise<void> => undefined;
   try {
     const config = readEnvironment(main.scope);
-    const telemetry = openTelemetry({
+    const telemetry = await openTelemetry({
       config: config.telemetry,
       production: config.production,
       onExportChange: (signal, failure) => reportExport(output.logOf(main.name), signal, failure),

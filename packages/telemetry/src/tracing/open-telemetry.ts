@@ -1,10 +1,8 @@
-import { BatchLogRecordProcessor } from "@opentelemetry/sdk-logs";
-import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
+import { randomUUID } from "node:crypto";
 import type { TelemetryConfig } from "../otlp.ts";
-import { newInstanceId, type ProcessFacts } from "../resource.ts";
-import { exportLines, type TakeLine } from "./export-lines.ts";
-import { logExporter, type OnExported, spanExporter } from "./otlp-exporters.ts";
-import { createTracing, type Tracing } from "./tracing.ts";
+import type { ProcessFacts } from "../resource.ts";
+import type { TakeLine } from "./export-lines.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** The telemetry of a process. */
 export interface Telemetry {
@@ -21,80 +19,29 @@ export interface Telemetry {
 /** Why exports fail, or that they succeed again. Called once for each change. */
 export type OnExportChange = (signal: "traces" | "logs", failure: Error | undefined) => void;
 
-/** Ended spans and log records that wait for their export. More are dropped: no call ever waits for a collector. */
-const spansWaitingMax = 8_192;
-const recordsWaitingMax = 8_192;
-/** Of one export. */
-const spansMax = 512;
-const recordsMax = 512;
-/** How long they wait for others. */
-const exportDelayMs = 1_000;
-/** How much longer than an export its processor waits: the exporter gives up first. */
-const exportMarginMs = 1_000;
-const closeMsMax = 2_000;
-
 /**
  * Opens the telemetry of a process. Nothing leaves it, and nothing is made for it, unless the configuration names where
  * to. A receiver that is down, slow or refuses costs what was to be exported, and no call its time.
  */
-export function openTelemetry(o: {
+export async function openTelemetry(o: {
   readonly config: TelemetryConfig;
   readonly production: boolean;
   readonly onExportChange: OnExportChange;
-}): Telemetry {
-  const { serviceName, resourceAttributes, traces, logs, samplingRatio } = o.config;
+}): Promise<Telemetry> {
+  const { serviceName, resourceAttributes, traces, logs } = o.config;
   const facts: ProcessFacts = {
-    instanceId: newInstanceId(),
+    instanceId: randomUUID(),
     production: o.production,
     serviceName,
     attributes: resourceAttributes,
   };
-  const spans =
-    traces === undefined
-      ? undefined
-      : new BatchSpanProcessor({
-          exporter: spanExporter(traces, onChange("traces", o.onExportChange)),
-          maxQueueSize: spansWaitingMax,
-          maxExportBatchSize: spansMax,
-          scheduledDelayMillis: exportDelayMs,
-          exportTimeoutMillis: traces.timeoutMs + exportMarginMs,
-        });
-  const records =
-    logs === undefined
-      ? undefined
-      : new BatchLogRecordProcessor({
-          exporter: logExporter(logs, onChange("logs", o.onExportChange)),
-          maxQueueSize: recordsWaitingMax,
-          maxExportBatchSize: recordsMax,
-          scheduledDelayMillis: exportDelayMs,
-          exportTimeoutMillis: logs.timeoutMs + exportMarginMs,
-        });
-  return {
-    facts,
-    tracingOf: (service) =>
-      spans === undefined ? undefined : createTracing({ service, facts, ratio: samplingRatio, processor: spans }),
-    loggingOf: (service) => ({
-      isTraced: spans !== undefined,
-      takeLine: records === undefined ? undefined : exportLines(service, facts, records),
-    }),
-    async close() {
-      const closed = Promise.allSettled([spans?.shutdown(), records?.shutdown()]);
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise((resolve) => {
-        timer = setTimeout(resolve, closeMsMax);
-      });
-      await Promise.race([closed, late]);
-      clearTimeout(timer);
-    },
-  };
+  if (traces === undefined && logs === undefined) return { facts, ...off };
+  const { openExports } = await import("./open-exports.ts");
+  return { facts, ...openExports(o.config, facts, o.onExportChange) };
 }
 
-/** Reports the first failure in a row, and the first success after it. */
-function onChange(signal: "traces" | "logs", report: OnExportChange): OnExported {
-  let isFailing = false;
-  return (error) => {
-    if (error === undefined ? !isFailing : isFailing) return;
-    isFailing = error !== undefined;
-    report(signal, error);
-  };
-}
+const off: Omit<Telemetry, "facts"> = {
+  tracingOf: () => undefined,
+  loggingOf: () => ({ isTraced: false, takeLine: undefined }),
+  close: async () => undefined,
+};

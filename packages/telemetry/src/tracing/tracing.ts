@@ -3,7 +3,8 @@ import { AlwaysOnSampler, type SpanProcessor, TracerProvider } from "@openteleme
 import { type ProcessFacts, resourceOf } from "../resource.ts";
 import { rialtoNames } from "../semantic-names.ts";
 import { newSpanId, newTraceId, parseTraceparent, type Trace } from "../trace.ts";
-import { type Attributes, type Kind, type RecordedSpan, type SpanStart, startSpan } from "./span.ts";
+import { startSpan } from "./recorded-span.ts";
+import type { Attributes, Kind, RecordedSpan, SpanStart } from "./span.ts";
 
 /** What makes the spans of one service, or of the gateway, that continue what others began. */
 export interface Tracing {
