@@ -87,7 +87,7 @@ function ordersOf(shop: Shop, { folder, bench }: Parameters<ShopLoad>[1]): Load 
 }
 
 /** An order of two lines. */
-function orderRequest({ productIds }: Shop, index: number, token: string) {
+export function orderRequest({ productIds }: Pick<Shop, "productIds">, index: number, token: string) {
   const items = [0, 37].map((offset) => ({
     productId: productIds[(index + offset) % productIds.length],
     quantity: 1 + (index % 3),

@@ -15,14 +15,17 @@ export interface ShopDatabase {
   stop(): Promise<void>;
 }
 
-/** Starts a Postgres with a new data folder in `folder`. */
-export async function startShopDatabase(folder: string): Promise<ShopDatabase> {
+/** Starts a Postgres with a new data folder in `folder`, with the default settings where none are given. */
+export async function startShopDatabase(
+  folder: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ShopDatabase> {
   // Postgres runs as another user under root, and must be able to enter the folder.
   chmodSync(folder, 0o755);
   const directory = join(folder, "postgres");
   mkdirSync(directory);
   const quiet = createLogger({ service: "bench", level: "silent" });
-  const server = await startEmbeddedPostgres({ directory, log: quiet });
+  const server = await startEmbeddedPostgres({ directory, log: quiet, settings });
   const sql = postgres(server.url, { max: 1, onnotice: () => undefined });
   const [row] = await sql`select pg_backend_pid() as pid`;
   const pid = readProcesses().find((process) => process.pid === row?.pid)?.parent;

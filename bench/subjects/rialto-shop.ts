@@ -4,14 +4,21 @@ import { freePort } from "./child.ts";
 import { admin, startRialto } from "./rialto.ts";
 import { customersMade, productsMade, type Shop, type ShopPlace, stockMade } from "./shop.ts";
 
-const password = "the password of a customer of the bench";
+/** The password of every customer. */
+export const password = "the password of a customer of the bench";
 const triesMax = 50;
 const tryPauseMs = 200;
 /** Access tokens live for 15 minutes; no round takes 5. */
 const tokenMsMax = 300_000;
 
+/** A place of which only the checkout's root and the database's URL are needed. */
+interface RialtoShopPlace extends Pick<ShopPlace, "folder" | "reportEnv"> {
+  readonly bench: Pick<ShopPlace["bench"], "root">;
+  readonly database: Pick<ShopPlace["database"], "url" | "sql">;
+}
+
 /** The whole of Rialto in one process, filled over its own API. No limit of callers: 20 customers make all the load. */
-export async function openRialtoShop({ bench, database, folder, reportEnv }: ShopPlace): Promise<Shop> {
+export async function openRialtoShop({ bench, database, folder, reportEnv }: RialtoShopPlace): Promise<Shop> {
   const rialto = await startRialto({
     root: bench.root,
     port: await freePort(),
@@ -58,10 +65,10 @@ export async function openRialtoShop({ bench, database, folder, reportEnv }: Sho
   }
 }
 
-type Post = (path: string, body: unknown, token?: string) => Promise<Record<string, unknown>>;
+export type Post = (path: string, body: unknown, token?: string) => Promise<Record<string, unknown>>;
 
 /** Posts with a key, again and again where the system is busy. */
-function poster(url: string): Post {
+export function poster(url: string): Post {
   return async (path, body, token) => {
     const key = randomUUID();
     let answer = "";
@@ -84,7 +91,8 @@ function poster(url: string): Post {
   };
 }
 
-async function login(post: Post, who: { readonly email: string; readonly password: string }): Promise<string> {
+/** Returns an access token. */
+export async function login(post: Post, who: { readonly email: string; readonly password: string }): Promise<string> {
   return String((await post("/api/auth/login", { email: who.email, password: who.password })).accessToken);
 }
 

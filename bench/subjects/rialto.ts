@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endWithBench } from "./end-with-bench.ts";
@@ -30,9 +31,10 @@ export async function startRialto(o: {
   readonly env?: Readonly<Record<string, string>>;
 }): Promise<RialtoProcess> {
   const started = performance.now();
+  const errors = join(o.folder, "rialto.stderr");
   const child = spawn(process.execPath, [join(o.root, "apps/rialto/start.js")], {
     cwd: o.root,
-    stdio: "ignore",
+    stdio: ["ignore", "ignore", openSync(errors, "w")],
     env: {
       PATH: process.env.PATH,
       PORT: `${o.port}`,
@@ -53,7 +55,10 @@ export async function startRialto(o: {
     await exited;
   };
   while (!(await isReady(url))) {
-    if (child.exitCode !== null) throw new Error(`Rialto of ${o.root} ended with ${child.exitCode}`);
+    if (child.exitCode !== null)
+      throw new Error(
+        `Rialto of ${o.root} ended with ${child.exitCode}: ${readFileSync(errors, "utf8").slice(-1_000)}`,
+      );
     if (performance.now() - started > readyMsMax) {
       await stop();
       throw new Error(`Rialto of ${o.root} is not ready within ${readyMsMax} ms`);

@@ -1,0 +1,136 @@
+/**
+ * Compares what each call of the contract costs on small tables and on large ones: the pages that its statements touch,
+ * and how long it takes when all is warm. Exit code 1 where a call reads more pages than deeper indexes explain.
+ *
+ *     npm run grown -- [--orders N] [--small N] [--timed N] [--folder PATH]
+ *
+ * `--timed` says how often each call is timed: few times decide nothing about p99. A million orders take about 10 GB in
+ * the folder (the system's folder for temporary files), which are removed.
+ */
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { callsOf, type Known } from "./grown/calls.ts";
+import { fill } from "./grown/fill.ts";
+import { type Cost, measureCalls } from "./grown/measure.ts";
+import { createPlanReader, planSettings } from "./grown/plans.ts";
+import { exceededBy, grownTable } from "./grown/table.ts";
+import { tableSizes } from "./measure/table-sizes.ts";
+import { freePort } from "./subjects/child.ts";
+import { type ShopDatabase, startShopDatabase } from "./subjects/postgres.ts";
+import { admin, startRialto } from "./subjects/rialto.ts";
+import { login, password, poster } from "./subjects/rialto-shop.ts";
+
+/** Data of a moment: nothing is kept that a crash could lose. */
+const settings = {
+  ...planSettings,
+  fsync: "off",
+  wal_level: "minimal",
+  max_wal_senders: "0",
+  max_wal_size: "2GB",
+  shared_buffers: "1GB",
+};
+const root = new URL("../", import.meta.url).pathname;
+const tablesShown = 12;
+
+const { values } = parseArgs({
+  options: {
+    orders: { type: "string", default: "1000000" },
+    small: { type: "string", default: "10000" },
+    timed: { type: "string", default: "300" },
+    folder: { type: "string", default: tmpdir() },
+  },
+});
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
+const sizes = { small: count(values.small), large: count(values.orders) };
+const timed = Number(values.timed);
+if (!Number.isInteger(timed) || timed < 1) throw new Error("--timed is a number of 1 or more");
+const small = await measureAt(sizes.small);
+const large = await measureAt(sizes.large);
+const compared = small.map((cost, at) => ({ small: cost, large: large[at] ?? cost }));
+print(`\n${grownTable(sizes, compared)}`);
+if (compared.some((pair) => exceededBy(pair).includes("buffers"))) process.exitCode = 1;
+
+function count(text: string): number {
+  const orders = Number(text);
+  if (!Number.isInteger(orders) || orders < 1_000) throw new Error("an amount of orders is a number of 1000 or more");
+  return orders;
+}
+
+/** Measures all calls on tables with so many orders. */
+async function measureAt(orders: number): Promise<readonly Cost[]> {
+  const folder = mkdtempSync(join(values.folder, "rialto-grown-"));
+  chmodSync(folder, 0o755);
+  print(`${orders} orders`);
+  let database: ShopDatabase | undefined;
+  // Interrupted: the server, which ends with the bench, may leave a few files.
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  try {
+    database = await startShopDatabase(folder, settings);
+    const { sql } = database;
+    const passwordHash = await withRialto(folder, database, async (url) => {
+      await poster(url)("/api/users", { email: "first@grown.example", name: "Ada Lovelace", password });
+      const [row] = await sql`select password_hash from "user".account where email = 'first@grown.example'`;
+      return String(row?.password_hash);
+    });
+    await fill(sql, { orders, passwordHash, print });
+    await printSizes(database, orders);
+    const [place] = await sql`select current_setting('data_directory') as data`;
+    const plans = createPlanReader(join(String(place?.data), "..", "server.log"));
+    const known = await knownOf(database, orders);
+    return await withRialto(folder, database, async (url) => {
+      const post = poster(url);
+      const tokens = {
+        admin: await login(post, admin),
+        customer: await login(post, { email: "customer-1@grown.example", password }),
+      };
+      return await measureCalls({ url, tokens, sql, plans }, callsOf(known), { timed, print });
+    });
+  } finally {
+    await database?.stop();
+    remove();
+    process.off("exit", remove);
+  }
+}
+
+async function withRialto<T>(folder: string, { url }: ShopDatabase, work: (url: string) => Promise<T>): Promise<T> {
+  const rialto = await startRialto({
+    root,
+    port: await freePort(),
+    folder,
+    env: { DATABASE_URL: url, RIALTO_RATE_LIMIT: "0", RIALTO_DEMO: "false", RIALTO_UNSHIPPED_QUANTITY_MAX: "0" },
+  });
+  try {
+    return await work(rialto.url);
+  } finally {
+    await rialto.stop();
+  }
+}
+
+async function knownOf({ sql }: ShopDatabase, orders: number): Promise<Known> {
+  const at = Math.floor(orders / 4);
+  const [row] = await sql`
+    select (select id from "user".account where email = 'customer-1@grown.example') as common,
+      (select id from "user".account where email = 'customer-100@grown.example') as rare,
+      (select id from "user".account where email = 'customer-250@grown.example') as user,
+      (select id from product.product where name = 'Teapot 1251') as product,
+      (select actor from "order".audit_entry limit 1) as actor, o.id as order, p.id as payment
+    from (select id from "order".orders order by id offset ${at} limit 1) o, payment.payment p where p.order_id = o.id`;
+  if (row === undefined) throw new Error("the tables are empty");
+  const { common, rare, user, product, actor, order, payment } = row;
+  const deep = { order, user, product };
+  return { common, rare, orderId: order, paymentId: payment, productId: product, actor, deep };
+}
+
+async function printSizes({ sql }: ShopDatabase, orders: number): Promise<void> {
+  const sizes = await tableSizes(sql);
+  const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+  for (const { table, rows, tableBytes, indexBytes } of sizes.slice(0, tablesShown))
+    print(`  ${table}: ${Math.round(rows)} rows, ${mib(tableBytes)} and ${mib(indexBytes)} of indexes`);
+  const bytes = sizes.reduce((sum, size) => sum + size.tableBytes + size.indexBytes, 0);
+  print(`  together ${mib(bytes)}, ${Math.round(bytes / orders)} bytes an order`);
+}
