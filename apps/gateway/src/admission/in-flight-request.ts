@@ -16,10 +16,11 @@ export interface InFlightRequest {
   identified(caller: Caller): void;
   /**
    * Receives the whole body, then takes a place: among the streams to its service, or among the requests in flight. Of
-   * those, `callsPerServiceMax` are forwarded to one service; more wait here, in a fair queue of addresses. Throws for
-   * a body that is too large, too slow, or has no room in memory.
+   * those, `callsPerServiceMax` are forwarded to one service; more wait here, in a fair queue of addresses. Throws or
+   * rejects for a body that is too large, too slow, or has no room in memory. Returns at once where nothing has to be
+   * waited for. A body that came with its head is here once promises have settled: call it after an `await`.
    */
-  receive(bytesMax: number, to: { readonly service: string; readonly isStream: boolean }): Promise<Uint8Array>;
+  receive(bytesMax: number, to: ReceiveFor): Uint8Array | Promise<Uint8Array>;
   /** Counts the request as a stream from now on. A stream costs little and may last for minutes. */
   stream(streamsTo: string): void;
   /**
@@ -27,6 +28,12 @@ export interface InFlightRequest {
    * that others need.
    */
   answered(): void;
+}
+
+/** Where a request goes. */
+export interface ReceiveFor {
+  readonly service: string;
+  readonly isStream: boolean;
 }
 
 /** What all requests share. */
@@ -94,23 +101,10 @@ export class TrackedRequest implements InFlightRequest {
     if (sheds(this.#address ?? account ?? "") || !places.isFreeFor(this.#holder)) throw tooBusy();
   }
 
-  async receive(
-    bytesMax: number,
-    { service, isStream }: { readonly service: string; readonly isStream: boolean },
-  ): Promise<Uint8Array> {
-    // What was sent with the head has arrived when promises have settled.
-    await undefined;
-    const bytes = this.#bytesOf(this.#arrived(bytesMax) ?? (await this.#receiveBody(bytesMax)), bytesMax);
-    if (isStream) {
-      this.stream(service);
-      return bytes;
-    }
-    if (this.#ended.aborted) throw tooBusy();
-    this.#keep(this.#acquire(), undefined);
-    const calls = this.#capacity.callsTo(service);
-    const releaseCall = calls.tryAcquire() ?? (await this.#waitFor(calls));
-    this.#keep(this.#releasePlace, releaseCall);
-    return bytes;
+  receive(bytesMax: number, to: ReceiveFor): Uint8Array | Promise<Uint8Array> {
+    const arrived = this.#arrived(bytesMax);
+    if (arrived !== undefined) return this.#placed(this.#bytesOf(arrived, bytesMax), to);
+    return this.#receiveBody(bytesMax).then((received) => this.#placed(this.#bytesOf(received, bytesMax), to));
   }
 
   stream(service: string): void {
@@ -118,6 +112,26 @@ export class TrackedRequest implements InFlightRequest {
     this.#held.release();
     this.#release();
     this.#keep(acquired, undefined);
+  }
+
+  /** Takes the place of a request whose body is here, and returns the body. */
+  #placed(bytes: Uint8Array, { service, isStream }: ReceiveFor): Uint8Array | Promise<Uint8Array> {
+    if (isStream) {
+      this.stream(service);
+      return bytes;
+    }
+    if (this.#ended.aborted) throw tooBusy();
+    this.#keep(this.#acquire(), undefined);
+    const calls = this.#capacity.callsTo(service);
+    const releaseCall = calls.tryAcquire();
+    if (releaseCall === undefined) return this.#placedLater(bytes, calls);
+    this.#keep(this.#releasePlace, releaseCall);
+    return bytes;
+  }
+
+  async #placedLater(bytes: Uint8Array, calls: Bulkhead): Promise<Uint8Array> {
+    this.#keep(this.#releasePlace, await this.#waitFor(calls));
+    return bytes;
   }
 
   #acquire(): () => void {

@@ -22,6 +22,8 @@ export async function answerRest(
   const { request } = exchange;
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
+  // A body that came with its head is here when promises have settled.
+  await undefined;
   const to = { service: upstreamNameOf(route.method), isStream: false };
   const text = textOfBody(await inFlight.receive(bodyBytesMaxOf(route.size), to));
   if (text.trim() !== "") requireJson(request.headers["content-type"]);

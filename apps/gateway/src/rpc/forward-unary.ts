@@ -63,7 +63,8 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
     const { request, query, disconnected: canceled } = exchange;
     const { service, procedure, bytesMax } = targetOf(method);
     const signed = tokensOf(exchange, service, upstreams);
-    const tokens = signed instanceof Promise ? await signed : signed;
+    // A body that came with its head is here when promises have settled.
+    const tokens = await signed;
     const { passedHeaders, baggageNames } = upstreams;
     const passedOn = { passedHeaders, baggageNames, span };
     const fields = fieldsInward(exchange, tokens, passedOn);

@@ -9,7 +9,7 @@ import {
   writeNodeResponse,
 } from "@rialto/rpc";
 import type { RecordedSpan } from "@rialto/telemetry";
-import type { InFlightRequest } from "../admission/in-flight-request.ts";
+import type { InFlightRequest, ReceiveFor } from "../admission/in-flight-request.ts";
 import { upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf } from "../exchange/body.ts";
 import type { AdmittedExchange, Exchange } from "../exchange/exchange.ts";
@@ -72,7 +72,7 @@ async function forwardAs(
 async function* receivedBody(
   inFlight: InFlightRequest,
   bytesMax: number,
-  to: Parameters<InFlightRequest["receive"]>[1],
+  to: ReceiveFor,
 ): AsyncGenerator<Uint8Array, void> {
   const bytes = await inFlight.receive(bytesMax, to);
   if (bytes.byteLength > 0) yield bytes;

@@ -50,7 +50,7 @@ export function createUnaryWire(upstream: Upstream) {
       [connectTimeoutHeader]: `${timeoutMs}`,
     };
     const body = wire.serialize(request);
-    const call: WholeCall = { verb: "POST", path: wire.path, fields, receive: async () => body };
+    const call: WholeCall = { verb: "POST", path: wire.path, fields, receive: () => body };
     return readMessage(await upstream.call(call, { isSafe: isSafeToRetry(method, nodeHeaders(head)), canceled }), wire);
   };
 }

@@ -212,7 +212,8 @@ async function callReplicas(
 ): Promise<WholeAnswer> {
   const clock = startCall(among.wheel, nodeHeaders(fields), false, canceled);
   try {
-    const received = await clock.race(receive());
+    const receiving = receive();
+    const received = receiving instanceof Promise ? await clock.race(receiving) : receiving;
     // A GET has no body, not even an empty one.
     const body = received.byteLength === 0 ? undefined : received;
     return await tryReplicas(among, { isSafe, channel: "calls" }, clock, (replica) =>

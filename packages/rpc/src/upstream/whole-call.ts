@@ -9,8 +9,8 @@ export interface WholeCall {
   readonly path: string;
   /** By their names in lower case. */
   readonly fields: HttpFields;
-  /** Receives the body, once. It is part of the call: its deadline ends it. */
-  receive(): Promise<Uint8Array>;
+  /** Receives the body, once: at once where it is here. It is part of the call: its deadline ends it. */
+  receive(): Uint8Array | Promise<Uint8Array>;
 }
 
 /** The whole answer to such a call, as the service sent it. */
