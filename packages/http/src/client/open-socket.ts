@@ -77,6 +77,8 @@ function withTls(target: ConnectionOptions, { host, tls, session }: Server): Con
 class ConnectTimeout extends Error {
   override readonly name = "ConnectTimeout";
   readonly code = "ETIMEDOUT";
+  /** As Node's own errors say it. It tells that nothing was sent. */
+  readonly syscall = "connect";
 
   constructor() {
     super(`no connection within ${connectMsMax} ms`);

@@ -39,7 +39,6 @@ const neverSentCodes: ReadonlySet<unknown> = new Set([
   "EAI_AGAIN",
   "EHOSTUNREACH",
   "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
 /** Whether a request certainly did not leave this process, or the server certainly did not process it. */
