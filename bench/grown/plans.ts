@@ -34,10 +34,19 @@ export function createPlanReader(logFile: string): () => readonly Plan[] {
   };
 }
 
-/** The plans in a server's log. Lines that continue an entry begin with a tab. */
+/**
+ * The plans in a server's log. Lines that continue an entry begin with a tab. An entry is left out where it is not
+ * whole: sessions write to one file, and the last entry may be being written.
+ */
 export function plansIn(log: string): readonly Plan[] {
   const entries = log.matchAll(/LOG: {2}duration: [\d.]+ ms {2}plan:\n((?:\t.*\n)+)/g);
-  return [...entries].map(([, json = "{}"]) => planOf(JSON.parse(json.replaceAll("\n\t", "\n").slice(1)) as Logged));
+  return [...entries].flatMap(([, json = ""]) => {
+    try {
+      return [planOf(JSON.parse(json.replaceAll("\n\t", "\n").slice(1)) as Logged)];
+    } catch {
+      return [];
+    }
+  });
 }
 
 interface Logged {

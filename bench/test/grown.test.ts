@@ -60,6 +60,9 @@ describe("plansIn", () => {
       '\t      { "Node Type": "Index Scan", "Index Searches": 3, "Actual Rows": 2, "Shared Hit Blocks": 4, "Shared Read Blocks": 0 }] }',
       "\t}",
       "2026-11-27 09:00:00.000 UTC [7] LOG:  checkpoint complete",
+      "2026-11-27 09:00:00.000 UTC [8] LOG:  duration: 0.103 ms  plan:",
+      "\t{",
+      '\t  "Query Text": "cut off",',
       "",
     ].join("\n");
     expect(plansIn(log)).toEqual([
