@@ -249,6 +249,13 @@ describe("a server that closes its connections", () => {
     expect(await all(5, () => codeOf(ask(one, origin)))).toEqual(Array(5).fill("ECONNREFUSED"));
   });
 
+  it("or says nothing while they are made, was not asked", async () => {
+    // It accepts the connection, and no handshake of TLS.
+    const { origin } = await serve(() => undefined);
+    const secure = origin.replace("http:", "https:");
+    await expect(ask(client(), secure)).rejects.toMatchObject({ code: "ETIMEDOUT", syscall: "connect" });
+  });
+
   it("whenever it likes, never has one request get another's answer, nor any wait for ever", async () => {
     let random = 1;
     const next = (max: number) => {
