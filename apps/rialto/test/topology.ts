@@ -6,11 +6,16 @@ import { join } from "node:path";
 import { runtimeUrl } from "@rialto/database";
 import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { freePort, quietLogger, redisForTests } from "@rialto/testing";
+import { takePortBlock } from "../chaos/ports.ts";
 
 const apps = new URL("../../", import.meta.url);
 const services = ["user", "product", "order", "payment", "notification"] as const;
 /** Six processes that start at once on a machine that is busy with other tests. */
 const readyMsMax = 180_000;
+/** The same of twice as many processes. */
+const manyReadyMsMax = 360_000;
+/** More than a process takes to exit by itself, without a drain. */
+const stopMsMax = 30_000;
 
 const secret = "the secret of an end-to-end test run";
 
@@ -105,6 +110,69 @@ export async function withTwoOrderReplicas(
   return { ...topology, orders, direct: at };
 }
 
+/** A process that can be restarted on its port. */
+export interface RestartableProcess {
+  readonly name: string;
+  readonly port: number;
+  /** Sends SIGTERM, waits for the exit, and starts it again. Resolves when it is ready, with how the old one exited. */
+  restart(): Promise<Exit>;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Two replicas of each service and two gateways, each a process. The first gateway's URL is the topology's. */
+export async function twoOfEach(
+  env: Readonly<Record<string, string>>,
+): Promise<Topology & { readonly processes: readonly RestartableProcess[]; readonly gatewayPorts: readonly number[] }> {
+  const redis = await redisForTests();
+  await redis?.close();
+  // Each process has pools of its own.
+  const ground = await breakGround(redis !== undefined, { max_connections: "300" });
+  // A port must stay free while its process is restarted.
+  const block = await takePortBlock();
+  const places = [...services, ...services, "gateway", "gateway"].map((name) => ({ name, port: block.next() }));
+  const urls = services.map((name) => {
+    const ports = places.filter((place) => place.name === name).map(({ port }) => port);
+    return [`RIALTO_${name.toUpperCase()}_URL`, ports.map((port) => `http://127.0.0.1:${port}`).join(",")] as const;
+  });
+  // Each program is started four times.
+  const cached = { NODE_COMPILE_CACHE: join(ground.dataDir, "compiled") };
+  const begin = ({ name, port }: { readonly name: string; readonly port: number }) =>
+    start(name, { ...ground.env, ...cached, ...Object.fromEntries(urls), ...env, PORT: String(port) });
+  const children: Started[] = [];
+  const processes = places.map((place): RestartableProcess => {
+    let running = begin(place);
+    children.push(running);
+    return {
+      ...place,
+      async restart() {
+        const exited = once(running.child, "exit");
+        running.child.kill("SIGTERM");
+        const [code, signal] = await exited;
+        running = begin(place);
+        children.push(running);
+        await ready([place.port], [running], manyReadyMsMax);
+        return { code, signal };
+      },
+    };
+  });
+  const gatewayPorts = places.filter(({ name }) => name === "gateway").map(({ port }) => port);
+  const ports = [...places.map(({ port }) => port), ...gatewayPorts.slice(0, 1)];
+  const topology = await finish(ground, children, ports, manyReadyMsMax);
+  return {
+    ...topology,
+    processes,
+    gatewayPorts,
+    async stop() {
+      await topology.stop();
+      block.close();
+    },
+  };
+}
+
 interface Ground {
   readonly env: Readonly<Record<string, string>>;
   readonly dataDir: string;
@@ -131,7 +199,6 @@ async function breakGround(withRedis: boolean, settings: Readonly<Record<string,
       RIALTO_ADMIN_PASSWORD: admin.password,
       RIALTO_LOG_LEVEL: "warn",
       RIALTO_TEST_CHECK_MESSAGES: "on",
-      RIALTO_TEST_FREEZE_SHARED: "on",
       // All requests of a run come from one address and a few users.
       RIALTO_RATE_LIMIT: "0",
       ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
@@ -167,14 +234,19 @@ function start(name: string, env: Readonly<Record<string, string>>): Started {
 }
 
 /** Waits until the processes on these ports are ready; the last one is the gateway. */
-async function finish(ground: Ground, started: readonly Started[], ports: readonly number[]): Promise<Topology> {
+async function finish(
+  ground: Ground,
+  started: readonly Started[],
+  ports: readonly number[],
+  msMax = readyMsMax,
+): Promise<Topology> {
   const url = `http://127.0.0.1:${ports.at(-1)}`;
   const stop = async () => {
     await Promise.all(started.map(({ child }) => end(child)));
     await ground.clear();
   };
   try {
-    await ready(ports, started);
+    await ready(ports, started, msMax);
   } catch (error) {
     await stop();
     throw error;
@@ -197,8 +269,8 @@ async function finish(ground: Ground, started: readonly Started[], ports: readon
 }
 
 /** Waits until each process reports that it is ready and its subscriptions are registered. */
-async function ready(ports: readonly number[], started: readonly Started[]): Promise<void> {
-  const until = Date.now() + readyMsMax;
+async function ready(ports: readonly number[], started: readonly Started[], msMax: number): Promise<void> {
+  const until = Date.now() + msMax;
   for (const port of ports) {
     while (!(await isReady(port))) {
       const dead = started.find(({ child }) => child.exitCode !== null);
@@ -206,7 +278,7 @@ async function ready(ports: readonly number[], started: readonly Started[]): Pro
       if (Date.now() > until) {
         const said = started.map(({ name, output }) => `${name}: ${output.join("")}`).join("\n");
         const answers = await Promise.all(ports.map(async (one) => `${one}: ${await readinessOf(one)}`));
-        throw new Error(`not ready in ${readyMsMax} ms:\n${answers.join("\n")}\n${said}`);
+        throw new Error(`not ready in ${msMax} ms:\n${answers.join("\n")}\n${said}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -234,7 +306,7 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
   child.kill("SIGTERM");
-  const killer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+  const killer = setTimeout(() => child.kill("SIGKILL"), stopMsMax);
   await exited;
   clearTimeout(killer);
 }
