@@ -4,6 +4,7 @@ import { backgroundContext } from "@rialto/rpc";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Checkout, createCheckout } from "../src/checkout/advance.ts";
 import { checkout, type Step } from "../src/checkout/steps.ts";
+import { apply } from "../src/order/events.ts";
 import { isAtRest, stateOf } from "../src/order/state.ts";
 import { logTo, orderFrom, orderId } from "./builders.ts";
 import { down, type FakeServices, fakeServices, refusal } from "./fake-services.ts";
@@ -100,12 +101,49 @@ describe("the checkout", () => {
     expect(isClean()).toBe(true);
   });
 
-  it("consumes its event in the first commit and in no other", async () => {
+  it("consumes its event in the first commit, and in each next one the event of the commit before", async () => {
     store.seed(logTo.PENDING);
     const inbox = { subscription: "checkout", eventId: "event" };
-    await saga.advance(orderId, { context, inbox });
+    expect(await saga.advance(orderId, { context, inbox })).toBe("INBOX_WRITTEN");
     expect(order().status).toBe("CONFIRMED");
+    const [reserved] = store.published;
+    expect(store.published).toHaveLength(2);
+    expect(store.inbox).toEqual([inbox, { subscription: "checkout", eventId: reserved }]);
+  });
+
+  it("leaves the event of its last commit to be consumed where it ends before the next one", async () => {
+    store.seed(logTo.PENDING);
+    services.interference.before = async (method) => {
+      if (method === "authorizePayment") throw new Error("the process died");
+    };
+    const inbox = { subscription: "checkout", eventId: "event" };
+    await expect(saga.advance(orderId, { context, inbox })).rejects.toThrow("the process died");
+    expect(order().status).toBe("STOCK_RESERVED");
     expect(store.inbox).toEqual([inbox]);
+  });
+
+  it("knows of an event that comes meanwhile whether one of its own commits has consumed it", async () => {
+    store.seed(logTo.PENDING);
+    let late: Promise<unknown> | undefined;
+    services.interference.before = async (method) => {
+      if (method !== "authorizePayment") return;
+      const eventId = store.published[0] ?? "";
+      late = saga.advance(orderId, { context, inbox: { subscription: "checkout", eventId }, version: 2 });
+    };
+    await saga.advance(orderId, { context, inbox: { subscription: "checkout", eventId: "event" } });
+    expect(await late).toBe("INBOX_WRITTEN");
+    expect(store.reads).toBe(1);
+  });
+
+  it("tells the relay at once of what ends its work, and of nothing that it goes on from", async () => {
+    store.seed(logTo.PENDING);
+    const woken: string[] = [];
+    store.beforeCommit = ({ before, event, time, wakes, id }) => {
+      const after = apply(before, { subjectId: id, version: (before?.version ?? 0) + 1, time, event });
+      if (wakes?.(after) !== false) woken.push(event.kind);
+    };
+    await advance();
+    expect(woken).toEqual(["CONFIRMED"]);
   });
 
   it("reads an order once: what its own commits made of it, it knows", async () => {

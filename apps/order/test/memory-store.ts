@@ -1,4 +1,5 @@
 import type { InboxEntry } from "@rialto/database";
+import { v7 as uuid } from "uuid";
 import { apply, fold, type LoggedOrderEvent } from "../src/order/events.ts";
 import type { Order } from "../src/order/state.ts";
 import type { OrderChange, OrderCommitted } from "../src/order/store.ts";
@@ -16,6 +17,8 @@ export interface MemoryStore {
   /** How often orders were read to decide. */
   readonly reads: number;
   readonly inbox: readonly InboxEntry[];
+  /** The ids of the events that commits have published. */
+  readonly published: readonly string[];
   log(id: string): readonly LoggedOrderEvent[];
   seed(log: readonly LoggedOrderEvent[]): void;
   /** Commits a command of a person, or of a payment event. */
@@ -26,10 +29,12 @@ export interface MemoryStore {
 export function memoryStore(): MemoryStore {
   const logs = new Map<string, LoggedOrderEvent[]>();
   const inbox: InboxEntry[] = [];
+  const published: string[] = [];
   const logOf = (id: string) => logs.get(id) ?? [];
   let reads = 0;
   const store: MemoryStore = {
     inbox,
+    published,
     beforeCommit: () => undefined,
     afterCommit: () => undefined,
     get reads() {
@@ -49,8 +54,10 @@ export function memoryStore(): MemoryStore {
       const order = apply(before, logged);
       logs.set(id, [...logOf(id), logged]);
       if (change.inbox !== undefined) inbox.push(change.inbox);
+      const eventId = uuid();
+      published.push(eventId);
       await store.afterCommit(change);
-      return { kind: "COMMITTED", after: order };
+      return { kind: "COMMITTED", after: order, eventId };
     },
     log: logOf,
     seed: (log) => void logs.set(log[0]?.subjectId ?? "", [...log]),

@@ -3,6 +3,7 @@ import { nextPageToken } from "@rialto/rpc";
 import { repeatWhileInUse } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { authorizationKey } from "../src/payment/transitions.ts";
 import {
   admin,
   as,
@@ -65,6 +66,19 @@ describe("AuthorizePayment", () => {
     const { orderId } = authorization();
     await authorize(authorization({ orderId }));
     expect(await refusal(authorize(authorization({ orderId, ...change })))).toBe("PAYMENT_MISMATCH");
+    expect(await fixture.ledger(orderId)).toEqual(["AUTHORIZE 500"]);
+  });
+
+  it("finds the payment that an earlier version made under an id of its own", async () => {
+    const asked = authorization();
+    const { orderId, userId, paymentMethod, amount } = asked;
+    const money = { amount: amount.minorUnits, currency: amount.currencyCode };
+    const by = { actor: "service:order", reason: "", traceparent: "" };
+    const operation = { kind: "AUTHORIZE", key: authorizationKey(orderId), amount: money.amount, ...by } as const;
+    const event = { kind: "AUTHORIZATION_STARTED", orderId, userId, paymentMethod, ...money, operation } as const;
+    const id = uuidv7();
+    await fixture.store.commit({ id, before: undefined, event, time: new Date(), ...by });
+    expect((await authorize(asked)).payment).toMatchObject({ id, orderId, status: Payment_Status.AUTHORIZED });
     expect(await fixture.ledger(orderId)).toEqual(["AUTHORIZE 500"]);
   });
 

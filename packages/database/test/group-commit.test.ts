@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => things.close());
 
-function store(o: { onCommitted?: () => void; writers?: number; database?: Database } = {}) {
+function store(o: { onCommitted?: (topics: readonly string[]) => void; writers?: number; database?: Database } = {}) {
   const tables = { subjectTable: "thing", rowColumns, eventTable: "thing_event" };
   return createGroupCommit({ database: things.database, ...tables, ...o });
 }
@@ -55,6 +55,40 @@ describe("a group commit", () => {
     const next = decision({ id: made.id, expected: 1, total: "2" });
     expect(await store().commit(next)).toEqual({ kind: "COMMITTED", version: 2 });
     expect(await stored(made.id)).toEqual({ row: { version: 2, total: 2n }, events: [1, 2], sent: [1, 2] });
+  });
+
+  it("finds that a subject is there already, and the others of its statement are committed with it", async () => {
+    const made = decision();
+    await store().commit(made);
+    let statements = 0;
+    const counting: Database = {
+      ...things.database,
+      writes: {
+        ...things.database.writes,
+        watch(work) {
+          statements += 1;
+          return things.database.writes.watch(work);
+        },
+      },
+    };
+    const { commit } = store({ database: counting, writers: 1 });
+    const others = [decision(), decision(), decision()];
+    const outcomes = await Promise.all(
+      [others[0], decision({ id: made.id }), others[1], others[2]].map((d) => commit(d as Decision)),
+    ); // Four decisions.
+    expect(outcomes.map(({ kind }) => kind)).toEqual(["COMMITTED", "CONFLICT", "COMMITTED", "COMMITTED"]);
+    expect(outcomes[1]).toEqual({ kind: "CONFLICT", version: 1 });
+    expect(statements).toBe(1);
+    expect((await stored(made.id)).events).toEqual([1]);
+  });
+
+  it("wakes the relay with the topics that it published, but for those of decisions that do not", async () => {
+    const woken: (readonly string[])[] = [];
+    const { commit } = store({ onCommitted: (topics) => woken.push(topics), writers: 1 });
+    await Promise.all([commit(decision()), commit({ ...decision(), wakes: false })]);
+    await commit({ ...decision(), wakes: false });
+    await commit(decision({ message: "none" }));
+    expect(woken).toEqual([["thing.changed"]]);
   });
 
   it("refuses a taken version, says which version it is, and leaves the loser's key free", async () => {

@@ -99,7 +99,7 @@ export async function openFixture(
       return more;
     },
     relay(own = jobs) {
-      const relay = started(createRelay({ database: shop, jobs: own, log: quietLogger, tracing }));
+      const relay = started(createRelay({ database: shop, hasInbox: false, jobs: own, log: quietLogger, tracing }));
       relay.start();
       return relay;
     },

@@ -23,13 +23,13 @@ describe("what is kept, and how long", () => {
   it("removes settled events after their time, and never one that is not settled", async () => {
     const { sql } = fixture.shop;
     await fixture.publish("settled long ago", 1);
-    await claimBatch(sql);
+    await claimBatch(sql, { hasInbox: false });
     await sql`update batch set settle_time = now() - interval '4 days'`;
     await fixture.publish("settled today", 1);
-    await claimBatch(sql);
+    await claimBatch(sql, { hasInbox: false });
     await fixture.register("somebody");
     await fixture.publish("open", 1);
-    await claimBatch(sql);
+    await claimBatch(sql, { hasInbox: false });
     await fixture.publish("unsent", 1);
     expect(await deleteSettledBatches(sql)).toBe(false);
     const left = await sql<{ subject: string }[]>`select subject from outbox order by id`;
@@ -69,7 +69,7 @@ describe("what is kept, and how long", () => {
     await shop.sql`update delivery set settle_time = now()`;
     await fixture.register("paused");
     await fixture.publish("handled before the pause", 1);
-    await claimBatch(shop.sql);
+    await claimBatch(shop.sql, { hasInbox: false });
     await shop.sql`update batch set create_time = now() - interval '40 days' where settle_time is null`;
     const openSince = await openDeliverySince(shop.sql, "paused");
     await desk.sql`

@@ -34,8 +34,8 @@ export interface App<C extends Calls = Calls, V extends Variables = Record<never
    */
   derivedKey(purpose: string): string;
   now(): Date;
-  /** Wakes the relay after a commit that wrote to the outbox. */
-  wakeRelay(): void;
+  /** Wakes the relay after a commit that wrote to the outbox, unless nobody wants these topics. */
+  wakeRelay(topics?: readonly string[]): void;
   /**
    * Adds a notice for the person who started the process. It is printed and never logged: it may hold a generated
    * password.
@@ -53,7 +53,7 @@ export function createApp(o: {
   readonly identity: Identity;
   readonly log: Logger;
   readonly metrics: Metrics | undefined;
-  readonly wakeRelay: () => void;
+  readonly wakeRelay: (topics?: readonly string[]) => void;
   readonly addStartupNotice: (notice: StartupNotice) => void;
 }): App {
   const { name, calls } = o.definition;

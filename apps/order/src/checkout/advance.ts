@@ -67,15 +67,20 @@ export function createCheckout(parts: CheckoutParts): Checkout {
   return {
     async advance(orderId, cause) {
       for (let other = running.get(orderId); other !== undefined; other = running.get(orderId)) {
-        const ended = other.catch(() => undefined);
-        const left = (await raceSignal(ended, cause.context.signal))?.order;
-        const isLate = left !== undefined && isAtRest(left) && cause.version !== undefined;
-        if (isLate && left.version >= cause.version) return undefined;
+        const ended = await raceSignal(
+          other.catch(() => undefined),
+          cause.context.signal,
+        );
+        if (ended === undefined) continue;
+        if (cause.inbox !== undefined && ended.consumed.has(cause.inbox.eventId)) return "INBOX_WRITTEN";
+        const { order: left } = ended;
+        if (cause.version !== undefined && isAtRest(left) && left.version >= cause.version) return undefined;
       }
       const mine = advance(parts, orderId, cause);
       running.set(orderId, mine);
       try {
-        return (await mine).handled;
+        const { consumed } = await mine;
+        return cause.inbox !== undefined && consumed.has(cause.inbox.eventId) ? "INBOX_WRITTEN" : undefined;
       } finally {
         running.delete(orderId);
       }
@@ -101,17 +106,18 @@ export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
   };
 }
 
-/** The order as a worker left it. */
+/** The order as a worker left it, and the events whose inbox rows its commits wrote. */
 interface Advanced {
   readonly order: Order;
-  readonly handled: Handled;
+  readonly consumed: ReadonlySet<string>;
 }
 
 async function advance(parts: CheckoutParts, orderId: string, { context, inbox }: Cause): Promise<Advanced> {
   const leaveTime = parts.now().getTime() + stepsMsMax;
-  // The first commit consumes the event. Should this process die after it, the committed change has an event of its
-  // own.
+  // Each commit consumes the event that led to it: the first one the cause, the next ones those of the commits before
+  // them. Should this process die in between, the last committed change has an event that nobody has consumed.
   let consumes = inbox;
+  const consumed = new Set<string>();
   // The order as this worker's own commit left it. Where a commit is lost or a step is overtaken, it is read again.
   let inHand: Order | undefined;
   for (let round = 0; round < roundsMax; round += 1) {
@@ -119,7 +125,7 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
     const order = inHand ?? (await parts.orders.readToDecide(orderId, context));
     if (order === undefined) throw new Error(`order ${orderId} does not exist`);
     const takesLong = inHand !== undefined && parts.now().getTime() >= leaveTime;
-    if (isAtRest(order) || takesLong) return { order, handled: consumes === inbox ? undefined : "INBOX_WRITTEN" };
+    if (isAtRest(order) || takesLong) return { order, consumed };
     inHand = undefined;
     const command = await nextCommand(parts.calls, order, context).catch(async (error: unknown) => {
       if (await isOvertaken(parts, order, error, context)) return undefined;
@@ -141,12 +147,14 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
         reason: "",
         traceparent: context.traceparent,
         inbox: consumes,
+        wakes: isAtRest,
       },
       { signal: context.signal },
     );
     if (outcome.kind !== "COMMITTED") continue;
     parts.count?.(order, outcome.after);
-    consumes = undefined;
+    if (consumes !== undefined) consumed.add(consumes.eventId);
+    consumes = inbox && { ...inbox, eventId: outcome.eventId };
     inHand = outcome.after;
   }
   throw new Error(`order ${orderId} is not at rest after ${roundsMax} rounds`);

@@ -23,8 +23,11 @@ export interface OrderStore extends OrderQueries, EventStore<Order, OrderEvent> 
   readonly answers: StoredAnswers;
 }
 
-/** Opens the order store on the service's own schema. `onCommitted` is called when there is something to relay. */
-export function createOrderStore(o: { readonly database: Database; readonly onCommitted: () => void }): OrderStore {
+/** Opens the order store on the service's own schema. `onCommitted` is called with the topics to relay at once. */
+export function createOrderStore(o: {
+  readonly database: Database;
+  readonly onCommitted: (topics: readonly string[]) => void;
+}): OrderStore {
   const mapping = {
     subjectTable: "orders",
     rowColumns,

@@ -11,8 +11,11 @@ export interface PaymentStore extends PaymentQueries, EventStore<Payment, Paymen
 
 const uniqueViolation = "23505";
 
-/** Opens the payment store on the service's own schema. `onCommitted` is called when there is something to relay. */
-export function createPaymentStore(o: { readonly database: Database; readonly onCommitted: () => void }): PaymentStore {
+/** Opens the payment store on the service's own schema. `onCommitted` is called with the topics to relay at once. */
+export function createPaymentStore(o: {
+  readonly database: Database;
+  readonly onCommitted: (topics: readonly string[]) => void;
+}): PaymentStore {
   const mapping = {
     subjectTable: "payment",
     rowColumns,

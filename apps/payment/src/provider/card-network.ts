@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Sql, Transaction } from "@rialto/database";
+import { createWriter, type Sql, type Transaction, type Writer } from "@rialto/database";
 import { type TestCard, testCardOf } from "./test-tokens.ts";
 
 /**
@@ -48,17 +48,25 @@ interface AuthorizationRow {
 /** The code that a void stores with the key of an authorization that never came. */
 const voidedCode = "authorization_voided";
 
-/** Opens the network on its own database. */
+/** Opens the network on its own database. Authorizations that arrive at the same moment are one statement there. */
 export function createCardNetwork(sql: Sql): CardNetwork {
+  const authorizations = createWriter<NewEntry, NetworkAnswer>({
+    keyOf: ({ request }) => request.key,
+    send: (entries) => write(sql, entries),
+  });
   return {
     request: (request) =>
-      request.kind === "AUTHORIZE" ? authorize(sql, request) : sql.begin((tx) => followUp(tx, request)),
+      request.kind === "AUTHORIZE" ? authorize(sql, authorizations, request) : sql.begin((tx) => followUp(tx, request)),
     find: (key) => read(sql, key),
   };
 }
 
 /** Needs no transaction: the unique key decides which request was first. */
-async function authorize(sql: Sql, request: NetworkRequest): Promise<NetworkAnswer> {
+async function authorize(
+  sql: Sql,
+  authorizations: Writer<NewEntry, NetworkAnswer>,
+  request: NetworkRequest,
+): Promise<NetworkAnswer> {
   const paymentMethod = request.paymentMethod ?? "";
   const card = testCardOf(paymentMethod);
   if (card.unreachableTimes !== undefined) {
@@ -66,7 +74,7 @@ async function authorize(sql: Sql, request: NetworkRequest): Promise<NetworkAnsw
     if (known !== undefined) return { kind: "ENTRY", entry: known, first: false, card };
     if (await isUnreachable(sql, request.key, card)) return { kind: "UNREACHABLE" };
   }
-  return write(sql, request, { paymentMethod, card, code: card.declineCode });
+  return authorizations.write({ request, paymentMethod, card, code: card.declineCode });
 }
 
 async function followUp(tx: Transaction, request: NetworkRequest): Promise<NetworkAnswer> {
@@ -76,28 +84,56 @@ async function followUp(tx: Transaction, request: NetworkRequest): Promise<Netwo
   if (known !== undefined) return { kind: "ENTRY", entry: known, first: false, card };
   if (await isUnreachable(tx, request.key, card)) return { kind: "UNREACHABLE" };
   const code = await codeOf(tx, request, authorization, card);
-  return write(tx, request, { paymentMethod: authorization.payment_method, card, code });
+  const [answer] = await write(tx, [{ request, paymentMethod: authorization.payment_method, card, code }]);
+  if (answer === undefined) throw new Error(`the request ${request.key} was not answered`);
+  return answer;
 }
 
-/** Writes the entry, or returns the one that its key has already. */
-async function write(
-  sql: Sql | Transaction,
-  request: NetworkRequest,
-  o: { readonly paymentMethod: string; readonly card: TestCard; readonly code: string | undefined },
-): Promise<NetworkAnswer> {
-  const { card, code } = o;
-  const [written] = await sql<EntryRow[]>`
+/** An effect that the network is asked for, and how it decided. */
+interface NewEntry {
+  readonly request: NetworkRequest;
+  readonly paymentMethod: string;
+  readonly card: TestCard;
+  /** Why it is declined; undefined where it is approved. */
+  readonly code: string | undefined;
+}
+
+/** Writes entries. One whose key has an entry already is answered with that. */
+async function write(sql: Sql | Transaction, entries: readonly NewEntry[]): Promise<readonly NetworkAnswer[]> {
+  const rows = entries.map(({ request, paymentMethod, card, code }) => ({
+    key: request.key,
+    kind: request.kind,
+    authorization_key: request.authorizationKey,
+    order_reference: request.orderReference,
+    amount: String(request.amount),
+    currency: request.currency,
+    payment_method: paymentMethod,
+    outcome: code === undefined ? "APPROVED" : "DECLINED",
+    code: code ?? null,
+    reference: `cn_${randomUUID()}`,
+    delay_ms: card.answerDelayMs ?? 0,
+  }));
+  const written = await sql<EntryRow[]>`
     insert into entry (key, kind, authorization_key, order_reference, amount, currency, payment_method, outcome, code, reference, answer_time)
-    values (${request.key}, ${request.kind}, ${request.authorizationKey}, ${request.orderReference}, ${request.amount},
-            ${request.currency}, ${o.paymentMethod}, ${code === undefined ? "APPROVED" : "DECLINED"}, ${code ?? null},
-            ${`cn_${randomUUID()}`}, now() + ${card.answerDelayMs ?? 0} * interval '1 millisecond')
+    select key, kind, authorization_key, order_reference, amount, currency, payment_method, outcome, code, reference,
+      now() + delay_ms * interval '1 millisecond'
+    from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+      as e (key text, kind text, authorization_key text, order_reference text, amount bigint, currency text,
+        payment_method text, outcome text, code text, reference text, delay_ms float8)
+    order by key
     on conflict (key) do nothing
     returning key, outcome, code, reference, answer_time`;
-  if (written !== undefined) return { kind: "ENTRY", entry: entryOf(written), first: true, card };
-  // The first request with this key, or the void of this authorization, was faster.
-  const other = await read(sql, request.key);
-  if (other === undefined) throw new Error(`the entry ${request.key} was there and is gone`);
-  return { kind: "ENTRY", entry: other, first: false, card };
+  const byReference = new Map(written.map((row) => [row.reference, entryOf(row)]));
+  return Promise.all(
+    entries.map(async ({ request, card }, n) => {
+      const own = byReference.get(rows[n]?.reference ?? "");
+      if (own !== undefined) return { kind: "ENTRY", entry: own, first: true, card };
+      // The first request with this key, or the void of this authorization, was faster.
+      const other = await read(sql, request.key);
+      if (other === undefined) throw new Error(`the entry ${request.key} was there and is gone`);
+      return { kind: "ENTRY", entry: other, first: false, card };
+    }),
+  );
 }
 
 async function read(sql: Sql | Transaction, key: string): Promise<NetworkEntry | undefined> {

@@ -9,7 +9,7 @@ import {
   page,
   requireOwner,
 } from "@rialto/rpc";
-import { validate as isUuid, v7 as newId } from "uuid";
+import { validate as isUuid } from "uuid";
 import { errors } from "../errors.ts";
 import { paymentMessage } from "../payment/message.ts";
 import type { Payment } from "../payment/state.ts";
@@ -45,7 +45,8 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
     async authorizePayment({ orderId, userId, amount, paymentMethod }, ctx) {
       if (amount === undefined) throw new CallError(callErrors.INVALID_REQUEST);
       const command = { orderId, userId, paymentMethod, amount: amount.minorUnits, currency: amount.currencyCode };
-      const payment = await settleBy(app, ctx, orderId, (current, context) => authorize(current, command, context));
+      const decide: Decide = (current, context) => authorize(current, command, context);
+      const payment = await settleBy(app, ctx, { orderId, isNew: true }, decide);
       return { payment: paymentMessage(payment) };
     },
 
@@ -55,14 +56,14 @@ export function payments(app: Parts): Handlers<typeof PaymentService> {
       // conflicts.
       const refusedWith = async (current: Payment | undefined) =>
         current?.status === "AUTHORIZED" ? app.payments.captureRefusal(current.id, key) : undefined;
-      const payment = await settleBy(app, ctx, orderId, async (current, context) =>
+      const payment = await settleBy(app, ctx, { orderId }, async (current, context) =>
         capture(current, { key, refusedWith: await refusedWith(current) }, context),
       );
       return { payment: paymentMessage(payment) };
     },
 
     async voidPayment({ orderId }, ctx) {
-      await settleBy(app, ctx, orderId, (current, context) => voidPayment(current, orderId, context));
+      await settleBy(app, ctx, { orderId }, (current, context) => voidPayment(current, orderId, context));
       return {};
     },
 
@@ -125,18 +126,23 @@ async function resolveBy(app: Parts, ctx: CallContext, id: string, reason: strin
   throw new CallError(callErrors.CHANGED_MEANWHILE);
 }
 
+type Decide = (payment: Payment | undefined, context: OperationContext) => Decision | Promise<Decision>;
+
 /**
  * Decides, runs the operation that the decision starts, and decides again, until nothing is left to do: then the
  * payment is as the call asks for. An operation that another call has in flight is finished first.
+ *
+ * With `isNew` the order has most likely no payment yet, so none is read before the first decision: where there is one,
+ * the commit finds it, writes nothing, and it is read then. A payment has the id of its order, so that it can.
  */
 async function settleBy(
   app: Parts,
   ctx: CallContext,
-  orderId: string,
-  decide: (payment: Payment | undefined, context: OperationContext) => Decision | Promise<Decision>,
+  { orderId, isNew = false }: { readonly orderId: string; readonly isNew?: boolean },
+  decide: Decide,
 ): Promise<Payment> {
   const context = operationContext(ctx, "");
-  let current = await app.payments.byOrder(orderId);
+  let current = isNew ? undefined : await app.payments.byOrder(orderId);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const decision = await decide(current, context);
     // NOTHING only where there is a payment: without one, each command starts an operation or refuses.
@@ -145,7 +151,7 @@ async function settleBy(
     if (decision.kind === "EVENT") {
       const committed = await app.payments.commit({
         ...context,
-        id: current?.id ?? newId(),
+        id: current?.id ?? orderId,
         before: current,
         event: decision.event,
         time: app.now(),

@@ -46,7 +46,8 @@ export function createSender(o: {
   execute: Execute;
   tables: Tables;
   statement: string;
-  onCommitted: (() => void) | undefined;
+  /** Called with the topics that were published, after each statement that published some to be sent at once. */
+  onCommitted: ((topics: readonly string[]) => void) | undefined;
   /** Makes the connections anew: one of them leads to a server that takes no writes any more. */
   renew: () => void;
 }): (batch: readonly Attempt[]) => Promise<readonly Result[]> {
@@ -84,7 +85,10 @@ export function createSender(o: {
       if (result === "LOOK_UP" || result === "CONFLICT") open.set(attempt, result);
       else results.set(attempt, result);
     }
-    if ([...results.values()].some((result) => result.kind === "COMMITTED")) o.onCommitted?.();
+    const topics = [...results].flatMap(([{ decision }, { kind }]) =>
+      kind === "COMMITTED" && decision.message !== undefined && decision.wakes !== false ? decision.message.topic : [],
+    );
+    if (topics.length > 0) o.onCommitted?.(topics);
     if (open.size > 0) await settleOpen(open, results);
   }
 

@@ -22,6 +22,8 @@ export interface Decision {
   };
   /** Published through the outbox, under the event's id. */
   readonly message?: { readonly topic: string; readonly payload: JsonValue } | undefined;
+  /** Whether the relay is told of the message at once; true by default. Else it finds it by its poll. */
+  readonly wakes?: boolean | undefined;
   readonly key?: IdempotencyKey | undefined;
   /** Stored with the key, and returned to every repetition of the request. */
   readonly response?: JsonValue | undefined;

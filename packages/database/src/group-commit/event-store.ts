@@ -39,13 +39,23 @@ export interface Change<Subject, Event> {
   /** The response that is stored with the key. */
   readonly response?: ((after: Subject) => JsonValue) | undefined;
   readonly inbox?: InboxEntry | undefined;
+  /**
+   * Whether the relay sends the event at once; true by default. Where who commits goes on by itself with what the event
+   * leads to, nobody waits for it: the relay finds it by its poll.
+   */
+  readonly wakes?: ((after: Subject) => boolean) | undefined;
   /** The entry of the audit log; undefined where the change needs none. */
   readonly audit?: ((after: Subject) => AuditRecord | undefined) | undefined;
 }
 
 /** How a commit ended. */
 export type Committed<Subject> =
-  | { readonly kind: "COMMITTED"; readonly after: Subject }
+  | {
+      readonly kind: "COMMITTED";
+      readonly after: Subject;
+      /** Of the event, as it is published. */
+      readonly eventId: string;
+    }
   /** The same request was committed before: nothing is written, and this is its response. */
   | { readonly kind: "REPLAY"; readonly response: JsonValue }
   /** Another writer was faster: read the subject again and decide anew. */
@@ -79,8 +89,8 @@ export interface SubjectMapping<Subject, Event> {
 }
 
 /**
- * Opens the store of one kind of subject, in a schema with an audit log. `onCommitted` is called when
- * there is something to relay.
+ * Opens the store of one kind of subject, in a schema with an audit log. `onCommitted` is called when there is
+ * something to relay at once, with its topics.
  */
 export function createEventStore<
   Subject extends { readonly id: string; readonly version: number },
@@ -89,7 +99,7 @@ export function createEventStore<
   mapping: SubjectMapping<Subject, Event>,
   o: {
     readonly database: Database;
-    readonly onCommitted: () => void;
+    readonly onCommitted: (topics: readonly string[]) => void;
     /** Whether the schema has an inbox; true by default. */
     readonly inbox?: boolean;
   },
@@ -102,7 +112,7 @@ export function createEventStore<
       const outcome = await commits.commit(decision, options);
       switch (outcome.kind) {
         case "COMMITTED":
-          return { kind: "COMMITTED", after };
+          return { kind: "COMMITTED", after, eventId: decision.event.id };
         case "REPLAY":
           return { kind: "REPLAY", response: outcome.response };
         case "KEY_REUSED":
@@ -120,7 +130,7 @@ function decisionOf<Subject extends { readonly version: number }, Event extends 
   mapping: SubjectMapping<Subject, Event>,
   change: Change<Subject, Event>,
 ): { decision: Decision; after: Subject } {
-  const { id, before, event, time, actor, reason, traceparent, key, response, inbox, audit } = change;
+  const { id, before, event, time, actor, reason, traceparent, key, response, inbox, wakes, audit } = change;
   const expected = before?.version ?? 0;
   const after = mapping.apply(before, { subjectId: id, version: expected + 1, time, event });
   const decision: Decision = {
@@ -137,6 +147,7 @@ function decisionOf<Subject extends { readonly version: number }, Event extends 
       time: time.toISOString(),
     },
     message: mapping.messageOf(after, event),
+    wakes: wakes?.(after),
     key,
     response: key && response?.(after),
     inbox,

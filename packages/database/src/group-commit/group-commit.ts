@@ -39,7 +39,10 @@ const queueMaxDefault = 10_000;
  */
 const answerMsMaxDefault = 15_000;
 
-/** Creates the store of one kind of subject. `onCommitted` is called after each statement that committed something. */
+/**
+ * Creates the store of one kind of subject. `onCommitted` is called after each statement that published something, with
+ * the topics, but for those of decisions that do not wake the relay.
+ */
 export function createGroupCommit(o: {
   database: Database;
   subjectTable: string;
@@ -49,7 +52,7 @@ export function createGroupCommit(o: {
   inbox?: boolean;
   /** Whether the schema has an audit log: false unless said. */
   audit?: boolean;
-  onCommitted?: () => void;
+  onCommitted?: (topics: readonly string[]) => void;
   writers?: number;
   batchMax?: number;
   queueMax?: number;

@@ -21,6 +21,8 @@ export interface Tables {
  * - `seen` first: a retry whose version was taken by its own first try is a replay, not a conflict.
  * - `locked` waits for the holder of a subject, and then has the version as committed. It uses `= any`, because a join
  *   would return a subject twice that is twice in the batch.
+ * - `present` is what is there already of what is to be created: a conflict, without an error that would cost the batch
+ *   its halves. One that is committed only while the statement runs is refused by the event log's primary key.
  * - `fit` before `claimed`: a loser by version must not own its key, or its retry would replay work that never
  *   happened. The sort in `claimed` drains it, so every subject is locked before any key is.
  * - `kept` stores a won key under its earlier scopes too. It has no ON CONFLICT: where a replica of the version before
@@ -69,9 +71,12 @@ locked as materialized (
   select o.id, o.version from ${subject} o
   where o.id = any (array(select d.id from d where d.expected > 0 and d.n not in (select n from seen)))
   order by o.id for update),
+present as materialized (
+  select o.id, o.version from ${subject} o where o.id = any (array(select d.id from d where d.expected = 0))),
 fit as materialized (
   select * from d where n not in (select n from seen)
-    and (expected = 0 or (id, expected) in (select id, version from locked))),
+    and (expected = 0 and id not in (select id from present)
+      or (id, expected) in (select id, version from locked))),
 claimed as (
   insert into ${idempotency} (caller, method, key, fingerprint, response)
   select distinct on (caller, method, key) caller, method, key, fingerprint, coalesce(response, 'null'::jsonb)
@@ -101,8 +106,8 @@ kept as (
 select d.n, case when d.n in (select n from won) then 'COMMITTED'
     when s.n is not null then
       case when not s.same then 'KEY_REUSED' when s.answered then 'REPLAY' else 'KEY_IN_USE' end
-    when d.n in (select n from fit) then 'LOOK_UP' else 'CONFLICT' end as outcome, s.response, l.version
-from d left join seen s on s.n = d.n left join locked l on l.id = d.id`;
+    when d.n in (select n from fit) then 'LOOK_UP' else 'CONFLICT' end as outcome, s.response, coalesce(l.version, p.version) as version
+from d left join seen s on s.n = d.n left join locked l on l.id = d.id left join present p on p.id = d.id`;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Database } from "@rialto/database";
 import type { Logger, Metrics, Tracing } from "@rialto/telemetry";
 import { countPublished } from "../event/event-metrics.ts";
 import { beginSending } from "../event/event-spans.ts";
+import { coversTopic } from "../event/topics.ts";
 import { watchOutage } from "../outage.ts";
 import type { Jobs } from "../queue/jobs.ts";
 import { addDeliveries, type Claim, claimBatch, relayBatchRowsMax } from "./claim.ts";
@@ -22,8 +23,11 @@ const enqueueRoundsMax = 5;
 /** Moves committed events from the outbox to the queues of their subscriptions. */
 export interface Relay {
   start(): void;
-  /** Call it after each commit that published an event. */
-  wake(): void;
+  /**
+   * Call it after each commit that published an event, with the topics if they are known: the relay's poll is soon
+   * enough for what no subscription wanted when it last claimed events.
+   */
+  wake(topics?: readonly string[]): void;
   stop(): Promise<void>;
 }
 
@@ -59,6 +63,8 @@ export interface Relay {
  */
 export function createRelay(o: {
   readonly database: Database;
+  /** Whether the publisher has subscriptions, so that there is an inbox in its schema. */
+  readonly hasInbox: boolean;
   readonly jobs: Jobs;
   readonly log: Logger;
   /** Makes the spans of the events that it enqueues. Nothing is traced without it. */
@@ -69,18 +75,22 @@ export function createRelay(o: {
   const { jobs, log, tracing } = o;
   const { sql } = o.database;
   let unqueued: Claim | undefined;
+  /** What all subscriptions want; undefined until events were claimed. */
+  let wantedTopics: readonly string[] | undefined;
   let enqueueRounds = 0;
 
   const published = o.metrics === undefined ? undefined : countPublished(o.metrics);
-  async function claimNext(): Promise<Claim> {
-    const claim = await claimBatch(sql);
-    published?.(claim.events.map(({ topic }) => topic));
+  async function claimNext(): Promise<Claim | undefined> {
+    const claim = await claimBatch(sql, o);
+    if (claim !== undefined) published?.(claim.events.map(({ topic }) => topic));
     return claim;
   }
 
   async function drain(): Promise<"more" | "done"> {
     unqueued ??= await claimNext();
-    const { events } = unqueued;
+    if (unqueued === undefined) return "done";
+    const { events, topics } = unqueued;
+    wantedTopics = topics;
     enqueueRounds += 1;
     const sending = beginSending(tracing, events);
     try {
@@ -113,7 +123,11 @@ export function createRelay(o: {
     start() {
       for (const loop of loops) loop.start();
     },
-    wake: draining.wake,
+    wake(topics) {
+      const wanted = wantedTopics;
+      if (topics === undefined || wanted === undefined || topics.some((topic) => coversTopic(wanted, topic)))
+        draining.wake();
+    },
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
     },

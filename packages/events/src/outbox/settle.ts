@@ -1,7 +1,7 @@
 import type { Sql } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 import type { Jobs } from "../queue/jobs.ts";
-import { addDeliveries, type Claim, type Delivery, envelopeOf, jobIdOf } from "./claim.ts";
+import { addDeliveries, type Batch, type Delivery, envelopeOf, jobIdOf } from "./claim.ts";
 
 /** Deliveries that one round asks the queue about. */
 export const deliveriesAskedMax = 100;
@@ -56,19 +56,23 @@ async function claimDueDeliveries(sql: Sql): Promise<readonly Delivery[]> {
 }
 
 /**
- * Two statements: of two relays that settle the last two deliveries of a batch at once, the later one sees both. One
- * that dies between the statements leaves an open batch, which retention settles.
+ * Settles deliveries, and the batches that have no other open one. Where two relays settle the last two deliveries of a
+ * batch at once, each sees the other's as open: that batch is settled by retention.
  */
 async function settle(sql: Sql, done: readonly Delivery[]): Promise<void> {
   const batchIds = done.map(({ batchId }) => batchId);
   await sql`
-    update delivery set settle_time = now()
-    where settle_time is null and (batch_id, subscription) in (
-      select * from unnest(${batchIds}::uuid[], ${done.map(({ subscription }) => subscription)}::text[]))`;
-  await sql`
+    with done as materialized (
+      select * from unnest(${batchIds}::uuid[], ${done.map(({ subscription }) => subscription)}::text[])
+        as done (batch_id, subscription)),
+    settled as (
+      update delivery set settle_time = now()
+      where settle_time is null and (batch_id, subscription) in (select batch_id, subscription from done))
     update batch set settle_time = now()
-    where id = any (${batchIds}::uuid[]) and settle_time is null
-      and not exists (select from delivery where batch_id = batch.id and settle_time is null)`;
+    where id = any (${batchIds}::uuid[]) and settle_time is null and not exists (
+      select from delivery
+      where batch_id = batch.id and settle_time is null
+        and (batch_id, subscription) not in (select batch_id, subscription from done))`;
 }
 
 async function reenqueue(sql: Sql, jobs: Jobs, lost: Delivery, log: Logger): Promise<void> {
@@ -78,7 +82,7 @@ async function reenqueue(sql: Sql, jobs: Jobs, lost: Delivery, log: Logger): Pro
     where batch_id = ${lost.batchId} and subscription = ${lost.subscription} and attempt = ${lost.attempt}
       and settle_time is null`;
   if (taken.count === 0) return;
-  const [batch] = await sql<{ events: Claim["events"] | null }[]>`
+  const [batch] = await sql<{ events: Batch["events"] | null }[]>`
     select json_agg(${envelopeOf(sql)} order by id) as events from outbox where batch_id = ${lost.batchId}`;
   await addDeliveries(jobs, { events: batch?.events ?? [], deliveries: [{ ...lost, attempt }] });
   log.info({ subscription: lost.subscription, batch: lost.batchId, attempt }, "lost job re-enqueued");

@@ -176,7 +176,7 @@ async function start(
   const stopping = new AbortController();
   const opened: Opened[] = [];
   for (const part of parts) {
-    const wakeRelay = () => part.relay?.wake();
+    const wakeRelay = (topics?: readonly string[]) => part.relay?.wake(topics);
     const open = await part.definition.open(
       createApp({ ...part, clients, config, identity, wakeRelay, addStartupNotice }),
     );
@@ -274,8 +274,8 @@ async function withRelay(
   const [row] = await database.sql<{ keepsKeys: boolean; audits: boolean }[]>`
     select to_regclass('idempotency') is not null as "keepsKeys", to_regclass('audit_entry') is not null as audits`;
   const { keepsKeys = false, audits = false } = row ?? {};
-  const relay =
-    part.definition.publishes.length > 0 ? createRelay({ database, jobs, log, tracing, metrics }) : undefined;
+  const { publishes, subscribes: hasInbox } = part.definition;
+  const relay = publishes.length > 0 ? createRelay({ database, hasInbox, jobs, log, tracing, metrics }) : undefined;
   return { ...part, log, tracing, metrics, relay, keepsKeys, audits };
 }
 
