@@ -58,6 +58,8 @@ export async function openFixture() {
     ...first,
     start,
     sql,
+    /** Of the database, as the service's role. */
+    url: db.urlOf("product"),
     /** Creates a product with this stock and returns its id. */
     async product(
       o: { stock?: number; name?: string; description?: string; category?: string; active?: boolean } = {},

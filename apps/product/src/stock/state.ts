@@ -207,7 +207,7 @@ function repeatedOutcome(known: Reservation): StockOutcome {
 }
 
 /** Merges the quantities of each product. */
-function mergedItems(items: readonly Item[]): readonly Item[] {
+export function mergedItems(items: readonly Item[]): readonly Item[] {
   const quantities = new Map<string, number>();
   for (const { productId, quantity } of items) quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
   return [...quantities].map(([productId, quantity]) => ({ productId, quantity }));

@@ -1,5 +1,6 @@
 import { type Batcher, createBatcher, type Database, isPassing, type Sql, type Transaction } from "@rialto/database";
 import postgres from "postgres";
+import { grantTogether, type ReserveDecision } from "./grant-together.ts";
 import {
   type FoldResult,
   foldStock,
@@ -34,7 +35,8 @@ class ReservationAppeared extends Error {
 
 /**
  * Opens the store. Stock rows are contended, so many decisions share one transaction: it locks all their rows in one
- * global order, applies the decisions in memory, and writes each row once.
+ * global order, applies the decisions in memory, and writes each row once. Reservations that all fit need no decision
+ * in memory: one statement grants them.
  */
 export function createStockStore(
   { sql, writers: connections }: Pick<Database, "sql" | "writers">,
@@ -47,7 +49,12 @@ export function createStockStore(
     batchMax,
     queueMax,
     keysOf: ({ orderId }) => [orderId],
-    send: (batch) => connections.begin((tx) => applyDecisions(tx, batch, o.unshippedMax)),
+    async send(batch) {
+      const reserving = batch.filter(reserves);
+      if (reserving.length === batch.length && (await grantTogether(connections, reserving, o.unshippedMax)))
+        return batch.map(() => ({ kind: "DONE" }));
+      return await connections.begin((tx) => applyDecisions(tx, batch, o.unshippedMax));
+    },
     onFailure: (error) => {
       if (error instanceof ReservationAppeared) return "again";
       if (!(error instanceof postgres.PostgresError)) return "fail";
@@ -65,6 +72,10 @@ export function createStockStore(
     },
     close: () => batcher.close(),
   };
+}
+
+function reserves(decision: OrderDecision): decision is ReserveDecision {
+  return decision.kind === "reserve";
 }
 
 /**
