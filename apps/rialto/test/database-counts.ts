@@ -1,5 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { expect } from "vitest";
 
 /** Settings of a Postgres whose work is counted: nothing that it does of its own accord is in the WAL. */
 export const countingSettings = {
@@ -13,81 +13,113 @@ export const countingSettings = {
   max_wal_size: "8GB",
 };
 
-/** What one of many repetitions of some work costs the database. */
+/** What some work costs the database, in all. */
 export interface DatabaseCounts {
+  /** Statements of the services, `begin` and `commit` among them. */
   readonly statements: number;
-  /** Transactions that wrote. */
+  /** Statements of the job queue, where it is on Postgres. */
+  readonly jobStatements: number;
+  /** Transactions that wrote: of the services, and of the job queue. */
   readonly commits: number;
+  readonly jobCommits: number;
   readonly walBytes: number;
-  /** Jobs put into the queue. */
+  /** Jobs put into the queue, where it is on Postgres. */
   readonly jobs: number;
-  /** Each statement that is counted: how often, who sent it, and how its text begins. */
-  readonly list: readonly string[];
+  /** Each kind of statement that is counted, the most frequent first. */
+  readonly kinds: readonly StatementKind[];
 }
 
-const warmUps = 5;
-/** How often work is repeated. What happens in fewer than half of the repetitions, as a retry, does not count. */
-const repetitions = 20;
-const idleLeaseRenewals = 15;
+export interface StatementKind {
+  readonly count: number;
+  /** Who sent it. */
+  readonly role: string;
+  readonly text: string;
+}
 
-/** How the relay asks after jobs that are not done yet, and settles those that are: the longer it takes, the more. */
-const asksAfterJobs = /^\s*(update (delivery|batch)\b|select state, priority from job\b)/i;
-/** Not counted as statements: what they begin and end is a commit. */
+/** Counts what work costs. */
+export interface DatabaseCounter {
+  /**
+   * Counts what work costs that is done `repetitions` times. `work` resolves once everything that follows from it is
+   * done. With `isAlike` each kind of statement and of transaction is rounded to a multiple of the repetitions, so that
+   * a retry, or a schedule that runs once a minute, does not count.
+   */
+  count(repetitions: number, work: () => Promise<void>, o?: { readonly isAlike: boolean }): Promise<DatabaseCounts>;
+  close(): Promise<void>;
+}
+
+const idleLeaseRenewals = 15;
+const pollMs = 500;
+
+const jobsRole = /jobs/;
 const transactionWords = /^\s*(begin|commit|rollback)\b/i;
-const settledTables = /^(\w+\.(delivery|batch) ?)+$/;
+/** The relay's claim. It is a poll too, and returns one row where it has found something. */
+const claim = /^\s*with claimed as\b/i;
+/** How the relay asks after jobs that are not done yet: the longer that takes, the more often. */
+const asksAfterJobs = /^\s*(update delivery d\b|select state, priority from job\b)/i;
+const askedTables = /^(\w+\.delivery ?)+$/;
 
 /**
- * Counts what one repetition costs. `work` does it, and resolves once everything that follows from it is done.
+ * Opens a counter on a system that has done such work before, so that every statement was sent once.
  *
  * Processes also poll: the longer the work takes, the more often. So they are watched while nothing is to do, until
- * they have renewed their leases a few times. A statement that is seen then is a poll, and not counted, though some
- * find work; a transaction that writes to the same tables as one seen then is neither, and nor is what the relay does
- * until it has seen that a job is done. Of the others each kind is counted by itself and rounded, so that a retry, or a
- * schedule that runs once a minute, does not count.
+ * they have renewed their leases a few times. A statement that is seen then is a poll and does not count, but for the
+ * relay's claims that found something; nor does a transaction that writes to the same tables as one seen then; nor what
+ * the relay does until it has seen that a job is done; nor what the test itself asks, as the server's owner.
  */
-export async function countPerRepetition(
-  databaseUrl: string,
-  work: (repetitions: number) => Promise<void>,
-): Promise<DatabaseCounts> {
+export async function openDatabaseCounter(databaseUrl: string): Promise<DatabaseCounter> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
-  try {
-    await sql`create extension if not exists pg_stat_statements schema public`;
-    await sql`create extension if not exists pg_walinspect schema public`;
-    await work(warmUps);
-    const idle = await watch(sql, () => leasesRenewed(sql));
-    const busy = await watch(sql, () => work(repetitions));
-    const polled = new Set(idle.statements.map(({ id }) => id));
-    const touchedIdly = new Set(idle.transactions.map(({ tables }) => tables));
-    const transactions = busy.transactions.filter(
-      ({ tables }) => !touchedIdly.has(tables) && !settledTables.test(tables),
-    );
-    const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
-    const perRepetition = (count: number) => Math.round(count / repetitions);
-    const statements = busy.statements.filter(
-      ({ id, text }) => !polled.has(id) && !asksAfterJobs.test(text) && !transactionWords.test(text),
-    );
-    const counted = statements.filter(({ calls }) => perRepetition(calls) > 0).sort((a, b) => b.calls - a.calls);
-    return {
-      list: counted.map(({ calls, roles, text }) => `${perRepetition(calls)} ${roles}: ${beginningOf(text)}`),
-      statements: sum(statements.map(({ calls }) => perRepetition(calls))),
-      commits: sum(transactions.map(({ count }) => perRepetition(count))),
-      walBytes: perRepetition(sum(transactions.map(({ bytes }) => bytes))),
-      jobs: perRepetition(busy.jobs),
-    };
-  } finally {
-    await sql.end();
-  }
-}
+  await sql`create extension if not exists pg_stat_statements schema public`;
+  await sql`create extension if not exists pg_walinspect schema public`;
+  const idle = await watch(sql, () => leasesRenewed(sql));
+  const polled = new Set(idle.statements.map(({ id }) => id));
+  const touchedIdly = new Set(idle.transactions.map(({ tables }) => tables));
+  const isCounted = ({ id, text }: Statement) =>
+    transactionWords.test(text) || claim.test(text) || !(polled.has(id) || asksAfterJobs.test(text));
 
-/** Enough of a statement to know it by. */
-function beginningOf(text: string): string {
-  return text.replaceAll(/\s+/g, " ").trim().slice(0, 100);
+  return {
+    async count(repetitions, work, { isAlike } = { isAlike: false }) {
+      const busy = await watch(sql, work);
+      const rounded = (count: number) => (isAlike ? Math.round(count / repetitions) * repetitions : count);
+      const sum = <T>(list: readonly T[], countOf: (one: T) => number) =>
+        list.reduce((total, one) => total + rounded(countOf(one)), 0);
+      const callsOf = ({ text, calls, rows }: Statement) => (claim.test(text) ? rows : calls);
+      const counted = busy.statements.filter((one) => isCounted(one) && rounded(callsOf(one)) > 0);
+      const isOfJobs = ({ roles }: Statement) => jobsRole.test(roles);
+      const transactions = busy.transactions.filter(
+        ({ tables }) => !touchedIdly.has(tables) && !askedTables.test(tables),
+      );
+      const isJobs = ({ tables }: { readonly tables: string }) => tables.startsWith("jobs.");
+      return {
+        statements: sum(
+          counted.filter((one) => !isOfJobs(one)),
+          callsOf,
+        ),
+        jobStatements: sum(counted.filter(isOfJobs), callsOf),
+        commits: sum(
+          transactions.filter((one) => !isJobs(one)),
+          ({ count }) => count,
+        ),
+        jobCommits: sum(transactions.filter(isJobs), ({ count }) => count),
+        walBytes: transactions.reduce((total, { bytes }) => total + bytes, 0),
+        jobs: busy.jobs,
+        kinds: counted
+          .map((one) => ({
+            count: rounded(callsOf(one)),
+            role: one.roles,
+            text: one.text.replaceAll(/\s+/g, " ").trim(),
+          }))
+          .toSorted((a, b) => b.count - a.count),
+      };
+    },
+    close: () => sql.end(),
+  };
 }
 
 interface Statement {
   readonly id: string;
   readonly text: string;
   readonly calls: number;
+  readonly rows: number;
   /** Who sent it. */
   readonly roles: string;
 }
@@ -103,13 +135,13 @@ async function watch(sql: postgres.Sql, work: () => Promise<void>): Promise<Watc
   const from = await walPosition(sql);
   await work();
   // Work that only reads leaves no record, and a WAL without one cannot be read.
-  await sql`select pg_logical_emit_message(true, '', '') as before_pg_current_wal_lsn`;
+  await sql`select pg_logical_emit_message(true, '', '')`;
   const to = await walPosition(sql);
   // By id: which constants the text of a statement shows depends on who sent it first.
   const statements = await sql<Statement[]>`
-    select queryid::text as id, min(query) as text, sum(calls)::int as calls,
-      string_agg(distinct userid::regrole::text, ' ') as roles from pg_stat_statements
-    where query not like '%pg_stat_statements%' and query not like '%pg_current_wal_lsn%' group by queryid`;
+    select queryid::text || ' ' || userid as id, min(query) as text, sum(calls)::int as calls, sum(rows)::int as rows,
+      userid::regrole::text as roles from pg_stat_statements
+    where userid <> (select usesysid from pg_user where usename = current_user) group by queryid, userid`;
   // A transaction is known by the tables that it wrote to. An index counts as its table; the system's own tables, and
   // sequences, which write to the WAL now and then only, do not count.
   const transactions = await sql<{ tables: string; count: number; bytes: number }[]>`
@@ -131,7 +163,7 @@ async function watch(sql: postgres.Sql, work: () => Promise<void>): Promise<Watc
   const [jobs] = await sql<{ count: number }[]>`
     select count(*)::int as count from pg_get_wal_records_info(${from}::pg_lsn, ${to}::pg_lsn)
     where resource_manager = 'Heap' and record_type like 'INSERT%'
-      and block_ref like '%/' || pg_relation_filenode('jobs.job') || ' %'`;
+      and block_ref like '%/' || pg_relation_filenode(to_regclass('jobs.job')) || ' %'`;
   return { statements, transactions, jobs: jobs?.count ?? 0 };
 }
 
@@ -147,5 +179,5 @@ async function leasesRenewed(sql: postgres.Sql): Promise<void> {
       select coalesce(sum(calls), 0)::int as count from pg_stat_statements where query like '%update lease%'`;
     return row?.count ?? 0;
   };
-  await expect.poll(renewals, { interval: 500, timeout: 80_000 }).toBeGreaterThanOrEqual(idleLeaseRenewals);
+  while ((await renewals()) < idleLeaseRenewals) await sleep(pollMs);
 }
