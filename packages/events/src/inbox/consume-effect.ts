@@ -5,9 +5,10 @@ import type { Envelope } from "../event/envelope.ts";
 import { beginProcessing, failProcessing } from "../event/event-spans.ts";
 import { type PendingEvent, release, renewLease, reschedule, scheduleRetry } from "./pending.ts";
 import { type FailureContext, HandlerAborted, HandlerTimedOut, recordFailure } from "./retry-decision.ts";
+import type { SlowLeases } from "./slow-leases.ts";
 import type { Handled, Subscription } from "./subscription.ts";
 
-/** Timeout of a handler. Shorter than the lease on a pending event. */
+/** Timeout of a handler. Shorter than the lease on a pending event, where that is not renewed. */
 const handlerTimeoutMs = 30_000;
 
 /**
@@ -26,6 +27,18 @@ export interface Consumer extends FailureContext {
   readonly bulkhead: Bulkhead;
   /** Records that the handler had its effect. */
   readonly acknowledge: (envelope: Envelope) => Promise<void>;
+  /** The handlers that have left their batch. */
+  readonly slow: SlowWork;
+}
+
+/** Handlers that run outside of their batch. They end with the subscription. */
+export interface SlowWork {
+  /** Aborts when they have to end. */
+  readonly stop: AbortSignal;
+  readonly size: number;
+  readonly leases: Pick<SlowLeases, "take" | "holds">;
+  /** Tracks the handler of an event until its result is stored. Where that fails, the event is released later. */
+  add(envelope: Envelope, work: Promise<void>): void;
 }
 
 /**
@@ -47,11 +60,13 @@ export async function consumeBatch(consumer: Consumer, batch: readonly Envelope[
 }
 
 async function consumeInBatch(consumer: Consumer, envelope: Envelope, stop: AbortSignal): Promise<void> {
+  const handler = startHandler(consumer, envelope, stop);
+  if (await leavesBatch(consumer, envelope, handler)) return;
   let handled: Handled;
   try {
-    handled = await runHandler(consumer, envelope, stop);
+    handled = await handler.ended;
   } catch (error) {
-    if (stop.aborted) throw new HandlerAborted();
+    if (stop.aborted || error instanceof HandlerAborted) throw new HandlerAborted();
     await scheduleRetry(consumer.sql, consumer.subscription.name, envelope, recordFailure(consumer, envelope, error));
     return;
   }
@@ -61,14 +76,75 @@ async function consumeInBatch(consumer: Consumer, envelope: Envelope, stop: Abor
   consumer.counts?.processed.add();
 }
 
+/**
+ * Waits for a handler, and takes it out of its batch where it is slow: the event is pending then, leased to this
+ * process, and is acknowledged or rescheduled like any other pending event. Returns whether it has left. Where the
+ * lease cannot be stored, or the event is pending already, the batch waits for the handler.
+ */
+async function leavesBatch(consumer: Consumer, envelope: Envelope, handler: RunningHandler): Promise<boolean> {
+  const { subscription, slow } = consumer;
+  if (subscription.slow === undefined || !(await isSlow(handler, subscription.slow.afterMs))) return false;
+  if (slow.size >= subscription.slow.max || slow.stop.aborted) return false;
+  // The place is taken before the lease is stored, so that no more leave than may.
+  const left = slow.leases.take(envelope).catch(() => false);
+  const { stop } = slow;
+  handler.abortOn(stop);
+  slow.add(
+    envelope,
+    left.then(async (hasLeft) => {
+      if (hasLeft) await finishSlow(consumer, envelope, handler, stop);
+    }),
+  );
+  return await left;
+}
+
+/** Stores what became of a slow event, unless it failed and its lease was lost: another process decides then. */
+async function finishSlow(
+  consumer: Consumer,
+  envelope: Envelope,
+  { ended }: RunningHandler,
+  stop: AbortSignal,
+): Promise<void> {
+  const running = ended.catch((error: unknown) => {
+    if (consumer.slow.leases.holds(envelope.id)) throw error;
+    return "LOST";
+  });
+  await finishPending(consumer, { envelope, attempts: 0, outages: 0 }, running, stop);
+}
+
+/** Returns true where the handler still runs after `ms`. */
+function isSlow({ ended }: RunningHandler, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(true), ms);
+    const onEnd = () => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    ended.then(onEnd, onEnd);
+  });
+}
+
 /** Handles a pending event by itself. Returns whether it is done. */
 export async function consumeSingle(consumer: Consumer, event: PendingEvent, stop: AbortSignal): Promise<boolean> {
+  const running = consumer.bulkhead.run(() => runLeased(consumer, event, stop));
+  return await finishPending(consumer, event, running, stop);
+}
+
+/** Stores what became of a pending event whose handler this process runs. Returns whether the event is done. */
+async function finishPending(
+  consumer: Consumer,
+  event: Pick<PendingEvent, "envelope" | "attempts" | "outages">,
+  running: Promise<unknown>,
+  stop: AbortSignal,
+): Promise<boolean> {
   const { sql, subscription } = consumer;
   const { envelope } = event;
   try {
-    if ((await consumer.bulkhead.run(() => runLeased(consumer, event, stop))) === "LOST") return false;
+    if ((await running) === "LOST") return false;
   } catch (error) {
-    if (stop.aborted) await release(sql, subscription.name, [envelope.id]);
+    // A slow handler may also be aborted with the job that it was in.
+    const isAborted = stop.aborted || error instanceof HandlerAborted;
+    if (isAborted) await release(sql, subscription.name, [envelope.id]);
     else await reschedule(sql, subscription.name, envelope.id, recordFailure(consumer, envelope, error, event));
     return false;
   }
@@ -92,44 +168,81 @@ async function runLeased(consumer: Consumer, event: PendingEvent, stop: AbortSig
   return "DONE";
 }
 
+/** A handler that runs. */
+interface RunningHandler {
+  /**
+   * Resolves when the handler has ended. Rejects when it fails, exceeds its timeout, or a signal aborts it, even if it
+   * ignores its signal.
+   */
+  readonly ended: Promise<Handled>;
+  /** Aborts it with this signal too. */
+  abortOn(signal: AbortSignal): void;
+}
+
+function runHandler(consumer: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
+  return startHandler(consumer, envelope, stop).ended;
+}
+
+function startHandler(consumer: Consumer, envelope: Envelope, stop: AbortSignal): RunningHandler {
+  const controller = new AbortController();
+  const onStop = () => controller.abort(new HandlerAborted());
+  const signals: AbortSignal[] = [];
+  const abortOn = (signal: AbortSignal) => {
+    signals.push(signal);
+    if (signal.aborted) onStop();
+    else signal.addEventListener("abort", onStop, { once: true });
+  };
+  const run = async () => {
+    abortOn(stop);
+    try {
+      if (stop.aborted) throw new HandlerAborted();
+      return await runTraced(consumer, envelope, (traced) => runInTime(consumer, traced, controller));
+    } finally {
+      for (const signal of signals) signal.removeEventListener("abort", onStop);
+    }
+  };
+  return { ended: run(), abortOn };
+}
+
 /**
- * Resolves when the handler has ended. Rejects when it fails, exceeds its timeout, or the process stops, even if it
- * ignores its signal. Where the trace of the event is recorded, the handler is the work of a span of its own, in the
- * trace of the event's producer, and passes it on to what it calls.
+ * Where the trace of the event is recorded, the handler is the work of a span of its own, in the trace of the event's
+ * producer, and passes it on to what it calls.
  */
-async function runHandler(consumer: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
-  if (stop.aborted) throw new HandlerAborted();
-  const { tracing, subscription } = consumer;
-  if (tracing === undefined) return await runInTime(consumer, envelope, stop);
+async function runTraced(
+  { tracing, subscription }: Consumer,
+  envelope: Envelope,
+  handle: (traced: Envelope) => Promise<Handled>,
+): Promise<Handled> {
+  if (tracing === undefined) return await handle(envelope);
   const startedAt = Date.now();
   const span = beginProcessing(tracing, subscription.name, envelope);
   try {
-    if (span === undefined) return await runInTime(consumer, envelope, stop);
+    if (span === undefined) return await handle(envelope);
     // Of the job, which has events of other traces too.
     currentSpan()?.link(span);
-    const traced = { ...envelope, traceparent: span.traceparent };
-    return await span.run(() => runInTime(consumer, traced, stop));
+    return await span.run(() => handle({ ...envelope, traceparent: span.traceparent }));
   } catch (error) {
     // An event that its process leaves to another has not failed.
-    if (!stop.aborted) failProcessing(tracing, envelope, { subscription: subscription.name, span, startedAt, error });
+    if (!(error instanceof HandlerAborted))
+      failProcessing(tracing, envelope, { subscription: subscription.name, span, startedAt, error });
     throw error;
   } finally {
     span?.end();
   }
 }
 
-async function runInTime({ subscription, counts }: Consumer, envelope: Envelope, stop: AbortSignal): Promise<Handled> {
+async function runInTime(
+  { subscription, counts }: Consumer,
+  envelope: Envelope,
+  controller: AbortController,
+): Promise<Handled> {
   const startedAt = performance.now();
-  const controller = new AbortController();
-  const onStop = () => controller.abort(new HandlerAborted());
   const timer = setTimeout(() => controller.abort(new HandlerTimedOut(handlerTimeoutMs)), handlerTimeoutMs);
-  stop.addEventListener("abort", onStop, { once: true });
   try {
     const inbox = { subscription: subscription.name, eventId: envelope.id };
     return await raceSignal(subscription.handle(envelope, inbox, controller.signal), controller.signal);
   } finally {
     counts?.duration.record((performance.now() - startedAt) / 1_000);
     clearTimeout(timer);
-    stop.removeEventListener("abort", onStop);
   }
 }

@@ -5,7 +5,7 @@ import { isAmong } from "../event/topics.ts";
 import type { Failures, RetryDecision } from "./retry-decision.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** Pending events of a subscription that one process handles at a time. */
+/** Pending events of a subscription that one process handles at a time, or half of its handlers, whichever is more. */
 export const pendingAtOnceMax = 16;
 /**
  * How long a process holds an event that it claimed. Longer than a handler may run, so that only a process that died

@@ -14,12 +14,15 @@ import { createPausableWorker, isPaused } from "./pause.ts";
 import { alreadyProcessed, claimPending, type PendingEvent, pendingAtOnceMax, quarantine, release } from "./pending.ts";
 import { expireQuarantined, reclaimQuarantined } from "./quarantine.ts";
 import { deleteOldInboxRows } from "./retention.ts";
+import { createSlowLeases } from "./slow-leases.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** Jobs that one process handles at a time. Handlers spend most of their time waiting. */
 const jobsMax = 8;
 /** How often a subscription polls for pending events that are due, and for its pause. */
 const pendingPollMs = 500;
+/** How often it looks whether the leases of its slow events are due for renewal. */
+const renewPollMs = 1_000;
 /** How often it polls for quarantined events whose topic it knows. */
 const reclaimMs = 5_000;
 const retentionMs = 60_000;
@@ -62,6 +65,7 @@ export function runSubscription(o: {
   const { subscription, jobs, log, tracing } = o;
   const { name, topics, concurrencyMax } = subscription;
   const { sql } = o.database;
+  const leases = createSlowLeases(sql, subscription);
   const consumer: Consumer = {
     subscription,
     sql,
@@ -71,9 +75,26 @@ export function runSubscription(o: {
     isOutage: o.isOutage,
     bulkhead: createBulkhead({ max: concurrencyMax, waitingMax: Number.POSITIVE_INFINITY }),
     acknowledge: createAcknowledgement(sql, subscription),
+    slow: {
+      get stop() {
+        return ending;
+      },
+      get size() {
+        return slowOnes.size;
+      },
+      leases,
+      add: (envelope, work) =>
+        track(
+          slowOnes,
+          envelope,
+          work.finally(() => leases.drop(envelope.id)),
+        ),
+    },
   };
+  // Where many handlers may run, many of those that are retried wait for something: a card network, mostly.
+  const singlesMax = Math.max(pendingAtOnceMax, Math.floor(concurrencyMax / 2));
   const stopping = new AbortController();
-  /** Aborts the pending events that are being handled. */
+  /** Aborts, when the time to stop is over, what is handled outside of jobs. */
   const aborting = new AbortController();
   /** Claimed events whose result could not be stored, and the last error. */
   let unreleased: string[] = [];
@@ -83,7 +104,11 @@ export function runSubscription(o: {
    * hold up the others.
    */
   const singles = new Set<Promise<void>>();
+  /** The events whose handlers have left their batch. */
+  const slowOnes = new Set<Promise<void>>();
   let pausing = new AbortController();
+  /** Aborts what is handled outside of jobs. */
+  let ending = AbortSignal.any([aborting.signal, pausing.signal]);
   /** Unknown topics that were logged. */
   const loggedTopics = new Set<string>();
   let reclaimDue = Date.now();
@@ -150,18 +175,22 @@ export function runSubscription(o: {
 
   /** Handles a pending event beside the others. */
   function startSingle(event: PendingEvent): void {
-    const signal = AbortSignal.any([aborting.signal, pausing.signal]);
-    const handled = consumeSingle(consumer, event, signal)
+    track(singles, event.envelope, consumeSingle(consumer, event, ending));
+  }
+
+  /** Keeps an event that this process has claimed among others, until its result is stored. */
+  function track(among: Set<Promise<void>>, { id }: Envelope, work: Promise<unknown>): void {
+    const handled = work
       .catch((error: unknown) => {
-        unreleased.push(event.envelope.id);
+        unreleased.push(id);
         storeFailure = { error };
       })
       .then(() => {
-        singles.delete(handled);
+        among.delete(handled);
         // More may be due than could be claimed.
         pending.wake();
       });
-    singles.add(handled);
+    among.add(handled);
   }
 
   /**
@@ -170,8 +199,9 @@ export function runSubscription(o: {
    */
   async function pause(): Promise<void> {
     pausing.abort();
-    await Promise.all([worker.pause(), ...singles]);
+    await Promise.all([worker.pause(), ...singles, ...slowOnes]);
     pausing = new AbortController();
+    ending = AbortSignal.any([aborting.signal, pausing.signal]);
   }
 
   async function consumePending(): Promise<"more" | "done"> {
@@ -188,7 +218,7 @@ export function runSubscription(o: {
     if (stopping.signal.aborted) return "done";
     worker.resume();
     if (Date.now() >= reclaimDue && !(await reclaimQuarantined(sql, subscription))) reclaimDue = Date.now() + reclaimMs;
-    const free = pendingAtOnceMax - singles.size;
+    const free = singlesMax - singles.size;
     if (free > 0 && !stopping.signal.aborted)
       for (const event of await claimPending(sql, subscription, free)) startSingle(event);
     if (Date.now() >= retentionDue) startDeletion();
@@ -202,13 +232,24 @@ export function runSubscription(o: {
     round: consumePending,
   });
   pending.start();
+  // By itself, because a process that stops renews them until the last of its handlers has ended.
+  const renewing = createLoop({
+    idleMs: renewPollMs,
+    outage: watchOutage(log, `leases of subscription ${name}`),
+    async round() {
+      await leases.renew();
+      return "done";
+    },
+  });
+  if (subscription.slow !== undefined) renewing.start();
   async function stop(graceMs: number): Promise<void> {
     const until = performance.now() + graceMs;
     stopping.abort();
     await Promise.all([worker.stop({ graceMs }), pending.stop(), deleting]);
-    await withTimeout(Promise.all(singles), Math.max(0, until - performance.now()), undefined);
+    await withTimeout(Promise.all([...singles, ...slowOnes]), Math.max(0, until - performance.now()), undefined);
     aborting.abort();
-    await Promise.all(singles);
+    await Promise.all([...singles, ...slowOnes]);
+    await renewing.stop();
   }
   let stopped: Promise<void> | undefined;
   return { stop: ({ graceMs = stopGraceMsMax } = {}) => (stopped ??= stop(graceMs)) };

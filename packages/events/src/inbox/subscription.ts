@@ -34,6 +34,17 @@ export interface Handler<D extends DescMessage> {
   handle(event: Event<MessageShape<D>>, inbox: InboxKey, signal: AbortSignal): Promise<void> | Promise<Handled>;
 }
 
+/**
+ * A handler that takes longer than `afterMs` leaves its batch: its event becomes pending, and neither the job nor the
+ * slots of `concurrencyMax` wait for it. So what some events wait for does not hold up others. At most `max` handlers
+ * of one process do so at a time. A process that dies leaves their events to their leases of 10 s. Events of one
+ * subject are then handled at the same time, where the first of them is slow.
+ */
+export interface SlowHandlers {
+  readonly afterMs: number;
+  readonly max: number;
+}
+
 /** What a handler says of the inbox row of its event; undefined where it does not know. */
 export type Handled = "INBOX_WRITTEN" | undefined;
 
@@ -42,6 +53,8 @@ export interface SubscriptionOptions {
   readonly attemptsMax?: number;
   /** Handlers that run at a time in one process. */
   readonly concurrencyMax?: number;
+  /** Lets slow handlers leave their batch. Without it a job ends with its slowest handler. */
+  readonly slow?: SlowHandlers;
   /**
    * Topics that earlier versions asked for, as they wrote them. They are taken out of the registration. No later
    * version may ask for one of them again: a replica of this version that starts beside it would take it away.
@@ -62,6 +75,7 @@ export interface Subscription {
   readonly ignoredTopics: readonly string[];
   readonly attemptsMax: number;
   readonly concurrencyMax: number;
+  readonly slow: SlowHandlers | undefined;
   handle(envelope: Envelope, inbox: InboxKey, signal: AbortSignal): Promise<Handled>;
 }
 
@@ -97,6 +111,7 @@ export function subscribe<D extends DescMessage>(
     ignoredTopics: o.ignoredTopics ?? [],
     attemptsMax: o.attemptsMax ?? attemptsMaxDefault,
     concurrencyMax: o.concurrencyMax ?? concurrencyMaxDefault,
+    slow: o.slow,
     handle: async (envelope, inbox, signal) => (await handler.handle(open(envelope), inbox, signal)) ?? undefined,
   };
 }
