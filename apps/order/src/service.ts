@@ -1,4 +1,4 @@
-import { createDeadlineWheel } from "@rialto/async";
+import { createDeadlineWheel, sleep } from "@rialto/async";
 import {
   InventoryService,
   OrderEventSchema,
@@ -10,8 +10,10 @@ import {
 } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
-import { defineService, every, flag, topicsOf, variable } from "@rialto/service";
-import { advanceOnEvent, checkoutTopics, createCheckout, ordersInHandMax } from "./checkout/advance.ts";
+import { defineService, every, flag, topicsOf, variable, wholeNumber } from "@rialto/service";
+import { createAdmission } from "./admission/admission.ts";
+import { createQueueReader } from "./admission/queue-reader.ts";
+import { advanceOnEvent, checkoutOptions, checkoutTopics, createCheckout } from "./checkout/advance.ts";
 import { createCheckoutCount } from "./checkout/checkout-metrics.ts";
 import { recordRefund } from "./checkout/record-refund.ts";
 import { reserveTogether } from "./checkout/reserve-together.ts";
@@ -19,6 +21,9 @@ import { resumeStalled } from "./checkout/resume-stalled.ts";
 import { createOrderStore } from "./order/store.ts";
 import { orders } from "./requests/orders.ts";
 import { createOrderWatch } from "./requests/watch.ts";
+
+/** The longest pause between two readings of the queue. The shortest is half of it: replicas do not read in step. */
+const queueReadMs = 500;
 
 /** Orders: what was bought, the status it is in, and the events that led there. */
 export const order = defineService({
@@ -28,10 +33,14 @@ export const order = defineService({
   config: {
     /** Accept orders only from accounts with a confirmed e-mail address. */
     requireConfirmedEmail: variable("RIALTO_REQUIRE_CONFIRMED_EMAIL", flag, { default: false, without: "`off`" }),
+    /** The queueing delay above which new orders are shed; ten times as much is never to be reached. */
+    orderDelayMsTarget: variable("RIALTO_ORDER_DELAY_MS", wholeNumber(100, 60_000), { default: 1_000 }),
+    /** Orders that are not finished, whatever they wait for; beyond it new ones are shed. */
+    unfinishedOrdersMax: variable("RIALTO_UNFINISHED_ORDERS_MAX", wholeNumber(100, 10_000_000), { default: 100_000 }),
   },
   calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
   publishes: topicsOf(OrderEventSchema),
-  setup: ({ database, wakeRelay, calls, now, metrics }) => {
+  setup: ({ database, wakeRelay, calls, config, log, now, metrics }) => {
     const store = createOrderStore({ database, onCommitted: wakeRelay });
     return {
       orders: store,
@@ -50,16 +59,24 @@ export const order = defineService({
         count: metrics === undefined ? undefined : createCheckoutCount(metrics),
       }),
       wheel: createDeadlineWheel(),
+      admission: createAdmission({
+        reader: createQueueReader(database),
+        limits: { delayMsTarget: config.orderDelayMsTarget, unfinishedMax: config.unfinishedOrdersMax },
+        log,
+        random: Math.random,
+        pause: (signal) => sleep(queueReadMs * (1 - Math.random() / 2), { signal }),
+      }),
     };
   },
   rpc: (app) => [serve(OrderService, orders(app))],
   subscriptions: (app) => [
-    subscribe("checkout", checkoutTopics, OrderEventSchema, advanceOnEvent(app), { concurrencyMax: ordersInHandMax }),
+    subscribe("checkout", checkoutTopics, OrderEventSchema, advanceOnEvent(app), checkoutOptions),
     subscribe("order-refunds", "payment.refunded", PaymentEventSchema, recordRefund(app)),
   ],
   schedules: (app) => [every("10s", "resume-stalled-checkouts", resumeStalled(app))],
   stop: async (app) => {
     app.watch.close();
+    await app.admission.close();
     await app.orders.close();
   },
 });

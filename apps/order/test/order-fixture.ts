@@ -12,7 +12,7 @@ import {
   ProductSchema,
   UserSchema,
 } from "@rialto/contracts";
-import type { Database } from "@rialto/database";
+import { type Database, ownerUrl } from "@rialto/database";
 import type { InboxKey } from "@rialto/events";
 import {
   backgroundContext,
@@ -28,6 +28,7 @@ import {
 } from "@rialto/rpc";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
+import type { Admission } from "../src/admission/admission.ts";
 import { advanceOnEvent, type Checkout, checkoutTopics, createCheckout } from "../src/checkout/advance.ts";
 import { recordRefund } from "../src/checkout/record-refund.ts";
 import { createOrderStore, type OrderStore } from "../src/order/store.ts";
@@ -45,7 +46,7 @@ export type Fixture = Awaited<ReturnType<typeof openFixture>>;
 export type Calls = Client<typeof OrderService>;
 
 export async function openFixture() {
-  const db = await testDatabase({ schemas: service.schemas });
+  const db = await testDatabase({ schemas: service.schemas, jobs: true });
   const database = db.database("order");
   const outside = fakeServices({ available: 1_000_000 });
   const catalog = new Map<string, Product>();
@@ -79,9 +80,13 @@ export async function openFixture() {
   /** Starts a process of the service; all of them share the database and the other services. */
   function start(
     config = { requireConfirmedEmail: false },
-    o: { readonly database?: Database; readonly changed?: (store: OrderStore) => Partial<OrderStore> } = {},
+    o: {
+      readonly database?: Database;
+      readonly changed?: (store: OrderStore) => Partial<OrderStore>;
+      readonly admission?: Pick<Admission, "requireAdmitted">;
+    } = {},
   ) {
-    const { database = db.database("order"), changed = () => ({}) } = o;
+    const { database = db.database("order"), changed = () => ({}), admission = admitsAll } = o;
     const opened = createOrderStore({ database, onCommitted: () => undefined });
     const store = { ...opened, ...changed(opened) };
     const watch = createOrderWatch({ orders: store });
@@ -89,7 +94,10 @@ export async function openFixture() {
     const endpoint = createEndpoint({
       service: "order",
       routes: [
-        serve(OrderService, orders({ orders: store, watch, database, calls, config, wheel: createDeadlineWheel() })),
+        serve(
+          OrderService,
+          orders({ orders: store, watch, database, calls, config, admission, wheel: createDeadlineWheel() }),
+        ),
       ],
       verifier: { user: personOf, service: async (name) => ({ name }) },
       fingerprintKey: "a key for tests",
@@ -118,6 +126,9 @@ export async function openFixture() {
     asked,
     /** Whether the user and the product service are up; set by tests. */
     state,
+    /** The queues' database, as its owner and as a service. */
+    jobsUrl: db.urlOf("jobs"),
+    jobsOwnerUrl: () => ownerUrl(db.adminUrl, "jobs", db.secret),
     /** The service's own database, for a process with connections of its own. */
     url: db.urlOf("order"),
     removeAccount: (id: string) => void users.delete(id),
@@ -174,6 +185,8 @@ export async function openFixture() {
     },
   };
 }
+
+const admitsAll = { requireAdmitted: () => undefined };
 
 /** "hangs": it takes requests and never answers, as when its machine is gone without a word. */
 type Reachable = "up" | "down" | "hangs";

@@ -1,5 +1,5 @@
 import { type Database, DatabaseUnreachable, openDatabase, QueueFull } from "@rialto/database";
-import { backgroundContext, reasonOf } from "@rialto/rpc";
+import { backgroundContext, CallError, callErrors, reasonOf } from "@rialto/rpc";
 import { executionsOf } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { asCustomer, type Calls, type Fixture, newKey, openFixture, refusalOf } from "./order-fixture.ts";
@@ -9,14 +9,22 @@ let fixture: Fixture;
 let database: Database;
 /** A process that is started while its queue is full. */
 let full: Calls;
+/** A process that sheds every new order. */
+let shedding: Calls;
 /** A process that wants confirmed addresses. */
 let strict: Calls;
+const shedsAll = {
+  requireAdmitted() {
+    throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { metadata: { retry_after_seconds: "3" } });
+  },
+};
 
 beforeAll(async () => {
   fixture = await openFixture();
   database = openDatabase({ url: fixture.url, schema: "order", service: "order", connectionsMax: 1 });
   const lenient = { requireConfirmedEmail: false };
   full = fixture.start(lenient, { changed: () => ({ commit: () => Promise.reject(new QueueFull(1)) }) }).gateway;
+  shedding = fixture.start(lenient, { admission: shedsAll }).gateway;
   strict = fixture.start({ requireConfirmedEmail: true }).gateway;
 });
 afterEach(() => {
@@ -85,7 +93,8 @@ const since: readonly Since[] = [
     happen: () => void Object.assign(fixture.state, { users: "down" }),
     refusal: "TEMPORARILY_UNAVAILABLE",
   },
-  { what: "orders are shed", gateway: () => full, refusal: "TEMPORARILY_UNAVAILABLE" },
+  { what: "the queue of commits is full", gateway: () => full, refusal: "TEMPORARILY_UNAVAILABLE" },
+  { what: "orders are shed", gateway: () => shedding, refusal: "TEMPORARILY_UNAVAILABLE" },
 ];
 
 describe.each(since)("an order whose answer was lost, repeated when $what", ({ happen, refusal, gateway: at }) => {
@@ -171,6 +180,19 @@ describe("an order whose answer was lost", () => {
     fixture.changeProduct(product);
     const error = await refusalOf(process.gateway.createOrder(request, context, key));
     expect(error).toMatchObject({ code: "unavailable", reason: "TEMPORARILY_UNAVAILABLE" });
+  });
+});
+
+describe("an order that is shed", () => {
+  it("asks no service, costs no statement, and says when to come back", async () => {
+    const { gateway } = fixture.start(undefined, { database, admission: shedsAll });
+    const { request, context } = await placed();
+    const asked = fixture.asked.length;
+    const before = await executionsOf(database.sql, "");
+    const error = await refusalOf(gateway.createOrder(request, context));
+    expect(error).toMatchObject({ code: "unavailable", metadata: { retry_after_seconds: "3" } });
+    expect(fixture.asked).toHaveLength(asked);
+    expect((await executionsOf(database.sql, "")) - before).toBe(0);
   });
 });
 

@@ -22,9 +22,17 @@ const stepsMsMax = jobLockMs / 2;
 
 /**
  * Orders that the events of one process advance at a time: more than a job has, so that what the orders of a job read,
- * reserve and commit travels together, and slow cards leave room for the orders of others.
+ * reserve and commit travels together.
  */
-export const ordersInHandMax = 128;
+const ordersInHandMax = 128;
+
+/**
+ * An order that takes longer waits for something else, mostly its card. It leaves its job and its slot to the orders of
+ * others. So many events may wait beside them, up to two of an order: at 2 s for a card that does not answer, about 100
+ * such orders in a second. Half a second is more than an order takes while 256 a second are confirmed with all slots
+ * taken.
+ */
+const slow = { afterMs: 500, max: 512 };
 
 /** The actor in the log of what the checkout decides. */
 const actor = "service:order";
@@ -95,6 +103,9 @@ export const checkoutTopics = [
   "order.cancel_requested",
   "order.ship_requested",
 ] as const;
+
+/** How the events of the subscription "checkout" are handled. */
+export const checkoutOptions = { concurrencyMax: ordersInHandMax, slow } as const;
 
 /** The handler of the subscription "checkout". */
 export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {

@@ -1,6 +1,7 @@
 import type { CreateOrderRequest, ProductService, UserService } from "@rialto/contracts";
 import { type CallContext, CallError, type Client, callErrors, reasonOf } from "@rialto/rpc";
 import { v7 as newId } from "uuid";
+import type { Admission } from "../admission/admission.ts";
 import { errors } from "../errors.ts";
 import type { PlacedEvent } from "../order/events.ts";
 import type { OrderResponse } from "../order/message.ts";
@@ -13,6 +14,7 @@ import { doUnlessAnswered, type EarlierAnswerApp } from "./earlier-answer.ts";
 const orderTotalMinorUnitsMax = 100_000_000_000n;
 
 export interface PlaceOrderApp extends EarlierAnswerApp {
+  readonly admission: Pick<Admission, "requireAdmitted">;
   readonly orders: Pick<OrderStore, "commit" | "answers">;
   readonly config: { readonly requireConfirmedEmail: boolean };
   readonly calls: {
@@ -31,6 +33,7 @@ export function placeOrder(app: PlaceOrderApp, request: CreateOrderRequest, ctx:
 
 async function placeNew(app: PlaceOrderApp, request: CreateOrderRequest, ctx: CallContext): Promise<OrderResponse> {
   requireConfirmedEmail(app, ctx);
+  app.admission.requireAdmitted();
   const productIds = request.items.map((item) => item.productId);
   const [userId, catalog] = await Promise.all([customerOf(app, ctx), catalogItems(app, productIds, ctx)]);
   const event = newOrder({
