@@ -48,7 +48,7 @@ describe.each(backends)("orders that wait for something else, with jobs on %s", 
     );
     const { database, checkout } = fixture;
     await registerSubscription(database.sql, { subscription: "checkout", topics: checkoutTopics, formerTopics: [] });
-    relay = createRelay({ database, jobs, log: quietLogger });
+    relay = createRelay({ database, hasInbox: true, jobs, log: quietLogger });
     relay.start();
     const running = runSubscription({
       subscription: subscribe(
