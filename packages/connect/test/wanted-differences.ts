@@ -1,3 +1,4 @@
+import { gunzipSync } from "node:zlib";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
 import type { RawAnswer, RawRequest } from "./raw-requests.ts";
@@ -54,7 +55,7 @@ export const wantedDifferences: readonly WantedDifference[] = [
       body: enveloped("no gzip", trailerFlag | compressedFlag),
     },
     is: ({ body }, fast, stock) =>
-      flagsOf(body).some((flags) => (flags & trailerFlag) !== 0 && (flags & compressedFlag) !== 0) &&
+      envelopesOf(body).some(({ flags }) => (flags & trailerFlag) !== 0 && (flags & compressedFlag) !== 0) &&
       isGrpc(fast) &&
       isGrpc(stock) &&
       /decompression%20failed|after%20decompression/.test(statusOf(stock)),
@@ -71,18 +72,30 @@ export const wantedDifferences: readonly WantedDifference[] = [
 /** What the port says of a request that never became whole. */
 const notWhole = "The request is not well-formed HTTP.";
 
-/** The flags of each envelope. */
-function flagsOf(body: Buffer): readonly number[] {
-  const flags: number[] = [];
-  for (let at = 0; at + 5 <= body.length; at += 5 + body.readUInt32BE(at + 1)) flags.push(body[at] ?? 0);
-  return flags;
+interface Envelope {
+  readonly flags: number;
+  readonly data: Buffer;
+}
+
+function envelopesOf(body: Buffer): readonly Envelope[] {
+  const found: Envelope[] = [];
+  for (let at = 0; at + 5 <= body.length; ) {
+    const end = at + 5 + body.readUInt32BE(at + 1);
+    found.push({ flags: body[at] ?? 0, data: body.subarray(at + 5, end) });
+    at = end;
+  }
+  return found;
 }
 
 function isGrpc({ headers }: RawAnswer): boolean {
   return headers.some((header) => header.startsWith("content-type: application/grpc"));
 }
 
-/** Status and message of gRPC, which gRPC-Web has in its body. */
+/** Status and message of gRPC, which gRPC-Web has in its body, compressed where the request was. */
 function statusOf({ trailers, body }: RawAnswer): string {
-  return `${trailers.join("\n")}\n${body}`;
+  return `${trailers.join("\n")}\n${envelopesOf(Buffer.from(body, "latin1")).map(textOf).join("\n")}`;
+}
+
+function textOf({ flags, data }: Envelope): string {
+  return ((flags & compressedFlag) === 0 ? data : gunzipSync(data)).toString("latin1");
 }
