@@ -1,5 +1,6 @@
 import { BatchLogRecordProcessor } from "@opentelemetry/sdk-logs";
 import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
+import { withTimeout } from "@rialto/async";
 import type { TelemetryConfig } from "../otlp.ts";
 import type { ProcessFacts } from "../resource.ts";
 import { exportLines } from "./export-lines.ts";
@@ -53,13 +54,7 @@ export function openExports(
       takeLine: records === undefined ? undefined : exportLines(service, facts, records),
     }),
     async close() {
-      const closed = Promise.allSettled([spans?.shutdown(), records?.shutdown()]);
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise((resolve) => {
-        timer = setTimeout(resolve, closeMsMax);
-      });
-      await Promise.race([closed, late]);
-      clearTimeout(timer);
+      await withTimeout(Promise.allSettled([spans?.shutdown(), records?.shutdown()]), closeMsMax, undefined);
     },
   };
 }
