@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import { createLogger } from "@rialto/telemetry";
 import postgres from "postgres";
-import { type MovingName, movingName } from "./moving-name.ts";
+import { type MovingName, movingName } from "../servers/moving-name.ts";
 
 const run = promisify(execFile);
 const pollMs = 25;

@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import { type Database, openDatabase, provision, runtimeUrl, type SchemaSpec, type Sql } from "@rialto/database";
 import postgres from "postgres";
 import { inject } from "vitest";
+import { quietLogger } from "../quiet-logger.ts";
 // Declares what `inject` returns, also for the importers of this file.
 import type {} from "./postgres-setup.ts";
-import { quietLogger } from "./quiet-logger.ts";
 
 /** A database of a test file's own, provisioned and empty. */
 export interface TestDatabase {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbeddedPostgres } from "@rialto/embedded-postgres";
 import type { TestProject } from "vitest/node";
-import { quietLogger } from "./quiet-logger.ts";
+import { quietLogger } from "../quiet-logger.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
