@@ -61,7 +61,6 @@ export {
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
 export { idempotencyKeyHeader, isSafeToRetry } from "./server/idempotency.ts";
 export { listen, type RpcListener } from "./server/listen.ts";
-export { endWithHead, readNodeRequest, writeNodeResponse } from "./server/node-http.ts";
 export { nextPageToken, page } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
 export { type Handlers, type Route, serve } from "./server/route.ts";
@@ -81,6 +80,7 @@ export { encodeError, errorResponse } from "./wire/error-response.ts";
 export { isTrailerFrame } from "./wire/grpc-error.ts";
 export { httpMethodsOf } from "./wire/http-errors.ts";
 export type { HttpRequest, HttpResponse } from "./wire/http-message.ts";
+export { endWithHead, readNodeRequest, writeNodeResponse } from "./wire/node-http.ts";
 export { requestIdFrom, requestIdHeader } from "./wire/request-id.ts";
 export {
   connectTimeoutHeader,

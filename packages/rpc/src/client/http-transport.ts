@@ -6,7 +6,7 @@ import { CallError, remoteError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { cancelSignalOf, type OutgoingCall } from "../server/context.ts";
 import { isServerStream, isUnary } from "../server/route.ts";
-import { isStockPath } from "../server/stock-path.ts";
+import { isStockPath } from "../stock-path.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fromConnectError } from "../wire/connect-error.ts";
 import { beginClientSpan } from "./client-span.ts";

@@ -3,13 +3,13 @@ import { closeGraceMsMax, listenHttp } from "@rialto/http";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { lastAnswerMs, peerStreamResets, serviceHeadBytesMax, upstreamStreamsMax } from "../limits.ts";
+import { isStockPath } from "../stock-path.ts";
 import { callProtocolOf, errorResponse } from "../wire/error-response.ts";
 import type { HttpRequest } from "../wire/http-message.ts";
+import { readNodeRequest, writeNodeResponse } from "../wire/node-http.ts";
 import { renderClientErrors } from "./client-error.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { readNodeRequest, writeNodeResponse } from "./node-http.ts";
 import { type BodyOptions, createReceiver, type Receive } from "./service-bodies.ts";
-import { isStockPath } from "./stock-path.ts";
 
 /** A running server. */
 export interface RpcListener {

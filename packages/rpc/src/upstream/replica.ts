@@ -5,7 +5,7 @@ import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Bulkhead, createBulkhead } from "@rialto/async";
 import { keepAliveMsMax } from "@rialto/http";
 import { leavingMs, upstreamIdleSocketsMax } from "../limits.ts";
-import { isStockPath } from "../server/stock-path.ts";
+import { isStockPath } from "../stock-path.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
 import { createHttp1Calls, type Http1Calls } from "./http1-calls.ts";

@@ -4,9 +4,9 @@ import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { limitWriteTime, type WriteTimeout } from "@rialto/http";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { boundedTrailers } from "../wire/grpc-error.ts";
-import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
-import { protocolOf } from "../wire/wire-protocol.ts";
+import { boundedTrailers } from "./grpc-error.ts";
+import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import { protocolOf } from "./wire-protocol.ts";
 
 /**
  * Reads the head of a request that Node's server received. Its signal aborts when the client goes away. Throws
