@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { traceErrors } from "../apps/gateway/src/admin/trace-errors.ts";
 import { callErrors, type ErrorDefinition } from "../packages/rpc/src/index.ts";
 import { eventErrors } from "../packages/service/src/index.ts";
 
@@ -19,6 +20,7 @@ one that is given.
 const sections = [
   section("Any method", callErrors),
   section("Subscriptions and dead letters", eventErrors),
+  section("Traces", traceErrors),
   ...(await serviceSections()),
 ];
 writeFileSync("docs/errors.md", `${preface}\n${sections.join("\n")}`);

@@ -3,6 +3,7 @@ import { closeGraceMsMax, createAddressCheck, listenHttp } from "@rialto/http";
 import { createUpstream, lastAnswerMs, renderClientErrors, upstreamStreamsMax } from "@rialto/rpc";
 import { createAuditApi } from "./admin/audit-api.ts";
 import { createEventAdminApi } from "./admin/event-admin-api.ts";
+import { createTraceApi } from "./admin/trace-api.ts";
 import { createLoadShedding } from "./admission/load-shedding.ts";
 import { securityHeaders } from "./admission/security-headers.ts";
 import { contractServices, upstreamNamesOf } from "./contract.ts";
@@ -99,13 +100,18 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
 }
 
 /**
- * The services, with two that are served by the gateway itself: event administration and the audit log, merged over all
- * services.
+ * The services, with those that are served by the gateway itself: event administration and the audit log, merged over
+ * all services, and the traces that it keeps.
  */
 function withAdminApis(o: GatewayOptions): Pick<Upstreams, "upstream" | "target"> {
   const { adminBackends: backends, verifier, log } = o;
+  const endpoints = [
+    createEventAdminApi({ backends, verifier, log }),
+    createAuditApi({ backends, verifier, log }),
+    createTraceApi({ verifier, log }),
+  ];
   const own = new Map(
-    [createEventAdminApi({ backends, verifier, log }), createAuditApi({ backends, verifier, log })].map((endpoint) => {
+    endpoints.map((endpoint) => {
       const target = { kind: "local", endpoint: () => endpoint } as const;
       return [endpoint.service, { target, upstream: createUpstream(target) }];
     }),

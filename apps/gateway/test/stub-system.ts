@@ -85,9 +85,10 @@ export async function startStubSystem(
   const sent: StubSystem["sent"] = [];
   const endpoints = new Map<string, Endpoint>();
   for (const name of serviceNames) {
-    // Every service serves its events and its audit log.
+    // Every service serves its events and its audit log. The gateway alone serves traces: who may read them is asked at
+    // an address that a test can reach.
     const services = contractServices.filter(({ typeName }) =>
-      [name, "events", "audit"].includes(typeName.split(".")[1] ?? ""),
+      [name, "events", "audit", "trace"].includes(typeName.split(".")[1] ?? ""),
     );
     const routes = services.map((service) =>
       serve(service, handlersOf(service, service === OrderService ? orders : {}, calls)),

@@ -21,6 +21,8 @@ export * from "../gen/rialto/payment/v1/payment_pb.js";
 export * from "../gen/rialto/product/v1/error_reason_pb.js";
 export * from "../gen/rialto/product/v1/inventory_pb.js";
 export * from "../gen/rialto/product/v1/product_pb.js";
+export * from "../gen/rialto/trace/v1/error_reason_pb.js";
+export * from "../gen/rialto/trace/v1/trace_pb.js";
 export * from "../gen/rialto/type/v1/error_reason_pb.js";
 export * from "../gen/rialto/type/v1/method_rules_pb.js";
 export * from "../gen/rialto/type/v1/money_pb.js";

@@ -39,6 +39,7 @@ describe("the contract", () => {
       "ProductService",
       "RegistrationService",
       "SubscriptionService",
+      "TraceService",
       "UserService",
     ]);
   });

@@ -9,6 +9,7 @@ import {
 import type { RateLimitState } from "@rialto/service";
 import { auditApiName } from "../admin/audit-api.ts";
 import { eventAdminApiName } from "../admin/event-admin-api.ts";
+import { traceApiName } from "../admin/trace-api.ts";
 import { identifyCaller } from "../admission/policy.ts";
 import { contractServices, upstreamNamesOf } from "../contract.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -81,7 +82,8 @@ export function createHealth(
   };
 }
 
-/** Returns the services that the contract publishes, without the two that the gateway serves itself. */
+/** Returns the services that the contract publishes, without those that the gateway serves itself. */
 function upstreamServices(): readonly string[] {
-  return upstreamNamesOf(contractServices).filter((name) => name !== eventAdminApiName && name !== auditApiName);
+  const own = new Set([eventAdminApiName, auditApiName, traceApiName]);
+  return upstreamNamesOf(contractServices).filter((name) => !own.has(name));
 }
