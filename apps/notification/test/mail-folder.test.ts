@@ -1,4 +1,6 @@
-import { mkdtemp, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import fs from "node:fs";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { simpleParser } from "mailparser";
@@ -45,11 +47,12 @@ describe("the folder of .eml files", () => {
   });
 
   it("waits for no disk", async () => {
-    const probe = await open(import.meta.filename);
-    const prototype = Object.getPrototypeOf(probe);
-    await probe.close();
-    const waits = [vi.spyOn(prototype, "sync"), vi.spyOn(prototype, "datasync")];
-    onTestFinished(() => waits.forEach((spy) => void spy.mockRestore()));
+    const waits = [vi.spyOn(fs, "fsyncSync"), vi.spyOn(fs, "fdatasyncSync")];
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      for (const spy of waits) spy.mockRestore();
+      syncBuiltinESMExports();
+    });
     const transport = createFolderTransport({ from: mailFrom, folder });
     await transport.send(mail(uuidv7()), new AbortController().signal);
     for (const spy of waits) expect(spy).not.toHaveBeenCalled();
@@ -61,5 +64,13 @@ describe("the folder of .eml files", () => {
     await Promise.all([1, 2, 3].map(() => transport.send(mail(id), new AbortController().signal)));
     await transport.send(mail(uuidv7()), new AbortController().signal);
     expect(await readdir(folder)).toHaveLength(2);
+  });
+
+  it("is made again where somebody has removed it", async () => {
+    const transport = createFolderTransport({ from: mailFrom, folder });
+    await transport.send(mail(uuidv7()), new AbortController().signal);
+    await rm(folder, { recursive: true });
+    await transport.send(mail(uuidv7()), new AbortController().signal);
+    expect(await readdir(folder)).toHaveLength(1);
   });
 });

@@ -8,7 +8,7 @@ export {
   createWeightedBulkheads,
 } from "./bulkhead.ts";
 export { forEachConcurrently } from "./concurrent.ts";
-export { raceSignal, withTimeout } from "./deadline.ts";
+export { limitTime, raceSignal, type TimeLimit, withTimeout } from "./deadline.ts";
 export { createDeadlineWheel, type DeadlineWheel, deadlineTickMs } from "./deadline-wheel.ts";
 export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
 export { abortSignalOf, type CancelSignal, LazySignal, onAbort } from "./lazy-signal.ts";

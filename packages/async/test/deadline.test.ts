@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { raceSignal, sleep, withTimeout } from "../src/index.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { limitTime, raceSignal, sleep, withTimeout } from "../src/index.ts";
 
 const never = new Promise<never>(() => undefined);
 
@@ -50,5 +50,35 @@ describe("work that is raced against a signal", () => {
     await expect(raced).rejects.toThrow(RangeError);
     failing.reject(new Error("too late to matter"));
     await sleep(1);
+  });
+});
+
+describe("a time limit", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("aborts its signal when the time is over", () => {
+    const { signal } = limitTime(15_000);
+    vi.advanceTimersByTime(14_999);
+    expect(signal.aborted).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(signal.reason).toMatchObject({ name: "TimeoutError" });
+  });
+
+  it("aborts with the reason of the outer signal where that aborts first, or has aborted before", () => {
+    const outer = new AbortController();
+    const { signal } = limitTime(15_000, outer.signal);
+    outer.abort(new RangeError("over"));
+    expect(signal.reason).toBeInstanceOf(RangeError);
+    expect(limitTime(15_000, outer.signal).signal.reason).toBeInstanceOf(RangeError);
+  });
+
+  it("leaves no timer where its work has ended, and watches the outer signal no longer", () => {
+    const outer = new AbortController();
+    const limit = limitTime(15_000, outer.signal);
+    limit.end();
+    expect(vi.getTimerCount()).toBe(0);
+    outer.abort();
+    expect(limit.signal.aborted).toBe(false);
   });
 });

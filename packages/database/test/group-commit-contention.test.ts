@@ -1,7 +1,7 @@
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../src/connection/connection.ts";
-import { encodeDecision } from "../src/group-commit/decision.ts";
+import { createDecisionEncoder } from "../src/group-commit/decision.ts";
 import { createGroupCommit, type Decision, type JsonValue, type Outcome, runtimeUrl, type Sql } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { seededRandom } from "./support/seeded-random.ts";
@@ -62,6 +62,7 @@ describe(`the statement under contention (seed ${seed})`, () => {
       return [...changes, ...creations].sort(() => random() - 0.5);
     };
 
+    const encode = createDecisionEncoder(Object.keys(rowColumns));
     const url = await runtimeUrl(things.adminUrl, "thing", secret);
     const settings = { search_path: "thing", plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
     const clients: Sql[] = Array.from({ length: 4 }, () => connect(url, { max: 1, connection: settings }));
@@ -71,7 +72,7 @@ describe(`the statement under contention (seed ${seed})`, () => {
           batches += 1;
           const decisions = batch();
           try {
-            const parameter = `[${decisions.map(encodeDecision).join(",")}]`;
+            const parameter = `[${decisions.map(encode).join(",")}]`;
             const rows = await client.unsafe<{ n: number; outcome: string }[]>(statement, [parameter], {
               prepare: true,
             });

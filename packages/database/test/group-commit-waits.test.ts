@@ -1,6 +1,7 @@
 import { v7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../src/connection/connection.ts";
+import { createDecisionEncoder } from "../src/group-commit/decision.ts";
 import { createGroupCommit, type GroupCommit, isOutage, runtimeUrl, type Sql } from "../src/index.ts";
 import { decision, keyOf, rowColumns } from "./support/decisions.ts";
 import { openThings, secret, type Things } from "./support/things.ts";
@@ -108,8 +109,8 @@ describe("a group commit that waits for another session", () => {
     const other = things.another();
     const held = await other.writers.reserve();
     await held`begin`;
-    const { encodeDecision } = await import("../src/group-commit/decision.ts");
-    const [row] = await held.unsafe(store.statement, [`[${encodeDecision(retried)}]`]);
+    const encode = createDecisionEncoder(Object.keys(rowColumns));
+    const [row] = await held.unsafe(store.statement, [`[${encode(retried)}]`]);
     expect(row).toMatchObject({ outcome: "COMMITTED" });
     const answer = store.commit(retried);
     await untilWaiting(things.admin);

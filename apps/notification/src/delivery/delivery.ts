@@ -1,4 +1,4 @@
-import { backoffMs, forEachConcurrently } from "@rialto/async";
+import { backoffMs, forEachConcurrently, limitTime } from "@rialto/async";
 import type { Handled } from "@rialto/events";
 import { CallError, callErrors } from "@rialto/rpc";
 import { currentSpan, type Logger, rialtoNames, runSpan } from "@rialto/telemetry";
@@ -60,17 +60,19 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
   /** Sends a message that the caller has claimed. */
   async function send(notification: Notification, signal: AbortSignal, inbox?: InboxEntry): Promise<void> {
     const { id, messageId, recipient } = notification;
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(sendMsMax)]);
+    const limit = limitTime(sendMsMax, signal);
     try {
-      const content = await complete(notification, inTime);
+      const content = await complete(notification, limit.signal);
       const mail = { ...content, messageId, to: recipient, name: fileNameOf(notification) };
-      await sendTraced(transport, notification, mail, inTime);
+      await sendTraced(transport, notification, mail, limit.signal);
     } catch (error) {
       if (error instanceof MailRefused) {
         log.warn({ ...idsOf(notification), err: error }, "mail rejected");
         return store.finish(id, { state: "FAILED", lastError: error.message }, inbox);
       }
-      return scheduleRetry(notification, error, { isOwnFailure: !inTime.aborted && !isPassing(error), inbox });
+      return scheduleRetry(notification, error, { isOwnFailure: !limit.signal.aborted && !isPassing(error), inbox });
+    } finally {
+      limit.end();
     }
     await store.finish(id, { state: "SENT", time: now() }, inbox);
     log.debug(idsOf(notification), "mail sent");

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createTransport as createComposer } from "nodemailer";
-import { type MailTransport, mimeMessage } from "./transport.ts";
+import { composeMail } from "./compose.ts";
+import type { MailTransport } from "./transport.ts";
 
 /**
  * Writes each mail as an .eml file, which any mail program opens. A file appears whole or not at all, and a mail that
  * is sent twice because its process died overwrites its file. Nothing waits for the disk: the folder is for
- * development, and only a machine that loses its power could lose the last mails.
+ * development, and only a machine that loses its power could lose the last mails. The file is written at once and not
+ * in the background, which takes less of the processor than handing two kilobytes to another thread.
  */
 export function createFolderTransport({
   from,
@@ -16,18 +17,31 @@ export function createFolderTransport({
   readonly from: string;
   readonly folder: string;
 }): MailTransport {
-  const composer = createComposer({ streamTransport: true, buffer: true, newline: "unix" });
   return {
     async send(mail) {
-      const { message } = await composer.sendMail(mimeMessage(mail, from));
-      if (!Buffer.isBuffer(message)) throw new Error("the composer was asked for a buffer and made a stream");
-      await mkdir(folder, { recursive: true });
-      const path = join(folder, `${mail.name}.eml`);
-      const draft = `${path}.${randomUUID()}.draft`;
-      // Links in mails are secrets: only the owner can read the file.
-      await writeFile(draft, message, { flag: "wx", mode: 0o600 });
-      await rename(draft, path);
+      const { message } = composeMail(mail, from);
+      const text = message.replaceAll("\r\n", "\n");
+      try {
+        writeWhole(folder, `${mail.name}.eml`, text);
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        mkdirSync(folder, { recursive: true });
+        writeWhole(folder, `${mail.name}.eml`, text);
+      }
     },
     async close() {},
   };
+}
+
+function writeWhole(folder: string, name: string, text: string): void {
+  const path = join(folder, name);
+  const draft = `${path}.${randomUUID()}.draft`;
+  // Links in mails are secrets: only the owner can read the file.
+  writeFileSync(draft, text, { flag: "wx", mode: 0o600 });
+  renameSync(draft, path);
+}
+
+/** The folder does not exist yet, or somebody has removed it. */
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -1,6 +1,7 @@
 import { createTransport as createPool } from "nodemailer";
+import { composeMail } from "./compose.ts";
 import { failureOf, MailRefused } from "./failure.ts";
-import { type MailTransport, mimeMessage } from "./transport.ts";
+import type { MailTransport } from "./transport.ts";
 
 const connectionsMax = 4;
 const mailsPerConnectionMax = 100;
@@ -25,8 +26,9 @@ export function createSmtpTransport({ from, url }: { readonly from: string; read
   });
   return {
     async send(mail, signal) {
+      const { message, envelope } = composeMail(mail, from);
       try {
-        await pool.sendMail({ ...mimeMessage(mail, from), signal });
+        await pool.sendMail({ raw: message, envelope: { from: envelope.from, to: [...envelope.to] }, signal });
       } catch (error) {
         throw isFinal(error) ? new MailRefused(failureOf(error), { cause: error }) : error;
       }

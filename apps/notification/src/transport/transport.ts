@@ -1,4 +1,3 @@
-import type { SendMailOptions } from "nodemailer";
 import type { Content, Recipient } from "../notification/state.ts";
 
 /** A mail that is ready to be sent. */
@@ -17,21 +16,4 @@ export interface MailTransport {
    */
   send(mail: Mail, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
-}
-
-/**
- * The mail as nodemailer expects it, with a text part and an HTML part. nodemailer may fetch neither files nor URLs.
- */
-export function mimeMessage(mail: Mail, from: string): SendMailOptions {
-  return {
-    from,
-    to: mail.to,
-    subject: mail.subject,
-    text: mail.text,
-    html: mail.html,
-    messageId: mail.messageId,
-    headers: { "Auto-Submitted": "auto-generated" },
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  };
 }

@@ -1,4 +1,4 @@
-import { forEachConcurrently } from "@rialto/async";
+import { forEachConcurrently, limitTime } from "@rialto/async";
 import { type CallContext, CallError, callerName } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import { v7 as newId } from "uuid";
@@ -122,11 +122,20 @@ async function outcomeOf(
   fresh: boolean,
 ): Promise<ProviderOutcome> {
   if (!fresh) {
-    const known = await provider.find(operation.key, AbortSignal.timeout(providerDeadlineMs));
+    const known = await inTime((signal) => provider.find(operation.key, signal));
     if (known !== undefined) return known;
   }
   // Not the caller's signal: a caller who leaves must not leave the outcome unknown.
-  return ask(provider, payment, operation, AbortSignal.timeout(providerDeadlineMs));
+  return inTime((signal) => ask(provider, payment, operation, signal));
+}
+
+async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const limit = limitTime(providerDeadlineMs);
+  try {
+    return await work(limit.signal);
+  } finally {
+    limit.end();
+  }
 }
 
 function ask(

@@ -54,16 +54,28 @@ export function encodeKey(key: IdempotencyKey | undefined) {
 }
 
 /**
- * Encodes the decision for the statement's parameter. This happens before it waits, so that a value that JSON cannot
- * hold is its caller's error.
+ * Returns what encodes a decision for the statement's parameter, given the columns of its row. This happens before a
+ * decision waits, so that a value that JSON cannot hold is its caller's error.
+ *
+ * The row is written column by column, because an object that is made with the names of the statement has its
+ * properties in a hash table, which took half of all the encoding.
  */
-export function encodeDecision(decision: Decision): string {
-  const { id, expected, event, message, key, response, inbox, audit } = decision;
-  const row = Object.fromEntries(Object.entries(decision.row).map(([column, value]) => [`row_${column}`, value]));
+export function createDecisionEncoder(columns: readonly string[]): (decision: Decision) => string {
+  const names = columns.map((column) => [column, `,${JSON.stringify(`row_${column}`)}:`] as const);
+  return (decision) => {
+    let text = encodeAllButRow(decision).slice(0, -1);
+    for (const [column, name] of names) {
+      const value = decision.row[column];
+      if (value !== undefined) text += name + JSON.stringify(value);
+    }
+    return `${text}}`;
+  };
+}
+
+function encodeAllButRow({ id, expected, event, message, key, response, inbox, audit }: Decision): string {
   return JSON.stringify({
     id,
     expected,
-    ...row,
     event_id: event.id,
     event_type: event.type,
     event_payload: event.payload,

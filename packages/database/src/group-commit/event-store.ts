@@ -1,10 +1,10 @@
 import type { CancelSignal } from "@rialto/async";
-import { v7 as uuid } from "uuid";
 import type { AuditRecord } from "../audit/entry.ts";
 import type { Database } from "../connection/connection.ts";
 import { KeyReused } from "../connection/errors.ts";
 import type { IdempotencyKey } from "../idempotency.ts";
 import type { JsonValue } from "../json.ts";
+import { createIds } from "../new-ids.ts";
 import type { Decision } from "./decision.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
@@ -106,9 +106,10 @@ export function createEventStore<
 ): EventStore<Subject, Event> {
   const { subjectTable, rowColumns, eventTable } = mapping;
   const commits = createGroupCommit({ ...o, subjectTable, rowColumns, eventTable, audit: true });
+  const newEventId = createIds();
   return {
     async commit(change, options) {
-      const { decision, after } = decisionOf(mapping, change);
+      const { decision, after } = decisionOf(mapping, change, newEventId());
       const outcome = await commits.commit(decision, options);
       switch (outcome.kind) {
         case "COMMITTED":
@@ -129,6 +130,7 @@ export function createEventStore<
 function decisionOf<Subject extends { readonly version: number }, Event extends { readonly kind: string }>(
   mapping: SubjectMapping<Subject, Event>,
   change: Change<Subject, Event>,
+  eventId: string,
 ): { decision: Decision; after: Subject } {
   const { id, before, event, time, actor, reason, traceparent, key, response, inbox, wakes, audit } = change;
   const expected = before?.version ?? 0;
@@ -138,7 +140,7 @@ function decisionOf<Subject extends { readonly version: number }, Event extends 
     expected,
     row: mapping.rowOf(after),
     event: {
-      id: uuid(),
+      id: eventId,
       type: event.kind,
       payload: mapping.eventToJson(event),
       actor,

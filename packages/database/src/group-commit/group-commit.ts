@@ -5,7 +5,7 @@ import { KeyInUse } from "../connection/errors.ts";
 import { isRefusal } from "../connection/failures.ts";
 import { codeOf } from "../connection/outage.ts";
 import { type Attempt, createSender, type Result } from "./commit-batch.ts";
-import { type Decision, encodeDecision, type Outcome } from "./decision.ts";
+import { type Decision, createDecisionEncoder, type Outcome } from "./decision.ts";
 import { type Execute, executeWithTimeout } from "./execute.ts";
 import { groupCommitStatement, type Tables } from "./statement.ts";
 
@@ -86,12 +86,13 @@ export function createGroupCommit(o: {
       return code.startsWith("40") ? "again" : "fail";
     },
   });
+  const encode = createDecisionEncoder(Object.keys(o.rowColumns));
   return {
     statement,
     close: batcher.close,
     commit: (decision, { signal } = {}) => {
       if (decision.message !== undefined) o.database.requireTopic(decision.message.topic);
-      const encoded = encodeDecision(decision);
+      const encoded = encode(decision);
       const attempt = { decision, encoded, outcomeUnknown: false, tries: 0, lastError: undefined };
       return settle(batcher, attempt, signal);
     },
