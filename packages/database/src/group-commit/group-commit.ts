@@ -5,7 +5,7 @@ import { KeyInUse } from "../connection/errors.ts";
 import { isRefusal } from "../connection/failures.ts";
 import { codeOf } from "../connection/outage.ts";
 import { type Attempt, createSender, type Result } from "./commit-batch.ts";
-import { type Decision, createDecisionEncoder, type Outcome } from "./decision.ts";
+import { createDecisionEncoder, type Decision, type Outcome } from "./decision.ts";
 import { type Execute, executeWithTimeout } from "./execute.ts";
 import { groupCommitStatement, type Tables } from "./statement.ts";
 
