@@ -56,7 +56,7 @@ if (compared.some((pair) => exceededBy(pair).includes("buffers"))) process.exitC
 
 function count(text: string): number {
   const orders = Number(text);
-  if (!Number.isInteger(orders) || orders < 1_000) throw new Error("an amount of orders is a number of 1000 or more");
+  if (!Number.isInteger(orders) || orders < 10_000) throw new Error("an amount of orders is a number of 10000 or more");
   return orders;
 }
 

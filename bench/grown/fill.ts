@@ -15,7 +15,7 @@ export async function fill(
   const tables = tableRows({ orders: o.orders, nowMs: Date.now(), passwordHash: o.passwordHash });
   const connection = await sql.reserve();
   try {
-    await connection.unsafe(functions);
+    await connection.unsafe(functions(o.orders));
     // Of a superuser: no foreign keys are checked.
     await connection.unsafe(`set session_replication_role = replica; set maintenance_work_mem = '512MB';
       set max_parallel_maintenance_workers = ${indexWorkers}; set synchronous_commit = off; set work_mem = '64MB'`);

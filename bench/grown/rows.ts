@@ -1,7 +1,9 @@
 /**
  * The rows that a shop has which has taken orders for 100 days, as one statement for each table. They are the mix of a
- * shop: of 1,000 orders 1 is rejected, 40 are cancelled, 30 wait to be shipped, 40 are on their way and the others were
- * delivered. One customer in a hundred orders is the same one; every other has about 20. What is swept is there as long
+ * shop: of 1,000 orders 40 are cancelled, 30 wait to be shipped, 40 are on their way and the others were delivered. What
+ * is rare (rejected, in need of attention, a mail that failed) is so 100 times, however many orders there are: enough
+ * for a deep page, so that pages of as many rows are compared. One customer in a hundred orders is the same one; every
+ * other has about 20. What is swept is there as long
  * as it is kept: keys for 2 days, the outbox for 3, the inbox for 14, the text of mails for 30.
  */
 export interface TableRows {
@@ -10,11 +12,13 @@ export interface TableRows {
 }
 
 const days = 100;
+/** How many orders have what is rare. */
+const rareOrders = 100;
 const products = 5_000;
 const eventsOfBatch = 50;
 
 /** The functions that the statements use. They stand in a schema of their own, to be dropped. */
-export const functions = `
+export const functions = (orders: number) => `
   create schema grown;
   -- A UUIDv7 of a time. The kind keeps the ids of different things apart.
   create function grown.id(ms bigint, kind int, n bigint) returns uuid immutable parallel safe language sql
@@ -22,7 +26,7 @@ export const functions = `
   create function grown.trace(n bigint) returns text immutable parallel safe language sql
     return '00-' || md5(n::text) || '-' || left(md5(n::text), 16) || '-01';
   create function grown.status(n bigint) returns text immutable parallel safe language sql
-    return case when n % 1000 = 999 then 'REJECTED' when n % 100 < 4 then 'CANCELLED' when n % 100 < 7 then 'CONFIRMED'
+    return case when n % ${rareEvery(orders)} = 99 then 'REJECTED' when n % 100 < 4 then 'CANCELLED' when n % 100 < 7 then 'CONFIRMED'
       when n % 100 < 11 then 'SHIPPED' else 'DELIVERED' end;
   create function grown.at(ms bigint) returns timestamptz immutable parallel safe language sql
     return 'epoch'::timestamptz + ms * interval '1 millisecond';`;
@@ -117,8 +121,8 @@ export function tableRows(o: {
         select ${orderId}, case status ${counts(log)} end, user_id, status, ${items}, 'EUR', 2500,
           case when status in ('SHIPPED', 'DELIVERED') then 2500 else 0 end, 0, 'pm_test_approved',
           '{"name": "Ada Lovelace", "lines": ["1 Main Street"], "city": "London", "postalCode": "N1 1AA", "countryCode": "GB"}',
-          case when status = 'REJECTED' then 'PAYMENT_DECLINED' end, case when n % 10000 = 4 then 'CAPTURE_REFUSED' end,
-          case when n % 10000 = 4 then 'expired_card' end, case when n % 10000 = 4 then ${time} end, ${time}, ${time}
+          case when status = 'REJECTED' then 'PAYMENT_DECLINED' end, case when n % ${rareEvery(orders)} = 4 then 'CAPTURE_REFUSED' end,
+          case when n % ${rareEvery(orders)} = 4 then 'expired_card' end, case when n % ${rareEvery(orders)} = 4 then ${time} end, ${time}, ${time}
         from ${of}`,
     },
     {
@@ -203,7 +207,7 @@ export function tableRows(o: {
     {
       table: "notification.notification",
       insert: `(id, event_id, user_id, order_id, kind, state, recipient_name, recipient_address, subject, text, html, message_id, held_until, create_time, send_time)
-        select grown.id(ms, at::int, n), grown.id(ms, at::int, n), user_id, ${orderId}, kind, case when n % 10000 = 55 then 'FAILED' else 'SENT' end,
+        select grown.id(ms, at::int, n), grown.id(ms, at::int, n), user_id, ${orderId}, kind, case when n % ${rareEvery(orders)} = 55 then 'FAILED' else 'SENT' end,
           '', '', 'Your order', '', case when n > ${orders} * 0.7 then repeat('<p>Your order</p>', 60) else '' end,
           '<' || ${orderId} || '@grown.example>', ${time}, ${time}, ${time} from ${of} ${each(mails)}`,
     },
@@ -216,7 +220,11 @@ export function tableRows(o: {
 
 /** How many customers a shop has that has so many orders. */
 function customersOf(orders: number): number {
-  return Math.max(1_000, Math.floor(orders / 20));
+  return Math.floor(orders / 20);
+}
+
+function rareEvery(orders: number): number {
+  return Math.floor(orders / rareOrders);
 }
 
 function counts(kinds: Readonly<Record<string, readonly string[]>>): string {

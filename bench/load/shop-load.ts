@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Shop, ShopLoad } from "../subjects/shop.ts";
 import { httpLoad } from "./http-load.ts";
-import { keyMark, type Load, type LoadResult, type Plan, type PlannedRequest } from "./plan.ts";
+import { inFlight, keyMark, type Load, type LoadResult, type Plan, type PlannedRequest } from "./plan.ts";
 
 const ordersRead = 100;
 const settleMsMax = 300_000;
@@ -74,10 +74,40 @@ export const orderConfirmedLoad: ShopLoad = (shop, at) => {
   };
 };
 
-function ordersOf(shop: Shop, { folder, bench }: Parameters<ShopLoad>[1]): Load {
+/**
+ * Places orders on so many connections as fast as they are answered, beginning with a shop that has nothing to do.
+ * Fails where the rows do not have what was answered.
+ */
+export function orderBurstLoad(connections: number): ShopLoad {
+  return (shop, at) => {
+    const load = ordersOf(shop, at, connections);
+    return {
+      settle: () => settled(shop),
+      async closed(seconds) {
+        const before = await storedBy(shop);
+        const accepted = await load.closed(seconds);
+        const stored = (await storedBy(shop)) - before;
+        if (stored < accepted.operations || stored > accepted.operations + accepted.failures + connections)
+          throw new Error(
+            `${accepted.operations} orders were accepted, ${accepted.failures} not, ${stored} are stored`,
+          );
+        return accepted;
+      },
+    };
+  };
+}
+
+async function storedBy(shop: Shop): Promise<number> {
+  const { confirmed, pending } = await shop.orders();
+  return confirmed + pending;
+}
+
+/** Places orders on so many connections in a closed loop, or in an open one. */
+export function ordersOf(shop: Shop, { folder, bench }: Parameters<ShopLoad>[1], connections = inFlight): Load {
   return httpLoad({
     url: shop.url,
     folder,
+    connections,
     vegeta: bench.tools.vegeta,
     plan: async (): Promise<Plan> => {
       const tokens = await shop.tokens();
@@ -101,7 +131,7 @@ export function orderRequest({ productIds }: Pick<Shop, "productIds">, index: nu
 }
 
 /** Waits until no order is pending. */
-async function settled(shop: Shop): Promise<void> {
+export async function settled(shop: Shop): Promise<void> {
   for (let waitedMs = 0; (await shop.orders()).pending > 0; waitedMs += settlePollMs) {
     if (waitedMs > settleMsMax) throw new Error(`orders are still pending after ${settleMsMax} ms`);
     await sleep(settlePollMs);

@@ -1,5 +1,5 @@
 import type { Bench, Running, Subject } from "../subjects/subject.ts";
-import { cpuPerOperation, measurePairs, type Pairs, type Round, type Side } from "./pairs.ts";
+import { cpuPerOperation, measurePairs, type Pairs, type Round, type Side, timePerOperation } from "./pairs.ts";
 import { type Probe, procProbe, stealBetween, ticksPerSecond } from "./proc.ts";
 import { median, type Ratio, ratioOf, type Verdict, verdictOf } from "./ratio.ts";
 import type { WarmSubjects } from "./warm-subjects.ts";
@@ -10,6 +10,13 @@ export interface Comparison {
   readonly baseline: Subject;
   /** How many times cheaper the subject has to be: 0.5 allows twice the cost. */
   readonly atLeast?: number;
+  /**
+   * What an operation costs: CPU, where nothing is said, or time. By time the ratio is that of the rates, and the
+   * latency that of the rounds themselves.
+   */
+  readonly by?: "cpu" | "time";
+  /** Seconds of a round, where the pace of the bench does not fit. */
+  readonly roundSeconds?: number;
 }
 
 /** What one side was over all pairs that count: medians of its rounds. */
@@ -23,7 +30,7 @@ export interface SideResult {
   readonly gcPauseMs: number | undefined;
 }
 
-/** Latency at half of the closed loop's rate, or at the most that an open loop sends. */
+/** Latency at half of the closed loop's rate, or at the most that an open loop sends; or of the rounds themselves. */
 export interface Latency {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -58,7 +65,7 @@ const sentShareMin = 0.95;
  * its own rate, where that was not measured for another comparison.
  */
 export async function compare(
-  { subject, baseline, atLeast }: Comparison,
+  { subject, baseline, atLeast, by = "cpu", roundSeconds }: Comparison,
   bench: Bench,
   subjects: WarmSubjects,
   probe: Probe = procProbe,
@@ -66,13 +73,16 @@ export async function compare(
   const sides = { ours: await subjects.ready(subject), baseline: await subjects.ready(baseline) };
   const pairs = await measurePairs({
     pairs: bench.pace.pairs,
-    round: (side) => measureRound(sides[side], bench.pace.roundSeconds, probe),
+    round: (side) => measureRound(sides[side], secondsOf(bench, roundSeconds), probe),
     onThrownAway: (pair) => bench.print(`  pair thrown away: ${stolen(pair.ours)} and ${stolen(pair.baseline)} stolen`),
   });
-  const ratio = ratioOf(pairs.kept.map((pair) => [cpuPerOperation(pair.ours), cpuPerOperation(pair.baseline)]));
+  const costOf = by === "cpu" ? cpuPerOperation : timePerOperation;
+  const ratio = ratioOf(pairs.kept.map((pair) => [costOf(pair.ours), costOf(pair.baseline)]));
   const result = (side: Side, of: Subject) =>
-    resultOf(of, pairs, side, (perSecond) =>
-      subjects.latencyOf(of, () => measureLatency(sides[side], perSecond, bench.pace.openLoopSeconds)),
+    resultOf(of, pairs, side, async (perSecond) =>
+      by === "time"
+        ? latencyOfRounds(pairs.kept.map((pair) => pair[side]))
+        : await subjects.latencyOf(of, () => measureLatency(sides[side], perSecond, bench.pace.openLoopSeconds)),
     );
   return {
     ours: await result("ours", subject),
@@ -109,7 +119,20 @@ export async function measureRound(
     steal,
     loopDelayMs: report?.loopDelayMs,
     gcPauseMs: report?.gcPauseMs,
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
   };
+}
+
+/** What `--quick` makes short stays short. */
+function secondsOf({ pace }: Bench, roundSeconds: number | undefined): number {
+  return roundSeconds === undefined || !pace.decides ? pace.roundSeconds : roundSeconds;
+}
+
+function latencyOfRounds(rounds: readonly Round[]): Latency {
+  const middle = (times: readonly (number | undefined)[]) => median(times.filter((time) => time !== undefined));
+  const [p50Ms, p99Ms] = [middle(rounds.map((round) => round.p50Ms)), middle(rounds.map((round) => round.p99Ms))];
+  return { p50Ms, p99Ms, failures: 0, isLate: false };
 }
 
 async function resultOf(

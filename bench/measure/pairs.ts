@@ -15,6 +15,9 @@ export interface Round {
   /** The most that a server under test was late, by its event loop, and its longest GC pause. */
   readonly loopDelayMs?: number | undefined;
   readonly gcPauseMs?: number | undefined;
+  /** Latency under this load. */
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
 }
 
 /** Two rounds in turn. */
@@ -67,6 +70,12 @@ export async function measurePairs(o: {
 export function cpuPerOperation({ cpuSeconds, operations, failures }: Round): number {
   if (operations === 0) throw new Error(`nothing was answered; ${failures} failures`);
   return (cpuSeconds * 1e6) / operations;
+}
+
+/** Microseconds that passed per operation: the inverse of the rate. Throws where nothing was answered. */
+export function timePerOperation({ seconds, operations, failures }: Round): number {
+  if (operations === 0) throw new Error(`nothing was answered; ${failures} failures`);
+  return (seconds * 1e6) / operations;
 }
 
 async function measurePair(order: readonly Side[], round: (side: Side) => Promise<Round>): Promise<Pair> {

@@ -23,8 +23,8 @@ const heads = [
 
 /**
  * Formats the lines as a table of Markdown: each comparison is two rows, ours with the ratio and the baseline below it.
- * The ratio is the baseline's CPU per operation to ours: above 1 ours is cheaper. Latency is at half of a side's own
- * rate, in an open loop.
+ * The ratio is the baseline's cost of an operation to ours, in CPU or in time as the row says: above 1 ours is cheaper.
+ * Latency is at half of a side's own rate, in an open loop; in a comparison by time it is that of the rounds.
  */
 export function tableOf(lines: readonly Line[]): string {
   const cells = lines.flatMap(({ row, compared }) => {

@@ -3,6 +3,7 @@ import { dbosSweepRow } from "./dbos-sweep.ts";
 import { gatewayRow } from "./gateway.ts";
 import { inProcessRow } from "./in-process.ts";
 import { memoryRow } from "./memory.ts";
+import { orderRateRows } from "./order-rates.ts";
 import { pairRows } from "./pair.ts";
 import type { Row } from "./row.ts";
 import { grpcBareRow, rpcBareRows } from "./rpc-bare.ts";
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   inProcessRow,
   gatewayRow,
   ...shopRows,
+  ...orderRateRows,
   dbosSweepRow,
   coldStartRow,
   memoryRow,

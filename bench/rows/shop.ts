@@ -1,11 +1,11 @@
-import { pgbenchLoad } from "../load/pgbench-load.ts";
 import { catalogLoad, orderAcceptedLoad, orderByIdLoad, orderConfirmedLoad } from "../load/shop-load.ts";
 import type { Comparison } from "../measure/compare.ts";
-import { openDbosShop, openExpressShop, openMonolith, openTables } from "../subjects/baseline-shop.ts";
+import { openDbosShop, openExpressShop, openMonolith } from "../subjects/baseline-shop.ts";
 import { openRialtoShop } from "../subjects/rialto-shop.ts";
 import { type ShopLoad, shopSubject } from "../subjects/shop.ts";
 import type { Bench, Subject } from "../subjects/subject.ts";
 import { dbosQueue } from "./dbos-sweep.ts";
+import { oneStatement } from "./order-rates.ts";
 import { type Row, withBefore } from "./row.ts";
 
 /** The whole of Rialto in one process, through its gateway, beside other shops: reads, and orders. */
@@ -54,17 +54,6 @@ function rialto({ tools }: Bench, load: ShopLoad): Subject {
 function dbos(bench: Bench, load: ShopLoad): Subject {
   const open = (place: Parameters<typeof openDbosShop>[0]) => openDbosShop(place, dbosQueue);
   return shopSubject({ name: "DBOS, queue", missing: packages(bench), open, load });
-}
-
-/** What Postgres alone can do: an order with its key, its lines and its outbox row in one statement. */
-function oneStatement({ tools }: Bench): Subject {
-  const script = new URL("../baselines/pgbench/order.sql", import.meta.url).pathname;
-  return shopSubject({
-    name: "one statement, pgbench",
-    missing: tools.pgbench === undefined ? "pgbench" : undefined,
-    open: openTables,
-    load: ({ url }) => pgbenchLoad({ pgbench: tools.pgbench ?? "pgbench", databaseUrl: url, script }),
-  });
 }
 
 function packages({ tools }: Bench): string | undefined {

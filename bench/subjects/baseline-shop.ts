@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Child, freePort, startChild } from "./child.ts";
+import { redisProgram } from "./redis.ts";
 import { customersMade, productsMade, type Shop, type ShopPlace, stockMade } from "./shop.ts";
 
 const folder = new URL("../baselines/", import.meta.url);
@@ -15,13 +16,7 @@ export async function openExpressShop(place: ShopPlace): Promise<Shop> {
   const ports = new Map<string, number>();
   for (const name of expressServices) ports.set(name, await freePort());
   const urls = Object.fromEntries([...ports].map(([name, port]) => [name, `http://127.0.0.1:${port}`]));
-  const redis = {
-    name: "redis",
-    command: place.bench.tools.redis ?? "redis-server",
-    // As a queue needs it to keep its jobs: appended each second, as Redis' own documentation advises.
-    args: ["--port", `${redisPort}`, "--bind", "127.0.0.1", "--appendonly", "yes", "--maxmemory-policy", "noeviction"],
-    port: redisPort,
-  };
+  const redis = redisProgram(place.bench.tools.redis, redisPort);
   const services = expressServices.map((name) => ({
     name,
     args: [new URL(`express/${name}.js`, folder).pathname, `${ports.get(name)}`],

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./child.ts";
+import { startRedis } from "./redis.ts";
 import { admin, startRialto } from "./rialto.ts";
+import { startRialtoServices } from "./rialto-services.ts";
 import { customersMade, productsMade, type Shop, type ShopPlace, stockMade } from "./shop.ts";
 
 /** The password of every customer. */
@@ -17,22 +19,62 @@ interface RialtoShopPlace extends Pick<ShopPlace, "folder" | "reportEnv"> {
   readonly database: Pick<ShopPlace["database"], "url" | "sql">;
 }
 
-/** The whole of Rialto in one process, filled over its own API. No limit of callers: 20 customers make all the load. */
-export async function openRialtoShop({ bench, database, folder, reportEnv }: RialtoShopPlace): Promise<Shop> {
-  const rialto = await startRialto({
-    root: bench.root,
-    port: await freePort(),
-    folder,
-    env: {
-      ...reportEnv,
-      DATABASE_URL: database.url,
-      RIALTO_RATE_LIMIT: "0",
-      RIALTO_DEMO: "false",
-      RIALTO_UNSHIPPED_QUANTITY_MAX: "0",
+/** The whole of Rialto in one process, filled over its own API. */
+export async function openRialtoShop(place: RialtoShopPlace): Promise<Shop> {
+  return openOneProcess(place, []);
+}
+
+/** The same with its jobs on a Redis, which is counted. */
+export async function openRialtoRedisShop(place: ShopPlace): Promise<Shop> {
+  const redis = await startRedis(place.bench.tools.redis, place.folder);
+  try {
+    return await openOneProcess(place, [redis]);
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
+}
+
+/** The gateway and the services in processes of their own, jobs on Redis, with so many replicas of the order service. */
+export async function openRialtoServicesShop(place: ShopPlace, orderReplicas = 1): Promise<Shop> {
+  const { bench, database, folder, reportEnv } = place;
+  const env = { ...reportEnv, ...shopEnv, DATABASE_URL: database.url };
+  const redis = bench.tools.redis;
+  const services = await startRialtoServices({ root: bench.root, folder, redis, orderReplicas, env });
+  return fillShop({ ...services, database });
+}
+
+async function openOneProcess(
+  { bench, database, folder, reportEnv }: RialtoShopPlace,
+  redis: readonly Awaited<ReturnType<typeof startRedis>>[],
+): Promise<Shop> {
+  const jobs = redis.map(({ url }) => ["REDIS_URL", url] as const);
+  const env = { ...reportEnv, ...shopEnv, DATABASE_URL: database.url, ...Object.fromEntries(jobs) };
+  const rialto = await startRialto({ root: bench.root, port: await freePort(), folder, env });
+  return fillShop({
+    url: rialto.url,
+    pids: [rialto.pid, ...redis.map(({ pid }) => pid)],
+    database,
+    async stop() {
+      await rialto.stop();
+      for (const { stop } of redis) await stop();
     },
   });
+}
+
+/** Without limits of callers, since 20 customers make all the load. */
+const shopEnv = { RIALTO_RATE_LIMIT: "0", RIALTO_DEMO: "false", RIALTO_UNSHIPPED_QUANTITY_MAX: "0" } as const;
+
+/** Fills a system over its own API. Stops it where that fails. */
+async function fillShop(o: {
+  readonly url: string;
+  readonly pids: readonly number[];
+  readonly database: Pick<ShopPlace["database"], "sql">;
+  readonly stop: () => Promise<void>;
+}): Promise<Shop> {
+  const { url, pids, database } = o;
   try {
-    const post = poster(rialto.url);
+    const post = poster(url);
     const token = await login(post, admin);
     const productIds = await inTurn(productsMade, (index) => createProduct(post, token, index));
     const emails = await inTurn(customersMade, async () => {
@@ -43,8 +85,8 @@ export async function openRialtoShop({ bench, database, folder, reportEnv }: Ria
     const logIn = () => inTurn(emails.length, (index) => login(post, { email: emails[index] ?? "", password }));
     let tokens = { at: performance.now(), all: await logIn() };
     return {
-      url: rialto.url,
-      pids: [rialto.pid],
+      url,
+      pids,
       productIds,
       async tokens() {
         if (performance.now() - tokens.at > tokenMsMax) tokens = { at: performance.now(), all: await logIn() };
@@ -57,10 +99,10 @@ export async function openRialtoShop({ bench, database, folder, reportEnv }: Ria
           from "order".orders`;
         return { confirmed: row?.confirmed ?? 0, pending: row?.pending ?? 0 };
       },
-      stop: rialto.stop,
+      stop: o.stop,
     };
   } catch (error) {
-    await rialto.stop();
+    await o.stop();
     throw error;
   }
 }

@@ -35,16 +35,7 @@ export async function startRialto(o: {
   const child = spawn(process.execPath, [join(o.root, "apps/rialto/start.js")], {
     cwd: o.root,
     stdio: ["ignore", "ignore", openSync(errors, "w")],
-    env: {
-      PATH: process.env.PATH,
-      PORT: `${o.port}`,
-      RIALTO_DATA_DIR: join(o.folder, "data"),
-      RIALTO_SECRET: "the secret of a run of the bench",
-      RIALTO_ADMIN_EMAIL: admin.email,
-      RIALTO_ADMIN_PASSWORD: admin.password,
-      RIALTO_ARGON2_COST: "test",
-      ...o.env,
-    },
+    env: { PATH: process.env.PATH, PORT: `${o.port}`, ...rialtoEnv(o.folder), ...o.env },
   });
   const exited = once(child, "exit");
   // Its embedded Postgres ends with it, so it gets the time to stop it.
@@ -67,6 +58,17 @@ export async function startRialto(o: {
   }
   // A process that answers has an id.
   return { pid: child.pid ?? Number.NaN, url, readyMs: performance.now() - started, stop };
+}
+
+/** What every process of a Rialto of the bench is told. */
+export function rialtoEnv(folder: string): Readonly<Record<string, string>> {
+  return {
+    RIALTO_DATA_DIR: join(folder, "data"),
+    RIALTO_SECRET: "the secret of a run of the bench",
+    RIALTO_ADMIN_EMAIL: admin.email,
+    RIALTO_ADMIN_PASSWORD: admin.password,
+    RIALTO_ARGON2_COST: "test",
+  };
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Load } from "../load/plan.ts";
 import { openRuntimeReports } from "../measure/runtime-reports.ts";
 import { type ShopDatabase, startShopDatabase } from "./postgres.ts";
-import type { Bench, Subject } from "./subject.ts";
+import type { Bench, Running, Subject } from "./subject.ts";
 
 export const customersMade = 20;
 export const productsMade = 100;
@@ -42,13 +42,18 @@ export interface ShopPlace {
 /** Makes the load of a row for a shop. */
 export type ShopLoad = (shop: Shop, at: { readonly folder: string; readonly bench: Bench }) => Promise<Load> | Load;
 
+/** A shop that is measured. */
+export interface ShopSubject extends Subject {
+  start(bench: Bench): Promise<Running & { readonly shop: Shop }>;
+}
+
 /** A shop on a Postgres of its own, which is counted with it. */
 export function shopSubject(o: {
   readonly name: string;
   readonly missing?: string | undefined;
   readonly open: (place: ShopPlace) => Promise<Shop>;
   readonly load: ShopLoad;
-}): Subject {
+}): ShopSubject {
   return {
     name: o.name,
     missing: o.missing,
@@ -67,7 +72,7 @@ export function shopSubject(o: {
         database = await startShopDatabase(folder);
         shop = await o.open({ bench, database, folder, reportEnv: reports.env });
         const load = await o.load(shop, { folder, bench });
-        return { counted: [database.pid, ...shop.pids], load, ask: reports.ask, stop };
+        return { shop, counted: [database.pid, ...shop.pids], load, ask: reports.ask, stop };
       } catch (error) {
         await stop();
         throw error;

@@ -1,0 +1,158 @@
+import { pgbenchLoad } from "../load/pgbench-load.ts";
+import { inFlight } from "../load/plan.ts";
+import { orderBurstLoad, orderConfirmedLoad, ordersOf } from "../load/shop-load.ts";
+import type { Comparison } from "../measure/compare.ts";
+import { ratioOf } from "../measure/ratio.ts";
+import { type Sustained, sustain, sustainedText } from "../measure/sustained.ts";
+import { openDbosShop, openExpressShop, openMonolith, openTables } from "../subjects/baseline-shop.ts";
+import { openRialtoRedisShop, openRialtoServicesShop, openRialtoShop } from "../subjects/rialto-shop.ts";
+import { type ShopLoad, type ShopSubject, shopSubject } from "../subjects/shop.ts";
+import type { Bench } from "../subjects/subject.ts";
+import { dbosQueue } from "./dbos-sweep.ts";
+import type { Row } from "./row.ts";
+
+const burstSeconds = 10;
+const manyConnections = 256;
+const sustainedPace = { rampSeconds: 10, windowSeconds: 10, windows: 6 };
+const quickPace = { rampSeconds: 1, windowSeconds: 1, windows: 2 };
+/** Runs of a minute of each shop. More say little about a ratio of 4 or 8. */
+const sustainedRounds = 2;
+
+/**
+ * How many orders a shop takes in time, where the other rows say what one costs: in a burst, and for a minute; and what
+ * an order costs with more replicas of the order service.
+ */
+export const orderRateRows: readonly Row[] = [
+  { name: "order-burst", comparisons: burst },
+  { name: "order-sustained", figures: sustained },
+  { name: "order-replicas", comparisons: replicas },
+];
+
+function burst(bench: Bench): readonly Comparison[] {
+  const at = (connections: number) => {
+    const load = orderBurstLoad(connections);
+    const beside = (name: string) => `${name}, ${connections} connections`;
+    return {
+      rialto: rialto(bench, load, beside("Rialto, one process")),
+      express: express(bench, load, beside("Express, six processes")),
+    };
+  };
+  const [few, many] = [at(inFlight), at(manyConnections)];
+  // By time: what is accepted, whatever confirming it costs beside.
+  const common = { by: "time", roundSeconds: burstSeconds } as const;
+  return [
+    { ...common, subject: few.rialto, baseline: oneStatement(bench), atLeast: 0.4 },
+    { ...common, subject: few.rialto, baseline: few.express, atLeast: 20 },
+    { ...common, subject: many.rialto, baseline: many.express, atLeast: 20 },
+  ];
+}
+
+function replicas(bench: Bench): readonly Comparison[] {
+  const withReplicas = (count: number) =>
+    shopSubject({
+      name: `Rialto, order service ${count}x`,
+      missing: bench.tools.wrk === undefined ? "wrk" : redisMissing(bench),
+      open: (place) => openRialtoServicesShop(place, count),
+      load: orderConfirmedLoad,
+    });
+  const one = withReplicas(1);
+  return [2, 4].map((count) => ({ subject: withReplicas(count), baseline: one, atLeast: 0.85 }));
+}
+
+/** Each shop alone for a minute, in turn: two sagas on one machine would take each other's time. */
+async function sustained(bench: Bench): Promise<readonly string[]> {
+  const load: ShopLoad = (shop, at) => ordersOf(shop, at);
+  const monolith = shopSubject({ name: "fastify monolith", missing: packages(bench), open: openMonolith, load });
+  const shops = {
+    one: rialto(bench, load, "Rialto, one process, jobs on Postgres"),
+    oneRedis: shopSubject({
+      name: "Rialto, one process, jobs on Redis",
+      missing: redisMissing(bench),
+      open: openRialtoRedisShop,
+      load,
+    }),
+    six: shopSubject({
+      name: "Rialto, six processes, jobs on Redis",
+      missing: redisMissing(bench),
+      open: openRialtoServicesShop,
+      load,
+    }),
+    express: express(bench, load, "Express, six processes"),
+    monolith,
+    dbos: shopSubject({
+      name: "DBOS, queue",
+      missing: packages(bench),
+      open: (place) => openDbosShop(place, dbosQueue),
+      load,
+    }),
+  };
+  const runs = new Map<ShopSubject, Sustained[]>();
+  const lines: string[] = [];
+  for (let round = 0; round < (bench.pace.decides ? sustainedRounds : 1); round += 1) {
+    for (const shop of Object.values(shops)) {
+      if (shop.missing !== undefined) {
+        if (round === 0) lines.push(`${shop.name}: left out, ${shop.missing} is missing`);
+        continue;
+      }
+      const run = await minuteOf(shop, bench);
+      bench.print(`  ${sustainedText(shop.name, [run])}`);
+      runs.set(shop, [...(runs.get(shop) ?? []), run]);
+    }
+  }
+  for (const [{ name }, all] of runs) lines.push(sustainedText(name, all));
+  const wanted = [
+    [shops.one, shops.express, 8],
+    [shops.oneRedis, shops.express, 8],
+    [shops.six, shops.express, 8],
+    [shops.one, shops.dbos, 4],
+    [shops.one, shops.monolith, 1],
+  ] as const;
+  for (const [ours, theirs, atLeast] of wanted) {
+    const [mine, others] = [runs.get(ours), runs.get(theirs)];
+    if (mine === undefined || others === undefined) continue;
+    const pairs = mine.map(
+      (run, at) => [1 / run.confirmedPerSecond, 1 / (others[at] ?? run).confirmedPerSecond] as const,
+    );
+    lines.push(
+      `${ours.name} beside ${theirs.name}: ${ratioOf(pairs).estimate.toPrecision(3)}x confirmed, wanted ${atLeast}x`,
+    );
+  }
+  return lines;
+}
+
+async function minuteOf(subject: ShopSubject, bench: Bench): Promise<Sustained> {
+  const running = await subject.start(bench);
+  try {
+    await running.load.closed(bench.pace.warmUpSeconds);
+    return await sustain(running, running.shop, bench.pace.decides ? sustainedPace : quickPace);
+  } finally {
+    await running.stop();
+  }
+}
+
+function rialto(bench: Bench, load: ShopLoad, name: string): ShopSubject {
+  return shopSubject({ name, missing: bench.tools.wrk === undefined ? "wrk" : undefined, open: openRialtoShop, load });
+}
+
+function express(bench: Bench, load: ShopLoad, name: string): ShopSubject {
+  return shopSubject({ name, missing: packages(bench) ?? redisMissing(bench), open: openExpressShop, load });
+}
+
+/** What Postgres alone can do: an order with its key, its lines and its outbox row in one statement. */
+export function oneStatement({ tools }: Bench): ShopSubject {
+  const script = new URL("../baselines/pgbench/order.sql", import.meta.url).pathname;
+  return shopSubject({
+    name: "one statement, pgbench",
+    missing: tools.pgbench === undefined ? "pgbench" : undefined,
+    open: openTables,
+    load: ({ url }) => pgbenchLoad({ pgbench: tools.pgbench ?? "pgbench", databaseUrl: url, script }),
+  });
+}
+
+function packages({ tools }: Bench): string | undefined {
+  return tools.baselines ? undefined : "the baselines' packages";
+}
+
+function redisMissing({ tools }: Bench): string | undefined {
+  return tools.redis === undefined ? "redis-server" : undefined;
+}
