@@ -10,14 +10,20 @@ export function addSubscriberGauges(
   o: { readonly sql: Sql; readonly jobs: Pick<Jobs, "depth">; readonly subscriptions: readonly string[] },
 ): void {
   const read = cachedFor(readingMsMax, async () => {
-    const found = new Map((await subscriberStats(o.sql)).map((stats) => [stats.subscription, stats]));
+    // The age is that of the reading: the event may be handled while the reading is shown.
+    const found = new Map(
+      (await subscriberStats(o.sql)).map((stats) => [
+        stats.subscription,
+        { ...stats, oldestAge: secondsSince(stats.oldestTime) },
+      ]),
+    );
     return o.subscriptions.map((subscription) => ({ subscription, stats: found.get(subscription) }));
   });
   const gauge = (
     name: string,
     unit: string,
     description: string,
-    valueIn: (stats: { waiting: number; dead: number; paused: boolean; oldestTime: Date | null }) => number,
+    valueIn: (stats: { waiting: number; dead: number; paused: boolean; oldestAge: number }) => number,
   ) =>
     metrics.gauge({ name, unit, description }, async () =>
       (await read()).map(({ subscription, stats }) => ({
@@ -26,7 +32,7 @@ export function addSubscriberGauges(
       })),
     );
   gauge("rialto.inbox.pending", "{event}", "Events that wait for their next attempt", ({ waiting }) => waiting);
-  gauge("rialto.inbox.oldest.age", "s", "Age of the oldest of them", ({ oldestTime }) => secondsSince(oldestTime));
+  gauge("rialto.inbox.oldest.age", "s", "Age of the oldest of them", ({ oldestAge }) => oldestAge);
   gauge("rialto.dead.letters", "{event}", "Events that failed too often and wait for a person", ({ dead }) => dead);
   gauge("rialto.subscription.paused", "1", "1 where an operator paused the subscription", ({ paused }) => +paused);
   const depths = cachedFor(readingMsMax, () =>

@@ -5,7 +5,10 @@ import { publisherStats } from "./stats.ts";
 
 /** Adds the gauges of a publisher's outbox: what each of its subscriptions still waits for. */
 export function addPublisherGauges(metrics: Metrics, sql: Sql): void {
-  const read = cachedFor(readingMsMax, () => publisherStats(sql));
+  const read = cachedFor(readingMsMax, async () =>
+    // The age is that of the reading: the event may be delivered while the reading is shown.
+    (await publisherStats(sql)).map((stats) => ({ ...stats, oldestAge: secondsSince(stats.oldestTime) })),
+  );
   metrics.gauge(
     {
       name: "rialto.outbox.lag",
@@ -17,9 +20,9 @@ export function addPublisherGauges(metrics: Metrics, sql: Sql): void {
   metrics.gauge(
     { name: "rialto.outbox.oldest.age", unit: "s", description: "Age of the oldest of them; 0 where there is none" },
     async () =>
-      (await read()).map(({ subscription, oldestTime }) => ({
+      (await read()).map(({ subscription, oldestAge }) => ({
         labels: { subscription, ...sameInAll },
-        value: secondsSince(oldestTime),
+        value: oldestAge,
       })),
   );
 }
