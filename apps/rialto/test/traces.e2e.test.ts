@@ -147,6 +147,13 @@ describe.each([
     expect(lines.every(({ spanId }) => spanId !== undefined)).toBe(true);
   });
 
+  it("is in no log line whose span is in another trace", () => {
+    const traceOf = new Map(receiver.spans.map(({ traceId, spanId }) => [spanId, traceId]));
+    const lines = receiver.records.filter(({ traceId }) => traceIds.includes(traceId ?? ""));
+    const strays = lines.filter(({ traceId, spanId }) => traceOf.get(spanId ?? "") !== traceId);
+    expect(strays.map(({ service, text, spanId }) => ({ service, text, span: spanId }))).toEqual([]);
+  });
+
   it("has no parameter, body, mail address, query string, token or password in anything that is exported", () => {
     const sent = Buffer.concat(receiver.bodies.map(({ bytes }) => bytes)).toString();
     const secrets = [

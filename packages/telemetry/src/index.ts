@@ -24,7 +24,7 @@ export {
   rpcSystem,
   subjectName,
 } from "./semantic-names.ts";
-export { continueTrace, type Trace, type TraceParent } from "./trace.ts";
+export { continueTrace, parseTraceparent, type Trace, type TraceParent } from "./trace.ts";
 export type { TakeLine } from "./tracing/export-lines.ts";
 export { openTelemetry, type Telemetry } from "./tracing/open-telemetry.ts";
 export { type Attributes, currentSpan, errorWord, type RecordedSpan, runForAll, runSpan } from "./tracing/span.ts";

@@ -8,7 +8,7 @@ import {
 } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
 import { auditChanges, auditOf, type CallContext, CallError, callErrors, callerName, type Handlers } from "@rialto/rpc";
-import { continueTrace, currentSpan, type Logger, rialtoNames, runSpan } from "@rialto/telemetry";
+import { continueTrace, currentSpan, type Logger, type RecordedSpan, rialtoNames, runSpan } from "@rialto/telemetry";
 import { v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
 import { isVisible } from "../product/state.ts";
@@ -21,10 +21,11 @@ interface Parts {
   readonly database: Database;
   readonly products: ProductStore;
   readonly stock: StockStore;
+  readonly log: Logger;
 }
 
 /** The RPC handlers of the stock. */
-export function inventory({ database, products, stock }: Parts): Handlers<typeof InventoryService> {
+export function inventory({ database, products, stock, log }: Parts): Handlers<typeof InventoryService> {
   return {
     async adjustStock({ productId, delta, reason }, ctx) {
       if (ctx.idempotencyKey === undefined) throw new CallError(errors.ADJUSTMENT_KEY_REQUIRED);
@@ -50,9 +51,10 @@ export function inventory({ database, products, stock }: Parts): Handlers<typeof
     },
 
     async batchReserveStock({ reservations }, ctx) {
-      const decided = await Promise.allSettled(reservations.map((one) => reserveTraced(stock, one, ctx)));
+      const traced = reservations.map((one) => ({ ...one, span: beginReservation(one) }));
+      const decided = await Promise.allSettled(traced.map((one) => reserveTraced(stock, one, ctx)));
       const outcomes = decided.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-      for (const [n, one] of decided.entries()) logOutcome(ctx.log, reservations[n], one);
+      for (const [n, one] of decided.entries()) logOutcome(log, { ...traced[n], requestId: ctx.requestId }, one);
       // Where nothing was decided, the error tells more than an empty answer.
       const failed = decided.find((one) => one.status === "rejected");
       if (failed !== undefined && outcomes.length === 0) throw failed.reason;
@@ -83,11 +85,17 @@ function reservationOf({ orderId, items, userId }: ReserveStockRequest): OrderDe
   return { kind: "reserve", orderId, items: requested, userId: userId === "" ? undefined : userId };
 }
 
-/** Decides one reservation of a batch, as the work of a span in the trace of its order where that is recorded. */
-function reserveTraced(stock: StockStore, { reservation, traceparent }: TracedReservation, ctx: CallContext) {
-  const span = currentSpan()?.inTrace(traceparent, "reserve stock", {
+type Traced = Pick<TracedReservation, "reservation" | "traceparent"> & { readonly span: RecordedSpan | undefined };
+
+/** Begins the span of one reservation of a batch, in the trace of its order where that is recorded. */
+function beginReservation({ reservation, traceparent }: TracedReservation): RecordedSpan | undefined {
+  return currentSpan()?.inTrace(traceparent, "reserve stock", {
     attributes: { [rialtoNames.orderId]: reservation?.orderId },
   });
+}
+
+/** Decides one reservation of a batch, as the work of its span. */
+function reserveTraced(stock: StockStore, { reservation, span }: Traced, ctx: CallContext) {
   if (span === undefined) return reserve(stock, reservation, ctx);
   return runSpan(span, () => reserve(stock, reservation, ctx));
 }
@@ -100,13 +108,17 @@ async function reserve(stock: StockStore, request: ReserveStockRequest | undefin
   return { orderId: request.orderId, reserved: refusal === undefined, ...(refusal !== undefined && { refusal }) };
 }
 
-/** Logs how a reservation of a batch ended, under the trace of its order, at the levels of a call of its own. */
+/**
+ * Logs how a reservation of a batch ended, in the trace of its order, at the levels of a call of its own. The log is
+ * the service's: that of the call has the trace of the batch.
+ */
 function logOutcome(
   log: Logger,
-  { reservation, traceparent = "" }: Partial<TracedReservation> = {},
+  { requestId, reservation, traceparent = "", span }: Partial<Traced> & { readonly requestId: string },
   decided: PromiseSettledResult<{ readonly refusal?: ProductErrorReason }>,
 ): void {
-  const line = { orderId: reservation?.orderId, traceId: continueTrace(traceparent).traceId };
+  const { traceId, spanId } = span ?? { traceId: continueTrace(traceparent).traceId, spanId: undefined };
+  const line = { requestId, orderId: reservation?.orderId, traceId, spanId };
   if (decided.status === "rejected") log.warn({ ...line, err: decided.reason }, "reservation not decided");
   else if (decided.value.refusal === undefined) log.debug(line, "reserved");
   else log.info({ ...line, reason: ProductErrorReason[decided.value.refusal] }, "reservation refused");

@@ -1,5 +1,5 @@
 import { backoffMs } from "@rialto/async";
-import { continueTrace, type Logger } from "@rialto/telemetry";
+import { type Logger, parseTraceparent } from "@rialto/telemetry";
 import type { Envelope } from "../event/envelope.ts";
 import type { ConsumerCounts } from "../event/event-metrics.ts";
 import type { Subscription } from "./subscription.ts";
@@ -59,9 +59,11 @@ export function recordFailure(
   else if (outages > 0) counts?.postponed.add();
   else counts?.retried.add();
   const { id, topic, subject, traceparent } = envelope;
-  const { traceId } = continueTrace(traceparent);
+  // The handler's span is over: the line stands in the one that sent the event, where the trace is recorded.
+  const sent = parseTraceparent(traceparent);
+  const trace = sent?.isSampled === true ? { traceId: sent.traceId, spanId: sent.spanId } : { traceId: sent?.traceId };
   // "orderId" for "order.placed": lines about an order are found by one name.
-  const ids = { traceId, [`${topic.split(".", 1)[0]}Id`]: subject };
+  const ids = { ...trace, [`${topic.split(".", 1)[0]}Id`]: subject };
   const fields = { subscription: subscription.name, event: id, topic, ...ids, err: error };
   if (state === "DEAD") log.error({ ...fields, attempts }, "event failed too often and is a dead letter");
   else if (error instanceof HandlerTimedOut) log.warn({ ...fields, outages }, "event handler timed out, retrying");
