@@ -51,6 +51,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
     ...(o.eventLoopDelayMs === undefined ? {} : { eventLoopDelayMs: o.eventLoopDelayMs }),
   });
   const upstreams = withAdminApis(o);
+  addRateLimitGauge(o);
   const handle = createRequestHandler({ ...o, ...upstreams }, load, {
     stopping: stopping.signal,
     closing: closing.signal,
@@ -97,6 +98,19 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
       return closed;
     },
   };
+}
+
+/** Adds the gauge of where requests are counted, for limits that all gateways share. */
+function addRateLimitGauge({ metrics, rateLimits }: Pick<GatewayOptions, "metrics" | "rateLimits">): void {
+  if (rateLimits === undefined) return;
+  metrics?.gauge(
+    {
+      name: "rialto.rate.limits.local",
+      unit: "1",
+      description: "1 while Redis does not answer and this gateway counts requests by itself",
+    },
+    () => [{ labels: {}, value: +(rateLimits.state() === "local-fallback") }],
+  );
 }
 
 /**

@@ -63,6 +63,9 @@ export const order = defineService({
         reader: createQueueReader(database),
         limits: { delayMsTarget: config.orderDelayMsTarget, unfinishedMax: config.unfinishedOrdersMax },
         log,
+        shed: metrics
+          ?.counter({ name: "rialto.orders.shed", unit: "{order}", description: "New orders that were shed" })
+          .with({}),
         random: Math.random,
         pause: (signal) => sleep(queueReadMs * (1 - Math.random() / 2), { signal }),
       }),

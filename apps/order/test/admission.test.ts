@@ -18,11 +18,17 @@ function start() {
     chance: 0.5,
     readings: 0,
     counts: 0,
+    shed: 0,
   };
   let next = Promise.withResolvers<void>();
   const admission = createAdmission({
     limits,
     log: quietLogger,
+    shed: {
+      add(count = 1) {
+        state.shed += count;
+      },
+    },
     random: () => state.chance,
     reader: {
       async readQueue() {
@@ -86,6 +92,7 @@ describe("admission", () => {
     });
     state.chance = 0.76;
     expect(order()).toBe("ADMITTED");
+    expect(state.shed).toBe(1);
   });
 
   it("reads while orders wait, also where no order is asked for, and then stops", async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { freePort } from "@rialto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readSeries, type Series, sumOf } from "./metric-series.ts";
 import { openRestClient, type RestClient } from "./rest-client.ts";
 import { oneProcess, type Topology } from "./topology.ts";
 
@@ -25,29 +26,7 @@ afterAll(async () => {
   await topology?.stop();
 }, 60_000);
 
-interface Series {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-async function read(): Promise<readonly Series[]> {
-  const text = await (await fetch(adminUrl)).text();
-  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return lines.map((line) => {
-    const [, name = "", labels = "", value = ""] = /^(\w+)\{(.*)\} (\S+)$/.exec(line) ?? [];
-    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label = "", text = ""]) => [label, text]);
-    return { name, labels: Object.fromEntries(pairs), value: Number(value) };
-  });
-}
-
-/** The sum of the series of a metric that have these labels. */
-function sumOf(series: readonly Series[], name: string, labels: Readonly<Record<string, string>>): number {
-  const found = series.filter(
-    (one) => one.name === name && Object.keys(labels).every((l) => one.labels[l] === labels[l]),
-  );
-  return found.reduce((sum, { value }) => sum + value, 0);
-}
+const read = () => readSeries(adminUrl);
 
 async function placeOrders(count: number): Promise<void> {
   const product = await client.product({ stock: count });

@@ -1,5 +1,5 @@
 import { CallError, callErrors } from "@rialto/rpc";
-import type { Logger } from "@rialto/telemetry";
+import type { Counter, Logger } from "@rialto/telemetry";
 import type { QueueReader } from "./queue-reader.ts";
 import {
   type AdmissionLimits,
@@ -37,12 +37,14 @@ export interface Admission {
  * in the jobs of a process that died, which come back after 14 s, the probe is attempted at once, and shows that the
  * checkout works.
  *
- * @param o `random` returns numbers from 0 to 1, `pause` resolves when the next reading is due.
+ * @param o `random` returns numbers from 0 to 1, `pause` resolves when the next reading is due. `shed` counts orders
+ * that are shed.
  */
 export function createAdmission(o: {
   readonly reader: QueueReader;
   readonly limits: AdmissionLimits;
   readonly log: Logger;
+  readonly shed?: Counter | undefined;
   random(): number;
   pause(signal: AbortSignal): Promise<void>;
 }): Admission {
@@ -119,6 +121,7 @@ export function createAdmission(o: {
         hasProbe = false;
         return;
       }
+      o.shed?.add();
       const seconds = Math.min(Math.max(Math.ceil(expectedDelayMs(queue) / 1_000), 1), retrySecondsMax);
       throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
         message: "Too many orders are waiting for now.",

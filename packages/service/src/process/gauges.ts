@@ -23,7 +23,10 @@ export function addUpstreamGauges(metrics: Metrics, clients: Pick<ClientFactory,
   );
 }
 
-/** Adds the gauges of one service: readiness, its outbox where it publishes, its inbox where it subscribes. */
+/**
+ * Adds the gauges of one service: readiness, whether its queue answers, its outbox where it publishes, its inbox where
+ * it subscribes.
+ */
 export function addServiceGauges(
   metrics: Metrics,
   o: {
@@ -38,6 +41,10 @@ export function addServiceGauges(
   metrics.gauge({ name: "rialto.ready", unit: "1", description: "1 while the service is ready" }, async () => [
     { labels: {}, value: +(await o.isReady()) },
   ]);
+  metrics.gauge(
+    { name: "rialto.queue.reachable", unit: "1", description: "1 while the job queue of the service answers" },
+    () => [{ labels: {}, value: +jobs.isReachable() }],
+  );
   if (o.publishes) addPublisherGauges(metrics, database.sql);
   if (subscriptions.length > 0)
     addSubscriberGauges(metrics, { sql: database.sql, jobs, subscriptions: subscriptions.map(({ name }) => name) });
