@@ -10,6 +10,8 @@ import { takePortBlock } from "../chaos/ports.ts";
 
 const apps = new URL("../../", import.meta.url);
 const services = ["user", "product", "order", "payment", "notification"] as const;
+/** The names of the processes of `sixProcesses`. */
+export const sixNames = [...services, "gateway"] as const;
 /** Six processes that start at once on a machine that is busy with other tests. */
 const readyMsMax = 180_000;
 /** The same of twice as many processes. */
@@ -53,19 +55,23 @@ export async function oneProcess(
   return finish(ground, [child], [port]);
 }
 
-/** Each service and the gateway in its own process, with HTTP between them and jobs on Redis. */
-export async function sixProcesses(env: Readonly<Record<string, string>> = {}): Promise<Topology> {
+/**
+ * Each service and the gateway in its own process, with HTTP between them and jobs on Redis. `env` may differ from
+ * process to process.
+ */
+export async function sixProcesses(
+  env: Readonly<Record<string, string>> | ((name: string) => Readonly<Record<string, string>>) = {},
+): Promise<Topology & { direct(name: string): string }> {
   const ground = await breakGround(true);
   const ports = new Map<string, number>();
-  for (const name of [...services, "gateway"]) ports.set(name, await freePort());
-  const urls = Object.fromEntries(
-    services.map((name) => [`RIALTO_${name.toUpperCase()}_URL`, `http://127.0.0.1:${ports.get(name)}`]),
-  );
+  for (const name of sixNames) ports.set(name, await freePort());
+  const direct = (name: string) => `http://127.0.0.1:${ports.get(name)}`;
+  const urls = Object.fromEntries(services.map((name) => [`RIALTO_${name.toUpperCase()}_URL`, direct(name)]));
   const children = [...ports].map(([name, port]) =>
-    start(name, { ...ground.env, ...urls, ...env, PORT: String(port) }),
+    start(name, { ...ground.env, ...urls, ...(typeof env === "function" ? env(name) : env), PORT: String(port) }),
   );
   // The gateway waits for all of them.
-  return finish(ground, children, [ports.get("gateway") ?? 0]);
+  return { ...(await finish(ground, children, [ports.get("gateway") ?? 0])), direct };
 }
 
 /** One replica of the order service. */

@@ -74,7 +74,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     }
     if (body.contentType === "application/json") {
       const json: unknown = JSON.parse(body.bytes.toString());
-      spans.push(...spansOf(json));
+      spans.push(...spansIn(json));
       records.push(...recordsOf(json));
     }
     response
@@ -104,7 +104,8 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   };
 }
 
-function spansOf(json: unknown): ReceivedSpan[] {
+/** Reads the spans of an export, or of an answer of the same form. */
+export function spansIn(json: unknown): ReceivedSpan[] {
   return listOf(json, "resourceSpans").flatMap((resource) =>
     listOf(resource, "scopeSpans")
       .flatMap((scope) => listOf(scope, "spans"))
