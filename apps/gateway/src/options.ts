@@ -29,6 +29,8 @@ export interface GatewayOptions extends Upstreams, HealthSources {
   readonly furtherServices?: readonly DescService[];
   /** Serve gRPC reflection. */
   readonly reflection?: boolean;
+  /** Serve the page at /traces. */
+  readonly showsTraces?: boolean;
   /** How often one caller may call. Without it no request is counted. */
   readonly requestLimits?: RequestLimitOptions;
   /** Requests in flight, beyond which load is shed. */
@@ -60,7 +62,7 @@ export interface GatewayOptions extends Upstreams, HealthSources {
 
 /** Makes the gateway's options that come from the environment. */
 export function gatewayOptions(
-  config: GatewayConfig & Pick<Config, "host" | "drainSeconds">,
+  config: GatewayConfig & Pick<Config, "host" | "drainSeconds" | "production">,
   rateLimits: RateLimits,
 ): Partial<GatewayOptions> {
   const {
@@ -75,6 +77,7 @@ export function gatewayOptions(
   return {
     ...(config.host === undefined ? {} : { host: config.host }),
     rateLimits,
+    showsTraces: !config.production,
     requestLimits: { store: rateLimits, requests: config.rateLimit, windowSeconds: config.rateLimitWindowSeconds },
     ...(inFlightMax === undefined ? {} : { inFlightMax }),
     ...(clientConnectionsMax === undefined ? {} : { clientConnectionsMax }),

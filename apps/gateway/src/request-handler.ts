@@ -46,7 +46,7 @@ export function createRequestHandler(
   const methods = publishedMethods(services);
   const requireAccess = createAccessPolicies(services);
   const table = compileRoutes(services);
-  const pages = createPages(table.routes);
+  const pages = createPages(table.routes, { showsTraces: o.showsTraces ?? false });
   const health = createHealth(o, o, stopping);
   const isBackend = createAddressCheck(o.backendAddresses ?? []);
   const count: CountRequest =

@@ -5,27 +5,31 @@ import { createConfirmEmailPage } from "./confirm-email/page.ts";
 import { describeRoutes } from "./openapi/document.ts";
 import { pagePolicy, renderPage } from "./openapi/page.ts";
 import { createResetPasswordPage } from "./reset-password/page.ts";
+import { createTracesPage } from "./traces/page.ts";
 
 /**
- * The pages that need no call: the API's description, and the pages that links in e-mails open. They are rendered once.
+ * The pages that need no call: the API's description, the pages that links in e-mails open, and in development the one
+ * that shows traces. They are rendered once.
  */
 export interface Pages {
-  /** Returns true for /openapi.json, /docs, /reset-password and /confirm-email. */
+  /** Returns true for /openapi.json, /docs, /reset-password, /confirm-email, and /traces where it is served. */
   has(path: string): boolean;
   /** Answers a request for one of them. Throws 405 for methods other than GET and HEAD. */
   answer(exchange: Exchange): void;
 }
 
 /** Renders the pages from the routes. Throws if the contract has no route for the call that a page makes. */
-export function createPages(routes: readonly RestRoute[]): Pages {
+export function createPages(routes: readonly RestRoute[], o: { readonly showsTraces: boolean }): Pages {
   const document = describeRoutes(routes);
   const reset = createResetPasswordPage(routes);
   const confirm = createConfirmEmailPage(routes);
+  const traces = o.showsTraces ? [createTracesPage(routes)] : [];
   const pages: ReadonlyMap<string, Page> = new Map([
     ["/openapi.json", pageOf(JSON.stringify(document), { "content-type": "application/json" })],
     ["/docs", htmlPage(renderPage(document), pagePolicy)],
     ["/reset-password", htmlPage(reset.html, reset.policy)],
     ["/confirm-email", htmlPage(confirm.html, confirm.policy)],
+    ...traces.map(({ html, policy }) => ["/traces", htmlPage(html, policy)] as const),
   ]);
   return {
     has: (path) => pages.has(path),

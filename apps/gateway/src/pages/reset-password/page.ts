@@ -1,15 +1,16 @@
 import { AuthService } from "@rialto/contracts";
 import type { RestRoute } from "../../rest/routes.ts";
-import { actionFor, createLinkPage, type LinkPage, readScript } from "../link-page.ts";
+import { actionFor, type HtmlPage, readPart } from "../html-page.ts";
+import { createLinkPage } from "../link-page.ts";
 import { constraintsOf } from "../openapi/rules.ts";
 
-const script = readScript(new URL("form.js", import.meta.url));
+const script = readPart(new URL("form.js", import.meta.url));
 
 /**
  * Makes the page on which a forgotten password is replaced. The path of its call and the rules of a password come from
  * the contract. Throws if the contract has no route for the call.
  */
-export function createResetPasswordPage(routes: readonly RestRoute[]): LinkPage {
+export function createResetPasswordPage(routes: readonly RestRoute[]): HtmlPage {
   const method = AuthService.method.resetPassword;
   const { minLength, maxLength } = constraintsOf(method.input.field.newPassword).schema;
   return createLinkPage({

@@ -1,0 +1,194 @@
+// Runs in the browser.
+
+/**
+ * @import { Json } from "./read-traces.js"
+ *
+ * @typedef {object} Paths The paths of the API that the page calls, relative to the page, as the contract has them:
+ *   "api/traces/{trace_id}".
+ * @property {string} login
+ * @property {string} refresh
+ * @property {string} logout
+ * @property {string} traces
+ * @property {string} trace
+ * @property {string} order
+ * @property {string} orderEvents
+ * @property {string} deadLetters
+ *
+ * @typedef {object} Session
+ * @property {string} accessToken
+ * @property {string} refreshToken
+ * @property {string} email
+ *
+ * @typedef {object} Api
+ * @property {() => string | undefined} email Who is signed in; undefined for nobody.
+ * @property {(email: string, password: string) => Promise<void>} signIn
+ * @property {() => Promise<void>} signOut
+ * @property {(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<Json>} get
+ */
+
+const timeoutMs = 30_000;
+const storageKey = "rialto.traces.session";
+const role = "ADMIN";
+
+/** A call that did not succeed, with what to tell the reader. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status 0 where no response came.
+   * @param {string} reason Empty where the response has none.
+   * @param {string} message
+   */
+  constructor(status, reason, message) {
+    super(message);
+    this.status = status;
+    this.reason = reason;
+  }
+
+  /** Nobody is signed in any more. */
+  get isSignedOut() {
+    return this.status === 401;
+  }
+}
+
+/**
+ * Creates the page's access to the API. The session is kept until the tab is closed. Its access token is renewed once
+ * where it has expired.
+ *
+ * @param {Paths} paths
+ * @param {Storage} storage
+ * @returns {Api}
+ */
+export function createApi(paths, storage) {
+  let session = readSession(storage);
+  /** @type {Promise<boolean> | undefined} */
+  let renewal;
+
+  return {
+    email: () => session?.email,
+    async signIn(email, password) {
+      const answer = await send("POST", paths.login, { body: { email, password } });
+      const opened = sessionOf(answer, email);
+      if (answer.user?.role !== role) {
+        await end(opened);
+        throw new ApiError(403, "", `${email} is a customer's account. Traces are shown to admins only.`);
+      }
+      keep(opened);
+    },
+    async signOut() {
+      const open = session;
+      keep(undefined);
+      if (open !== undefined) await end(open);
+    },
+    async get(path, query, signal) {
+      const given = Object.entries(query).filter(([, value]) => value !== "");
+      const target = given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+      try {
+        return await send("GET", target, { token: session?.accessToken, signal });
+      } catch (error) {
+        if (!(error instanceof ApiError) || !error.isSignedOut || !(await renew())) throw error;
+        return send("GET", target, { token: session?.accessToken, signal });
+      }
+    },
+  };
+
+  /** @param {Session | undefined} next */
+  function keep(next) {
+    session = next;
+    if (next === undefined) storage.removeItem(storageKey);
+    else storage.setItem(storageKey, JSON.stringify(next));
+  }
+
+  /** Returns false where the session has ended. Calls that wait at the same time share one renewal. */
+  function renew() {
+    renewal ??= spend().finally(() => {
+      renewal = undefined;
+    });
+    return renewal;
+  }
+
+  async function spend() {
+    if (session === undefined) return false;
+    const { refreshToken, email } = session;
+    try {
+      keep(sessionOf(await send("POST", paths.refresh, { body: { refreshToken } }), email));
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.isSignedOut) keep(undefined);
+      else throw error;
+      return false;
+    }
+  }
+
+  /** @param {Session} open */
+  async function end(open) {
+    // It ends by itself where this does not arrive.
+    await send("POST", paths.logout, { body: {}, token: open.accessToken }).catch(() => undefined);
+  }
+}
+
+/**
+ * @param {"GET" | "POST"} method
+ * @param {string} target
+ * @param {{ body?: object, token?: string | undefined, signal?: AbortSignal }} o
+ * @returns {Promise<Json>}
+ */
+async function send(method, target, { body, token, signal }) {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const response = await fetch(target, {
+    method,
+    headers: {
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    credentials: "omit",
+    cache: "no-store",
+    redirect: "error",
+    signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+  }).catch(() => {
+    signal?.throwIfAborted();
+    throw new ApiError(0, "", "No response. Is the gateway still running?");
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  throw errorOf(response, answer);
+}
+
+/**
+ * @param {Response} response
+ * @param {Json} error A google.rpc.Status.
+ */
+function errorOf({ status, headers }, { message = "", details = [] }) {
+  const reason = details.find((/** @type {Json} */ detail) => detail.reason !== undefined)?.reason ?? "";
+  if (status !== 429) return new ApiError(status, reason, message === "" ? `The gateway answered ${status}.` : message);
+  const seconds = Number(headers.get("retry-after"));
+  const wait = seconds > 100 ? `${Math.ceil(seconds / 60)} minutes` : `${Math.max(1, seconds)} seconds`;
+  return new ApiError(status, reason, `Too many requests. Try again in ${wait}. RIALTO_RATE_LIMIT=0 lifts the limit.`);
+}
+
+/**
+ * @param {Json} answer
+ * @param {string} email
+ * @returns {Session}
+ */
+function sessionOf({ accessToken, refreshToken }, email) {
+  return { accessToken, refreshToken, email };
+}
+
+/**
+ * @param {Storage} storage
+ * @returns {Session | undefined}
+ */
+function readSession(storage) {
+  const kept = storage.getItem(storageKey);
+  return kept === null ? undefined : JSON.parse(kept);
+}
+
+/**
+ * Fills the variables of a path: "api/orders/{id}".
+ *
+ * @param {string} path
+ * @param {string} value
+ */
+export function pathFor(path, value) {
+  return path.replace(/\{[^}]+\}/, () => encodeURIComponent(value));
+}
