@@ -15,7 +15,7 @@ import {
   type SubscriptionOptions,
   subscribe,
 } from "@rialto/events";
-import type { Tracing } from "@rialto/telemetry";
+import type { Logger, Tracing } from "@rialto/telemetry";
 import { quietLogger, redisForTests, type TestDatabase, type TestRedis, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { oneCommit, type TransactionHandler } from "./one-commit.ts";
@@ -65,6 +65,7 @@ export async function openFixture(
   backend: Backend,
   redisUrl: string | undefined = redis?.url,
   tracing?: Tracing,
+  log: Logger = quietLogger,
 ): Promise<Fixture> {
   const postgres = await testDatabase({
     schemas: [
@@ -106,7 +107,7 @@ export async function openFixture(
     run(name, handler, { topics = ["shop.*"], jobs: own = jobs, ...options } = {}) {
       const handled = "inTransaction" in handler ? oneCommit(desk.sql, handler) : handler;
       const subscription = subscribe(name, topics, MoneySchema, handled, options);
-      return started(runSubscription({ subscription, database: desk, jobs: own, log: quietLogger, tracing, isOutage }));
+      return started(runSubscription({ subscription, database: desk, jobs: own, log, tracing, isOutage }));
     },
     async subscription(name, handler, o = {}) {
       await fixture.register(name, o.topics);

@@ -1,4 +1,4 @@
-import { currentSpan, type RecordedSpan } from "@rialto/telemetry";
+import { createLogger, currentSpan, type RecordedSpan } from "@rialto/telemetry";
 import { type EndedSpan, recordSpans } from "@rialto/telemetry/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -6,9 +6,11 @@ import { backends, type Fixture, openFixture, topic, until } from "./fixture.ts"
 
 describe.each(backends)("events on %s", (backend) => {
   const { tracing, spans } = recordSpans({ ratio: 0 });
+  const lines: Record<string, unknown>[] = [];
+  const log = createLogger({ service: "desk", destination: { write: (line) => void lines.push(JSON.parse(line)) } });
   let fixture: Fixture;
   beforeAll(async () => {
-    fixture = await openFixture(backend, undefined, tracing);
+    fixture = await openFixture(backend, undefined, tracing, log);
   });
   afterEach(() => fixture.rest());
   afterAll(() => fixture.stop());
@@ -70,7 +72,7 @@ describe.each(backends)("events on %s", (backend) => {
     expect(jobs.some(({ linkedSpanIds }) => linkedSpanIds.length === 50)).toBe(true);
   });
 
-  it("have one more processing span for each try, in the same trace", async () => {
+  it("have one more processing span for each try, in the same trace, with the log line of its failure", async () => {
     let tries = 0;
     await fixture.subscription("failing", {
       async handle() {
@@ -83,7 +85,9 @@ describe.each(backends)("events on %s", (backend) => {
     fixture.relay();
     await until("it was handled again", async () => named(processed, traceId).length === 2);
     expect(named(processed, traceId).map(({ isFailed }) => isFailed)).toEqual([true, false]);
-    expect(named(processed, traceId)[0]?.attributes["error.type"]).toBe("TypeError");
+    const [failed] = named(processed, traceId);
+    expect(failed?.attributes["error.type"]).toBe("TypeError");
+    expect(lines.filter((line) => line.traceId === traceId)).toMatchObject([{ level: "warn", spanId: failed?.spanId }]);
     expect(JSON.stringify(spans())).not.toContain("ada@");
   });
 
@@ -108,5 +112,7 @@ describe.each(backends)("events on %s", (backend) => {
       isFailed: true,
       attributes: { "rialto.sampled_by": "failure" },
     });
+    const [failed] = named(processed, traceId);
+    await until("it is in the log", async () => lines.some((line) => line.spanId === failed?.spanId));
   });
 });

@@ -98,7 +98,10 @@ export function beginProcessing(tracing: Tracing, subscription: string, event: E
   });
 }
 
-/** Records that an event failed: in its span, or alone where its trace is not recorded. */
+/**
+ * Records that an event failed: in its span, or alone where its trace is not recorded. Returns the id of the span that
+ * says so, if one does.
+ */
 export function failProcessing(
   tracing: Tracing,
   event: EventFacts,
@@ -108,21 +111,23 @@ export function failProcessing(
     readonly startedAt: number;
     readonly error: unknown;
   },
-): void {
+): string | undefined {
   const errorType = errorWord(o.error);
   if (o.span !== undefined) {
     o.span.fail(errorType);
-    return;
+    return o.span.spanId;
   }
-  tracing.recordFailure({
+  const trace = continueTrace(event.traceparent);
+  const isRecorded = tracing.recordFailure({
     name: `process ${event.topic}`,
     kind: "consumer",
-    trace: continueTrace(event.traceparent),
+    trace,
     traceparent: event.traceparent,
     startedAt: o.startedAt,
     attributes: processAttributes(o.subscription, event),
     errorType,
   });
+  return isRecorded ? trace.spanId : undefined;
 }
 
 function processAttributes(subscription: string, event: EventFacts): Attributes {

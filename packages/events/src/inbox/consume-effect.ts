@@ -23,6 +23,8 @@ export interface Consumer extends FailureContext {
   readonly sql: Sql;
   /** Makes the spans of its events. Nothing is traced without it. */
   readonly tracing?: Tracing | undefined;
+  /** The ids of the spans of attempts that failed, for the log: each attempt has an envelope of its own. */
+  readonly spanIds: WeakMap<Envelope, string>;
   /** Bounds the handlers that run at a time, over all jobs. */
   readonly bulkhead: Bulkhead;
   /** Records that the handler had its effect. */
@@ -209,7 +211,7 @@ function startHandler(consumer: Consumer, envelope: Envelope, stop: AbortSignal)
  * producer, and passes it on to what it calls.
  */
 async function runTraced(
-  { tracing, subscription }: Consumer,
+  { tracing, subscription, spanIds }: Consumer,
   envelope: Envelope,
   handle: (traced: Envelope) => Promise<Handled>,
 ): Promise<Handled> {
@@ -223,8 +225,10 @@ async function runTraced(
     return await span.run(() => handle({ ...envelope, traceparent: span.traceparent }));
   } catch (error) {
     // An event that its process leaves to another has not failed.
-    if (!(error instanceof HandlerAborted))
-      failProcessing(tracing, envelope, { subscription: subscription.name, span, startedAt, error });
+    if (!(error instanceof HandlerAborted)) {
+      const failed = failProcessing(tracing, envelope, { subscription: subscription.name, span, startedAt, error });
+      if (failed !== undefined) spanIds.set(envelope, failed);
+    }
     throw error;
   } finally {
     span?.end();

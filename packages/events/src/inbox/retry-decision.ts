@@ -48,7 +48,7 @@ export class HandlerTimedOut extends Error {
  * which an operator must handle.
  */
 export function recordFailure(
-  { subscription, log, isOutage, counts }: FailureContext,
+  { subscription, log, isOutage, counts, spanIds }: FailureContext,
   envelope: Envelope,
   error: unknown,
   before: Failures = { attempts: 0, outages: 0 },
@@ -59,9 +59,10 @@ export function recordFailure(
   else if (outages > 0) counts?.postponed.add();
   else counts?.retried.add();
   const { id, topic, subject, traceparent } = envelope;
-  // The handler's span is over: the line stands in the one that sent the event, where the trace is recorded.
+  // The line stands in the span of the attempt, although that is over; else in the one that sent the event.
   const sent = parseTraceparent(traceparent);
-  const trace = sent?.isSampled === true ? { traceId: sent.traceId, spanId: sent.spanId } : { traceId: sent?.traceId };
+  const spanId = spanIds?.get(envelope) ?? (sent?.isSampled === true ? sent.spanId : undefined);
+  const trace = { traceId: sent?.traceId, spanId };
   // "orderId" for "order.placed": lines about an order are found by one name.
   const ids = { ...trace, [`${topic.split(".", 1)[0]}Id`]: subject };
   const fields = { subscription: subscription.name, event: id, topic, ...ids, err: error };
@@ -78,6 +79,8 @@ export interface FailureContext {
   readonly log: Logger;
   /** Counts what becomes of its events. Nothing is counted without it. */
   readonly counts?: ConsumerCounts | undefined;
+  /** The ids of the spans of attempts that failed, where they are recorded. */
+  readonly spanIds?: Pick<WeakMap<Envelope, string>, "get">;
   isOutage(error: unknown): boolean;
 }
 

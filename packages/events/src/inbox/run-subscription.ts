@@ -71,6 +71,7 @@ export function runSubscription(o: {
     sql,
     log,
     tracing,
+    spanIds: new WeakMap(),
     counts: o.metrics === undefined ? undefined : consumerCounts(o.metrics, name),
     isOutage: o.isOutage,
     bulkhead: createBulkhead({ max: concurrencyMax, waitingMax: Number.POSITIVE_INFINITY }),
