@@ -118,11 +118,11 @@ function addRateLimitGauge({ metrics, rateLimits }: Pick<GatewayOptions, "metric
  * all services, and the traces that it keeps.
  */
 function withAdminApis(o: GatewayOptions): Pick<Upstreams, "upstream" | "target"> {
-  const { adminBackends: backends, verifier, log } = o;
+  const { adminBackends: backends, verifier, log, traces } = o;
   const endpoints = [
     createEventAdminApi({ backends, verifier, log }),
     createAuditApi({ backends, verifier, log }),
-    createTraceApi({ verifier, log }),
+    createTraceApi({ traces, verifier, log }),
   ];
   const own = new Map(
     endpoints.map((endpoint) => {

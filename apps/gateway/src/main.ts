@@ -54,6 +54,7 @@ await runMain({
       adminBackends: createAdminBackends(clients),
       log,
       tracing: telemetry.tracingOf("gateway"),
+      traces: telemetry.traces,
       metrics,
     });
     log.info({ port: gateway.port, host: config.host ?? "all addresses" }, "listening");

@@ -2,7 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { BodyPace, TlsCredentials, WriteTimeout } from "@rialto/http";
 import type { TokenVerifier } from "@rialto/rpc";
 import { type Config, type RateLimits, type StopTimes, stopTimesOf } from "@rialto/service";
-import type { Logger, Metrics, Tracing } from "@rialto/telemetry";
+import type { Logger, Metrics, TraceRing, Tracing } from "@rialto/telemetry";
 import type { AdminBackend } from "./admin/backends.ts";
 import type { ForwardedHeader } from "./admission/client-address.ts";
 import type { RequestLimitOptions } from "./admission/request-limits.ts";
@@ -23,6 +23,8 @@ export interface GatewayOptions extends Upstreams, HealthSources {
   readonly log: Logger;
   /** Makes the spans of its requests. Nothing is traced without it. */
   readonly tracing?: Tracing | undefined;
+  /** The last traces, which TraceService shows. It has none without it. */
+  readonly traces?: TraceRing | undefined;
   /** Counts its requests. Nothing is counted without it. */
   readonly metrics?: Metrics | undefined;
   /** Services beside those of the contract, whose methods have the same options and follow the same rules. */

@@ -16,7 +16,7 @@ import { contractServices } from "./contract.ts";
 import { createAccessLog } from "./exchange/access-log.ts";
 import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
 import { createRequestCounts } from "./exchange/request-metrics.ts";
-import { traceRequest } from "./exchange/request-span.ts";
+import { isOfTraces, traceRequest } from "./exchange/request-span.ts";
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPages } from "./pages/pages.ts";
@@ -178,7 +178,7 @@ export function createRequestHandler(
       return;
     }
     // Probes of health would be most of the traces.
-    const tracing = isHealth ? undefined : o.tracing;
+    const tracing = isHealth || o.tracing === undefined || isOfTraces(request.url) ? undefined : o.tracing;
     const traced = traceRequest(request, tracing, isProxy(request.socket.remoteAddress ?? ""));
     const circumstances = { clientAddress, writeTimeout, closing, headers: headerList, traced };
     const exchange = new Exchange(request, response, circumstances);

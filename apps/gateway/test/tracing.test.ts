@@ -23,6 +23,7 @@ async function startTraced(
   const target = { protocol: "http/json", headers: {}, timeoutMs: 5_000 } as const;
   const telemetry = await openTelemetry({
     config: {
+      disabled: false,
       serviceName: undefined,
       resourceAttributes: {},
       traces: { ...target, url: `${receiver.url}/v1/traces` },

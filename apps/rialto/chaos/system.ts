@@ -69,6 +69,8 @@ export async function startSystem(o: {
     RIALTO_ARGON2_COST: "test",
     RIALTO_DEMO: "false",
     RIALTO_LOG_LEVEL: "info",
+    // As in production, no traces are kept.
+    OTEL_SDK_DISABLED: "true",
     // All requests of a run come from one address.
     RIALTO_RATE_LIMIT: "0",
   };

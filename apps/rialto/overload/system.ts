@@ -29,8 +29,8 @@ const readyMsMax = 90_000;
 const stopMsMax = 15_000;
 
 /**
- * Starts a system with default settings, except that loopback is a trusted proxy: clients set their address by
- * X-Forwarded-For.
+ * Starts a system with default settings, except that it keeps no traces, and that loopback is a trusted proxy: clients
+ * set their address by X-Forwarded-For.
  */
 export async function startSystem(processes: Processes, env: NodeJS.ProcessEnv): Promise<System> {
   const folder = mkdtempSync(join(tmpdir(), "rialto-overload-"));
@@ -47,6 +47,8 @@ export async function startSystem(processes: Processes, env: NodeJS.ProcessEnv):
     RIALTO_DATA_DIR: join(folder, "data"),
     RIALTO_SECRET: "the secret of a run under overload",
     RIALTO_TRUSTED_PROXIES: "127.0.0.1",
+    // Its peak is one of production, where no traces are kept.
+    OTEL_SDK_DISABLED: "true",
     ...(redis === undefined ? {} : { REDIS_URL: `redis://127.0.0.1:${redisPort}` }),
   };
   const started: { readonly name: string; readonly child: ChildProcess; readonly errors: string }[] = [];

@@ -29,7 +29,7 @@ export async function startRialto(o: {
   readonly config: Config;
   readonly logOf: LogOutput["logOf"];
   /** Nothing is traced without it. */
-  readonly telemetry?: Pick<Telemetry, "tracingOf"> | undefined;
+  readonly telemetry?: Pick<Telemetry, "tracingOf" | "traces"> | undefined;
   /** Nothing is counted without it. */
   readonly metrics?: MetricRegistry | undefined;
   /** The services to run; all by default. */
@@ -68,6 +68,7 @@ export async function startRialto(o: {
       adminBackends: createAdminBackends(running.clients),
       log: logOf("gateway"),
       tracing: telemetry?.tracingOf("gateway"),
+      traces: telemetry?.traces,
       metrics: metrics?.of("gateway"),
     });
     const { startupNotices } = running;

@@ -10,7 +10,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AuthService, OrderService } from "@rialto/contracts";
 import { freePort } from "@rialto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCodeOf } from "../src/operator/exit-codes.ts";
 import { openRestClient } from "./rest-client.ts";
 import { admin, oneProcess, type Topology } from "./topology.ts";
@@ -42,12 +42,17 @@ const logInAsAdmin = (url: string, password = admin.password) =>
 describe("an operator at a running system", () => {
   let topology: Topology;
   let orderId: string;
+  let declinedId: string;
   beforeAll(async () => {
-    topology = await oneProcess("postgres");
+    topology = await oneProcess("postgres", { OTEL_SDK_DISABLED: "false", RIALTO_LOG_LEVEL: "info" });
     const client = await openRestClient(topology);
     const { token } = await client.customer();
-    const { id } = await client.order(token, await client.product({ stock: 5 }));
+    const product = await client.product({ stock: 5 });
+    const { id } = await client.order(token, product);
     orderId = id;
+    const declined = await client.order(token, product, { card: "pm_test_declined" });
+    declinedId = declined.id;
+    for (const one of [orderId, declinedId]) await client.settled(token, one);
   });
   afterAll(() => topology.stop());
 
@@ -99,6 +104,45 @@ describe("an operator at a running system", () => {
     const method = await rialto(["call", "rialto.order.v1.OrderService/Get", "--url", topology.url]);
     expect(method).toMatchObject({ exitCode: 2 });
     expect(method.stderr).toMatch(/It has: .*GetOrder/);
+  });
+
+  it("sees what was done for an order, and why it went wrong", async () => {
+    await logInAsAdmin(topology.url);
+    const mailed = async () => {
+      const printed = await rialto(["traces", declinedId]);
+      expect(printed).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(printed.stdout).toMatch(/^trace [0-9a-f]{32} {2}\d{4}-.* spans, \d+ FAILED\n/);
+      expect(printed.stdout).toMatch(/^ {2}POST \/api\/orders {2}\[gateway\]/m);
+      expect(printed.stdout).toMatch(/^ {8}.*process order\.placed {2}\[order\]/m);
+      expect(printed.stdout).toMatch(/^ +checkout authorize-payment {2}\[order\] .*FAILED PAYMENT_DECLINED/m);
+      expect(printed.stdout).toMatch(/^ +\| info {2}\[gateway\] {2}request /m);
+      expect(printed.stdout).toMatch(/send mail {2}\[notification\]/);
+    };
+    await vi.waitFor(mailed, { timeout: 60_000, interval: 1_000 });
+    const { stdout, exitCode } = await rialto(["traces", orderId, "--json"]);
+    const [trace, ...others] = stdout.trimEnd().split("\n");
+    expect([exitCode, others]).toEqual([0, []]);
+    const { traceId, spans } = JSON.parse(trace ?? "");
+    expect(spans.length).toBeGreaterThan(10);
+    const request = spans.find(({ name }: { name: string }) => name === "POST /api/orders").attributes;
+    for (const id of [traceId, traceId.toUpperCase(), request["rialto.request.id"]])
+      expect((await rialto(["traces", id])).stdout).toContain(`trace ${traceId}`);
+  });
+
+  it("is told that nothing is kept of an id, and that a login is needed", async () => {
+    const nothing = "00000000-0000-7000-8000-000000000000";
+    const anonymous = await rialto(["traces", nothing, "--url", topology.url]);
+    expect(anonymous).toMatchObject({ exitCode: 3, stdout: "", stderr: expect.stringMatching(/^UNAUTHENTICATED /) });
+    await logInAsAdmin(topology.url);
+    const none = await rialto(["traces", nothing]);
+    expect(none).toMatchObject({
+      exitCode: 4,
+      stdout: "",
+      stderr: expect.stringMatching(/no order, request or trace/),
+    });
+    const json = await rialto(["traces", "f".repeat(32), "--json"]);
+    expect([json.exitCode, Object.keys(JSON.parse(json.stderr).error)]).toEqual([4, ["message"]]);
+    for (const id of ["", "not an id"]) expect(await rialto(["traces", id])).toMatchObject({ exitCode: 2, stdout: "" });
   });
 
   it("logs out, also at the gateway", async () => {

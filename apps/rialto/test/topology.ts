@@ -205,6 +205,8 @@ async function breakGround(withRedis: boolean, settings: Readonly<Record<string,
       RIALTO_ADMIN_PASSWORD: admin.password,
       RIALTO_LOG_LEVEL: "warn",
       RIALTO_TEST_CHECK_MESSAGES: "on",
+      // As in production, no traces are kept, unless a test is about them.
+      OTEL_SDK_DISABLED: "true",
       // All requests of a run come from one address and a few users.
       RIALTO_RATE_LIMIT: "0",
       ...(redis === undefined ? {} : { REDIS_URL: redis.url }),

@@ -10,6 +10,8 @@ export interface OtlpTarget {
 
 /** What the OTEL_ variables say. A signal without a target is not exported. */
 export interface TelemetryConfig {
+  /** OTEL_SDK_DISABLED: nothing is exported, and no traces are kept. */
+  readonly disabled: boolean;
   readonly serviceName: string | undefined;
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly traces: OtlpTarget | undefined;

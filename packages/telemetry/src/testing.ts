@@ -1,4 +1,4 @@
-import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { type HrTime, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
 import { createTracing, type Tracing } from "./tracing/tracing.ts";
 
@@ -12,6 +12,9 @@ export interface EndedSpan {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly linkedSpanIds: readonly string[];
   readonly isFailed: boolean;
+  /** In milliseconds since 1970. */
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 /** Records the spans of one service in memory, for tests. `spans` has those that have ended, in that order. */
@@ -24,13 +27,13 @@ export function recordSpans(o: { readonly ratio?: number } = {}): {
     service: "test",
     facts: { instanceId: "test", production: false, serviceName: undefined, attributes: {} },
     ratio: o.ratio ?? 1,
-    processor: new SimpleSpanProcessor({ exporter }),
+    processors: [new SimpleSpanProcessor({ exporter })],
   });
   return { tracing, spans: () => exporter.getFinishedSpans().map(endedSpan) };
 }
 
 function endedSpan(span: ReadableSpan): EndedSpan {
-  const { name, kind, parentSpanContext, attributes, links, status } = span;
+  const { name, kind, parentSpanContext, attributes, links, status, startTime, endTime } = span;
   const { traceId, spanId } = span.spanContext();
   return {
     name,
@@ -41,5 +44,11 @@ function endedSpan(span: ReadableSpan): EndedSpan {
     attributes,
     linkedSpanIds: links.map(({ context }) => context.spanId),
     isFailed: status.code === SpanStatusCode.ERROR,
+    startMs: milliseconds(startTime),
+    endMs: milliseconds(endTime),
   };
+}
+
+function milliseconds([seconds, nanoseconds]: HrTime): number {
+  return seconds * 1_000 + nanoseconds / 1_000_000;
 }

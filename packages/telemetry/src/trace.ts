@@ -9,6 +9,9 @@ export interface Trace {
   readonly traceparent: string;
 }
 
+/** What a span is to its caller. */
+export type Kind = "server" | "client" | "producer" | "consumer" | "internal";
+
 /** Who decides whether a trace is recorded. */
 export interface SamplingChoice {
   /** Decides about a trace that begins here. Without it such a trace is not recorded. */

@@ -20,6 +20,14 @@ export interface TracedRequest {
 
 const serverErrorMin = 500;
 
+/** The routes of TraceService, and its page. */
+const tracesForm = /^\/(?:api\/)?traces(?:[/?]|$)|^\/rialto\.trace\./;
+
+/** Whether a request looks at traces: it is none of them, or a page that is open would fill its own list. */
+export function isOfTraces(url = ""): boolean {
+  return tracesForm.test(url);
+}
+
 /**
  * Begins the span of a request. A `traceparent` from outside gives the id of the trace, and whether it is recorded is
  * decided here; that of a trusted proxy gives both.

@@ -1,15 +1,19 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { toJson } from "@bufbuild/protobuf";
 import type { ClosableTransport } from "@rialto/connect";
 import { createTransport } from "@rialto/connect";
+import { TraceSchema } from "@rialto/contracts";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { call } from "./call.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { findMethod } from "./find-method.ts";
+import { findTraces } from "./find-traces.ts";
 import { ask, askSecret, readInput } from "./input.ts";
 import { reportFailure } from "./report-failure.ts";
 import { accessToken, logIn, logOut } from "./session.ts";
 import { readSessions } from "./session-file.ts";
+import { traceText } from "./trace-text.ts";
 
 // An operator's commands that go through the gateway, as a person with an account. `npm run rialto -- help` lists them.
 const timeoutSecondsDefault = 30;
@@ -22,6 +26,10 @@ interface GatewayOptions {
 interface CallOptions extends GatewayOptions {
   readonly json: boolean;
   readonly key?: string;
+  readonly timeout: number;
+}
+interface TracesOptions extends GatewayOptions {
+  readonly json: boolean;
   readonly timeout: number;
 }
 
@@ -70,6 +78,21 @@ gatewayCommand("call", "Call a method, and print its response as JSON.")
       const input = { json, isVisible, accessToken: token, idempotencyKey: o.key, timeoutMs };
       for await (const response of call(transport, found, input))
         say(JSON.stringify(response, undefined, o.json ? undefined : 2));
+    });
+  });
+
+gatewayCommand("traces", "Print what was done for an order or a request, as a development system keeps it.")
+  .argument("<id>", "of an order, of a request (x-request-id) or of a trace")
+  .option("--json", "print each trace, and an error, as one line of JSON", false)
+  .option("--timeout <seconds>", "how long each call may take", secondsOf, timeoutSecondsDefault)
+  .addHelpText("after", "\nAn order's traces are those of its whole life, by their start. An admin's login is needed.")
+  .action(async (id: string, o: TracesOptions) => {
+    const url = await gatewayOf(o);
+    await withTransport(url, async (transport) => {
+      const token = await accessToken(transport, o.session, url);
+      const traces = await findTraces(transport, id, { accessToken: token, timeoutMs: o.timeout * 1_000 });
+      if (o.json) for (const trace of traces) say(JSON.stringify(toJson(TraceSchema, trace)));
+      else say(traces.map(traceText).join("\n\n"));
     });
   });
 

@@ -58,6 +58,7 @@ export async function runCollectorFaults(
   const ports = await takePortBlock();
   const collector = await startCollector(ports.next());
   const system = await sixProcesses({
+    OTEL_SDK_DISABLED: "false",
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
     OTEL_METRICS_EXPORTER: "none",

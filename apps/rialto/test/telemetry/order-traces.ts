@@ -20,6 +20,7 @@ export interface OrderTraces {
 /** Places an order, then 50 at once, in six processes that export to Jaeger, and checks their traces there. */
 export async function checkOrderTraces(jaeger: Jaeger): Promise<OrderTraces> {
   const system = await sixProcesses({
+    OTEL_SDK_DISABLED: "false",
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: jaeger.tracesUrl,
     RIALTO_LOG_LEVEL: "debug",
     RIALTO_ARGON2_COST: "test",

@@ -54,6 +54,7 @@ export function telemetryConfig(given: Values<typeof telemetryVariables>): Telem
     return { url, protocol: given.protocol, headers: headers ?? given.headers, timeoutMs: given.timeoutMs };
   };
   return {
+    disabled: given.disabled,
     serviceName: given.serviceName,
     resourceAttributes: given.resourceAttributes,
     traces: target("traces", given.tracesEndpoint, given.tracesHeaders),

@@ -61,6 +61,8 @@ export async function runMain(main: Main): Promise<void> {
     const telemetry = await openTelemetry({
       config: config.telemetry,
       production: config.production,
+      // The others send theirs to it.
+      keepsTraces: main.scope.runs.includes("gateway"),
       onExportChange: (signal, failure) => reportExport(output.logOf(main.name), signal, failure),
     });
     const output: LogOutput = main.openLog?.(config, telemetry) ?? toStandardOutput(config, telemetry);
@@ -68,6 +70,7 @@ export async function runMain(main: Main): Promise<void> {
       name: main.name,
       facts: telemetry.facts,
       admin: config.admin,
+      others: telemetry.receiveTraces,
       otlp: config.telemetry.metrics,
       onExported: onChange((failure) => reportExport(output.logOf(main.name), "metrics", failure)),
     });

@@ -1,6 +1,7 @@
 import { withTimeout } from "@rialto/async";
 import type { OtlpTarget } from "../otlp.ts";
 import type { ProcessFacts } from "../resource.ts";
+import type { AnswerHttp } from "../trace-ring/receive-otlp.ts";
 import type { OnExported } from "../tracing/otlp-exporters.ts";
 import { createMetricRegistry, type MetricRegistry } from "./metrics.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
@@ -26,14 +27,18 @@ export async function openMetrics(o: {
   readonly name: string;
   readonly facts: ProcessFacts;
   readonly admin: { readonly port: number; readonly host: string } | undefined;
+  /** What else is answered on that port. */
+  readonly others?: AnswerHttp | undefined;
   readonly otlp: OtlpTarget | undefined;
   readonly onExported: OnExported;
 }): Promise<OpenMetrics | undefined> {
-  const { admin, otlp } = o;
+  const { admin, otlp, others } = o;
   if (admin === undefined && otlp === undefined) return undefined;
   const registry = createMetricRegistry();
   const server =
-    admin === undefined ? undefined : await (await import("./serve-metrics.ts")).serveMetrics(registry, admin);
+    admin === undefined
+      ? undefined
+      : await (await import("./serve-metrics.ts")).serveMetrics(registry, { ...admin, others });
   const stopMeasuring = addProcessMetrics(registry.of(o.name));
   const exported =
     otlp === undefined ? undefined : (await import("./export-metrics.ts")).exportMetrics(registry, { ...o, otlp });

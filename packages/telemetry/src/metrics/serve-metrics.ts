@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AnswerHttp } from "../trace-ring/receive-otlp.ts";
 import { collectMetrics } from "./metric-data.ts";
 import type { MetricRegistry } from "./metrics.ts";
 import { prometheusText } from "./prometheus-text.ts";
@@ -10,17 +11,17 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Connections that are held at once: a few scrapers. */
-const connectionsMax = 16;
+/** Connections that are held at once: a few scrapers, and in development the exporters of the other processes. */
+const connectionsMax = 64;
 const requestMsMax = 5_000;
 
 /**
  * Serves the metrics in Prometheus' text at /metrics, on a port of its own: it is for those who operate the process,
- * and asks for no token. Rejects with Node's error where the port is in use.
+ * and asks for no token. What is for `others` they answer. Rejects with Node's error where the port is in use.
  */
 export async function serveMetrics(
   registry: MetricRegistry,
-  o: { readonly port: number; readonly host: string },
+  o: { readonly port: number; readonly host: string; readonly others?: AnswerHttp | undefined },
 ): Promise<MetricsServer> {
   const startedAt = new Date();
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -36,7 +37,7 @@ export async function serveMetrics(
     response.end(request.method === "HEAD" ? undefined : text);
   }
   const server = createServer({ requestTimeout: requestMsMax, headersTimeout: requestMsMax }, (request, response) => {
-    answer(request, response).catch(() => response.destroy());
+    (o.others?.(request, response) ?? answer(request, response)).catch(() => response.destroy());
   });
   server.maxConnections = connectionsMax;
   server.listen(o.port, o.host);

@@ -1,5 +1,6 @@
 import { type Logger as OtelLogger, ROOT_CONTEXT, SeverityNumber, TraceFlags, trace } from "@opentelemetry/api";
 import { LoggerProvider, type LogRecordProcessor } from "@opentelemetry/sdk-logs";
+import { exceptionFields } from "../exception-fields.ts";
 import { type ProcessFacts, resourceOf } from "../resource.ts";
 
 /** Takes a line of a log, as it was written: one JSON object. */
@@ -45,23 +46,15 @@ function emit(
     severityNumber: severity ?? SeverityNumber.UNSPECIFIED,
     ...(typeof level === "string" ? { severityText: level } : {}),
     ...(typeof msg === "string" ? { body: msg } : {}),
-    attributes: { ...flat(rest), ...exceptionOf(err), ...(isTraced || typeof traceId !== "string" ? {} : { traceId }) },
+    attributes: {
+      ...flat(rest),
+      ...exceptionFields(err),
+      ...(isTraced || typeof traceId !== "string" ? {} : { traceId }),
+    },
     context: isTraced
       ? trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: TraceFlags.NONE })
       : ROOT_CONTEXT,
   });
-}
-
-/** An error as the conventions name its parts. */
-function exceptionOf(err: unknown): Record<string, string> {
-  if (typeof err !== "object" || err === null) return {};
-  const parts = { "exception.type": "type", "exception.message": "message", "exception.stacktrace": "stack" };
-  return Object.fromEntries(
-    Object.entries(parts).flatMap(([name, field]) => {
-      const value: unknown = Reflect.get(err, field);
-      return typeof value === "string" ? [[name, value]] : [];
-    }),
-  );
 }
 
 /** Attributes are plain values here: an object is written as its JSON. */

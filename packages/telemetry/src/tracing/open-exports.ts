@@ -3,7 +3,11 @@ import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
 import { withTimeout } from "@rialto/async";
 import type { TelemetryConfig } from "../otlp.ts";
 import type { ProcessFacts } from "../resource.ts";
-import { exportLines } from "./export-lines.ts";
+import { keptLine } from "../trace-ring/kept-line.ts";
+import { createOtlpReceiver } from "../trace-ring/receive-otlp.ts";
+import { ringProcessor } from "../trace-ring/ring-processor.ts";
+import { createTraceRing, type TraceRing } from "../trace-ring/trace-ring.ts";
+import { exportLines, type TakeLine } from "./export-lines.ts";
 import type { OnExportChange, Telemetry } from "./open-telemetry.ts";
 import { logExporter, type OnExported, spanExporter } from "./otlp-exporters.ts";
 import { createTracing } from "./tracing.ts";
@@ -20,12 +24,16 @@ const exportDelayMs = 1_000;
 const exportMarginMs = 1_000;
 const closeMsMax = 2_000;
 
-/** Opens what exports traces and logs. A module of its own: where nothing is exported, the SDK is not even loaded. */
+/**
+ * Opens what exports traces and logs, and what keeps the last traces. A module of its own: where there is neither, the
+ * SDK is not even loaded.
+ */
 export function openExports(
   { traces, logs, samplingRatio }: Pick<TelemetryConfig, "traces" | "logs" | "samplingRatio">,
   facts: ProcessFacts,
-  onExportChange: OnExportChange,
+  { keepsTraces, onExportChange }: { readonly keepsTraces: boolean; readonly onExportChange: OnExportChange },
 ): Omit<Telemetry, "facts"> {
+  const ring = keepsTraces ? createTraceRing() : undefined;
   const spans =
     traces === undefined
       ? undefined
@@ -46,16 +54,28 @@ export function openExports(
           scheduledDelayMillis: exportDelayMs,
           exportTimeoutMillis: logs.timeoutMs + exportMarginMs,
         });
+  const processors = [...(spans === undefined ? [] : [spans]), ...(ring === undefined ? [] : [ringProcessor(ring)])];
   return {
     tracingOf: (service) =>
-      spans === undefined ? undefined : createTracing({ service, facts, ratio: samplingRatio, processor: spans }),
-    loggingOf: (service) => ({
-      isTraced: spans !== undefined,
-      takeLine: records === undefined ? undefined : exportLines(service, facts, records),
-    }),
+      processors.length === 0 ? undefined : createTracing({ service, facts, ratio: samplingRatio, processors }),
+    loggingOf(service) {
+      const exported = records === undefined ? undefined : exportLines(service, facts, records);
+      return { isTraced: processors.length > 0, takeLine: ring === undefined ? exported : keepLines(ring, exported) };
+    },
+    traces: ring,
+    receiveTraces: ring === undefined ? undefined : createOtlpReceiver(ring, facts.instanceId),
     async close() {
       await withTimeout(Promise.allSettled([spans?.shutdown(), records?.shutdown()]), closeMsMax, undefined);
     },
+  };
+}
+
+/** Takes the lines that belong to a trace, beside what takes all of them. */
+function keepLines(ring: TraceRing, others: TakeLine | undefined): TakeLine {
+  return (text) => {
+    others?.(text);
+    const line = keptLine(text);
+    if (line !== undefined) ring.addLine(line);
   };
 }
 

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { TelemetryConfig } from "../otlp.ts";
 import type { ProcessFacts } from "../resource.ts";
+import type { AnswerHttp } from "../trace-ring/receive-otlp.ts";
+import type { TraceRing } from "../trace-ring/trace-ring.ts";
 import type { TakeLine } from "./export-lines.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -8,10 +10,14 @@ import type { Tracing } from "./tracing.ts";
 export interface Telemetry {
   /** What this process says of itself with every signal. */
   readonly facts: ProcessFacts;
-  /** Returns the tracing of a service or the gateway in the process; undefined where no traces are exported. */
+  /** Returns the tracing of a service or the gateway in the process; undefined where no traces are recorded. */
   tracingOf(service: string): Tracing | undefined;
-  /** Returns the options of its logger: whether lines have traces, and what exports them where logs are exported. */
+  /** Returns the options of its logger: whether lines have traces, and what exports or keeps them. */
   loggingOf(service: string): { readonly isTraced: boolean; readonly takeLine: TakeLine | undefined };
+  /** The last traces of the system; undefined where none are kept. */
+  readonly traces: TraceRing | undefined;
+  /** Receives traces of other processes, for a port that only this machine reaches; undefined where none are kept. */
+  readonly receiveTraces: AnswerHttp | undefined;
   /** Exports what waits, as far as it can within 2 s. Nothing is exported after it. */
   close(): Promise<void>;
 }
@@ -20,28 +26,33 @@ export interface Telemetry {
 export type OnExportChange = (signal: "traces" | "logs", failure: Error | undefined) => void;
 
 /**
- * Opens the telemetry of a process. Nothing leaves it, and nothing is made for it, unless the configuration names where
- * to. A receiver that is down, slow or refuses costs what was to be exported, and no call its time.
+ * Opens the telemetry of a process. Nothing leaves it unless the configuration names where to. A receiver that is down,
+ * slow or refuses costs what was to be exported, and no call its time. With `keepsTraces` the last traces are kept in
+ * memory: in development, and unless OTEL_SDK_DISABLED is set. Where they are neither exported nor kept none is made.
  */
 export async function openTelemetry(o: {
   readonly config: TelemetryConfig;
   readonly production: boolean;
+  readonly keepsTraces?: boolean;
   readonly onExportChange: OnExportChange;
 }): Promise<Telemetry> {
-  const { serviceName, resourceAttributes, traces, logs } = o.config;
+  const { disabled, serviceName, resourceAttributes, traces, logs } = o.config;
   const facts: ProcessFacts = {
     instanceId: randomUUID(),
     production: o.production,
     serviceName,
     attributes: resourceAttributes,
   };
-  if (traces === undefined && logs === undefined) return { facts, ...off };
+  const keepsTraces = o.keepsTraces === true && !o.production && !disabled;
+  if (traces === undefined && logs === undefined && !keepsTraces) return { facts, ...off };
   const { openExports } = await import("./open-exports.ts");
-  return { facts, ...openExports(o.config, facts, o.onExportChange) };
+  return { facts, ...openExports(o.config, facts, { keepsTraces, onExportChange: o.onExportChange }) };
 }
 
 const off: Omit<Telemetry, "facts"> = {
   tracingOf: () => undefined,
   loggingOf: () => ({ isTraced: false, takeLine: undefined }),
+  traces: undefined,
+  receiveTraces: undefined,
   close: async () => undefined,
 };

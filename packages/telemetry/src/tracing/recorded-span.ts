@@ -9,8 +9,8 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { spanNames } from "../semantic-names.ts";
-import { parseTraceparent, type TraceParent, traceparentOf } from "../trace.ts";
-import { type Attributes, type Kind, type RecordedSpan, runAs, type SpanStart } from "./span.ts";
+import { type Kind, parseTraceparent, type TraceParent, traceparentOf } from "../trace.ts";
+import { type Attributes, type RecordedSpan, runAs, type SpanStart } from "./span.ts";
 
 const kinds = {
   server: SpanKind.SERVER,
@@ -20,37 +20,44 @@ const kinds = {
   internal: SpanKind.INTERNAL,
 } as const satisfies Record<Kind, SpanKind>;
 
-/** Starts a span as the tracer of a service does. `parent` is where the trace is continued. */
+/** What makes the spans of a service. */
+export interface SpanSource {
+  readonly tracer: Tracer;
+  /** In milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Starts a span of a service. `parent` is where the trace is continued. */
 export function startSpan(
-  tracer: Tracer,
+  source: SpanSource,
   name: string,
   parent: TraceParent | undefined,
   { kind = "internal", attributes, links = [] }: SpanStart,
-  startTime?: number,
+  startTime = source.now(),
 ): RecordedSpan {
   const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent));
-  const span = tracer.startSpan(
+  const span = source.tracer.startSpan(
     name,
     {
       kind: kinds[kind],
+      startTime,
       ...(attributes === undefined ? {} : { attributes: known(attributes) }),
       ...(links.length === 0 ? {} : { links: links.map(linkTo) }),
-      ...(startTime === undefined ? {} : { startTime }),
     },
     context,
   );
-  return new Recorded(tracer, span, []);
+  return new Recorded(source, span, []);
 }
 
 class Recorded implements RecordedSpan {
   readonly isSampled = true;
-  readonly #tracer: Tracer;
+  readonly #source: SpanSource;
   readonly #span: OtelSpan;
   /** Spans that its children are linked to. */
   readonly #besides: readonly RecordedSpan[];
 
-  constructor(tracer: Tracer, span: OtelSpan, besides: readonly RecordedSpan[]) {
-    this.#tracer = tracer;
+  constructor(source: SpanSource, span: OtelSpan, besides: readonly RecordedSpan[]) {
+    this.#source = source;
     this.#span = span;
     this.#besides = besides;
   }
@@ -86,13 +93,13 @@ class Recorded implements RecordedSpan {
 
   child(name: string, start: SpanStart = {}): RecordedSpan {
     const links = this.#besides.length === 0 ? start.links : [...this.#besides, ...(start.links ?? [])];
-    return startSpan(this.#tracer, name, this, links === undefined ? start : { ...start, links });
+    return startSpan(this.#source, name, this, links === undefined ? start : { ...start, links });
   }
 
   inTrace(traceparent: string, name: string, start: SpanStart = {}): RecordedSpan | undefined {
     const parent = parseTraceparent(traceparent);
     if (parent?.isSampled !== true) return undefined;
-    return startSpan(this.#tracer, name, parent, { ...start, links: [this, ...(start.links ?? [])] });
+    return startSpan(this.#source, name, parent, { ...start, links: [this, ...(start.links ?? [])] });
   }
 
   run<T>(work: () => T): T {
@@ -100,11 +107,11 @@ class Recorded implements RecordedSpan {
   }
 
   end(): void {
-    this.#span.end();
+    this.#span.end(this.#source.now());
   }
 
   linkedTo(others: readonly RecordedSpan[]): RecordedSpan {
-    return new Recorded(this.#tracer, this.#span, others);
+    return new Recorded(this.#source, this.#span, others);
   }
 }
 

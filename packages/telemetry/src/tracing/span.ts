@@ -1,10 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Trace, TraceParent } from "../trace.ts";
+import type { Kind, Trace, TraceParent } from "../trace.ts";
 
 /** The value of an attribute. Attributes with an undefined value are left out. */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
-
-export type Kind = "server" | "client" | "producer" | "consumer" | "internal";
 
 /** What a span is told when it starts. */
 export interface SpanStart {

@@ -1,10 +1,10 @@
-import type { Tracer } from "@opentelemetry/api";
 import { AlwaysOnSampler, type SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { type ProcessFacts, resourceOf } from "../resource.ts";
 import { rialtoNames } from "../semantic-names.ts";
-import { newSpanId, newTraceId, parseTraceparent, type Trace } from "../trace.ts";
-import { startSpan } from "./recorded-span.ts";
-import type { Attributes, Kind, RecordedSpan, SpanStart } from "./span.ts";
+import { type Kind, newSpanId, newTraceId, parseTraceparent, type Trace } from "../trace.ts";
+import { createPreciseClock } from "./precise-clock.ts";
+import { type SpanSource, startSpan } from "./recorded-span.ts";
+import type { Attributes, RecordedSpan, SpanStart } from "./span.ts";
 
 /** What makes the spans of one service, or of the gateway, that continue what others began. */
 export interface Tracing {
@@ -59,13 +59,13 @@ const spanLimits = {
 
 /**
  * Creates the tracing of one service. `ratio` is the share of the traces that begin here and are recorded. Spans go to
- * the processor, which all services of a process share.
+ * the processors, which all services of a process share.
  */
 export function createTracing(o: {
   readonly service: string;
   readonly facts: ProcessFacts;
   readonly ratio: number;
-  readonly processor: SpanProcessor;
+  readonly processors: readonly SpanProcessor[];
 }): Tracing {
   const { ratio } = o;
   // The ids of a span that is exported after all, while it is started.
@@ -75,13 +75,13 @@ export function createTracing(o: {
     // What is not sampled never comes here.
     sampler: new AlwaysOnSampler(),
     spanLimits,
-    spanProcessors: [o.processor],
+    spanProcessors: [...o.processors],
     idGenerator: {
       generateTraceId: () => given?.traceId ?? newTraceId(),
       generateSpanId: () => given?.spanId ?? newSpanId(),
     },
   });
-  const tracer: Tracer = provider.getTracer("rialto");
+  const source: SpanSource = { tracer: provider.getTracer("rialto"), now: createPreciseClock() };
   let second = 0;
   let failures = 0;
   const mayRecordFailure = () => {
@@ -98,16 +98,16 @@ export function createTracing(o: {
     begin(name, { traceparent, isTrusted = true, ...start }) {
       const parent = parseTraceparent(traceparent);
       const isSampled = parent !== undefined && isTrusted ? parent.isSampled : sample();
-      return isSampled ? startSpan(tracer, name, parent, start) : undefined;
+      return isSampled ? startSpan(source, name, parent, start) : undefined;
     },
-    beginTrace: (name, start) => startSpan(tracer, name, undefined, start),
+    beginTrace: (name, start) => startSpan(source, name, undefined, start),
     recordFailure({ name, kind, trace, traceparent, startedAt, attributes, errorType }) {
       if (!mayRecordFailure()) return false;
       given = trace;
       try {
         const parent = parseTraceparent(traceparent);
         const marked = { ...attributes, [rialtoNames.sampledBy]: "failure" };
-        const span = startSpan(tracer, name, parent, { kind, attributes: marked }, startedAt);
+        const span = startSpan(source, name, parent, { kind, attributes: marked }, startedAt);
         span.fail(errorType);
         span.end();
         return true;

@@ -51,8 +51,8 @@ export interface ReceivedBody {
 const kinds = ["internal", "internal", "server", "client", "producer", "consumer"] as const;
 const errorStatus = 2;
 
-/** Starts a receiver on a free port of this machine. */
-export async function startOtlpReceiver(): Promise<OtlpReceiver> {
+/** Starts a receiver on a free port of this machine. It passes what it gets on to another, where that is given. */
+export async function startOtlpReceiver(o: { readonly forwardTo?: string | undefined } = {}): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const records: ReceivedRecord[] = [];
   const bodies: ReceivedBody[] = [];
@@ -67,6 +67,11 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
       bytes: Buffer.concat(chunks),
     };
     bodies.push(body);
+    if (o.forwardTo !== undefined) {
+      const { bytes, contentType } = body;
+      const headers = { "content-type": contentType };
+      await fetch(`${o.forwardTo}${body.path}`, { method: "POST", headers, body: new Uint8Array(bytes) });
+    }
     if (how === "hang") return;
     if (how === "error") {
       response.writeHead(500).end();

@@ -1,0 +1,126 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  LogLineSchema,
+  Span_Kind,
+  SpanSchema,
+  Span_StatusCode as StatusCode,
+  type TraceSchema,
+  TraceSummarySchema,
+} from "@rialto/contracts";
+import { answerBytesMax, messageSize } from "@rialto/rpc";
+import type { KeptLine, KeptSpan, KeptTrace } from "@rialto/telemetry";
+
+const usPerMs = 1_000;
+const usPerSecond = 1_000_000;
+const nsPerUs = 1_000;
+
+const summaryBytes = messageSize(TraceSummarySchema);
+const spanBytes = messageSize(SpanSchema);
+const lineBytes = messageSize(LogLineSchema);
+
+const kinds = {
+  internal: Span_Kind.INTERNAL,
+  server: Span_Kind.SERVER,
+  client: Span_Kind.CLIENT,
+  producer: Span_Kind.PRODUCER,
+  consumer: Span_Kind.CONSUMER,
+} as const satisfies Record<NonNullable<KeptSpan["kind"]>, Span_Kind>;
+
+const statuses = {
+  unset: StatusCode.STATUS_CODE_UNSPECIFIED,
+  ok: StatusCode.OK,
+  error: StatusCode.ERROR,
+} as const satisfies Record<KeptSpan["status"], StatusCode>;
+
+/** Makes the messages of traces in a list: as many as fit into a response. */
+export function traceSummaries(traces: readonly KeptTrace[]): MessageInitShape<typeof TraceSummarySchema>[] {
+  return fitting(traces.map(traceSummary), summaryBytes, answerBytesMax).items;
+}
+
+function traceSummary(trace: KeptTrace): MessageInitShape<typeof TraceSummarySchema> {
+  const { traceId, spans, droppedSpans, orderIds, requestIds } = trace;
+  const root = rootOf(spans);
+  const startUs = spans[0]?.startUs ?? 0;
+  const endUs = spans.reduce((latest, span) => Math.max(latest, span.endUs), startUs);
+  return {
+    traceId,
+    rootName: root?.name ?? "",
+    rootService: root?.service ?? "",
+    startTime: secondsOf(startUs),
+    duration: secondsOf(endUs - startUs),
+    spanCount: spans.length + droppedSpans,
+    failed: spans.some(({ status }) => status === "error"),
+    orderIds: [...orderIds],
+    requestIds: [...requestIds],
+  };
+}
+
+/**
+ * Makes the message of a trace, and of the spans of others that are linked to it. What does not fit into a response is
+ * left out, the latest first, and counted as dropped where it is of the trace itself.
+ */
+export function traceMessage(trace: KeptTrace, linked: readonly KeptSpan[]): MessageInitShape<typeof TraceSchema> {
+  const { traceId, spans, lines, droppedSpans, droppedLines } = trace;
+  const linesOf = Map.groupBy(lines, ({ spanId }) => spanId);
+  const known = new Set<string | undefined>(spans.map(({ spanId }) => spanId));
+  const others = lines.filter(({ spanId }) => !known.has(spanId)).map(lineMessage);
+  const withLines = spans.map((span) => spanMessage(span, linesOf.get(span.spanId) ?? []));
+  const own = fitting(withLines, spanBytes, answerBytesMax);
+  const ownLines = fitting(others, lineBytes, own.bytesLeft);
+  const ofOthers = linked.map((span) => spanMessage(span, []));
+  return {
+    traceId,
+    spans: own.items,
+    linkedSpans: fitting(ofOthers, spanBytes, ownLines.bytesLeft).items,
+    logLines: ownLines.items,
+    droppedSpans: droppedSpans + withLines.length - own.items.length,
+    droppedLogLines: droppedLines + others.length - ownLines.items.length,
+  };
+}
+
+/** Returns the first of these messages, as many as have so many bytes in all. */
+function fitting<M>(
+  messages: readonly M[],
+  bytesOf: (message: M) => number,
+  bytesMax: number,
+): { readonly items: M[]; readonly bytesLeft: number } {
+  const items: M[] = [];
+  let bytesLeft = bytesMax;
+  for (const message of messages) {
+    bytesLeft -= bytesOf(message);
+    if (bytesLeft < 0) break;
+    items.push(message);
+  }
+  return { items, bytesLeft };
+}
+
+/** The first span without a parent that is kept. A client's own span is not. */
+function rootOf(spans: readonly KeptSpan[]): KeptSpan | undefined {
+  const ids = new Set<string | undefined>(spans.map(({ spanId }) => spanId));
+  return spans.find(({ parentSpanId }) => !ids.has(parentSpanId)) ?? spans[0];
+}
+
+function spanMessage(span: KeptSpan, lines: readonly KeptLine[]): MessageInitShape<typeof SpanSchema> {
+  const { traceId, spanId, parentSpanId = "", name, service, kind, startUs, endUs, status, statusMessage } = span;
+  return {
+    ...{ traceId, spanId, parentSpanId, name, service, statusMessage },
+    kind: kind === undefined ? Span_Kind.KIND_UNSPECIFIED : kinds[kind],
+    startTime: secondsOf(startUs),
+    duration: secondsOf(Math.max(0, endUs - startUs)),
+    statusCode: statuses[status],
+    attributes: span.attributes,
+    links: span.links.map((link) => ({ ...link })),
+    logLines: lines.map(lineMessage),
+  };
+}
+
+function lineMessage(line: KeptLine): MessageInitShape<typeof LogLineSchema> {
+  const { timeMs, level, message, service, fields } = line;
+  return { time: secondsOf(timeMs * usPerMs), level, message, service, fields };
+}
+
+/** A point in time or a duration, as protobuf has both. */
+function secondsOf(us: number): { readonly seconds: bigint; readonly nanos: number } {
+  const seconds = Math.floor(us / usPerSecond);
+  return { seconds: BigInt(seconds), nanos: Math.round(us - seconds * usPerSecond) * nsPerUs };
+}
