@@ -114,9 +114,9 @@ function ordersNamed(roots) {
 }
 
 /** @param {Found} found */
-function noTraces({ kind, order }) {
+function noTraces({ order }) {
   const text =
-    kind === "order" && order === undefined
+    order === undefined
       ? "No order and no request has this id, or its traces are no longer kept."
       : "Its traces are no longer kept: only the last ones are.";
   return element("p", { class: "note" }, text);

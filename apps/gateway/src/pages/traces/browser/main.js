@@ -87,9 +87,9 @@ async function show() {
     else await showFound(id, address.get("span") ?? "", signal);
   } catch (error) {
     if (signal.aborted) return;
+    if (error instanceof ApiError && error.isSignedOut) return askToSignIn("Your session has ended. Sign in again.");
+    fail(error instanceof ApiError ? error.message : "The page could not read the answer. Reload it.");
     if (!(error instanceof ApiError)) throw error;
-    if (error.isSignedOut) return askToSignIn("Your session has ended. Sign in again.");
-    fail(error);
   } finally {
     if (!signal.aborted) view.removeAttribute("aria-busy");
   }
@@ -119,8 +119,8 @@ async function showFound(id, spanId, signal) {
   if (spanId !== "") made.selectSpan(spanId);
 }
 
-/** @param {ApiError} error */
-function fail({ message }) {
+/** @param {string} message */
+function fail(message) {
   present("", [
     element("h1", { tabindex: "-1" }, "This cannot be shown"),
     element("p", { class: "note", role: "alert" }, message),
