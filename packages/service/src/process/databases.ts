@@ -26,6 +26,8 @@ export interface DatabaseAccess {
   readonly adminUrl: string | undefined;
   readonly secret: string;
   readonly config: Config;
+  /** Statements have spans, as the work has that sends them. */
+  readonly isTraced?: boolean;
 }
 
 /**
@@ -64,8 +66,8 @@ export async function connect(
   service: ServiceName,
   publishes: readonly string[] = [],
 ): Promise<Database> {
-  const { freezesShared, telemetry } = access.config;
-  const traced = telemetry.traces !== undefined;
+  const { isTraced: traced = false, config } = access;
+  const { freezesShared } = config;
   const url = await urlOf(access, schema);
   return openDatabase({ url, schema, service, publishes, freezesShared, traced });
 }

@@ -140,7 +140,8 @@ async function start(
 ): Promise<Running> {
   const { config, log } = o;
   const identity = await openIdentity(config);
-  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config };
+  const isTraced = definitions.some(({ name }) => o.telemetry?.tracingOf(name) !== undefined);
+  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config, isTraced };
   await prepareDatabases(
     access,
     definitions.flatMap((definition) => definition.schemas),
