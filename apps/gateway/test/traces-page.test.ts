@@ -1,7 +1,10 @@
+import { openRateLimits, readConfig } from "@rialto/service";
 import { openChromium } from "@rialto/testing/chromium";
 import axe, { type AxeResults } from "axe-core";
 import type { BrowserContextOptions, Page, Request } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { gatewayVariables } from "../src/config.ts";
+import { gatewayOptions } from "../src/options.ts";
 import { type StubSystem, startStubSystem } from "./stub-system.ts";
 import { admin, standInForApi } from "./trace-api-stand-in.ts";
 import { confirmedId, deadId, declinedId, hostile, hostileName, large, requestId } from "./trace-stories.ts";
@@ -50,6 +53,16 @@ describe(`${subject}, as it is served`, () => {
     await production.close();
     expect(answers[0]?.[0]).toBe(404);
     expect(answers[0]).toEqual(answers[1]);
+  });
+});
+
+describe("a gateway's options", () => {
+  it("have the page in development, and not in production", () => {
+    const showsTraces = (env: Readonly<Record<string, string>>) => {
+      const config = readConfig(env);
+      return gatewayOptions({ ...config, ...config.read(gatewayVariables) }, openRateLimits(config)).showsTraces;
+    };
+    expect([showsTraces({}), showsTraces({ NODE_ENV: "production" })]).toEqual([true, false]);
   });
 });
 

@@ -53,7 +53,8 @@ function spanDetails(span, { severity, trace }, meanings) {
   const { name, service, kind, start, end, message, attributes, links, lines, traceId, spanId, isLinked } = span;
   const reason = severity === severities.none ? "" : reasonOfSpan(span);
   const isFailed = severity === severities.failure;
-  const why = [meanings[reason], message].filter(Boolean).join(" ");
+  const logged = lines.map(errorOfLine).findLast((error) => error !== "");
+  const why = meanings[reason] || message || logged || "";
   const shown = kind === "kind_unspecified" ? "" : `, ${kind}`;
   const trouble = element(
     "p",
