@@ -73,9 +73,11 @@ async function measure({ names, isQuick, writes, before, pairs }: Options): Prom
   for (const row of rows) {
     if (names.length > 0 && !names.includes(row.name)) continue;
     print(row.name);
-    const subjects = openSubjects(bench);
-    for (const comparison of row.comparisons?.(bench) ?? []) {
-      const compared = await measureLine(row, comparison, { bench, subjects, note });
+    const asked = isQuick || pairs !== undefined ? pace.pairs : (row.pairs ?? pace.pairs);
+    const own = { ...bench, pace: { ...pace, pairs: asked } };
+    const subjects = openSubjects(own);
+    for (const comparison of row.comparisons?.(own) ?? []) {
+      const compared = await measureLine(row, comparison, { bench: own, subjects, note });
       if (compared !== undefined) lines.push({ row: row.name, compared });
     }
     await subjects.stop();

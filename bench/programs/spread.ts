@@ -1,6 +1,9 @@
 /**
- * Spreads calls over three stand-ins of a service, each of which takes 5 ms, behind one DNS name; then freezes one of
- * them by SIGSTOP. Prints how many calls each got, and how long those took that the frozen one did not get.
+ * Spreads calls over three stand-ins of a service, each of which takes 5 ms, behind one DNS name. Then a fourth is added
+ * to the name and removed from it, and one of the three is frozen by SIGSTOP. Prints how many calls each got, how soon
+ * the fourth got its first and its last one, and how long those took that the frozen one did not get. Exit code 1 where
+ * a share is 10 % off an even one, where the fourth is used later than 5 s after the answer of DNS changed, or where a
+ * call is lost but for the first ones that the frozen one had.
  *
  *     node bench/programs/spread.ts [CALLS]
  */
@@ -16,6 +19,12 @@ import { testDns } from "@rialto/testing/dns-server";
 const workMs = 5;
 const inFlight = 48;
 const addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+const fourth = "127.0.0.4";
+const unevenMax = 0.1;
+/** From a changed answer of DNS to the calls that follow it. */
+const changeMsMax = 5_000;
+/** Calls may be with the frozen one when it freezes; after that its breaker is open. */
+const lostMax = inFlight;
 const types = { "HTTP/1.1": "application/json", "gRPC over HTTP/2": "application/grpc+proto" } as const;
 type Protocol = keyof typeof types;
 
@@ -25,9 +34,14 @@ else await measure(Number(role ?? 10_000));
 
 /** Answers after 5 ms, and names itself. */
 async function standIn(host: string, at: number, kind: string): Promise<void> {
+  const listening = () => void process.send?.("listening");
   const head = { "content-type": "application/json", "replica-address": host };
   if (kind === "HTTP/1.1")
-    createServer((_req, res) => void setTimeout(() => res.writeHead(200, head).end("{}"), workMs)).listen(at, host);
+    createServer((_req, res) => void setTimeout(() => res.writeHead(200, head).end("{}"), workMs)).listen(
+      at,
+      host,
+      listening,
+    );
   else {
     const server = http2.createServer();
     const grpcHead = { ...head, "content-type": "application/grpc+proto", "grpc-status": "0" };
@@ -35,7 +49,7 @@ async function standIn(host: string, at: number, kind: string): Promise<void> {
       stream.on("error", () => undefined);
       setTimeout(() => stream.destroyed || stream.respond(grpcHead, { endStream: true }), workMs);
     });
-    server.listen(at, host);
+    server.listen(at, host, listening);
   }
   process.on("disconnect", () => process.exit());
 }
@@ -45,17 +59,86 @@ async function measure(calls: number): Promise<void> {
     const dns = await testDns();
     dns.set("order.test", addresses);
     const at = await freePort();
-    const standIns = addresses.map((host) => fork(import.meta.filename, ["stand-in", host, `${at}`, kind]));
-    await Promise.all(standIns.map((child) => once(child, "spawn")));
+    const standIns = [...addresses, fourth].map((host) =>
+      fork(import.meta.filename, ["stand-in", host, `${at}`, kind]),
+    );
+    // One that is called before it listens is left out until its breaker tries it again.
+    await Promise.all(standIns.map((child) => once(child, "message")));
     const upstream = createUpstream({ kind: "remote", urls: [`dns://${dns.address}/order.test:${at}`] });
     await reached(upstream, kind);
-    report(`${kind}, all three answer`, await callAll(upstream, kind, calls));
+    const even = await callAll(upstream, kind, calls);
+    report(`${kind}, all three answer`, even);
+    const share = calls / addresses.length;
+    for (const [host, { length }] of even.answered)
+      require(Math.abs(length - share) <= share * unevenMax, `${host} got ${length} calls, and not about ${share}`);
+    require(even.lost === 0, `${even.lost} calls were lost`);
+    const names = (to: readonly string[]) => dns.set("order.test", to);
+    await changeMembers(upstream, kind, names);
     standIns[1]?.kill("SIGSTOP");
-    report(`${kind}, ${addresses[1]} is frozen`, await callAll(upstream, kind, calls));
+    const frozen = await callAll(upstream, kind, calls);
+    report(`${kind}, ${addresses[1]} is frozen`, frozen);
+    require(frozen.lost <= lostMax, `${frozen.lost} calls were lost`);
     await end(standIns);
     upstream.close();
     await dns.close();
   }
+}
+
+/** Adds the fourth to the name and removes it again, while calls go on. */
+async function changeMembers(
+  upstream: Upstream,
+  kind: Protocol,
+  setMembers: (to: readonly string[]) => void,
+): Promise<void> {
+  const calls = keepCalling(upstream, kind);
+  setMembers([...addresses, fourth]);
+  const addedAt = performance.now();
+  while (calls.lastAt(fourth) === undefined) await sleep(5);
+  const firstMs = (calls.lastAt(fourth) ?? Number.NaN) - addedAt;
+  setMembers(addresses);
+  const removedAt = performance.now();
+  await sleep(2 * changeMsMax);
+  const lastMs = Math.max(0, (calls.lastAt(fourth) ?? Number.NaN) - removedAt);
+  const lost = await calls.stop();
+  const text = `first call ${seconds(firstMs)} after it was added, last one ${seconds(lastMs)} after it was removed`;
+  process.stdout.write(`${kind}, ${fourth} is added and removed\n  ${text}; without an answer: ${lost}\n`);
+  require(firstMs <= changeMsMax && lastMs <= changeMsMax, `${fourth}: ${text}`);
+  require(lost === 0, `${lost} calls were lost`);
+}
+
+/** Calls without a pause until it is stopped, which resolves with how many were lost. */
+function keepCalling(upstream: Upstream, kind: Protocol) {
+  const lastAt = new Map<string, number>();
+  let lost = 0;
+  let isOver = false;
+  const caller = async () => {
+    while (!isOver) {
+      const from = await call(upstream, kind).catch(() => undefined);
+      if (from === undefined) {
+        lost += 1;
+        await sleep(1);
+      } else lastAt.set(from, performance.now());
+    }
+  };
+  const running = Promise.all(Array.from({ length: inFlight }, caller));
+  return {
+    lastAt: (host: string) => lastAt.get(host),
+    async stop(): Promise<number> {
+      isOver = true;
+      await running;
+      return lost;
+    },
+  };
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function require(isSo: boolean, otherwise: string): void {
+  if (isSo) return;
+  process.exitCode = 1;
+  process.stdout.write(`  NOT GOOD: ${otherwise}\n`);
 }
 
 interface Outcomes {
@@ -92,7 +175,7 @@ async function call(upstream: Upstream, kind: Protocol): Promise<string | undefi
   return response.header.get("replica-address") ?? undefined;
 }
 
-/** Waits until each stand-in answered: they start at different times. */
+/** Waits until each stand-in answered. */
 async function reached(upstream: Upstream, kind: Protocol): Promise<void> {
   for (const missing = new Set(addresses); missing.size > 0; await sleep(20))
     missing.delete((await call(upstream, kind).catch(() => undefined)) ?? "");

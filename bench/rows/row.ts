@@ -5,6 +5,8 @@ import type { Bench } from "../subjects/subject.ts";
 export interface Row {
   /** What `npm run bench -- NAME` calls it. */
   readonly name: string;
+  /** How many pairs its claim needs, where the command line does not say. */
+  readonly pairs?: number;
   readonly comparisons?: (bench: Bench) => readonly Comparison[];
   /** Figures that are no cost of an operation: starts, memory. Each is a line under the table. */
   readonly figures?: (bench: Bench) => Promise<readonly string[]>;

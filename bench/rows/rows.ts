@@ -9,6 +9,7 @@ import type { Row } from "./row.ts";
 import { grpcBareRow, rpcBareRows } from "./rpc-bare.ts";
 import { rpcServiceRows } from "./rpc-service.ts";
 import { shopRows } from "./shop.ts";
+import { tracingRow } from "./tracing.ts";
 
 /** Every row, in the order of the table. */
 export const rows: readonly Row[] = [
@@ -20,6 +21,7 @@ export const rows: readonly Row[] = [
   gatewayRow,
   ...shopRows,
   ...orderRateRows,
+  tracingRow,
   dbosSweepRow,
   coldStartRow,
   memoryRow,

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "./child.ts";
+import { freePort, startChild } from "./child.ts";
 import { startRedis } from "./redis.ts";
 import { admin, startRialto } from "./rialto.ts";
 import { startRialtoServices } from "./rialto-services.ts";
@@ -44,12 +44,44 @@ export async function openRialtoServicesShop(place: ShopPlace, orderReplicas = 1
   return fillShop({ ...services, database });
 }
 
+const sink = new URL("../programs/otlp-sink.ts", import.meta.url).pathname;
+
+/**
+ * The same with this share of its traces exported, to a program that takes them and is not counted; without a share
+ * nothing is traced. Metrics and log lines are exported in neither case.
+ */
+export async function openTracedShop(place: ShopPlace, ratio: number | undefined): Promise<Shop> {
+  if (ratio === undefined) return await openRialtoShop(place);
+  const port = await freePort();
+  const { folder } = place;
+  const args = [sink, `${port}`];
+  const collector = await startChild({ name: "otlp-sink", command: process.execPath, args, port, folder });
+  try {
+    const shop = await openOneProcess(place, [], {
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
+      OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: `${ratio}`,
+    });
+    return {
+      ...shop,
+      async stop() {
+        await shop.stop();
+        await collector.stop();
+      },
+    };
+  } catch (error) {
+    await collector.stop();
+    throw error;
+  }
+}
+
 async function openOneProcess(
   { bench, database, folder, reportEnv }: RialtoShopPlace,
   redis: readonly Awaited<ReturnType<typeof startRedis>>[],
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Shop> {
   const jobs = redis.map(({ url }) => ["REDIS_URL", url] as const);
-  const env = { ...reportEnv, ...shopEnv, DATABASE_URL: database.url, ...Object.fromEntries(jobs) };
+  const env = { ...reportEnv, ...shopEnv, DATABASE_URL: database.url, ...Object.fromEntries(jobs), ...more };
   const rialto = await startRialto({ root: bench.root, port: await freePort(), folder, env });
   return fillShop({
     url: rialto.url,
