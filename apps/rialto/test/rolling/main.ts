@@ -9,14 +9,14 @@ const command = new Command("rolling")
   )
   .addOption(new Option("--drain <seconds>", "RIALTO_DRAIN_SECONDS of each process").argParser(whole).default(5))
   .addOption(new Option("--customers <number>", "who order at the same time").argParser(whole).default(16))
-  .addOption(new Option("--pause <ms>", "between two orders of a customer").argParser(whole).default(100))
+  .addOption(new Option("--rate <number>", "orders a second; half of the peak, measured first").argParser(whole))
   .addOption(new Option("--seconds <number>", "how long orders come in at least").argParser(whole).default(60))
-  .action(async ({ drain, customers, pause, seconds }: Readonly<Record<string, number>>) => {
+  .action(async ({ drain, customers, rate, seconds }: Readonly<Record<string, number>>) => {
     const report = (line: string) => void process.stdout.write(`${line}\n`);
     const result = await restartRolling({
       drainSeconds: drain ?? 0,
       customers: customers ?? 0,
-      pauseMs: pause ?? 0,
+      perSecond: rate,
       seconds: seconds ?? 0,
       report,
     });

@@ -10,8 +10,8 @@ export interface RollingOptions {
   readonly drainSeconds: number;
   /** Customers who place one order after the other. Half of them speak HTTP/2. */
   readonly customers: number;
-  /** The pause of a customer between two calls. */
-  readonly pauseMs: number;
+  /** Orders of all customers together in a second; half of the peak, which is measured first, where it is left out. */
+  readonly perSecond?: number | undefined;
   /** How long orders come in at least; also after the last restart. */
   readonly seconds: number;
   /** Gets a line for each step. */
@@ -34,17 +34,26 @@ export interface RollingResult {
   readonly authorizedOrders: number;
   /** Pieces that are reserved; each order has one. */
   readonly reserved: number;
+  /** What the customers reached when none of them made a pause, before the first restart; undefined where not asked. */
+  readonly peakPerSecond: number | undefined;
   readonly perSecond: number;
 }
 
 const stock = 1_000_000;
+const peakWarmUpMs = 5_000;
+const peakMs = 10_000;
 
 /**
  * Restarts every process of two replicas of each service and two gateways, one after the other, while customers place
  * orders through a balancer of connections, each over one connection that it keeps until it is told to leave.
  */
 export async function restartRolling(o: RollingOptions): Promise<RollingResult> {
-  const system = await twoOfEach({ RIALTO_DRAIN_SECONDS: String(o.drainSeconds), RIALTO_ARGON2_COST: "test" });
+  const system = await twoOfEach({
+    RIALTO_DRAIN_SECONDS: String(o.drainSeconds),
+    RIALTO_ARGON2_COST: "test",
+    // A customer orders one product thousands of times.
+    RIALTO_UNSHIPPED_QUANTITY_MAX: "0",
+  });
   const balancer = await startBalancer(system.gatewayPorts);
   const kept: KeptConnection[] = [];
   try {
@@ -54,20 +63,40 @@ export async function restartRolling(o: RollingOptions): Promise<RollingResult> 
     const accepted: string[] = [];
     let calls = 0;
     let isOver = false;
+    /** Customers wait for it before each order. */
+    let gate: Promise<unknown> = Promise.resolve();
+    /** Between the beginnings of two orders of one customer; 0 for no pause. */
+    let cycleMs = o.perSecond === undefined ? 0 : (o.customers / o.perSecond) * 1_000;
     const order = async (index: number) => {
       const { token } = await client.customer();
       const connection = index % 2 === 0 ? keepHttp1(balancer.port) : keepHttp2(balancer.port);
       kept.push(connection);
       while (!isOver) {
+        await gate;
+        const due = performance.now() + cycleMs * (0.5 + Math.random());
         calls += 1;
         const answer = await connection.send(orderOf(product, token)).catch((error: unknown) => String(error));
         if (typeof answer !== "string" && answer.status === 200) accepted.push(answer.body.id);
         else failed.push(`${connection.version}: ${typeof answer === "string" ? answer : JSON.stringify(answer)}`);
-        await sleep(o.pauseMs * (0.5 + Math.random()));
+        await sleep(Math.max(0, due - performance.now()));
       }
     };
-    const began = performance.now();
     const customers = Array.from({ length: o.customers }, (_, index) => order(index));
+    let peakPerSecond: number | undefined;
+    if (o.perSecond === undefined) {
+      await sleep(peakWarmUpMs);
+      const [from, before] = [performance.now(), accepted.length];
+      await sleep(peakMs);
+      peakPerSecond = Math.round(((accepted.length - before) / (performance.now() - from)) * 1_000);
+      cycleMs = ((2 * o.customers) / peakPerSecond) * 1_000;
+      // What the peak left is confirmed first. Orders may be shed at it, which is no failure of a restart.
+      gate = untilConfirmed(client, accepted);
+      await gate;
+      o.report(`the peak is ${peakPerSecond} orders a second, ${failed.length} shed; from now on half of it`);
+      failed.length = 0;
+    }
+    const began = performance.now();
+    const callsBefore = calls;
     const exits: (Exit & { readonly name: string })[] = [];
     for (const { name, port, restart } of system.processes) {
       const exit = await restart();
@@ -78,10 +107,11 @@ export async function restartRolling(o: RollingOptions): Promise<RollingResult> 
     if (leftMs > 0) await sleep(leftMs);
     isOver = true;
     await Promise.all(customers);
-    const perSecond = Math.round((calls / (performance.now() - began)) * 1_000);
+    const perSecond = Math.round(((calls - callsBefore) / (performance.now() - began)) * 1_000);
     const confirmed = await untilConfirmed(client, accepted);
     const found = await countIn(system.databaseUrl, product);
-    return { balancer: balancer.kind, calls, failed, exits, accepted: accepted.length, confirmed, perSecond, ...found };
+    const counts = { calls, accepted: accepted.length, confirmed, peakPerSecond, perSecond };
+    return { balancer: balancer.kind, failed, exits, ...counts, ...found };
   } finally {
     for (const connection of kept) connection.close();
     await balancer.close();

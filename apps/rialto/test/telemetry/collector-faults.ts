@@ -64,10 +64,12 @@ export async function runCollectorFaults(
     OTEL_METRICS_EXPORTER: "none",
     RIALTO_LOG_LEVEL: "info",
     RIALTO_ARGON2_COST: "test",
+    // A customer orders one product thousands of times.
+    RIALTO_UNSHIPPED_QUANTITY_MAX: "0",
   });
   try {
     const client = await openRestClient(system);
-    const product = await client.product({ stock: 10_000_000 });
+    const product = await client.product({ stock: 1_000_000 });
     const tokens = await Promise.all(Array.from({ length: callersMax }, async () => (await client.customer()).token));
     const load = { url: system.url, tokens, product };
     await placeOrders(load, { calls: o.calls });
