@@ -58,6 +58,9 @@ export async function openTracedShop(place: ShopPlace, ratio: number | undefined
   const collector = await startChild({ name: "otlp-sink", command: process.execPath, args, port, folder });
   try {
     const shop = await openOneProcess(place, [], {
+      // Exported only, as in production.
+      OTEL_SDK_DISABLED: "false",
+      RIALTO_KEEP_TRACES: "off",
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
       OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
       OTEL_TRACES_SAMPLER_ARG: `${ratio}`,

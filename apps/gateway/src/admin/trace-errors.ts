@@ -8,7 +8,8 @@ export const traceErrors = defineErrors(TraceErrorReason, "trace", {
     retryable: false,
     message: "This gateway keeps no traces.",
     client: "Look where the traces are exported to.",
-    operator: "In production none are kept. In development OTEL_SDK_DISABLED=true turns them off.",
+    operator:
+      "In production none are kept. In development OTEL_SDK_DISABLED=true or RIALTO_KEEP_TRACES=off turns them off.",
   },
   TRACE_NOT_FOUND: {
     code: "not_found",

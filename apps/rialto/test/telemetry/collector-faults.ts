@@ -59,6 +59,7 @@ export async function runCollectorFaults(
   const collector = await startCollector(ports.next());
   const system = await sixProcesses({
     OTEL_SDK_DISABLED: "false",
+    RIALTO_KEEP_TRACES: "off",
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
     OTEL_METRICS_EXPORTER: "none",

@@ -52,6 +52,8 @@ export interface Config {
   readonly auditDays: number;
   /** How long a stopping process answers requests while its readiness reports that it stops. */
   readonly drainSeconds: number;
+  /** Whether a gateway keeps its last traces, which it does in development alone. */
+  readonly keepsTraces: boolean;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent" | undefined;
   /** Where traces, metrics and logs are exported to; nowhere unless the OTEL_ variables name an endpoint. */
   readonly telemetry: TelemetryConfig;
@@ -78,7 +80,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
   const first = readVariables(processVariables, environment, { production, port: undefined });
   const { port, host, databaseUrl, redisUrl, reflection, secret, serviceKey, servicePublicKeys } = first.values;
   const { adminPort, adminHost } = first.values;
-  const { auditDays, drainSeconds, logLevel } = first.values;
+  const { auditDays, drainSeconds, logLevel, keepsTraces } = first.values;
   const facts = { production, port };
   const lines = [...first.faults];
   const readEach = <N extends string, T>(names: readonly N[], suffix: string, kind: Kind<T>) => {
@@ -93,7 +95,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, sc
   const dataDir = resolve(workingFolder(env), first.values.dataDir);
   const config: Config = {
     ...{ production, port, host, dataDir, databaseUrl, redisUrl, reflection, secret, serviceKey, servicePublicKeys },
-    ...{ auditDays, drainSeconds, logLevel },
+    ...{ auditDays, drainSeconds, logLevel, keepsTraces },
     telemetry: telemetryConfig(first.values),
     admin: adminPort === undefined ? undefined : { port: adminPort, host: adminHost },
     startedByNpm: environment.has("npm_lifecycle_event"),

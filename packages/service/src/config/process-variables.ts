@@ -49,6 +49,10 @@ export const processVariables = {
   }),
   adminPort: variable("RIALTO_ADMIN_PORT", portNumber, { without: "no metrics are served" }),
   adminHost: variable("RIALTO_ADMIN_HOST", hostAddress, { default: "127.0.0.1" }),
+  keepsTraces: variable("RIALTO_KEEP_TRACES", flag, {
+    defaultIn: ({ production }) => !production,
+    without: "`on`; `off` in production",
+  }),
   logLevel: variable("RIALTO_LOG_LEVEL", oneOf("trace", "debug", "info", "warn", "error", "silent"), {
     without: "`info`",
   }),

@@ -62,7 +62,7 @@ export async function runMain(main: Main): Promise<void> {
       config: config.telemetry,
       production: config.production,
       // The others send theirs to it.
-      keepsTraces: main.scope.runs.includes("gateway"),
+      keepsTraces: main.scope.runs.includes("gateway") && config.keepsTraces,
       onExportChange: (signal, failure) => reportExport(output.logOf(main.name), signal, failure),
     });
     const output: LogOutput = main.openLog?.(config, telemetry) ?? toStandardOutput(config, telemetry);
