@@ -1,10 +1,10 @@
 /**
  * The rows that a shop has which has taken orders for 100 days, as one statement for each table. They are the mix of a
- * shop: of 1,000 orders 40 are cancelled, 30 wait to be shipped, 40 are on their way and the others were delivered. What
- * is rare (rejected, in need of attention, a mail that failed) is so 100 times, however many orders there are: enough
- * for a deep page, so that pages of as many rows are compared. One customer in a hundred orders is the same one; every
- * other has about 20. What is swept is there as long
- * as it is kept: keys for 2 days, the outbox for 3, the inbox for 14, the text of mails for 30.
+ * shop: of 1,000 orders 40 are cancelled, 30 wait to be shipped, 40 are on their way and the others were delivered.
+ * What is rare (rejected, in need of attention, a mail that failed) is so 100 times, however many orders there are:
+ * enough for a deep page, so that pages of as many rows are compared. One customer in a hundred orders is the same
+ * one; every other has about 20. What is swept is there as long as it is kept: keys for 2 days, the outbox for 3, the
+ * inbox for 14, the text of mails for 30.
  */
 export interface TableRows {
   readonly table: string;

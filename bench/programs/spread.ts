@@ -1,9 +1,9 @@
 /**
- * Spreads calls over three stand-ins of a service, each of which takes 5 ms, behind one DNS name. Then a fourth is added
- * to the name and removed from it, and one of the three is frozen by SIGSTOP. Prints how many calls each got, how soon
- * the fourth got its first and its last one, and how long those took that the frozen one did not get. Exit code 1 where
- * a share is 10 % off an even one, where the fourth is used later than 5 s after the answer of DNS changed, or where a
- * call is lost but for the first ones that the frozen one had.
+ * Spreads calls over three stand-ins of a service, each of which takes 5 ms, behind one DNS name. Then a fourth is
+ * added to the name and removed from it, and one of the three is frozen by SIGSTOP. Prints how many calls each got,
+ * how soon the fourth got its first and its last one, and how long those took that the frozen one did not get. Exit
+ * code 1 where a share is 10 % off an even one, where the fourth is used later than 5 s after the answer of DNS
+ * changed, or where a call is lost but for the first ones that the frozen one had.
  *
  *     node bench/programs/spread.ts [CALLS]
  */

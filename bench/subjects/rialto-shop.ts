@@ -35,7 +35,7 @@ export async function openRialtoRedisShop(place: ShopPlace): Promise<Shop> {
   }
 }
 
-/** The gateway and the services in processes of their own, jobs on Redis, with so many replicas of the order service. */
+/** The gateway and the services in processes of their own, jobs on Redis, with so many replicas of order. */
 export async function openRialtoServicesShop(place: ShopPlace, orderReplicas = 1): Promise<Shop> {
   const { bench, database, folder, reportEnv } = place;
   const env = { ...reportEnv, ...shopEnv, DATABASE_URL: database.url };

@@ -45,8 +45,8 @@ const candidatesMax = 200;
 
 /**
  * Sends every hostile request to every public method, one after the other, with the required role, and passes each
- * response to `onRow`. The most expensive ones are then measured, `runs` times each. Resolves with them, sorted by their
- * median cost. With `every`, sends only every n-th request. CPU time is available on Linux only.
+ * response to `onRow`. The most expensive ones are then measured, `runs` times each. Resolves with them, sorted by
+ * their median cost. With `every`, sends only every n-th request. CPU time is available on Linux only.
  */
 export async function walk(
   topology: Pick<Topology, "url" | "pids">,
