@@ -178,7 +178,8 @@ export function createRequestHandler(
       return;
     }
     // Probes of health would be most of the traces.
-    const tracing = isHealth || o.tracing === undefined || isOfTraces(request.url) ? undefined : o.tracing;
+    const isTraced = !isHealth && o.tracing !== undefined && !isOfTraces(request, o.showsTraces);
+    const tracing = isTraced ? o.tracing : undefined;
     const traced = traceRequest(request, tracing, isProxy(request.socket.remoteAddress ?? ""));
     const circumstances = { clientAddress, writeTimeout, closing, headers: headerList, traced };
     const exchange = new Exchange(request, response, circumstances);

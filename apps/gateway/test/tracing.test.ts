@@ -74,6 +74,15 @@ function chain(spans: readonly ReceivedSpan[], root: string | undefined = undefi
 }
 
 describe("the trace of a request", () => {
+  it("is not made for a call of the page that shows traces, where that is served", async () => {
+    const served = await startTraced({ gateway: { showsTraces: true } });
+    await served.call({ "x-rialto-viewer": "traces" });
+    expect((await served.exported()).spans).toEqual([]);
+    const production = await startTraced();
+    await production.call({ "x-rialto-viewer": "traces" });
+    expect((await production.exported()).spans).not.toEqual([]);
+  });
+
   it("has the gateway's span, that of its call and that of the service, each the parent of the next", async () => {
     const traced = await startTraced({ overNetwork: true });
     await traced.call();

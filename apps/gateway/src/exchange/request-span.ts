@@ -23,9 +23,15 @@ const serverErrorMin = 500;
 /** The routes of TraceService, and its page. */
 const tracesForm = /^\/(?:api\/)?traces(?:[/?]|$)|^\/rialto\.trace\./;
 
-/** Whether a request looks at traces: it is none of them, or a page that is open would fill its own list. */
-export function isOfTraces(url = ""): boolean {
-  return tracesForm.test(url);
+/** What that page says with its calls, such as those that read an order. */
+export const viewerHeader = "x-rialto-viewer";
+
+/**
+ * Whether a request looks at traces: it is none of them, or a page that is open would fill its own list. Its header is
+ * ignored where the page is not served: nobody leaves production's traces by it.
+ */
+export function isOfTraces({ url = "", headers }: IncomingMessage, showsTraces = false): boolean {
+  return tracesForm.test(url) || (showsTraces && headers[viewerHeader] !== undefined);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { DescEnum, DescMethod } from "@bufbuild/protobuf";
 import * as contracts from "@rialto/contracts";
 import { AuthService, DeadLetterService, OrderService, TraceService } from "@rialto/contracts";
+import { viewerHeader } from "../../exchange/request-span.ts";
 import type { RestRoute } from "../../rest/routes.ts";
 import { actionFor, type HtmlPage, policyOf, readPart } from "../html-page.ts";
 import { joinModules } from "../join-modules.ts";
@@ -16,7 +17,7 @@ export function createTracesPage(routes: readonly RestRoute[]): HtmlPage {
   const style = styles.map((name) => readPart(new URL(`style/${name}.css`, import.meta.url))).join("");
   // Nothing that was written by others can become markup or a script: the browser refuses it.
   const policy = `${policyOf({ script, style })}; require-trusted-types-for 'script'; trusted-types 'none'`;
-  const data = { paths: pathsOf(routes), meanings: meaningsOf(), services: servicesOf(routes) };
+  const data = { paths: pathsOf(routes), viewerHeader, meanings: meaningsOf(), services: servicesOf(routes) };
   return { html: pageText({ script, style, data: JSON.stringify(data) }), policy };
 }
 

@@ -55,9 +55,10 @@ export class ApiError extends Error {
  *
  * @param {Paths} paths
  * @param {Storage} storage
+ * @param {Readonly<Record<string, string>>} headers Those of every call.
  * @returns {Api}
  */
-export function createApi(paths, storage) {
+export function createApi(paths, storage, headers) {
   let session = readSession(storage);
   /** @type {Promise<boolean> | undefined} */
   let renewal;
@@ -65,7 +66,7 @@ export function createApi(paths, storage) {
   return {
     email: () => session?.email,
     async signIn(email, password) {
-      const answer = await send("POST", paths.login, { body: { email, password } });
+      const answer = await send("POST", paths.login, { headers, body: { email, password } });
       const opened = sessionOf(answer, email);
       if (answer.user?.role !== role) {
         await end(opened);
@@ -82,10 +83,10 @@ export function createApi(paths, storage) {
       const given = Object.entries(query).filter(([, value]) => value !== "");
       const target = given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
       try {
-        return await send("GET", target, { token: session?.accessToken, signal });
+        return await send("GET", target, { headers, token: session?.accessToken, signal });
       } catch (error) {
         if (!(error instanceof ApiError) || !error.isSignedOut || !(await renew())) throw error;
-        return send("GET", target, { token: session?.accessToken, signal });
+        return send("GET", target, { headers, token: session?.accessToken, signal });
       }
     },
   };
@@ -109,7 +110,7 @@ export function createApi(paths, storage) {
     if (session === undefined) return false;
     const { refreshToken, email } = session;
     try {
-      keep(sessionOf(await send("POST", paths.refresh, { body: { refreshToken } }), email));
+      keep(sessionOf(await send("POST", paths.refresh, { headers, body: { refreshToken } }), email));
       return true;
     } catch (error) {
       if (error instanceof ApiError && error.isSignedOut) keep(undefined);
@@ -121,21 +122,26 @@ export function createApi(paths, storage) {
   /** @param {Session} open */
   async function end(open) {
     // It ends by itself where this does not arrive.
-    await send("POST", paths.logout, { body: {}, token: open.accessToken }).catch(() => undefined);
+    await send("POST", paths.logout, { headers, body: {}, token: open.accessToken }).catch(() => undefined);
   }
 }
 
 /**
  * @param {"GET" | "POST"} method
  * @param {string} target
- * @param {{ body?: object, token?: string | undefined, signal?: AbortSignal }} o
+ * @param {object} o
+ * @param {Readonly<Record<string, string>>} o.headers
+ * @param {object} [o.body]
+ * @param {string | undefined} [o.token]
+ * @param {AbortSignal} [o.signal]
  * @returns {Promise<Json>}
  */
-async function send(method, target, { body, token, signal }) {
+async function send(method, target, { headers, body, token, signal }) {
   const timeout = AbortSignal.timeout(timeoutMs);
   const response = await fetch(target, {
     method,
     headers: {
+      ...headers,
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     },

@@ -12,6 +12,7 @@ import { traceList } from "./trace-list.js";
  *
  * @typedef {object} PageData What the gateway wrote into the page.
  * @property {Paths} paths
+ * @property {string} viewerHeader The header that keeps the page's own calls out of the traces.
  * @property {Meanings} meanings
  * @property {readonly string[]} services In a fixed order, so that each has the same color in every view.
  */
@@ -20,8 +21,8 @@ import { traceList } from "./trace-list.js";
 const colors = 8;
 
 /** @type {PageData} */
-const { paths, meanings, services } = JSON.parse(elementById("page-data", HTMLElement).textContent);
-const api = createApi(paths, sessionStorage);
+const { paths, viewerHeader, meanings, services } = JSON.parse(elementById("page-data", HTMLElement).textContent);
+const api = createApi(paths, sessionStorage, { [viewerHeader]: "traces" });
 const title = document.title;
 const view = elementById("view", HTMLElement);
 const status = elementById("status", HTMLElement);

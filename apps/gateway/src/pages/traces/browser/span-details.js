@@ -122,9 +122,15 @@ function facts(pairs) {
   return element("dl", { class: "facts" }, ...known.flatMap(([name, value]) => [dt(name), element("dd", {}, value)]));
 }
 
+/** A longer value, such as a statement, stands behind the others. */
+const shortValueMax = 200;
+
 /** @param {readonly Field[]} fields */
 function fieldList(fields) {
-  const pairs = fields.flatMap(([name, value]) => [dt(name), element("dd", {}, value)]);
+  const isLong = (/** @type {Field} */ [, value]) => value.length > shortValueMax;
+  const pairs = fields
+    .toSorted((a, b) => Number(isLong(a)) - Number(isLong(b)))
+    .flatMap(([name, value]) => [dt(name), element("dd", {}, value)]);
   return element("dl", { class: "fields" }, ...pairs);
 }
 
