@@ -22,8 +22,8 @@ await runMain({
   async start({ config: processConfig, log, telemetry, metrics: registry }) {
     const config = { ...processConfig, ...processConfig.read(gatewayVariables) };
     const identity = await openIdentity(config);
-    const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [], log });
     const metrics = registry?.of("gateway");
+    const clients = createClientFactory({ config, identity, endpoints: new Map(), runsHere: [], log, metrics });
     if (metrics !== undefined) addUpstreamGauges(metrics, clients);
     const sessions = clients.of(AuthService, "gateway");
     const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { createAddressCheck, limitKeyOf, limitWriteTime } from "@rialto/http";
 import { CallError, type Caller, callErrors, isStandardPath, responseWriteTimeout } from "@rialto/rpc";
+import { addReadyGauge } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
 import { createAddressOf, type ForwardedHeader } from "./admission/client-address.ts";
 import { createCors } from "./admission/cors.ts";
@@ -68,6 +69,7 @@ export function createRequestHandler(
   const headers = securityHeaders(o.tls !== undefined);
   const headerList = Object.entries(headers).flat();
   const counts = o.metrics === undefined ? undefined : createRequestCounts(o.metrics);
+  if (o.metrics !== undefined) addReadyGauge(o.metrics, health.readiness);
   const refuseEarly = createEarlyRefusal({ headers, log: o.log });
   const cors = createCors(o.corsOrigins ?? []);
   const logWhenDone = createAccessLog(o.log);

@@ -12,12 +12,14 @@ import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
 import { defineService, every, flag, topicsOf, variable, wholeNumber } from "@rialto/service";
 import { createAdmission } from "./admission/admission.ts";
+import { addQueueGauges, createShedCount } from "./admission/admission-metrics.ts";
 import { createQueueReader } from "./admission/queue-reader.ts";
 import { advanceOnEvent, checkoutOptions, checkoutTopics, createCheckout } from "./checkout/advance.ts";
-import { createCheckoutCount } from "./checkout/checkout-metrics.ts";
+import { createCheckoutCount, createResumeCounts } from "./checkout/checkout-metrics.ts";
 import { recordRefund } from "./checkout/record-refund.ts";
 import { reserveTogether } from "./checkout/reserve-together.ts";
 import { resumeStalled } from "./checkout/resume-stalled.ts";
+import { addOrderGauges } from "./order/gauges.ts";
 import { createOrderStore } from "./order/store.ts";
 import { orders } from "./requests/orders.ts";
 import { createOrderWatch } from "./requests/watch.ts";
@@ -42,6 +44,10 @@ export const order = defineService({
   publishes: topicsOf(OrderEventSchema),
   setup: ({ database, wakeRelay, calls, config, log, now, metrics }) => {
     const store = createOrderStore({ database, onCommitted: wakeRelay });
+    if (metrics !== undefined) {
+      addOrderGauges(metrics, database);
+      addQueueGauges(metrics, createQueueReader(database));
+    }
     return {
       orders: store,
       watch: createOrderWatch({ orders: store }),
@@ -58,14 +64,13 @@ export const order = defineService({
         now,
         count: metrics === undefined ? undefined : createCheckoutCount(metrics),
       }),
+      resumeCounts: metrics === undefined ? undefined : createResumeCounts(metrics),
       wheel: createDeadlineWheel(),
       admission: createAdmission({
         reader: createQueueReader(database),
         limits: { delayMsTarget: config.orderDelayMsTarget, unfinishedMax: config.unfinishedOrdersMax },
         log,
-        shed: metrics
-          ?.counter({ name: "rialto.orders.shed", unit: "{order}", description: "New orders that were shed" })
-          .with({}),
+        shed: metrics === undefined ? undefined : createShedCount(metrics),
         random: Math.random,
         pause: (signal) => sleep(queueReadMs * (1 - Math.random() / 2), { signal }),
       }),

@@ -1,8 +1,10 @@
 import { Order_Status } from "@rialto/contracts";
 import { backgroundContext } from "@rialto/rpc";
 import { createLogger } from "@rialto/telemetry";
+import { recordMetrics } from "@rialto/telemetry/testing";
 import { quietLogger } from "@rialto/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createResumeCounts } from "../src/checkout/checkout-metrics.ts";
 import { resumeStalled } from "../src/checkout/resume-stalled.ts";
 import type { Order } from "../src/order/state.ts";
 import { createOrderWatch } from "../src/requests/watch.ts";
@@ -167,6 +169,23 @@ describe("the schedule that resumes orders", () => {
     await place();
     await run(new Error("a defect"));
     expect(new Set(levels)).toEqual(new Set(["error"]));
+  });
+
+  it("counts the orders that it resumed, and those that it could not", async () => {
+    const { metrics, read } = recordMetrics();
+    const { store: orders, checkout } = fixture;
+    const run = resumeStalled({
+      ...{ orders, checkout, log: quietLogger, now: later },
+      resumeCounts: createResumeCounts(metrics),
+    });
+    const stuck = await place();
+    await place();
+    fixture.outside.interference.before = (_method, orderId) => {
+      if (orderId === stuck.id) throw down();
+    };
+    await run(AbortSignal.timeout(10_000));
+    const { resumed = 0, failed = 0 } = await read("rialto.orders.resumed");
+    expect({ resumed: resumed >= 1, failed: failed >= 1 }).toEqual({ resumed: true, failed: true });
   });
 
   it("finds more than one page of them", async () => {

@@ -1,11 +1,14 @@
 import { PaymentEventSchema, PaymentService } from "@rialto/contracts";
+import { addAttentionGauge } from "@rialto/database";
 import { serve } from "@rialto/rpc";
 import { defineService, every, oneOf, topicsOf, variable } from "@rialto/service";
 import { createPaymentStore } from "./payment/store.ts";
 import { createSimulatedProvider } from "./provider/simulated.ts";
+import { createOperationCount } from "./requests/operation-metrics.ts";
 import { createOperations } from "./requests/operations.ts";
 import { payments } from "./requests/payments.ts";
 import { createRefunds } from "./requests/refunds.ts";
+import { attentionReasons } from "./statuses.ts";
 
 /** Payments: charges and refunds of orders, through a payment provider. */
 export const payment = defineService({
@@ -30,10 +33,13 @@ export const payment = defineService({
   },
   calls: {},
   publishes: topicsOf(PaymentEventSchema),
-  setup: ({ database, extra, log, now, wakeRelay }) => {
+  setup: ({ database, extra, log, now, wakeRelay, metrics }) => {
     const provider = createSimulatedProvider({ sql: extra("card_network").sql, log });
     const store = createPaymentStore({ database, onCommitted: wakeRelay });
-    const operations = createOperations({ store, provider, now, log });
+    const count = metrics === undefined ? undefined : createOperationCount(metrics);
+    const operations = createOperations({ store, provider, now, log, count });
+    if (metrics !== undefined)
+      addAttentionGauge(metrics, { sql: database.sql, table: "payment", reasons: attentionReasons });
     provider.onResult(operations.recordLate);
     return { payments: store, provider, operations, refunds: createRefunds({ database, store, operations, now }) };
   },

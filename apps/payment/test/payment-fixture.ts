@@ -17,6 +17,7 @@ import { v7 as uuidv7 } from "uuid";
 import { createPaymentStore, type PaymentStore } from "../src/payment/store.ts";
 import type { PaymentProvider } from "../src/provider/provider.ts";
 import { createSimulatedProvider } from "../src/provider/simulated.ts";
+import type { CountOperation } from "../src/requests/operation-metrics.ts";
 import { createOperations, type Operations } from "../src/requests/operations.ts";
 import { payments } from "../src/requests/payments.ts";
 import { createRefunds } from "../src/requests/refunds.ts";
@@ -51,11 +52,14 @@ export async function openFixture() {
   const now = () => new Date(Date.now() + clockMs);
 
   /** Starts a process of the service; all of them share the database and the network. */
-  function start(between: (provider: PaymentProvider) => PaymentProvider = (provider) => provider): Process {
+  function start(
+    between: (provider: PaymentProvider) => PaymentProvider = (provider) => provider,
+    count?: CountOperation,
+  ): Process {
     const simulated = createSimulatedProvider({ sql: network, log: quietLogger });
     const provider = between(simulated);
     const store = createPaymentStore({ database, onCommitted: () => undefined });
-    const operations = createOperations({ store, provider, now, log: quietLogger });
+    const operations = createOperations({ store, provider, now, log: quietLogger, count });
     simulated.onResult(operations.recordLate);
     const refunds = createRefunds({ database, store, operations, now });
     const endpoint = createEndpoint({

@@ -6,6 +6,7 @@ import { createProductSearch } from "./product/search.ts";
 import { createProductStore } from "./product/store.ts";
 import { inventory } from "./requests/inventory.ts";
 import { products } from "./requests/products.ts";
+import { createRefusalCount } from "./stock/refusal-metrics.ts";
 import { createStockStore } from "./stock/store.ts";
 
 export { errors } from "./errors.ts";
@@ -33,11 +34,12 @@ export const product = defineService({
     unshippedQuantityMax: variable("RIALTO_UNSHIPPED_QUANTITY_MAX", wholeNumber(0, 1_000_000_000), { default: 1_000 }),
   },
   calls: {},
-  setup: ({ database, config: { unshippedQuantityMax } }) => ({
+  setup: ({ database, config: { unshippedQuantityMax }, metrics }) => ({
     products: createProductStore(database),
     search: createProductSearch(database),
     stock: createStockStore(database, {
       unshippedMax: unshippedQuantityMax === 0 ? Number.POSITIVE_INFINITY : unshippedQuantityMax,
+      count: metrics === undefined ? undefined : createRefusalCount(metrics),
     }),
   }),
   rpc: (app) => [serve(ProductService, products(app)), serve(InventoryService, inventory(app))],

@@ -10,6 +10,7 @@ import {
   type UserId,
 } from "@rialto/rpc";
 import { type App, readConfig } from "@rialto/service";
+import type { Metrics } from "@rialto/telemetry";
 import { quietLogger, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { product as service } from "../src/service.ts";
@@ -23,7 +24,7 @@ export async function openFixture() {
   const closing: (() => Promise<void>)[] = [];
 
   /** Starts a process of the service. All processes share the database. */
-  async function start(env: Readonly<Record<string, string>> = {}) {
+  async function start(env: Readonly<Record<string, string>> = {}, metrics?: Metrics) {
     const app: App = {
       ...{ name: "product", calls: {}, database: db.database("product"), config: readConfig(env), log: quietLogger },
       extra: (name) => db.database(name),
@@ -31,6 +32,7 @@ export async function openFixture() {
       now: () => new Date(),
       wakeRelay: () => undefined,
       addStartupNotice: () => undefined,
+      metrics,
     };
     const open = await service.open(app);
     closing.push(() => open.stop());

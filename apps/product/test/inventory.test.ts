@@ -1,4 +1,5 @@
 import { ProductErrorReason } from "@rialto/contracts";
+import { recordMetrics } from "@rialto/telemetry/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { StockDecision } from "../src/stock/state.ts";
@@ -93,6 +94,23 @@ describe("ReserveStock", () => {
     });
     expect(await refusal(reserve(order, product, 2))).toBe("OUT_OF_STOCK");
     expect(await fixture.stockOf(product)).toBe("11 / 0 / 11");
+  });
+
+  it("counts what is refused by its reason, and a refused order again when it is asked for again", async () => {
+    const { metrics, read } = recordMetrics();
+    const process = await fixture.start({}, metrics);
+    const product = await fixture.product({ stock: 1 });
+    const order = uuidv7();
+    await reserve(uuidv7(), product, 1, process);
+    for (const id of [order, order]) await refusal(reserve(id, product, 1, process));
+    await refusal(reserve(uuidv7(), uuidv7(), 1, process));
+    await refusal(process.order.stock.commitStock({ orderId: order }, anonymous()));
+    expect(await read("rialto.stock.refused")).toEqual({
+      OUT_OF_STOCK: 2,
+      PRODUCT_NOT_FOUND: 1,
+      QUANTITY_LIMIT: 0,
+      RESERVATION_RELEASED: 0,
+    });
   });
 
   it("refuses a product that is not there", async () => {

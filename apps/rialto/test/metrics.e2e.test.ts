@@ -44,6 +44,8 @@ describe("the metrics of a running shop", () => {
     const { token } = await client.customer();
     const { id } = await client.order(token, soldOut);
     expect(await client.settled(token, id)).toMatchObject({ status: "REJECTED" });
+    const declined = await client.order(token, await client.product({ stock: 1 }), { card: "pm_test_declined" });
+    expect(await client.settled(token, declined.id)).toMatchObject({ status: "REJECTED" });
     const series = await read();
     const counted = (name: string, labels: Readonly<Record<string, string>>) => sumOf(series, name, labels);
     expect({
@@ -61,21 +63,49 @@ describe("the metrics of a running shop", () => {
       placed: counted("rialto_events_published_total", { topic: "order.placed" }),
       confirmed: counted("rialto_events_published_total", { topic: "order.confirmed" }),
       authorized: counted("rialto_events_published_total", { topic: "payment.authorized" }),
+      cardsApproved: counted("rialto_payment_operations_total", { operation: "AUTHORIZE", outcome: "APPROVED" }),
+      cardsDeclined: counted("rialto_payment_operations_total", { operation: "AUTHORIZE", outcome: "DECLINED" }),
+      stockRefused: counted("rialto_stock_refused_total", { reason: "OUT_OF_STOCK" }),
+      firstAttempts: counted("rialto_events_delay_seconds_count", { subscription: "checkout" }),
       checkoutsConfirmed: counted("rialto_checkout_duration_seconds_count", { outcome: "CONFIRMED" }),
       checkoutsOutOfStock: counted("rialto_checkout_duration_seconds_count", { outcome: "OUT_OF_STOCK" }),
-      ready: counted("rialto_ready", { service: "order" }),
+      checkoutsDeclined: counted("rialto_checkout_duration_seconds_count", { outcome: "PAYMENT_DECLINED" }),
+      ready: counted("rialto_ready", {}),
       dead: counted("rialto_dead_letters", {}),
+      attention: counted("rialto_attention", {}),
+      shed: counted("rialto_orders_shed_total", {}) + counted("rialto_requests_shed_total", {}),
     }).toEqual({
-      requests: 3,
-      calls: 3,
-      placed: 3,
+      requests: 4,
+      calls: 4,
+      placed: 4,
       confirmed: 2,
       authorized: 2,
+      cardsApproved: 2,
+      cardsDeclined: 1,
+      stockRefused: 1,
+      firstAttempts: 4,
       checkoutsConfirmed: 2,
       checkoutsOutOfStock: 1,
-      ready: 1,
+      checkoutsDeclined: 1,
+      ready: 6,
       dead: 0,
+      attention: 0,
+      shed: 0,
     });
+    expect(counted("db_client_connection_max", { db_client_connection_pool_name: "order" })).toBe(10);
+    const measured = new Set(series.map(({ name, labels }) => `${name} of ${labels.service}`));
+    expect(
+      [
+        "rialto_orders_unfinished of order",
+        "rialto_orders_waiting of order",
+        "rialto_orders_waiting_oldest_age_seconds of order",
+        "rialto_orders_resumed_total of order",
+        "rialto_attention of order",
+        "rialto_attention of payment",
+        "db_client_connection_count of product",
+        "db_client_connection_pending_requests of user",
+      ].filter((name) => !measured.has(name)),
+    ).toEqual([]);
     expect(counted("rialto_events_handled_total", { subscription: "checkout", outcome: "processed" })).toBeGreaterThan(
       2,
     );
@@ -101,7 +131,9 @@ describe("the metrics of a running shop", () => {
   });
 
   it("are each explained in docs/operate.md", async () => {
-    const names = new Set((await read()).map(({ name }) => name.replace(/_(bucket|sum|count)$/, "")));
-    expect([...names].filter((name) => !operate.includes(`\`${name}\``))).toEqual([]);
+    const text = await (await fetch(adminUrl)).text();
+    const names = [...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name = ""]) => name);
+    expect(names.length).toBeGreaterThan(20);
+    expect(names.filter((name) => !operate.includes(`\`${name}\``))).toEqual([]);
   });
 });

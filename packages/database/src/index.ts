@@ -7,6 +7,7 @@ export {
   attentionRowColumns,
   attentionToRow,
 } from "./attention.ts";
+export { addAttentionGauge } from "./attention-gauge.ts";
 export {
   type AuditChange,
   type AuditEntry,
@@ -39,6 +40,7 @@ export {
 } from "./connection/errors.ts";
 export { type FailureMeaning, meaningOf } from "./connection/failures.ts";
 export { codeOf, isLockedOut, isOutage, isPassing } from "./connection/outage.ts";
+export type { PoolUse } from "./connection/pool-use.ts";
 export { poolerRefusal, readServerAddress, whyUnreachable } from "./connection/server-address.ts";
 export type { Decision, Outcome } from "./group-commit/decision.ts";
 export {

@@ -1,4 +1,5 @@
 import { listDeadLetters, retryDeadLetters } from "@rialto/events";
+import { recordMetrics } from "@rialto/telemetry/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { backends, effectsOf, type Fixture, openFixture, redis, type TestHandler, until } from "./fixture.ts";
 
@@ -37,6 +38,28 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
   });
   afterEach(() => fixture.rest());
   afterAll(() => fixture.stop());
+
+  it("is counted at each attempt, and the delay of its event at the first alone", async () => {
+    const name = "counted";
+    const { metrics, read } = recordMetrics();
+    const tries = new Map<string, number>();
+    await fixture.subscription(
+      name,
+      {
+        async handle({ id }) {
+          tries.set(id, (tries.get(id) ?? 0) + 1);
+          if (tries.get(id) === 1) throw new Error("the first try fails");
+        },
+      },
+      { metrics },
+    );
+    fixture.relay();
+    await fixture.publishMany(3);
+    await until("all are handled", async () => (await read("rialto.events.handled"))[`${name} processed`] === 3);
+    expect(await read("rialto.events.handled")).toMatchObject({ [`${name} processed`]: 3, [`${name} retried`]: 3 });
+    expect(await read("messaging.process.duration")).toEqual({ [name]: 6 });
+    expect(await read("rialto.events.delay")).toEqual({ [name]: 3 });
+  });
 
   it("by hanging delays no other event that is retried", async () => {
     const name = "hanging";

@@ -15,7 +15,7 @@ import {
   type SubscriptionOptions,
   subscribe,
 } from "@rialto/events";
-import type { Logger, Tracing } from "@rialto/telemetry";
+import type { Logger, Metrics, Tracing } from "@rialto/telemetry";
 import { quietLogger, redisForTests, type TestDatabase, type TestRedis, testDatabase } from "@rialto/testing";
 import { v7 as uuidv7 } from "uuid";
 import { oneCommit, type TransactionHandler } from "./one-commit.ts";
@@ -57,6 +57,7 @@ export interface Fixture {
 interface Options extends SubscriptionOptions {
   readonly topics?: readonly string[];
   readonly jobs?: Jobs;
+  readonly metrics?: Metrics;
 }
 
 export const topic = "shop.sold";
@@ -104,10 +105,11 @@ export async function openFixture(
       relay.start();
       return relay;
     },
-    run(name, handler, { topics = ["shop.*"], jobs: own = jobs, ...options } = {}) {
+    run(name, handler, { topics = ["shop.*"], jobs: own = jobs, metrics, ...options } = {}) {
       const handled = "inTransaction" in handler ? oneCommit(desk.sql, handler) : handler;
       const subscription = subscribe(name, topics, MoneySchema, handled, options);
-      return started(runSubscription({ subscription, database: desk, jobs: own, log, tracing, isOutage }));
+      const what = { subscription, database: desk, jobs: own, log, tracing, metrics, isOutage };
+      return started(runSubscription(what));
     },
     async subscription(name, handler, o = {}) {
       await fixture.register(name, o.topics);

@@ -127,6 +127,20 @@ describe("an upstream with several replicas", () => {
     expect(living.seen.map(({ body }) => body)).toEqual(['{"id":"1"}']);
   });
 
+  it("tells of each further try, and of none where the first was answered", async () => {
+    let retries = 0;
+    const good = await replica(unavailable, unavailable, ok, ok);
+    const onRetry = () => {
+      retries += 1;
+    };
+    const upstream = createUpstream({ kind: "remote", urls: [good.url], onRetry });
+    open.push(() => upstream.close());
+    await upstream.fetch(request(), { isSafe: true });
+    expect(retries).toBe(2);
+    await upstream.fetch(request(), { isSafe: true });
+    expect(retries).toBe(2);
+  });
+
   it("gives up after three tries, and does not repeat a refusal", async () => {
     const failing = await replica(unavailable);
     expect((await upstreamOf(failing.url).fetch(request(), { isSafe: true })).status).toBe(503);

@@ -12,7 +12,7 @@ import {
   type ServiceStatus,
   type Upstream,
 } from "@rialto/rpc";
-import type { Logger } from "@rialto/telemetry";
+import type { Logger, Metrics } from "@rialto/telemetry";
 import type { JSONWebKeySet } from "jose";
 import type { Config } from "./config/config.ts";
 import { ConfigurationError } from "./config/variable.ts";
@@ -46,6 +46,8 @@ export function createClientFactory(o: {
   readonly runsHere: readonly ServiceName[];
   /** Where changes of a service's addresses are logged. */
   readonly log: Logger;
+  /** Counts the retries of calls. Nothing is counted without it. */
+  readonly metrics?: Metrics | undefined;
 }): ClientFactory {
   const endpointOf = (name: ServiceName) => {
     const endpoint = o.endpoints.get(name);
@@ -65,7 +67,7 @@ export function createClientFactory(o: {
     const made = createUpstream(
       o.runsHere.includes(name)
         ? { kind: "local", endpoint: () => endpointOf(name) }
-        : { kind: "remote", urls: urlsOf(o.config, name), log: o.log },
+        : { kind: "remote", urls: urlsOf(o.config, name), log: o.log, onRetry: countRetries(o.metrics, name) },
     );
     upstreams.set(name, made);
     return made;
@@ -88,6 +90,18 @@ export function createClientFactory(o: {
       for (const made of upstreams.values()) made.close();
     },
   };
+}
+
+/** Returns the count of the further attempts of calls to one service. */
+function countRetries(metrics: Metrics | undefined, upstream: ServiceName): (() => void) | undefined {
+  const retries = metrics
+    ?.counter({
+      name: "rialto.upstream.retries",
+      unit: "{attempt}",
+      description: "Further attempts of calls that another replica, or the same one before, did not answer",
+    })
+    .with({ upstream });
+  return retries && (() => retries.add());
 }
 
 /**

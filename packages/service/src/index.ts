@@ -34,7 +34,7 @@ export { mergeSubscriptions, type SubscriptionPart } from "./events/subscription
 export { topicsOf } from "./events/topics.ts";
 export { type Identity, openIdentity, openKeyFile } from "./identity/identity.ts";
 export { connectionsNeeded } from "./process/databases.ts";
-export { addUpstreamGauges } from "./process/gauges.ts";
+export { addReadyGauge, addUpstreamGauges } from "./process/gauges.ts";
 export { migrateAll } from "./process/migrate-all.ts";
 export { openRateLimits, type RateLimiter, type RateLimitState, type RateLimits } from "./process/rate-limits.ts";
 export { requireRedis } from "./process/redis-start.ts";

@@ -6,18 +6,22 @@ export {
   type MetricName,
   type MetricRegistry,
   type Metrics,
+  type Reading,
 } from "./metrics/metrics.ts";
 export { type OpenMetrics, openMetrics } from "./metrics/open-metrics.ts";
 export type { Counter, Family, Histogram, Labels } from "./metrics/series.ts";
+export { addSharedGauge, sharedReadingMsMax } from "./metrics/shared-gauge.ts";
 export type { OtlpTarget, TelemetryConfig } from "./otlp.ts";
 export { allowedBaggage, boundedTracestate } from "./propagated-headers.ts";
 export type { ProcessFacts } from "./resource.ts";
 export {
+  connectionInUse,
   databaseNames,
   httpNames,
   messagingNames,
   messagingOperations,
   messagingSystem,
+  poolNames,
   postgresSystem,
   rialtoNames,
   rpcNames,

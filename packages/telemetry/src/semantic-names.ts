@@ -50,6 +50,13 @@ export const databaseNames = {
   status: "db.response.status_code",
 } as const;
 
+/** Attributes of the gauges of a pool of connections. */
+export const poolNames = {
+  /** "order", "order writers". */
+  name: "db.client.connection.pool.name",
+  state: "db.client.connection.state",
+} as const;
+
 /** Attributes of events on their way from the outbox through the queue to a subscription. */
 export const messagingNames = {
   system: "messaging.system.name",
@@ -82,6 +89,7 @@ export function subjectName(topic: string): string {
 
 export const rpcSystem = { connect: "connectrpc", grpc: "grpc" } as const;
 export const postgresSystem = "postgresql";
+export const connectionInUse = "used";
 /** BullMQ on Redis or on Postgres. The conventions know neither. */
 export const messagingSystem = "bullmq";
 export const messagingOperations = { send: "send", process: "process", receive: "receive" } as const;

@@ -1,5 +1,7 @@
 import { type HrTime, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
+import { collectMetrics } from "./metrics/metric-data.ts";
+import { createMetricRegistry, type Metrics } from "./metrics/metrics.ts";
 import { createTracing, type Tracing } from "./tracing/tracing.ts";
 
 /** A span as a test reads it. */
@@ -51,4 +53,26 @@ function endedSpan(span: ReadableSpan): EndedSpan {
 
 function milliseconds([seconds, nanoseconds]: HrTime): number {
   return seconds * 1_000 + nanoseconds / 1_000_000;
+}
+
+/**
+ * Counts in memory, for tests. `read` returns the value of each series of a metric by its labels' values, as in
+ * { "checkout processed": 3 }; of a histogram it is how many values were recorded.
+ */
+export function recordMetrics(): {
+  readonly metrics: Metrics;
+  read(name: string): Promise<Readonly<Record<string, number>>>;
+} {
+  const registry = createMetricRegistry();
+  return {
+    metrics: registry.of("test"),
+    async read(name) {
+      const found = (await collectMetrics(registry, new Date())).find(({ descriptor }) => descriptor.name === name);
+      const points = (found?.dataPoints ?? []).map(({ attributes: { service: _, ...labels }, value }) => {
+        const number = typeof value === "number" ? value : value.count;
+        return [Object.values(labels).join(" "), number] as const;
+      });
+      return Object.fromEntries(points);
+    },
+  };
 }

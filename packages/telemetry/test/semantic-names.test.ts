@@ -10,6 +10,7 @@ const ofConventions = {
   ...names.httpNames,
   ...names.rpcNames,
   ...names.databaseNames,
+  ...names.poolNames,
   ...names.messagingNames,
 };
 
@@ -26,10 +27,12 @@ describe("the names of spans and attributes", () => {
     },
   );
 
-  it.each([...Object.values(names.rpcSystem), names.postgresSystem, ...Object.values(names.messagingOperations)])(
-    "%s is a published value",
-    (value) => {
-      expect(published.has(value)).toBe(true);
-    },
-  );
+  it.each([
+    ...Object.values(names.rpcSystem),
+    names.postgresSystem,
+    names.connectionInUse,
+    ...Object.values(names.messagingOperations),
+  ])("%s is a published value", (value) => {
+    expect(published.has(value)).toBe(true);
+  });
 });

@@ -1,4 +1,4 @@
-import type { Metrics } from "@rialto/telemetry";
+import type { Counter, Metrics } from "@rialto/telemetry";
 import type { Order } from "../order/state.ts";
 
 /** Seconds from the order to its outcome: most take less than one, and what waits for a service takes minutes. */
@@ -23,4 +23,21 @@ export function createCheckoutCount(metrics: Metrics): CountCheckout {
     const series = family.with({ outcome: after.rejectionReason ?? after.status });
     series.record((+after.updateTime - +after.createTime) / 1_000);
   };
+}
+
+/** Counts the attempts to resume stalled orders. */
+export interface ResumeCounts {
+  readonly resumed: Counter;
+  /** It is tried again later. */
+  readonly failed: Counter;
+}
+
+/** Creates the counts of the schedule that resumes stalled orders. */
+export function createResumeCounts(metrics: Metrics): ResumeCounts {
+  const family = metrics.counter({
+    name: "rialto.orders.resumed",
+    unit: "{attempt}",
+    description: "Attempts to resume orders that no event advanced for 30 s, by outcome",
+  });
+  return { resumed: family.with({ outcome: "resumed" }), failed: family.with({ outcome: "failed" }) };
 }

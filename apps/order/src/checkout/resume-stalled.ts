@@ -4,6 +4,7 @@ import { backgroundContext, isUnavailable } from "@rialto/rpc";
 import type { Logger } from "@rialto/telemetry";
 import type { OrderQueries } from "../order/queries.ts";
 import type { Checkout } from "./advance.ts";
+import type { ResumeCounts } from "./checkout-metrics.ts";
 
 /**
  * An order that is not at rest and did not change for this long has lost its event, or its event has failed too often.
@@ -23,6 +24,8 @@ export function resumeStalled(app: {
   readonly orders: Pick<OrderQueries, "claimStalled">;
   readonly checkout: Checkout;
   readonly log: Logger;
+  /** Nothing is counted without it. */
+  readonly resumeCounts?: ResumeCounts | undefined;
   now(): Date;
 }): (signal: AbortSignal) => Promise<void> {
   return async (signal) => {
@@ -39,7 +42,7 @@ export function resumeStalled(app: {
 
 /** Advances these orders, a few at a time. Returns how many of them failed by an outage. */
 async function resume(
-  { checkout, log }: { readonly checkout: Checkout; readonly log: Logger },
+  { checkout, log, resumeCounts }: Pick<Parameters<typeof resumeStalled>[0], "checkout" | "log" | "resumeCounts">,
   stalled: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {
@@ -47,8 +50,10 @@ async function resume(
   await forEachConcurrently(stalled, { max: concurrencyMax, signal }, async (id) => {
     try {
       await checkout.advance(id, { context: backgroundContext({ signal }) });
+      resumeCounts?.resumed.add();
       log.info({ orderId: id }, "order resumed");
     } catch (error) {
+      resumeCounts?.failed.add();
       const isDown = isUnavailable(error) || isOutage(error);
       if (isDown) outages += 1;
       log[isDown ? "warn" : "error"]({ err: error, orderId: id }, "order not resumed");

@@ -8,6 +8,7 @@ import type { Operation, Payment } from "../payment/state.ts";
 import type { PaymentStore } from "../payment/store.ts";
 import { authorizationKey, type OperationContext, settle } from "../payment/transitions.ts";
 import type { LateResult, PaymentProvider, ProviderAnswer, ProviderOutcome } from "../provider/provider.ts";
+import type { CountOperation } from "./operation-metrics.ts";
 
 /** The wait for a provider's answer. A later result is found by its key, or reported by `onResult`. */
 const providerDeadlineMs = 2_000;
@@ -50,9 +51,11 @@ interface Parts {
   readonly provider: PaymentProvider;
   readonly now: () => Date;
   readonly log: Logger;
+  /** Nothing is counted without it. */
+  readonly count?: CountOperation | undefined;
 }
 
-export function createOperations({ store, provider, now, log }: Parts): Operations {
+export function createOperations({ store, provider, now, log, count }: Parts): Operations {
   /** Commits the answer. Where another process was faster, its commit holds. */
   async function record(
     payment: Payment,
@@ -64,7 +67,10 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
     const { actor, reason, traceparent } = operation;
     const change = { id: payment.id, before: payment, event, time: now(), actor, reason, traceparent };
     const committed = await store.commit(change);
-    if (committed.kind === "COMMITTED") return committed.after;
+    if (committed.kind === "COMMITTED") {
+      count?.(operation.kind, answer.kind);
+      return committed.after;
+    }
     const current = await store.byId(payment.id);
     if (current === undefined) throw illegal(payment, "being gone");
     return current;
@@ -78,6 +84,7 @@ export function createOperations({ store, provider, now, log }: Parts): Operatio
     if (operation === undefined) throw illegal(payment, "finishing nothing");
     const outcome = await outcomeOf(provider, payment, operation, fresh);
     if (outcome.kind === "UNKNOWN") {
+      count?.(operation.kind, outcome.kind);
       log.warn({ payment: payment.id, operation: operation.kind, cause: outcome.cause }, "provider answer unknown");
       throw new CallError(errors.PROVIDER_UNAVAILABLE);
     }

@@ -33,7 +33,7 @@ export function createProductSearch(
   database: Pick<Database, "pool">,
   o: { readonly msMax: number } = { msMax: searchMsMax },
 ): ProductSearch {
-  const sql = database.pool({ connectionsMax: searchesMax, statementMsMax: o.msMax });
+  const sql = database.pool({ purpose: "search", connectionsMax: searchesMax, statementMsMax: o.msMax });
   const bulkhead = createBulkhead({ max: searchesMax, waitingMax: searchesWaitingMax });
   return {
     async find(filter, page, { signal, clientAddress }) {

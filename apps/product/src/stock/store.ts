@@ -1,6 +1,7 @@
 import { type Batcher, createBatcher, type Database, isPassing, type Sql, type Transaction } from "@rialto/database";
 import postgres from "postgres";
 import { grantTogether, type ReserveDecision } from "./grant-together.ts";
+import type { CountRefusal } from "./refusal-metrics.ts";
 import {
   type FoldResult,
   foldStock,
@@ -40,8 +41,13 @@ class ReservationAppeared extends Error {
  */
 export function createStockStore(
   { sql, writers: connections }: Pick<Database, "sql" | "writers">,
-  o: { readonly unshippedMax: number },
+  o: {
+    readonly unshippedMax: number;
+    /** Nothing is counted without it. */
+    readonly count?: CountRefusal | undefined;
+  },
 ): StockStore {
+  const { count } = o;
   const batcher: Batcher<OrderDecision, StockOutcome> = createBatcher({
     name: "decide stock",
     inFlightMax: writers,
@@ -65,7 +71,14 @@ export function createStockStore(
     },
   });
   return {
-    decide: (decision, { signal }) => batcher.add(decision, { signal }),
+    decide(decision, { signal }) {
+      const decided = batcher.add(decision, { signal });
+      if (count === undefined) return decided;
+      return decided.then((outcome) => {
+        count(decision, outcome);
+        return outcome;
+      });
+    },
     async read(productId) {
       const [row] = await readStock(sql, [productId]);
       return row;

@@ -6,6 +6,7 @@ import { DatabaseUnreachable } from "./errors.ts";
 import { meaningOf } from "./failures.ts";
 import { ormOn } from "./orm.ts";
 import { codeOf } from "./outage.ts";
+import { countStatements, countTransaction, type PoolCount, type PoolUse } from "./pool-use.ts";
 import { clientAt, poolerRefusal, whyUnreachable } from "./server-address.ts";
 import { createStatementNames, type StatementNames, traceStatements, traceTransaction } from "./traced.ts";
 import { type WriteWatch, watchWrites } from "./write-watch.ts";
@@ -28,9 +29,11 @@ export interface Database {
   readonly writers: Sql;
   /**
    * Opens one more pool, for work that must not keep the main pool busy: that many connections, and a timeout for each
-   * of its statements. It is closed with the database.
+   * of its statements. It is closed with the database. `purpose` tells it from the others in the metrics.
    */
-  pool(o: { readonly connectionsMax: number; readonly statementMsMax: number }): Sql;
+  pool(o: { readonly purpose: string; readonly connectionsMax: number; readonly statementMsMax: number }): Sql;
+  /** How its pools are used: those that were used so far. Nothing is in flight where `openDatabase` does not count. */
+  pools(): readonly PoolUse[];
   /** How the transactions and the group commits of all pools end. */
   readonly writes: WriteWatch;
   /** Whether what loaders share is frozen. For tests: it finds who changes an answer that others got as well. */
@@ -95,6 +98,8 @@ export function openDatabase(o: {
   freezesShared?: boolean;
   /** Make spans of statements, where the work that sends them is recorded. */
   traced?: boolean;
+  /** Count what is in flight on each pool. */
+  counted?: boolean;
 }): Database {
   const session = {
     application_name: `rialto-${o.service}`,
@@ -108,15 +113,15 @@ export function openDatabase(o: {
       throw new Error(`"${o.service}" does not declare the topic "${topic}": add it to "publishes" of its definition`);
   };
   const names = o.traced === true ? createStatementNames(o.url, o.schema) : undefined;
-  const pools: Sql[] = [];
+  const pools: OpenPool[] = [];
   let renewedAt = Number.NEGATIVE_INFINITY;
   const renew = () => {
     if (performance.now() - renewedAt < renewMsMin) return;
     renewedAt = performance.now();
-    for (const pool of pools) pool.renew();
+    for (const { sql } of pools) sql.renew();
   };
-  const open = (max: number, settings: Readonly<Record<string, string | number>> = {}): Sql => {
-    const pool = connect(o.url, {
+  const open = (purpose: string, max: number, settings: Readonly<Record<string, string | number>> = {}): Sql => {
+    const plain = connect(o.url, {
       max,
       connection: { ...session, ...settings },
       answerMsMax: o.answerMsMax ?? answerMsMaxDefault,
@@ -124,39 +129,60 @@ export function openDatabase(o: {
         if (meaningOf(code)?.connection === "all dropped") renew();
       },
     });
-    const made = watched(pool, { writes, requireTopic, names });
-    pools.push(made);
-    return made;
+    const count = o.counted === true ? { inFlight: 0 } : undefined;
+    const pool = watched(plain, { writes, requireTopic, names, count });
+    pools.push({ sql: pool, name: purpose === "" ? o.schema : `${o.schema} ${purpose}`, count });
+    return pool;
   };
-  const sql = open(o.connectionsMax ?? connectionsMaxDefault);
+  const sql = open("", o.connectionsMax ?? connectionsMaxDefault);
   let writers: Sql | undefined;
   return {
     schema: o.schema,
     sql,
     orm: ormOn(sql),
     get writers() {
-      writers ??= open(writerConnectionsMax, writerSettings);
+      writers ??= open("writers", writerConnectionsMax, writerSettings);
       return writers;
     },
-    pool: ({ connectionsMax, statementMsMax }) => open(connectionsMax, { statement_timeout: statementMsMax }),
+    pool: ({ purpose, connectionsMax, statementMsMax }) =>
+      open(purpose, connectionsMax, { statement_timeout: statementMsMax }),
+    pools: () => pools.map(useOf),
     get connectionsMax() {
-      return pools.reduce((sum, pool) => sum + pool.options.max, 0);
+      return pools.reduce((sum, pool) => sum + pool.sql.options.max, 0);
     },
     writes,
     freezesShared: o.freezesShared,
     renew,
     requireTopic,
     close: async () => {
-      await Promise.all(pools.map((pool) => pool.end({ timeout: closeTimeoutSeconds })));
+      await Promise.all(pools.map((pool) => pool.sql.end({ timeout: closeTimeoutSeconds })));
     },
   };
 }
 
-/** Watches the pool's transactions, tells them which topics they may publish, and traces them where it is traced. */
+interface OpenPool {
+  readonly sql: Sql;
+  readonly name: string;
+  /** Undefined where nothing is counted. */
+  readonly count: PoolCount | undefined;
+}
+
+function useOf({ sql, name, count }: OpenPool): PoolUse {
+  return { name, connectionsMax: sql.options.max, inFlight: count?.inFlight ?? 0 };
+}
+
+/**
+ * Watches the pool's transactions, tells them which topics they may publish, and counts and traces what is sent where
+ * that is asked for.
+ */
 function watched(
   sql: Sql,
-  { writes, requireTopic, names }: Pick<Database, "writes" | "requireTopic"> & { names: StatementNames | undefined },
+  o: Pick<Database, "writes" | "requireTopic"> & {
+    readonly names: StatementNames | undefined;
+    readonly count: PoolCount | undefined;
+  },
 ): Sql {
+  const { writes, requireTopic, names, count } = o;
   // The overloads of `begin` differ in what the work returns, which is passed on. The work is the last argument of
   // each.
   const begin = sql.begin as unknown as (...args: unknown[]) => Promise<unknown>;
@@ -165,12 +191,17 @@ function watched(
       const work = args.pop() as (tx: postgres.TransactionSql<{ bigint: bigint }>) => unknown;
       const withTopics = (tx: postgres.TransactionSql<{ bigint: bigint }>) =>
         work(Object.assign(names === undefined ? tx : traceStatements(tx, names), { requireTopic }));
-      const run = () => writes.watch(() => begin(...args, withTopics));
+      const transact = (run: typeof withTopics) => begin(...args, run);
+      const run = () =>
+        writes.watch(() =>
+          count === undefined ? transact(withTopics) : countTransaction(count, withTopics, transact),
+        );
       const span = names === undefined ? undefined : currentSpan();
       return span === undefined || names === undefined ? run() : traceTransaction(span, names, run);
     },
   });
-  return names === undefined ? pool : traceStatements(pool, names);
+  const counted = count === undefined ? pool : countStatements(pool, count);
+  return names === undefined ? counted : traceStatements(counted, names);
 }
 
 const clientOptions = {

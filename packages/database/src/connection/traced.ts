@@ -1,6 +1,7 @@
 import { currentSpan, databaseNames, postgresSystem, type RecordedSpan, runSpan } from "@rialto/telemetry";
 import type postgres from "postgres";
 import { codeOf } from "./outage.ts";
+import { type DriverQuery, hookQueries } from "./query-hooks.ts";
 
 /** How the spans of a database's statements are named. */
 export interface StatementNames {
@@ -29,40 +30,16 @@ export function createStatementNames(url: string, schema: string): StatementName
   };
 }
 
-/** What our spans use of the driver's query, beside what its types say: it is sent by its handler, and then settled. */
-interface DriverQuery {
-  handler: (query: DriverQuery) => unknown;
-  resolve: (result: unknown) => unknown;
-  reject: (error: unknown) => unknown;
-  /** The statement with its placeholders, once it was written for the server. */
-  readonly string?: string;
-}
-
-/** A pool, or one transaction on it. */
-type Tagged = postgres.Sql<{ bigint: bigint }> | postgres.TransactionSql<{ bigint: bigint }>;
-
 /**
  * Makes a span of each statement that is sent as part of recorded work. A statement has the name of what it does and
  * its text with placeholders: no parameter is ever written. Where no work is recorded a statement costs one look-up.
  */
-export function traceStatements<S extends Tagged>(sql: S, names: StatementNames): S {
-  const { unsafe } = sql;
-  // The driver's functions are closures: who they are called on does not matter.
-  const tracedUnsafe = (...args: Parameters<typeof unsafe>) => {
-    const query = unsafe(...args);
+export function traceStatements<
+  S extends postgres.Sql<{ bigint: bigint }> | postgres.TransactionSql<{ bigint: bigint }>,
+>(sql: S, names: StatementNames): S {
+  return hookQueries(sql, (query) => {
     const work = currentSpan();
-    if (work !== undefined) traceQuery(query as unknown as DriverQuery, work, names);
-    return query;
-  };
-  Object.assign(sql, { unsafe: tracedUnsafe });
-  return new Proxy(sql, {
-    apply(target, self, args) {
-      const made: unknown = Reflect.apply(target, self, args);
-      const work = currentSpan();
-      // A helper for names and lists is none, and a fragment is never sent by itself.
-      if (work !== undefined && made instanceof Promise) traceQuery(made as unknown as DriverQuery, work, names);
-      return made;
-    },
+    if (work !== undefined) traceQuery(query, work, names);
   });
 }
 

@@ -1,11 +1,5 @@
 import type { Counter, Histogram, Metrics } from "@rialto/telemetry";
 
-/** How long a reading of the database or of the queue is shown, however many ask. */
-export const readingMsMax = 15_000;
-
-/** Every replica reads the same rows: of such a gauge one is enough, and the sum of the replicas means nothing. */
-export const sameInAll = { "rialto.replicas": "same" } as const;
-
 /** Counts the events that this process moved from the outbox to the queue, by topic. */
 export function countPublished(metrics: Metrics): (topics: readonly string[]) => void {
   const family = metrics.counter({
@@ -31,9 +25,14 @@ export interface ConsumerCounts {
   /** It waits for a dependency that is down, or its handler took too long. */
   readonly postponed: Counter;
   readonly dead: Counter;
+  /** How long an event was due before its first attempt, in seconds. */
+  readonly delay: Histogram;
   /** How long a handler took, in seconds. */
   readonly duration: Histogram;
 }
+
+/** Seconds: most events are handled within some milliseconds, and after an outage within minutes. */
+const delayBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
 /** Creates the counts of a subscription. */
 export function consumerCounts(metrics: Metrics, subscription: string): ConsumerCounts {
@@ -48,6 +47,14 @@ export function consumerCounts(metrics: Metrics, subscription: string): Consumer
     retried: of("retried"),
     postponed: of("postponed"),
     dead: of("dead"),
+    delay: metrics
+      .histogram({
+        name: "rialto.events.delay",
+        unit: "s",
+        description: "From an event to the first attempt to handle it, by subscription",
+        boundaries: delayBoundaries,
+      })
+      .with({ subscription }),
     duration: metrics
       .histogram({ name: "messaging.process.duration", unit: "s", description: "How long handlers of events took" })
       .with({ subscription }),

@@ -2,6 +2,7 @@ import { type Bulkhead, raceSignal } from "@rialto/async";
 import type { Sql } from "@rialto/database";
 import { currentSpan, type Tracing } from "@rialto/telemetry";
 import type { Envelope } from "../event/envelope.ts";
+import { secondsSince } from "../event/event-metrics.ts";
 import { beginProcessing, failProcessing } from "../event/event-spans.ts";
 import { type PendingEvent, release, renewLease, reschedule, scheduleRetry } from "./pending.ts";
 import { type FailureContext, HandlerAborted, HandlerTimedOut, recordFailure } from "./retry-decision.ts";
@@ -62,6 +63,8 @@ export async function consumeBatch(consumer: Consumer, batch: readonly Envelope[
 }
 
 async function consumeInBatch(consumer: Consumer, envelope: Envelope, stop: AbortSignal): Promise<void> {
+  // What is in a batch was not attempted before: what failed or was slow is pending, and handled by itself.
+  consumer.counts?.delay.record(secondsSince(envelope.time));
   const handler = startHandler(consumer, envelope, stop);
   if (await leavesBatch(consumer, envelope, handler)) return;
   let handled: Handled;

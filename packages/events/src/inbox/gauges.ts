@@ -1,6 +1,6 @@
 import type { Sql } from "@rialto/database";
-import { cachedFor, type Metrics } from "@rialto/telemetry";
-import { readingMsMax, sameInAll, secondsSince } from "../event/event-metrics.ts";
+import { addSharedGauge, cachedFor, type Metrics, sharedReadingMsMax } from "@rialto/telemetry";
+import { secondsSince } from "../event/event-metrics.ts";
 import type { Jobs } from "../queue/jobs.ts";
 import { subscriberStats } from "./stats.ts";
 
@@ -9,7 +9,7 @@ export function addSubscriberGauges(
   metrics: Metrics,
   o: { readonly sql: Sql; readonly jobs: Pick<Jobs, "depth">; readonly subscriptions: readonly string[] },
 ): void {
-  const read = cachedFor(readingMsMax, async () => {
+  const read = cachedFor(sharedReadingMsMax, async () => {
     // The age is that of the reading: the event may be handled while the reading is shown.
     const found = new Map(
       (await subscriberStats(o.sql)).map((stats) => [
@@ -25,9 +25,9 @@ export function addSubscriberGauges(
     description: string,
     valueIn: (stats: { waiting: number; dead: number; paused: boolean; oldestAge: number }) => number,
   ) =>
-    metrics.gauge({ name, unit, description }, async () =>
+    addSharedGauge(metrics, { name, unit, description }, async () =>
       (await read()).map(({ subscription, stats }) => ({
-        labels: { subscription, ...sameInAll },
+        labels: { subscription },
         value: stats === undefined ? 0 : valueIn(stats),
       })),
     );
@@ -35,12 +35,12 @@ export function addSubscriberGauges(
   gauge("rialto.inbox.oldest.age", "s", "Age of the oldest of them", ({ oldestAge }) => oldestAge);
   gauge("rialto.dead.letters", "{event}", "Events that failed too often and wait for a person", ({ dead }) => dead);
   gauge("rialto.subscription.paused", "1", "1 where an operator paused the subscription", ({ paused }) => +paused);
-  const depths = cachedFor(readingMsMax, () =>
+  const depths = cachedFor(sharedReadingMsMax, () =>
     Promise.all(o.subscriptions.map(async (name) => ({ name, depth: await o.jobs.depth(name) }))),
   );
-  metrics.gauge(
+  addSharedGauge(
+    metrics,
     { name: "rialto.queue.depth", unit: "{job}", description: "Jobs that wait or run; each has up to 100 events" },
-    async () =>
-      (await depths()).map(({ name, depth }) => ({ labels: { subscription: name, ...sameInAll }, value: depth })),
+    async () => (await depths()).map(({ name, depth }) => ({ labels: { subscription: name }, value: depth })),
   );
 }

@@ -1,4 +1,5 @@
 import type { JsonValue } from "@bufbuild/protobuf";
+import type { PoolUse } from "@rialto/database";
 import type { Logger } from "@rialto/telemetry";
 
 /** The state of a job, as far as the relay needs it. */
@@ -54,5 +55,7 @@ export interface Jobs {
   ): JobWorker;
   /** Whether the server of the queues answered last, for health: a loss delays events, and refuses no request. */
   isReachable(): boolean;
+  /** How its pool of connections is used; undefined where it is on Redis. */
+  readonly pool?: PoolUse;
   close(): Promise<void>;
 }

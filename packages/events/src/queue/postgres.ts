@@ -119,6 +119,15 @@ export function createPostgresJobs(url: string): Jobs {
       return { stop: (o) => (ended ??= end(o)) };
     },
     isReachable,
+    pool: {
+      name: jobsSchema,
+      get connectionsMax() {
+        return pool.options.max;
+      },
+      get inFlight() {
+        return pool.totalCount - pool.idleCount + pool.waitingCount;
+      },
+    },
     async close() {
       await queues.close();
       await endWithAll(pool, acquired);

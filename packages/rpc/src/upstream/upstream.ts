@@ -84,6 +84,8 @@ export interface RemoteTarget {
   readonly random?: () => number;
   /** How often names are looked up. */
   readonly pollMs?: number;
+  /** Called for each further attempt of a call. */
+  readonly onRetry?: (() => void) | undefined;
 }
 
 /**
@@ -108,9 +110,9 @@ export function createUpstream(
       close: () => undefined,
     };
   }
-  const { urls, limits = limitsDefault, log, random = Math.random, pollMs = dnsPollMs } = target;
+  const { urls, limits = limitsDefault, log, random = Math.random, pollMs = dnsPollMs, onRetry } = target;
   const replicas = createReplicaSet({ urls, limits, log, random, pollMs });
-  const among: Replicas = { replicas, budget: createRetryBudget(), wheel, random };
+  const among: Replicas = { replicas, budget: createRetryBudget(), wheel, random, onRetry };
   return {
     fetch: (request, o) => fetchFromReplicas(among, request, o),
     call: (call, o) => callReplicas(among, call, o),
@@ -132,6 +134,7 @@ interface Replicas {
   readonly budget: RetryBudget;
   readonly wheel: DeadlineWheel;
   readonly random: () => number;
+  readonly onRetry: (() => void) | undefined;
 }
 
 /** Starts the clock of a call, by the timeout that its headers ask for. */
@@ -226,7 +229,7 @@ async function callReplicas(
 
 /** Sends to one replica after the other, until a response is final, or nothing more may be tried. */
 async function tryReplicas<Response>(
-  { replicas, budget, wheel, random }: Replicas,
+  { replicas, budget, wheel, random, onRetry }: Replicas,
   { isSafe, channel }: { readonly isSafe: boolean; readonly channel: "calls" | "streams" },
   clock: CallClock,
   send: (replica: GuardedReplica) => Promise<Outcome<Response>>,
@@ -250,6 +253,7 @@ async function tryReplicas<Response>(
     // A delay past the deadline gains nothing: return this outcome.
     if (Date.now() + delayMs >= +clock.deadline) return responseOf(outcome, clock);
     await clock.race(sleep(delayMs));
+    onRetry?.();
   }
 }
 

@@ -28,6 +28,8 @@ export interface DatabaseAccess {
   readonly config: Config;
   /** Statements have spans, as the work has that sends them. */
   readonly isTraced?: boolean;
+  /** What is in flight on each pool is counted. */
+  readonly isCounted?: boolean;
 }
 
 /**
@@ -66,10 +68,10 @@ export async function connect(
   service: ServiceName,
   publishes: readonly string[] = [],
 ): Promise<Database> {
-  const { isTraced: traced = false, config } = access;
+  const { isTraced: traced = false, isCounted: counted = false, config } = access;
   const { freezesShared } = config;
   const url = await urlOf(access, schema);
-  return openDatabase({ url, schema, service, publishes, freezesShared, traced });
+  return openDatabase({ url, schema, service, publishes, freezesShared, traced, counted });
 }
 
 /**

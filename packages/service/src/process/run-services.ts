@@ -8,7 +8,6 @@ import {
   createHealthPages,
   createTokenVerifier,
   type Endpoint,
-  isReady,
   isUnavailable,
   listen,
   type Readiness,
@@ -40,7 +39,7 @@ import {
   requireAcceptedSchema,
   requireConnections,
 } from "./databases.ts";
-import { addServiceGauges, addUpstreamGauges } from "./gauges.ts";
+import { addPoolGauges, addServiceGauges, addUpstreamGauges } from "./gauges.ts";
 import { createReadiness } from "./readiness.ts";
 import { stopTimesOf } from "./stop-times.ts";
 import { createTeardown, type Teardown } from "./teardown.ts";
@@ -141,7 +140,8 @@ async function start(
   const { config, log } = o;
   const identity = await openIdentity(config);
   const isTraced = definitions.some(({ name }) => o.telemetry?.tracingOf(name) !== undefined);
-  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config, isTraced };
+  const isCounted = o.metrics !== undefined;
+  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config, isTraced, isCounted };
   await prepareDatabases(
     access,
     definitions.flatMap((definition) => definition.schemas),
@@ -158,10 +158,15 @@ async function start(
 
   const endpoints = new Map<ServiceName, Endpoint>();
   const runsHere = definitions.map((definition) => definition.name);
-  const clients = createClientFactory({ config, identity, endpoints, runsHere, log });
-  teardown.add("clients", () => clients.close());
   const [first] = runsHere;
-  if (o.metrics !== undefined && first !== undefined) addUpstreamGauges(o.metrics.of(first), clients);
+  const metrics = first === undefined ? undefined : o.metrics?.of(first);
+  const clients = createClientFactory({ config, identity, endpoints, runsHere, log, metrics });
+  teardown.add("clients", () => clients.close());
+  if (metrics !== undefined) {
+    addUpstreamGauges(metrics, clients);
+    const { pool } = jobs;
+    if (pool !== undefined) addPoolGauges(metrics, () => [pool]);
+  }
   const sessions = clients.of(AuthService, first ?? "gateway");
   const revocations = watchRevocations({ fetch: endedSessionsFrom(sessions), log });
   teardown.add("revocations", () => revocations.stop());
@@ -200,8 +205,8 @@ async function start(
     endpoints.set(service, endpoint);
     if (part.metrics !== undefined)
       addServiceGauges(part.metrics, {
-        ...{ database, jobs, publishes: part.relay !== undefined, subscriptions: open.subscriptions },
-        isReady: async () => isReady(await readiness()),
+        ...{ database, databases, jobs, publishes: part.relay !== undefined, subscriptions: open.subscriptions },
+        readiness,
       });
     opened.push({ part, open, endpoint, registrar, readiness });
   }
