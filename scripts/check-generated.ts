@@ -10,11 +10,12 @@ const generated = [
   "packages/contracts/gen",
   "packages/contracts/comments",
   "docs/errors.md",
+  "deploy/grafana",
   ...readdirSync("apps").map((app) => join("apps", app, "schema.sql")),
 ];
 
 const before = contentOf(generated);
-for (const script of ["generate:contract", "generate:errors", "generate:schemas"]) {
+for (const script of ["generate:contract", "generate:errors", "generate:schemas", "generate:dashboards"]) {
   const { status } = spawnSync("npm", ["run", "--silent", script], { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
