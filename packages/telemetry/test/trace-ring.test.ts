@@ -32,15 +32,15 @@ const bounds = {
 
 const addition = fc.record({
   isLine: fc.boolean(),
-  trace: fc.integer({ min: 1, max: 9 }),
-  id: fc.integer({ min: 1, max: 6 }),
-  chars: fc.nat(1_500),
+  trace: fc.integer({ min: 1, max: 7 }),
+  id: fc.integer({ min: 1, max: 9 }),
+  chars: fc.oneof({ weight: 9, arbitrary: fc.nat(20) }, { weight: 1, arbitrary: fc.nat(3_000) }),
 });
 
 describe("the ring of the last traces", () => {
   it("keeps within its bounds whatever comes, and counts what it drops of a trace that it keeps", () => {
     fc.assert(
-      fc.property(fc.array(addition, { maxLength: 80 }), (additions) => {
+      fc.property(fc.array(addition, { maxLength: 200, size: "max" }), (additions) => {
         const ring = createTraceRing(bounds);
         const sent = new Map<string, Set<number>>();
         for (const { isLine, trace, id, chars } of additions) {
@@ -69,6 +69,7 @@ describe("the ring of the last traces", () => {
           }
         }
       }),
+      { numRuns: 50 },
     );
   });
 
@@ -101,8 +102,8 @@ describe("the ring of the last traces", () => {
 
   it("takes a span that is sent twice once", () => {
     const ring = createTraceRing(bounds);
-    for (let n = 0; n < 9; n += 1) ring.addSpan(span(1, 1));
-    expect(ring.get(traceIdOf(1))).toMatchObject({ spans: [{}], droppedSpans: 0 });
+    for (let n = 0; n < 12; n += 1) ring.addSpan(span(1, n % bounds.spansPerTraceMax));
+    expect(ring.get(traceIdOf(1))).toMatchObject({ spans: [{}, {}, {}, {}], droppedSpans: 0 });
   });
 
   it("names the orders and requests of spans and of lines", () => {

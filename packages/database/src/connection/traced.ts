@@ -7,8 +7,16 @@ import { type DriverQuery, hookQueries } from "./query-hooks.ts";
 export interface StatementNames {
   /** Where they run: the database and the schema, as in "rialto|order". */
   readonly namespace: string;
-  /** What a statement does: see `summarize`. */
-  summaryOf(text: string): string;
+  /** Returns what a statement is called in its span. */
+  of(text: string): StatementName;
+}
+
+/** A statement as its span has it. */
+export interface StatementName {
+  /** What it does: see `summarize`. */
+  readonly summary: string;
+  /** With its placeholders, on one line. */
+  readonly text: string;
 }
 
 /** Statements whose names are kept. A service has some hundreds; fragments make a few more of them. */
@@ -17,15 +25,15 @@ const namesMax = 1_000;
 /** Creates the names of the statements on one schema of the database at a URL. */
 export function createStatementNames(url: string, schema: string): StatementNames {
   const database = /^[^?]*\/([^/?]*)/.exec(url)?.[1] ?? "";
-  const summaries = new Map<string, string>();
+  const names = new Map<string, StatementName>();
   return {
     namespace: `${database}|${schema}`,
-    summaryOf(text) {
-      const known = summaries.get(text);
+    of(text) {
+      const known = names.get(text);
       if (known !== undefined) return known;
-      const summary = summarize(text);
-      if (summaries.size < namesMax) summaries.set(text, summary);
-      return summary;
+      const name = { summary: summarize(text), text: text.replace(/\s+/g, " ").trim() };
+      if (names.size < namesMax) names.set(text, name);
+      return name;
     },
   };
 }
@@ -74,9 +82,9 @@ function traceQuery(query: DriverQuery, work: RecordedSpan, names: StatementName
 
 function end(span: RecordedSpan, text: string | undefined, names: StatementNames): void {
   if (text !== undefined) {
-    const summary = names.summaryOf(text);
-    span.rename(summary);
-    span.set({ [databaseNames.summary]: summary, [databaseNames.text]: text.replace(/\s+/g, " ").trim() });
+    const name = names.of(text);
+    span.rename(name.summary);
+    span.set({ [databaseNames.summary]: name.summary, [databaseNames.text]: name.text });
   }
   span.end();
 }

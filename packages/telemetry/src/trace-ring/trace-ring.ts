@@ -90,12 +90,16 @@ export function createTraceRing(bounds: RingBounds = ringBounds): TraceRing {
     chars += more;
   }
 
+  const isFull = () => traces.size > 1 && (traces.size > bounds.tracesMax || chars > bounds.charsMax);
+
   /** The newest stays, whatever its size: it is bounded by itself. */
   function dropOldest(): void {
+    // A map that entries left costs time to walk, and most spans drop nothing.
+    if (!isFull()) return;
     for (const [traceId, entry] of traces) {
-      if (traces.size === 1 || (traces.size <= bounds.tracesMax && chars <= bounds.charsMax)) return;
       traces.delete(traceId);
       chars -= entry.chars;
+      if (!isFull()) return;
     }
   }
 
