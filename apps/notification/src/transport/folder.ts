@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { composeMail } from "./compose.ts";
+import { createMailComposer } from "./compose.ts";
 import type { MailTransport } from "./transport.ts";
 
 /**
@@ -17,9 +17,10 @@ export function createFolderTransport({
   readonly from: string;
   readonly folder: string;
 }): MailTransport {
+  const compose = createMailComposer(from);
   return {
     async send(mail) {
-      const { message } = composeMail(mail, from);
+      const { message } = compose(mail);
       const text = message.replaceAll("\r\n", "\n");
       try {
         writeWhole(folder, `${mail.name}.eml`, text);

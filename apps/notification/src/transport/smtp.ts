@@ -1,5 +1,5 @@
 import { createTransport as createPool } from "nodemailer";
-import { composeMail } from "./compose.ts";
+import { createMailComposer } from "./compose.ts";
 import { failureOf, MailRefused } from "./failure.ts";
 import type { MailTransport } from "./transport.ts";
 
@@ -24,9 +24,10 @@ export function createSmtpTransport({ from, url }: { readonly from: string; read
     socketTimeout: silenceMsMax,
     socketCloseTimeout: closeMsMax,
   });
+  const compose = createMailComposer(from);
   return {
     async send(mail, signal) {
-      const { message, envelope } = composeMail(mail, from);
+      const { message, envelope } = compose(mail);
       try {
         await pool.sendMail({ raw: message, envelope: { from: envelope.from, to: [...envelope.to] }, signal });
       } catch (error) {
