@@ -134,6 +134,26 @@ export const alerts: readonly Alert[] = [
     },
   },
   {
+    name: "RialtoQueueUnreachable",
+    severity: "page",
+    expr: "max by (service) (rialto_queue_reachable) == 0",
+    holds: "1m",
+    summary: "No replica of {{ $labels.service }} reaches the job queue.",
+    fires: {
+      series: {
+        'rialto_queue_reachable{service="order",instance="a"}': "1 0x5",
+        'rialto_queue_reachable{service="order",instance="b"}': "1 0x5",
+      },
+      labels: { service: "order" },
+    },
+    rests: {
+      series: {
+        'rialto_queue_reachable{service="order",instance="a"}': "1 0x5",
+        'rialto_queue_reachable{service="order",instance="b"}': "1 0 1x4",
+      },
+    },
+  },
+  {
     name: "RialtoOutboxLag",
     severity: "page",
     expr:

@@ -51,6 +51,7 @@ export interface DashboardSpec {
   readonly description: string;
   /** Whether a service can be chosen, as `$service`. */
   readonly hasServices: boolean;
+  /** Panels of one kind in each row. */
   readonly rows: readonly { readonly title: string; readonly panels: readonly PanelSpec[] }[];
 }
 
@@ -96,8 +97,7 @@ function serviceVariable() {
 }
 
 function panelBuilder(spec: PanelSpec, id: number, row: readonly PanelSpec[]): { build(): Panel } {
-  const figures = row.filter(({ kind }) => kind === "figure").length;
-  const builder = spec.kind === "figure" ? figure(columns / figures) : chart();
+  const builder = spec.kind === "figure" ? figure(columns / row.length) : chart(columns / (row.length === 4 ? 4 : 3));
   builder.id(id).title(spec.title).description(spec.description).unit(spec.unit).datasource(datasource);
   for (const [n, { expr, legend }] of spec.queries.entries()) {
     const query = new DataqueryBuilder()
@@ -113,10 +113,10 @@ function panelBuilder(spec: PanelSpec, id: number, row: readonly PanelSpec[]): {
   return builder.thresholds(new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps));
 }
 
-function chart(): ChartBuilder {
+function chart(span: number): ChartBuilder {
   return new ChartBuilder()
     .height(8)
-    .span(columns / 3)
+    .span(span)
     .min(0)
     .fillOpacity(10)
     .showPoints(VisibilityMode.Never)

@@ -26,6 +26,13 @@ export const services: DashboardSpec = {
           expr: `up{job="rialto"}`,
           legend: "{{instance}}",
         }),
+        chart(
+          "Job queue and Redis",
+          "1 while a service reaches its job queue; 1 while a gateway counts requests by itself, as Redis is away.",
+          "short",
+          { expr: `min by (service) (rialto_queue_reachable{${chosen}})`, legend: "{{service}} reaches its queue" },
+          { expr: "max(rialto_rate_limits_local)", legend: "a gateway counts by itself" },
+        ),
         chart("Replicas called, by breaker", "open: it fails or cannot be reached.", "short", {
           expr: `sum by (upstream, state) (rialto_upstream_replicas{${chosen}})`,
           legend: "{{upstream}} {{state}}",
