@@ -7,6 +7,8 @@ import { rialtoEnv } from "./rialto.ts";
 /** The gateway, each service and their Redis as processes. */
 export interface RialtoServices {
   readonly url: string;
+  /** Of each replica of the order service. */
+  readonly orderUrls: readonly string[];
   readonly pids: readonly number[];
   stop(): Promise<void>;
 }
@@ -56,7 +58,8 @@ export async function startRialtoServices(o: {
     }
     for (const { port } of places) await ready(port);
     const gateway = places.at(-1)?.port;
-    return { url: `http://127.0.0.1:${gateway}`, pids: started.map(({ pid }) => pid), stop };
+    const orderUrls = places.filter(({ name }) => name === "order").map(({ port }) => `http://127.0.0.1:${port}`);
+    return { url: `http://127.0.0.1:${gateway}`, orderUrls, pids: started.map(({ pid }) => pid), stop };
   } catch (error) {
     await stop();
     throw error;

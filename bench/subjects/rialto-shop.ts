@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort, startChild } from "./child.ts";
 import { startRedis } from "./redis.ts";
 import { admin, startRialto } from "./rialto.ts";
-import { startRialtoServices } from "./rialto-services.ts";
+import { type RialtoServices, startRialtoServices } from "./rialto-services.ts";
 import { customersMade, productsMade, type Shop, type ShopPlace, stockMade } from "./shop.ts";
 
 /** The password of every customer. */
@@ -36,12 +36,15 @@ export async function openRialtoRedisShop(place: ShopPlace): Promise<Shop> {
 }
 
 /** The gateway and the services in processes of their own, jobs on Redis, with so many replicas of order. */
-export async function openRialtoServicesShop(place: ShopPlace, orderReplicas = 1): Promise<Shop> {
+export async function openRialtoServicesShop(
+  place: ShopPlace,
+  orderReplicas = 1,
+): Promise<Shop & Pick<RialtoServices, "orderUrls">> {
   const { bench, database, folder, reportEnv } = place;
   const env = { ...reportEnv, ...shopEnv, DATABASE_URL: database.url };
   const redis = bench.tools.redis;
   const services = await startRialtoServices({ root: bench.root, folder, redis, orderReplicas, env });
-  return fillShop({ ...services, database });
+  return { ...(await fillShop({ ...services, database })), orderUrls: services.orderUrls };
 }
 
 const sink = new URL("../programs/otlp-sink.ts", import.meta.url).pathname;
