@@ -71,7 +71,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
       headers: securityHeaders(tls !== undefined),
       onRendered: logUnreadable(o.log),
     }),
-    onRequest: (request, response) => void handle(request, response),
+    onRequest: handle,
   });
   async function close(): Promise<void> {
     const { drainMs, workMs } = o.stopTimes ?? stopTimesDefault;

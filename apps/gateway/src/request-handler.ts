@@ -42,7 +42,7 @@ export function createRequestHandler(
   o: GatewayOptions,
   load: LoadShedding,
   { stopping, closing }: { readonly stopping: AbortSignal; readonly closing: AbortSignal },
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+): (request: IncomingMessage, response: ServerResponse) => void {
   const services = [...contractServices, ...(o.furtherServices ?? [])];
   const methods = publishedMethods(services);
   const requireAccess = createAccessPolicies(services);
@@ -165,20 +165,20 @@ export function createRequestHandler(
     throw unrouted(match);
   }
 
-  return async (request, response) => {
-    const clientAddress = addressOf(request);
+  function refuse(request: IncomingMessage, response: ServerResponse): void {
+    counts?.shed.add();
+    refuseEarly(request, response);
+    limitWriteTime(response, writeTimeout);
+  }
+
+  /** Answers a request whose turn has come. Never rejects. */
+  async function answerInTurn(
+    request: IncomingMessage,
+    response: ServerResponse,
+    clientAddress: string,
+  ): Promise<void> {
     const isHealth = isOfHealth(request.url);
-    const place =
-      isHealth || isBackend(clientAddress)
-        ? undefined
-        : queue.enter(limitKeyOf(clientAddress), () => response.destroyed);
-    if (place?.kind === "waiting" && !(await place.started)) return;
-    if (place?.kind === "full" || (!isHealth && load.refuses(clientAddress))) {
-      counts?.shed.add();
-      refuseEarly(request, response);
-      limitWriteTime(response, writeTimeout);
-      return;
-    }
+    if (!isHealth && load.refuses(clientAddress)) return refuse(request, response);
     // Probes of health would be most of the traces.
     const isTraced = !isHealth && o.tracing !== undefined && !isOfTraces(request, o.showsTraces);
     const tracing = isTraced ? o.tracing : undefined;
@@ -204,6 +204,18 @@ export function createRequestHandler(
       answerError(exchange, error, o.log);
     }
     limitWriteTime(response, writeTimeout);
+  }
+
+  return (request, response) => {
+    const clientAddress = addressOf(request);
+    const isQueued = !isOfHealth(request.url) && !isBackend(clientAddress);
+    const queued = {
+      isGone: () => response.destroyed,
+      start: () => void answerInTurn(request, response, clientAddress),
+    };
+    const place = isQueued ? queue.enter(limitKeyOf(clientAddress), queued) : "now";
+    if (place === "now") queued.start();
+    else if (place === "full") refuse(request, response);
   };
 }
 

@@ -7,27 +7,21 @@ const perTurnDefault = 4;
 const waitingPerKeyMax = 2_000;
 const waitingMax = 10_000;
 
-/** The place of one request. */
-export type Place =
-  /** It may start. */
-  | { readonly kind: "now" }
-  /** `started` resolves with true when it may start, and with false if its client disconnected while it waited. */
-  | { readonly kind: "waiting"; readonly started: Promise<boolean> }
-  /** As many requests wait as may wait, of this key or of all. */
-  | { readonly kind: "full" };
+/** A request that may have to wait. */
+export interface QueuedRequest {
+  /** Its client is gone: it does not start. */
+  isGone(): boolean;
+  /** Called in a later turn of the event loop, where it waits. It must not throw. */
+  start(): void;
+}
 
 /** Starts the requests of many keys in fair order. */
 export interface FairQueue {
   /**
-   * Takes a place for a request. A request whose client is gone when its turn comes does not start; the turn goes to
-   * the next.
+   * Takes a place for a request. It may start now, or waits for its turn; "full" where as many wait as may wait, of
+   * this key or of all. The turn of a request whose client is gone goes to the next.
    */
-  enter(key: string, isGone: () => boolean): Place;
-}
-
-interface Waiting {
-  readonly isGone: () => boolean;
-  readonly start: (started: boolean) => void;
+  enter(key: string, request: QueuedRequest): "now" | "waiting" | "full";
 }
 
 /**
@@ -38,7 +32,7 @@ interface Waiting {
  */
 export function createFairQueue({ perTurn = perTurnDefault }: { readonly perTurn?: number } = {}): FairQueue {
   /** In the order of their next turn. */
-  const queues = new Map<string, Waiting[]>();
+  const queues = new Map<string, QueuedRequest[]>();
   let waiting = 0;
   let started = 0;
   let isScheduled = false;
@@ -59,37 +53,35 @@ export function createFairQueue({ perTurn = perTurnDefault }: { readonly perTurn
       if (queue.length > 0) queues.set(key, queue);
       if (next === undefined) continue;
       started += 1;
-      next.start(true);
+      next.start();
       if (started === perTurn) break;
     }
     if (started > 0) schedule();
   }
 
   /** Takes the first request whose client is still connected. */
-  function takeFirst(queue: Waiting[]): Waiting | undefined {
+  function takeFirst(queue: QueuedRequest[]): QueuedRequest | undefined {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       waiting -= 1;
       if (!next.isGone()) return next;
-      next.start(false);
     }
     return undefined;
   }
 
   return {
-    enter(key, isGone) {
+    enter(key, request) {
       if (waiting === 0 && started < perTurn) {
         started += 1;
         schedule();
-        return { kind: "now" };
+        return "now";
       }
       const queue = queues.get(key) ?? [];
-      if (waiting >= waitingMax || queue.length >= waitingPerKeyMax) return { kind: "full" };
-      const { promise, resolve } = Promise.withResolvers<boolean>();
-      queue.push({ isGone, start: resolve });
+      if (waiting >= waitingMax || queue.length >= waitingPerKeyMax) return "full";
+      queue.push(request);
       queues.set(key, queue);
       waiting += 1;
       schedule();
-      return { kind: "waiting", started: promise };
+      return "waiting";
     },
   };
 }

@@ -3,7 +3,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import type { ClientTls, HttpClient, RequestInProgress } from "./http-client.ts";
 import { serverAt } from "./open-socket.ts";
 import { PendingRequest } from "./pending-request.ts";
-import { requestHead } from "./request-text.ts";
+import { createRequestWriter } from "./request-text.ts";
 
 /** Options of a client for HTTP/1.1. */
 export interface Http1ClientOptions {
@@ -36,6 +36,7 @@ interface Origin {
 export function createHttp1Client(o: Http1ClientOptions): HttpClient {
   const { connectionsMax = connectionsMaxDefault, waitingMax = waitingMaxDefault } = o;
   const origins = new Map<string, Origin>();
+  const writer = createRequestWriter();
   let isClosed = false;
 
   function originOf(origin: string): Origin {
@@ -55,7 +56,7 @@ export function createHttp1Client(o: Http1ClientOptions): HttpClient {
       try {
         if (isClosed) throw new Error("the client is closed");
         const { hostLine, forget } = originOf(request.origin);
-        pending = new PendingRequest(request, requestHead(request, hostLine), receiver, forget);
+        pending = new PendingRequest(request, writer.head(request, hostLine), receiver, forget);
       } catch (error) {
         receiver.onError(error);
         return notSent;

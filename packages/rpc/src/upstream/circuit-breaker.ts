@@ -39,6 +39,14 @@ export interface GuardedReplica {
     send: () => Promise<Outcome<Response>>,
     isCanceledByCaller: () => boolean,
   ): Promise<Outcome<Response>>;
+  /**
+   * Counts the result of a request that was sent while the state was "closed", as `execute` does, and returns it: at
+   * once where it is a response.
+   */
+  settle<Response>(
+    outcome: Outcome<Response>,
+    isCanceledByCaller: () => boolean,
+  ): Outcome<Response> | Promise<Outcome<Response>>;
   /** Records that the replica responded that it is unavailable. It is reachable, so its breaker stays as it is. */
   reportUnavailable(): void;
   status(): ReplicaStatus;
@@ -73,6 +81,29 @@ export function guardReplica(replica: Replica): GuardedReplica {
     lastError = { class: failure, time: new Date() };
   };
 
+  function judged<Response>(outcome: Outcome<Response>, isCanceledByCaller: () => boolean): Attempt<Response> {
+    if (outcome.kind === "RESPONSE") return { outcome, verdict: "success" };
+    const failure = isCanceledByCaller() ? undefined : failureClassOf(outcome.cause);
+    if (failure === undefined) return { outcome, verdict: "inconclusive" };
+    record(failure);
+    return { outcome, verdict: "failure" };
+  }
+
+  function settle<Response>(
+    outcome: Outcome<Response>,
+    isCanceledByCaller: () => boolean,
+  ): Outcome<Response> | Promise<Outcome<Response>> {
+    // Nearly always. It ends a row of failures, and Cockatiel would make several promises to do no more.
+    if (outcome.kind === "RESPONSE") {
+      failuresInRow.success();
+      return outcome;
+    }
+    const attempt = judged(outcome, isCanceledByCaller);
+    // An inconclusive attempt neither adds to a row of failures nor ends it.
+    if (attempt.verdict !== "failure" || breaker.state !== CircuitState.Closed) return outcome;
+    return breaker.execute(() => Promise.resolve(attempt)).then(() => outcome);
+  }
+
   return {
     replica,
     state() {
@@ -82,26 +113,10 @@ export function guardReplica(replica: Replica): GuardedReplica {
     },
     isProbed: () => breaker.state === CircuitState.HalfOpen,
     async execute<Response>(send: () => Promise<Outcome<Response>>, isCanceledByCaller: () => boolean) {
-      const judged = (outcome: Outcome<Response>): Attempt<Response> => {
-        if (outcome.kind === "RESPONSE") return { outcome, verdict: "success" };
-        const failure = isCanceledByCaller() ? undefined : failureClassOf(outcome.cause);
-        if (failure === undefined) return { outcome, verdict: "inconclusive" };
-        record(failure);
-        return { outcome, verdict: "failure" };
-      };
-      if (breaker.state !== CircuitState.Closed)
-        return (await breaker.execute(async () => judged(await send()))).outcome;
-      const outcome = await send();
-      // Nearly always. It ends a row of failures, and Cockatiel would make several promises to do no more.
-      if (outcome.kind === "RESPONSE") failuresInRow.success();
-      else {
-        const attempt = judged(outcome);
-        // An inconclusive attempt neither adds to a row of failures nor ends it.
-        if (attempt.verdict === "failure" && breaker.state === CircuitState.Closed)
-          await breaker.execute(() => Promise.resolve(attempt));
-      }
-      return outcome;
+      if (breaker.state === CircuitState.Closed) return settle(await send(), isCanceledByCaller);
+      return (await breaker.execute(async () => judged(await send(), isCanceledByCaller))).outcome;
     },
+    settle,
     reportUnavailable: () => record("unavailable"),
     status: () => ({ breaker: stateNames[breaker.state], lastError }),
   };

@@ -33,67 +33,136 @@ export function sendOnce(
     const sent = withBody({ ...request, ...ownBody(request), signal: clock.signal }, body);
     const response = await channel.send(sent, timeoutMs);
     noteLeaving(guarded, response.header.get("connection"));
-    if (isStream) return responded({ ...response, body: streamed(response.body, clock, release) });
+    if (isStream) return responded(guarded, { ...response, body: streamed(response.body, clock, release) });
     const whole = await readResponse(response.body);
     release();
-    return responded({ ...response, body: new WholeBody(whole) });
+    return responded(guarded, { ...response, body: new WholeBody(whole) });
   });
 }
 
 /** Sends a call of which everything is here to one replica, once, and counts the result as `sendOnce` does. */
-export function callOnce(
-  guarded: GuardedReplica,
-  call: Omit<SentCall, "timeoutMs" | "canceled">,
-  clock: CallClock,
-): Promise<Outcome<WholeAnswer>> {
+export function callOnce(guarded: GuardedReplica, call: WholeRequest, clock: CallClock): Promise<Outcome<WholeAnswer>> {
+  const sent = callNow(guarded, call, clock);
+  if (sent !== undefined) return sent;
   const { calls } = guarded.replica;
   return attempt(guarded, calls, clock, async (timeoutMs, release) => {
     const answer = await calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled });
-    noteLeaving(guarded, answer.fields.connection);
-    const readable = readableAnswer(answer);
-    if (!saysItsEnd(readable)) throw new BrokenResponse(new Error("a gRPC response without a status"));
-    release();
-    return { kind: "RESPONSE", response: answer, isUnavailable: saysUnavailable(readable) };
+    return answered(guarded, answer, release);
   });
 }
 
+type WholeRequest = Omit<SentCall, "timeoutMs" | "canceled">;
+
+/**
+ * The same where the call need not wait, as nearly none has to: its breaker is closed, and its bulkhead has a slot. It
+ * makes one promise beside that of the answer, where `attempt` makes four. Undefined where it has to wait.
+ */
+function callNow(
+  guarded: GuardedReplica,
+  call: WholeRequest,
+  clock: CallClock,
+): Promise<Outcome<WholeAnswer>> | undefined {
+  const { calls } = guarded.replica;
+  if (clock.canceled.aborted || guarded.state() !== "closed") return undefined;
+  const slot = calls.bulkhead.tryAcquire();
+  if (slot === undefined) return undefined;
+  const counted = new Attempt(calls.load, clock);
+  counted.begin();
+  const timeoutMs = counted.send(slot);
+  const settle = (outcome: Outcome<WholeAnswer>) => guarded.settle(outcome, counted.isCanceledByCaller);
+  const failed = (cause: unknown) => settle(counted.fail(cause));
+  return calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled }).then((answer) => {
+    try {
+      return settle(answered(guarded, answer, counted.release));
+    } catch (cause) {
+      return failed(cause);
+    }
+  }, failed);
+}
+
+/** The outcome of a whole answer. Throws where it is broken. */
+function answered(guarded: GuardedReplica, answer: WholeAnswer, release: () => void): Outcome<WholeAnswer> {
+  noteLeaving(guarded, answer.fields.connection);
+  const readable = readableAnswer(answer);
+  if (!saysItsEnd(readable)) throw new BrokenResponse(new Error("a gRPC response without a status"));
+  release();
+  const isUnavailable = saysUnavailable(readable);
+  if (isUnavailable) guarded.reportUnavailable();
+  return { kind: "RESPONSE", response: answer, isUnavailable };
+}
+
 /** Sends within the bulkhead of a channel, and counts the result. What `send` does not release, a failure does. */
-async function attempt<Response>(
+function attempt<Response>(
   guarded: GuardedReplica,
   { bulkhead, load }: Pick<Channel, "bulkhead" | "load">,
   clock: CallClock,
   send: (timeoutMs: number, release: () => void) => Promise<Outcome<Response>>,
 ): Promise<Outcome<Response>> {
-  const { canceled } = clock;
-  let sentAt: number | undefined;
-  // A caller that cancels, or has a short deadline, tells nothing about the replica. One that waited long enough does.
-  const isNoResponse = () =>
-    sentAt !== undefined && isDeadline(canceled) && Date.now() - sentAt >= silenceMsMin + answerMarginMs;
+  const counted = new Attempt(load, clock);
 
   async function sendInTurn(): Promise<Outcome<Response>> {
-    if (canceled.aborted) return { kind: "FAILURE", cause: canceled.reason };
-    let isCounted = true;
-    let releaseSlot: (() => void) | undefined;
-    load.requests += 1;
-    const release = () => {
-      releaseSlot?.();
-      if (isCounted) load.requests -= 1;
-      isCounted = false;
-    };
+    if (clock.canceled.aborted) return { kind: "FAILURE", cause: clock.canceled.reason };
+    counted.begin();
     try {
-      releaseSlot = bulkhead.tryAcquire() ?? (await bulkhead.acquire({ signal: clock.signal }));
-      sentAt = Date.now();
-      return await send(sentTimeoutMs(+clock.deadline - sentAt), release);
+      const slot = bulkhead.tryAcquire() ?? (await bulkhead.acquire({ signal: clock.signal }));
+      return await send(counted.send(slot), counted.release);
     } catch (cause) {
-      release();
-      if (!isNoResponse()) return { kind: "FAILURE", cause };
-      return { kind: "FAILURE", cause: new NoResponse("no response within the deadline", { cause }) };
+      return counted.fail(cause);
     }
   }
 
-  const outcome = await guarded.execute(sendInTurn, () => canceled.aborted && !isNoResponse());
-  if (outcome.kind === "RESPONSE" && outcome.isUnavailable) guarded.reportUnavailable();
-  return outcome;
+  return guarded.execute(sendInTurn, counted.isCanceledByCaller);
+}
+
+/** One attempt of a call, which counts among the requests to its replica from its beginning to its release. */
+class Attempt {
+  readonly #load: Channel["load"];
+  readonly #clock: CallClock;
+  #releaseSlot: (() => void) | undefined;
+  #isCounted = false;
+  #sentAt: number | undefined;
+
+  constructor(load: Channel["load"], clock: CallClock) {
+    this.#load = load;
+    this.#clock = clock;
+  }
+
+  /** Counts it. */
+  begin(): void {
+    this.#load.requests += 1;
+    this.#isCounted = true;
+  }
+
+  /** Notes that it is sent, in this slot, and returns its timeout. */
+  send(releaseSlot: () => void): number {
+    this.#releaseSlot = releaseSlot;
+    this.#sentAt = Date.now();
+    return sentTimeoutMs(+this.#clock.deadline - this.#sentAt);
+  }
+
+  readonly release = (): void => {
+    this.#releaseSlot?.();
+    if (this.#isCounted) this.#load.requests -= 1;
+    this.#isCounted = false;
+  };
+
+  /** Releases it, and returns its outcome. */
+  fail(cause: unknown): Outcome<never> {
+    this.release();
+    if (!this.#isNoResponse()) return { kind: "FAILURE", cause };
+    return { kind: "FAILURE", cause: new NoResponse("no response within the deadline", { cause }) };
+  }
+
+  /** A caller that cancels, or has a short deadline, tells nothing about the replica. */
+  readonly isCanceledByCaller = (): boolean => this.#clock.canceled.aborted && !this.#isNoResponse();
+
+  /** One that waited long enough does. */
+  #isNoResponse(): boolean {
+    const sentAt = this.#sentAt;
+    return (
+      sentAt !== undefined && isDeadline(this.#clock.canceled) && Date.now() - sentAt >= silenceMsMin + answerMarginMs
+    );
+  }
 }
 
 /** A server that is about to stop says so in its responses over HTTP/1.1. */
@@ -101,8 +170,10 @@ function noteLeaving({ replica }: GuardedReplica, connection: string | readonly 
   if (typeof connection === "string" && connection.toLowerCase() === "close") replica.reportLeaving();
 }
 
-function responded(response: HttpResponse): Outcome<HttpResponse> {
-  return { kind: "RESPONSE", response, isUnavailable: saysUnavailable(response) };
+function responded(guarded: GuardedReplica, response: HttpResponse): Outcome<HttpResponse> {
+  const isUnavailable = saysUnavailable(response);
+  if (isUnavailable) guarded.reportUnavailable();
+  return { kind: "RESPONSE", response, isUnavailable };
 }
 
 /** The body of a request that is streamed. An error of it is marked as the caller's. */

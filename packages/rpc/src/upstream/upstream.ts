@@ -1,31 +1,21 @@
-import {
-  abortSignalOf,
-  backoffMs,
-  type CancelSignal,
-  createDeadlineWheel,
-  type DeadlineWheel,
-  LazySignal,
-  sleep,
-} from "@rialto/async";
+import { abortSignalOf, type CancelSignal, createDeadlineWheel, type DeadlineWheel, LazySignal } from "@rialto/async";
 import { toFields, toWebHeaders } from "@rialto/connect";
 import type { Logger } from "@rialto/telemetry";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
-import { callTriesMax, dnsPollMs, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
+import { dnsPollMs, upstreamCallsMax, upstreamCallsWaitingMax, upstreamStreamsMax } from "../limits.ts";
 import { type CallClock, callTimeoutMs, startClock } from "../server/deadline.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import { type CallHeaders, nodeHeaders } from "../wire/call-headers.ts";
 import type { HttpRequest, HttpResponse } from "../wire/http-message.ts";
 import { askedTimeoutMs, protocolOf, setTimeoutMs } from "../wire/wire-protocol.ts";
-import { chooseReplica } from "./choose-replica.ts";
-import type { GuardedReplica, Outcome, ReplicaStatus } from "./circuit-breaker.ts";
-import { probeHalfOpen } from "./probe.ts";
+import type { GuardedReplica, ReplicaStatus } from "./circuit-breaker.ts";
 import type { ReplicaLimits } from "./replica.ts";
-import { createReplicaSet, type ReplicaSet } from "./replica-set.ts";
+import { createReplicaSet } from "./replica-set.ts";
 import { readBody, readWhole, withBody } from "./request-body.ts";
-import { abortedBodyIn, isRequestFailure } from "./response-failure.ts";
-import { createRetryBudget, failureClassOf, isNeverSent, type RetryBudget, retryBackoff } from "./retry.ts";
+import { createRetryBudget } from "./retry.ts";
 import { callOnce, sendOnce } from "./send-once.ts";
+import { type Replicas, tryReplicas } from "./try-replicas.ts";
 import type { WholeAnswer, WholeCall } from "./whole-call.ts";
 
 /** What an upstream cannot read from the bytes of a request. */
@@ -128,15 +118,6 @@ const limitsDefault: ReplicaLimits = {
   streamsMax: upstreamStreamsMax,
 };
 
-/** The replicas, the budget of retries, and the deadlines of all calls. */
-interface Replicas {
-  readonly replicas: ReplicaSet;
-  readonly budget: RetryBudget;
-  readonly wheel: DeadlineWheel;
-  readonly random: () => number;
-  readonly onRetry: (() => void) | undefined;
-}
-
 /** Starts the clock of a call, by the timeout that its headers ask for. */
 function startCall(wheel: DeadlineWheel, headers: CallHeaders, isStream: boolean, parent: CancelSignal): CallClock {
   const asked = askedTimeoutMs(headers);
@@ -197,9 +178,8 @@ async function fetchFromReplicas(among: Replicas, request: HttpRequest, o: Fetch
   try {
     const body = await clock.race(readBody(request, o));
     const channel = isStream ? "streams" : "calls";
-    return await tryReplicas(among, { isSafe: o.isSafe, channel }, clock, (replica) =>
-      sendOnce(replica, request, body, clock, isStream),
-    );
+    const send = (replica: GuardedReplica) => sendOnce(replica, request, body, clock, isStream);
+    return await tryReplicas(among, { isSafe: o.isSafe, channel, send }, clock);
   } catch (error) {
     clock.stop();
     throw error;
@@ -219,61 +199,9 @@ async function callReplicas(
     const received = receiving instanceof Promise ? await clock.race(receiving) : receiving;
     // A GET has no body, not even an empty one.
     const body = received.byteLength === 0 ? undefined : received;
-    return await tryReplicas(among, { isSafe, channel: "calls" }, clock, (replica) =>
-      callOnce(replica, { verb, path, fields, body }, clock),
-    );
+    const send = (replica: GuardedReplica) => callOnce(replica, { verb, path, fields, body }, clock);
+    return await tryReplicas(among, { isSafe, channel: "calls", send }, clock);
   } finally {
     clock.stop();
   }
-}
-
-/** Sends to one replica after the other, until a response is final, or nothing more may be tried. */
-async function tryReplicas<Response>(
-  { replicas, budget, wheel, random, onRetry }: Replicas,
-  { isSafe, channel }: { readonly isSafe: boolean; readonly channel: "calls" | "streams" },
-  clock: CallClock,
-  send: (replica: GuardedReplica) => Promise<Outcome<Response>>,
-): Promise<Response> {
-  budget.earn();
-  if (replicas.current().length === 0) await clock.race(replicas.lookedUp);
-  const loadOf = ({ replica }: GuardedReplica) => replica[channel].load.requests;
-  const tried = new Set<GuardedReplica>();
-  let outcome: Outcome<Response> | undefined;
-  for (let attempt = 0; ; attempt += 1) {
-    const replica = chooseReplica(replicas.current(), { tried, isSafe, loadOf, random });
-    if (replica === undefined) return responseOf(outcome ?? noReplica(replicas.current()), clock);
-    tried.add(replica);
-    const sent = send(replica);
-    if (!isSafe) probeHalfOpen(replicas.current(), wheel);
-    outcome = await sent;
-    if (outcome.kind === "FAILURE" && failureClassOf(outcome.cause) !== undefined) replicas.reportLoss();
-    const isLast = attempt + 1 >= callTriesMax || clock.canceled.aborted;
-    if (isLast || !mayRetry(outcome, isSafe) || !budget.spend()) return responseOf(outcome, clock);
-    const delayMs = backoffMs(attempt + 1, retryBackoff);
-    // A delay past the deadline gains nothing: return this outcome.
-    if (Date.now() + delayMs >= +clock.deadline) return responseOf(outcome, clock);
-    await clock.race(sleep(delayMs));
-    onRetry?.();
-  }
-}
-
-function noReplica(known: readonly GuardedReplica[]): Outcome<never> {
-  const why = known.length === 0 ? "no address of the service is known" : "every replica's breaker is open";
-  return { kind: "FAILURE", cause: new Error(why) };
-}
-
-function mayRetry(outcome: Outcome<unknown>, isSafe: boolean): boolean {
-  if (outcome.kind === "FAILURE") return isNeverSent(outcome.cause) || (isSafe && !isRequestFailure(outcome.cause));
-  return isSafe && outcome.isUnavailable;
-}
-
-function responseOf<Response>(outcome: Outcome<Response>, { canceled }: CallClock): Response {
-  if (outcome.kind === "RESPONSE") return outcome.response;
-  if (canceled.aborted) throw canceled.reason;
-  if (outcome.cause instanceof CallError) throw outcome.cause;
-  const body = abortedBodyIn(outcome.cause);
-  if (body !== undefined) throw body.cause;
-  // A retry would fail again, so this is no outage.
-  if (isRequestFailure(outcome.cause)) throw new CallError(callErrors.INTERNAL_ERROR, { cause: outcome.cause });
-  throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause: outcome.cause });
 }
