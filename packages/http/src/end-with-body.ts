@@ -1,19 +1,21 @@
 import type { ServerResponse } from "node:http";
+import { endNow, Http1Response, type WholeResponseBody } from "./http1-response.ts";
 
 /**
- * Ends a response with its whole body; without one where there is none. A small body is written as text, one character
- * for each byte: Node joins text with the head of the response, and writes one string where it would write a list of
- * two buffers. The list took half as long again, where it was measured.
+ * Ends a response with its whole body; without one where there is none. Its head must be written. Text has one
+ * character for each byte.
+ *
+ * A small body is written as text: Node joins text with the head of the response, and writes one string where it would
+ * write a list of two buffers. The list took half as long again, where it was measured. A response of `listenHttp` over
+ * HTTP/1.1 is written with the others of its turn of the event loop: until then `isAnswered` tells that it is on its
+ * way, and Node's `writableEnded` does not.
  */
-export function endWithBody(response: ServerResponse, body: Uint8Array | undefined): void {
-  if (body === undefined || body.byteLength === 0) response.end();
-  else if (body.byteLength <= joinedBytesMax) response.end(latin1(body), "latin1");
-  else response.end(body);
+export function endWithBody(response: ServerResponse, body: WholeResponseBody): void {
+  if (response instanceof Http1Response) response.endInTurn(body);
+  else endNow(response, body);
 }
 
-/** The largest body that is written as text. */
-const joinedBytesMax = 16 * 1024;
-
-function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+/** Whether a response was ended, or its connection is lost: it takes no other answer. */
+export function isAnswered(response: ServerResponse): boolean {
+  return response.destroyed || response.writableEnded || (response instanceof Http1Response && response.isEnding);
 }

@@ -1,8 +1,10 @@
 import * as http from "node:http";
 import type { Socket } from "node:net";
 import type { ClientErrors } from "./client-error.ts";
+import { responsesOf } from "./http1-response.ts";
 import type { HttpTimeouts } from "./limits.ts";
 import { Http1Request } from "./request.ts";
+import { TurnBatch } from "./turn-batch.ts";
 
 /** Serves HTTP/1.1 on connections that are dispatched to it. */
 export interface Http1 {
@@ -28,6 +30,7 @@ export function serveHttp1(o: {
   const { timeouts, clientErrors } = o;
   const server = http.createServer({
     IncomingMessage: Http1Request,
+    ServerResponse: responsesOf(new TurnBatch()),
     keepAliveTimeout: timeouts.idleMs,
     headersTimeout: timeouts.headMs,
     requestTimeout: Math.max(timeouts.readMs, timeouts.headMs),

@@ -12,7 +12,7 @@ export { RequestFault, ResponseFault, ResponseHeadTooLarge } from "./client/http
 export { createHttp1Client, type Http1ClientOptions } from "./client/http1-client.ts";
 export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
 export { isCutOff } from "./cut-off.ts";
-export { endWithBody } from "./end-with-body.ts";
+export { endWithBody, isAnswered } from "./end-with-body.ts";
 export type { StreamListener } from "./http2.ts";
 export { closeGraceMsMax, keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";

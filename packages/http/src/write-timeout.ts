@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { Http1Response } from "./http1-response.ts";
 
 /** How long a client may take to receive a response. */
 export interface WriteTimeout {
@@ -16,6 +17,7 @@ export interface WriteTimeout {
  * the timeout.
  */
 export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: WriteTimeout): () => void {
+  if (res instanceof Http1Response && res.isEnding) return limitOnceEnded(res, { ms, bytesPerSecond });
   if (res.destroyed || isSent(res)) return () => undefined;
   let timer: NodeJS.Timeout | undefined;
   const start = () => {
@@ -30,6 +32,19 @@ export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: Writ
   else start();
   res.once("close", lift);
   return lift;
+}
+
+/** The same for a response that is written at the end of the turn. */
+function limitOnceEnded(res: Http1Response, timeout: WriteTimeout): () => void {
+  let lift: (() => void) | undefined;
+  let isLifted = false;
+  res.onceEnded(() => {
+    if (!isLifted) lift = limitWriteTime(res, timeout);
+  });
+  return () => {
+    isLifted = true;
+    lift?.();
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LazySignal } from "@rialto/async";
-import { endWithBody, type WriteTimeout } from "@rialto/http";
+import { endWithBody, isAnswered, type WriteTimeout } from "@rialto/http";
 import { type Caller, type ErrorCode, requestIdFrom, requestIdHeader } from "@rialto/rpc";
 import type { RecordedSpan, Trace } from "@rialto/telemetry";
 import type { TracedRequest } from "./request-span.ts";
@@ -78,7 +78,7 @@ export class Exchange {
 
   /** Whether the response can take no more: it was sent, or its client is gone. */
   get isOver(): boolean {
-    return this.#response.destroyed;
+    return isAnswered(this.#response);
   }
 
   /** The status that was sent; undefined unless the response is complete. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import { arrivedBody, endWithBody } from "@rialto/http";
+import { arrivedBody, endWithBody, isAnswered } from "@rialto/http";
 import { bytesOf, type Encoded } from "../codec/message-codec.ts";
 import { abortedRequest, resetStream } from "./client-gone.ts";
 
@@ -87,7 +87,7 @@ export class MessageExchange implements Exchange {
   }
 
   isOver(): boolean {
-    return this.response.destroyed || this.response.writableEnded;
+    return isAnswered(this.response);
   }
 
   goneReason(): Error | undefined {
@@ -106,8 +106,8 @@ export class MessageExchange implements Exchange {
     response.writeHead(status, headers);
     if (trailers !== undefined) response.addTrailers(joined(trailers));
     // Node holds the head back until here: it goes with the body and the trailers.
-    if (typeof body === "string") response.end(body, "latin1");
-    else if (trailers === undefined) endWithBody(response, body);
+    if (trailers === undefined) endWithBody(response, body);
+    else if (typeof body === "string") response.end(body, "latin1");
     else response.end(body);
     if (!this.#isTaken && !isRead(request)) request.resume();
   }

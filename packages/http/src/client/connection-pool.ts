@@ -1,4 +1,5 @@
 import { BulkheadFull } from "@rialto/async";
+import { TurnBatch } from "../turn-batch.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { Server } from "./open-socket.ts";
 import type { PendingRequest } from "./pending-request.ts";
@@ -35,6 +36,7 @@ export class ConnectionPool implements ConnectionOwner {
   #rested: Connection[] = [];
   #isTurning = false;
   #sweep: NodeJS.Timeout | undefined;
+  readonly #batch = new TurnBatch();
 
   /** `onEmpty` is called when the last connection is closed, and nothing waits. */
   constructor(server: Server, bounds: PoolBounds, onEmpty: () => void) {
@@ -107,7 +109,7 @@ export class ConnectionPool implements ConnectionOwner {
     const missing = Math.min(this.#waiting.size - coming, this.#bounds.connectionsMax - this.#all.size);
     for (let count = 0; count < missing; count += 1) {
       this.#connecting += 1;
-      this.#all.add(new Connection(this.#server, this));
+      this.#all.add(new Connection(this.#server, this, this.#batch));
     }
   }
 

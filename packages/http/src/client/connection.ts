@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { keepAliveMsMax } from "../limits.ts";
+import type { Batched, TurnBatch } from "../turn-batch.ts";
 import type { HttpFields } from "./http-client.ts";
 import { openSocket, type Server } from "./open-socket.ts";
 import type { PendingRequest } from "./pending-request.ts";
@@ -23,8 +24,9 @@ const idleMarginMs = 2_000;
 const joinedBytesMax = 16 * 1024;
 
 /** One connection, which carries one request at a time. */
-export class Connection implements ResponseParts {
+export class Connection implements ResponseParts, Batched {
   readonly #owner: ConnectionOwner;
+  readonly #batch: TurnBatch;
   readonly #socket: Socket;
   readonly #reader = new ResponseReader(this);
   #request: PendingRequest | undefined;
@@ -36,8 +38,9 @@ export class Connection implements ResponseParts {
   #isReady = false;
   #isClosed = false;
 
-  constructor(server: Server, owner: ConnectionOwner) {
+  constructor(server: Server, owner: ConnectionOwner, batch: TurnBatch) {
     this.#owner = owner;
+    this.#batch = batch;
     this.#socket = openSocket(
       server,
       (bytes) => this.#onBytes(bytes),
@@ -65,14 +68,22 @@ export class Connection implements ResponseParts {
     return now >= this.#freeAt + this.#idleMs;
   }
 
-  /** Writes a request, in one write. Call it only while the connection carries none. */
+  /** Sends a request, at the end of the turn. Call it only while the connection carries none. */
   send(request: PendingRequest): void {
     this.#request = request;
     request.connection = this;
-    this.#reader.expectResponse(request.verb);
     if (!this.#isRef) this.#socket.ref();
     this.#isRef = true;
-    const { head, body } = request;
+    this.#batch.add(this);
+  }
+
+  /** Writes its request, in one write. For the batch alone. */
+  flush(): void {
+    // Where it was canceled meanwhile, nothing is sent.
+    if (this.#request === undefined) return;
+    const { verb, head, body } = this.#request;
+    // Not before: what arrives until now is no response to it.
+    this.#reader.expectResponse(verb);
     if (body === undefined || body.byteLength === 0) this.#socket.write(head, "latin1");
     else if (body.byteLength <= joinedBytesMax) this.#socket.write(head + latin1(body), "latin1");
     else {

@@ -1,0 +1,68 @@
+import { ServerResponse } from "node:http";
+import type { Http1Request } from "./request.ts";
+import type { TurnBatch } from "./turn-batch.ts";
+
+/** A whole body. Text has one character for each byte. */
+export type WholeResponseBody = Uint8Array | string | undefined;
+
+/**
+ * A response of HTTP/1.1 that is sent with the others of its turn of the event loop (`TurnBatch`), where its body is
+ * known as a whole.
+ */
+export abstract class Http1Response extends ServerResponse<Http1Request> {
+  #isEnding = false;
+  #body: WholeResponseBody;
+  #onEnded: (() => void) | undefined;
+
+  /** That of its server: see `responsesOf`. */
+  protected abstract readonly batch: TurnBatch;
+
+  /** Whether its end is to be written with the turn. Whoever would answer now comes too late. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Ends the response, with the end of the turn. Its head must be written. */
+  endInTurn(body: WholeResponseBody): void {
+    this.#isEnding = true;
+    this.#body = body;
+    this.batch.add(this);
+  }
+
+  /** Calls `listener` once when the end was written, where `isEnding`. */
+  onceEnded(listener: () => void): void {
+    this.#onEnded = listener;
+  }
+
+  /** For the batch alone. */
+  flush(): void {
+    this.#isEnding = false;
+    if (!this.destroyed && !this.writableEnded) endNow(this, this.#body);
+    this.#body = undefined;
+    this.#onEnded?.();
+  }
+}
+
+/** Returns the class of the responses of one server, which share a batch. */
+export function responsesOf(batch: TurnBatch) {
+  return class extends Http1Response {
+    protected override get batch(): TurnBatch {
+      return batch;
+    }
+  };
+}
+
+/** Ends a response with its whole body, now. */
+export function endNow(response: ServerResponse, body: WholeResponseBody): void {
+  if (body === undefined || body.length === 0) response.end();
+  else if (typeof body === "string") response.end(body, "latin1");
+  else if (body.byteLength <= joinedBytesMax) response.end(latin1(body), "latin1");
+  else response.end(body);
+}
+
+/** The largest body that is written as text. */
+const joinedBytesMax = 16 * 1024;
+
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
