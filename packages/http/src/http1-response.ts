@@ -34,8 +34,8 @@ export abstract class Http1Response extends ServerResponse<Http1Request> {
     this.#onEnded = listener;
   }
 
-  /** For the batch alone. */
-  flush(): void {
+  /** For the batch alone. It is not `flush`: others call that on a response that has it, as middleware adds it. */
+  onTurnEnd(): void {
     this.#isEnding = false;
     if (!this.destroyed && !this.writableEnded) endNow(this, this.#body);
     this.#body = undefined;

@@ -1,7 +1,7 @@
 /** Something that is written at the end of a turn. */
 export interface Batched {
   /** Writes it. Called once each time that it was added. It must not throw. */
-  flush(): void;
+  onTurnEnd(): void;
 }
 
 /** How many wait at most: the first of them waits for what the others need. */
@@ -22,11 +22,11 @@ export class TurnBatch {
     if (this.#waiting.length >= waitingMax) this.#flush();
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
-      setImmediate(this.#onTurnEnd);
+      setImmediate(this.#onImmediate);
     }
   }
 
-  readonly #onTurnEnd = (): void => {
+  readonly #onImmediate = (): void => {
     this.#isScheduled = false;
     this.#flush();
   };
@@ -34,6 +34,6 @@ export class TurnBatch {
   #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const one of waiting) one.flush();
+    for (const one of waiting) one.onTurnEnd();
   }
 }

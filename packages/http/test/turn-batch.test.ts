@@ -10,7 +10,7 @@ describe("what a turn has to write", () => {
   it("is written at its end, in order, and once", async () => {
     const batch = new TurnBatch();
     const written: number[] = [];
-    for (const index of [0, 1, 2]) batch.add({ flush: () => void written.push(index) });
+    for (const index of [0, 1, 2]) batch.add({ onTurnEnd: () => void written.push(index) });
     await Promise.resolve();
     expect(written).toEqual([]);
     await nextTurn();
@@ -21,7 +21,7 @@ describe("what a turn has to write", () => {
   it("is written before where it is a lot, so that the first does not wait for all", () => {
     const batch = new TurnBatch();
     const written: number[] = [];
-    for (let index = 0; index < 20; index += 1) batch.add({ flush: () => void written.push(index) });
+    for (let index = 0; index < 20; index += 1) batch.add({ onTurnEnd: () => void written.push(index) });
     expect(written).toEqual(Array.from({ length: 16 }, (_, index) => index));
   });
 });

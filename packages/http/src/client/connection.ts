@@ -78,7 +78,7 @@ export class Connection implements ResponseParts, Batched {
   }
 
   /** Writes its request, in one write. For the batch alone. */
-  flush(): void {
+  onTurnEnd(): void {
     // Where it was canceled meanwhile, nothing is sent.
     if (this.#request === undefined) return;
     const { verb, head, body } = this.#request;
