@@ -7,6 +7,8 @@ const script = new URL("closed-loop.lua", import.meta.url).pathname;
 const timeoutSeconds = 10;
 /** Connections of the open loop. */
 const connectionsMax = 256;
+/** How long an open loop runs before its latencies count. */
+const leadInSeconds = 1;
 
 /**
  * Load over HTTP/1.1: the closed loop by wrk, since C takes little of the processors that are measured; the open loop
@@ -33,12 +35,13 @@ export function httpLoad(o: {
       : {
           async open(perSecond, seconds) {
             const [targets, results] = [join(folder, "targets.json"), join(folder, "results.bin")];
-            writeFileSync(targets, planAsTargets(await plan(), url, perSecond * seconds));
-            const pace = [`-rate=${perSecond}/1s`, `-duration=${seconds}s`, `-timeout=${timeoutSeconds}s`];
+            const duration = leadInSeconds + seconds;
+            writeFileSync(targets, planAsTargets(await plan(), url, perSecond * duration));
+            const pace = [`-rate=${perSecond}/1s`, `-duration=${duration}s`, `-timeout=${timeoutSeconds}s`];
             // Without a bound, each request that waits in a stall opens a connection of its own, 10,000 of them.
             pace.push(`-connections=${connectionsMax}`, `-max-connections=${connectionsMax}`);
             await runProgram(vegeta, ["attack", "-format=json", `-targets=${targets}`, `-output=${results}`, ...pace]);
-            return parseVegeta(await runProgram(vegeta, ["report", "-type=json", results]));
+            return parseVegeta(await runProgram(vegeta, ["encode", "-to=csv", results]));
           },
         }),
   };
@@ -52,16 +55,30 @@ export function parseWrk(output: string): LoadResult {
   return { operations: requests - refused, failures: refused + errors, seconds, p50Ms, p99Ms };
 }
 
-/** Reads vegeta's report. */
-export function parseVegeta(output: string): LoadResult {
-  const { requests, status_codes: statuses, duration, latencies } = JSON.parse(output);
-  let operations = 0;
-  for (const [status, count] of Object.entries(statuses)) if (/^[23]/.test(status)) operations += Number(count);
+/**
+ * Reads vegeta's results, one a line: the time of the request and its latency, both in nanoseconds, and the status.
+ * Those of the lead-in do not count: vegeta starts then and opens its connections, one for each request that finds none
+ * free. That takes longer than one percent of a few seconds, so the 99th percentile would be that of the beginning, of
+ * any server.
+ */
+export function parseVegeta(csv: string): LoadResult {
+  const results = csv
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [time = Number.NaN, status = Number.NaN, latency = Number.NaN] = line.split(",", 3).map(Number);
+      return { time, status, latency };
+    });
+  const from =
+    results.reduce((first, { time }) => Math.min(first, time), Number.POSITIVE_INFINITY) + leadInSeconds * 1e9;
+  const counted = results.filter(({ time }) => time >= from);
+  const latencies = counted.map(({ latency }) => latency / 1e6).sort((a, b) => a - b);
+  const operations = counted.filter(({ status }) => status >= 200 && status < 400).length;
   return {
     operations,
-    failures: requests - operations,
-    seconds: duration / 1e9,
-    p50Ms: latencies["50th"] / 1e6,
-    p99Ms: latencies["99th"] / 1e6,
+    failures: counted.length - operations,
+    seconds: (counted.reduce((last, { time }) => Math.max(last, time), from) - from) / 1e9,
+    p50Ms: latencies[Math.floor(latencies.length * 0.5)] ?? Number.NaN,
+    p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN,
   };
 }

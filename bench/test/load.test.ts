@@ -33,16 +33,24 @@ describe("the result of a closed loop", () => {
   });
 });
 
+/** A line of vegeta's results, of which the first three fields are read. */
+function line({ atMs, status, ms }: { readonly atMs: number; readonly status: number; readonly ms: number }): string {
+  return `${1.7e18 + atMs * 1e6},${status},${ms * 1e6},0,0,,aGVsbG8=,,0,POST,http://127.0.0.1/,`;
+}
+
 describe("the result of an open loop", () => {
   it("counts answers of 2xx and 3xx, and everything else as failed", () => {
-    const report = {
-      requests: 10,
-      status_codes: { 0: 1, 200: 5, 304: 1, 503: 3 },
-      duration: 2e9,
-      latencies: { "50th": 1.5e6, "99th": 40e6 },
-    };
-    const expected = { operations: 6, failures: 4, seconds: 2, p50Ms: 1.5, p99Ms: 40 };
-    expect(parseVegeta(JSON.stringify(report))).toEqual(expected);
+    const statuses = [200, 200, 0, 304, 503, 200, 503, 200, 503, 200];
+    const lines = statuses.map((status, index) => line({ atMs: 1_000 + index * 100, status, ms: index + 1 }));
+    const results = [line({ atMs: 0, status: 200, ms: 1 }), ...lines].join("\n");
+    expect(parseVegeta(`${results}\n`)).toMatchObject({ operations: 6, failures: 4, p50Ms: 6, p99Ms: 10 });
+    expect(parseVegeta(results).seconds).toBeCloseTo(0.9);
+  });
+
+  it("does not count the first second, in which the connections are made", () => {
+    const late = Array.from({ length: 100 }, (_, index) => line({ atMs: index * 9, status: 200, ms: 900 }));
+    const then = Array.from({ length: 100 }, (_, index) => line({ atMs: 1_000 + index * 10, status: 200, ms: 2 }));
+    expect(parseVegeta([...late, ...then].join("\n"))).toMatchObject({ operations: 100, failures: 0, p99Ms: 2 });
   });
 });
 
