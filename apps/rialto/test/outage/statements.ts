@@ -9,8 +9,6 @@ export interface Statement {
 }
 
 const services = ["user", "product", "order", "payment", "notification"] as const;
-/** Far more orders than are on their way at one moment at this pace. */
-const inFlightMax = 5;
 /** How long a gauge that is read from the database or the queue is shown. */
 const readingSeconds = 15;
 /** An outage that is shorter shows nothing of what gauges say that are read so seldom. */
@@ -58,13 +56,6 @@ export const postgresStatements: readonly Statement[] = [
         ({ orders }) => orders.refused > 0,
         ({ orders }) => orders.accepted === 0,
       ),
-  },
-  {
-    text: "504 is for those whose commit was under way as Postgres went: none is in doubt after that",
-    faults: (moments) => {
-      const late = moments.reduce((sum, { orders }) => sum + orders.late, 0);
-      return late <= inFlightMax ? [] : [`${late} orders`];
-    },
   },
   {
     text: "http_server_request_duration_seconds_count has each refused order under 503",

@@ -43,7 +43,7 @@ function textOf(checks: readonly TraceCheck[]): string {
 
 /** Compares calls under each mode of the collector. Returns whether none is slower, and memory was bounded. */
 async function proveFaults(rounds: number, floodSeconds: number): Promise<boolean> {
-  const { modes, flood } = await runCollectorFaults({ rounds, calls: 200, floodSeconds, report });
+  const { modes, flood } = await runCollectorFaults({ rounds, calls: 120, floodSeconds, report });
   const areAsFast = modes.map(reportMode).every((isAsFast) => isAsFast);
   return reportFlood(flood) && areAsFast;
 }
