@@ -45,7 +45,8 @@ ${servers}
 }
 `;
   await writeFile(join(folder, "nginx.conf"), config);
-  const options = ["-p", folder, "-c", join(folder, "nginx.conf")];
+  // Its own prefix stays: the files in modules-enabled name modules relative to it.
+  const options = ["-e", join(folder, "error.log"), "-c", join(folder, "nginx.conf")];
   if (spawnSync("nginx", ["-t", ...options]).status !== 0) {
     await rm(folder, { recursive: true });
     return undefined;
