@@ -100,6 +100,28 @@ describe("what is done under a key", () => {
   });
 });
 
+describe("what is committed under a key once a migration has ended version 0.1", () => {
+  it("is stored once, and is still found under what 0.1 stored", async () => {
+    const contracted = await openThings();
+    await contracted.admin`update thing.compatibility set oldest_code = 1`;
+    const { database } = contracted;
+    const store = createGroupCommit({ database, subjectTable: "thing", rowColumns, eventTable: "thing_event" });
+    const { now } = keysOf();
+    const first = decision({ key: now });
+    await store.commit(first);
+    const rows = await database.sql`select caller from idempotency where key = ${now.key}`;
+    expect(rows.map(({ caller }) => caller)).toEqual(["user:1"]);
+    expect(await store.commit(decision({ key: now }))).toEqual({ kind: "REPLAY", response: first.response });
+
+    const { before, now: known } = keysOf();
+    const theirs = decision({ key: before });
+    await commitAsBefore(database.sql, theirs, before);
+    expect(await store.commit(decision({ key: known }))).toEqual({ kind: "REPLAY", response: theirs.response });
+    await store.close();
+    await contracted.close();
+  });
+});
+
 describe("a request that both versions get at the same moment", () => {
   it("is done once: ours waits for what 0.1 is about to commit", async () => {
     const { before, now } = keysOf();

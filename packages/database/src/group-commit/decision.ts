@@ -66,7 +66,8 @@ export function createDecisionEncoder(columns: readonly string[]): (decision: De
     let text = encodeAllButRow(decision).slice(0, -1);
     for (const [column, name] of names) {
       const value = decision.row[column];
-      if (value !== undefined) text += name + JSON.stringify(value);
+      // A column that is left out is null, and is not parsed.
+      if (value !== undefined && value !== null) text += name + JSON.stringify(value);
     }
     return `${text}}`;
   };

@@ -25,8 +25,9 @@ export interface Tables {
  *   its halves. One that is committed only while the statement runs is refused by the event log's primary key.
  * - `fit` before `claimed`: a loser by version must not own its key, or its retry would replay work that never
  *   happened. The sort in `claimed` drains it, so every subject is locked before any key is.
- * - `kept` stores a won key under its earlier scopes too. It has no ON CONFLICT: where a replica of the version before
- *   was faster, the batch is refused as a whole, and the one decision looks up what that replica stored.
+ * - `kept` stores a won key under its earlier scopes too, with its whole answer, as long as the schema admits replicas
+ *   of version 0.1 (no migration that ended that is applied). It has no ON CONFLICT: where such a replica was faster,
+ *   the batch is refused as a whole, and the one decision looks up what that replica stored.
  * - `won` is DISTINCT: of two decisions with one key in a batch one wins.
  * - `stored` is an upsert because its WHERE sees the newest row; that of an UPDATE would see the one of the statement's
  *   beginning. A subject that is there already though it was to be created keeps its row, and the event log's primary
@@ -35,7 +36,7 @@ export interface Tables {
  * No join between CTEs but the last: each is thought to have one row, and a generic plan would nest loops over them.
  */
 export function groupCommitStatement(o: Tables): string {
-  const { subject, events, idempotency, outbox, inbox, audit } = names(o);
+  const { subject, events, idempotency, outbox, inbox, audit, compatibility } = names(o);
   const columns = Object.keys(o.rowColumns);
   const list = (form: (column: string) => string) => columns.map((column) => `${form(column)}, `).join("");
   const consumed = o.inbox
@@ -102,7 +103,8 @@ sent as (
 kept as (
   insert into ${idempotency} (caller, method, key, fingerprint, response)
   select scope, method, key, fingerprint, coalesce(response, 'null'::jsonb)
-  from won cross join lateral unnest(won.kept) as scope order by scope, method, key)
+  from won cross join lateral unnest(won.kept) as scope
+  where exists (select from ${compatibility} where oldest_code = 0) order by scope, method, key)
 select d.n, case when d.n in (select n from won) then 'COMMITTED'
     when s.n is not null then
       case when not s.same then 'KEY_REUSED' when s.answered then 'REPLAY' else 'KEY_IN_USE' end
@@ -158,5 +160,6 @@ function names(o: Tables) {
     outbox: of("outbox"),
     inbox: of("inbox"),
     audit: of("audit_entry"),
+    compatibility: of("compatibility"),
   };
 }

@@ -15,7 +15,7 @@ import pg from "pg";
 import type { Jobs, StopOptions } from "./jobs.ts";
 import { queueOptions, workerOptions } from "./options.ts";
 import { PgClient } from "./pg-client.ts";
-import { createQueues } from "./queues.ts";
+import { createQueues, toJobState } from "./queues.ts";
 import { keepWorking } from "./worker.ts";
 
 const jobsSchema = "jobs";
@@ -26,6 +26,10 @@ const lockTimeoutMs = 5_000;
 const statementTimeoutMs = 15_000;
 const idleTransactionTimeoutMs = 15_000;
 const queryTimeoutMs = 20_000;
+/** BullMQ's own function reads the state of one job in a statement. */
+const statesStatement = `
+  select asked.id, job.state from unnest($2::text[]) as asked (id)
+    left join job on job.queue = $1 and job.id = asked.id`;
 const failureBackoff = { delayMsMin: 50, delayMsMax: 2_000 } as const;
 
 /**
@@ -96,7 +100,10 @@ export function createPostgresJobs(url: string): Jobs {
 
   return {
     add: (queue, jobs) => queues.add(queue, jobs),
-    states: (queue, ids) => queues.states(queue, ids),
+    async states(queue, ids) {
+      const { rows } = await connection.query(statesStatement, [queue, ids]);
+      return new Map(rows.map(({ id, state }) => [String(id), toJobState(String(state ?? "unknown"))]));
+    },
     depth: (queue) => queues.depth(queue),
     async names() {
       const { rows } = await pool.query<{ queue: string }>("select queue from meta union select queue from job");
