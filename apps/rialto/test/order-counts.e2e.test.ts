@@ -82,14 +82,16 @@ describe.each(["redis", "postgres"] as const)("what an order costs the database,
   );
 
   it(
-    `at ${together} at once is at most 3 statements and 27 KB of WAL, its mail and all else included`,
+    `at ${together} at once is at most 2 statements and 27 KB of WAL, its mail and all else included`,
     async () => {
       const orders = rounds * together;
       const counts = await counter.count(orders, async () => {
         for (let n = 0; n < rounds; n += 1) await atOnce();
       });
       const order = print(`per order of ${together} at once, jobs on ${jobs}`, counts, orders);
-      expect(order.statements).toBeLessThanOrEqual(3);
+      // 1.3 to 1.7 on a busy machine.
+      expect(order.statements).toBeLessThanOrEqual(2);
+      expect(order.commits).toBeLessThanOrEqual(1.2);
       expect(order.walBytes).toBeLessThanOrEqual(27_000);
     },
     timeoutMs,

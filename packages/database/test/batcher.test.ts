@@ -22,6 +22,9 @@ describe(`createBatcher (seed ${seed})`, () => {
       inFlightMax: fc.integer({ min: 1, max: 4 }),
       batchMax: fc.integer({ min: 1, max: 6 }),
       divides: fc.boolean(),
+      overlap: fc.option(fc.record({ itemsMin: fc.integer({ min: 1, max: 6 }), waitMsMax: fc.constant(1) }), {
+        nil: undefined,
+      }),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(item, { maxLength: 40 }), settings, fc.scheduler(), async (list, o, scheduler) => {
@@ -97,6 +100,73 @@ describe(`createBatcher (seed ${seed})`, () => {
     gate.resolve();
     expect(await Promise.all([...first, ...second])).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(batches.slice(2).flat()).toEqual([5, 6, 7]);
+  });
+
+  describe("with a batch in flight", () => {
+    /** The first batch hangs until `gate`. */
+    function withFirstInFlight() {
+      const batches: number[][] = [];
+      const gate = Promise.withResolvers<void>();
+      const batcher = plain(
+        async (batch) => {
+          batches.push([...batch]);
+          if (batches.length === 1) await gate.promise;
+          return batch;
+        },
+        { overlap: { itemsMin: 3, waitMsMax: 3_600_000 } },
+      );
+      return { batches, gate, batcher };
+    }
+
+    it("lets few items wait for the next one, which they share", async () => {
+      const { batches, gate, batcher } = withFirstInFlight();
+      const first = batcher.add(1);
+      await turn();
+      const others = [2, 3].map((n) => batcher.add(n));
+      await turn();
+      expect(batches).toEqual([[1]]);
+      gate.resolve();
+      expect(await Promise.all([first, ...others])).toEqual([1, 2, 3]);
+      expect(batches).toEqual([[1], [2, 3]]);
+    });
+
+    it("sends another one beside it where many wait", async () => {
+      const { batches, gate, batcher } = withFirstInFlight();
+      const first = batcher.add(1);
+      await turn();
+      expect(await Promise.all([2, 3, 4].map((n) => batcher.add(n)))).toEqual([2, 3, 4]);
+      expect(batches).toEqual([[1], [2, 3, 4]]);
+      gate.resolve();
+      expect(await first).toBe(1);
+    });
+
+    it("sends what has waited for long beside one that hangs", async () => {
+      const batcher = plain((batch) => (batch[0] === 1 ? new Promise(() => undefined) : Promise.resolve(batch)), {
+        overlap: { itemsMin: 3, waitMsMax: 1 },
+      });
+      void batcher.add(1);
+      await turn();
+      expect(await batcher.add(2)).toBe(2);
+      expect(await batcher.add(3)).toBe(3);
+    });
+
+    it("divides what waits only where each batch gets its share", async () => {
+      const batches: number[][] = [];
+      const batcher = plain(
+        async (batch) => {
+          batches.push([...batch]);
+          return batch;
+        },
+        { overlap: { itemsMin: 3, waitMsMax: 3_600_000 } },
+      );
+      await Promise.all([1, 2, 3, 4].map((n) => batcher.add(n)));
+      await Promise.all([5, 6, 7, 8, 9, 10].map((n) => batcher.add(n)));
+      expect(batches).toEqual([
+        [1, 2, 3, 4],
+        [5, 6, 7],
+        [8, 9, 10],
+      ]);
+    });
   });
 
   it("sends together what comes in over many connections in one turn of the event loop", async () => {
@@ -200,7 +270,12 @@ function recorded() {
 
 function plain(
   send: (batch: readonly number[]) => Promise<readonly number[]>,
-  o: { inFlightMax?: number; queueMax?: number; onFailure?: () => "halve" | "again" | "fail" } = {},
+  o: {
+    inFlightMax?: number;
+    queueMax?: number;
+    overlap?: { itemsMin: number; waitMsMax: number };
+    onFailure?: () => "halve" | "again" | "fail";
+  } = {},
 ) {
   return createBatcher({
     inFlightMax: 2,

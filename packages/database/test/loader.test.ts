@@ -162,23 +162,29 @@ describe("questions to the database", () => {
     const gate = Promise.withResolvers<void>();
     const { load } = createLoader({
       questionsMax: 3,
-      queueMax: 4,
+      queueMax: 6,
       async read(questions: readonly number[]) {
         sent.push([...questions]);
         await gate.promise;
         return questions;
       },
     });
-    const first = [1, 2, 3, 4].map((question) => load(question));
+    const first = [1, 2, 3, 4, 5, 6].map((question) => load(question));
     await turn();
-    expect(sent).toEqual([[1, 2, 3], [4]]);
-    const next = [5, 6, 7, 8].map((question) => load(question));
-    await expect(load(9)).rejects.toBeInstanceOf(QueueFull);
+    expect(sent).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    const next = [7, 8, 9, 10, 11, 12].map((question) => load(question));
+    await expect(load(13)).rejects.toBeInstanceOf(QueueFull);
     await turn();
     expect(sent.length).toBe(2);
     gate.resolve();
-    expect(await Promise.all([...first, ...next])).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(sent.slice(2)).toEqual([[5, 6, 7], [8]]);
+    expect(await Promise.all([...first, ...next])).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(sent.slice(2)).toEqual([
+      [7, 8, 9],
+      [10, 11, 12],
+    ]);
   });
 });
 

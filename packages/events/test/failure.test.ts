@@ -1,3 +1,4 @@
+import { type CancelSignal, onAbort } from "@rialto/async";
 import { listDeadLetters, retryDeadLetters } from "@rialto/events";
 import { recordMetrics } from "@rialto/telemetry/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -63,7 +64,7 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
 
   it("by hanging delays no other event that is retried", async () => {
     const name = "hanging";
-    const hanging = Promise.withResolvers<AbortSignal>();
+    const hanging = Promise.withResolvers<CancelSignal>();
     const tries = new Map<string, number>();
     await fixture.subscription(name, {
       async handle({ id, subject, version }, _inbox, signal) {
@@ -71,7 +72,7 @@ describe.each(backends)("a handler that fails, over %s", (backend) => {
         if (tries.get(id) === 1) throw new Error("the first try fails");
         if (isBad(subject)) {
           hanging.resolve(signal);
-          await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+          await new Promise((_, reject) => onAbort(signal, () => reject(signal.reason)));
         }
         await fixture.desk.sql`
           insert into effect (subscription, event_id, subject, version) values (${name}, ${id}, ${subject}, ${version})`;

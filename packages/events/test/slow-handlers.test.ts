@@ -1,3 +1,4 @@
+import { type CancelSignal, onAbort } from "@rialto/async";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { backends, type Fixture, openFixture, until } from "./fixture.ts";
 
@@ -20,12 +21,10 @@ describe.each(backends)("slow handlers over %s", (backend) => {
       started,
       release: () => held.resolve(),
       handler: {
-        async handle(event: { readonly id: string; readonly subject: string }, _: unknown, signal: AbortSignal) {
+        async handle(event: { readonly id: string; readonly subject: string }, _: unknown, signal: CancelSignal) {
           if (!event.subject.startsWith("slow")) return;
           started.push(event.id);
-          const aborted = new Promise<never>((_resolve, reject) =>
-            signal.addEventListener("abort", () => reject(signal.reason)),
-          );
+          const aborted = new Promise<never>((_resolve, reject) => onAbort(signal, () => reject(signal.reason)));
           await Promise.race([held.promise, aborted]);
           if (o.thenThrows) throw new Error("it is wrong too");
         },

@@ -1,4 +1,4 @@
-import { backoffMs, forEachConcurrently, limitTime } from "@rialto/async";
+import { backoffMs, type CancelSignal, forEachConcurrently, limitTime } from "@rialto/async";
 import type { Handled } from "@rialto/events";
 import { CallError, callErrors } from "@rialto/rpc";
 import { currentSpan, type Logger, rialtoNames, runSpan } from "@rialto/telemetry";
@@ -39,10 +39,13 @@ export interface Delivery {
    */
   deliver(
     notification: Notification,
-    o: { readonly inbox: InboxEntry; readonly signal: AbortSignal },
+    o: { readonly inbox: InboxEntry; readonly signal: CancelSignal },
   ): Promise<Handled>;
   /** Sends a message that was stored before. Otherwise like `deliver`. */
-  resume(notification: Notification, o: { readonly inbox: InboxEntry; readonly signal: AbortSignal }): Promise<Handled>;
+  resume(
+    notification: Notification,
+    o: { readonly inbox: InboxEntry; readonly signal: CancelSignal },
+  ): Promise<Handled>;
   /** Sends messages that are still queued after a crash, an outage of the mail server, or a request to resend. */
   sweep(signal: AbortSignal): Promise<void>;
 }
@@ -58,7 +61,7 @@ interface Parts {
 
 export function createDelivery({ store, transport, complete, now, log }: Parts): Delivery {
   /** Sends a message that the caller has claimed. */
-  async function send(notification: Notification, signal: AbortSignal, inbox?: InboxEntry): Promise<void> {
+  async function send(notification: Notification, signal: CancelSignal, inbox?: InboxEntry): Promise<void> {
     const { id, messageId, recipient } = notification;
     const limit = limitTime(sendMsMax, signal);
     try {
@@ -100,7 +103,7 @@ export function createDelivery({ store, transport, complete, now, log }: Parts):
     throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, { cause: error });
   }
 
-  async function resume(notification: Notification, o: { inbox: InboxEntry; signal: AbortSignal }): Promise<Handled> {
+  async function resume(notification: Notification, o: { inbox: InboxEntry; signal: CancelSignal }): Promise<Handled> {
     if (notification.state !== "QUEUED") return undefined;
     const claimed = await store.claim(notification.id, claimMs);
     // Another sender has claimed it, or it was just sent. The redelivered event finds out which.

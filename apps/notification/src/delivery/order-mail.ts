@@ -1,3 +1,4 @@
+import type { CancelSignal } from "@rialto/async";
 import type { OrderEvent, OrderEventSchema, OrderService, UserService } from "@rialto/contracts";
 import type { Event, Handler } from "@rialto/events";
 import { backgroundContext, type Client } from "@rialto/rpc";
@@ -59,7 +60,7 @@ async function mailFor(
   { calls, config, now, priceOf }: Parts,
   kind: OrderNotificationKind,
   { id: eventId, traceparent, payload }: Event<OrderEvent>,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<Notification> {
   const { userId, orderId } = payload;
   const context = backgroundContext({ traceparent, signal });

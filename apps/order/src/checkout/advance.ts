@@ -1,9 +1,9 @@
 import type { MessageShape } from "@bufbuild/protobuf";
-import { raceSignal } from "@rialto/async";
+import { type CancelSignal, raceSignal } from "@rialto/async";
 import type { OrderEventSchema } from "@rialto/contracts";
 import type { InboxEntry } from "@rialto/database";
 import { type Event, type Handled, jobLockMs } from "@rialto/events";
-import { backgroundContext, isUnavailable, type PropagatedContext, reasonOf } from "@rialto/rpc";
+import { backgroundContext, cancelSignalOf, isUnavailable, type PropagatedContext, reasonOf } from "@rialto/rpc";
 import { isAtRest, type Order, stateOf } from "../order/state.ts";
 import type { OrderStore } from "../order/store.ts";
 import { type Command, decide } from "../order/transitions.ts";
@@ -77,7 +77,7 @@ export function createCheckout(parts: CheckoutParts): Checkout {
       for (let other = running.get(orderId); other !== undefined; other = running.get(orderId)) {
         const ended = await raceSignal(
           other.catch(() => undefined),
-          cause.context.signal,
+          cancelSignalOf(cause.context),
         );
         if (ended === undefined) continue;
         if (cause.inbox !== undefined && ended.consumed.has(cause.inbox.eventId)) return "INBOX_WRITTEN";
@@ -110,7 +110,7 @@ export const checkoutOptions = { concurrencyMax: ordersInHandMax, slow } as cons
 /** The handler of the subscription "checkout". */
 export function advanceOnEvent({ checkout }: { readonly checkout: Checkout }) {
   return {
-    handle(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
+    handle(event: Event<MessageShape<typeof OrderEventSchema>>, inbox: InboxEntry, signal: CancelSignal) {
       const context = backgroundContext({ traceparent: event.traceparent, signal });
       return checkout.advance(event.subject, { context, inbox, version: event.version });
     },
@@ -124,6 +124,7 @@ interface Advanced {
 }
 
 async function advance(parts: CheckoutParts, orderId: string, { context, inbox }: Cause): Promise<Advanced> {
+  const signal = cancelSignalOf(context);
   const leaveTime = parts.now().getTime() + stepsMsMax;
   // Each commit consumes the event that led to it: the first one the cause, the next ones those of the commits before
   // them. Should this process die in between, the last committed change has an event that nobody has consumed.
@@ -132,8 +133,8 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
   // The order as this worker's own commit left it. Where a commit is lost or a step is overtaken, it is read again.
   let inHand: Order | undefined;
   for (let round = 0; round < roundsMax; round += 1) {
-    context.signal.throwIfAborted();
-    const order = inHand ?? (await parts.orders.readToDecide(orderId, context));
+    if (signal.aborted) throw signal.reason;
+    const order = inHand ?? (await parts.orders.readToDecide(orderId, { signal }));
     if (order === undefined) throw new Error(`order ${orderId} does not exist`);
     const takesLong = inHand !== undefined && parts.now().getTime() >= leaveTime;
     if (isAtRest(order) || takesLong) return { order, consumed };
@@ -160,7 +161,7 @@ async function advance(parts: CheckoutParts, orderId: string, { context, inbox }
         inbox: consumes,
         wakes: isAtRest,
       },
-      { signal: context.signal },
+      { signal },
     );
     if (outcome.kind !== "COMMITTED") continue;
     parts.count?.(order, outcome.after);
@@ -220,6 +221,6 @@ async function isOvertaken(
   context: PropagatedContext,
 ): Promise<boolean> {
   if (isUnavailable(error)) return false;
-  const fresh = await parts.orders.readToDecide(order.id, context);
+  const fresh = await parts.orders.readToDecide(order.id, { signal: cancelSignalOf(context) });
   return fresh !== undefined && fresh.version !== order.version;
 }

@@ -1,4 +1,5 @@
 import type { MessageShape } from "@bufbuild/protobuf";
+import type { CancelSignal } from "@rialto/async";
 import type { PaymentEventSchema } from "@rialto/contracts";
 import type { InboxEntry } from "@rialto/database";
 import type { Event } from "@rialto/events";
@@ -14,7 +15,7 @@ const attemptsMax = 10;
  */
 export function recordRefund(app: { readonly orders: Pick<OrderStore, "readToDecide" | "commit">; now(): Date }) {
   return {
-    async handle(event: Event<MessageShape<typeof PaymentEventSchema>>, inbox: InboxEntry, signal: AbortSignal) {
+    async handle(event: Event<MessageShape<typeof PaymentEventSchema>>, inbox: InboxEntry, signal: CancelSignal) {
       const { orderId, captured, refunded } = event.payload;
       for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
         const before = await app.orders.readToDecide(orderId);

@@ -1,7 +1,14 @@
 import { raceSignal } from "@rialto/async";
 import { type InventoryService, ProductErrorReason, type ReservationOutcome } from "@rialto/contracts";
 import { createBatcher } from "@rialto/database";
-import { backgroundContext, CallError, type Client, isUnavailable, type PropagatedContext } from "@rialto/rpc";
+import {
+  backgroundContext,
+  CallError,
+  type Client,
+  cancelSignalOf,
+  isUnavailable,
+  type PropagatedContext,
+} from "@rialto/rpc";
 
 /** The calls that reserve stock. */
 export type ReserveCalls = Pick<Client<typeof InventoryService>, "reserveStock" | "batchReserveStock">;
@@ -41,7 +48,7 @@ export function reserveTogether(stock: ReserveCalls): (request: Request, context
     onFailure: () => "fail",
   });
   return async (request, context) => {
-    const { signal } = context;
+    const signal = cancelSignalOf(context);
     const outcome = await raceSignal(batcher.add({ request, context }, { signal }), signal);
     if (outcome === "RESERVED") return;
     if (outcome !== "UNKNOWN") throw outcome.refusal;

@@ -23,6 +23,22 @@ interface Waiting<Item, Result> {
   readonly span: RecordedSpan | undefined;
 }
 
+/**
+ * When another batch may start beside one that is in flight: where so many items wait, or the first of them has waited
+ * for so long. A batch of a few items costs nearly as much as one of many, and those that wait for the one in flight
+ * lose little; but what is slow, or has lost its connection, holds up no others for longer.
+ */
+export interface BatchOverlap {
+  readonly itemsMin: number;
+  readonly waitMsMax: number;
+}
+
+/**
+ * For statements that take some milliseconds. With 64 orders at once, group commits of two writers had 6 decisions
+ * each where these rules were not; a statement of one takes Postgres 0.37 ms, one of 16 takes 1.05.
+ */
+export const statementOverlap: BatchOverlap = { itemsMin: 16, waitMsMax: 10 };
+
 /** How often a batch that conflicts with another transaction is sent before its items fail. */
 const againTriesMax = 5;
 const againDelayMsMax = 50;
@@ -30,10 +46,10 @@ const againDelayMsMax = 50;
 /**
  * Creates a batcher: at most `inFlightMax` batches at a time, each of at most `batchMax` items.
  *
- * There is no timer. The batch is what waits when a batch may be sent, so a single item is sent at once. Where more
- * than one may be sent, they divide what waits, if `divides` says so; else the first takes it all. An item waits while
- * another one with the same key (the same subject or idempotency key) is in flight, and items with the same key keep
- * their order.
+ * The batch is what waits when a batch may be sent, so a single item is sent at once where none is in flight; beside
+ * one, `overlap` decides. Where more than one may be sent, they divide what waits, if `divides` says so and each gets
+ * its `itemsMin`; else the first takes it all. An item waits while another one with the same key (the same subject or
+ * idempotency key) is in flight, and items with the same key keep their order.
  *
  * `onFailure` decides what happens when a batch fails: `halve` sends each half by itself, down to the one item at
  * fault; `again` sends the same batch again; `fail` rejects every item of the batch.
@@ -45,6 +61,8 @@ export function createBatcher<Item, Result>(o: {
   readonly name?: string;
   inFlightMax: number;
   divides: boolean;
+  /** Without it another batch starts whatever waits. */
+  overlap?: BatchOverlap | undefined;
   batchMax: number;
   queueMax: number;
   keysOf(item: Item): readonly string[];
@@ -56,6 +74,10 @@ export function createBatcher<Item, Result>(o: {
   let inFlight = 0;
   let pumpDue = false;
   let closed: PromiseWithResolvers<void> | undefined;
+  const { itemsMin, waitMsMax } = o.overlap ?? { itemsMin: 1, waitMsMax: 0 };
+  const overlapMin = Math.min(itemsMin, o.batchMax);
+  /** Runs while items wait for the batch in flight. */
+  let patience: NodeJS.Timeout | undefined;
 
   /**
    * Items of one turn of the event loop share a batch, even when all batches may be sent: what came in together over
@@ -70,11 +92,17 @@ export function createBatcher<Item, Result>(o: {
     });
   }
 
-  function pump(): void {
+  function pump(isLate = false): void {
     while (inFlight < o.inFlightMax && queue.length > 0) {
-      const share = o.divides ? Math.ceil(queue.length / (o.inFlightMax - inFlight)) : queue.length;
-      const batch = take(Math.min(o.batchMax, share));
-      if (batch.length === 0) return;
+      if (inFlight > 0 && queue.length < overlapMin && !isLate) {
+        patience ??= setTimeout(() => {
+          patience = undefined;
+          pump(true);
+        }, waitMsMax);
+        return;
+      }
+      const batch = take(Math.min(o.batchMax, share()));
+      if (batch.length === 0) break;
       inFlight += 1;
       void run(batch).finally(() => {
         inFlight -= 1;
@@ -82,6 +110,14 @@ export function createBatcher<Item, Result>(o: {
         else if (inFlight === 0) closed?.resolve();
       });
     }
+    clearTimeout(patience);
+    patience = undefined;
+  }
+
+  function share(): number {
+    if (!o.divides) return queue.length;
+    const each = Math.ceil(queue.length / (o.inFlightMax - inFlight));
+    return each < overlapMin ? queue.length : each;
   }
 
   /** Takes items from the front, but none that shares a key with one in flight or with one that waits before it. */

@@ -1,6 +1,6 @@
 import { type CancelSignal, raceSignal } from "@rialto/async";
 import { isRefused } from "../connection/outage.ts";
-import { createBatcher } from "./batcher.ts";
+import { createBatcher, statementOverlap } from "./batcher.ts";
 import { deepFrozen } from "./deep-frozen.ts";
 
 /** Answers questions to the database. Those that wait at the same moment travel in one statement. */
@@ -38,6 +38,7 @@ export function createLoader<Question, Answer>(o: {
     inFlightMax: statementsAtOnceMax,
     // Fewer statements cost less than shorter ones.
     divides: false,
+    overlap: statementOverlap,
     batchMax: o.questionsMax ?? questionsMaxDefault,
     queueMax: o.queueMax ?? queueMaxDefault,
     keysOf: () => [],

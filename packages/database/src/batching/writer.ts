@@ -1,5 +1,5 @@
 import { codeOf, isRefused } from "../connection/outage.ts";
-import { createBatcher } from "./batcher.ts";
+import { createBatcher, statementOverlap } from "./batcher.ts";
 
 /** Writes rows. Those that wait at the same moment are written by one statement. */
 export interface Writer<Row, Result> {
@@ -31,6 +31,7 @@ export function createWriter<Row, Result>(o: {
     inFlightMax: statementsAtOnceMax,
     // Fewer statements cost less than shorter ones.
     divides: false,
+    overlap: statementOverlap,
     batchMax: o.rowsMax ?? rowsMaxDefault,
     queueMax,
     keysOf: (row) => [o.keyOf(row)],

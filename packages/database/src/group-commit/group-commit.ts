@@ -1,5 +1,5 @@
 import type { CancelSignal } from "@rialto/async";
-import { type Batcher, createBatcher } from "../batching/batcher.ts";
+import { type Batcher, createBatcher, statementOverlap } from "../batching/batcher.ts";
 import type { Database } from "../connection/connection.ts";
 import { KeyInUse } from "../connection/errors.ts";
 import { isRefusal } from "../connection/failures.ts";
@@ -75,6 +75,7 @@ export function createGroupCommit(o: {
     inFlightMax: o.writers ?? writersDefault,
     // Two statements of half the size use both of Postgres' processes.
     divides: true,
+    overlap: statementOverlap,
     batchMax: o.batchMax ?? batchMaxDefault,
     queueMax: o.queueMax ?? queueMaxDefault,
     keysOf: ({ decision: { id, key } }) =>

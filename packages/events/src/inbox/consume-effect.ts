@@ -1,4 +1,4 @@
-import { type Bulkhead, raceSignal } from "@rialto/async";
+import { type Bulkhead, LazySignal, onAbort, raceSignal } from "@rialto/async";
 import type { Sql } from "@rialto/database";
 import { currentSpan, type Tracing } from "@rialto/telemetry";
 import type { Envelope } from "../event/envelope.ts";
@@ -189,21 +189,19 @@ function runHandler(consumer: Consumer, envelope: Envelope, stop: AbortSignal): 
 }
 
 function startHandler(consumer: Consumer, envelope: Envelope, stop: AbortSignal): RunningHandler {
-  const controller = new AbortController();
-  const onStop = () => controller.abort(new HandlerAborted());
-  const signals: AbortSignal[] = [];
+  // Most handlers end before anybody needs an AbortSignal.
+  const canceled = new LazySignal();
+  const removers: (() => void)[] = [];
   const abortOn = (signal: AbortSignal) => {
-    signals.push(signal);
-    if (signal.aborted) onStop();
-    else signal.addEventListener("abort", onStop, { once: true });
+    removers.push(onAbort(signal, () => canceled.abort(new HandlerAborted())));
   };
   const run = async () => {
     abortOn(stop);
     try {
       if (stop.aborted) throw new HandlerAborted();
-      return await runTraced(consumer, envelope, (traced) => runInTime(consumer, traced, controller));
+      return await runTraced(consumer, envelope, (traced) => runInTime(consumer, traced, canceled));
     } finally {
-      for (const signal of signals) signal.removeEventListener("abort", onStop);
+      for (const remove of removers) remove();
     }
   };
   return { ended: run(), abortOn };
@@ -241,13 +239,13 @@ async function runTraced(
 async function runInTime(
   { subscription, counts }: Consumer,
   envelope: Envelope,
-  controller: AbortController,
+  canceled: LazySignal,
 ): Promise<Handled> {
   const startedAt = performance.now();
-  const timer = setTimeout(() => controller.abort(new HandlerTimedOut(handlerTimeoutMs)), handlerTimeoutMs);
+  const timer = setTimeout(() => canceled.abort(new HandlerTimedOut(handlerTimeoutMs)), handlerTimeoutMs);
   try {
     const inbox = { subscription: subscription.name, eventId: envelope.id };
-    return await raceSignal(subscription.handle(envelope, inbox, controller.signal), controller.signal);
+    return await raceSignal(subscription.handle(envelope, inbox, canceled), canceled);
   } finally {
     counts?.duration.record((performance.now() - startedAt) / 1_000);
     clearTimeout(timer);

@@ -1,4 +1,5 @@
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
+import type { CancelSignal } from "@rialto/async";
 import type { Envelope } from "../event/envelope.ts";
 import { assertTopics } from "../event/topics.ts";
 
@@ -31,7 +32,12 @@ export interface InboxKey {
  * that statement. The signal aborts after the handler's timeout, or when the process stops.
  */
 export interface Handler<D extends DescMessage> {
-  handle(event: Event<MessageShape<D>>, inbox: InboxKey, signal: AbortSignal): Promise<void> | Promise<Handled>;
+  // No method: TypeScript would let one pass that needs more of its signal than it gets.
+  readonly handle: (
+    event: Event<MessageShape<D>>,
+    inbox: InboxKey,
+    signal: CancelSignal,
+  ) => Promise<void> | Promise<Handled>;
 }
 
 /**
@@ -76,7 +82,7 @@ export interface Subscription {
   readonly attemptsMax: number;
   readonly concurrencyMax: number;
   readonly slow: SlowHandlers | undefined;
-  handle(envelope: Envelope, inbox: InboxKey, signal: AbortSignal): Promise<Handled>;
+  handle(envelope: Envelope, inbox: InboxKey, signal: CancelSignal): Promise<Handled>;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { CancelSignal, LazySignal } from "@rialto/async";
+import { abortSignalOf, type CancelSignal, LazySignal } from "@rialto/async";
 import type { IdempotencyKey } from "@rialto/database";
 import { continueTrace, type Logger } from "@rialto/telemetry";
 import type { Caller } from "../identity/caller.ts";
@@ -61,7 +61,7 @@ export function cancelSignalOf(context: Pick<PropagatedContext, "lazySignal" | "
  */
 export function backgroundContext(o: {
   readonly traceparent?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   readonly timeoutMs?: number;
 }): PropagatedContext {
   const requestId = randomUUID();
@@ -69,10 +69,32 @@ export function backgroundContext(o: {
   const traceparent = given.isSampled && o.traceparent !== undefined ? o.traceparent : given.traceparent;
   if (o.timeoutMs !== undefined) {
     const timeout = AbortSignal.timeout(o.timeoutMs);
-    const signal = o.signal === undefined ? timeout : AbortSignal.any([o.signal, timeout]);
+    const signal = o.signal === undefined ? timeout : AbortSignal.any([abortSignalOf(o.signal), timeout]);
     return { signal, deadline: new Date(Date.now() + o.timeoutMs), requestId, traceparent };
   }
+  if (o.signal instanceof LazySignal) return new LazyContext(o.signal, requestId, traceparent);
   if (o.signal !== undefined) return { signal: o.signal, requestId, traceparent };
   // No lazy signal: one that is given in its place, as `{ ...backgroundContext({}), signal }`, must hold.
   return { signal: new AbortController().signal, requestId, traceparent };
+}
+
+/** A context whose AbortSignal is made when it is first read. Like that of a call it is passed on as it is. */
+class LazyContext implements PropagatedContext {
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly #canceled: LazySignal;
+
+  constructor(canceled: LazySignal, requestId: string, traceparent: string) {
+    this.#canceled = canceled;
+    this.requestId = requestId;
+    this.traceparent = traceparent;
+  }
+
+  get lazySignal(): LazySignal {
+    return this.#canceled;
+  }
+
+  get signal(): AbortSignal {
+    return this.#canceled.signal;
+  }
 }
