@@ -208,6 +208,13 @@ describe.skipIf(browser === undefined)(subject, () => {
     await expect.poll(() => chosenRow(page)).toContain("checkout authorize-payment");
   });
 
+  it("finds traces and orders by ids in capital letters", async () => {
+    const { page } = await openAsAdmin(`/traces?q=${"DC".repeat(16)}`);
+    await expect.poll(() => causesOf(page)).toContain("PAYMENT_DECLINED");
+    await search(page, confirmedId.toUpperCase());
+    await page.getByRole("heading", { name: `Order ${confirmedId}` }).waitFor();
+  });
+
   it("takes every name and value for text, whatever it holds", async () => {
     const { page, troubles } = await openAsAdmin("/traces");
     expect(await page.locator(".traces").textContent()).toContain(hostileName);
@@ -228,7 +235,7 @@ describe.skipIf(browser === undefined)(subject, () => {
     expect(await chosenRow(page)).toMatch(/INSERT product/);
     expect(await page.locator("[role=treeitem]:focus").getAttribute("aria-posinset")).toBe("4999");
     expect(await page.locator("[role=treeitem]:focus").isVisible()).toBe(true);
-    await page.keyboard.press("n");
+    await page.keyboard.press("Shift+N");
     expect(await chosenRow(page)).toContain("23505");
     await page.getByRole("button", { name: "Expand all" }).click();
     expect(await rows.count()).toBeLessThan(100);

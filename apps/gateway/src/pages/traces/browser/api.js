@@ -54,13 +54,13 @@ export class ApiError extends Error {
  * where it has expired.
  *
  * @param {Paths} paths
- * @param {Storage} storage
+ * @param {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage
  * @param {Readonly<Record<string, string>>} headers Those of every call.
  * @returns {Api}
  */
 export function createApi(paths, storage, headers) {
   let session = readSession(storage);
-  /** @type {Promise<boolean> | undefined} */
+  /** @type {{ of: Session, done: Promise<boolean> } | undefined} */
   let renewal;
 
   return {
@@ -77,15 +77,19 @@ export function createApi(paths, storage, headers) {
     async signOut() {
       const open = session;
       keep(undefined);
-      if (open !== undefined) await end(open);
+      if (open === undefined) return;
+      // A renewal under way has spent the refresh token, and ends the session itself.
+      const settled = renewal?.of === open ? await Promise.allSettled([renewal.done]) : [];
+      if (settled[0]?.status !== "fulfilled") await end(open);
     },
     async get(path, query, signal) {
       const given = Object.entries(query).filter(([, value]) => value !== "");
       const target = given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+      const used = session;
       try {
-        return await send("GET", target, { headers, token: session?.accessToken, signal });
+        return await send("GET", target, { headers, token: used?.accessToken, signal });
       } catch (error) {
-        if (!(error instanceof ApiError) || !error.isSignedOut || !(await renew())) throw error;
+        if (!(error instanceof ApiError) || !error.isSignedOut || !(await renew(used))) throw error;
         return send("GET", target, { headers, token: session?.accessToken, signal });
       }
     },
@@ -98,31 +102,68 @@ export function createApi(paths, storage, headers) {
     else storage.setItem(storageKey, JSON.stringify(next));
   }
 
-  /** Returns false where the session has ended. Calls that wait at the same time share one renewal. */
-  function renew() {
-    renewal ??= spend().finally(() => {
-      renewal = undefined;
-    });
-    return renewal;
+  /**
+   * Returns false where the session has ended. Calls that used the same one share its renewal.
+   *
+   * @param {Session | undefined} used
+   */
+  async function renew(used) {
+    if (session === undefined || session !== used) return session !== undefined;
+    if (renewal?.of === session) return renewal.done;
+    const begun = { of: session, done: spend(session) };
+    renewal = begun;
+    try {
+      return await begun.done;
+    } finally {
+      if (renewal === begun) renewal = undefined;
+    }
   }
 
-  async function spend() {
-    if (session === undefined) return false;
-    const { refreshToken, email } = session;
+  /**
+   * Spends the refresh token of a session for one that goes on with it, unless it was left meanwhile: then it is ended.
+   *
+   * @param {Session} spent
+   */
+  async function spend(spent) {
     try {
-      keep(sessionOf(await send("POST", paths.refresh, { headers, body: { refreshToken } }), email));
-      return true;
+      const renewed = await renewalOf(spent);
+      if (session === spent) {
+        keep(renewed);
+        return true;
+      }
+      await end(renewed);
     } catch (error) {
-      if (error instanceof ApiError && error.isSignedOut) keep(undefined);
-      else throw error;
-      return false;
+      if (!(error instanceof ApiError) || !error.isSignedOut) throw error;
+      if (session === spent) keep(undefined);
+    }
+    return false;
+  }
+
+  /** @param {Session} spent */
+  async function renewalOf({ refreshToken, email }) {
+    return sessionOf(await send("POST", paths.refresh, { headers, body: { refreshToken } }), email);
+  }
+
+  /**
+   * Ends a session, so that nothing renews it any more. It ends by itself where this does not arrive.
+   *
+   * @param {Session} open
+   */
+  async function end(open) {
+    try {
+      await logOut(open);
+    } catch (error) {
+      // Its access token has expired. What renews it has not.
+      if (error instanceof ApiError && error.isSignedOut)
+        await renewalOf(open)
+          .then(logOut)
+          .catch(() => undefined);
     }
   }
 
   /** @param {Session} open */
-  async function end(open) {
-    // It ends by itself where this does not arrive.
-    await send("POST", paths.logout, { headers, body: {}, token: open.accessToken }).catch(() => undefined);
+  async function logOut({ accessToken }) {
+    await send("POST", paths.logout, { headers, body: {}, token: accessToken });
   }
 }
 
@@ -181,7 +222,7 @@ function sessionOf({ accessToken, refreshToken }, email) {
 }
 
 /**
- * @param {Storage} storage
+ * @param {Pick<Storage, "getItem">} storage
  * @returns {Session | undefined}
  */
 function readSession(storage) {

@@ -26,7 +26,7 @@ const listMax = 100;
 const pageMax = "200";
 
 const traceIdForm = /^[0-9a-f]{32}$/;
-const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const requestIdForm = /^[a-zA-Z0-9_.:-]{1,128}$/;
 
 /**
@@ -50,16 +50,18 @@ export async function listTraces(api, paths, signal) {
  * @returns {Promise<Found>}
  */
 export async function findById(api, paths, id, signal) {
-  if (traceIdForm.test(id)) return findTrace(api, paths, id, signal);
+  // A trace and an order are named by lower-case letters only. Of a request, either case is its own.
+  const lower = id.toLowerCase();
+  if (traceIdForm.test(lower)) return findTrace(api, paths, lower, signal);
   if (!requestIdForm.test(id)) throw new ApiError(400, "", `"${id}" is not the id of an order, a request or a trace.`);
-  const isUuid = uuidForm.test(id);
+  const isUuid = uuidForm.test(lower);
   const named = async (/** @type {Record<string, string>} */ query) => {
     const { traces } = await api.get(paths.traces, { pageSize: String(listMax), ...query }, signal);
     return traces.map(readSummary);
   };
-  const [ofOrder, ofRequest] = await Promise.all([isUuid ? named({ orderId: id }) : [], named({ requestId: id })]);
+  const [ofOrder, ofRequest] = await Promise.all([isUuid ? named({ orderId: lower }) : [], named({ requestId: id })]);
   if (isUuid && (ofOrder.length > 0 || ofRequest.length === 0))
-    return findOrder(api, paths, { id, summaries: ofOrder }, signal);
+    return findOrder(api, paths, { id: lower, summaries: ofOrder }, signal);
   const read = await readAll(api, paths, ofRequest, signal);
   return {
     kind: "request",

@@ -48,6 +48,8 @@ signIn.addEventListener("submit", (event) => {
   void submitSignIn();
 });
 elementById("sign-out", HTMLButtonElement).addEventListener("click", () => {
+  // What was asked for may not appear after it.
+  shown.abort();
   void api.signOut();
   askToSignIn("");
 });

@@ -229,8 +229,10 @@ export function createWaterfall({ roots, colorOf, coveredPx, onSelect, onEnter, 
         toggle(active);
         return true;
       case "n":
+      case "N":
         return moveToFailure(1);
       case "p":
+      case "P":
         return moveToFailure(-1);
       case " ":
         toggle(active);
