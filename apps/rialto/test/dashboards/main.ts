@@ -12,6 +12,7 @@ import { missingPrograms } from "./prometheus.ts";
 import { checkQueries } from "./queries-run.ts";
 
 const leftOutCode = 3;
+const promtoolMsMax = 60_000;
 const ruleFile = fileURLToPath(new URL("grafana/alerts.yml", deployed));
 
 const missing = await missingPrograms(["prometheus", "promtool"]);
@@ -36,7 +37,7 @@ if (missing.length > 0) {
 /** Runs promtool. Returns what it said where it failed. */
 async function promtool(args: readonly string[]): Promise<readonly string[]> {
   try {
-    await promisify(execFile)("promtool", args);
+    await promisify(execFile)("promtool", args, { timeout: promtoolMsMax });
     process.stdout.write(`promtool ${args.slice(0, 2).join(" ")}: ok\n`);
     return [];
   } catch (error) {

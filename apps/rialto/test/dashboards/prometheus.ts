@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -31,12 +31,15 @@ export interface RuleState {
 }
 
 const readyMsMax = 60_000;
+const answerMsMax = 10_000;
+/** How long it may take to end before it is killed. */
+const endMsMax = 10_000;
 
 /** Returns which of these programs are missing on this machine. */
 export async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
   const found = await Promise.allSettled(
     programs.map(async (program) => {
-      await promisify(execFile)(program, ["--version"]);
+      await promisify(execFile)(program, ["--version"], { timeout: answerMsMax });
     }),
   );
   return programs.filter((_, n) => found[n]?.status === "rejected");
@@ -66,14 +69,21 @@ export async function startPrometheus(o: { readonly target: string; readonly rul
     output += String(chunk);
   });
   const ask = async (path: string): Promise<unknown> => {
-    const answer = await fetch(`http://${address}/api/v1/${path}`);
+    const answer = await fetch(`http://${address}/api/v1/${path}`, { signal: AbortSignal.timeout(answerMsMax) });
     // What Prometheus documents of its answers.
     const body = (await answer.json()) as { status: string; error?: string; data: unknown };
     if (body.status !== "success") throw new Error(body.error ?? `HTTP ${answer.status}`);
     return body.data;
   };
-  for (const until = Date.now() + readyMsMax; !(await isReady(address)); await sleep(100))
-    if (child.exitCode !== null || Date.now() > until) throw new Error(`Prometheus does not start:\n${output}`);
+  const stop = async () => {
+    await end(child);
+    await rm(folder, { recursive: true, force: true });
+  };
+  for (const until = Date.now() + readyMsMax; !(await isReady(address)); await sleep(100)) {
+    if (!hasEnded(child) && Date.now() < until) continue;
+    await stop();
+    throw new Error(`Prometheus does not start:\n${output}`);
+  }
   return {
     async query(expr) {
       const { resultType, result } = (await ask(`query?query=${encodeURIComponent(expr)}`)) as QueryData;
@@ -87,13 +97,19 @@ export async function startPrometheus(o: { readonly target: string; readonly rul
       const { groups } = (await ask("rules?type=alert")) as { groups: { rules: RuleState[] }[] };
       return groups.flatMap(({ rules }) => rules);
     },
-    async stop() {
-      const exited = once(child, "exit");
-      child.kill("SIGTERM");
-      await exited;
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
+}
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
+
+async function end(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
+  const exited = once(child, "exit");
+  child.kill("SIGTERM");
+  const kill = setTimeout(() => child.kill("SIGKILL"), endMsMax);
+  await exited;
+  clearTimeout(kill);
 }
 
 interface QueryData {
@@ -102,7 +118,7 @@ interface QueryData {
 }
 
 async function isReady(address: string): Promise<boolean> {
-  return await fetch(`http://${address}/-/ready`).then(
+  return await fetch(`http://${address}/-/ready`, { signal: AbortSignal.timeout(answerMsMax) }).then(
     ({ ok }) => ok,
     () => false,
   );
