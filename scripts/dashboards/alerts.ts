@@ -19,7 +19,8 @@ export interface AlertCase {
   readonly series: Readonly<Record<string, string>>;
 }
 
-const calls = "rpc_server_call_duration_seconds_count";
+const internalCalls = `rpc_server_call_duration_seconds_count{rpc_response_status_code="internal"}`;
+const services = ["gateway", "user", "product", "order", "payment", "notification"] as const;
 
 /** All alerts. docs/operate.md has a section for each: what it means and what to do. */
 export const alerts: readonly Alert[] = [
@@ -34,6 +35,16 @@ export const alerts: readonly Alert[] = [
       labels: { job: "rialto", instance: "order:9464" },
     },
     rests: { series: { 'up{job="rialto",instance="order:9464"}': "1 1 0 1x9" } },
+  },
+  {
+    // A container that has ended leaves DNS and what the orchestrator lists: then there is no target that is down.
+    name: "RialtoServiceMissing",
+    severity: "page",
+    expr: services.map((service) => `absent(rialto_ready{service="${service}"})`).join(" or "),
+    holds: "2m",
+    summary: "No replica of {{ $labels.service }} is scraped.",
+    fires: { series: readySeries({ order: "1 stale" }), labels: { service: "order" } },
+    rests: { series: readySeries({ order: "1 1 stale 1x6", user: "0x9" }) },
   },
   {
     name: "RialtoNotReady",
@@ -116,20 +127,24 @@ export const alerts: readonly Alert[] = [
   {
     name: "RialtoBreakerOpen",
     severity: "page",
-    expr: `sum by (service, upstream) (rialto_upstream_replicas{state="open"}) > 0`,
+    // It is half-open while a probe waits for an answer, which a replica that hangs lets it do most of the time.
+    expr: `sum by (service, upstream) (rialto_upstream_replicas{state!="closed"}) > 0`,
     holds: "2m",
     summary: "{{ $labels.service }} does not call a replica of {{ $labels.upstream }}: it fails or cannot be reached.",
     fires: {
       series: {
-        'rialto_upstream_replicas{service="gateway",upstream="order",state="open",instance="a"}': "0 1x9",
-        'rialto_upstream_replicas{service="gateway",upstream="order",state="closed",instance="a"}': "2 1x9",
+        'rialto_upstream_replicas{service="gateway",upstream="order",state="open",instance="a"}': "0 1 0 1 0 1 0 1",
+        'rialto_upstream_replicas{service="gateway",upstream="order",state="half-open",instance="a"}':
+          "0 0 1 0 1 0 1 0",
+        'rialto_upstream_replicas{service="gateway",upstream="order",state="closed",instance="a"}': "2 1x6",
       },
       labels: { service: "gateway", upstream: "order" },
     },
     rests: {
       series: {
         'rialto_upstream_replicas{service="gateway",upstream="order",state="open",instance="a"}': "0 1 0x9",
-        'rialto_upstream_replicas{service="gateway",upstream="order",state="half-open",instance="a"}': "0 0 1x9",
+        'rialto_upstream_replicas{service="gateway",upstream="order",state="half-open",instance="a"}': "0 0 1 0x8",
+        'rialto_upstream_replicas{service="gateway",upstream="order",state="closed",instance="a"}': "2 1 1 2x8",
       },
     },
   },
@@ -213,18 +228,23 @@ export const alerts: readonly Alert[] = [
   {
     name: "RialtoInternalErrors",
     severity: "ticket",
-    expr: `sum by (service, rpc_method) (increase(${calls}{rpc_response_status_code="internal"}[10m])) > 0`,
+    // The series of a code begins with its first call, at 1: that is no increase.
+    expr:
+      `sum by (service, rpc_method) (increase(${internalCalls}[10m])) > 0` +
+      ` or sum by (service, rpc_method) (${internalCalls} unless ${internalCalls} offset 10m) > 0`,
     holds: "1m",
     summary: "{{ $labels.rpc_method }} of {{ $labels.service }} fails by a defect.",
     fires: {
       series: {
-        [`${calls}{service="order",rpc_method="M",rpc_response_status_code="internal",instance="a"}`]: "0 1x9",
+        'rpc_server_call_duration_seconds_count{service="order",rpc_method="M",rpc_response_status_code="internal"}':
+          "_ _ 1x9",
       },
       labels: { service: "order", rpc_method: "M" },
     },
     rests: {
       series: {
-        [`${calls}{service="order",rpc_method="M",rpc_response_status_code="not_found",instance="a"}`]: "0+9x9",
+        'rpc_server_call_duration_seconds_count{service="order",rpc_method="M",rpc_response_status_code="not_found"}':
+          "_ 1+9x9",
       },
     },
   },
@@ -309,3 +329,10 @@ export const alerts: readonly Alert[] = [
     },
   },
 ];
+
+/** Each service's readiness for ten minutes: 1, or as it is given. */
+function readySeries(given: Readonly<Partial<Record<(typeof services)[number], string>>>): AlertCase["series"] {
+  return Object.fromEntries(
+    services.map((service) => [`rialto_ready{service="${service}",instance="a"}`, given[service] ?? "1x9"]),
+  );
+}

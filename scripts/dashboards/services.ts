@@ -33,7 +33,7 @@ export const services: DashboardSpec = {
           { expr: `min by (service) (rialto_queue_reachable{${chosen}})`, legend: "{{service}} reaches its queue" },
           { expr: "max(rialto_rate_limits_local)", legend: "a gateway counts by itself" },
         ),
-        chart("Replicas called, by breaker", "open: it fails or cannot be reached.", "short", {
+        chart("Replicas called, by breaker", "open or half-open: it fails or cannot be reached.", "short", {
           expr: `sum by (upstream, state) (rialto_upstream_replicas{${chosen}})`,
           legend: "{{upstream}} {{state}}",
         }),
@@ -63,10 +63,15 @@ export const services: DashboardSpec = {
           expr: `sum by (service) (rate(${calls}_count{${chosen}}[$__rate_interval]))`,
           legend: "{{service}}",
         }),
-        chart("Calls that are not ok", "In a second, by service and code. internal: a defect.", "reqps", {
-          expr: `sum by (service, rpc_response_status_code) (rate(${calls}_count{${chosen},rpc_response_status_code!="ok"}[$__rate_interval]))`,
-          legend: "{{service}} {{rpc_response_status_code}}",
-        }),
+        chart(
+          "Calls that are not ok",
+          "In a second, by service and code; the first of a code draws its line at 0. internal: a defect.",
+          "reqps",
+          {
+            expr: `sum by (service, rpc_response_status_code) (rate(${calls}_count{${chosen},rpc_response_status_code!="ok"}[$__rate_interval]))`,
+            legend: "{{service}} {{rpc_response_status_code}}",
+          },
+        ),
         chart("How long calls take", "99 of 100, by service.", "s", {
           expr: `histogram_quantile(0.99, sum by (le, service) (rate(${calls}_bucket{${chosen}}[$__rate_interval])))`,
           legend: "{{service}}",

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { dashboardNames, deployedAlerts, metricsIn, queriesOf } from "./dashboards/deployed-queries.ts";
+import { dashboardNames, deployed, deployedAlerts, metricsIn, queriesOf } from "./dashboards/deployed-queries.ts";
 
 const operate = readFileSync(new URL("../../../docs/operate.md", import.meta.url), "utf8");
 const alerts = deployedAlerts();
@@ -12,6 +12,14 @@ describe("each alert", () => {
     expect(runbook).toBe(`docs/operate.md#${name.toLowerCase()}`);
     const section = operate.split(`### ${name}\n`)[1]?.split(/^##/m)[0] ?? "";
     expect(section.trim().length).toBeGreaterThan(80);
+  });
+
+  it("RialtoServiceMissing names each service that deploy/prometheus.yml scrapes", () => {
+    const example = readFileSync(new URL("prometheus.yml", deployed), "utf8");
+    const scraped = /names: \[(.*)\]/.exec(example)?.[1]?.split(", ") ?? [];
+    expect(scraped.length).toBeGreaterThan(1);
+    const { expr = "" } = alerts.find(({ name }) => name === "RialtoServiceMissing") ?? {};
+    expect([...expr.matchAll(/service="(\w+)"/g)].map(([, name]) => name).sort()).toEqual(scraped.sort());
   });
 
   it("of docs/operate.md is deployed", () => {
