@@ -88,7 +88,8 @@ async function sustained(bench: Bench): Promise<readonly string[]> {
   };
   const runs = new Map<ShopSubject, Sustained[]>();
   const lines: string[] = [];
-  for (let round = 0; round < (bench.pace.decides ? sustainedRounds : 1); round += 1) {
+  const rounds = bench.pace.decides ? Math.min(sustainedRounds, bench.pace.pairs) : 1;
+  for (let round = 0; round < rounds; round += 1) {
     for (const shop of Object.values(shops)) {
       if (shop.missing !== undefined) {
         if (round === 0) lines.push(`${shop.name}: left out, ${shop.missing} is missing`);
