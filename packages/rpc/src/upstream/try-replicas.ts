@@ -86,10 +86,11 @@ async function tryFurther<Response>(
       // A delay past the deadline gains nothing: return this outcome.
       if (Date.now() + delayMs >= +clock.deadline) return responseOf(outcome, clock);
       await clock.race(sleep(delayMs));
-      onRetry?.();
     }
     const sent = trySending(among, sending, tried);
     if (sent === undefined) return responseOf(outcome ?? noReplica(replicas.current()), clock);
+    // A first attempt that had to wait for an address is no retry.
+    if (outcome !== undefined) onRetry?.();
     tried.outcome = await sent;
   }
 }
