@@ -34,7 +34,8 @@ const statuses = {
 
 /** Makes the messages of traces in a list: as many as fit into a response. */
 export function traceSummaries(traces: readonly KeptTrace[]): MessageInitShape<typeof TraceSummarySchema>[] {
-  return fitting(traces.map(traceSummary), summaryBytes, answerBytesMax).items;
+  const left = countDown(answerBytesMax);
+  return traces.map(traceSummary).filter((summary) => left.take(summaryBytes(summary)));
 }
 
 function traceSummary(trace: KeptTrace): MessageInitShape<typeof TraceSummarySchema> {
@@ -57,41 +58,53 @@ function traceSummary(trace: KeptTrace): MessageInitShape<typeof TraceSummarySch
 
 /**
  * Makes the message of a trace, and of the spans of others that are linked to it. What does not fit into a response is
- * left out, the latest first, and counted as dropped where it is of the trace itself.
+ * left out, and counted as dropped where it is of the trace itself. Spans come first, then log lines, then linked
+ * spans, each the earliest first: a span whose lines are too many is there without some of them, and so are the spans
+ * after it. The lines of a span that is left out are left out with it.
  */
 export function traceMessage(trace: KeptTrace, linked: readonly KeptSpan[]): MessageInitShape<typeof TraceSchema> {
   const { traceId, spans, lines, droppedSpans, droppedLines } = trace;
-  const linesOf = Map.groupBy(lines, ({ spanId }) => spanId);
-  const known = new Set<string | undefined>(spans.map(({ spanId }) => spanId));
-  const others = lines.filter(({ spanId }) => !known.has(spanId)).map(lineMessage);
-  const withLines = spans.map((span) => spanMessage(span, linesOf.get(span.spanId) ?? []));
-  const own = fitting(withLines, spanBytes, answerBytesMax);
-  const ownLines = fitting(others, lineBytes, own.bytesLeft);
-  const ofOthers = linked.map((span) => spanMessage(span, []));
+  const left = countDown(answerBytesMax);
+  const heads = spans.filter((span) => left.take(spanBytes(spanMessage(span, []))));
+  const known = new Set<string | undefined>(heads.map(({ spanId }) => spanId));
+  // A span says how long it is with its lines: in some bytes more than without.
+  left.spend(heads.length * lengthBytesMax);
+  const wanted = new Set<string | undefined>(spans.map(({ spanId }) => spanId));
+  const fits = (line: KeptLine) => left.take(lineBytes(lineMessage(line)));
+  const linesOf = Map.groupBy(
+    lines.filter((line) => known.has(line.spanId) && fits(line)),
+    ({ spanId }) => spanId,
+  );
+  const others = lines.filter((line) => !wanted.has(line.spanId) && fits(line));
+  const withLines = heads.map((span) => spanMessage(span, linesOf.get(span.spanId) ?? []));
+  const linesCount = others.length + [...linesOf.values()].reduce((sum, { length }) => sum + length, 0);
   return {
     traceId,
-    spans: own.items,
-    linkedSpans: fitting(ofOthers, spanBytes, ownLines.bytesLeft).items,
-    logLines: ownLines.items,
-    droppedSpans: droppedSpans + withLines.length - own.items.length,
-    droppedLogLines: droppedLines + others.length - ownLines.items.length,
+    spans: withLines,
+    linkedSpans: linked.map((span) => spanMessage(span, [])).filter((span) => left.take(spanBytes(span))),
+    logLines: others.map(lineMessage),
+    droppedSpans: droppedSpans + spans.length - heads.length,
+    droppedLogLines: droppedLines + lines.length - linesCount,
   };
 }
 
-/** Returns the first of these messages, as many as have so many bytes in all. */
-function fitting<M>(
-  messages: readonly M[],
-  bytesOf: (message: M) => number,
-  bytesMax: number,
-): { readonly items: M[]; readonly bytesLeft: number } {
-  const items: M[] = [];
-  let bytesLeft = bytesMax;
-  for (const message of messages) {
-    bytesLeft -= bytesOf(message);
-    if (bytesLeft < 0) break;
-    items.push(message);
-  }
-  return { items, bytesLeft };
+/** What the length of a span of 4 MiB takes beyond that of a short one. */
+const lengthBytesMax = 4;
+
+/** Counts the bytes of a response that are left. */
+function countDown(bytes: number) {
+  let bytesLeft = bytes;
+  return {
+    /** Returns whether so many are left, and takes them where they are. */
+    take(wanted: number): boolean {
+      if (wanted > bytesLeft) return false;
+      bytesLeft -= wanted;
+      return true;
+    },
+    spend(wanted: number): void {
+      bytesLeft = Math.max(0, bytesLeft - wanted);
+    },
+  };
 }
 
 /** The first span without a parent that is kept. A client's own span is not. */
