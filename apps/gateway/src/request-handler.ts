@@ -17,7 +17,7 @@ import { contractServices } from "./contract.ts";
 import { createAccessLog } from "./exchange/access-log.ts";
 import { type AdmittedExchange, Exchange } from "./exchange/exchange.ts";
 import { createRequestCounts } from "./exchange/request-metrics.ts";
-import { isOfTraces, traceRequest } from "./exchange/request-span.ts";
+import { isOfTraces, isOfTracesPage, traceRequest } from "./exchange/request-span.ts";
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPages } from "./pages/pages.ts";
@@ -180,9 +180,10 @@ export function createRequestHandler(
     const isHealth = isOfHealth(request.url);
     if (!isHealth && load.refuses(clientAddress)) return refuse(request, response);
     // Probes of health would be most of the traces.
-    const isTraced = !isHealth && o.tracing !== undefined && !isOfTraces(request, o.showsTraces);
+    const isTraced = !isHealth && o.tracing !== undefined && !isOfTraces(request);
     const tracing = isTraced ? o.tracing : undefined;
-    const traced = traceRequest(request, tracing, isProxy(request.socket.remoteAddress ?? ""));
+    const isOfPage = o.showsTraces === true && isOfTracesPage(request);
+    const traced = traceRequest(request, isOfPage ? undefined : tracing, isProxy(request.socket.remoteAddress ?? ""));
     const circumstances = { clientAddress, writeTimeout, closing, headers: headerList, traced };
     const exchange = new Exchange(request, response, circumstances);
     logWhenDone(exchange, tracing);

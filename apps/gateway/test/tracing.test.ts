@@ -8,6 +8,7 @@ import { customerId, orderId, startStubSystem } from "./stub-system.ts";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const outside = { sampled: `00-${traceId}-b7ad6b7169203331-01`, unsampled: `00-${traceId}-b7ad6b7169203331-00` };
+const viewer = { "x-rialto-viewer": "traces" };
 const method = "rialto.order.v1.OrderService/GetOrder";
 
 /** A gateway and services that export to a receiver. */
@@ -53,9 +54,9 @@ async function startTraced(
         headers: { authorization, "content-type": "application/json", ...headers },
         body: JSON.stringify({ id: orderId }),
       }).then(async (response) => ({ status: response.status, text: await response.text() })),
-    rest: () =>
-      fetch(`${system.url}/api/orders/${orderId}`, { headers: { authorization, cookie: "hunter2" } }).then((response) =>
-        response.text(),
+    rest: (headers: Readonly<Record<string, string>> = {}) =>
+      fetch(`${system.url}/api/orders/${orderId}`, { headers: { authorization, cookie: "hunter2", ...headers } }).then(
+        (response) => response.text(),
       ),
     /** Everything that was exported. Nothing is exported after it. */
     async exported(): Promise<{ readonly spans: readonly ReceivedSpan[]; readonly text: string }> {
@@ -74,13 +75,34 @@ function chain(spans: readonly ReceivedSpan[], root: string | undefined = undefi
 }
 
 describe("the trace of a request", () => {
-  it("is not made for a call of the page that shows traces, where that is served", async () => {
+  it("is not made for what the page that shows traces reads, where that is served", async () => {
     const served = await startTraced({ gateway: { showsTraces: true } });
-    await served.call({ "x-rialto-viewer": "traces" });
+    await served.rest(viewer);
     expect((await served.exported()).spans).toEqual([]);
     const production = await startTraced();
-    await production.call({ "x-rialto-viewer": "traces" });
+    await production.rest(viewer);
     expect((await production.exported()).spans).not.toEqual([]);
+  });
+
+  it("is made whatever a request says of that page where it changes something, or reads something else", async () => {
+    const served = await startTraced({ gateway: { showsTraces: true } });
+    await served.call(viewer);
+    await fetch(`${served.system.url}/api/orders`, { method: "POST", headers: viewer });
+    await fetch(`${served.system.url}/api/products`, { headers: viewer });
+    const { spans } = await served.exported();
+    expect(spans.filter(({ parentSpanId }) => parentSpanId === undefined)).toHaveLength(3);
+  });
+
+  it("is the gateway's span alone where what that page reads fails", async () => {
+    const fails = () => {
+      throw new Error("boom");
+    };
+    const served = await startTraced({ gateway: { showsTraces: true }, orders: { getOrder: fails } });
+    await served.rest(viewer);
+    const { spans } = await served.exported();
+    expect(spans.filter(({ service }) => service === "gateway")).toMatchObject([
+      { name: "GET /api/orders/{id}", attributes: { "rialto.sampled_by": "failure" } },
+    ]);
   });
 
   it("has the gateway's span, that of its call and that of the service, each the parent of the next", async () => {

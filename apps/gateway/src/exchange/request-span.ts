@@ -23,15 +23,21 @@ const serverErrorMin = 500;
 /** The routes of TraceService, and its page. */
 const tracesForm = /^\/(?:api\/)?traces(?:[/?]|$)|^\/rialto\.trace\./;
 
-/** What that page says with its calls, such as those that read an order. */
+/** What that page says with what it reads beside them: an order, its events, dead letters. */
 export const viewerHeader = "x-rialto-viewer";
+const readByPageForm = /^\/api\/(?:orders\/[^/?]+(?:\/events)?|dead-letters)(?:\?|$)/;
+
+/** Whether a request looks at traces: it is none of them, or a page that is open would fill its own list. */
+export function isOfTraces({ url = "" }: IncomingMessage): boolean {
+  return tracesForm.test(url);
+}
 
 /**
- * Whether a request looks at traces: it is none of them, or a page that is open would fill its own list. Its header is
- * ignored where the page is not served: nobody leaves production's traces by it.
+ * Whether the page of traces sent a request: it is no trace unless it fails. Anybody may send the header, so it hides
+ * only what such a page reads, and is ignored where the page is not served: nobody leaves production's traces by it.
  */
-export function isOfTraces({ url = "", headers }: IncomingMessage, showsTraces = false): boolean {
-  return tracesForm.test(url) || (showsTraces && headers[viewerHeader] !== undefined);
+export function isOfTracesPage({ method, url = "", headers }: IncomingMessage): boolean {
+  return method === "GET" && headers[viewerHeader] !== undefined && readByPageForm.test(url);
 }
 
 /**

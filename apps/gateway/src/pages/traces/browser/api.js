@@ -55,7 +55,7 @@ export class ApiError extends Error {
  *
  * @param {Paths} paths
  * @param {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage
- * @param {Readonly<Record<string, string>>} headers Those of every call.
+ * @param {Readonly<Record<string, string>>} headers Those of all that it reads.
  * @returns {Api}
  */
 export function createApi(paths, storage, headers) {
@@ -66,7 +66,7 @@ export function createApi(paths, storage, headers) {
   return {
     email: () => session?.email,
     async signIn(email, password) {
-      const answer = await send("POST", paths.login, { headers, body: { email, password } });
+      const answer = await send("POST", paths.login, { body: { email, password } });
       const opened = sessionOf(answer, email);
       if (answer.user?.role !== role) {
         await end(opened);
@@ -141,7 +141,7 @@ export function createApi(paths, storage, headers) {
 
   /** @param {Session} spent */
   async function renewalOf({ refreshToken, email }) {
-    return sessionOf(await send("POST", paths.refresh, { headers, body: { refreshToken } }), email);
+    return sessionOf(await send("POST", paths.refresh, { body: { refreshToken } }), email);
   }
 
   /**
@@ -163,7 +163,7 @@ export function createApi(paths, storage, headers) {
 
   /** @param {Session} open */
   async function logOut({ accessToken }) {
-    await send("POST", paths.logout, { headers, body: {}, token: accessToken });
+    await send("POST", paths.logout, { body: {}, token: accessToken });
   }
 }
 
@@ -171,13 +171,13 @@ export function createApi(paths, storage, headers) {
  * @param {"GET" | "POST"} method
  * @param {string} target
  * @param {object} o
- * @param {Readonly<Record<string, string>>} o.headers
+ * @param {Readonly<Record<string, string>>} [o.headers]
  * @param {object} [o.body]
  * @param {string | undefined} [o.token]
  * @param {AbortSignal} [o.signal]
  * @returns {Promise<Json>}
  */
-async function send(method, target, { headers, body, token, signal }) {
+async function send(method, target, { headers = {}, body, token, signal }) {
   const timeout = AbortSignal.timeout(timeoutMs);
   const response = await fetch(target, {
     method,

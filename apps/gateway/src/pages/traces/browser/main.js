@@ -12,7 +12,7 @@ import { traceList } from "./trace-list.js";
  *
  * @typedef {object} PageData What the gateway wrote into the page.
  * @property {Paths} paths
- * @property {string} viewerHeader The header that keeps the page's own calls out of the traces.
+ * @property {string} viewerHeader The header that keeps what the page reads out of the traces.
  * @property {Meanings} meanings
  * @property {readonly string[]} services In a fixed order, so that each has the same color in every view.
  */
