@@ -149,6 +149,41 @@ describe("a trace", () => {
     expect((await get("/api/traces?pageSize=1", admin)).body.traces[0]?.spanCount).toBe(1_200);
   });
 
+  it("has all its spans where the lines of one are too many for a response, and says how many are left out", async () => {
+    const root = telemetry.tracingOf("order")?.begin("root", { traceparent: undefined });
+    const { traceId = "", spanId = "" } = root ?? {};
+    root?.child("below").end();
+    root?.end();
+    const long = { traceId, timeMs: 0, level: "info", message: "long", service: "order" };
+    const fields = { text: "x".repeat(16_000) };
+    for (let n = 0; n < 300; n += 1) telemetry.traces?.addLine({ ...long, spanId, fields: { ...fields, n: `${n}` } });
+    for (const id of [spanId, "f".repeat(16)])
+      telemetry.traces?.addLine({ ...long, spanId: id, message: "short", fields: {} });
+    const { status, body, bytes } = await get(`/api/traces/${traceId}`, admin);
+    expect([status, bytes < messageBytesMax]).toEqual([200, true]);
+    expect(body.spans.map(({ name }: Json) => name)).toEqual(["root", "below"]);
+    const lines = body.spans[0].logLines.map(({ message }: Json) => message);
+    expect([lines.length > 200, lines.at(-1)]).toEqual([true, "short"]);
+    expect(body.logLines).toMatchObject([{ message: "short" }]);
+    expect(lines.length + body.logLines.length + body.droppedLogLines).toBe(302);
+  });
+
+  it("counts the lines of the spans that are left out", async () => {
+    const root = telemetry.tracingOf("order")?.begin("root", { traceparent: undefined });
+    const { traceId = "" } = root ?? {};
+    const texts = Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`text ${index}`, "x".repeat(2_000)]));
+    for (let n = 0; n < 400; n += 1) {
+      const part = root?.child("part", { attributes: texts });
+      const line = { traceId, spanId: part?.spanId, timeMs: 0, level: "info", service: "order", fields: {} };
+      telemetry.traces?.addLine({ ...line, message: `of part ${n}` });
+      part?.end();
+    }
+    const { body } = await get(`/api/traces/${traceId}`, admin);
+    const lines = body.spans.flatMap(({ logLines = [] }: Json) => logLines);
+    expect(body.droppedSpans).toBeGreaterThan(0);
+    expect([body.spans.length + body.droppedSpans, lines.length + body.droppedLogLines]).toEqual([400, 400]);
+  });
+
   it("that is not kept is not found, and an id that is none is refused", async () => {
     expect(await get(`/api/traces/${"1".repeat(32)}`, admin)).toMatchObject({
       status: 404,

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { ownBeginning } from "./own-text.ts";
 
 /** The position of a piece of work in a W3C trace, and the `traceparent` for the calls that it makes. */
 export interface Trace {
@@ -78,7 +79,9 @@ export function traceparentOf({ traceId, spanId, isSampled }: TraceParent): stri
 /** Reads a `traceparent` header; undefined where there is none or it is not well-formed. */
 export function parseTraceparent(given: string | undefined): TraceParent | undefined {
   if (given === undefined) return undefined;
-  const text = given.trim();
+  const trimmed = given.trim();
+  // A later version's may have kilobytes behind it, which the ids would hold as long as their trace is kept.
+  const text = trimmed.length > formChars ? ownBeginning(trimmed, formChars + 1) : trimmed;
   if (!traceparentForm.test(text)) return undefined;
   if (text.startsWith("ff") || (text.startsWith("00") && text.length > formChars)) return undefined;
   if (text.startsWith(noTraceId, traceIdAt) || text.startsWith(noSpanId, spanIdAt)) return undefined;

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { cachedFor, createMetricRegistry, type OpenMetrics, openMetrics } from "../src/index.ts";
 import { seriesMax } from "../src/metrics/series.ts";
+import type { AnswerHttp } from "../src/trace-ring/receive-otlp.ts";
 
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -33,6 +34,21 @@ async function read({ port }: OpenMetrics): Promise<readonly string[]> {
 }
 
 describe("the metrics of a process", () => {
+  it.each([
+    ["127.0.0.1", 200],
+    ["::1", 200],
+    ["0.0.0.0", 404],
+    ["::", 404],
+  ])("stand beside what is received from this machine, where no other reaches the port: %s", async (host, status) => {
+    const others: AnswerHttp = async (_, response) => void response.writeHead(200).end();
+    const isOfOthers: AnswerHttp = (request, response) =>
+      request.url === "/v1/traces" ? others(request, response) : undefined;
+    const metrics = await open({ admin: { port: 0, host }, others: isOfOthers });
+    const own = host.includes(":") ? "[::1]" : "127.0.0.1";
+    expect((await fetch(`http://${own}:${metrics.port}/v1/traces`, { method: "POST" })).status).toBe(status);
+    expect((await fetch(`http://${own}:${metrics.port}/metrics`)).status).toBe(200);
+  });
+
   it("are Prometheus' text on a port of their own, with the service in each series", async () => {
     const metrics = await open();
     const order = metrics.registry.of("order");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { KeptLine, KeptSpan } from "../src/index.ts";
-import { createTraceRing, ringBounds } from "../src/trace-ring/trace-ring.ts";
+import { createTraceRing, ringBounds, type WantedTraces } from "../src/trace-ring/trace-ring.ts";
 
 const traceIdOf = (n: number) => n.toString(16).padStart(32, "0");
 const spanIdOf = (n: number) => n.toString(16).padStart(16, "0");
@@ -27,7 +27,7 @@ const idsOf = (spans: readonly KeptSpan[]) => spans.map(({ spanId }) => Number.p
 
 const bounds = {
   ...{ tracesMax: 5, spansPerTraceMax: 4, linesPerTraceMax: 3, charsMax: 6_000 },
-  ...{ waitingLinesMax: 6, linkedSpansMax: 3 },
+  ...{ waitingLinesMax: 6, waitingCharsMax: 3_000, linkedSpansMax: 3 },
 };
 
 const addition = fc.record({
@@ -90,7 +90,7 @@ describe("the ring of the last traces", () => {
   });
 
   it("has the lines that came before the first span of their trace, and not those of traces without any", () => {
-    const ring = createTraceRing(bounds);
+    const ring = createTraceRing({ ...bounds, waitingCharsMax: ringBounds.waitingCharsMax });
     ring.addLine(line(1, { message: "first" }));
     for (let n = 0; n < 100; n += 1) ring.addLine(line(2 + (n % 50)));
     expect(ring.list()).toEqual([]);
@@ -98,6 +98,48 @@ describe("the ring of the last traces", () => {
     ring.addSpan(span(1, 1));
     ring.addLine(line(1, { message: "third" }));
     expect(ring.list().map(({ lines }) => lines.map(({ message }) => message))).toEqual([["second", "third"]]);
+  });
+
+  it.each([
+    ["level", { level: "x".repeat(2_000) }],
+    ["message", { message: "x".repeat(2_000) }],
+    ["service", { service: "x".repeat(2_000) }],
+    ["field's name", { fields: { ["x".repeat(2_000)]: "" } }],
+    ["field", { fields: { text: "x".repeat(2_000) } }],
+  ])("counts a line's %s among the texts, also while the line waits for its span", (_, more) => {
+    const ring = createTraceRing(bounds);
+    for (const trace of [1, 2]) {
+      ring.addLine(line(trace, more));
+      ring.addLine(line(trace));
+    }
+    for (const trace of [1, 2]) ring.addSpan(span(trace, trace));
+    expect(ring.list().map(({ lines }) => lines.length)).toEqual([2, 0]);
+    for (const trace of [3, 4, 5]) {
+      ring.addSpan(span(trace, trace));
+      ring.addLine(line(trace, more));
+    }
+    expect(ring.get(traceIdOf(2))).toBeUndefined();
+  });
+
+  it("counts a span's service among the texts", () => {
+    const ring = createTraceRing(bounds);
+    for (const trace of [1, 2, 3]) ring.addSpan(span(trace, trace, { service: "x".repeat(2_500) }));
+    expect(ring.list()).toHaveLength(2);
+  });
+
+  it("lists the latest of the traces that name an order and a request", () => {
+    const ring = createTraceRing(bounds);
+    const ids = (orderId: string, requestId: string) => ({
+      attributes: { "rialto.order.id": orderId, "rialto.request.id": requestId },
+    });
+    ring.addSpan(span(1, 1, ids("o-1", "r-1")));
+    ring.addSpan(span(2, 2, ids("o-1", "r-2")));
+    ring.addSpan(span(3, 3, ids("o-2", "r-1")));
+    const listed = (wanted: WantedTraces) => ring.list(wanted).map(({ traceId }) => Number.parseInt(traceId, 16));
+    expect(listed({ orderId: "o-1" })).toEqual([2, 1]);
+    expect(listed({ orderId: "o-1", requestId: "r-1" })).toEqual([1]);
+    expect(listed({ requestId: "r-1", max: 1 })).toEqual([3]);
+    expect(listed({ max: 2 })).toEqual([3, 2]);
   });
 
   it("takes a span that is sent twice once", () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { continueTrace } from "../src/index.ts";
+import { heapBytes } from "./heap-bytes.ts";
 
-const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const traceIdOfParent = "0af7651916cd43dd8448eb211c80319c";
+const parent = `00-${traceIdOfParent}-b7ad6b7169203331-01`;
 
 describe("continueTrace", () => {
   it("keeps the trace of the caller and takes a span of its own", () => {
@@ -40,6 +42,18 @@ describe("continueTrace", () => {
       continueTrace(traceparent).traceparent,
     ]);
     expect(spans.size).toBe(3);
+  });
+
+  it("holds nothing of what a later version has behind the ids", () => {
+    const chars = 256 * 1024;
+    const before = heapBytes();
+    const traces = Array.from({ length: 16 }, (_, byte) => {
+      const header = Buffer.alloc(chars, byte.toString(16));
+      header.write(`${parent.replace("00-", "01-")}-`);
+      return continueTrace(header.toString());
+    });
+    expect(heapBytes() - before).toBeLessThan(8 * chars);
+    expect(new Set(traces.map(({ traceId }) => traceId))).toEqual(new Set([traceIdOfParent]));
   });
 
   it("continues a later version of the header", () => {

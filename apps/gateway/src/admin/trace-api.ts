@@ -1,6 +1,6 @@
 import { TraceService } from "@rialto/contracts";
 import { CallError, createEndpoint, type Endpoint, serve, type TokenVerifier } from "@rialto/rpc";
-import type { KeptTrace, Logger, TraceRing } from "@rialto/telemetry";
+import type { Logger, TraceRing } from "@rialto/telemetry";
 import { traceErrors } from "./trace-errors.ts";
 import { traceMessage, traceSummaries } from "./trace-message.ts";
 
@@ -25,10 +25,12 @@ export function createTraceApi(o: {
   };
   const route = serve(TraceService, {
     async listTraces({ pageSize, orderId, requestId }) {
-      const isWanted = ({ orderIds, requestIds }: KeptTrace) =>
-        (orderId === "" || orderIds.includes(orderId)) && (requestId === "" || requestIds.includes(requestId));
-      const found = requireTraces().list().filter(isWanted);
-      return { traces: traceSummaries(found.slice(0, pageSize || pageSizeDefault)) };
+      const found = requireTraces().list({
+        orderId: orderId || undefined,
+        requestId: requestId || undefined,
+        max: pageSize || pageSizeDefault,
+      });
+      return { traces: traceSummaries(found) };
     },
     async getTrace({ traceId }) {
       const traces = requireTraces();

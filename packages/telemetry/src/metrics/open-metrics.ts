@@ -27,7 +27,7 @@ export async function openMetrics(o: {
   readonly name: string;
   readonly facts: ProcessFacts;
   readonly admin: { readonly port: number; readonly host: string } | undefined;
-  /** What else is answered on that port. */
+  /** What else is answered on that port, where only this machine reaches it. */
   readonly others?: AnswerHttp | undefined;
   readonly otlp: OtlpTarget | undefined;
   readonly onExported: OnExported;

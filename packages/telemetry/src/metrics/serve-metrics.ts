@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { isLoopbackAddress } from "../trace-ring/loopback.ts";
 import type { AnswerHttp } from "../trace-ring/receive-otlp.ts";
 import { collectMetrics } from "./metric-data.ts";
 import type { MetricRegistry } from "./metrics.ts";
@@ -17,7 +19,8 @@ const requestMsMax = 5_000;
 
 /**
  * Serves the metrics in Prometheus' text at /metrics, on a port of its own: it is for those who operate the process,
- * and asks for no token. What is for `others` they answer. Rejects with Node's error where the port is in use.
+ * and asks for no token. What is for `others` they answer, where only this machine reaches the port; elsewhere their
+ * paths are not there. Rejects with Node's error where the port is in use.
  */
 export async function serveMetrics(
   registry: MetricRegistry,
@@ -36,16 +39,18 @@ export async function serveMetrics(
     });
     response.end(request.method === "HEAD" ? undefined : text);
   }
+  let others: AnswerHttp | undefined;
   const server = createServer({ requestTimeout: requestMsMax, headersTimeout: requestMsMax }, (request, response) => {
-    (o.others?.(request, response) ?? answer(request, response)).catch(() => response.destroy());
+    (others?.(request, response) ?? answer(request, response)).catch(() => response.destroy());
   });
   server.maxConnections = connectionsMax;
   server.listen(o.port, o.host);
   await once(server, "listening");
   server.unref();
-  const address = server.address();
+  const address = server.address() as AddressInfo; // It listens on TCP.
+  if (isLoopbackAddress(address.address)) others = o.others;
   return {
-    port: typeof address === "object" && address !== null ? address.port : o.port,
+    port: address.port,
     async close() {
       const closed = once(server, "close");
       server.close();

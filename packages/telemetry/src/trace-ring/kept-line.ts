@@ -1,5 +1,5 @@
 import { exceptionFields } from "../exception-fields.ts";
-import { type KeptLine, shortened, textsOf } from "./kept-trace.ts";
+import { type KeptLine, levelCharsMax, shortened, textsOf } from "./kept-trace.ts";
 
 /** Returns what is kept of a line of the log, as it was written; undefined where it belongs to no trace. */
 export function keptLine(text: string): KeptLine | undefined {
@@ -10,9 +10,9 @@ export function keptLine(text: string): KeptLine | undefined {
     traceId,
     spanId: typeof spanId === "string" ? spanId : undefined,
     timeMs: typeof time === "string" ? Date.parse(time) : Date.now(),
-    level: textOr(level, "info"),
+    level: shortened(textOr(level, "info"), levelCharsMax),
     message: shortened(textOr(msg, "")),
-    service: textOr(service, ""),
+    service: shortened(textOr(service, "")),
     fields: textsOf(Object.entries({ ...fields, ...exceptionFields(err) })),
   };
 }

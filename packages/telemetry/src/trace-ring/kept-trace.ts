@@ -1,3 +1,4 @@
+import { ownBeginning } from "../own-text.ts";
 import type { Kind } from "../trace.ts";
 
 /** A span that has ended, as it is kept. Times are in microseconds since 1970. */
@@ -57,6 +58,9 @@ const itemBounds = { fieldsMax: 48, charsMax: 16_384 } as const;
 /** The longest name or message that is kept. */
 const textCharsMax = 2_048;
 
+/** The longest level of a line that is kept. */
+export const levelCharsMax = 32;
+
 /** The links of one span that are kept. */
 export const linksMax = 128;
 
@@ -76,7 +80,12 @@ export function textsOf(fields: Iterable<readonly [name: string, value: unknown]
   return texts;
 }
 
-/** Returns a text of this many characters at most, which ends with an ellipsis where it was longer. */
+/**
+ * Returns a text of this many characters at most, which ends with an ellipsis where it was longer. It holds nothing of
+ * the longer one in memory.
+ */
 export function shortened(text: string, charsMax = textCharsMax): string {
-  return text.length > charsMax ? `${text.slice(0, charsMax - 1)}…` : text;
+  if (text.length <= charsMax) return text;
+  // One text, so that the whole is copied: to add the ellipsis to a copy would make a pair of texts.
+  return ownBeginning(`${text.slice(0, charsMax - 1)}…`, charsMax);
 }

@@ -1,6 +1,14 @@
 import { processNames } from "../semantic-names.ts";
 import type { Kind } from "../trace.ts";
-import { type KeptLine, type KeptSpan, linksMax, type SpanRef, shortened, textsOf } from "./kept-trace.ts";
+import {
+  type KeptLine,
+  type KeptSpan,
+  levelCharsMax,
+  linksMax,
+  type SpanRef,
+  shortened,
+  textsOf,
+} from "./kept-trace.ts";
 
 /** What a body of OTLP in JSON holds. */
 export interface OtlpContent {
@@ -82,7 +90,7 @@ function readLine(record: unknown, service: string): KeptLine | undefined {
     traceId,
     spanId: spanId !== undefined && spanIdForm.test(spanId) ? spanId : undefined,
     timeMs: Math.floor(timeUs / usPerMs),
-    level: textOf(record, "severityText") ?? "info",
+    level: shortened(textOf(record, "severityText") ?? "info", levelCharsMax),
     message: shortened(textOf(fieldOf(record, "body"), "stringValue") ?? ""),
     service,
     fields: textsOf(fields),

@@ -6,15 +6,19 @@ import type { KeptLine, KeptSpan, KeptTrace } from "./kept-trace.ts";
  *
  * - 500 traces, by the time at which their first span arrived;
  * - of one trace 1,000 spans and 500 log lines: more are counted and not kept;
- * - 32 Mi characters of names, attributes and fields in all;
- * - 2,000 log lines of traces of which no span has ended yet: lines are written before their span ends, and those of
- *   a trace that is not recorded have none.
+ * - 32 Mi characters of all their texts, and of what the spans, lines and fields themselves cost. The newest trace
+ *   stays even where it alone has more;
+ * - 2,000 log lines, with 4 Mi characters, of traces of which no span has ended yet: lines are written before their
+ *   span ends, and those of a trace that is not recorded have none.
+ *
+ * So the memory that it takes is bounded, whoever sends: 36 Mi characters are 72 MB where all are of two bytes. Each
+ * text of a span or a line is bounded where it is read (`kept-trace.ts`).
  */
 export interface TraceRing {
   addSpan(span: KeptSpan): void;
   addLine(line: KeptLine): void;
-  /** Returns the traces, that with the latest start first. */
-  list(): readonly KeptTrace[];
+  /** Returns the traces that are wanted, that with the latest start first. */
+  list(wanted?: WantedTraces): readonly KeptTrace[];
   get(traceId: string): KeptTrace | undefined;
   /**
    * Returns spans of other traces that are linked to spans of this one, by their start: those that its spans name in
@@ -23,12 +27,23 @@ export interface TraceRing {
   linkedTo(trace: KeptTrace): readonly KeptSpan[];
 }
 
+/** Which traces are listed: all where nothing is given. */
+export interface WantedTraces {
+  /** Those that name this order. */
+  readonly orderId?: string | undefined;
+  /** Those that name this request. */
+  readonly requestId?: string | undefined;
+  /** The latest ones. */
+  readonly max?: number | undefined;
+}
+
 export interface RingBounds {
   readonly tracesMax: number;
   readonly spansPerTraceMax: number;
   readonly linesPerTraceMax: number;
   readonly charsMax: number;
   readonly waitingLinesMax: number;
+  readonly waitingCharsMax: number;
   readonly linkedSpansMax: number;
 }
 
@@ -38,13 +53,16 @@ export const ringBounds: RingBounds = {
   linesPerTraceMax: 500,
   charsMax: 32 * 1024 * 1024,
   waitingLinesMax: 2_000,
+  waitingCharsMax: 4 * 1024 * 1024,
   linkedSpansMax: 500,
 };
 
 /** Ids of one kind that are kept of a trace. A client may put all its requests into one. */
 const idsMax = 100;
-/** What a span or a line costs beside its texts, in characters: some 200 bytes. */
-const itemChars = 100;
+/** What a span, a line or a link costs beside its texts, in characters: its object, its ids, its place in a map. */
+const itemChars = 250;
+/** The same of one of its attributes or fields. */
+const fieldChars = 20;
 
 /** A trace that is kept. */
 interface Entry {
@@ -62,7 +80,7 @@ interface Entry {
 export function createTraceRing(bounds: RingBounds = ringBounds): TraceRing {
   /** In the order in which they began to be kept. */
   const traces = new Map<string, Entry>();
-  const waiting = createWaitingLines(bounds.waitingLinesMax);
+  const waiting = createWaitingLines(bounds);
   let chars = 0;
 
   function entryOf(traceId: string): Entry {
@@ -82,7 +100,7 @@ export function createTraceRing(bounds: RingBounds = ringBounds): TraceRing {
     entry.lines.push(line);
     note(entry.orderIds, line.fields.orderId);
     note(entry.requestIds, line.fields.requestId);
-    count(entry, charsOf(line.message, line.fields));
+    count(entry, charsOfLine(line));
   }
 
   function count(entry: Entry, more: number): void {
@@ -115,7 +133,7 @@ export function createTraceRing(bounds: RingBounds = ringBounds): TraceRing {
       entry.spans.set(span.spanId, span);
       note(entry.orderIds, span.attributes[rialtoNames.orderId]);
       note(entry.requestIds, span.attributes[rialtoNames.requestId]);
-      count(entry, charsOf(span.name + span.statusMessage, span.attributes) + span.links.length * itemChars);
+      count(entry, charsOfSpan(span));
       dropOldest();
     },
     addLine(line) {
@@ -124,7 +142,14 @@ export function createTraceRing(bounds: RingBounds = ringBounds): TraceRing {
       else addTo(entry, line);
       dropOldest();
     },
-    list: () => [...traces.values()].map(keptTrace).sort((one, other) => startOf(other) - startOf(one)),
+    list({ orderId, requestId, max } = {}) {
+      const isWanted = ({ orderIds, requestIds }: Entry) =>
+        (orderId === undefined || orderIds.has(orderId)) && (requestId === undefined || requestIds.has(requestId));
+      const wanted = [...traces.values()].filter(isWanted).map((entry) => ({ entry, startUs: startOf(entry) }));
+      wanted.sort((one, other) => other.startUs - one.startUs);
+      // A trace costs time to sort, so only those that are returned are.
+      return wanted.slice(0, max).map(({ entry }) => keptTrace(entry));
+    },
     get(traceId) {
       const entry = traces.get(traceId);
       return entry === undefined ? undefined : keptTrace(entry);
@@ -144,9 +169,17 @@ function note(ids: Set<string>, id: string | undefined): void {
   if (id !== undefined && ids.size < idsMax) ids.add(id);
 }
 
-function charsOf(text: string, fields: Readonly<Record<string, string>>): number {
-  let chars = itemChars + text.length;
-  for (const name in fields) chars += name.length + (fields[name]?.length ?? 0);
+function charsOfSpan({ name, service, statusMessage, attributes, links }: KeptSpan): number {
+  return (1 + links.length) * itemChars + name.length + service.length + statusMessage.length + charsOf(attributes);
+}
+
+function charsOfLine({ level, message, service, fields }: KeptLine): number {
+  return itemChars + level.length + message.length + service.length + charsOf(fields);
+}
+
+function charsOf(fields: Readonly<Record<string, string>>): number {
+  let chars = 0;
+  for (const name in fields) chars += fieldChars + name.length + (fields[name]?.length ?? 0);
   return chars;
 }
 
@@ -160,9 +193,10 @@ function keptTrace({ traceId, spans, lines, orderIds, requestIds, droppedSpans, 
   };
 }
 
-/** A trace begins to be kept with its first span. */
-function startOf({ spans: [first] }: KeptTrace): number {
-  return first?.startUs ?? 0;
+function startOf({ spans }: Entry): number {
+  let startUs = Number.POSITIVE_INFINITY;
+  for (const span of spans.values()) startUs = Math.min(startUs, span.startUs);
+  return startUs;
 }
 
 function byStart(one: KeptSpan, other: KeptSpan): number {
@@ -199,25 +233,39 @@ function withDescendants(roots: readonly KeptSpan[], all: ReadonlyMap<string, Ke
 }
 
 /** Log lines of traces of which no span is kept, the oldest dropped first. */
-function createWaitingLines(linesMax: number) {
+function createWaitingLines({ waitingLinesMax: linesMax, waitingCharsMax: charsMax }: RingBounds) {
   const lines = new Set<KeptLine>();
   const byTrace = new Map<string, KeptLine[]>();
+  let chars = 0;
+
   function take(traceId: string): readonly KeptLine[] {
     const taken = byTrace.get(traceId) ?? [];
     byTrace.delete(traceId);
-    for (const line of taken) lines.delete(line);
+    for (const line of taken) {
+      lines.delete(line);
+      chars -= charsOfLine(line);
+    }
     return taken;
   }
+
+  /** The lines of a trace go together: half of them would be of less use than none. */
+  function dropOldest(): void {
+    if (lines.size <= linesMax && chars <= charsMax) return;
+    for (const { traceId } of lines) {
+      take(traceId);
+      if (lines.size <= linesMax && chars <= charsMax) return;
+    }
+  }
+
   return {
     take,
     add(line: KeptLine): void {
       lines.add(line);
+      chars += charsOfLine(line);
       const known = byTrace.get(line.traceId);
       if (known === undefined) byTrace.set(line.traceId, [line]);
       else known.push(line);
-      const [oldest] = lines;
-      // With the lines of its trace: half of them would be of less use than none.
-      if (lines.size > linesMax && oldest !== undefined) take(oldest.traceId);
+      dropOldest();
     },
   };
 }
