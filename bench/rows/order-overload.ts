@@ -6,7 +6,7 @@ import { type PhasedResult, phasedLoad, type Step, stepMs } from "../load/phased
 import { orderRequest, settled } from "../load/shop-load.ts";
 import { sheddingTogether } from "../measure/shedding.ts";
 import { type ShopDatabase, startShopDatabase } from "../subjects/postgres.ts";
-import { openRialtoServicesShop } from "../subjects/rialto-shop.ts";
+import { openTwoOrderReplicas } from "../subjects/rialto-shop.ts";
 import type { Shop } from "../subjects/shop.ts";
 import type { Bench } from "../subjects/subject.ts";
 import type { Row } from "./row.ts";
@@ -23,10 +23,10 @@ export const orderOverloadRow: Row = {
     if (bench.tools.redis === undefined) return ["left out, redis-server is missing"];
     const folder = mkdtempSync(join(tmpdir(), "rialto-bench-overload-"));
     let database: ShopDatabase | undefined;
-    let shop: (Shop & { readonly orderUrls: readonly string[] }) | undefined;
+    let shop: (Shop & { readonly gatewayUrls: readonly string[] }) | undefined;
     try {
       database = await startShopDatabase(folder);
-      shop = await openRialtoServicesShop({ bench, database, folder, reportEnv: {} }, 2);
+      shop = await openTwoOrderReplicas({ bench, database, folder, reportEnv: {} });
       return await overloaded(shop, database, bench);
     } finally {
       await shop?.stop();
@@ -37,7 +37,7 @@ export const orderOverloadRow: Row = {
 };
 
 async function overloaded(
-  shop: Shop & { readonly orderUrls: readonly string[] },
+  shop: Shop & { readonly gatewayUrls: readonly string[] },
   { sql }: ShopDatabase,
   { pace }: Bench,
 ): Promise<readonly string[]> {
@@ -45,19 +45,18 @@ async function overloaded(
   const scale = pace.decides ? 1 : 0.1;
   const phases = [quiet, overload, quiet].map(({ seconds, perSecond }) => ({ perSecond, seconds: seconds * scale }));
   const found = await phasedLoad({
-    targets: shop.orderUrls,
+    targets: shop.gatewayUrls,
     phases,
     next(index) {
       const order = orderRequest(shop, index, tokens[index % tokens.length] ?? "");
       return {
         ...order,
-        path: "/rialto.order.v1.OrderService/CreateOrder",
         headers: { ...order.headers, "idempotency-key": randomUUID() },
       };
     },
   });
   await settled(shop);
-  const waits = await sql<{ p50: number; p99: number; max: number }[]>`
+  const waits = await sql<{ p50: number | null; p99: number | null; max: number | null }[]>`
     select percentile_cont(0.5) within group (order by ms) as p50, percentile_cont(0.99) within group (order by ms) as p99,
       max(ms) as max
     from (
@@ -65,7 +64,11 @@ async function overloaded(
       from "order".order_event as placed join "order".order_event as next on next.subject_id = placed.subject_id
       where placed.type = 'PLACED' and next.type = 'STOCK_RESERVED'
     ) as wait`;
-  return textsOf(found, waits[0] ?? { p50: Number.NaN, p99: Number.NaN, max: Number.NaN }, scale);
+  const [wait] = waits;
+  const answered = found.steps.flat().reduce((sum, step) => sum + step.answered, 0);
+  if (wait?.p50 == null || wait.p99 == null || wait.max == null)
+    throw new Error(`of ${answered} orders none was begun`);
+  return textsOf(found, { p50: wait.p50, p99: wait.p99, max: wait.max }, scale);
 }
 
 function textsOf(

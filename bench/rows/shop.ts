@@ -24,10 +24,14 @@ export const shopRows: readonly Row[] = [
   {
     name: "order-confirmed",
     comparisons: (bench) =>
-      withBefore(bench, () => [
-        ...beside(bench, orderConfirmedLoad),
-        { subject: rialto(bench, orderConfirmedLoad), baseline: dbos(bench, orderConfirmedLoad) },
-      ]),
+      withBefore(
+        bench,
+        () => [
+          ...beside(bench, orderConfirmedLoad),
+          { subject: rialto(bench, orderConfirmedLoad), baseline: dbos(bench, orderConfirmedLoad) },
+        ],
+        5,
+      ),
   },
 ];
 

@@ -7,8 +7,8 @@ import { rialtoEnv } from "./rialto.ts";
 /** The gateway, each service and their Redis as processes. */
 export interface RialtoServices {
   readonly url: string;
-  /** Of each replica of the order service. */
-  readonly orderUrls: readonly string[];
+  /** Of each gateway. */
+  readonly gatewayUrls: readonly string[];
   readonly pids: readonly number[];
   stop(): Promise<void>;
 }
@@ -23,15 +23,25 @@ export async function startRialtoServices(o: {
   readonly folder: string;
   readonly redis: string | undefined;
   readonly orderReplicas: number;
+  /** Whether each replica of the order service has a gateway of its own, which knows no other one. One gateway else. */
+  readonly gatewayEach?: boolean;
   readonly env: Readonly<Record<string, string>>;
 }): Promise<RialtoServices> {
   const { root, folder } = o;
   const replicas = services.flatMap((name) => Array<string>(name === "order" ? o.orderReplicas : 1).fill(name));
-  const places = await Promise.all([...replicas, "gateway"].map(async (name) => ({ name, port: await freePort() })));
+  const gateways = Array<string>(o.gatewayEach === true ? o.orderReplicas : 1).fill("gateway");
+  const places = await Promise.all([...replicas, ...gateways].map(async (name) => ({ name, port: await freePort() })));
+  const urlsOf = (wanted: string) =>
+    places.filter(({ name }) => name === wanted).map(({ port }) => `http://127.0.0.1:${port}`);
   const urls = services.map((name) => {
-    const all = places.filter((place) => place.name === name).map(({ port }) => `http://127.0.0.1:${port}`);
-    return [`RIALTO_${name.toUpperCase()}_URL`, all.join(",")] as const;
+    return [`RIALTO_${name.toUpperCase()}_URL`, urlsOf(name).join(",")] as const;
   });
+  const [gatewayUrls, orderUrls] = [urlsOf("gateway"), urlsOf("order")];
+  /** What only this process is told. */
+  const ownEnv = (port: number): Readonly<Record<string, string>> => {
+    const order = orderUrls[gatewayUrls.indexOf(`http://127.0.0.1:${port}`)];
+    return o.gatewayEach === true && order !== undefined ? { RIALTO_ORDER_URL: order } : {};
+  };
   const started: Child[] = [];
   const stop = async () => {
     // The newest first: what is called outlives its callers.
@@ -49,7 +59,7 @@ export async function startRialtoServices(o: {
         cwd: root,
         folder,
         port,
-        env: { ...env, PORT: `${port}` },
+        env: { ...env, ...ownEnv(port), PORT: `${port}` },
       }),
     );
     for (const result of await Promise.allSettled(children)) {
@@ -57,9 +67,7 @@ export async function startRialtoServices(o: {
       started.push(result.value);
     }
     for (const { port } of places) await ready(port);
-    const gateway = places.at(-1)?.port;
-    const orderUrls = places.filter(({ name }) => name === "order").map(({ port }) => `http://127.0.0.1:${port}`);
-    return { url: `http://127.0.0.1:${gateway}`, orderUrls, pids: started.map(({ pid }) => pid), stop };
+    return { url: gatewayUrls[0] ?? "", gatewayUrls, pids: started.map(({ pid }) => pid), stop };
   } catch (error) {
     await stop();
     throw error;

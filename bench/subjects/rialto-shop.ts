@@ -36,15 +36,22 @@ export async function openRialtoRedisShop(place: ShopPlace): Promise<Shop> {
 }
 
 /** The gateway and the services in processes of their own, jobs on Redis, with so many replicas of order. */
-export async function openRialtoServicesShop(
-  place: ShopPlace,
-  orderReplicas = 1,
-): Promise<Shop & Pick<RialtoServices, "orderUrls">> {
-  const { bench, database, folder, reportEnv } = place;
+export async function openRialtoServicesShop(place: ShopPlace, orderReplicas = 1): Promise<Shop> {
+  return await openServices(place, { orderReplicas });
+}
+
+/** Two replicas of the order service, each behind a gateway of its own, by which one can tell what each answers. */
+export async function openTwoOrderReplicas(place: ShopPlace): Promise<Shop & Pick<RialtoServices, "gatewayUrls">> {
+  return await openServices(place, { orderReplicas: 2, gatewayEach: true });
+}
+
+async function openServices(
+  { bench, database, folder, reportEnv }: ShopPlace,
+  how: { readonly orderReplicas: number; readonly gatewayEach?: boolean },
+) {
   const env = { ...reportEnv, ...shopEnv, DATABASE_URL: database.url };
-  const redis = bench.tools.redis;
-  const services = await startRialtoServices({ root: bench.root, folder, redis, orderReplicas, env });
-  return { ...(await fillShop({ ...services, database })), orderUrls: services.orderUrls };
+  const services = await startRialtoServices({ ...how, root: bench.root, folder, redis: bench.tools.redis, env });
+  return { ...(await fillShop({ ...services, database })), gatewayUrls: services.gatewayUrls };
 }
 
 const sink = new URL("../programs/otlp-sink.ts", import.meta.url).pathname;
