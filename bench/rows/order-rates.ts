@@ -1,15 +1,13 @@
-import { pgbenchLoad } from "../load/pgbench-load.ts";
 import { inFlight } from "../load/plan.ts";
 import { orderBurstLoad, orderConfirmedLoad, ordersOf } from "../load/shop-load.ts";
 import type { Comparison } from "../measure/compare.ts";
 import { ratioOf } from "../measure/ratio.ts";
 import { type Sustained, sustain, sustainedText } from "../measure/sustained.ts";
-import { openDbosShop, openExpressShop, openMonolith, openTables } from "../subjects/baseline-shop.ts";
-import { openRialtoRedisShop, openRialtoServicesShop, openRialtoShop } from "../subjects/rialto-shop.ts";
-import { type ShopLoad, type ShopSubject, shopSubject } from "../subjects/shop.ts";
+import { openRialtoRedisShop, openRialtoServicesShop } from "../subjects/rialto-shop.ts";
+import type { ShopLoad, ShopSubject } from "../subjects/shop.ts";
 import type { Bench } from "../subjects/subject.ts";
-import { dbosQueue } from "./dbos-sweep.ts";
 import type { Row } from "./row.ts";
+import { dbosShop, expressShop, monolithShop, oneStatement, rialtoRedisShop, rialtoShop } from "./shops.ts";
 
 const burstSeconds = 10;
 const manyConnections = 256;
@@ -33,8 +31,8 @@ function burst(bench: Bench): readonly Comparison[] {
     const load = orderBurstLoad(connections);
     const beside = (name: string) => `${name}, ${connections} connections`;
     return {
-      rialto: rialto(bench, load, beside("Rialto, one process")),
-      express: express(bench, load, beside("Express, six processes")),
+      rialto: rialtoShop(bench, load, beside("Rialto, one process")),
+      express: expressShop(bench, load, beside("Express, six processes")),
     };
   };
   const [few, many] = [at(inFlight), at(manyConnections)];
@@ -49,11 +47,9 @@ function burst(bench: Bench): readonly Comparison[] {
 
 function replicas(bench: Bench): readonly Comparison[] {
   const withReplicas = (count: number) =>
-    shopSubject({
+    rialtoRedisShop(bench, orderConfirmedLoad, {
       name: `Rialto, order service ${count}x`,
-      missing: bench.tools.wrk === undefined ? "wrk" : redisMissing(bench),
       open: (place) => openRialtoServicesShop(place, count),
-      load: orderConfirmedLoad,
     });
   const one = withReplicas(1);
   return [2, 4].map((count) => ({ subject: withReplicas(count), baseline: one, atLeast: 0.85 }));
@@ -62,29 +58,13 @@ function replicas(bench: Bench): readonly Comparison[] {
 /** Each shop alone for a minute, in turn: two sagas on one machine would take each other's time. */
 async function sustained(bench: Bench): Promise<readonly string[]> {
   const load: ShopLoad = (shop, at) => ordersOf(shop, at);
-  const monolith = shopSubject({ name: "fastify monolith", missing: packages(bench), open: openMonolith, load });
   const shops = {
-    one: rialto(bench, load, "Rialto, one process, jobs on Postgres"),
-    oneRedis: shopSubject({
-      name: "Rialto, one process, jobs on Redis",
-      missing: redisMissing(bench),
-      open: openRialtoRedisShop,
-      load,
-    }),
-    six: shopSubject({
-      name: "Rialto, six processes, jobs on Redis",
-      missing: redisMissing(bench),
-      open: openRialtoServicesShop,
-      load,
-    }),
-    express: express(bench, load, "Express, six processes"),
-    monolith,
-    dbos: shopSubject({
-      name: "DBOS, queue",
-      missing: packages(bench),
-      open: (place) => openDbosShop(place, dbosQueue),
-      load,
-    }),
+    one: rialtoShop(bench, load, "Rialto, one process, jobs on Postgres"),
+    oneRedis: rialtoRedisShop(bench, load, { name: "Rialto, one process, jobs on Redis", open: openRialtoRedisShop }),
+    six: rialtoRedisShop(bench, load, { name: "Rialto, six processes, jobs on Redis", open: openRialtoServicesShop }),
+    express: expressShop(bench, load),
+    monolith: monolithShop(bench, load),
+    dbos: dbosShop(bench, load),
   };
   const runs = new Map<ShopSubject, Sustained[]>();
   const lines: string[] = [];
@@ -129,31 +109,4 @@ async function minuteOf(subject: ShopSubject, bench: Bench): Promise<Sustained> 
   } finally {
     await running.stop();
   }
-}
-
-function rialto(bench: Bench, load: ShopLoad, name: string): ShopSubject {
-  return shopSubject({ name, missing: bench.tools.wrk === undefined ? "wrk" : undefined, open: openRialtoShop, load });
-}
-
-function express(bench: Bench, load: ShopLoad, name: string): ShopSubject {
-  return shopSubject({ name, missing: packages(bench) ?? redisMissing(bench), open: openExpressShop, load });
-}
-
-/** What Postgres alone can do: an order with its key, its lines and its outbox row in one statement. */
-export function oneStatement({ tools }: Bench): ShopSubject {
-  const script = new URL("../baselines/pgbench/order.sql", import.meta.url).pathname;
-  return shopSubject({
-    name: "one statement, pgbench",
-    missing: tools.pgbench === undefined ? "pgbench" : undefined,
-    open: openTables,
-    load: ({ url }) => pgbenchLoad({ pgbench: tools.pgbench ?? "pgbench", databaseUrl: url, script }),
-  });
-}
-
-function packages({ tools }: Bench): string | undefined {
-  return tools.baselines ? undefined : "the baselines' packages";
-}
-
-function redisMissing({ tools }: Bench): string | undefined {
-  return tools.redis === undefined ? "redis-server" : undefined;
 }
