@@ -46,8 +46,8 @@ async function get(path: string, token?: string, headers: Record<string, string>
 
 /** Starts the span of work on an order, in a trace of its own. */
 function workOn(orderId: string): RecordedSpan {
-  const start = { traceparent: undefined, attributes: { "rialto.order.id": orderId } };
-  const span = telemetry.tracingOf("order")?.begin("process order.placed", start);
+  const start = () => ({ attributes: { "rialto.order.id": orderId } });
+  const span = telemetry.tracingOf("order")?.begin("process order.placed", { traceparent: undefined, start });
   if (span === undefined) throw new Error("nothing is recorded");
   return span;
 }

@@ -1,5 +1,5 @@
 import { ProductErrorReason } from "@rialto/contracts";
-import { recordMetrics } from "@rialto/telemetry/testing";
+import { recordMetrics, recordSpans } from "@rialto/telemetry/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { StockDecision } from "../src/stock/state.ts";
@@ -143,6 +143,21 @@ describe("BatchReserveStock", () => {
       outcomes.map(({ orderId, reserved, refusal }) => [orderId, reserved || ProductErrorReason[refusal]]),
     );
   };
+
+  it("has spans of the orders alone whose traces are recorded", async () => {
+    const { tracing, spans } = recordSpans({ ratio: 0 });
+    const product = await fixture.product({ stock: 3 });
+    const traceOf = (flags: string) => `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`;
+    const reservations = ["01", "00", "00"].map((flags) => ({ ...of(uuidv7(), product), traceparent: traceOf(flags) }));
+    const call = tracing.beginTrace("call", {});
+    const reserved = () => fixture.order.stock.batchReserveStock({ reservations }, anonymous());
+    expect((await call.run(reserved)).outcomes.map((outcome) => outcome.reserved)).toEqual([true, true, true]);
+    const made = spans().filter(({ name }) => ["reserve stock", "decide stock"].includes(name));
+    expect(made.map(({ name, traceId }) => [name, traceId])).toEqual([
+      ["decide stock", "0af7651916cd43dd8448eb211c80319c"],
+      ["reserve stock", "0af7651916cd43dd8448eb211c80319c"],
+    ]);
+  });
 
   it("reserves for each order as if it had been asked for alone", async () => {
     const product = await fixture.product({ stock: 3 });

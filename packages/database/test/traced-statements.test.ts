@@ -125,6 +125,20 @@ describe("statements of a batch", () => {
     });
   });
 
+  it("that one work asked for several times are not linked to it", async () => {
+    const { begin, spans } = recorded();
+    const numbers = createLoader<number, number>({
+      async read(questions) {
+        await database.sql`select 1`;
+        return questions;
+      },
+      questionsMax: 10,
+    });
+    const [first, second] = [begin(), begin()];
+    await Promise.all([first, first, second, second].map((work, n) => work.run(() => numbers.load(n))));
+    expect(spans()).toMatchObject([{ parentSpanId: first.spanId, linkedSpanIds: [second.spanId] }]);
+  });
+
   it("that others asked for meanwhile are not those of whoever came first", async () => {
     const { begin, spans } = recorded();
     const numbers = createLoader<number, number>({

@@ -72,6 +72,27 @@ describe.each(backends)("events on %s", (backend) => {
     expect(jobs.some(({ linkedSpanIds }) => linkedSpanIds.length === 50)).toBe(true);
   });
 
+  it("of a job whose others are recorded are handled outside of any span where their own trace is not", async () => {
+    const seen = new Map<string, string | undefined>();
+    await fixture.subscription("mixed", {
+      async handle({ id }) {
+        seen.set(id, currentSpan()?.traceId);
+      },
+    });
+    const { traceId, traceparent } = request();
+    const recorded = await fixture.publish(uuidv7(), 1, topic, traceparent);
+    const unsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    const others: string[] = [];
+    for (let n = 0; n < 9; n += 1) others.push(await fixture.publish(uuidv7(), 1, topic, unsampled));
+    fixture.relay();
+    await fixture.settled();
+    expect(named("receive mixed")).toMatchObject([
+      { attributes: { "messaging.batch.message_count": 10 }, linkedSpanIds: [named(processed, traceId)[0]?.spanId] },
+    ]);
+    expect(seen.get(recorded)).toBe(traceId);
+    expect(others.map((id) => [seen.has(id), seen.get(id)])).toEqual(others.map(() => [true, undefined]));
+  });
+
   it("have one more processing span for each try, in the same trace, with the log line of its failure", async () => {
     let tries = 0;
     await fixture.subscription("failing", {

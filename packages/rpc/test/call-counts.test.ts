@@ -1,6 +1,7 @@
 import { OrderService } from "@rialto/contracts";
 import { aboveBounds, countPerCall, openRawCaller, printCounts } from "@rialto/counting";
-import { createLogger } from "@rialto/telemetry";
+import { createLogger, type Tracing } from "@rialto/telemetry";
+import { recordSpans } from "@rialto/telemetry/testing";
 import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   backgroundContext,
@@ -22,9 +23,10 @@ beforeAll(async () => {
 });
 
 /** The order service with a log as production has it: one line a call, which goes nowhere. */
-function createOrders(): Endpoint {
+function createOrders(tracing?: Tracing): Endpoint {
   return createEndpoint({
     service: "order",
+    tracing,
     verifier: people.verifier,
     fingerprintKey: "secret",
     log: createLogger({ service: "order", level: "info", destination: { write: () => undefined } }),
@@ -101,5 +103,32 @@ describe("a unary call", () => {
     const bounds = { timers: 0, signals: 0, headers: 0, promises: 12, signatures: 0, verifications: 0, writes: 0 };
     expect(aboveBounds(counts, bounds)).toEqual({});
     expect(tokensAsked).toBe(0);
+  });
+
+  it("whose trace is not recorded makes no more than one that is not traced, no attributes, and no span", async () => {
+    const { tracing, spans } = recordSpans({ ratio: 0 });
+    let asked = 0;
+    const endpoint = createOrders({
+      ...tracing,
+      begin: (name, o) =>
+        tracing.begin(name, {
+          ...o,
+          start() {
+            asked += 1;
+            return o.start?.() ?? {};
+          },
+        }),
+    });
+    const orders = createClient(
+      OrderService,
+      { kind: "local", endpoint: () => endpoint },
+      { caller: "notification", target: "order", tokens: people.notification },
+    );
+    const ctx = context();
+    const counts = await countPerCall(() => orders.getOrder({ id: orderId }, ctx));
+    printCounts("in one process, not recorded", counts);
+    const bounds = { timers: 0, signals: 0, headers: 0, promises: 12, signatures: 0, verifications: 0, writes: 0 };
+    expect(aboveBounds(counts, bounds)).toEqual({});
+    expect({ asked, spans: spans() }).toEqual({ asked: 0, spans: [] });
   });
 });

@@ -28,10 +28,19 @@ export {
   rpcSystem,
   subjectName,
 } from "./semantic-names.ts";
-export { continueTrace, parseTraceparent, type Trace, type TraceParent } from "./trace.ts";
+export { continueTrace, parseTraceparent, saysSampled, type Trace, type TraceParent } from "./trace.ts";
 export type { KeptLine, KeptSpan, KeptTrace } from "./trace-ring/kept-trace.ts";
 export type { TraceRing } from "./trace-ring/trace-ring.ts";
 export type { TakeLine } from "./tracing/export-lines.ts";
 export { openTelemetry, type Telemetry } from "./tracing/open-telemetry.ts";
-export { type Attributes, currentSpan, errorWord, type RecordedSpan, runForAll, runSpan } from "./tracing/span.ts";
+export {
+  type Attributes,
+  currentSpan,
+  errorWord,
+  type RecordedSpan,
+  runForAll,
+  runSpan,
+  runUnrecorded,
+  type SpanStart,
+} from "./tracing/span.ts";
 export type { Tracing } from "./tracing/tracing.ts";

@@ -33,7 +33,8 @@ const traceparentForm = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-|
 const [traceIdAt, spanIdAt, flagsAt, formChars] = [3, 36, 53, 55];
 const [noTraceId, noSpanId] = ["0".repeat(32), "0".repeat(16)];
 const spanIdChars = 16;
-const sampledFlag = 0x01;
+/** Hexadecimal digits whose lowest bit is set. */
+const oddDigits = "13579bdf";
 
 /**
  * Continues the trace of a `traceparent` header with a span of its own, or begins a new trace.
@@ -78,19 +79,38 @@ export function traceparentOf({ traceId, spanId, isSampled }: TraceParent): stri
 
 /** Reads a `traceparent` header; undefined where there is none or it is not well-formed. */
 export function parseTraceparent(given: string | undefined): TraceParent | undefined {
-  if (given === undefined) return undefined;
+  const text = given === undefined ? undefined : wellFormed(given);
+  if (text === undefined) return undefined;
+  return {
+    traceId: text.slice(traceIdAt, spanIdAt - 1),
+    spanId: text.slice(spanIdAt, flagsAt - 1),
+    isSampled: hasSampledFlag(text),
+  };
+}
+
+/**
+ * Whether a `traceparent` header says that its trace is recorded; undefined where there is none or it is not
+ * well-formed. Nothing is made for the answer: each call and each event asks, and of most it is no.
+ */
+export function saysSampled(given: string | undefined): boolean | undefined {
+  const text = given === undefined ? undefined : wellFormed(given);
+  return text === undefined ? undefined : hasSampledFlag(text);
+}
+
+/** Returns the header without what surrounds it; undefined where it is not well-formed. */
+function wellFormed(given: string): string | undefined {
   const trimmed = given.trim();
   // A later version's may have kilobytes behind it, which the ids would hold as long as their trace is kept.
   const text = trimmed.length > formChars ? ownBeginning(trimmed, formChars + 1) : trimmed;
   if (!traceparentForm.test(text)) return undefined;
   if (text.startsWith("ff") || (text.startsWith("00") && text.length > formChars)) return undefined;
   if (text.startsWith(noTraceId, traceIdAt) || text.startsWith(noSpanId, spanIdAt)) return undefined;
-  const flags = Number.parseInt(text.slice(flagsAt, formChars), 16);
-  return {
-    traceId: text.slice(traceIdAt, spanIdAt - 1),
-    spanId: text.slice(spanIdAt, flagsAt - 1),
-    isSampled: (flags & sampledFlag) === sampledFlag,
-  };
+  return text;
+}
+
+/** The flag is the lowest bit of the last digit. */
+function hasSampledFlag(text: string): boolean {
+  return oddDigits.includes(text.charAt(formChars - 1));
 }
 
 // Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version and

@@ -52,7 +52,8 @@ function otherProcess() {
     destination: { write: (text) => void texts.push(text) },
     takeLine: exported,
   });
-  const span = tracing.begin("work", { kind: "server", traceparent: undefined, attributes: { "a.b": 1, c: true } });
+  const start = () => ({ kind: "server", attributes: { "a.b": 1, c: true } }) as const;
+  const span = tracing.begin("work", { traceparent: undefined, start });
   const other = tracing.begin("other", { traceparent: undefined });
   span?.run(() => log.warn({ orderId: "o-1", err: new Error("boom") }, "went wrong"));
   if (span !== undefined) other?.link(span);

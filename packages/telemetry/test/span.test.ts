@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { continueTrace, createLogger, currentSpan, errorWord, runForAll, runSpan } from "../src/index.ts";
+import {
+  continueTrace,
+  createLogger,
+  currentSpan,
+  errorWord,
+  runForAll,
+  runSpan,
+  runUnrecorded,
+} from "../src/index.ts";
 import { recordSpans } from "../src/testing.ts";
 
 const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -30,6 +38,34 @@ describe("a trace that another process began", () => {
     expect(span !== undefined).toBe(isRecorded);
     if (span !== undefined) expect(span.traceId).toBe("0af7651916cd43dd8448eb211c80319c");
     expect(continueTrace(header, { isTrusted: false }).isSampled).toBe(false);
+  });
+});
+
+describe("work whose trace is not recorded", () => {
+  it.each([
+    { where: "that another process began", o: { traceparent: unsampled } },
+    { where: "that came from outside", o: { traceparent: parent, isTrusted: false } },
+    { where: "that begins here", o: { traceparent: undefined } },
+    { where: "whose header is not well-formed", o: { traceparent: parent.slice(1) } },
+  ])("in a trace $where makes no attributes of a span, and none to export", ({ o }) => {
+    const { tracing, spans } = tracingWith(0);
+    let asked = 0;
+    const start = () => {
+      asked += 1;
+      return { attributes: { a: 1 } };
+    };
+    expect(tracing.begin("work", { ...o, start })).toBeUndefined();
+    expect({ asked, spans: spans() }).toEqual({ asked: 0, spans: [] });
+    tracing.begin("work", { traceparent: parent, start })?.end();
+    expect({ asked, spans: spans() }).toMatchObject({ asked: 1, spans: [{ attributes: { a: 1 } }] });
+  });
+
+  it("runs outside of the recorded work that it is done with", () => {
+    const { tracing } = tracingWith(1);
+    const span = tracing.begin("work", { traceparent: undefined });
+    const seen = span?.run(() => [runUnrecorded(() => currentSpan()), currentSpan()?.spanId]);
+    expect(seen).toEqual([undefined, span?.spanId]);
+    expect(runUnrecorded(() => currentSpan())).toBeUndefined();
   });
 });
 

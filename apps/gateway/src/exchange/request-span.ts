@@ -50,8 +50,12 @@ export function traceRequest(
   isTrusted: boolean,
 ): TracedRequest {
   const traceparent = typeof given === "string" ? given : undefined;
-  const span = tracing?.begin(method ?? "GET", { kind: "server", traceparent, isTrusted });
+  const span = tracing?.begin(method ?? "GET", { traceparent, isTrusted, start: startAtServer });
   return { span, trace: span ?? continueTrace(traceparent, { isTrusted: isTrusted && tracing !== undefined }) };
+}
+
+function startAtServer() {
+  return { kind: "server" } as const;
 }
 
 /**
@@ -64,10 +68,11 @@ export function endRequestSpan(
   startedAt: number,
 ): { readonly sampledBy: "failure" } | undefined {
   const { span, trace, request, record, sentStatus } = exchange;
-  const name = `${request.method} ${record.route ?? "unknown"}`;
-  const attributes = attributesOf(exchange);
   // A client that leaves is no failure of ours.
   const errorType = isFailure(exchange) ? `${record.code ?? sentStatus}` : undefined;
+  if (span === undefined && errorType === undefined) return undefined;
+  const name = `${request.method} ${record.route ?? "unknown"}`;
+  const attributes = attributesOf(exchange);
   if (span !== undefined) {
     span.rename(name);
     span.set(attributes);

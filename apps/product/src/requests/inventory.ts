@@ -8,7 +8,15 @@ import {
 } from "@rialto/contracts";
 import { type Database, once, recordAudit } from "@rialto/database";
 import { auditChanges, auditOf, type CallContext, CallError, callErrors, callerName, type Handlers } from "@rialto/rpc";
-import { continueTrace, currentSpan, type Logger, type RecordedSpan, rialtoNames, runSpan } from "@rialto/telemetry";
+import {
+  continueTrace,
+  currentSpan,
+  type Logger,
+  type RecordedSpan,
+  rialtoNames,
+  runSpan,
+  runUnrecorded,
+} from "@rialto/telemetry";
 import { v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
 import { isVisible } from "../product/state.ts";
@@ -94,9 +102,9 @@ function beginReservation({ reservation, traceparent }: TracedReservation): Reco
   });
 }
 
-/** Decides one reservation of a batch, as the work of its span. */
+/** Decides one reservation of a batch, as the work of its span; never as that of the call, which is of other orders. */
 function reserveTraced(stock: StockStore, { reservation, span }: Traced, ctx: CallContext) {
-  if (span === undefined) return reserve(stock, reservation, ctx);
+  if (span === undefined) return runUnrecorded(() => reserve(stock, reservation, ctx));
   return runSpan(span, () => reserve(stock, reservation, ctx));
 }
 

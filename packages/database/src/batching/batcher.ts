@@ -232,5 +232,6 @@ const noSpans: readonly RecordedSpan[] = [];
 function spansOf(batch: readonly { readonly span: RecordedSpan | undefined }[]): readonly RecordedSpan[] {
   // Nearly always: most traces are not recorded.
   if (batch.every(({ span }) => span === undefined)) return noSpans;
-  return batch.flatMap(({ span }) => span ?? []);
+  // Items of one work are linked to it once.
+  return [...new Set(batch.flatMap(({ span }) => span ?? []))];
 }

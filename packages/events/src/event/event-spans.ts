@@ -6,6 +6,8 @@ import {
   messagingOperations,
   messagingSystem,
   type RecordedSpan,
+  type SpanStart,
+  saysSampled,
   subjectName,
   type Tracing,
 } from "@rialto/telemetry";
@@ -37,14 +39,9 @@ export function beginSending<E extends SentEvent>(tracing: Tracing | undefined, 
   if (tracing === undefined) return { events, end: () => undefined };
   const spans: RecordedSpan[] = [];
   const sent = events.map((event) => {
-    const { id, topic, subject, traceparent } = event;
-    const span = tracing.begin(`send ${topic}`, {
-      kind: "producer",
-      traceparent: textOf(traceparent),
-      attributes: {
-        ...attributesOf({ id: textOf(id) ?? "", topic, subject: textOf(subject) ?? "" }, "send"),
-        [messagingNames.batchSize]: events.length,
-      },
+    const span = tracing.begin(`send ${event.topic}`, {
+      traceparent: textOf(event.traceparent),
+      start: () => sendStart(event, events.length),
     });
     if (span === undefined) return event;
     spans.push(span);
@@ -61,6 +58,11 @@ export function beginSending<E extends SentEvent>(tracing: Tracing | undefined, 
   };
 }
 
+function sendStart({ id, topic, subject }: SentEvent, batchSize: number): SpanStart {
+  const facts = { id: textOf(id) ?? "", topic, subject: textOf(subject) ?? "" };
+  return { kind: "producer", attributes: { ...attributesOf(facts, "send"), [messagingNames.batchSize]: batchSize } };
+}
+
 /**
  * Begins the span of a job, where the trace of one of its events is recorded. The job of one event is in that trace;
  * the job of many has a trace of its own.
@@ -72,29 +74,32 @@ export function beginReceiving(
 ): RecordedSpan | undefined {
   if (tracing === undefined) return undefined;
   const name = `receive ${subscription}`;
-  const start = {
+  const start = () => receiveStart(subscription, envelopes.length);
+  const [first] = envelopes;
+  if (first !== undefined && envelopes.length === 1)
+    return tracing.begin(name, { traceparent: first.traceparent, start });
+  const isRecorded = envelopes.some(({ traceparent }) => saysSampled(traceparent) === true);
+  return isRecorded ? tracing.beginTrace(name, start()) : undefined;
+}
+
+function receiveStart(subscription: string, batchSize: number): SpanStart {
+  return {
     kind: "consumer",
     attributes: {
       [messagingNames.system]: messagingSystem,
       [messagingNames.operation]: messagingOperations.receive,
       [messagingNames.operationType]: messagingOperations.receive,
       [messagingNames.subscription]: subscription,
-      [messagingNames.batchSize]: envelopes.length,
+      [messagingNames.batchSize]: batchSize,
     },
-  } as const;
-  const [first, ...others] = envelopes;
-  if (first !== undefined && others.length === 0)
-    return tracing.begin(name, { ...start, traceparent: first.traceparent });
-  const isRecorded = envelopes.some(({ traceparent }) => continueTrace(traceparent).isSampled);
-  return isRecorded ? tracing.beginTrace(name, start) : undefined;
+  };
 }
 
 /** Begins the span of an event that a subscription handles, where its trace is recorded. */
 export function beginProcessing(tracing: Tracing, subscription: string, event: EventFacts): RecordedSpan | undefined {
   return tracing.begin(`process ${event.topic}`, {
-    kind: "consumer",
     traceparent: event.traceparent,
-    attributes: processAttributes(subscription, event),
+    start: () => ({ kind: "consumer", attributes: processAttributes(subscription, event) }),
   });
 }
 

@@ -1,6 +1,6 @@
 import { type Bulkhead, LazySignal, onAbort, raceSignal } from "@rialto/async";
 import type { Sql } from "@rialto/database";
-import { currentSpan, type Tracing } from "@rialto/telemetry";
+import { currentSpan, runUnrecorded, type Tracing } from "@rialto/telemetry";
 import type { Envelope } from "../event/envelope.ts";
 import { secondsSince } from "../event/event-metrics.ts";
 import { beginProcessing, failProcessing } from "../event/event-spans.ts";
@@ -220,7 +220,8 @@ async function runTraced(
   const startedAt = Date.now();
   const span = beginProcessing(tracing, subscription.name, envelope);
   try {
-    if (span === undefined) return await handle(envelope);
+    // Not as the work of its job, which is recorded where another event of it is.
+    if (span === undefined) return await runUnrecorded(() => handle(envelope));
     // Of the job, which has events of other traces too.
     currentSpan()?.link(span);
     return await span.run(() => handle({ ...envelope, traceparent: span.traceparent }));

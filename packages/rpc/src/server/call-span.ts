@@ -20,7 +20,8 @@ export function beginCallSpan(
   method: string,
   traceparent: string | undefined,
 ): RecordedSpan | undefined {
-  return tracing.begin(method, { kind: "server", traceparent, attributes: methodAttributes(method) });
+  const start = () => ({ kind: "server", attributes: methodAttributes(method) }) as const;
+  return tracing.begin(method, { traceparent, start });
 }
 
 /**

@@ -56,9 +56,17 @@ export function currentSpan(): RecordedSpan | undefined {
  */
 export function runForAll<T>(spans: readonly RecordedSpan[], work: () => T): T {
   const [first, ...others] = spans;
-  if (first === undefined) return current.getStore() === undefined ? work() : current.run(undefined, work);
+  if (first === undefined) return runUnrecorded(work);
   if (others.length === 0) return first.run(work);
   return first.linkedTo(others).run(work);
+}
+
+/**
+ * Runs work whose trace is not recorded inside of work that is, such as one event of a job that has recorded ones too:
+ * outside of any span, or what it does would be recorded as that of the others.
+ */
+export function runUnrecorded<T>(work: () => T): T {
+  return current.getStore() === undefined ? work() : current.run(undefined, work);
 }
 
 /** Runs work as that of a span, which ends with it, and has failed where the work throws. */

@@ -1,7 +1,7 @@
 import { AlwaysOnSampler, type SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { type ProcessFacts, resourceOf } from "../resource.ts";
 import { rialtoNames } from "../semantic-names.ts";
-import { type Kind, newSpanId, newTraceId, parseTraceparent, type Trace } from "../trace.ts";
+import { type Kind, newSpanId, newTraceId, parseTraceparent, saysSampled, type Trace } from "../trace.ts";
 import { createPreciseClock } from "./precise-clock.ts";
 import { type SpanSource, startSpan } from "./recorded-span.ts";
 import type { Attributes, RecordedSpan, SpanStart } from "./span.ts";
@@ -12,9 +12,10 @@ export interface Tracing {
   readonly sample: () => boolean;
   /**
    * Starts the span of work that somebody else asked for, where its trace is recorded; else returns undefined.
-   * `traceparent` is the header that came with it.
+   * `traceparent` is the header that came with it. `start` is asked only where it is: most traces are not recorded, and
+   * what each of their calls made in vain would cost more than the spans of the others.
    */
-  begin(name: string, o: SpanStart & Continued): RecordedSpan | undefined;
+  begin(name: string, o: Continued): RecordedSpan | undefined;
   /** Starts a trace that is recorded whatever the ratio: that of work that is done for recorded traces together. */
   beginTrace(name: string, start: SpanStart): RecordedSpan;
   /**
@@ -28,6 +29,7 @@ interface Continued {
   readonly traceparent: string | undefined;
   /** False where the header comes from outside. */
   readonly isTrusted?: boolean;
+  readonly start?: () => SpanStart;
 }
 
 /** Work that is over, whose trace is not recorded. */
@@ -95,10 +97,9 @@ export function createTracing(o: {
 
   return {
     sample,
-    begin(name, { traceparent, isTrusted = true, ...start }) {
-      const parent = parseTraceparent(traceparent);
-      const isSampled = parent !== undefined && isTrusted ? parent.isSampled : sample();
-      return isSampled ? startSpan(source, name, parent, start) : undefined;
+    begin(name, { traceparent, isTrusted = true, start }) {
+      const isSampled = (isTrusted ? saysSampled(traceparent) : undefined) ?? sample();
+      return isSampled ? startSpan(source, name, parseTraceparent(traceparent), start?.() ?? {}) : undefined;
     },
     beginTrace: (name, start) => startSpan(source, name, undefined, start),
     recordFailure({ name, kind, trace, traceparent, startedAt, attributes, errorType }) {
