@@ -1,7 +1,6 @@
 import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
+import { check, index, integer, pgSchema, sql, text, timestamp, uniqueIndex, uuid } from "@rialto/database/drizzle";
 import { inboxTables } from "@rialto/events";
-import { sql } from "drizzle-orm";
-import { check, index, integer, pgSchema, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 
 const schema = pgSchema("notification");
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { auditColumns, type Database } from "@rialto/database";
-import { asc, gt, inArray, sql } from "drizzle-orm";
+import { asc, gt, inArray, sql } from "@rialto/database/drizzle";
 import { v7 as uuid } from "uuid";
 import { fold, type LoggedOrderEvent } from "./order/events.ts";
 import { eventFromJson } from "./order/json.ts";

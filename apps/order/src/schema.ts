@@ -9,9 +9,20 @@ import {
   leaseTable,
   oneOf,
 } from "@rialto/database";
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  sql,
+  text,
+  timestamp,
+  uuid,
+} from "@rialto/database/drizzle";
 import { inboxTables, outboxTables } from "@rialto/events";
-import { sql } from "drizzle-orm";
-import { bigint, check, index, integer, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import { activeStatuses, attentionReasons, orderStatuses, pendingActions, rejectionReasons } from "./statuses.ts";
 
 const schema = pgSchema("order");

@@ -9,8 +9,6 @@ import {
   leaseTable,
   oneOf,
 } from "@rialto/database";
-import { outboxTables } from "@rialto/events";
-import { sql } from "drizzle-orm";
 import {
   bigint,
   check,
@@ -19,11 +17,13 @@ import {
   jsonb,
   pgSchema,
   primaryKey,
+  sql,
   text,
   timestamp,
   uniqueIndex,
   uuid,
-} from "drizzle-orm/pg-core";
+} from "@rialto/database/drizzle";
+import { outboxTables } from "@rialto/events";
 import { attentionReasons, type OperationKind, paymentStatuses } from "./statuses.ts";
 
 const schema = pgSchema("payment");

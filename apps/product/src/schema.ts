@@ -1,6 +1,17 @@
 import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
-import { sql } from "drizzle-orm";
-import { bigint, boolean, check, index, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  sql,
+  text,
+  timestamp,
+  uuid,
+} from "@rialto/database/drizzle";
 import type { Item } from "./stock/state.ts";
 
 const schema = pgSchema("product");

@@ -1,6 +1,4 @@
 import { auditTable, idempotencyTable, leaseTable } from "@rialto/database";
-import { outboxTables } from "@rialto/events";
-import { sql } from "drizzle-orm";
 import {
   boolean,
   check,
@@ -8,11 +6,13 @@ import {
   index,
   integer,
   pgSchema,
+  sql,
   text,
   timestamp,
   uniqueIndex,
   uuid,
-} from "drizzle-orm/pg-core";
+} from "@rialto/database/drizzle";
+import { outboxTables } from "@rialto/events";
 
 const schema = pgSchema("user");
 

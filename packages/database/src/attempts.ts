@@ -1,7 +1,6 @@
-import { sql as fragment } from "drizzle-orm";
-import { integer, timestamp } from "drizzle-orm/pg-core";
 import type postgres from "postgres";
 import type { Sql } from "./connection/connection.ts";
+import { sql as fragment, integer, timestamp } from "./drizzle.ts";
 
 /**
  * The columns of a subject's row that say how often a sweeper has tried it and when it may try it again. The group

@@ -1,4 +1,4 @@
-import { text, timestamp } from "drizzle-orm/pg-core";
+import { text, timestamp } from "./drizzle.ts";
 import { oneOf } from "./tables.ts";
 
 /** Why a subject waits for a person, and since when. */

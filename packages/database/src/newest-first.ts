@@ -1,6 +1,7 @@
-import { type AnyColumn, desc, type SQL, sql as text } from "drizzle-orm";
+import type { AnyColumn, SQL } from "drizzle-orm";
 import type postgres from "postgres";
 import type { Sql } from "./connection/connection.ts";
+import { desc, sql as text } from "./drizzle.ts";
 
 /*
  * The rows of a list with some columns equal to given values, newest first, after one row. Ids are UUIDv7, so they

@@ -1,14 +1,5 @@
-import {
-  customType,
-  index,
-  integer,
-  jsonb,
-  type PgSchema,
-  primaryKey,
-  text,
-  timestamp,
-  uuid,
-} from "drizzle-orm/pg-core";
+import type { PgSchema } from "drizzle-orm/pg-core";
+import { customType, index, integer, jsonb, primaryKey, text, timestamp, uuid } from "./drizzle.ts";
 
 const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
 const time = (name: string) => timestamp(name, { withTimezone: true });

@@ -1,6 +1,5 @@
-import { eq, sql as text } from "drizzle-orm";
-import { bigint, date, integer, jsonb, pgSchema, timestamp } from "drizzle-orm/pg-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { bigint, date, eq, integer, jsonb, pgSchema, sql as text, timestamp } from "../src/drizzle.ts";
 import { createGroupCommit, type Database, isOutage, openDatabase, ownerUrl, runtimeUrl } from "../src/index.ts";
 import { type CuttingProxy, createCuttingProxy } from "./support/cutting-proxy.ts";
 import { decision, rowColumns } from "./support/decisions.ts";

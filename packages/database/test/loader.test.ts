@@ -1,7 +1,7 @@
 import { LazySignal } from "@rialto/async";
-import { sql } from "drizzle-orm";
 import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sql } from "../src/drizzle.ts";
 import { createLoader, createRowLoader, QueueFull } from "../src/index.ts";
 import { openThings, type Things } from "./support/things.ts";
 

@@ -7,7 +7,7 @@ import {
   newestFirstBy,
   ReadOnlyServer,
 } from "@rialto/database";
-import { and, asc, eq, getTableColumns, gt, isNotNull, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, isNotNull, sql } from "@rialto/database/drizzle";
 import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
 import type { OrderStatus } from "../statuses.ts";
 import type { LoggedOrderEvent } from "./events.ts";

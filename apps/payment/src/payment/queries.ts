@@ -1,5 +1,5 @@
 import { claimAttempts, createRowLoader, type Database, newestFirstBy } from "@rialto/database";
-import { and, asc, eq, inArray, isNotNull, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNotNull, sql } from "@rialto/database/drizzle";
 import { isUnfinished, payment, paymentEvent } from "../schema.ts";
 import { apply, type PaymentEvent } from "./events.ts";
 import { eventFromJson } from "./json.ts";

@@ -1,5 +1,4 @@
-import { sql } from "drizzle-orm";
-import { bigint, check, index, integer, pgSchema, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
+import { bigint, check, index, integer, pgSchema, sql, text, timestamp, uniqueIndex } from "@rialto/database/drizzle";
 
 const schema = pgSchema("card_network");
 

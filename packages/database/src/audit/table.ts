@@ -1,4 +1,5 @@
-import { index, jsonb, type PgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { PgSchema } from "drizzle-orm/pg-core";
+import { index, jsonb, text, timestamp, uuid } from "../drizzle.ts";
 
 /**
  * The audit log of a service, to be exported from its schema.ts:

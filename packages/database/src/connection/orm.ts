@@ -1,4 +1,5 @@
-import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import { drizzle } from "../drizzle.ts";
 import type { Sql, Transaction } from "./connection.ts";
 
 /** The types whose values Drizzle encodes itself: json, jsonb, date, timestamp, timestamptz. */

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type MigrationMeta, readMigrationFiles } from "drizzle-orm/migrator";
-import { drizzle } from "drizzle-orm/postgres-js";
+import type { MigrationMeta } from "drizzle-orm/migrator";
 import postgres from "postgres";
 import type { Database } from "../connection/connection.ts";
 import { MigrationsDiffer, TooOldCode } from "../connection/errors.ts";
 import { clientAt } from "../connection/server-address.ts";
+import { drizzle, readMigrationFiles } from "../drizzle.ts";
 import type { ExtensionIndex } from "./extension-indexes.ts";
 import type { TableRights } from "./table-rights.ts";
 

@@ -1,6 +1,5 @@
-import { sql } from "drizzle-orm";
+import { bigserial, index, integer, jsonb, primaryKey, sql, text, timestamp, uuid } from "@rialto/database/drizzle";
 import type { PgSchema } from "drizzle-orm/pg-core";
-import { bigserial, index, integer, jsonb, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 
 /**
  * The publisher's tables, to be exported from a service's schema.ts under their own names:

@@ -1,5 +1,5 @@
+import { bigserial, integer, pgSchema, text, uuid } from "@rialto/database/drizzle";
 import { inboxTables } from "@rialto/events";
-import { bigserial, integer, pgSchema, text, uuid } from "drizzle-orm/pg-core";
 
 /**
  * A service that subscribes. Its migration is written by `drizzle-kit generate --dialect postgresql --schema

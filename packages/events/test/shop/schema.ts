@@ -1,5 +1,5 @@
+import { pgSchema } from "@rialto/database/drizzle";
 import { outboxTables } from "@rialto/events";
-import { pgSchema } from "drizzle-orm/pg-core";
 
 /**
  * A service that publishes. Its migration is written by `drizzle-kit generate --dialect postgresql --schema
