@@ -22,7 +22,13 @@ export { auditTable } from "./audit/table.ts";
 export { type Batcher, createBatcher } from "./batching/batcher.ts";
 export { createLoader, createRowLoader, type Loader } from "./batching/loader.ts";
 export { createWriter, type Writer } from "./batching/writer.ts";
-export { type Database, openDatabase, type Sql, type Transaction } from "./connection/connection.ts";
+export {
+  type Database,
+  openDatabase,
+  reconnectDelayMsMax,
+  type Sql,
+  type Transaction,
+} from "./connection/connection.ts";
 export {
   DatabaseUnreachable,
   DeadlinePassed,

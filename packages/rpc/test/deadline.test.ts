@@ -1,6 +1,8 @@
 import { createDeadlineWheel, LazySignal } from "@rialto/async";
+import { reconnectDelayMsMax } from "@rialto/database";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CallError, reasonOf } from "../src/index.ts";
+import { answerMarginMs, callTriesMax, retryDelayMsMax, unaryTimeoutMsDefault } from "../src/limits.ts";
 import { startClock } from "../src/server/deadline.ts";
 
 beforeEach(() => {
@@ -38,5 +40,14 @@ describe("a call's clock", () => {
     caller.abort(reason);
     expect(clock.canceled.reason).toBe(reason);
     clock.stop();
+  });
+});
+
+describe("the default deadline of a call", () => {
+  it("leaves time to say that Postgres is away, where a read of another service and one of its own each learn it", () => {
+    // A read waits for the one in flight to be refused, and then for its own connection.
+    const readMsMax = 2 * reconnectDelayMsMax;
+    const calledMsMax = callTriesMax * readMsMax + (callTriesMax - 1) * retryDelayMsMax;
+    expect(calledMsMax + readMsMax).toBeLessThan(unaryTimeoutMsDefault - answerMarginMs);
   });
 });

@@ -11,6 +11,8 @@ export interface Statement {
 const services = ["user", "product", "order", "payment", "notification"] as const;
 /** How long a gauge that is read from the database or the queue is shown. */
 const readingSeconds = 15;
+/** The deadline of an order, and as much again until a moment has counted its answer. */
+const underWaySeconds = 10;
 /** An outage that is shorter shows nothing of what gauges say that are read so seldom. */
 export const longSeconds = 2 * readingSeconds;
 
@@ -56,6 +58,13 @@ export const postgresStatements: readonly Statement[] = [
         ({ orders }) => orders.refused > 0,
         ({ orders }) => orders.accepted === 0,
       ),
+  },
+  {
+    text: "no order is answered with 504 once those are answered whose commit was under way",
+    faults: (moments) =>
+      away(moments)
+        .filter(({ second, orders }) => second > underWaySeconds && orders.late > 0)
+        .map((moment) => `${when(moment)}: ${moment.orders.late}`),
   },
   {
     text: "http_server_request_duration_seconds_count has each refused order under 503",

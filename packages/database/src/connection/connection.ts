@@ -57,7 +57,12 @@ const closeTimeoutSeconds = 3;
  */
 const answerMsMaxDefault = 12_000;
 const adminIdleMsMax = 599_000;
-const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1_000, jitter: "half" } as const;
+/**
+ * The longest that a connection waits before it is tried again. A query that comes in meanwhile waits for it, and only
+ * then learns that there is no server: a call that reads several times must learn it before its deadline.
+ */
+export const reconnectDelayMsMax = 400;
+const reconnectBackoff = { delayMsMin: 50, delayMsMax: reconnectDelayMsMax, jitter: "half" } as const;
 /** The size of a schema's main pool. Six schemas stay below the 100 connections that Postgres accepts by default. */
 const connectionsMaxDefault = 10;
 const writerConnectionsMax = 2;
