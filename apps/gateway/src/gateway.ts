@@ -10,6 +10,7 @@ import { contractServices, upstreamNamesOf } from "./contract.ts";
 import { logUnreadable } from "./exchange/access-log.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createRequestHandler } from "./request-handler.ts";
+import { createAnswersWhole } from "./rpc/procedures.ts";
 import type { Upstreams } from "./upstream/upstream.ts";
 
 /** A running gateway. */
@@ -72,6 +73,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
       onRendered: logUnreadable(o.log),
     }),
     onRequest: handle,
+    answersWhole: createAnswersWhole([...contractServices, ...(o.furtherServices ?? [])]),
   });
   async function close(): Promise<void> {
     const { drainMs, workMs } = o.stopTimes ?? stopTimesDefault;

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { endNow, Http1Response, type WholeResponseBody } from "./http1-response.ts";
+import { asEndingInTurn, endNow, type WholeResponseBody } from "./http1-response.ts";
 
 /**
  * Ends a response with its whole body; without one where there is none. Its head must be written. Text has one
@@ -11,11 +11,12 @@ import { endNow, Http1Response, type WholeResponseBody } from "./http1-response.
  * way, and Node's `writableEnded` does not.
  */
 export function endWithBody(response: ServerResponse, body: WholeResponseBody): void {
-  if (response instanceof Http1Response) response.endInTurn(body);
-  else endNow(response, body);
+  const inTurn = asEndingInTurn(response);
+  if (inTurn === undefined) endNow(response, body);
+  else inTurn.endInTurn(body);
 }
 
 /** Whether a response was ended, or its connection is lost: it takes no other answer. */
 export function isAnswered(response: ServerResponse): boolean {
-  return response.destroyed || response.writableEnded || (response instanceof Http1Response && response.isEnding);
+  return response.destroyed || response.writableEnded || asEndingInTurn(response)?.isEnding === true;
 }

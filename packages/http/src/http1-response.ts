@@ -1,15 +1,33 @@
 import { ServerResponse } from "node:http";
 import type { Http1Request } from "./request.ts";
 import type { TurnBatch } from "./turn-batch.ts";
+import { WholeResponse } from "./whole/response.ts";
 
 /** A whole body. Text has one character for each byte. */
 export type WholeResponseBody = Uint8Array | string | undefined;
+
+/** A response that is sent with the others of its turn of the event loop. */
+export interface EndsInTurn {
+  /** Whether its end is to be written with the turn. Whoever would answer now comes too late. */
+  readonly isEnding: boolean;
+  /** Ends the response, with the end of the turn. Its head must be written. */
+  endInTurn(body: WholeResponseBody): void;
+  /** Calls `listener` once when the end was written, where `isEnding`. */
+  onceEnded(listener: () => void): void;
+  /** For the batch alone. It is not `flush`: others call that on a response that has it, as middleware adds it. */
+  onTurnEnd(): void;
+}
+
+/** Returns the response as one that ends with its turn; undefined where it is another one. */
+export function asEndingInTurn(response: object): EndsInTurn | undefined {
+  return response instanceof Http1Response || response instanceof WholeResponse ? response : undefined;
+}
 
 /**
  * A response of HTTP/1.1 that is sent with the others of its turn of the event loop (`TurnBatch`), where its body is
  * known as a whole.
  */
-export abstract class Http1Response extends ServerResponse<Http1Request> {
+export abstract class Http1Response extends ServerResponse<Http1Request> implements EndsInTurn {
   #isEnding = false;
   #body: WholeResponseBody;
   #onEnded: (() => void) | undefined;
@@ -17,24 +35,20 @@ export abstract class Http1Response extends ServerResponse<Http1Request> {
   /** That of its server: see `responsesOf`. */
   protected abstract readonly batch: TurnBatch;
 
-  /** Whether its end is to be written with the turn. Whoever would answer now comes too late. */
   get isEnding(): boolean {
     return this.#isEnding;
   }
 
-  /** Ends the response, with the end of the turn. Its head must be written. */
   endInTurn(body: WholeResponseBody): void {
     this.#isEnding = true;
     this.#body = body;
     this.batch.add(this);
   }
 
-  /** Calls `listener` once when the end was written, where `isEnding`. */
   onceEnded(listener: () => void): void {
     this.#onEnded = listener;
   }
 
-  /** For the batch alone. It is not `flush`: others call that on a response that has it, as middleware adds it. */
   onTurnEnd(): void {
     this.#isEnding = false;
     if (!this.destroyed && !this.writableEnded) endNow(this, this.#body);

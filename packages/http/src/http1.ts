@@ -5,6 +5,7 @@ import { responsesOf } from "./http1-response.ts";
 import type { HttpTimeouts } from "./limits.ts";
 import { Http1Request } from "./request.ts";
 import { TurnBatch } from "./turn-batch.ts";
+import { type AnswersWhole, createWholeConnections } from "./whole/connections.ts";
 
 /** Serves HTTP/1.1 on connections that are dispatched to it. */
 export interface Http1 {
@@ -26,11 +27,14 @@ export function serveHttp1(o: {
   readonly timeouts: HttpTimeouts;
   readonly clientErrors: ClientErrors;
   readonly onRequest: http.RequestListener;
+  /** No response is, where it is not given. */
+  readonly answersWhole?: AnswersWhole | undefined;
 }): Http1 {
-  const { timeouts, clientErrors } = o;
+  const { timeouts, clientErrors, headBytesMax, answersWhole } = o;
+  const batch = new TurnBatch();
   const server = http.createServer({
     IncomingMessage: Http1Request,
-    ServerResponse: responsesOf(new TurnBatch()),
+    ServerResponse: responsesOf(batch),
     keepAliveTimeout: timeouts.idleMs,
     headersTimeout: timeouts.headMs,
     requestTimeout: Math.max(timeouts.readMs, timeouts.headMs),
@@ -49,14 +53,26 @@ export function serveHttp1(o: {
   server.on("clientError", clientErrors.answer);
   // Node starts a server's time-outs when it listens.
   server.emit("listening");
+  const acceptByNode = (socket: Socket) => {
+    responses.connect(socket);
+    server.emit("connection", socket);
+  };
+  const ofWhole = { headBytesMax, timeouts, batch, onRequest: o.onRequest, handOver: acceptByNode };
+  const whole = answersWhole === undefined ? undefined : createWholeConnections({ ...ofWhole, answersWhole });
   return {
-    accept(socket) {
-      responses.connect(socket);
-      server.emit("connection", socket);
+    accept: whole?.accept ?? acceptByNode,
+    drain() {
+      whole?.drain();
+      responses.drain();
     },
-    drain: responses.drain,
-    closeIdleConnections: () => server.closeIdleConnections(),
-    close: () => void server.close(),
+    closeIdleConnections() {
+      whole?.closeIdle();
+      server.closeIdleConnections();
+    },
+    close() {
+      whole?.close();
+      server.close();
+    },
   };
 }
 

@@ -18,6 +18,7 @@ import {
   sharedConnectionsMax,
 } from "./limits.ts";
 import { type HttpVersion, sniff } from "./protocol-sniff.ts";
+import type { AnswersWhole } from "./whole/connections.ts";
 
 /** Certificate chain and private key, in PEM. */
 export interface TlsCredentials {
@@ -70,6 +71,12 @@ export interface ListenOptions {
    * about as much as a small answer. All bounds of the port hold for it too.
    */
   readonly onStream?: StreamListener;
+  /**
+   * Says which requests get a response that is sent when its body has ended. Over HTTP/1.1 those that come in one piece
+   * are read and answered without Node's parser and its objects, which cost more than that. The response that they get
+   * sends nothing before its end.
+   */
+  readonly answersWhole?: AnswersWhole;
 }
 
 /**
@@ -85,7 +92,8 @@ export async function listenHttp(o: ListenOptions): Promise<HttpListener> {
   const { streamsMax, onRequest, headBytesMax = requestHeadBytesMax, streamResets = clientStreamResets } = o;
   const timeouts = { headMs: requestHeadMsMax, readMs: requestReadMsMax, idleMs: keepAliveMsMax, ...o.timeouts };
   const clientErrors = createClientErrors(o.renderClientError);
-  const h1 = serveHttp1({ requestsMax: streamsMax, headBytesMax, timeouts, clientErrors, onRequest });
+  const ofHttp1 = { requestsMax: streamsMax, headBytesMax, timeouts, clientErrors, onRequest };
+  const h1 = serveHttp1({ ...ofHttp1, answersWhole: o.answersWhole });
   const h2 = serveHttp2({ streamsMax, headBytesMax, streamResets, timeouts, onRequest, onStream: o.onStream });
   const sockets = new Set<net.Socket>();
   // Connections whose protocol is not known yet: no inner server has them. Over TLS the handshake tells it.

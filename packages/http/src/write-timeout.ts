@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { Http1Response } from "./http1-response.ts";
+import { asEndingInTurn, type EndsInTurn } from "./http1-response.ts";
 
 /** How long a client may take to receive a response. */
 export interface WriteTimeout {
@@ -17,7 +17,8 @@ export interface WriteTimeout {
  * the timeout.
  */
 export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: WriteTimeout): () => void {
-  if (res instanceof Http1Response && res.isEnding) return limitOnceEnded(res, { ms, bytesPerSecond });
+  const inTurn = asEndingInTurn(res);
+  if (inTurn?.isEnding === true) return limitOnceEnded(res, inTurn, { ms, bytesPerSecond });
   if (res.destroyed || isSent(res)) return () => undefined;
   let timer: NodeJS.Timeout | undefined;
   const start = () => {
@@ -35,10 +36,10 @@ export function limitWriteTime(res: ServerResponse, { ms, bytesPerSecond }: Writ
 }
 
 /** The same for a response that is written at the end of the turn. */
-function limitOnceEnded(res: Http1Response, timeout: WriteTimeout): () => void {
+function limitOnceEnded(res: ServerResponse, inTurn: EndsInTurn, timeout: WriteTimeout): () => void {
   let lift: (() => void) | undefined;
   let isLifted = false;
-  res.onceEnded(() => {
+  inTurn.onceEnded(() => {
     if (!isLifted) lift = limitWriteTime(res, timeout);
   });
   return () => {

@@ -1,3 +1,4 @@
+import { type FieldLine, Fields, ownCopy, readFieldLine } from "../field-line.ts";
 import type { HttpFields } from "./http-client.ts";
 import { ResponseFault } from "./http-faults.ts";
 
@@ -8,18 +9,8 @@ export interface StatusLine {
   readonly status: number;
 }
 
-/** A line of a head, and the field in it. */
-interface FieldLine {
-  /** With its end. */
-  readonly text: string;
-  readonly name: string;
-  readonly value: string;
-}
-
-// RFC 9112, sections 4 and 5, and strict: a line ends with CRLF, a name with its colon, and no line goes on in the next
-// one. The expressions are read at a place, and go back nowhere: they take time in proportion to the line.
+// RFC 9112, section 4, and as strict as `readFieldLine`.
 const statusPattern = /HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t -~\x80-\xff]*)?\r\n/y;
-const fieldPattern = /([\w!#$%&'*+.^`|~-]+):([\t -~\x80-\xff]*)\r\n/y;
 
 /** How many lines are kept, and how long one of them may be. */
 const keptLinesMax = 32;
@@ -84,21 +75,10 @@ export function readTrailers(text: string): HttpFields {
 
 const lengthFields: ReadonlySet<string> = new Set(["content-length", "transfer-encoding"]);
 
-/**
- * Fields have no prototype, since one may have the name of something that every object inherits. An object of a class
- * without a prototype costs a third of `Object.create(null)`, which makes a dictionary.
- */
-function NoPrototype(): void {}
-NoPrototype.prototype = Object.create(null);
-// TypeScript knows no constructor but that of a class, whose prototype cannot be replaced.
-const Fields = NoPrototype as unknown as new () => HttpFields;
-
 function readLine(head: string, at: number): FieldLine {
-  fieldPattern.lastIndex = at;
-  const match = fieldPattern.exec(head);
-  if (match === null) throw new ResponseFault("a line of the response's head is no field");
-  const [text, name = "", value = ""] = match;
-  return { text, name: name.toLowerCase(), value: withoutBlanks(value) };
+  const line = readFieldLine(head, at);
+  if (line === undefined) throw new ResponseFault("a line of the response's head is no field");
+  return line;
 }
 
 /** A field that comes twice has both values. */
@@ -107,22 +87,4 @@ function add(fields: HttpFields, { name, value }: FieldLine): void {
   if (other === undefined) fields[name] = value;
   else if (typeof other === "string") fields[name] = [other, value];
   else other.push(value);
-}
-
-/** The value without spaces and tabs around it. `trim` would cut bytes of UTF-8 too. */
-function withoutBlanks(value: string): string {
-  let start = 0;
-  let end = value.length;
-  while (start < end && isBlank(value, start)) start += 1;
-  while (start < end && isBlank(value, end - 1)) end -= 1;
-  return value.slice(start, end);
-}
-
-function isBlank(text: string, at: number): boolean {
-  return text[at] === " " || text[at] === "\t";
-}
-
-/** A part of a text keeps the whole text in memory: what is kept is copied. */
-function ownCopy(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
 }

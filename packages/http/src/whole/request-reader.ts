@@ -1,0 +1,98 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { type FieldLine, Fields, ownCopy, readFieldLine } from "../field-line.ts";
+
+/** A POST of HTTP/1.1 that came as a whole. */
+export interface WholeRequest {
+  /** With its query. */
+  readonly path: string;
+  /** By their names in lower case. */
+  readonly fields: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+const startPattern = /POST (\/[!-~]*) HTTP\/1\.1\r\n/y;
+const lengthPattern = /^\d{1,10}$/;
+
+/** Fields that change how a request or its connection is read, or that Node reads in a way of its own. */
+const refusedFields: ReadonlySet<string> = new Set([
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "set-cookie",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const fieldsMax = 64;
+/** How many lines of a connection are kept, and how long one of them may be. */
+const keptLinesMax = 16;
+const keptCharsMax = 128;
+
+/**
+ * Reads the requests of one connection that are as nearly all calls are: one POST in one piece, with nothing after it,
+ * one length, and no field twice. A client sends nearly the same lines again and again, so each line is compared with
+ * the one that stood in its place before.
+ */
+export class WholeRequestReader {
+  #start = { text: "", path: "" };
+  readonly #lines: FieldLine[] = [];
+
+  /**
+   * Returns the request that these bytes are. Undefined where they are anything else: less, more, not well-formed, or
+   * well-formed in a way that is not looked at here. They are to be read by Node's parser then.
+   */
+  read(bytes: Buffer, headBytesMax: number): WholeRequest | undefined {
+    const text = bytes.toString("latin1", 0, Math.min(bytes.length, headBytesMax));
+    const end = text.indexOf("\r\n\r\n");
+    if (end === -1 || !this.#readStart(text)) return undefined;
+    const bodyAt = end + 4;
+    const fields = this.#readFields(text, end + 2);
+    if (fields?.host === undefined || bytes.length - bodyAt !== lengthOf(fields)) return undefined;
+    return { path: this.#start.path, fields, body: bytes.subarray(bodyAt) };
+  }
+
+  #readStart(text: string): boolean {
+    if (this.#start.text !== "" && text.startsWith(this.#start.text)) return true;
+    startPattern.lastIndex = 0;
+    const match = startPattern.exec(text);
+    if (match === null) return false;
+    this.#start = { text: ownCopy(match[0]), path: ownCopy(match[1] ?? "") };
+    return true;
+  }
+
+  /** Reads the lines from the start line up to `end`. */
+  #readFields(text: string, end: number): IncomingHttpHeaders | undefined {
+    const fields = new Fields();
+    let at = this.#start.text.length;
+    for (let index = 0; at < end; index += 1) {
+      const kept = this.#lines[index];
+      const isKept = kept !== undefined && text.startsWith(kept.text, at);
+      const line = isKept ? kept : readFieldLine(text, at);
+      if (line === undefined || index === fieldsMax) return undefined;
+      const { name, value } = line;
+      if (fields[name] !== undefined) return undefined;
+      if (!isKept) {
+        if (refusedFields.has(name) || (name === "connection" && value !== "keep-alive")) return undefined;
+        this.#keep(line, index);
+      }
+      fields[name] = value;
+      at += line.text.length;
+    }
+    return fields;
+  }
+
+  /** Only lines that were accepted are kept. */
+  #keep({ text, name, value }: FieldLine, index: number): void {
+    if (index >= keptLinesMax || text.length > keptCharsMax) return;
+    this.#lines[index] = { text: ownCopy(text), name: ownCopy(name), value: ownCopy(value) };
+  }
+}
+
+/** A request without a length has no body. */
+function lengthOf({ "content-length": length }: IncomingHttpHeaders): number | undefined {
+  if (length === undefined) return 0;
+  return lengthPattern.test(length) ? Number(length) : undefined;
+}
