@@ -117,7 +117,10 @@ class WholeConnection implements ResponseOwner {
   }
 
   readonly #onData = (bytes: Buffer): void => {
-    if (this.#response !== undefined) return this.#keep(bytes);
+    if (this.#response !== undefined) {
+      this.#keep(bytes);
+      return;
+    }
     const { headBytesMax, answersWhole } = this.#shared;
     const read = this.#reader.read(bytes, headBytesMax);
     if (read !== undefined && answersWhole(read.path, read.fields["content-type"])) this.#answer(read);

@@ -15,6 +15,7 @@ const lengthPattern = /^\d{1,10}$/;
 
 /** Fields that change how a request or its connection is read, or that Node reads in a way of its own. */
 const refusedFields: ReadonlySet<string> = new Set([
+  "__proto__",
   "expect",
   "http2-settings",
   "keep-alive",

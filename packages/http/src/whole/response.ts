@@ -115,7 +115,8 @@ export class WholeResponse extends EventEmitter implements EndsInTurn {
     const last = typeof body === "string" && encoding === undefined ? Buffer.from(body) : body;
     if (this.#parts.length === 0) this.#send(last);
     else {
-      if (last !== undefined) this.#parts.push(typeof last === "string" ? Buffer.from(last, "latin1") : Buffer.from(last));
+      if (last !== undefined)
+        this.#parts.push(typeof last === "string" ? Buffer.from(last, "latin1") : Buffer.from(last));
       this.#send(Buffer.concat(this.#parts));
     }
     return this;
