@@ -27,7 +27,7 @@ export function asEndingInTurn(response: object): EndsInTurn | undefined {
  * A response of HTTP/1.1 that is sent with the others of its turn of the event loop (`TurnBatch`), where its body is
  * known as a whole.
  */
-export abstract class Http1Response extends ServerResponse<Http1Request> implements EndsInTurn {
+abstract class Http1Response extends ServerResponse<Http1Request> implements EndsInTurn {
   #isEnding = false;
   #body: WholeResponseBody;
   #onEnded: (() => void) | undefined;

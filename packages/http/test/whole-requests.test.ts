@@ -3,7 +3,8 @@ import { IncomingMessage, type RequestListener, ServerResponse } from "node:http
 import { connect, type Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { arrivedBody, endWithBody, type ListenOptions, limitWriteTime, listenHttp } from "../src/index.ts";
+import { arrivedBody, endWithBody, limitWriteTime, listenHttp } from "../src/index.ts";
+import type { ListenOptions } from "../src/listen.ts";
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {

@@ -170,7 +170,8 @@ class WholeConnection implements ResponseOwner {
     this.#shared.all.delete(this);
     const response = this.#response;
     this.#response = undefined;
-    response?.req.destroy();
-    response?.onClosed();
+    if (response === undefined) return;
+    response.req.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+    response.onClosed();
   };
 }
