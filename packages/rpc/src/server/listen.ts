@@ -39,7 +39,7 @@ export async function listen(o: {
 }): Promise<RpcListener> {
   const { endpoint, extra } = o;
   const closing = new AbortController();
-  const streams = streamPathsOf(endpoint);
+  const streams = pathsOf(endpoint, "streams");
   const { receive, receiveCall } = createReceiver(o.bodies ?? {});
   const fast = isStockPath() ? undefined : endpoint.fastPath?.(receiveCall);
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
@@ -48,6 +48,9 @@ export async function listen(o: {
     answerRequest(endpoint, req, res, { closing: closing.signal, streams, receive }).catch(() => res.destroy());
   };
   const { port, host } = o;
+  const unaryPaths = pathsOf(endpoint, "unary");
+  const answersWhole = (path: string, contentType: string | undefined) =>
+    (contentType === "application/json" || contentType === "application/proto") && unaryPaths.has(path);
   const listener = await listenHttp({
     port,
     ...(host === undefined ? {} : { host }),
@@ -56,7 +59,7 @@ export async function listen(o: {
     streamResets: peerStreamResets,
     renderClientError: renderClientErrors({}),
     onRequest,
-    ...(fast === undefined ? {} : { onStream: fast.onStream }),
+    ...(fast === undefined ? {} : { onStream: fast.onStream, answersWhole }),
   });
   async function close(graceMs: number): Promise<void> {
     endpoint.closing();
@@ -102,8 +105,8 @@ function endingWith(request: HttpRequest, closing: AbortSignal, streams: Readonl
   return { ...request, signal: request.signal === undefined ? closing : AbortSignal.any([request.signal, closing]) };
 }
 
-/** The paths of the streaming methods. */
-function streamPathsOf({ routes }: Endpoint): ReadonlySet<string> {
-  const methods = routes.flatMap((route) => [...route.streams.keys()]);
+/** The paths of the methods of one kind. */
+function pathsOf({ routes }: Endpoint, kind: "unary" | "streams"): ReadonlySet<string> {
+  const methods = routes.flatMap((route) => [...route[kind].keys()]);
   return new Set(methods.map((method) => `/${method.parent.typeName}/${method.name}`));
 }
