@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
-import { asEndingInTurn, endNow, type WholeResponseBody } from "./http1-response.ts";
+import { asEndingInTurn, type WholeResponseBody } from "./ends-in-turn.ts";
+import { endNow } from "./http1-response.ts";
 
 /**
  * Ends a response with its whole body; without one where there is none. Its head must be written. Text has one

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { asEndingInTurn, type EndsInTurn } from "./http1-response.ts";
+import { asEndingInTurn, type EndsInTurn } from "./ends-in-turn.ts";
 
 /** How long a client may take to receive a response. */
 export interface WriteTimeout {

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
-import type { EndsInTurn, WholeResponseBody } from "../http1-response.ts";
+import type { EndsInTurn, WholeResponseBody } from "../ends-in-turn.ts";
 import type { TurnBatch } from "../turn-batch.ts";
 import type { FieldList, ResponseText, ResponseWriter } from "./response-text.ts";
 
