@@ -17,6 +17,7 @@ import type { LogRecordExporter } from "@opentelemetry/sdk-logs";
 import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import type { OtlpTarget } from "../otlp.ts";
+import { createTraceRequestWriter } from "./trace-request.ts";
 
 /** Exports in flight to one receiver. More wait in the queue of the processor. */
 const exportsAtOnceMax = 4;
@@ -26,7 +27,10 @@ export type OnExported = (error: Error | undefined) => void;
 
 /** Creates what sends spans to an OTLP receiver. */
 export function spanExporter(target: OtlpTarget, onExported: OnExported): SpanExporter {
-  const serializer = target.protocol === "http/json" ? JsonTraceSerializer : ProtobufTraceSerializer;
+  const serializer =
+    target.protocol === "http/json"
+      ? JsonTraceSerializer
+      : { ...ProtobufTraceSerializer, serializeRequest: createTraceRequestWriter() };
   return exporter(target, serializer, TraceExporterMetricsHelper, onExported);
 }
 
