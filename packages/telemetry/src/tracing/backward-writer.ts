@@ -25,13 +25,16 @@ export class BackwardWriter {
     return this.#bytes.length - this.#at;
   }
 
-  /** Returns a copy of what was written, and begins anew. */
-  take(): Uint8Array {
-    const taken = new Uint8Array(this.#bytes.subarray(this.#at));
+  /** Begins anew. */
+  reset(): void {
     // What an export of the longest texts needed is not kept.
     if (this.#bytes.length > this.#bytesMin) this.#bytes = Buffer.allocUnsafeSlow(this.#bytesMin);
     this.#at = this.#bytes.length;
-    return taken;
+  }
+
+  /** Returns a copy of what was written since `reset`. */
+  copy(): Uint8Array {
+    return new Uint8Array(this.#bytes.subarray(this.#at));
   }
 
   /** An integer below 2^63. */

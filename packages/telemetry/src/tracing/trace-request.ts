@@ -59,6 +59,7 @@ const remoteIsKnown = 0x100;
 export function createTraceRequestWriter(): (spans: readonly ReadableSpan[]) => Uint8Array {
   const writer = new BackwardWriter(bytesMin);
   return (spans) => {
+    writer.reset();
     const services = Map.groupBy(spans, ({ resource }) => resource);
     for (const [resource, own] of [...services].reverse()) {
       const before = writer.length;
@@ -66,7 +67,9 @@ export function createTraceRequestWriter(): (spans: readonly ReadableSpan[]) => 
       writeResource(writer, resource);
       writer.lengthSince(before, request.resourceSpans);
     }
-    return writer.take();
+    const written = writer.copy();
+    writer.reset();
+    return written;
   };
 }
 
