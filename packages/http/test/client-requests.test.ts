@@ -25,6 +25,30 @@ describe("a request", () => {
     ]);
   });
 
+  it("is looked at again where a path or a field is not the one before, and has what was written", async () => {
+    const { origin } = await serve((socket, { head }) => void socket.write(ok(head)));
+    const one = client();
+    for (const [path, value] of [
+      ["/1", "a"],
+      ["/1", "a"],
+      ["/2", "b"],
+      ["/2", "a"],
+    ] as const)
+      expect(await ask(one, origin, { path, fields: { host: "x", "x-a": value } })).toMatchObject({
+        body: `GET ${path} HTTP/1.1\r\nhost: x\r\nx-a: ${value}\r\n\r\n`,
+      });
+    for (const [path, value] of [
+      ["/2", "a\r\nb: c"],
+      ["/2 b", "a"],
+    ] as const)
+      expect(await codeOf(ask(one, origin, { path, fields: { host: "x", "x-a": value } }))).toBe(
+        "ERR_REQUEST_MALFORMED",
+      );
+    expect(await ask(one, origin, { path: "/2", fields: { host: "x", "x-a": "a" } })).toMatchObject({
+      body: "GET /2 HTTP/1.1\r\nhost: x\r\nx-a: a\r\n\r\n",
+    });
+  });
+
   it("has the host that its fields name", async () => {
     const { origin } = await serve((socket, { head }) => void socket.write(ok(head)));
     const { body } = await ask(client(), origin, { fields: { host: "example.com" } });
