@@ -17,7 +17,6 @@ import type { LogRecordExporter } from "@opentelemetry/sdk-logs";
 import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import type { OtlpTarget } from "../otlp.ts";
-import { createTraceRequestWriter } from "./trace-request.ts";
 
 /** Exports in flight to one receiver. More wait in the queue of the processor. */
 const exportsAtOnceMax = 4;
@@ -27,10 +26,7 @@ export type OnExported = (error: Error | undefined) => void;
 
 /** Creates what sends spans to an OTLP receiver. */
 export function spanExporter(target: OtlpTarget, onExported: OnExported): SpanExporter {
-  const serializer =
-    target.protocol === "http/json"
-      ? JsonTraceSerializer
-      : { ...ProtobufTraceSerializer, serializeRequest: createTraceRequestWriter() };
+  const serializer = target.protocol === "http/json" ? JsonTraceSerializer : ProtobufTraceSerializer;
   return exporter(target, serializer, TraceExporterMetricsHelper, onExported);
 }
 

@@ -1,21 +1,16 @@
 import {
-  type HrTime,
   type Link,
-  type SpanContext,
+  type Span as OtelSpan,
+  ROOT_CONTEXT,
   SpanKind,
-  type SpanStatus,
   SpanStatusCode,
   TraceFlags,
+  type Tracer,
+  trace,
 } from "@opentelemetry/api";
-import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
-import { ownBeginning } from "../own-text.ts";
 import { spanNames } from "../semantic-names.ts";
-import { type Kind, newSpanId, newTraceId, parseTraceparent, type TraceParent, traceparentOf } from "../trace.ts";
-import { sharedSpan } from "./shared-span.ts";
+import { type Kind, parseTraceparent, type TraceParent, traceparentOf } from "../trace.ts";
 import { type Attributes, type RecordedSpan, runAs, type SpanStart } from "./span.ts";
-
-// The SDK exports these spans and does not make them: its tracer asks a sampler again, checks the ids that we made and
-// copies the attributes twice, which is three quarters of the price of a span.
 
 const kinds = {
   server: SpanKind.SERVER,
@@ -25,24 +20,11 @@ const kinds = {
   internal: SpanKind.INTERNAL,
 } as const satisfies Record<Kind, SpanKind>;
 
-/** The bounds of what one span may hold. What is over them is left out and counted; of links the oldest are. */
-const valueCharsMax = 2_048;
-const attributesMax = 32;
-const linksMax = 128;
-
 /** What makes the spans of a service. */
-export interface SpanSource extends Pick<ReadableSpan, "resource" | "instrumentationScope"> {
-  /** Get each span when it has ended. */
-  readonly processors: readonly Pick<SpanProcessor, "onEnd">[];
+export interface SpanSource {
+  readonly tracer: Tracer;
   /** In milliseconds since 1970. */
   readonly now: () => number;
-}
-
-/** What is known of a span that is exported after its work was done. */
-interface Past {
-  readonly ids: Pick<TraceParent, "traceId" | "spanId">;
-  /** In milliseconds since 1970. */
-  readonly startedAt: number;
 }
 
 /** Starts a span of a service. `parent` is where the trace is continued. */
@@ -50,131 +32,74 @@ export function startSpan(
   source: SpanSource,
   name: string,
   parent: TraceParent | undefined,
-  start: SpanStart,
-  past?: Past,
+  { kind = "internal", attributes, links = [] }: SpanStart,
+  startTime = source.now(),
 ): RecordedSpan {
-  return new Recorded(source, name, parent, start, past);
+  const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent));
+  const span = source.tracer.startSpan(
+    name,
+    {
+      kind: kinds[kind],
+      startTime,
+      ...(attributes === undefined ? {} : { attributes: known(attributes) }),
+      ...(links.length === 0 ? {} : { links: links.map(linkTo) }),
+    },
+    context,
+  );
+  return new Recorded(source, span, []);
 }
 
-const unset: SpanStatus = { code: SpanStatusCode.UNSET };
-const failed: SpanStatus = { code: SpanStatusCode.ERROR };
-const noLinks: readonly TraceParent[] = [];
-const noEvents: ReadableSpan["events"] = [];
-
-class Recorded implements RecordedSpan, ReadableSpan {
+class Recorded implements RecordedSpan {
   readonly isSampled = true;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanContext?: SpanContext;
-  name: string;
-  readonly kind: SpanKind;
-  readonly attributes: Record<string, string | number | boolean> = {};
-  readonly links: Link[] = [];
-  readonly events = noEvents;
-  status = unset;
-  ended = false;
-  droppedAttributesCount = 0;
-  droppedLinksCount = 0;
-  readonly droppedEventsCount = 0;
   readonly #source: SpanSource;
-  readonly #startedAt: number;
-  #endedAt = 0;
-  #attributesCount = 0;
+  readonly #span: OtelSpan;
+  /** Spans that its children are linked to. */
+  readonly #besides: readonly RecordedSpan[];
 
-  constructor(
-    source: SpanSource,
-    name: string,
-    parent: TraceParent | undefined,
-    { kind = "internal", attributes, links = noLinks }: SpanStart,
-    past: Past | undefined,
-  ) {
+  constructor(source: SpanSource, span: OtelSpan, besides: readonly RecordedSpan[]) {
     this.#source = source;
-    this.#startedAt = past?.startedAt ?? source.now();
-    this.traceId = parent?.traceId ?? past?.ids.traceId ?? newTraceId();
-    this.spanId = past?.ids.spanId ?? newSpanId();
-    if (parent !== undefined) this.parentSpanContext = contextOf(parent);
-    this.name = name;
-    this.kind = kinds[kind];
-    if (attributes !== undefined) this.set(attributes);
-    for (const to of links) this.link(to);
+    this.#span = span;
+    this.#besides = besides;
+  }
+
+  get traceId(): string {
+    return this.#span.spanContext().traceId;
+  }
+
+  get spanId(): string {
+    return this.#span.spanContext().spanId;
   }
 
   get traceparent(): string {
     return traceparentOf(this);
   }
 
-  spanContext(): SpanContext {
-    return contextOf(this);
-  }
-
-  get resource(): ReadableSpan["resource"] {
-    return this.#source.resource;
-  }
-
-  get instrumentationScope(): ReadableSpan["instrumentationScope"] {
-    return this.#source.instrumentationScope;
-  }
-
-  get startTime(): HrTime {
-    return hrTime(this.#startedAt);
-  }
-
-  get endTime(): HrTime {
-    return hrTime(this.#endedAt);
-  }
-
-  get duration(): HrTime {
-    return hrTime(this.#endedAt - this.#startedAt);
-  }
-
   rename(name: string): void {
-    if (!this.ended) this.name = name;
+    this.#span.updateName(name);
   }
 
   set(attributes: Attributes): void {
-    for (const name in attributes) {
-      const value = attributes[name];
-      if (value !== undefined) this.#setOne(name, value);
-    }
-  }
-
-  #setOne(name: string, value: string | number | boolean): void {
-    // What ended may be on its way out already.
-    if (this.ended) return;
-    if (!Object.hasOwn(this.attributes, name)) {
-      if (this.#attributesCount >= attributesMax) {
-        this.droppedAttributesCount += 1;
-        return;
-      }
-      this.#attributesCount += 1;
-    }
-    const isLong = typeof value === "string" && value.length > valueCharsMax;
-    this.attributes[name] = isLong ? ownBeginning(value, valueCharsMax) : value;
+    this.#span.setAttributes(known(attributes));
   }
 
   fail(errorType: string): void {
-    if (this.ended) return;
-    this.#setOne(spanNames.errorType, errorType);
-    this.status = failed;
+    this.#span.setAttribute(spanNames.errorType, errorType);
+    this.#span.setStatus({ code: SpanStatusCode.ERROR });
   }
 
   link(to: TraceParent): void {
-    if (this.ended) return;
-    if (this.links.length >= linksMax) {
-      this.links.shift();
-      this.droppedLinksCount += 1;
-    }
-    this.links.push({ context: contextOf(to) });
+    this.#span.addLink(linkTo(to));
   }
 
   child(name: string, start: SpanStart = {}): RecordedSpan {
-    return new Recorded(this.#source, name, this, start, undefined);
+    const links = this.#besides.length === 0 ? start.links : [...this.#besides, ...(start.links ?? [])];
+    return startSpan(this.#source, name, this, links === undefined ? start : { ...start, links });
   }
 
   inTrace(traceparent: string, name: string, start: SpanStart = {}): RecordedSpan | undefined {
     const parent = parseTraceparent(traceparent);
     if (parent?.isSampled !== true) return undefined;
-    return startSpan(this.#source, name, parent, { ...start, links: [this, ...(start.links ?? noLinks)] });
+    return startSpan(this.#source, name, parent, { ...start, links: [this, ...(start.links ?? [])] });
   }
 
   run<T>(work: () => T): T {
@@ -182,28 +107,27 @@ class Recorded implements RecordedSpan, ReadableSpan {
   }
 
   end(): void {
-    if (this.ended) return;
-    // A clock that was set back meanwhile.
-    this.#endedAt = Math.max(this.#source.now(), this.#startedAt);
-    this.ended = true;
-    for (const processor of this.#source.processors) processor.onEnd(this);
+    this.#span.end(this.#source.now());
   }
 
   linkedTo(others: readonly RecordedSpan[]): RecordedSpan {
-    return sharedSpan(this, others);
+    return new Recorded(this.#source, this.#span, others);
   }
 }
 
-function contextOf({ traceId, spanId, isSampled }: TraceParent): SpanContext {
+function linkTo(to: TraceParent): Link {
+  return { context: contextOf(to) };
+}
+
+function contextOf({ traceId, spanId, isSampled }: TraceParent) {
   return { traceId, spanId, traceFlags: isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE };
 }
 
-const msPerSecond = 1_000;
-const nsPerMs = 1_000_000;
-
-/** Seconds, and the nanoseconds beside them. */
-function hrTime(ms: number): HrTime {
-  const seconds = Math.floor(ms / msPerSecond);
-  const nanoseconds = Math.round((ms - seconds * msPerSecond) * nsPerMs);
-  return nanoseconds < msPerSecond * nsPerMs ? [seconds, nanoseconds] : [seconds + 1, 0];
+function known(attributes: Attributes): Record<string, string | number | boolean> {
+  const all: Record<string, string | number | boolean> = {};
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (value !== undefined) all[name] = value;
+  }
+  return all;
 }

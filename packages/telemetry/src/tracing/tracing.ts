@@ -1,7 +1,7 @@
-import type { SpanProcessor } from "@opentelemetry/sdk-trace";
+import { AlwaysOnSampler, type SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { type ProcessFacts, resourceOf } from "../resource.ts";
 import { rialtoNames } from "../semantic-names.ts";
-import { type Kind, parseTraceparent, saysSampled, type Trace } from "../trace.ts";
+import { type Kind, newSpanId, newTraceId, parseTraceparent, saysSampled, type Trace } from "../trace.ts";
 import { createPreciseClock } from "./precise-clock.ts";
 import { type SpanSource, startSpan } from "./recorded-span.ts";
 import type { Attributes, RecordedSpan, SpanStart } from "./span.ts";
@@ -51,6 +51,14 @@ export interface FailedWork {
 const failuresPerSecondMax = 50;
 const msPerSecond = 1_000;
 
+/** The bounds of what one span may hold. */
+const spanLimits = {
+  attributeValueLengthLimit: 2_048,
+  attributeCountLimit: 32,
+  linkCountLimit: 128,
+  eventCountLimit: 16,
+} as const;
+
 /**
  * Creates the tracing of one service. `ratio` is the share of the traces that begin here and are recorded. Spans go to
  * the processors, which all services of a process share.
@@ -59,15 +67,23 @@ export function createTracing(o: {
   readonly service: string;
   readonly facts: ProcessFacts;
   readonly ratio: number;
-  readonly processors: readonly Pick<SpanProcessor, "onEnd">[];
+  readonly processors: readonly SpanProcessor[];
 }): Tracing {
   const { ratio } = o;
-  const source: SpanSource = {
+  // The ids of a span that is exported after all, while it is started.
+  let given: Trace | undefined;
+  const provider = new TracerProvider({
     resource: resourceOf(o.service, o.facts),
-    instrumentationScope: { name: "rialto" },
-    processors: o.processors,
-    now: createPreciseClock(),
-  };
+    // What is not sampled never comes here.
+    sampler: new AlwaysOnSampler(),
+    spanLimits,
+    spanProcessors: [...o.processors],
+    idGenerator: {
+      generateTraceId: () => given?.traceId ?? newTraceId(),
+      generateSpanId: () => given?.spanId ?? newSpanId(),
+    },
+  });
+  const source: SpanSource = { tracer: provider.getTracer("rialto"), now: createPreciseClock() };
   let second = 0;
   let failures = 0;
   const mayRecordFailure = () => {
@@ -88,12 +104,17 @@ export function createTracing(o: {
     beginTrace: (name, start) => startSpan(source, name, undefined, start),
     recordFailure({ name, kind, trace, traceparent, startedAt, attributes, errorType }) {
       if (!mayRecordFailure()) return false;
-      const marked = { ...attributes, [rialtoNames.sampledBy]: "failure" };
-      const parent = parseTraceparent(traceparent);
-      const span = startSpan(source, name, parent, { kind, attributes: marked }, { ids: trace, startedAt });
-      span.fail(errorType);
-      span.end();
-      return true;
+      given = trace;
+      try {
+        const parent = parseTraceparent(traceparent);
+        const marked = { ...attributes, [rialtoNames.sampledBy]: "failure" };
+        const span = startSpan(source, name, parent, { kind, attributes: marked }, startedAt);
+        span.fail(errorType);
+        span.end();
+        return true;
+      } finally {
+        given = undefined;
+      }
     },
   };
 }
