@@ -21,6 +21,7 @@ import { isOfTraces, isOfTracesPage, traceRequest } from "./exchange/request-spa
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPages } from "./pages/pages.ts";
+import { createAnswerBodies } from "./rest/answer-body.ts";
 import { answerRest } from "./rest/rest.ts";
 import { compileRoutes, unrouted } from "./rest/routes.ts";
 import { answerError } from "./rpc/answer-error.ts";
@@ -60,7 +61,7 @@ export function createRequestHandler(
     closing,
     count,
   });
-  const callService = createServiceCalls(o);
+  const rest = { callService: createServiceCalls(o), bodyOf: createAnswerBodies() };
   const forwardUnary = createForwardUnary(o);
   const { writeTimeout = responseWriteTimeout } = o;
   const isProxy = createAddressCheck(o.trustedProxies ?? []);
@@ -159,7 +160,7 @@ export function createRequestHandler(
     if (match.kind === "found") {
       record.route = match.route.template;
       const admitted = await admit(exchange, match.route.method, inFlight);
-      return answerRest(admitted, match.route, match.values, callService, inFlight);
+      return answerRest(admitted, match.route, match.values, rest, inFlight);
     }
     await count(exchange, undefined, undefined);
     throw unrouted(match);

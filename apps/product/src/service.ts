@@ -4,6 +4,7 @@ import { defineService, flag, variable, wholeNumber } from "@rialto/service";
 import { seedDemoCatalog } from "./product/demo-catalog.ts";
 import { createProductSearch } from "./product/search.ts";
 import { createProductStore } from "./product/store.ts";
+import { createCatalogPages } from "./requests/catalog-pages.ts";
 import { inventory } from "./requests/inventory.ts";
 import { products } from "./requests/products.ts";
 import { createRefusalCount } from "./stock/refusal-metrics.ts";
@@ -34,14 +35,18 @@ export const product = defineService({
     unshippedQuantityMax: variable("RIALTO_UNSHIPPED_QUANTITY_MAX", wholeNumber(0, 1_000_000_000), { default: 1_000 }),
   },
   calls: {},
-  setup: ({ database, config: { unshippedQuantityMax }, metrics }) => ({
-    products: createProductStore(database),
-    search: createProductSearch(database),
-    stock: createStockStore(database, {
-      unshippedMax: unshippedQuantityMax === 0 ? Number.POSITIVE_INFINITY : unshippedQuantityMax,
-      count: metrics === undefined ? undefined : createRefusalCount(metrics),
-    }),
-  }),
+  setup({ database, config: { unshippedQuantityMax }, metrics }) {
+    const products = createProductStore(database);
+    return {
+      products,
+      pages: createCatalogPages(products, database),
+      search: createProductSearch(database),
+      stock: createStockStore(database, {
+        unshippedMax: unshippedQuantityMax === 0 ? Number.POSITIVE_INFINITY : unshippedQuantityMax,
+        count: metrics === undefined ? undefined : createRefusalCount(metrics),
+      }),
+    };
+  },
   rpc: (app) => [serve(ProductService, products(app)), serve(InventoryService, inventory(app))],
   seed: async (app) => {
     if (app.config.demo) await seedDemoCatalog(app);

@@ -21,6 +21,7 @@ export {
 export { auditTable } from "./audit/table.ts";
 export { type Batcher, createBatcher } from "./batching/batcher.ts";
 export { createLoader, createRowLoader, type Loader } from "./batching/loader.ts";
+export { createSharedLoader } from "./batching/shared-loader.ts";
 export { createWriter, type Writer } from "./batching/writer.ts";
 export {
   type Database,

@@ -13,6 +13,7 @@ export { createHttp1Client, type Http1ClientOptions } from "./client/http1-clien
 export type { ClientError, ClientErrorResponse, RenderClientError } from "./client-error.ts";
 export { isCutOff } from "./cut-off.ts";
 export { endWithBody, isAnswered } from "./end-with-body.ts";
+export type { WholeResponseBody } from "./ends-in-turn.ts";
 export type { StreamListener } from "./http2.ts";
 export { closeGraceMsMax, keepAliveMsMax, requestHeadBytesMax, requestReadMsMax } from "./limits.ts";
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";

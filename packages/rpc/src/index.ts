@@ -61,9 +61,10 @@ export {
 export { createEndpoint, type Endpoint } from "./server/endpoint.ts";
 export { idempotencyKeyHeader, isSafeToRetry } from "./server/idempotency.ts";
 export { listen, type RpcListener } from "./server/listen.ts";
-export { nextPageToken, page } from "./server/paging.ts";
+export { nextPageToken, page, pageOf, readPage } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
 export { type Handlers, type Route, serve } from "./server/route.ts";
+export { isShared, shareAnswer } from "./server/shared-answer.ts";
 export { timestampOf } from "./server/timestamp.ts";
 export { isReady, type Readiness } from "./standard/health.ts";
 export {

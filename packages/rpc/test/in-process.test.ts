@@ -5,9 +5,11 @@ import {
   backgroundContext,
   CallError,
   type Caller,
+  createClient,
   createUnaryCall,
   type PropagatedContext,
   reasonOf,
+  shareAnswer,
   type UserId,
 } from "../src/index.ts";
 import { createFixture, internalService, orderId } from "./fixture.ts";
@@ -137,5 +139,38 @@ describe("a call in one process", () => {
     const answer = await call(getOrder, fromJson(getOrder.input, { id: orderId }), context);
     expect(answer).toMatchObject({ order: { id: orderId } });
     expect(untrusting.calls[0]?.caller).toEqual(person("CUSTOMER"));
+  });
+});
+
+describe("an answer that a handler shares between calls", () => {
+  const shared = shareAnswer({ order: { id: orderId, items: [{ name: "Teapot" }] } });
+  const { getOrder } = OrderService.method;
+  const names = () => ({ caller: "gateway", target: "order", tokens: people.gateway });
+  const context = () => ({ ...backgroundContext({}), caller: person("CUSTOMER") });
+  const targetOf = (answer: object) => {
+    const { direct } = createFixture(people, { getOrder: async () => answer });
+    return { kind: "local", endpoint: () => direct, checksMessages: true } as const;
+  };
+  const readTwice = async (answer: object) => {
+    const call = createUnaryCall(targetOf(answer), names());
+    const read = () => call(getOrder, fromJson(getOrder.input, { id: orderId }), context());
+    return [await read(), await read()];
+  };
+
+  it("is one message for who only reads it, and a message each where it is not shared", async () => {
+    const [one, two] = await readTwice(shared);
+    expect(one).toMatchObject({ $typeName: getOrder.output.typeName, order: { id: orderId } });
+    expect(one).toBe(two);
+    const [mine, yours] = await readTwice({ order: { id: orderId } });
+    expect(mine).toEqual(yours);
+    expect(mine).not.toBe(yours);
+  });
+
+  it("is a message of its own for each call of a client, which may change it", async () => {
+    const client = createClient(OrderService, targetOf(shared), names());
+    const read = () => client.getOrder({ id: orderId }, context());
+    const [one, two] = [await read(), await read()];
+    one.order?.items.pop();
+    expect([two.order?.items.length, shared.order.items.length]).toEqual([1, 1]);
   });
 });

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LazySignal } from "@rialto/async";
-import { endWithBody, isAnswered, type WriteTimeout } from "@rialto/http";
+import { endWithBody, isAnswered, type WholeResponseBody, type WriteTimeout } from "@rialto/http";
 import { type Caller, type ErrorCode, requestIdFrom, requestIdHeader } from "@rialto/rpc";
 import type { RecordedSpan, Trace } from "@rialto/telemetry";
 import type { TracedRequest } from "./request-span.ts";
@@ -107,7 +107,7 @@ export class Exchange {
    * Sends a whole response, with these headers and those that were set, in one write where it fits. Node keeps headers
    * that are set one by one in a form of its own, which costs more than to write them.
    */
-  send(status: number, fields: Fields, body: Uint8Array | undefined): void {
+  send(status: number, fields: Fields, body: WholeResponseBody): void {
     const response = this.#response;
     response.writeHead(status, this.#head === undefined ? fields : [...this.#head.with(fields)]);
     // Not before: a head that cannot be written is followed by that of an error.

@@ -6,26 +6,25 @@ const bytesMin = 1_024;
 /** Larger than any page. A larger response is sent as it is, because compressing it would delay other requests. */
 const bytesMax = 1024 * 1024;
 
-/** A response body and its content encoding; undefined if it is not compressed. */
-export interface Encoded {
-  readonly bytes: Uint8Array;
-  readonly encoding: "br" | "gzip" | undefined;
-}
+/** How a body is compressed. */
+export type Encoding = "br" | "gzip";
 
 /**
- * Compresses a response by what its client accepts (RFC 9110, section 12.5.3), within the sizes that are worth it. Runs
- * off the event loop.
+ * Returns how to compress a body of so many bytes, by what its client accepts (RFC 9110, section 12.5.3); undefined
+ * where it accepts nothing of ours, or it is not worth it.
  */
-export async function compressed(bytes: Uint8Array, acceptEncoding: string | undefined): Promise<Encoded> {
-  const encoding =
-    bytes.byteLength < bytesMin || bytes.byteLength > bytesMax ? undefined : encodingFor(acceptEncoding ?? "");
+export function encodingOf(bytes: number, acceptEncoding: string | undefined): Encoding | undefined {
+  if (acceptEncoding === undefined || bytes < bytesMin || bytes > bytesMax) return undefined;
+  return encodingFor(acceptEncoding);
+}
+
+/** Compresses a body off the event loop. */
+export function compress(bytes: Uint8Array, encoding: Encoding): Promise<Uint8Array> {
   switch (encoding) {
     case "br":
-      return { bytes: await promisify(brotliCompress)(bytes, { params: quick }), encoding };
+      return promisify(brotliCompress)(bytes, { params: quick });
     case "gzip":
-      return { bytes: await promisify(gzip)(bytes), encoding };
-    case undefined:
-      return { bytes, encoding };
+      return promisify(gzip)(bytes);
   }
 }
 
@@ -35,7 +34,7 @@ const quick = { [constants.BROTLI_PARAM_QUALITY]: 4 };
 /**
  * Returns the encoding that a client prefers of ours, brotli if it has no preference; undefined if it accepts neither.
  */
-export function encodingFor(acceptEncoding: string): "br" | "gzip" | undefined {
+export function encodingFor(acceptEncoding: string): Encoding | undefined {
   const weights = new Map<string, number>();
   for (const part of acceptEncoding.toLowerCase().split(",")) {
     const [, name, q = "1"] = /^\s*([a-z0-9*-]+)\s*(?:;\s*q=(\d(?:\.\d{0,3})?)\s*)?$/.exec(part) ?? [];

@@ -1,22 +1,27 @@
-import { Buffer } from "node:buffer";
-import type { Message } from "@bufbuild/protobuf";
-import { CallError, callErrors, messageBytesMax } from "@rialto/rpc";
+import { CallError, callErrors } from "@rialto/rpc";
 import type { InFlightRequest } from "../admission/in-flight-request.ts";
 import { upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import type { CallService } from "../upstream/unary-call.ts";
-import { compressed } from "./compression.ts";
+import type { createAnswerBodies } from "./answer-body.ts";
+import { encodingOf } from "./compression.ts";
 import { parseQuery } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
-import { requestOf, responseOf } from "./transcode.ts";
+import { requestOf } from "./transcode.ts";
+
+/** What REST requests are answered with. */
+export interface RestParts {
+  readonly callService: CallService;
+  readonly bodyOf: ReturnType<typeof createAnswerBodies>;
+}
 
 /** Answers a REST request with one unary call: its path, query and body become a message, and a message the answer. */
 export async function answerRest(
   exchange: AdmittedExchange,
   route: RestRoute,
   values: readonly string[],
-  callService: CallService,
+  { callService, bodyOf }: RestParts,
   inFlight: InFlightRequest,
 ): Promise<void> {
   const { request } = exchange;
@@ -33,28 +38,16 @@ export async function answerRest(
     throw withRetryAfter(error);
   });
 
-  const json = bytesOf(route, answer);
+  const body = bodyOf(route, answer);
   // Compressing a secret together with text that an attacker chooses reveals it by its size:
   // https://www.breachattack.com.
   const accepted = route.answersSecrets ? undefined : request.headers["accept-encoding"];
-  const { bytes, encoding } = await compressed(json, accepted);
+  const encoding = encodingOf(body.json.length, accepted);
+  const sent = encoding === undefined ? body.json : await body.compressed(encoding);
   if (!route.answersSecrets) exchange.setHeader("vary", varyOf(exchange));
   if (encoding !== undefined) exchange.setHeader("content-encoding", encoding);
-  const head = { "content-type": "application/json", "content-length": bytes.byteLength };
-  exchange.send(200, head, request.method === "HEAD" ? undefined : bytes);
-}
-
-/** Throws INTERNAL_ERROR for an answer that no message may hold, or larger than one may be: a defect of the service. */
-function bytesOf(route: RestRoute, answer: Message): Buffer {
-  let bytes: Buffer;
-  try {
-    bytes = Buffer.from(responseOf(route, answer));
-  } catch (cause) {
-    throw new CallError(callErrors.INTERNAL_ERROR, { cause: new Error("the answer cannot be written", { cause }) });
-  }
-  if (bytes.byteLength <= messageBytesMax) return bytes;
-  const cause = new Error(`the answer has ${bytes.byteLength} bytes, which is more than ${messageBytesMax}`);
-  throw new CallError(callErrors.INTERNAL_ERROR, { cause });
+  const head = { "content-type": "application/json", "content-length": sent.length };
+  exchange.send(200, head, request.method === "HEAD" ? undefined : sent);
 }
 
 /** The error of a service, with the header that tells a client when to try again. */

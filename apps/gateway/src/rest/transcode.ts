@@ -34,7 +34,7 @@ export function requestOf(route: RestRoute, values: readonly string[], query: UR
  * Makes the JSON of a REST response: all of the answer, or the one field that `response_body` names. A person who reads
  * it expects to see `"available": 0`, so every field is written, as the services write theirs.
  */
-export function responseOf(route: RestRoute, answer: Message): string {
+export function responseOf(route: RestRoute, answer: Readonly<Message>): string {
   const field = route.responseBody;
   const text = field === undefined ? route.writeAnswer(answer) : undefined;
   if (text !== undefined) return text;

@@ -17,7 +17,11 @@ import type { Upstreams } from "./upstream.ts";
  * Calls the service of a unary method with a message, for the caller of an exchange. The call has the timeout and the
  * idempotency key of the client's headers. Rejects with `CallError`.
  */
-export type CallService = (exchange: AdmittedExchange, method: DescMethod, request: Message) => Promise<Message>;
+export type CallService = (
+  exchange: AdmittedExchange,
+  method: DescMethod,
+  request: Message,
+) => Promise<Readonly<Message>>;
 
 /**
  * Makes the calls of services with messages: a function call to one in this process, binary Connect to the replicas of

@@ -1,7 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ProductSchema } from "@rialto/contracts/product";
-import { timestampOf } from "@rialto/rpc";
+import { ProductSchema } from "@rialto/contracts/product";
+import { messageSize, timestampOf } from "@rialto/rpc";
 import type { Product } from "./state.ts";
+
+/** The size of a product's message. */
+export const productBytes = messageSize(ProductSchema);
 
 /** The product as callers see it. */
 export function productMessage(product: Product): MessageInitShape<typeof ProductSchema> {

@@ -8,13 +8,13 @@ import {
   callErrors,
   cancelSignalOf,
   type Handlers,
-  messageSize,
-  page,
+  pageOf,
+  readPage,
   requireAnswerFits,
 } from "@rialto/rpc";
 import { validate as isUuid, v7 as uuid } from "uuid";
 import { errors } from "../errors.ts";
-import { productMessage } from "../product/message.ts";
+import { productBytes, productMessage } from "../product/message.ts";
 import type { ProductSearch } from "../product/search.ts";
 import {
   canSeeInactive,
@@ -26,14 +26,14 @@ import {
   searchWordsOf,
 } from "../product/state.ts";
 import { insertProduct, lockProduct, type ProductStore, updateProduct } from "../product/store.ts";
+import { type CatalogPages, listOf } from "./catalog-pages.ts";
 
 interface Parts {
   readonly database: Database;
   readonly products: ProductStore;
+  readonly pages: CatalogPages;
   readonly search: ProductSearch;
 }
-
-const bytesOf = messageSize(ProductSchema);
 
 /** The RPC handlers of the catalog. */
 export function products(app: Parts): Handlers<typeof ProductService> {
@@ -75,7 +75,7 @@ export function products(app: Parts): Handlers<typeof ProductService> {
       const byId = new Map(found.map((product) => [product.id, product]));
       const ordered = ids.map((id) => byId.get(id)).filter((product) => product !== undefined);
       const visible = ordered.filter((product) => isVisible(product, ctx.caller)).map(productMessage);
-      return { products: requireAnswerFits(visible, bytesOf, "ids") };
+      return { products: requireAnswerFits(visible, productBytes, "ids") };
     },
 
     async listProducts(request, ctx) {
@@ -89,19 +89,12 @@ export function products(app: Parts): Handlers<typeof ProductService> {
         category: request.category === "" ? undefined : request.category,
         activeOnly: !canSeeInactive(ctx.caller),
       };
-      // The filter that a page token is bound to, in the form of version 0.1.
-      const { category, activeOnly } = filter;
-      const bound = { patterns: words.map(({ pattern }) => pattern), category, activeOnly };
-      const { messages, nextPageToken } = await page(request, {
-        filter: bound,
-        sortKeys: [isUuid],
-        read: ({ after, limit }) => {
-          const wanted = { after: after?.[0], limit };
-          return words.length === 0 ? app.products.list(filter, wanted) : app.search.find(filter, wanted, ctx);
-        },
-        keysOf: ({ id }) => [id],
-        messageOf: productMessage,
-        bytesOf,
+      const list = listOf(filter);
+      const from = pageOf(request, list.filter, [isUuid]);
+      if (words.length === 0) return await app.pages.load({ filter, from }, { signal: cancelSignalOf(ctx) });
+      const { messages, nextPageToken } = await readPage(from, {
+        ...list,
+        read: ({ after, limit }) => app.search.find(filter, { after: after?.[0], limit }, ctx),
       });
       return { products: messages, nextPageToken };
     },

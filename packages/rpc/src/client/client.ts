@@ -14,6 +14,7 @@ import type { ClientTransport } from "./client-transport.ts";
 import type { Names } from "./http-head.ts";
 import { createHttpTransport } from "./http-transport.ts";
 import { createInProcessTransport, type LocalTarget } from "./in-process-transport.ts";
+import { messageToRead } from "./message-to-read.ts";
 import { ownCopy } from "./own-copy.ts";
 
 /** Options of one call. */
@@ -59,22 +60,25 @@ export function createClient<S extends DescService>(service: S, target: ClientTa
   return Object.fromEntries(methods) as Client<S>;
 }
 
-/** Calls unary methods by their descriptors. The request is the callee's from then on. Rejects with `CallError`. */
+/**
+ * Calls unary methods by their descriptors. The request is the callee's from then on. The answer may be one that others
+ * get as well (`isShared`). Rejects with `CallError`.
+ */
 export type UnaryCall = (
   method: DescMethod,
   request: Message,
   context: PropagatedContext,
   o?: CallOptions,
-) => Promise<Message>;
+) => Promise<Readonly<Message>>;
 
 /** Creates what calls any unary method of a service, as a client does, for a proxy that has no types of it. */
 export function createUnaryCall(target: ClientTarget, names: Names): UnaryCall {
-  const transport = transportTo(target, names);
+  const transport = transportTo(target, names, messageToRead);
   return (method, request, context, o) => transport.unary(outgoingCall(method, context, o), request);
 }
 
-function transportTo(target: ClientTarget, names: Names): ClientTransport {
-  if (target.kind === "local") return createInProcessTransport(target, names.caller);
+function transportTo(target: ClientTarget, names: Names, messageOf = ownCopy): ClientTransport {
+  if (target.kind === "local") return createInProcessTransport(target, names.caller, messageOf);
   return createHttpTransport("upstream" in target ? target.upstream : createUpstream(target), names);
 }
 

@@ -17,8 +17,13 @@ export interface LocalTarget {
 /**
  * Creates the transport of one caller to a service in this process: a function call, with messages instead of bytes,
  * and with the caller's name instead of its token. The answer is copied once: its handler may keep what it returned.
+ * `messageOf` makes that copy.
  */
-export function createInProcessTransport(target: LocalTarget, caller: string): ClientTransport {
+export function createInProcessTransport(
+  target: LocalTarget,
+  caller: string,
+  messageOf: typeof ownCopy = ownCopy,
+): ClientTransport {
   const { endpoint, checksMessages = false } = target;
   let bound: { readonly to: Endpoint; readonly calls: TypedCalls } | undefined;
   const calls = (): TypedCalls => {
@@ -35,7 +40,7 @@ export function createInProcessTransport(target: LocalTarget, caller: string): C
       const { input, output } = call.method;
       try {
         const answer = await calls().unary(call, check(input, request));
-        return check(output, ownCopy(output, answer));
+        return check(output, messageOf(output, answer));
       } catch (error) {
         throw remoteError(toCallError(error));
       }

@@ -46,23 +46,34 @@ export async function page<Row, Message, const SortKeys extends readonly SortKey
   request: { readonly pageSize?: number; readonly pageToken: string },
   list: List<Row, Message, SortKeys>,
 ): Promise<{ messages: Message[]; nextPageToken: string }> {
-  const { filter, sortKeys, rowsMax, keysOf, messageOf, bytesOf } = list;
-  const { limit, after } = pageOf(
-    { pageSize: rowsMax ?? request.pageSize ?? 0, pageToken: request.pageToken, rowsMax },
-    filter,
-    sortKeys,
-  );
+  const { filter, sortKeys, rowsMax } = list;
+  const pageSize = rowsMax ?? request.pageSize ?? 0;
+  return await readPage(pageOf({ pageSize, pageToken: request.pageToken, rowsMax }, filter, sortKeys), list);
+}
+
+/** Reads the rows of a page that `pageOf` returned, and makes the page. */
+export async function readPage<Row, Message, const SortKeys extends readonly SortKey[]>(
+  { limit, after }: PageFrom<SortKeys>,
+  list: Omit<List<Row, Message, SortKeys>, "sortKeys" | "rowsMax">,
+): Promise<{ messages: Message[]; nextPageToken: string }> {
+  const { filter, keysOf, messageOf, bytesOf } = list;
   const found = await list.read({ after, limit: limit + 1 });
   const { rows, hasMore } = "hasMore" in found ? found : { rows: found, hasMore: false };
   return pageFrom(rows, { limit, filter, hasMore, keysOf, messageOf, bytesOf });
 }
 
-/** Reads the page of a list request: how many rows it may have, and the keys of the row that it comes after. */
+/** How many rows a page may have, and the keys of the row that it comes after. */
+interface PageFrom<SortKeys extends readonly SortKey[]> {
+  readonly limit: number;
+  readonly after: KeysOf<SortKeys> | undefined;
+}
+
+/** Reads the page of a list request. Throws PAGE_TOKEN_INVALID as `page` does. */
 export function pageOf<const SortKeys extends readonly SortKey[]>(
   request: { readonly pageSize: number; readonly pageToken: string; readonly rowsMax?: number | undefined },
   filter: unknown,
   sortKeys: SortKeys,
-): { limit: number; after: KeysOf<SortKeys> | undefined } {
+): PageFrom<SortKeys> {
   const limit = request.pageSize <= 0 ? pageRowsDefault : Math.min(request.pageSize, request.rowsMax ?? pageRowsMax);
   if (request.pageToken === "") return { limit, after: undefined };
   const token = decode(request.pageToken);
