@@ -17,9 +17,12 @@ export function procedureOf(method: DescMethod): string {
  * "order".
  */
 export function upstreamNameOf(method: DescMethod): string {
-  const domain = method.parent.typeName.split(".")[1];
-  if (domain === undefined) throw new Error(`${method.parent.typeName} is not in a package of the contract`);
-  return domain;
+  const { typeName } = method.parent;
+  // Asked for with each request: a list of its parts would be made for one of them.
+  const start = typeName.indexOf(".") + 1;
+  const end = typeName.indexOf(".", start);
+  if (start === 0) throw new Error(`${typeName} is not in a package of the contract`);
+  return end === -1 ? typeName.slice(start) : typeName.slice(start, end);
 }
 
 /** Returns the names of the upstreams that serve the published methods of these services, each once. */

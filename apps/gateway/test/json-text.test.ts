@@ -4,10 +4,16 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { contractServices, isPublished } from "../src/contract.ts";
 import { jsonTextWriter } from "../src/rest/json-text.ts";
+import { compileRoutes } from "../src/rest/routes.ts";
 
 const outputs = [
   ...new Set(contractServices.flatMap(({ methods }) => methods.filter(isPublished)).map(({ output }) => output)),
 ];
+
+/** The fields that are a whole response body. */
+const parts = compileRoutes(contractServices).routes.flatMap(({ method: { output }, responseBody }) =>
+  responseBody === undefined ? [] : [[responseBody.name, output.name, output, responseBody] as const],
+);
 
 /** Any value of a field, those that no message may hold among them. */
 function anyValueOf(field: DescField, depth: number): fc.Arbitrary<unknown> {
@@ -81,11 +87,31 @@ describe("the text of an answer", () => {
     );
   });
 
+  it.each(parts)("%s of %s is the library's, or is left to it", (_, __, desc, field) => {
+    const write = jsonTextWriter(desc, field);
+    const libraryText = (message: ReturnType<typeof create>) => {
+      const whole = toJson(desc, message, { alwaysEmitImplicit: true }) as Record<string, unknown>;
+      return JSON.stringify(whole[field.jsonName] ?? {});
+    };
+    const empty = create(desc);
+    if (desc.fields.length === 1) expect(write(empty)).toBe(libraryText(empty));
+    fc.assert(
+      fc.property(messageOf(desc), (init) => {
+        const message = create(desc, init);
+        const text = write(message);
+        if (text !== undefined) expect(text).toBe(libraryText(message));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it("is written without the library for an order and for a page of the catalog", () => {
     const time = { seconds: 1_800_000_000n, nanos: 5_000_000 };
     const money = { currencyCode: "EUR", minorUnits: 5n };
     const order = { id: "1", status: 1, items: [{ name: "x", unitPrice: money }], total: money, createTime: time };
-    expect(jsonTextWriter(GetOrderResponseSchema)(create(GetOrderResponseSchema, { order }))).toContain('"EUR"');
+    const answer = create(GetOrderResponseSchema, { order });
+    expect(jsonTextWriter(GetOrderResponseSchema)(answer)).toContain('"EUR"');
+    expect(jsonTextWriter(GetOrderResponseSchema, GetOrderResponseSchema.field.order)(answer)).toMatch(/^{"id":"1",/);
     const products = [{ id: "1", price: money, active: true, updateTime: time }];
     const page = create(ListProductsResponseSchema, { products, nextPageToken: "next" });
     expect(jsonTextWriter(ListProductsResponseSchema)(page)).toContain('"2027-01-15T08:00:00.005Z"');

@@ -14,9 +14,17 @@ type Write = (value: unknown) => string | undefined;
 /** The fields of a message. */
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Makes the writer of one type of message. */
-export function jsonTextWriter(desc: DescMessage): WriteJsonText {
-  return messageWriter(desc, new Map());
+/** Makes the writer of one type of message; with `only`, of that field's value, or `{}` where it is not set. */
+export function jsonTextWriter(desc: DescMessage, only?: DescField): WriteJsonText {
+  const write = messageWriter(desc, new Map());
+  if (only === undefined) return write;
+  // The library refuses an answer for what another field holds, too.
+  if (desc.fields.length !== 1) return notSure;
+  const before = `{${JSON.stringify(only.jsonName)}:`;
+  return (message) => {
+    const text = write(message);
+    return text?.startsWith(before) ? text.slice(before.length, -1) : text;
+  };
 }
 
 function messageWriter(desc: DescMessage, known: Map<DescMessage, Write>): Write {

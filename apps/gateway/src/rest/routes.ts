@@ -21,7 +21,7 @@ export interface RestRoute {
   readonly body: "*" | DescField | undefined;
   /** The field that is the whole response body. */
   readonly responseBody: DescField | undefined;
-  /** Writes the answer of the method, as far as it is sure of it. */
+  /** Writes the response body of an answer, as far as it is sure of it. */
   readonly writeAnswer: WriteJsonText;
   /** The limits of the method's request. */
   readonly size: RequestSize;
@@ -77,14 +77,15 @@ function compileRule(method: DescMethod, rule: HttpRule): RestRoute {
   if (kind === undefined || kind === "custom")
     throw new Error(`${name}: the HTTP method must be one of get, put, post, delete, patch`);
   const { variables } = parsePathTemplate(value);
+  const responseBody = rule.responseBody === "" ? undefined : fieldOf(method.output, rule.responseBody, name);
   return {
     httpMethod: kind.toUpperCase(),
     template: value,
     method,
     variables: variables.map((variable) => variablePath(method, variable)),
     body: rule.body === "" ? undefined : rule.body === "*" ? "*" : fieldOf(method.input, rule.body, name),
-    responseBody: rule.responseBody === "" ? undefined : fieldOf(method.output, rule.responseBody, name),
-    writeAnswer: jsonTextWriter(method.output),
+    responseBody,
+    writeAnswer: jsonTextWriter(method.output, responseBody),
     size: requestSizeOf(method),
     answersSecrets: hasSecrets(method.output),
   };

@@ -35,9 +35,9 @@ export function requestOf(route: RestRoute, values: readonly string[], query: UR
  * it expects to see `"available": 0`, so every field is written, as the services write theirs.
  */
 export function responseOf(route: RestRoute, answer: Readonly<Message>): string {
-  const field = route.responseBody;
-  const text = field === undefined ? route.writeAnswer(answer) : undefined;
+  const text = route.writeAnswer(answer);
   if (text !== undefined) return text;
+  const field = route.responseBody;
   const whole = toJson(route.method.output, answer, { alwaysEmitImplicit: true });
   if (field === undefined) return JSON.stringify(whole);
   const part = isJsonObject(whole) ? whole[field.jsonName] : undefined;
