@@ -20,6 +20,7 @@ export {
 } from "./audit/entry.ts";
 export { auditTable } from "./audit/table.ts";
 export { type Batcher, createBatcher } from "./batching/batcher.ts";
+export { deepFrozen } from "./batching/deep-frozen.ts";
 export { createLoader, createRowLoader, type Loader } from "./batching/loader.ts";
 export { createSharedLoader } from "./batching/shared-loader.ts";
 export { createWriter, type Writer } from "./batching/writer.ts";

@@ -161,6 +161,7 @@ describe("an answer that a handler shares between calls", () => {
     const [one, two] = await readTwice(shared);
     expect(one).toMatchObject({ $typeName: getOrder.output.typeName, order: { id: orderId } });
     expect(one).toBe(two);
+    expect(() => Object.assign(one ?? {}, { order: undefined })).toThrow(TypeError);
     const [mine, yours] = await readTwice({ order: { id: orderId } });
     expect(mine).toEqual(yours);
     expect(mine).not.toBe(yours);

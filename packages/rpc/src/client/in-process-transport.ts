@@ -1,7 +1,9 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { deepFrozen } from "@rialto/database";
 import { remoteError } from "../errors/call-error.ts";
 import { toCallError } from "../errors/to-call-error.ts";
 import type { Endpoint, TypedCalls } from "../server/endpoint.ts";
+import { isShared } from "../server/shared-answer.ts";
 import { assertUnchanged } from "./checked-message.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import { ownCopy } from "./own-copy.ts";
@@ -10,7 +12,10 @@ import { ownCopy } from "./own-copy.ts";
 export interface LocalTarget {
   /** Looked up at each call. */
   readonly endpoint: () => Endpoint;
-  /** Throws where a message is not what would arrive over the network. For tests. */
+  /**
+   * Throws where a message is not what would arrive over the network, and freezes one that others get as well. For
+   * tests.
+   */
   readonly checksMessages?: boolean;
 }
 
@@ -32,8 +37,9 @@ export function createInProcessTransport(
     return bound.calls;
   };
   const check = (schema: DescMessage, message: Message): Message => {
-    if (checksMessages) assertUnchanged(schema, message);
-    return message;
+    if (!checksMessages) return message;
+    assertUnchanged(schema, message);
+    return isShared(message) ? deepFrozen(message) : message;
   };
   return {
     async unary(call, request) {
