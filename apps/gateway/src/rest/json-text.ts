@@ -1,5 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence as Presence } from "@bufbuild/protobuf/wkt";
+import { timeText } from "./time-text.ts";
 
 /**
  * Returns the text of a message in proto3 JSON with every field, the same as `JSON.stringify(toJson(...))` with
@@ -128,8 +129,7 @@ function timestampText(value: unknown): string | undefined {
     return undefined;
   if (seconds < secondsMin || seconds > secondsMax || nanos < 0 || nanos >= 1_000_000_000) return undefined;
   if (nanos % nanosPerMs !== 0) return undefined;
-  const text = new Date(Number(seconds) * 1_000 + nanos / nanosPerMs).toISOString();
-  return nanos === 0 ? `"${text.slice(0, -".000Z".length)}Z"` : `"${text}"`;
+  return `"${timeText(Number(seconds), nanos / nanosPerMs)}"`;
 }
 
 function isOfType(desc: DescMessage, message: unknown): message is Fields {
