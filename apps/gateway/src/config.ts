@@ -13,7 +13,7 @@ import {
   type Values,
   variable,
   wholeNumber,
-} from "@rialto/service";
+} from "@rialto/service/config";
 
 const none = { default: [], without: "none" } as const;
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { baseUrl, defaultPorts, mailbox, urlOf, variable } from "@rialto/service";
+import { baseUrl, defaultPorts, mailbox, urlOf, variable } from "@rialto/service/config";
 
 /** What the notification service reads from the environment, beside what every process does. */
 export const notificationVariables = {

@@ -10,7 +10,7 @@ import {
 } from "@rialto/contracts";
 import { subscribe } from "@rialto/events";
 import { serve } from "@rialto/rpc";
-import { defineService, every, flag, topicsOf, variable, wholeNumber } from "@rialto/service";
+import { defineService, every, topicsOf } from "@rialto/service";
 import { createAdmission } from "./admission/admission.ts";
 import { addQueueGauges, createShedCount } from "./admission/admission-metrics.ts";
 import { createQueueReader } from "./admission/queue-reader.ts";
@@ -19,6 +19,7 @@ import { createCheckoutCount, createResumeCounts } from "./checkout/checkout-met
 import { recordRefund } from "./checkout/record-refund.ts";
 import { reserveTogether } from "./checkout/reserve-together.ts";
 import { resumeStalled } from "./checkout/resume-stalled.ts";
+import { orderVariables } from "./config.ts";
 import { addOrderGauges } from "./order/gauges.ts";
 import { createOrderStore } from "./order/store.ts";
 import { orders } from "./requests/orders.ts";
@@ -32,14 +33,7 @@ export const order = defineService({
   name: "order",
   migrations: new URL("../migrations", import.meta.url),
   rights: { audit_entry: "append-only", order_event: "append-only", orders: "kept" },
-  config: {
-    /** Accept orders only from accounts with a confirmed e-mail address. */
-    requireConfirmedEmail: variable("RIALTO_REQUIRE_CONFIRMED_EMAIL", flag, { default: false, without: "`off`" }),
-    /** The queueing delay above which new orders are shed; ten times as much is never to be reached. */
-    orderDelayMsTarget: variable("RIALTO_ORDER_DELAY_MS", wholeNumber(100, 60_000), { default: 1_000 }),
-    /** Orders that are not finished, whatever they wait for; beyond it new ones are shed. */
-    unfinishedOrdersMax: variable("RIALTO_UNFINISHED_ORDERS_MAX", wholeNumber(100, 10_000_000), { default: 100_000 }),
-  },
+  config: orderVariables,
   calls: { users: UserService, products: ProductService, stock: InventoryService, payments: PaymentService },
   publishes: topicsOf(OrderEventSchema),
   setup: ({ database, wakeRelay, calls, config, log, now, metrics }) => {

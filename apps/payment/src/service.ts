@@ -1,7 +1,8 @@
 import { PaymentEventSchema, PaymentService } from "@rialto/contracts";
 import { addAttentionGauge } from "@rialto/database";
 import { serve } from "@rialto/rpc";
-import { defineService, every, oneOf, topicsOf, variable } from "@rialto/service";
+import { defineService, every, topicsOf } from "@rialto/service";
+import { paymentVariables } from "./config.ts";
 import { createPaymentStore } from "./payment/store.ts";
 import { createSimulatedProvider } from "./provider/simulated.ts";
 import { createOperationCount } from "./requests/operation-metrics.ts";
@@ -23,14 +24,7 @@ export const payment = defineService({
       rights: { entry: "kept" },
     },
   ],
-  config: {
-    /** The simulated provider is the only one so far. Production uses it only if it is named. */
-    paymentProvider: variable("RIALTO_PAYMENT_PROVIDER", oneOf("simulated"), {
-      without: "`simulated`; production must set it",
-      refuse: (name) =>
-        name === undefined ? "must be set: the simulated provider is used only where it is named" : undefined,
-    }),
-  },
+  config: paymentVariables,
   calls: {},
   publishes: topicsOf(PaymentEventSchema),
   setup: ({ database, extra, log, now, wakeRelay, metrics }) => {

@@ -1,6 +1,7 @@
 import { InventoryService, ProductService } from "@rialto/contracts";
 import { serve } from "@rialto/rpc";
-import { defineService, flag, variable, wholeNumber } from "@rialto/service";
+import { defineService } from "@rialto/service";
+import { productVariables } from "./config.ts";
 import { seedDemoCatalog } from "./product/demo-catalog.ts";
 import { createProductSearch } from "./product/search.ts";
 import { createProductStore } from "./product/store.ts";
@@ -25,15 +26,7 @@ export const product = defineService({
       on: "product using gin (search_text gin_trgm_ops) with (gin_pending_list_limit = 256)",
     },
   ],
-  config: {
-    /** Fill a new catalog with products to try. */
-    demo: variable("RIALTO_DEMO", flag, {
-      defaultIn: ({ production }) => !production,
-      without: "`true`; `false` in production",
-    }),
-    /** How many of one product an account may have ordered and not shipped yet; 0 for any number. */
-    unshippedQuantityMax: variable("RIALTO_UNSHIPPED_QUANTITY_MAX", wholeNumber(0, 1_000_000_000), { default: 1_000 }),
-  },
+  config: productVariables,
   calls: {},
   setup({ database, config: { unshippedQuantityMax }, metrics }) {
     const products = createProductStore(database);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Config, ConfigurationError } from "@rialto/service";
+import { type Config, ConfigurationError } from "@rialto/service/config";
 import type { Logger } from "@rialto/telemetry";
 
 /** A database server on this machine. */

@@ -1,4 +1,4 @@
-import { gatewayVariables } from "@rialto/gateway";
+import { gatewayVariables } from "@rialto/gateway/config";
 import { mailFolder, notificationVariables } from "@rialto/notification/config";
 import { type Config, type StartupNotice, startupNoticeText } from "@rialto/service";
 

@@ -1,4 +1,3 @@
-import { createServer } from "node:net";
 import { createAdminBackends, gatewayOptions, gatewayVariables, readTls, startGateway } from "@rialto/gateway";
 import {
   type Config,
@@ -11,7 +10,8 @@ import {
   type StartupNotice,
 } from "@rialto/service";
 import type { MetricRegistry, Telemetry } from "@rialto/telemetry";
-import { startOwnPostgres } from "./embedded-postgres.ts";
+import { type OwnPostgres, startOwnPostgres } from "./embedded-postgres.ts";
+import { requireFreePort } from "./free-port.ts";
 import { services } from "./services.ts";
 
 /** The whole of Rialto, running in this process. */
@@ -32,18 +32,20 @@ export async function startRialto(o: {
   readonly telemetry?: Pick<Telemetry, "tracingOf" | "traces"> | undefined;
   /** Nothing is counted without it. */
   readonly metrics?: MetricRegistry | undefined;
+  /** The server that `startOwnPostgres` starts for it, where the caller has begun that. It is stopped with the rest. */
+  readonly ownPostgres?: Promise<OwnPostgres | undefined> | undefined;
   /** The services to run; all by default. */
   readonly definitions?: readonly ServiceDefinition[];
 }): Promise<Rialto> {
   const { config, logOf, telemetry, metrics, definitions = services } = o;
   const gatewayConfig = { ...config, ...config.read(gatewayVariables) };
-  const tls = await readTls(gatewayConfig);
   const port = config.port ?? defaultPorts.gateway;
   // Checked first: everything else takes a second or more to start, and as long to stop again.
-  await requireFreePort(port, config.host);
-  const postgres = await startOwnPostgres({ config, log: logOf("rialto") });
+  if (o.ownPostgres === undefined) await requireFreePort(port, config.host);
+  const postgres = await (o.ownPostgres ?? startOwnPostgres({ config, log: logOf("rialto") }));
   let running: Running | undefined;
   try {
+    const tls = await readTls(gatewayConfig);
     running = await runServices(definitions, {
       config,
       logOf,
@@ -89,14 +91,4 @@ export async function startRialto(o: {
     await postgres?.stop();
     throw error;
   }
-}
-
-/** Throws the error of a port in use, as listening on it would. */
-async function requireFreePort(port: number, host: string | undefined): Promise<void> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once("error", reject);
-    probe.listen(port, host, () => resolve());
-  });
-  await new Promise<void>((resolve) => probe.close(() => resolve()));
 }

@@ -41,19 +41,28 @@ describe("what all services in one process load at their start", () => {
   });
 });
 
-describe("npm start", () => {
-  it("keeps what was compiled with the installation", async () => {
-    const cache = new URL("node_modules/.cache/rialto-compiled/", root);
-    // It ends at once, with a line about the variable, and has loaded everything by then.
-    const env = { PATH: process.env.PATH, PORT: "eighty", RIALTO_DATA_DIR: folder };
-    await expect(run(process.execPath, ["apps/rialto/start.js"], { cwd: root, env })).rejects.toThrow("PORT");
-    const [version = ""] = await readdir(cache);
-    expect((await readdir(new URL(`${version}/`, cache))).length).toBeGreaterThan(500);
+describe("what a start loads before its configuration is read", () => {
+  it("is no service, so that an embedded Postgres starts while they are loaded", async () => {
+    const early = await modulesOf("apps/rialto/src/main.ts", { PORT: "eighty" });
+    expect(early.filter((url) => url.includes("/packages/service/src/config/"))).not.toEqual([]);
+    expect(early.filter((url) => /\/node_modules\/(drizzle-orm|bullmq|@bufbuild|@connectrpc)\//.test(url))).toEqual([]);
+    expect(early.filter((url) => /\/apps\/(?!rialto\/)/.test(url) && !url.endsWith("/src/config.ts"))).toEqual([]);
   });
 });
 
-/** The URLs of all modules that a process has loaded once a module of ours is, in their order. */
-async function modulesOf(path: string): Promise<readonly string[]> {
+describe("npm start", () => {
+  it("keeps what was compiled with the installation", async () => {
+    const cache = new URL("node_modules/.cache/rialto-compiled/", root);
+    // It ends at once, with a line about the variable.
+    const env = { PATH: process.env.PATH, PORT: "eighty", RIALTO_DATA_DIR: folder };
+    await expect(run(process.execPath, ["apps/rialto/start.js"], { cwd: root, env })).rejects.toThrow("PORT");
+    const [version = ""] = await readdir(cache);
+    expect((await readdir(new URL(`${version}/`, cache))).length).toBeGreaterThan(20);
+  });
+});
+
+/** The URLs of all modules that a process has loaded once a module of ours is, or has ended it, in their order. */
+async function modulesOf(path: string, variables: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
   const list = join(folder, "loaded");
   const hook = join(folder, "hook.mjs");
   await writeFile(
@@ -65,6 +74,12 @@ async function modulesOf(path: string): Promise<readonly string[]> {
     process.on("exit", () => writeFileSync(${JSON.stringify(list)}, urls.join("\\n")));`,
   );
   const started = `await import(${JSON.stringify(new URL(path, root).href)}); process.exit(0)`;
-  await run(process.execPath, ["--import", hook, "--input-type=module", "-e", started], { cwd: root });
+  const env = { PATH: process.env.PATH, RIALTO_DATA_DIR: folder, ...variables };
+  // What ends for a wrong variable has written its list too.
+  await run(process.execPath, ["--import", hook, "--input-type=module", "-e", started], { cwd: root, env }).catch(
+    (error: unknown) => {
+      if (!String(error).includes("PORT")) throw error;
+    },
+  );
   return (await readFile(list, "utf8")).split("\n");
 }

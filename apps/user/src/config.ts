@@ -8,7 +8,7 @@ import {
   textOf,
   type Values,
   variable,
-} from "@rialto/service";
+} from "@rialto/service/config";
 
 const adminEmailDefault = "admin@rialto.example";
 const passwordLengthMin = 12;

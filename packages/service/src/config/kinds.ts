@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { isIP } from "node:net";
-import { parseServiceUrl } from "@rialto/rpc";
+import { parseServiceUrl } from "@rialto/rpc/service-url";
 import { EnvError, makeValidator, type ValidatorSpec } from "envalid";
 import type { JSONWebKeySet, JWK } from "jose";
 

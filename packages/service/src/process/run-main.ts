@@ -8,11 +8,8 @@ import {
 } from "@rialto/telemetry";
 import { type Config, readEnvironment } from "../config/config.ts";
 import type { ConfigScope } from "../config/required-variables.ts";
-import type { ServiceDefinition } from "../define-service.ts";
-import { startupNoticeText } from "../startup-notice.ts";
+import { ConfigurationError } from "../config/variable.ts";
 import { onNpmGone } from "./npm-watch.ts";
-import { runServices } from "./run-services.ts";
-import { explainStartFailure } from "./start-failure.ts";
 import { stopTimesOf } from "./stop-times.ts";
 
 /** How much earlier than an orchestrator expects it a process exits that could not close everything. */
@@ -96,26 +93,10 @@ export async function runMain(main: Main): Promise<void> {
     await flush();
     process.exit(code);
   } catch (error) {
-    for (const line of explainStartFailure(error)) process.stderr.write(`${main.name}: ${line}\n`);
+    for (const line of await linesOf(error)) process.stderr.write(`${main.name}: ${line}\n`);
     await flush();
     process.exit(1);
   }
-}
-
-/** Runs one service as a process of its own. Every `apps/<service>/src/main.ts` calls it. */
-export async function runProcess(service: ServiceDefinition): Promise<void> {
-  const extraSchemas = service.schemas.map((schema) => schema.name).filter((name) => name !== service.name);
-  await runMain({
-    name: service.name,
-    scope: { runs: [service.name], extraSchemas, variables: [service.config] },
-    async start({ config, log, logOf, telemetry, metrics }) {
-      const running = await runServices([service], { config, logOf, telemetry, metrics, listens: true });
-      log.info({ port: running.port }, "listening");
-      for (const notice of running.startupNotices)
-        process.stderr.write(`Admin account: ${startupNoticeText(notice)}\n`);
-      return running;
-    },
-  });
 }
 
 /** Runs a command to its end, with the same configuration and error reporting as a process. */
@@ -127,9 +108,16 @@ export async function runTask(
     const config = readEnvironment({ runs: [] });
     await work({ config, log: createLogger({ service: name, ...levelOf(config) }) });
   } catch (error) {
-    for (const line of explainStartFailure(error)) process.stderr.write(`${name}: ${line}\n`);
+    for (const line of await linesOf(error)) process.stderr.write(`${name}: ${line}\n`);
     process.exit(1);
   }
+}
+
+/** Loads what knows the errors of all parts only here: a process whose configuration is wrong has not loaded them. */
+async function linesOf(error: unknown): Promise<readonly string[]> {
+  if (error instanceof ConfigurationError) return error.lines;
+  const { explainStartFailure } = await import("./start-failure.ts");
+  return explainStartFailure(error);
 }
 
 function toStandardOutput(config: Config, telemetry: Telemetry): LogOutput {
