@@ -16,6 +16,8 @@ export interface Http1 {
    */
   drain(): void;
   closeIdleConnections(): void;
+  /** Closes connections that had no request yet, as far as Node's parser has not seen them. */
+  closeUnusedConnections(): void;
   close(): void;
 }
 
@@ -68,6 +70,9 @@ export function serveHttp1(o: {
     closeIdleConnections() {
       whole?.closeIdle();
       server.closeIdleConnections();
+    },
+    closeUnusedConnections() {
+      whole?.closeUnused();
     },
     close() {
       whole?.close();

@@ -146,7 +146,9 @@ export async function listenHttp(o: ListenOptions): Promise<HttpListener> {
     const idleTimer = setInterval(() => {
       const now = performance.now();
       if (now >= idleFrom) h1.closeIdleConnections();
-      if (now >= closedAt + closeIdleAfterMs) for (const socket of undecided) socket.destroy();
+      if (now < closedAt + closeIdleAfterMs) return;
+      h1.closeUnusedConnections();
+      for (const socket of undecided) socket.destroy();
     }, idleCheckMs);
     const graceTimer = setTimeout(() => {
       for (const socket of sockets) socket.destroy();

@@ -10,6 +10,8 @@ export class Http1Request extends IncomingMessage {
   #bytes = 0;
   #isWhole = false;
   #mode: "kept" | "taken" | "stream" = "kept";
+  /** It was answered, and its connection may have the next request: its end is not that of the connection any more. */
+  isAnswered = false;
 
   /**
    * Returns the whole body where it has arrived, also where there is none; undefined where it has to be read as a
@@ -52,6 +54,12 @@ export class Http1Request extends IncomingMessage {
     for (const part of this.#parts ?? []) super.push(part);
     this.#parts = undefined;
     if (this.#isWhole) super.push(null);
+  }
+
+  /** Node closes the connection of a request whose body was not read as a stream. */
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    if (this.isAnswered) callback();
+    else super._destroy(error, callback);
   }
 }
 

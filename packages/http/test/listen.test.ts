@@ -1,13 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { request as requestTls } from "node:https";
 import { connect, Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { listenHttp, type StreamListener } from "../src/index.ts";
+import { createSelfSigned } from "./self-signed.ts";
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -252,14 +249,8 @@ describe("HTTP/2 that is meant to hurt", () => {
 
 describe("a port with a certificate", () => {
   it("chooses HTTP by ALPN, and takes no cleartext", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "rialto-tls-"));
-    open.push(() => rmSync(folder, { recursive: true }));
-    const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-    const subject = ["-subj", "/CN=localhost", "-days", "1", "-nodes", "-keyout", key, "-out", cert];
-    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", ...subject], {
-      stdio: "ignore",
-    });
-    const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+    const { credentials: tls, remove } = createSelfSigned();
+    open.push(remove);
     const port = await echo({ tls });
     expect(await askHttp2(`https://127.0.0.1:${port}`, undefined, { rejectUnauthorized: false })).toBe("2.0 GET /a 0");
     const overHttp1 = await new Promise<string>((resolve, reject) => {

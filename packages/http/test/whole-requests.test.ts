@@ -1,10 +1,15 @@
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { once } from "node:events";
 import { IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
+import * as tls from "node:tls";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { arrivedBody, endWithBody, limitWriteTime, listenHttp } from "../src/index.ts";
 import type { ListenOptions } from "../src/listen.ts";
+import { WholeRequestReader } from "../src/whole/request-reader.ts";
+import { heapBytes } from "./heap-bytes.ts";
+import { createSelfSigned } from "./self-signed.ts";
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -123,21 +128,112 @@ describe("a request that comes in one piece", () => {
     expect(text()).toMatch(/first[\s\S]*second[\s\S]*third/);
   });
 
-  it("has a client that sends on and on while it is answered: it is not read any more", async () => {
+  it("is canceled, and its connection closed, where its client sends on and on while it is answered", async () => {
+    const begun = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<boolean>();
+    const { port } = await serve((req, res) => {
+      res.on("close", () => closed.resolve(req.aborted));
+      begun.resolve();
+    });
+    const { socket } = client(port);
+    socket.write(post("first"));
+    await begun.promise;
+    socket.write(Buffer.alloc(1024 * 1024, "P"));
+    expect(await closed.promise).toBe(true);
+  });
+
+  it("keeps what comes behind it as a few pieces, however small they arrive", async () => {
     const held: (() => void)[] = [];
     const { port } = await serve((req, res) => void held.push(() => echo(req, res)));
-    const { socket, answers } = client(port);
-    socket.write(post("first"));
-    await expect.poll(() => held.length).toBe(1);
-    const flood = Buffer.alloc(16 * 1024 * 1024, post("x"));
-    let isRead = false;
-    socket.write(flood, () => {
-      isRead = true;
+    const others = Array.from({ length: 8 }, () => client(port));
+    for (const { socket } of others) socket.setNoDelay(true).write(post("first"));
+    await expect.poll(() => held.length).toBe(others.length);
+    const second = post("b".repeat(12_000));
+    const before = heapBytes();
+    for (const byte of second) {
+      for (const { socket } of others) socket.write(byte);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((heapBytes() - before) / others.length).toBeLessThan(200_000);
+    for (const answer of held.splice(0)) answer();
+    await expect.poll(() => held.length).toBe(others.length);
+    for (const answer of held.splice(0)) answer();
+    for (const { answers, text } of others) {
+      await expect.poll(answers).toBe(2);
+      expect(text()).toContain("b".repeat(12_000));
+    }
+  });
+
+  it("is read outside of the request before it, whose answer was sent first, as are those that Node's reads", async () => {
+    const span = new AsyncLocalStorage<string>();
+    const [spans, held]: [(string | undefined)[], (() => void)[]] = [[], []];
+    const { port, seen } = await serve((req, res) => {
+      spans.push(span.getStore());
+      span.run("of another request", () => held.push(AsyncResource.bind(() => echo(req, res))));
     });
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(isRead).toBe(false);
+    const { socket, answers } = client(port);
+    const answered = async (count: number) => {
+      for (const answer of held.splice(0)) answer();
+      await expect.poll(answers).toBe(count);
+    };
+    const send = async (text: string) => {
+      const written = Promise.withResolvers<void>();
+      socket.write(text, () => written.resolve());
+      await written.promise;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    await send(post("1"));
+    await expect.poll(() => held.length).toBe(1);
+    await send(post("2"));
+    await answered(1);
+    await expect.poll(() => held.length).toBe(1);
+    await send(post("3") + post("4"));
+    await answered(2);
+    await expect.poll(() => held.length).toBe(2);
+    await answered(4);
+    await send(post("5"));
+    await expect.poll(() => held.length).toBe(1);
+    await answered(5);
+    expect(seen).toEqual({ whole: 2, byNode: 3 });
+    expect(spans).toEqual(Array.from({ length: 5 }));
+  });
+
+  it("does not stay in memory for a value of its head that somebody keeps", () => {
+    const reader = new WholeRequestReader();
+    const tokens: (string | undefined)[] = [];
+    const body = "b".repeat(12_000);
+    const before = heapBytes();
+    for (let count = 0; count < 500; count += 1) {
+      const fields = `${json}authorization: Bearer ${count}${"t".repeat(200)}\r\nx-a: ${count}${"a".repeat(20)}\r\n`;
+      const read = reader.read(Buffer.from(post(body, fields)), 16 * 1024);
+      tokens.push(read?.fields.authorization, read?.fields["x-a"]?.toString());
+    }
+    expect(tokens.at(-1)).toMatch(/^499a+$/);
+    expect((heapBytes() - before) / 500).toBeLessThan(2_000);
+    expect(tokens).toHaveLength(1_000);
+  });
+
+  it("takes no part in the next one of its connection once it is answered", async () => {
+    const held: (() => void)[] = [];
+    const answered: IncomingMessage[] = [];
+    const { port } = await serve((req, res) => {
+      held.push(() => {
+        res.end("x");
+        res.once("close", () => answered.push(req));
+      });
+    });
+    const { socket, answers } = client(port);
+    socket.write(post("{}"));
+    await expect.poll(() => held.length).toBe(1);
     held.shift()?.();
-    await expect.poll(answers).toBeGreaterThan(0);
+    await expect.poll(answers).toBe(1);
+    socket.write(post("{}"));
+    await expect.poll(() => held.length).toBe(1);
+    answered.shift()?.destroy();
+    await new Promise((resolve) => setImmediate(resolve));
+    held.shift()?.();
+    await expect.poll(answers).toBe(2);
   });
 
   it("is over when its client goes", async () => {
@@ -247,6 +343,44 @@ describe("an idle connection", () => {
     await lasting.close();
     await gone;
     await close();
+  });
+});
+
+describe("a connection over TLS", () => {
+  const { credentials, remove } = createSelfSigned();
+  afterAll(remove);
+  const connectTls = async (port: number) => {
+    const socket = tls.connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
+    open.push(() => socket.destroy());
+    socket.on("error", () => undefined).resume();
+    await once(socket, "secureConnect");
+    return socket;
+  };
+
+  it("has the time of a head to send its first request, and that of a pause for the next one", async () => {
+    const { port } = await serve(echo, { tls: credentials, timeouts: { headMs: 50, idleMs: 600_000 } });
+    const used = await connectTls(port);
+    used.write(post("{}"));
+    await once(used, "data");
+    await once(await connectTls(port), "close");
+    used.write(post("{}"));
+    await once(used, "data");
+  });
+
+  // A machine that stands still for a quarter of a second makes its request late.
+  it("that had no request yet is answered while its port closes", { retry: 3 }, async () => {
+    const { port, drain, close } = await serve(echo, { tls: credentials });
+    const [used, unused] = [await connectTls(port), await connectTls(port)];
+    used.write(post("{}"));
+    await once(used, "data");
+    drain();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const closed = close();
+    await once(used, "close");
+    unused.write(post("{}"));
+    const [answer] = await once(unused, "data");
+    expect(`${answer}`).toContain("connection: close");
+    await closed;
   });
 });
 

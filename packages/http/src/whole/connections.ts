@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { HttpTimeouts } from "../limits.ts";
@@ -14,13 +15,16 @@ export type AnswersWhole = (path: string, contentType: string | undefined) => bo
 export interface WholeConnections {
   accept(socket: Socket): void;
   drain(): void;
+  /** Closes those that had a request and have none in progress. */
   closeIdle(): void;
+  /** Closes those that had no request yet. */
+  closeUnused(): void;
   close(): void;
 }
 
 export interface WholeConnectionsOptions {
   readonly headBytesMax: number;
-  readonly timeouts: Pick<HttpTimeouts, "idleMs">;
+  readonly timeouts: Pick<HttpTimeouts, "headMs" | "idleMs">;
   readonly batch: TurnBatch;
   readonly answersWhole: AnswersWhole;
   readonly onRequest: RequestListener;
@@ -28,10 +32,18 @@ export interface WholeConnectionsOptions {
   readonly handOver: (socket: Socket) => void;
 }
 
-/** How often idle connections are looked for, at most. */
+/** How often idle connections are looked for, at least. */
 const sweepMsMax = 1_000;
-/** What a client may send while its request is answered, and is kept: above it, nothing more is read. */
-const keptBytesMax = 16 * 1024;
+/** A client is told less than it has, as by Node's server: its next request may be on its way. */
+const idleBufferMs = 1_000;
+/**
+ * What a client may send while its request is answered, and is kept. The connection of one that sends more is closed:
+ * it sends requests behind a POST (RFC 9112, section 9.3.2), and where nothing more were read, nobody would notice that
+ * it goes. No less than one read of a socket.
+ */
+const keptBytesMax = 64 * 1024;
+/** In how many pieces it is kept: a piece of one byte costs more than a hundred. */
+const keptPiecesMax = 64;
 
 /**
  * Reads requests that come in one piece, and sends their responses in one write, without Node's server: its parser and
@@ -41,19 +53,26 @@ const keptBytesMax = 16 * 1024;
  */
 export function createWholeConnections(o: WholeConnectionsOptions): WholeConnections {
   const all = new Set<WholeConnection>();
-  const shared: Shared = { ...o, all, writer: createResponseWriter(o.timeouts.idleMs), isDraining: false };
-  const closeIdle = (idleMs: number) => {
-    const until = performance.now() - idleMs;
-    for (const connection of all) connection.closeIfIdle(until);
+  const { headMs, idleMs } = o.timeouts;
+  const writer = createResponseWriter(idleMs);
+  const shared: Shared = { ...o, all, writer, outside: AsyncLocalStorage.snapshot(), isDraining: false };
+  const closeLate = () => {
+    const now = performance.now();
+    for (const connection of all) connection.closeIfLate(now);
   };
-  const sweep = setInterval(() => closeIdle(o.timeouts.idleMs), Math.min(sweepMsMax, o.timeouts.idleMs));
+  const sweep = setInterval(closeLate, Math.min(sweepMsMax, headMs, idleMs));
   sweep.unref();
   return {
     accept: (socket) => void all.add(new WholeConnection(socket, shared)),
     drain: () => {
       shared.isDraining = true;
     },
-    closeIdle: () => closeIdle(0),
+    closeIdle: () => {
+      for (const connection of all) if (connection.isUsed) connection.closeIfIdle();
+    },
+    closeUnused: () => {
+      for (const connection of all) if (!connection.isUsed) connection.closeIfIdle();
+    },
     close: () => clearInterval(sweep),
   };
 }
@@ -61,6 +80,8 @@ export function createWholeConnections(o: WholeConnectionsOptions): WholeConnect
 interface Shared extends WholeConnectionsOptions {
   readonly all: Set<WholeConnection>;
   readonly writer: ResponseWriter;
+  /** Runs something outside of what is known of any request, for example its span. */
+  readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
   isDraining: boolean;
 }
 
@@ -74,11 +95,17 @@ class WholeConnection implements ResponseOwner {
   /** What has arrived meanwhile. */
   #kept: Buffer[] = [];
   #keptBytes = 0;
-  #idleSince = performance.now();
+  /** Its last response was sent: what still arrives is no request. */
+  #isOver = false;
+  /** Whether it had a request. */
+  isUsed = false;
+  /** When it is closed unless a request comes: its first one has the time of a head. */
+  #lateFrom: number;
 
   constructor(socket: Socket, shared: Shared) {
     this.#socket = socket;
     this.#shared = shared;
+    this.#lateFrom = performance.now() + shared.timeouts.headMs;
     socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);
     socket.on("close", this.#onClose);
@@ -96,27 +123,26 @@ class WholeConnection implements ResponseOwner {
     return this.#shared.batch;
   }
 
-  /** Closes it if it has been idle since that time. */
-  closeIfIdle(until: number): void {
-    if (this.#response === undefined && this.#idleSince <= until) this.#socket.destroy();
+  closeIfLate(now: number): void {
+    if (now >= this.#lateFrom) this.closeIfIdle();
   }
 
-  onSent(_response: WholeResponse, isLast: boolean): void {
+  closeIfIdle(): void {
+    if (this.#response === undefined) this.#socket.destroy();
+  }
+
+  onSent({ req }: WholeResponse, isLast: boolean): void {
     this.#response = undefined;
-    this.#idleSince = performance.now();
+    req.isAnswered = true;
+    this.#lateFrom = performance.now() + this.#shared.timeouts.idleMs + idleBufferMs;
     if (isLast) {
+      this.#isOver = true;
       this.#socket.destroySoon();
-      return;
-    }
-    if (this.#keptBytes === 0) return;
-    const bytes = Buffer.concat(this.#kept);
-    this.#kept = [];
-    this.#keptBytes = 0;
-    if (this.#socket.isPaused()) this.#socket.resume();
-    this.#onData(bytes);
+    } else if (this.#keptBytes > 0) this.#readKept();
   }
 
   readonly #onData = (bytes: Buffer): void => {
+    if (this.#isOver) return;
     if (this.#response !== undefined) {
       this.#keep(bytes);
       return;
@@ -140,6 +166,7 @@ class WholeConnection implements ResponseOwner {
     request.complete = true;
     const response = new WholeResponse(request, this.#socket, this);
     this.#response = response;
+    this.isUsed = true;
     // It has what is used of Node's for a whole response.
     this.#shared.onRequest(request, response as unknown as ServerResponse<Http1Request>);
   }
@@ -148,7 +175,24 @@ class WholeConnection implements ResponseOwner {
   #keep(bytes: Buffer): void {
     this.#kept.push(bytes);
     this.#keptBytes += bytes.length;
-    if (this.#keptBytes > keptBytesMax) this.#socket.pause();
+    if (this.#keptBytes > keptBytesMax) {
+      this.#isOver = true;
+      this.#kept = [];
+      this.#socket.destroy();
+    } else if (this.#kept.length > keptPiecesMax) this.#kept = [Buffer.concat(this.#kept)];
+  }
+
+  /** The response before was sent within the span of its request: the next one is no part of it. */
+  #readKept(): void {
+    const bytes = this.#takeKept();
+    if (!this.#socket.destroyed) this.#shared.outside(this.#onData, bytes);
+  }
+
+  #takeKept(): Buffer {
+    const bytes = Buffer.concat(this.#kept);
+    this.#kept = [];
+    this.#keptBytes = 0;
+    return bytes;
   }
 
   #handOver(bytes: Buffer): void {

@@ -75,20 +75,23 @@ export class WholeRequestReader {
       if (line === undefined || index === fieldsMax) return undefined;
       const { name, value } = line;
       if (fields[name] !== undefined) return undefined;
-      if (!isKept) {
-        if (refusedFields.has(name) || (name === "connection" && value !== "keep-alive")) return undefined;
-        this.#keep(line, index);
-      }
-      fields[name] = value;
+      const isRefused = !isKept && (refusedFields.has(name) || (name === "connection" && value !== "keep-alive"));
+      if (isRefused) return undefined;
+      fields[name] = isKept ? value : this.#keep(line, index);
       at += line.text.length;
     }
     return fields;
   }
 
-  /** Only lines that were accepted are kept. */
-  #keep({ text, name, value }: FieldLine, index: number): void {
-    if (index >= keptLinesMax || text.length > keptCharsMax) return;
-    this.#lines[index] = { text: ownCopy(text), name: ownCopy(name), value: ownCopy(value) };
+  /**
+   * Keeps a line that was accepted, where it is short. Returns its value as a text of its own, since others may keep
+   * it: a token is kept for as long as it is valid.
+   */
+  #keep({ text, name, value }: FieldLine, index: number): string {
+    const own = ownCopy(value);
+    if (index < keptLinesMax && text.length <= keptCharsMax)
+      this.#lines[index] = { text: ownCopy(text), name: ownCopy(name), value: own };
+    return own;
   }
 }
 

@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
-import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { EndsInTurn, WholeResponseBody } from "../ends-in-turn.ts";
+import type { Http1Request } from "../request.ts";
 import type { TurnBatch } from "../turn-batch.ts";
 import type { FieldList, ResponseText, ResponseWriter } from "./response-text.ts";
 
@@ -23,7 +24,7 @@ const joinedBytesMax = 16 * 1024;
  * that is used for responses of this kind: parts of a body are collected.
  */
 export class WholeResponse extends EventEmitter implements EndsInTurn {
-  readonly req: IncomingMessage;
+  readonly req: Http1Request;
   readonly #socket: Socket;
   readonly #owner: ResponseOwner;
   statusCode = 200;
@@ -40,7 +41,7 @@ export class WholeResponse extends EventEmitter implements EndsInTurn {
   #body: WholeResponseBody;
   #onEnded: (() => void) | undefined;
 
-  constructor(req: IncomingMessage, socket: Socket, owner: ResponseOwner) {
+  constructor(req: Http1Request, socket: Socket, owner: ResponseOwner) {
     super();
     this.req = req;
     this.#socket = socket;
