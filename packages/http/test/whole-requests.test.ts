@@ -295,6 +295,80 @@ describe("a whole response", () => {
     await expect.poll(text).toContain("x-a: still");
   });
 
+  it("leaves nothing of a head that was refused to the answer in its place", async () => {
+    const { port } = await serve((_req, res) => {
+      expect(() => res.setHeader("x-a", "a\x01b")).toThrow(TypeError);
+      expect(() => res.setHeader("x-a", ["a", "b\r\n"])).toThrow(TypeError);
+      expect(() => res.writeHead(200, { "content-length": "7", "x-b": "\n" })).toThrow(TypeError);
+      expect(() => res.writeHead(99)).toThrow(RangeError);
+      res.writeHead(500, { "x-c": "1" }).end("error");
+    });
+    const { socket, text } = client(port);
+    socket.write(post("{}"));
+    await expect.poll(text).toMatch(/^HTTP\/1.1 500 [\s\S]*content-length: 5\r\n\r\nerror$/);
+    expect(text()).not.toMatch(/x-[ab]/);
+  });
+
+  it("refuses trailers that it cannot write before it ends", async () => {
+    const { port } = await serve((_req, res) => {
+      expect(() => res.addTrailers({ "x-t": "a\r\nb: c" })).toThrow(TypeError);
+      expect(res.writableEnded).toBe(false);
+      res.end("still");
+    });
+    const { socket, text } = client(port);
+    socket.write(post("{}"));
+    await expect.poll(text).toMatch(/content-length: 5\r\n[\s\S]*still$/);
+  });
+
+  it("takes text in the encodings of Node's, and no call-back or reason", async () => {
+    const { port } = await serve((_req, res) => {
+      for (const wrong of [() => res.end(() => undefined), () => res.write("a", () => undefined)])
+        expect(wrong).toThrow(TypeError);
+      expect(() => res.writeHead(200, "Fine")).toThrow(TypeError);
+      res.write("ü", "latin1");
+      res.write("c3bc", "hex");
+      res.end("ü", "utf8");
+    });
+    const { socket, text } = client(port);
+    socket.write(post("{}"));
+    await expect.poll(text).toMatch(/content-length: 5\r\n\r\n\xfc\xc3\xbc\xc3\xbc$/);
+  });
+
+  it("has finished and closed before the next request of its connection begins", async () => {
+    const [events, held]: [string[], (() => void)[]] = [[], []];
+    const { port } = await serve((req, res) => {
+      events.push("request");
+      for (const event of ["finish", "close"]) res.on(event, () => events.push(event));
+      held.push(() => echo(req, res));
+    });
+    const { socket, answers } = client(port);
+    socket.write(post("first"));
+    await expect.poll(() => held.length).toBe(1);
+    await new Promise<void>((resolve) => void socket.write(post("second"), () => resolve()));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    held.shift()?.();
+    await expect.poll(() => held.length).toBe(1);
+    held.shift()?.();
+    await expect.poll(answers).toBe(2);
+    expect(events.slice(0, 4)).toEqual(["request", "finish", "close", "request"]);
+  });
+
+  it("is the last of its connection where it says so in a list, and what comes behind it is no request", async () => {
+    let begun = 0;
+    const { port } = await serve((_req, res) => {
+      begun += 1;
+      res.setHeader("connection", "close, x");
+      res.end("last");
+      // The connection is still there, and has the next request at once.
+      res.socket?.once("finish", () => res.socket?.emit("data", Buffer.from(post("next"))));
+    });
+    const { socket, text } = client(port);
+    socket.write(post("{}"));
+    await once(socket, "close");
+    expect(text()).toContain("connection: close\r\n");
+    expect(begun).toBe(1);
+  });
+
   it("ends its connection where it says so, and where the port drains", async () => {
     const { port } = await serve((_req, res) => void res.setHeader("connection", "close").end());
     const first = client(port);
@@ -343,6 +417,18 @@ describe("an idle connection", () => {
     await lasting.close();
     await gone;
     await close();
+  });
+
+  // A machine that stands still for most of a second closes it.
+  it("has some more time than its client is told, since a request may be on its way", { retry: 3 }, async () => {
+    const { port } = await serve(echo, { timeouts: { idleMs: 50 } });
+    const { socket, answers } = client(port);
+    socket.write(post("{}"));
+    await expect.poll(answers).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    socket.write(post("{}"));
+    await Promise.race([once(socket, "close"), expect.poll(answers).toBe(2)]);
+    expect(answers()).toBe(2);
   });
 });
 

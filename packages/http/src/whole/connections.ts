@@ -38,8 +38,8 @@ const sweepMsMax = 1_000;
 const idleBufferMs = 1_000;
 /**
  * What a client may send while its request is answered, and is kept. The connection of one that sends more is closed:
- * it sends requests behind a POST (RFC 9112, section 9.3.2), and where nothing more were read, nobody would notice that
- * it goes. No less than one read of a socket.
+ * requests behind a POST should not be sent (RFC 9112, section 9.3.2), and where nothing more were read, nobody would
+ * notice that the client goes. No less than one read of a socket.
  */
 const keptBytesMax = 64 * 1024;
 /** In how many pieces it is kept: a piece of one byte costs more than a hundred. */

@@ -1,9 +1,9 @@
 import { STATUS_CODES } from "node:http";
-
-/** Names and values in turn. */
-export type FieldList = readonly string[];
+import type { FieldList } from "./field-list.ts";
 
 const namePattern = /^[\w!#$%&'*+.^`|~-]+$/;
+/** As Node's server reads a list of options in which one is `close`. */
+const closePattern = /(?:^|\W)close(?:$|\W)/i;
 /** No character above 255: as one byte it would be another one, a line's end for example. */
 const valuePattern = /^[\t -~\x80-\xff]*$/;
 
@@ -25,9 +25,16 @@ export interface ResponseWriter {
   head(status: number, fields: FieldList): ResponseText;
   /** Returns the lines of these fields, as `head` does. */
   lines(fields: FieldList): string;
+  /** Throws where `head` would for this field, with its name in lower case. */
+  assertField(name: string, value: string): void;
   /** The lines about a connection that is kept, and about one that ends. */
   readonly kept: string;
   readonly last: string;
+}
+
+interface Line {
+  readonly value: string;
+  readonly line: string;
 }
 
 /**
@@ -35,15 +42,21 @@ export interface ResponseWriter {
  * and a value is looked at only where it differs.
  */
 export function createResponseWriter(idleMs: number): ResponseWriter {
-  const lines = new Map<string, { readonly value: string; readonly line: string }>();
+  const lines = new Map<string, Line>();
   let dateLine = "";
   let dateUntil = 0;
+
+  /** The line of a name is kept only where both were accepted. */
+  function assertField(known: Line | undefined, name: string, value: string): void {
+    if (known?.value === value) return;
+    if (known === undefined && !namePattern.test(name)) throw new TypeError(`a response has no field ${name}`);
+    if (!valuePattern.test(value)) throw new TypeError(`the field ${name} has characters that HTTP does not allow`);
+  }
 
   function lineOf(name: string, value: string): string {
     const known = lines.get(name);
     if (known?.value === value) return known.line;
-    if (known === undefined && !namePattern.test(name)) throw new TypeError(`a response has no field ${name}`);
-    if (!valuePattern.test(value)) throw new TypeError(`the field ${name} has characters that HTTP does not allow`);
+    assertField(known, name, value);
     const line = `${name}: ${value}\r\n`;
     const isKept = line.length <= keptCharsMax && (known !== undefined || lines.size < keptNamesMax);
     if (isKept) lines.set(name, { value, line });
@@ -66,6 +79,7 @@ export function createResponseWriter(idleMs: number): ResponseWriter {
       for (let at = 0; at < fields.length; at += 2) text += lineOf(fields[at] ?? "", fields[at + 1] ?? "");
       return text;
     },
+    assertField: (name, value) => assertField(lines.get(name), name, value),
     kept: `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`,
     last: "connection: close\r\n",
     head(status, fields) {
@@ -76,7 +90,7 @@ export function createResponseWriter(idleMs: number): ResponseWriter {
       for (let at = 0; at < fields.length; at += 2) {
         const name = fields[at] ?? "";
         const value = fields[at + 1] ?? "";
-        if (name === "connection") isLast = value.toLowerCase() === "close";
+        if (name === "connection") isLast ||= closePattern.test(value);
         else if (name !== "keep-alive" && name !== "transfer-encoding") text += lineOf(name, value);
         if (name === "content-length") hasLength = true;
         else if (name === "date") hasDate = true;

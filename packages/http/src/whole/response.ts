@@ -1,10 +1,11 @@
 import { EventEmitter } from "node:events";
-import type { OutgoingHttpHeaders } from "node:http";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { EndsInTurn, WholeResponseBody } from "../ends-in-turn.ts";
 import type { Http1Request } from "../request.ts";
 import type { TurnBatch } from "../turn-batch.ts";
-import type { FieldList, ResponseText, ResponseWriter } from "./response-text.ts";
+import { type FieldList, findField, removeField, setField, withHeaders } from "./field-list.ts";
+import type { ResponseText, ResponseWriter } from "./response-text.ts";
 
 /** What the response tells its connection. */
 export interface ResponseOwner {
@@ -19,11 +20,28 @@ export interface ResponseOwner {
 /** A larger body is written from where it is, beside the head: in one system call too, which takes a list. */
 const joinedBytesMax = 16 * 1024;
 
+/** What it has of Node's response, but for methods that have more forms there. */
+type OfServerResponse = Pick<
+  ServerResponse,
+  | "addTrailers"
+  | "destroyed"
+  | "flushHeaders"
+  | "getHeader"
+  | "hasHeader"
+  | "headersSent"
+  | "removeHeader"
+  | "statusCode"
+  | "writableEnded"
+  | "writableFinished"
+  | "writableLength"
+>;
+
 /**
  * A response that is sent when its body has ended, head and body in one write. It is Node's `ServerResponse` as far as
- * that is used for responses of this kind: parts of a body are collected.
+ * that is used for responses of this kind: parts of a body are collected. What it has not throws: a call-back of a
+ * write, a reason beside a status.
  */
-export class WholeResponse extends EventEmitter implements EndsInTurn {
+export class WholeResponse extends EventEmitter implements EndsInTurn, OfServerResponse {
   readonly req: Http1Request;
   readonly #socket: Socket;
   readonly #owner: ResponseOwner;
@@ -63,34 +81,35 @@ export class WholeResponse extends EventEmitter implements EndsInTurn {
 
   setHeader(name: string, value: number | string | readonly string[]): this {
     this.#assertNoHead();
-    this.removeHeader(name);
-    for (const each of Array.isArray(value) ? value : [value]) this.#fields.push(name.toLowerCase(), `${each}`);
+    const { writer } = this.#owner;
+    const lowerName = name.toLowerCase();
+    if (!Array.isArray(value)) writer.assertField(lowerName, `${value}`);
+    else for (const each of value) writer.assertField(lowerName, `${each}`);
+    setField(this.#fields, lowerName, value);
     return this;
   }
 
   getHeader(name: string): string | undefined {
-    const at = this.#find(name);
+    const at = findField(this.#fields, name);
     return at === -1 ? undefined : this.#fields[at + 1];
   }
 
   hasHeader(name: string): boolean {
-    return this.#find(name) !== -1;
+    return findField(this.#fields, name) !== -1;
   }
 
   removeHeader(name: string): void {
-    for (let at = this.#find(name); at !== -1; at = this.#find(name)) this.#fields.splice(at, 2);
+    removeField(this.#fields, name);
   }
 
-  /** A list has names in lower case, and none that was set before. */
+  /** A list has names in lower case, and none that was set before. Nothing is changed where it throws. */
   writeHead(status: number, headers?: FieldList | OutgoingHttpHeaders): this {
     this.#assertNoHead();
-    const isList = Array.isArray(headers);
-    if (headers !== undefined && !isList) {
-      for (const [name, value] of Object.entries(headers)) if (value !== undefined) this.setHeader(name, value);
-    }
-    const fields = isList ? [...this.#fields, ...headers] : this.#fields;
-    // Not before: a head that cannot be written is followed by that of an error.
+    if (typeof headers === "string") throw new TypeError("a whole response has no reason beside its status");
+    if (!(status >= 100 && status <= 999)) throw new RangeError(`a response has no status ${status}`);
+    const fields = headers === undefined ? this.#fields : withHeaders(this.#fields, headers);
     this.#head = this.#owner.writer.head(status, fields);
+    this.#fields = fields;
     this.statusCode = status;
     return this;
   }
@@ -100,26 +119,27 @@ export class WholeResponse extends EventEmitter implements EndsInTurn {
     if (this.#head === undefined) this.writeHead(this.statusCode);
   }
 
-  write(part: string | Uint8Array): boolean {
+  write(part: string | Uint8Array, encoding?: BufferEncoding): boolean {
+    assertNoCallback(part, encoding);
     this.flushHeaders();
-    this.#parts.push(Buffer.from(part as Uint8Array));
+    this.#parts.push(bytesOf(part, encoding));
     return true;
   }
 
   addTrailers(trailers: OutgoingHttpHeaders): void {
-    this.#trailers = Object.entries(trailers).flatMap(([name, value]) => [name.toLowerCase(), `${value}`]);
+    const fields = Object.entries(trailers).flatMap(([name, value]) => [name.toLowerCase(), `${value}`]);
+    this.#owner.writer.lines(fields);
+    this.#trailers = fields;
   }
 
-  end(body?: WholeResponseBody, encoding?: "latin1"): this {
+  end(body?: WholeResponseBody, encoding?: BufferEncoding): this {
+    assertNoCallback(body, encoding);
     if (this.writableEnded || this.destroyed) return this;
     this.flushHeaders();
-    const last = typeof body === "string" && encoding === undefined ? Buffer.from(body) : body;
-    if (this.#parts.length === 0) this.#send(last);
-    else {
-      if (last !== undefined)
-        this.#parts.push(typeof last === "string" ? Buffer.from(last, "latin1") : Buffer.from(last));
+    if (this.#parts.length > 0) {
+      if (body !== undefined) this.#parts.push(bytesOf(body, encoding));
       this.#send(Buffer.concat(this.#parts));
-    }
+    } else this.#send(typeof body === "string" && encoding !== "latin1" ? Buffer.from(body, encoding) : body);
     return this;
   }
 
@@ -190,21 +210,29 @@ export class WholeResponse extends EventEmitter implements EndsInTurn {
   readonly #onWritten = (error?: Error | null): void => {
     if (error || this.destroyed) return;
     this.writableFinished = true;
-    this.#owner.onSent(this, this.#isLast);
-    this.emit("finish");
-    this.destroyed = true;
-    this.emit("close");
+    try {
+      this.emit("finish");
+      this.destroyed = true;
+      this.emit("close");
+    } finally {
+      // Not before: the next request may be here already, and is begun then.
+      this.#owner.onSent(this, this.#isLast);
+    }
   };
-
-  #find(name: string): number {
-    const wanted = name.toLowerCase();
-    for (let at = 0; at < this.#fields.length; at += 2) if (this.#fields[at] === wanted) return at;
-    return -1;
-  }
 
   #assertNoHead(): void {
     if (this.#head !== undefined) throw new Error("the head of the response is written");
   }
+}
+
+/** Node takes one in the place of either. */
+function assertNoCallback(part: unknown, encoding: unknown): void {
+  if (typeof part === "function" || typeof encoding === "function")
+    throw new TypeError("a whole response takes no call-back: it emits finish and close");
+}
+
+function bytesOf(part: Uint8Array | string, encoding?: BufferEncoding): Buffer {
+  return typeof part === "string" ? Buffer.from(part, encoding) : Buffer.from(part);
 }
 
 /** A status whose responses have no body (RFC 9112, section 6.3). */
