@@ -31,7 +31,8 @@ export interface PhasedResult {
 
 export const stepMs = 500;
 const tickMs = 5;
-const inFlightMax = 512;
+/** So many that who answers late is still sent more than it can do, and fewer than two gateways take. */
+const inFlightMax = 1_600;
 
 /** Sends requests to the targets in turn, phase after phase, and waits for the last answer. */
 export async function phasedLoad(o: {

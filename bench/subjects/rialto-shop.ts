@@ -42,7 +42,8 @@ export async function openRialtoServicesShop(place: ShopPlace, orderReplicas = 1
 
 /** Two replicas of the order service, each behind a gateway of its own, by which one can tell what each answers. */
 export async function openTwoOrderReplicas(place: ShopPlace): Promise<Shop & Pick<RialtoServices, "gatewayUrls">> {
-  return await openServices(place, { orderReplicas: 2, gatewayEach: true });
+  const reportEnv = { ...place.reportEnv, RIALTO_CLIENT_CONNECTIONS_MAX: "2000" };
+  return await openServices({ ...place, reportEnv }, { orderReplicas: 2, gatewayEach: true });
 }
 
 async function openServices(
