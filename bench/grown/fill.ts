@@ -1,5 +1,5 @@
 import type postgres from "postgres";
-import { functions, tableRows } from "./rows.ts";
+import { functions, sourceTable, tableRows } from "./rows.ts";
 
 /** Workers that build one index, beside the session itself. */
 const indexWorkers = 1;
@@ -12,19 +12,27 @@ export async function fill(
   sql: postgres.Sql,
   o: { readonly orders: number; readonly passwordHash: string; readonly print: (line: string) => void },
 ): Promise<void> {
-  const tables = tableRows({ orders: o.orders, nowMs: Date.now(), passwordHash: o.passwordHash });
+  const { orders, passwordHash } = o;
+  const nowMs = Date.now();
   const connection = await sql.reserve();
   try {
-    await connection.unsafe(functions(o.orders));
+    await connection.unsafe(functions(orders));
     // Of a superuser: no foreign keys are checked.
     await connection.unsafe(`set session_replication_role = replica; set maintenance_work_mem = '512MB';
-      set max_parallel_maintenance_workers = ${indexWorkers}; set synchronous_commit = off; set work_mem = '64MB'`);
-    for (const { table, insert } of tables) {
+      set max_parallel_maintenance_workers = ${indexWorkers}; set synchronous_commit = off; set work_mem = '64MB';
+      set auto_explain.log_min_duration = -1`);
+    await connection.unsafe(sourceTable({ orders, nowMs }));
+    for (const { table, insert } of tableRows({ orders, nowMs, passwordHash })) {
       const from = performance.now();
       const indexes = await indexesOf(connection, table);
-      for (const { name } of indexes) await connection.unsafe(`drop index ${name}`);
-      await connection.unsafe(`insert into ${table} ${insert}`);
-      for (const { definition } of indexes) await connection.unsafe(definition);
+      const steps = [
+        ...((await isNew(connection, table)) ? [`truncate ${table}`] : []),
+        ...indexes.map(({ name }) => `drop index ${name}`),
+        `insert into ${table} ${insert}`,
+        ...indexes.map(({ definition }) => definition),
+      ];
+      // What is written to a table in the transaction that truncated it needs no WAL, where that is minimal.
+      await connection.unsafe(`begin; ${steps.join("; ")}; commit`);
       await connection.unsafe(`vacuum (freeze, analyze) ${table}`);
       o.print(`  ${table}: ${Math.round((performance.now() - from) / 1_000)} s`);
     }
@@ -32,6 +40,15 @@ export async function fill(
   } finally {
     connection.release();
   }
+}
+
+/** Whether the table may be truncated: it has no rows, and no other refers to it. */
+async function isNew(sql: postgres.ReservedSql, table: string): Promise<boolean> {
+  const [row] = await sql.unsafe<{ isNew: boolean }[]>(
+    `select not exists (select from ${table}) and not exists (
+      select from pg_constraint where contype = 'f' and confrelid = '${table}'::regclass) as "isNew"`,
+  );
+  return row?.isNew === true;
 }
 
 interface Index {

@@ -31,6 +31,16 @@ export const functions = (orders: number) => `
   create function grown.at(ms bigint) returns timestamptz immutable parallel safe language sql
     return 'epoch'::timestamptz + ms * interval '1 millisecond';`;
 
+/** Makes a table of the orders, with what the rows of the other tables say of them. */
+export function sourceTable({ orders, nowMs }: { readonly orders: number; readonly nowMs: number }): string {
+  const spanMs = days * 86_400_000;
+  const customer = `case when n % 100 = 50 then 1 else 2 + (n * 7919) % ${customersOf(orders) - 1} end`;
+  return `create unlogged table grown.source as
+    select n, grown.status(n) as status, ms, grown.at(ms) as time, grown.trace(n) as trace, ${accountId(customer)} as user_id,
+      grown.id(ms, 0, n) as order_id, grown.id(ms, 8, n) as payment_id
+    from (select n, ${nowMs - spanMs} + n * ${spanMs} / ${orders} as ms from generate_series(1::bigint, ${orders}) as n) as o`;
+}
+
 const log = {
   REJECTED: ["PLACED", "REJECTED"],
   CANCELLED: ["PLACED", "STOCK_RESERVED", "CONFIRMED", "CANCEL_REQUESTED", "CANCELLED"],
@@ -74,16 +84,12 @@ export function tableRows(o: {
   readonly passwordHash: string;
 }): readonly TableRows[] {
   const { orders, nowMs } = o;
-  const spanMs = days * 86_400_000;
   const customers = customersOf(orders);
-  const startMs = nowMs - spanMs;
-  const of = `(select n, grown.status(n) as status, ${startMs} + n * ${spanMs} / ${orders} as ms,
-    ${accountId(`case when n % 100 = 50 then 1 else 2 + (n * 7919) % ${customers - 1} end`)} as user_id
-    from generate_series(1::bigint, ${orders}) as n) as o`;
+  const of = "grown.source as o";
   const newer = (kept: number) => `(select * from ${of} where n > ${Math.floor(orders * (1 - kept / days))}) as o`;
-  const orderId = "grown.id(ms, 0, n)";
-  const time = "grown.at(ms)";
-  const trace = "grown.trace(n)";
+  const orderId = "order_id";
+  const time = "time";
+  const trace = "trace";
   const items = `jsonb_build_array(jsonb_build_object('productId', ${productId(`1 + n % ${products}`)}, 'name', 'Teapot of clay',
     'unitPrice', '1250', 'quantity', 2, 'total', '2500'))`;
   return [
@@ -173,14 +179,14 @@ export function tableRows(o: {
     {
       table: "payment.payment",
       insert: `(id, version, order_id, user_id, status, amount, currency, captured, refunded, payment_method, create_time, update_time)
-        select grown.id(ms, 8, n), case status ${counts(payments)} end, ${orderId}, user_id,
+        select payment_id, case status ${counts(payments)} end, ${orderId}, user_id,
           case status when 'REJECTED' then 'DECLINED' when 'CANCELLED' then 'VOIDED' when 'CONFIRMED' then 'AUTHORIZED' else 'CAPTURED' end,
           2500, 'EUR', case when status in ('SHIPPED', 'DELIVERED') then 2500 else 0 end, 0, 'pm_test_approved', ${time}, ${time} from ${of}`,
     },
     {
       table: "payment.payment_event",
       insert: `(subject_id, version, id, type, payload, actor, reason, traceparent, time)
-        select grown.id(ms, 8, n), at, grown.id(ms, 8 + at::int, n), kind,
+        select payment_id, at, grown.id(ms, 8 + at::int, n), kind,
           jsonb_build_object('orderId', ${orderId}, 'key', ${orderId} || '/' || kind, 'amount', '2500', 'reference', 'cn_' || ${orderId}),
           'order', '', ${trace}, ${time} from ${of} ${each(payments)}`,
     },
