@@ -48,9 +48,16 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 const sizes = { small: count(values.small), large: count(values.orders) };
 const timed = Number(values.timed);
 if (!Number.isInteger(timed) || timed < 1) throw new Error("--timed is a number of 1 or more");
-const small = await measureAt(sizes.small);
-const large = await measureAt(sizes.large);
-const compared = small.map((cost, at) => ({ small: cost, large: large[at] ?? cost }));
+// Both are filled before one is measured, so that they are measured in the same minutes.
+const shops = { small: await fillAt(sizes.small), large: await fillAt(sizes.large) };
+let costs: { readonly small: readonly Cost[]; readonly large: readonly Cost[] };
+try {
+  costs = { small: await shops.small.measure(), large: await shops.large.measure() };
+} finally {
+  await shops.small.close();
+  await shops.large.close();
+}
+const compared = costs.small.map((small, at) => ({ small, large: costs.large[at] ?? small }));
 print(`\n${grownTable(sizes, compared)}`);
 if (compared.some((pair) => exceededBy(pair).includes("buffers"))) process.exitCode = 1;
 
@@ -60,41 +67,51 @@ function count(text: string): number {
   return orders;
 }
 
-/** Measures all calls on tables with so many orders. */
-async function measureAt(orders: number): Promise<readonly Cost[]> {
+/** Tables that are filled. */
+interface Filled {
+  /** Measures all calls. */
+  measure(): Promise<readonly Cost[]>;
+  close(): Promise<void>;
+}
+
+/** Fills tables with so many orders. */
+async function fillAt(orders: number): Promise<Filled> {
   const folder = mkdtempSync(join(values.folder, "rialto-grown-"));
   chmodSync(folder, 0o755);
   print(`${orders} orders`);
-  let database: ShopDatabase | undefined;
   // Interrupted: the server, which ends with the bench, may leave a few files.
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);
-  try {
-    database = await startShopDatabase(folder, settings);
-    const { sql } = database;
-    const passwordHash = await withRialto(folder, database, async (url) => {
-      await poster(url)("/api/users", { email: "first@grown.example", name: "Ada Lovelace", password });
-      const [row] = await sql`select password_hash from "user".account where email = 'first@grown.example'`;
-      return String(row?.password_hash);
-    });
-    await fill(sql, { orders, passwordHash, print });
-    await printSizes(database, orders);
-    const [place] = await sql`select current_setting('data_directory') as data`;
-    const plans = createPlanReader(join(String(place?.data), "..", "server.log"));
-    const known = await knownOf(database, orders);
-    return await withRialto(folder, database, async (url) => {
-      const post = poster(url);
-      const tokens = {
-        admin: await login(post, admin),
-        customer: await login(post, { email: "customer-1@grown.example", password }),
-      };
-      return await measureCalls({ url, tokens, sql, plans }, callsOf(known), { timed, print });
-    });
-  } finally {
-    await database?.stop();
-    remove();
-    process.off("exit", remove);
-  }
+  const database = await startShopDatabase(folder, settings);
+  const { sql } = database;
+  const passwordHash = await withRialto(folder, database, async (url) => {
+    await poster(url)("/api/users", { email: "first@grown.example", name: "Ada Lovelace", password });
+    const [row] = await sql`select password_hash from "user".account where email = 'first@grown.example'`;
+    return String(row?.password_hash);
+  });
+  await fill(sql, { orders, passwordHash, print });
+  await printSizes(database, orders);
+  return {
+    async measure() {
+      print(`${orders} orders`);
+      const [place] = await sql`select current_setting('data_directory') as data`;
+      const plans = createPlanReader(join(String(place?.data), "..", "server.log"));
+      const known = await knownOf(database, orders);
+      return await withRialto(folder, database, async (url) => {
+        const post = poster(url);
+        const tokens = {
+          admin: await login(post, admin),
+          customer: await login(post, { email: "customer-1@grown.example", password }),
+        };
+        return await measureCalls({ url, tokens, sql, plans }, callsOf(known), { timed, print });
+      });
+    },
+    async close() {
+      await database.stop();
+      remove();
+      process.off("exit", remove);
+    },
+  };
 }
 
 async function withRialto<T>(folder: string, { url }: ShopDatabase, work: (url: string) => Promise<T>): Promise<T> {
