@@ -4,13 +4,13 @@ import {
   accessKeysFrom,
   addUpstreamGauges,
   createClientFactory,
-  defaultPorts,
   endedSessionsFrom,
   openIdentity,
   openRateLimits,
   requireRedis,
   runMain,
 } from "@rialto/service";
+import { defaultPorts } from "@rialto/service/config";
 import { createAdminBackends } from "./admin/backends.ts";
 import { gatewayVariables, readTls } from "./config.ts";
 import { startGateway } from "./gateway.ts";

@@ -1,7 +1,8 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { BodyPace, TlsCredentials, WriteTimeout } from "@rialto/http";
 import type { TokenVerifier } from "@rialto/rpc";
-import { type Config, type RateLimits, type StopTimes, stopTimesOf } from "@rialto/service";
+import { type RateLimits, type StopTimes, stopTimesOf } from "@rialto/service";
+import type { Config } from "@rialto/service/config";
 import type { Logger, Metrics, TraceRing, Tracing } from "@rialto/telemetry";
 import type { AdminBackend } from "./admin/backends.ts";
 import type { ForwardedHeader } from "./admission/client-address.ts";

@@ -1,6 +1,7 @@
 import { gatewayVariables } from "@rialto/gateway/config";
 import { mailFolder, notificationVariables } from "@rialto/notification/config";
-import { type Config, type StartupNotice, startupNoticeText } from "@rialto/service";
+import { type StartupNotice, startupNoticeText } from "@rialto/service";
+import type { Config } from "@rialto/service/config";
 
 /** Returns the text at the terminal once everything runs: URL, admin account, and the commands of a first order. */
 export function readyText(o: {

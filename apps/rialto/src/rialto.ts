@@ -1,7 +1,5 @@
 import { createAdminBackends, gatewayOptions, gatewayVariables, readTls, startGateway } from "@rialto/gateway";
 import {
-  type Config,
-  defaultPorts,
   type LogOutput,
   openRateLimits,
   type Running,
@@ -9,6 +7,7 @@ import {
   type ServiceDefinition,
   type StartupNotice,
 } from "@rialto/service";
+import { type Config, defaultPorts } from "@rialto/service/config";
 import type { MetricRegistry, Telemetry } from "@rialto/telemetry";
 import { type OwnPostgres, startOwnPostgres } from "./embedded-postgres.ts";
 import { requireFreePort } from "./free-port.ts";

@@ -1,4 +1,5 @@
-import { type Config, openTaskAccess, type TaskAccess } from "@rialto/service";
+import { openTaskAccess, type TaskAccess } from "@rialto/service";
+import type { Config } from "@rialto/service/config";
 import type { Logger } from "@rialto/telemetry";
 import { useOwnPostgres } from "./embedded-postgres.ts";
 

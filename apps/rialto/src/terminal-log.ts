@@ -1,6 +1,7 @@
 import { createWriteStream, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Config, LogOutput } from "@rialto/service";
+import type { LogOutput } from "@rialto/service";
+import type { Config } from "@rialto/service/config";
 import { createLogger, type Telemetry } from "@rialto/telemetry";
 
 /**

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gatewayVariables } from "@rialto/gateway";
-import { processVariableFamilies, processVariables, type Variables } from "@rialto/service";
+import { processVariableFamilies, processVariables } from "@rialto/service";
+import type { Variables } from "@rialto/service/config";
 import { describe, expect, it } from "vitest";
 import { services } from "../src/services.ts";
 

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { ConfigurationError, isEd25519, isPair, isPrivate } from "@rialto/service";
+import { isEd25519, isPair, isPrivate } from "@rialto/service";
+import { ConfigurationError } from "@rialto/service/config";
 import type { JSONWebKeySet, JWK } from "jose";
 import type { UserConfig } from "../config.ts";
 

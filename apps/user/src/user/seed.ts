@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { publish } from "@rialto/events";
-import { type App, type Config, ConfigurationError } from "@rialto/service";
+import type { App } from "@rialto/service";
+import { type Config, ConfigurationError } from "@rialto/service/config";
 import { continueTrace } from "@rialto/telemetry";
 import { v7 as uuidv7 } from "uuid";
 import type { UserConfig } from "../config.ts";
