@@ -157,6 +157,11 @@ describe("a response is refused, and its connection closed, that has", () => {
       code: malformed,
     },
     { title: "a body that ends with its connection", bytes: "HTTP/1.1 200 OK\r\n\r\nhello", code: malformed },
+    {
+      title: "a response of 1xx that ends the connection, and another behind it",
+      bytes: "HTTP/1.1 102 Processing\r\nconnection: close\r\n\r\nHTTP/1.1 204 X\r\n\r\n",
+      code: malformed,
+    },
     { title: "another protocol after it", bytes: "HTTP/1.1 101 X\r\nupgrade: x\r\n\r\n", code: malformed },
     { title: "a chunk without a length", bytes: chunked("\r\nok\r\n0\r\n\r\n"), code: malformed },
     { title: "a chunk with a length that is none", bytes: chunked("-2\r\nok\r\n0\r\n\r\n"), code: malformed },

@@ -85,6 +85,8 @@ export class ResponseReader {
     if (line.status === 101) throw new ResponseFault("the response changes the protocol");
     // A response of 1xx comes before the one that counts. There are no more of them than fit into the largest head.
     if (line.status >= 200) this.#beginBody(line, fields);
+    else if (!saysKept(fields.connection, line.minorVersion))
+      throw new ResponseFault("a response of 1xx says that it ends the connection");
     return this.#textEnd;
   }
 
