@@ -234,18 +234,24 @@ describe("a service with two replicas", () => {
   });
 });
 
-/** Counts the connections that are open at once to the port of a dead replica, and closes each a moment later. */
+/**
+ * Counts the gateway's calls that are at the port of a dead replica at once, and closes the connection of each a moment
+ * later. Other processes call the order service too, each with breakers of its own.
+ */
 async function listenInPlaceOf(url: string) {
-  let open = 0;
+  let atWork = 0;
   let atOnceMax = 0;
   const server = createServer((socket) => {
-    open += 1;
-    atOnceMax = Math.max(atOnceMax, open);
     socket.on("error", () => undefined);
-    setTimeout(() => {
-      open -= 1;
-      socket.destroy();
-    }, graveMs);
+    socket.once("data", (request: Buffer) => {
+      const isGateways = request.toString("latin1").startsWith("POST /rialto.order.v1.OrderService/GetOrder ");
+      if (isGateways) atWork += 1;
+      atOnceMax = Math.max(atOnceMax, atWork);
+      setTimeout(() => {
+        if (isGateways) atWork -= 1;
+        socket.destroy();
+      }, graveMs);
+    });
   }).listen(Number(new URL(url).port), "127.0.0.1");
   await once(server, "listening");
   return {
