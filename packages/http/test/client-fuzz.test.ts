@@ -157,6 +157,8 @@ describe("our client and Node's", () => {
     let refused = 0;
     await fc.assert(
       fc.asyncProperty(scriptOf(changed), async (script) => {
+        // RFC 9110, section 5.6.3: a tab is no part of the value. Node's parser takes "chunked\t" for another coding.
+        fc.pre(!/chunked *\t[\t ]*\r\n/i.test(script.bytes));
         const path = `/${scripts.size}`;
         scripts.set(path, script);
         const [ours, nodes] = await Promise.all([readByOurs(origin, path), readByNode(origin, path)]);
