@@ -17,12 +17,12 @@ describe("an order whose money cannot be taken when it is to be shipped", () => 
     topology = await oneProcess("postgres");
     client = await openRestClient(topology);
     ledger = openLedger(topology.databaseUrl);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await ledger?.close();
     await topology?.stop();
-  }, 60_000);
+  });
 
   it.each(cards)(
     "waits for a person, listed as $reason, and an admin's cancel settles it",

@@ -73,14 +73,14 @@ beforeAll(async () => {
   client = await openRestClient({ url: `http://127.0.0.1:${port}` });
   const { body } = await asAdmin("GET", "/api/users?pageSize=200");
   adminId = body.users.find((user: Json) => user.email === admin.email).id;
-}, 120_000);
+});
 
 afterAll(async () => {
   await rialto?.stop();
   await sql?.end();
   await server?.stop();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function asAdmin(method: string, path: string, body?: unknown): Promise<Answer> {
   const key = method === "GET" ? {} : { key: randomUUID() };

@@ -19,11 +19,11 @@ beforeAll(async () => {
   if (browser === undefined) return;
   topology = await oneProcess("postgres", { RIALTO_ARGON2_COST: "test", RIALTO_REQUIRE_CONFIRMED_EMAIL: "on" });
   client = await openRestClient(topology);
-}, 120_000);
+});
 afterAll(async () => {
   await browser?.close();
   await topology?.stop();
-}, 60_000);
+});
 
 /** The mails that went to an address, oldest first. */
 async function mailsTo(email: string) {

@@ -29,12 +29,12 @@ describe.each(topologies)("$name whose sessions Postgres ends again and again", 
     topology = await start();
     client = await openRestClient(topology);
     sql = postgres(topology.databaseUrl, { max: 1 });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await sql?.end();
     await topology?.stop();
-  }, 60_000);
+  });
 
   it("lives, and confirms every order that it accepted", async () => {
     const { token } = await client.customer();

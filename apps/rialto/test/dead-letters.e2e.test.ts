@@ -68,13 +68,13 @@ describe("a subscriber that always throws", () => {
     const definitions = services.map(withBadSubscriber);
     rialto = await startRialto({ config, logOf: () => quietLogger, definitions });
     client = await openRestClient({ url: `http://127.0.0.1:${port}` });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await rialto?.stop();
     await postgres?.stop();
     await rm(folder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   const asAdmin = async (method: string, path: string, o: { body?: unknown; key?: string } = {}) =>
     await client.call(method, path, {

@@ -30,11 +30,11 @@ beforeAll(async () => {
   client = await openRestClient(topology);
   ada = await client.customer();
   orderId = (await client.order(ada.token, await client.product({ stock: 5 }))).id;
-}, 120_000);
+});
 afterAll(async () => {
   await topology.stop();
   await rm(folder, { recursive: true });
-}, 60_000);
+});
 
 async function newKey(kid: string): Promise<JWK> {
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });

@@ -60,7 +60,7 @@ beforeAll(async () => {
   }
   productIds = [...productIds, product.id].sort();
   orderIds = [...orderIds, orderId].sort();
-}, 120_000);
+});
 afterAll(() => topology?.stop());
 
 interface Page {

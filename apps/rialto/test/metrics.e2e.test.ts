@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await topology?.stop();
-}, 60_000);
+});
 
 const read = () => readSeries(adminUrl);
 

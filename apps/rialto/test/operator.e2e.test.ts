@@ -30,7 +30,8 @@ afterEach(async () => {
 
 /** Runs the command as a user of the machine whose home is the test's folder. */
 async function rialto(args: readonly string[], input = "") {
-  const child = spawn(process.execPath, [command, ...args], { env: { HOME: folder, PATH: process.env.PATH } });
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const child = spawn(process.execPath, [command, ...args], { env: { HOME: folder, PATH, NODE_COMPILE_CACHE } });
   child.stdin.end(input);
   const [stdout, stderr, [exitCode]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
   return { stdout, stderr, exitCode: Number(exitCode) };

@@ -31,12 +31,12 @@ describe.each(topologies)("an order in $name", ({ start }) => {
     topology = await start();
     client = await openRestClient(topology);
     ledger = openLedger(topology.databaseUrl);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await ledger?.close();
     await topology?.stop();
-  }, 60_000);
+  });
 
   it("becomes CONFIRMED, and a mail tells the customer", async () => {
     const { token, email } = await client.customer();

@@ -103,8 +103,8 @@ describe.each(topologies)("$name", ({ start }) => {
     };
     ada = await customer();
     bob = await customer();
-  }, 120_000);
-  afterAll(() => topology.stop(), 60_000);
+  });
+  afterAll(() => topology.stop());
 
   describe.each(Object.entries(rows))("%s", (_name, { call, other }) => {
     it("reaches a customer's own", async () => {

@@ -73,7 +73,7 @@ describe.each([
     const client = await openRestClient(topology);
     place = { url: topology.url, token: (await client.customer()).token };
     productId = await client.product({ stock: 1_000 });
-  }, 120_000);
+  });
   afterAll(() => topology.stop());
 
   it.each(Object.entries(clients))(

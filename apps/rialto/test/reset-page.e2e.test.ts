@@ -17,11 +17,11 @@ beforeAll(async () => {
   if (browser === undefined) return;
   topology = await oneProcess("postgres", { RIALTO_ARGON2_COST: "test" });
   client = await openRestClient(topology);
-}, 120_000);
+});
 afterAll(async () => {
   await browser?.close();
   await topology?.stop();
-}, 60_000);
+});
 
 /** A customer with a password reset, and the link in its mail. */
 async function forgetful(): Promise<{ email: string; link: string }> {

@@ -144,10 +144,8 @@ export async function twoOfEach(
     const ports = places.filter((place) => place.name === name).map(({ port }) => port);
     return [`RIALTO_${name.toUpperCase()}_URL`, ports.map((port) => `http://127.0.0.1:${port}`).join(",")] as const;
   });
-  // Each program is started four times.
-  const cached = { NODE_COMPILE_CACHE: join(ground.dataDir, "compiled") };
   const begin = ({ name, port }: { readonly name: string; readonly port: number }) =>
-    start(name, { ...ground.env, ...cached, ...Object.fromEntries(urls), ...env, PORT: String(port) });
+    start(name, { ...ground.env, ...Object.fromEntries(urls), ...env, PORT: String(port) });
   const children: Started[] = [];
   const processes = places.map((place): RestartableProcess => {
     let running = begin(place);

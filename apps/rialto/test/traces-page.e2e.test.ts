@@ -24,11 +24,11 @@ beforeAll(async () => {
   await page.getByLabel("Password").fill(admin.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Last traces" }).waitFor();
-}, 120_000);
+});
 afterAll(async () => {
   await browser?.close();
   await topology?.stop();
-}, 60_000);
+});
 
 /** Places an order and shows it, once all that it causes is in its traces. */
 async function show(card: string, last: string): Promise<string> {
