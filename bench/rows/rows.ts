@@ -3,6 +3,7 @@ import { dbosSweepRow } from "./dbos-sweep.ts";
 import { gatewayRow } from "./gateway.ts";
 import { inProcessRow } from "./in-process.ts";
 import { memoryRow } from "./memory.ts";
+import { orderLatencyRow } from "./order-latency.ts";
 import { orderOverloadRow } from "./order-overload.ts";
 import { orderRateRows } from "./order-rates.ts";
 import { pairRows } from "./pair.ts";
@@ -23,6 +24,7 @@ export const rows: readonly Row[] = [
   ...shopRows,
   ...orderRateRows,
   tracingRow,
+  orderLatencyRow,
   orderOverloadRow,
   dbosSweepRow,
   coldStartRow,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseVegeta, parseWrk } from "../load/http-load.ts";
-import { parsePgbench } from "../load/pgbench-load.ts";
+import { parsePgbench, percentilesOf } from "../load/pgbench-load.ts";
 import { keyMark, type Plan, planAsLua, planAsTargets } from "../load/plan.ts";
 
 const reads: Plan = [
@@ -65,6 +65,12 @@ describe("the result of pgbench", () => {
     ].join("\n");
     expect(parsePgbench(output)).toMatchObject({ operations: 5_000, failures: 3, seconds: 2 });
     expect(() => parsePgbench("connection refused")).toThrow("connection refused");
+  });
+
+  it("has the latencies of an open loop in its log, since each transaction was due", () => {
+    const line = (index: number) => `0 ${index} ${(100 - index) * 1_000} 0 1795806273 325 ${index}`;
+    const log = `${Array.from({ length: 100 }, (_, index) => line(index)).join("\n")}\n`;
+    expect(percentilesOf(log)).toEqual({ p50Ms: 51, p99Ms: 100 });
   });
 });
 
