@@ -84,11 +84,14 @@ export function readProcesses(): readonly ProcessStat[] {
 export interface Probe {
   /** User and system time of the trees under these roots, in clock ticks. */
   ticksOf(roots: readonly number[]): number;
+  /** Resident memory of the same. What processes share counts for each. */
+  residentBytesOf(roots: readonly number[]): number;
   machine(): MachineStat;
 }
 
 /** Reads `/proc`. */
 export const procProbe: Probe = {
   ticksOf: (roots) => sumOfTrees(roots, readProcesses()).ticks,
+  residentBytesOf: (roots) => sumOfTrees(roots, readProcesses()).residentBytes,
   machine: () => parseMachineStat(readFileSync("/proc/stat", "utf8")),
 };

@@ -17,6 +17,8 @@ export interface Sustained {
   readonly windows: readonly Window[];
   readonly confirmedPerSecond: number;
   readonly cpuMicroseconds: number;
+  /** The most memory that the shop's processes had at the end of a window, without its Postgres. */
+  readonly residentBytesMax: number;
   /** Answers of another status than 2xx, errors and timeouts; in the ramp too. */
   readonly failures: number;
 }
@@ -45,9 +47,11 @@ export async function sustain(
   const running = load.closed(seconds);
   // Whoever waits below hears of it then.
   running.catch(() => undefined);
+  let residentBytesMax = 0;
   const at = async (second: number) => {
     await sleep(Math.max(0, from + second * 1_000 - performance.now()));
     const { confirmed, pending } = await shop.orders();
+    residentBytesMax = Math.max(residentBytesMax, probe.residentBytesOf(shop.pids));
     return { at: performance.now(), accepted: confirmed + pending, confirmed, ticks: probe.ticksOf(counted) };
   };
   const start = await at(pace.rampSeconds);
@@ -68,16 +72,18 @@ export async function sustain(
     windows,
     confirmedPerSecond: confirmed / ((last.at - start.at) / 1_000),
     cpuMicroseconds: ((last.ticks - start.ticks) * 1e6) / ticksPerSecond / confirmed,
+    residentBytesMax,
     failures,
   };
 }
 
-/** A line for a run: its rate, its cost, and the share that was confirmed in each window. */
+/** A line for a run: its rate, its cost, its memory, and the share that was confirmed in each window. */
 export function sustainedText(name: string, runs: readonly Sustained[]): string {
   const list = (value: (run: Sustained) => number) => runs.map((run) => value(run).toFixed(0)).join(", ");
   const shares = runs.flatMap(({ windows }) => windows.map(({ accepted, confirmed }) => confirmed / accepted));
   const share = `${Math.min(...shares).toFixed(2)} to ${Math.max(...shares).toFixed(2)}`;
   const failures = runs.reduce((sum, run) => sum + run.failures, 0);
   const failed = failures === 0 ? "" : `, ${failures} failed`;
-  return `${name}: ${list((run) => run.confirmedPerSecond)} confirmed/s, ${list((run) => run.cpuMicroseconds)} µs each, confirmed/accepted in a window ${share}${failed}`;
+  const megabytes = list((run) => run.residentBytesMax / 1e6);
+  return `${name}: ${list((run) => run.confirmedPerSecond)} confirmed/s, ${list((run) => run.cpuMicroseconds)} µs each, ${megabytes} MB resident, confirmed/accepted in a window ${share}${failed}`;
 }

@@ -77,7 +77,8 @@ function startLoad(shop: Shop, rate: number) {
     const from = performance.now();
     for (let index = 0; !isStopped; index += 1) {
       const due = from + (index * 1_000) / rate;
-      if (due > performance.now()) await sleep(due - performance.now());
+      const waitMs = due - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
       if (inFlight.size >= inFlightMax) {
         failed += 1;
         continue;

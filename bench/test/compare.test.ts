@@ -39,7 +39,7 @@ function synthetic() {
       };
     },
   });
-  const probe: Probe = { ticksOf: () => ticks, machine: () => ({ total: 0, steal: 0 }) };
+  const probe: Probe = { ticksOf: () => ticks, residentBytesOf: () => 0, machine: () => ({ total: 0, steal: 0 }) };
   return { log, costing, probe };
 }
 

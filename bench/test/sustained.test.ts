@@ -45,6 +45,7 @@ describe("a minute of orders", () => {
     let ticks = 0;
     const probe: Probe = {
       machine: () => ({ total: 0, steal: 0 }),
+      residentBytesOf: () => ticks * 1_000_000,
       ticksOf() {
         ticks += 21;
         return ticks;
@@ -53,6 +54,7 @@ describe("a minute of orders", () => {
     const run = await sustain({ load: load(0), counted: [] }, shopOf(counts), pace, probe);
     // 42 ticks of 10 ms for 210 orders.
     expect(run.cpuMicroseconds).toBe(2_000);
+    expect(sustainedText("a shop", [run])).toContain("2000 µs each, 42 MB resident");
   });
 
   it("names the share that was confirmed, and what failed", async () => {
