@@ -59,7 +59,7 @@ function client(port: number) {
   return { socket, text: () => text, answers: () => text.split("HTTP/1.1 ").length - 1 };
 }
 
-/** What was written before has arrived: the loop has looked for it a few times, however long the machine stood still. */
+/** What was written has arrived: the loop has looked for it a few times, however long the machine stood still. */
 async function arrived(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
