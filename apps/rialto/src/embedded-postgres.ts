@@ -14,6 +14,8 @@ export interface OwnPostgres {
 interface Options {
   readonly config: Config;
   readonly log: Logger;
+  /** Called once a program of Postgres works beside this process. */
+  readonly onProgram?: () => void;
 }
 
 /**
@@ -38,8 +40,8 @@ function namesDatabase(config: Config): boolean {
   return config.databaseUrl !== undefined || Object.keys(config.databaseUrls).length > 0;
 }
 
-function serverOf({ config, log }: Options): { directory: string; log: Logger } {
-  return { directory: join(config.dataDir, "postgres"), log };
+function serverOf({ config, log, onProgram = () => undefined }: Options) {
+  return { directory: join(config.dataDir, "postgres"), log, onProgram };
 }
 
 /**

@@ -34,6 +34,8 @@ export async function startEmbeddedPostgres(o: {
   log: Logger;
   port?: number;
   settings?: Readonly<Record<string, string>>;
+  /** Called once a program of Postgres works beside this process: `initdb`, or the server. Not for one adopted. */
+  onProgram?: () => void;
 }): Promise<EmbeddedPostgres> {
   // biome-ignore lint/style/noProcessEnv: a guard that no caller can leave out
   if (process.env.NODE_ENV === "production") {
@@ -47,10 +49,11 @@ export async function startEmbeddedPostgres(o: {
     const copiesFolder = user === undefined ? directory : openFolder;
     const binaries = prepareBinaries({ otherUser: user !== undefined, copiesFolder });
     const folder = openDataFolder(directory, user);
-    await initialize(binaries, folder, user);
+    const onProgram = o.onProgram ?? (() => undefined);
+    await initialize(binaries, folder, user, onProgram);
     const adopted = await adopt(binaries, folder, user);
     const settings = o.settings ?? {};
-    const server = adopted ?? (await startServer({ binaries, folder, user, port: o.port, settings }));
+    const server = adopted ?? (await startServer({ binaries, folder, user, port: o.port, settings, onProgram }));
     o.log.info({ port: server.port, data: folder.data, adopted: adopted !== undefined }, "embedded Postgres runs");
     let stopping: Promise<void> | undefined;
     return {

@@ -43,7 +43,12 @@ function environment(): Record<string, string> {
 }
 
 /** Creates the cluster where there is none. A cluster that a killed initdb left incomplete is created again. */
-export async function initialize(binaries: Binaries, folder: DataFolder, user: ServerUser | undefined): Promise<void> {
+export async function initialize(
+  binaries: Binaries,
+  folder: DataFolder,
+  user: ServerUser | undefined,
+  onProgram: () => void,
+): Promise<void> {
   const complete = join(folder.folder, "initialised");
   if (existsSync(complete)) return;
   rmSync(folder.data, { recursive: true, force: true });
@@ -54,11 +59,13 @@ export async function initialize(binaries: Binaries, folder: DataFolder, user: S
     // The built-in C.UTF-8 locale sorts and folds the same on every machine, whatever ICU or libc it has.
     const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
     const access = ["--auth=scram-sha-256", `--username=${superuser}`, `--pwfile=${passwordFile}`];
-    await run(binaries.initdb, [`--pgdata=${folder.data}`, ...locale, ...access], {
+    const made = run(binaries.initdb, [`--pgdata=${folder.data}`, ...locale, ...access], {
       ...user,
       cwd: folder.folder,
       env: environment(),
     });
+    onProgram();
+    await made;
   } catch (cause) {
     throw new EmbeddedPostgresFailed(`The embedded Postgres could not make its data folder ${folder.data}.`, { cause });
   } finally {
@@ -80,6 +87,7 @@ export async function startServer(o: {
   user: ServerUser | undefined;
   port: number | undefined;
   settings: Readonly<Record<string, string>>;
+  onProgram: () => void;
 }): Promise<{ pid: number; port: number }> {
   const logPath = join(o.folder.folder, "server.log");
   for (let tries = 1; ; tries += 1) {
@@ -105,6 +113,7 @@ async function tryStart(o: {
   port: number;
   logPath: string;
   settings: Readonly<Record<string, string>>;
+  onProgram: () => void;
 }): Promise<{ pid: number } | string> {
   const logged = existsSync(o.logPath) ? statSync(o.logPath).size : 0;
   const offset = logged > logBytesMax ? 0 : logged;
@@ -121,12 +130,13 @@ async function tryStart(o: {
     { ...o.user, cwd: o.folder.folder, env: environment(), detached: true, stdio: ["ignore", log, log] },
   );
   closeSync(log);
+  o.onProgram();
   const ended = new Promise<boolean>((resolve) => {
     child.once("error", () => resolve(true));
     child.once("exit", () => resolve(true));
   });
   child.unref();
-  const pollMs = 25;
+  const pollMs = 10;
   for (let waitedMs = 0; waitedMs < startMsMax; waitedMs += pollMs) {
     if (await withTimeout(ended, pollMs, false)) return readFileSync(o.logPath, "utf8").slice(offset);
     const postmaster = livePostmaster(o.folder.data);
