@@ -11,7 +11,6 @@ const require = createRequire(import.meta.url);
 const orm: typeof import("drizzle-orm") = require("drizzle-orm");
 const core: typeof import("drizzle-orm/pg-core") = require("drizzle-orm/pg-core");
 const driver: typeof import("drizzle-orm/postgres-js") = require("drizzle-orm/postgres-js");
-const migrator: typeof import("drizzle-orm/migrator") = require("drizzle-orm/migrator");
 
 export const { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, sql } = orm;
 export const {
@@ -32,4 +31,3 @@ export const {
   uuid,
 } = core;
 export const { drizzle } = driver;
-export const { readMigrationFiles } = migrator;

@@ -69,6 +69,6 @@ export { aboveAll, newestFirst, newestFirstBy } from "./newest-first.ts";
 export type { ExtensionIndex } from "./provisioning/extension-indexes.ts";
 export { installationOf, requireSchema, type SchemaSpec } from "./provisioning/migrations.ts";
 export { provision } from "./provisioning/provision.ts";
-export { isOfOlderVersion, ownerUrl, runtimeUrl } from "./provisioning/roles.ts";
+export { isOfOlderVersion, ownerUrl, runtimeUrl, type SchemaRoles, urlAs } from "./provisioning/roles.ts";
 export type { TableRights } from "./provisioning/table-rights.ts";
 export { eventColumns, idempotencyTable, leaseTable, oneOf } from "./tables.ts";

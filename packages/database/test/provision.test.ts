@@ -65,6 +65,29 @@ describe("provision", () => {
     ]);
   });
 
+  it("writes nothing to what is as it should be", async () => {
+    const o = { adminUrl, secret, schemas, jobs: true, log: quietLog };
+    await provision(o);
+    const admin = as(adminUrl);
+    const versions = () => admin`
+      select oid::regclass::text as name, xmin::text, relacl::text from pg_class
+      where relnamespace::regnamespace::text not like 'pg%' order by 1`;
+    const before = await versions();
+    expect(before.length).toBeGreaterThan(10);
+    await provision(o);
+    expect(await versions()).toEqual(before);
+  });
+
+  it("makes the other schemas ready where one cannot be, and says why", async () => {
+    const [first, ...others] = schemas;
+    const broken = { name: first?.name ?? "", migrations, rights: { nothing: "kept" } } as const;
+    const o = { adminUrl, secret, schemas: [broken, ...others], log: quietLog };
+    await expect(provision(o)).rejects.toThrow("the table nothing");
+    for (const { name } of others)
+      await as(await runtimeUrl(adminUrl, name, secret)).unsafe(`select 1 from ${name}.lease`);
+    await provision({ ...o, schemas });
+  });
+
   it("leaves no session behind where it lost its connection while it waited for another start", async () => {
     const other = as(adminUrl);
     await other`select pg_advisory_lock(7242017001)`;

@@ -56,7 +56,8 @@ const closeTimeoutSeconds = 3;
  * Less than a group commit is waited for, so that it is looked up and sent again over a new connection.
  */
 const answerMsMaxDefault = 12_000;
-const adminIdleMsMax = 599_000;
+/** As Postgres shows it. */
+const adminIdle = "599s";
 /**
  * The longest that a connection waits before it is tried again. A query that comes in meanwhile waits for it, and only
  * then learns that there is no server: a call that reads several times must learn it before its deadline.
@@ -220,14 +221,19 @@ interface PoolOptions {
   readonly max: number;
   readonly connection?: Readonly<Record<string, string | number>>;
   readonly answerMsMax?: number;
+  /** Whether arrays are sent and read, for which each new connection asks the server for its types. By default. */
+  readonly arrays?: boolean;
   /** Called with the SQLSTATE of each error that the server sends. */
   readonly onFailure?: (code: string) => void;
 }
 
 /** `answer_timeout` and `onfailure` are from our patches (third_party/postgres), as is `renew`. */
-function driverOptions({ max, connection, answerMsMax, onFailure }: PoolOptions) {
+function driverOptions({ max, connection, answerMsMax, arrays = true, onFailure }: PoolOptions) {
   const answer_timeout = answerMsMax === undefined ? null : answerMsMax / 1_000;
-  return { ...clientOptions, max, connection: { ...connection }, answer_timeout, onfailure: onFailure };
+  return {
+    ...{ ...clientOptions, max, connection: { ...connection }, answer_timeout },
+    ...{ fetch_types: arrays, onfailure: onFailure },
+  };
 }
 
 const unpatched =
@@ -248,19 +254,27 @@ export function connect(url: string, o: PoolOptions): Sql {
   return sql;
 }
 
-/** Runs an administrative task on a pool of one connection. Throws `DatabaseUnreachable` where it cannot connect. */
-export async function withAdmin<T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+/**
+ * Runs an administrative task on a pool of one connection, with these settings of its session. Throws
+ * `DatabaseUnreachable` where it cannot connect.
+ */
+export async function withAdmin<T>(
+  url: string,
+  work: (sql: Sql) => Promise<T>,
+  settings: Readonly<Record<string, string | number>> = {},
+): Promise<T> {
   // No default has this value. A pooler that drops this setting drops the others as well.
-  const connection = { application_name: "rialto-provision", idle_in_transaction_session_timeout: adminIdleMsMax };
-  const sql = connect(url, { max: 1, connection });
+  const kept = { application_name: "rialto-provision", idle_in_transaction_session_timeout: adminIdle };
+  const sql = connect(url, { max: 1, connection: { ...kept, ...settings }, arrays: false });
   try {
     const [row] = await sql<{ kept: boolean }[]>`
-      select setting::int = ${adminIdleMsMax} as kept from pg_settings
-      where name = 'idle_in_transaction_session_timeout'`.catch((cause: unknown) => {
-      const code = codeOf(cause) || "no reason given";
-      const reason = whyUnreachable(cause) ?? `Postgres does not answer at the database URL (${code}).`;
-      throw new DatabaseUnreachable(reason, { cause });
-    });
+      select pg_catalog.current_setting('idle_in_transaction_session_timeout') = ${adminIdle} as kept`.catch(
+      (cause: unknown) => {
+        const code = codeOf(cause) || "no reason given";
+        const reason = whyUnreachable(cause) ?? `Postgres does not answer at the database URL (${code}).`;
+        throw new DatabaseUnreachable(reason, { cause });
+      },
+    );
     if (row?.kept !== true) throw new DatabaseUnreachable(poolerRefusal);
     return await work(sql);
   } finally {

@@ -1,6 +1,7 @@
 import type { Logger } from "@rialto/telemetry";
-import { type Sql, withAdmin } from "../connection/connection.ts";
+import type { Sql } from "../connection/connection.ts";
 import { codeOf, isOutage } from "../connection/outage.ts";
+import { quoted } from "./script.ts";
 
 /** An optional index for speed, of a type that an extension provides. */
 export interface ExtensionIndex {
@@ -24,7 +25,7 @@ const lockNotAvailable = "55P03";
  */
 export async function makeExtensionIndexes(o: {
   readonly admin: Sql;
-  readonly ownerUrl: string;
+  readonly owner: Sql;
   readonly schema: string;
   readonly indexes: readonly ExtensionIndex[];
   readonly log: Logger;
@@ -45,17 +46,17 @@ export async function makeExtensionIndexes(o: {
 }
 
 async function makeExtensionIndex(
-  { admin, ownerUrl, schema }: Parameters<typeof makeExtensionIndexes>[0],
+  { admin, owner, schema }: Parameters<typeof makeExtensionIndexes>[0],
   { extension, name, on }: ExtensionIndex,
 ): Promise<void> {
-  const [found] = await admin`select 1 from pg_indexes where schemaname = ${schema} and indexname = ${name}`;
+  const [found] = await owner`select 1 from pg_indexes where schemaname = ${schema} and indexname = ${name}`;
   if (found !== undefined) return;
   await admin`create extension if not exists ${admin(extension)} schema ${admin(schema)}`;
   const [place] = await admin<{ schema: string }[]>`
     select nspname as schema from pg_extension join pg_namespace n on n.oid = extnamespace where extname = ${extension}`;
-  await withAdmin(ownerUrl, async (sql) => {
-    await sql`select set_config('search_path', format('%I, %I', ${schema}::text, ${place?.schema ?? schema}::text), false),
-      set_config('lock_timeout', ${String(lockMsMax)}, false)`;
-    await sql.unsafe(`create index if not exists "${name}" on ${on}`);
+  await owner.begin(async (tx) => {
+    await tx`select set_config('search_path', format('%I, %I', ${schema}::text, ${place?.schema ?? schema}::text), true),
+      set_config('lock_timeout', ${String(lockMsMax)}, true)`;
+    await tx.unsafe(`create index if not exists ${quoted(name)} on ${on}`);
   });
 }

@@ -14,14 +14,14 @@ const blockerPollMs = 250;
  * keep Rialto from starting. Waiters are served in order, so that session does not get the lock again first. Throws
  * `ProvisioningBlocked` where it may not be terminated.
  */
-export async function withProvisioningLock(
+export async function withProvisioningLock<T>(
   o: { readonly admin: Sql; readonly adminUrl: string; readonly log: Logger },
-  work: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<T>,
+): Promise<T> {
   const { admin } = o;
   await takeLock(o);
   try {
-    await work();
+    return await work();
   } finally {
     await admin`select pg_advisory_unlock(${provisioningLock})`;
   }

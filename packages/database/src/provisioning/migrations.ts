@@ -1,12 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { MigrationMeta } from "drizzle-orm/migrator";
-import postgres from "postgres";
+import type postgres from "postgres";
 import type { Database } from "../connection/connection.ts";
 import { MigrationsDiffer, TooOldCode } from "../connection/errors.ts";
-import { clientAt } from "../connection/server-address.ts";
-import { drizzle, readMigrationFiles } from "../drizzle.ts";
 import type { ExtensionIndex } from "./extension-indexes.ts";
 import type { TableRights } from "./table-rights.ts";
 
@@ -23,42 +19,66 @@ export interface SchemaSpec {
 
 interface Migration {
   readonly tag: string;
+  readonly text: string;
+  /** When it was written, in milliseconds. */
+  readonly time: number;
   readonly hash: string;
   /** How many of the schema's migrations code must know to run after this one. */
   readonly oldestCode: number;
 }
 
+/** A pool or a transaction whose search path is the schema. */
+type SchemaSql = postgres.ISql<{ bigint: bigint }>;
+
 const ledger = "__drizzle_migrations";
+const breakpoint = "--> statement-breakpoint";
 
 /**
- * Applies a schema's pending migrations, as the schema's owner, and checks that what is applied is what is written.
+ * Applies a schema's pending migrations, as the schema's owner, and checks that what is applied is what is written. All
+ * of them are one transaction, the given one, and travel together.
  *
- * Drizzle skips a migration that is older than the newest applied one (two branches merged out of order) without a
- * word: here that is `MigrationsDiffer`. A migration that contracts says `-- oldest-code: N` in its SQL, N being the
- * number of migrations that code must know of to run once it is applied. It waits for `contract`, which an operator
- * gives when no older replica runs; only a new schema has it at once. Until then older and newer code run side by side,
- * and a schema that newer code has migrated is left as it is. From then on older code gets `TooOldCode`.
+ * The ledger is Drizzle's, and a migration that is older than the newest applied one (two branches merged out of order)
+ * is not applied, as Drizzle does it: here that is `MigrationsDiffer`. A migration that contracts says `-- oldest-code:
+ * N` in its SQL, N being the number of migrations that code must know of to run once it is applied. It waits for
+ * `contract`, which an operator gives when no older replica runs; only a new schema has it at once. Until then older
+ * and newer code run side by side, and a schema that newer code has migrated is left as it is. From then on older code
+ * gets `TooOldCode`.
  */
-export async function migrateSchema(owner: string, spec: SchemaSpec, contract: boolean): Promise<void> {
+export async function migrateSchema(tx: SchemaSql, spec: SchemaSpec, contract: boolean): Promise<void> {
   const written = readMigrations(spec);
-  const connection = { application_name: "rialto-migrate", search_path: `"${spec.name}"`, lock_timeout: 10_000 };
-  const client = postgres(...clientAt(owner, { max: 1, onnotice: () => undefined, connection }));
-  try {
-    const applied = await appliedHashes(client);
-    const held = contract || applied.size === 0 ? written.length : firstHeld(spec, written, applied);
-    const due = written.slice(0, held);
-    await apply(client, spec, held);
-    await client`create table if not exists compatibility
-      (one_row boolean primary key default true check (one_row), oldest_code integer not null)`;
-    // Identifies the installation, also after a restore elsewhere. Redis holds the same mark for comparison.
-    await client`alter table compatibility add column if not exists installation uuid not null default gen_random_uuid()`;
-    const oldestCode = Math.max(0, ...due.map((migration) => migration.oldestCode));
-    await client`insert into compatibility (oldest_code) values (${oldestCode})
+  const state = await readLedger(tx);
+  const { applied, newest } = state;
+  const held = contract || applied.size === 0 ? written.length : firstHeld(spec, written, applied);
+  const due = written.slice(0, held);
+  const pending = due.filter(({ time }) => newest === undefined || time > newest);
+  const after = {
+    applied: new Set([...applied, ...pending.map(({ hash }) => hash)]),
+    oldestCode: Math.max(0, state.oldestCode ?? 0, ...due.map(({ oldestCode }) => oldestCode)),
+  };
+  compare(after, spec, { due, knownCount: written.length });
+  const isRecorded = state.hasInstallation && state.oldestCode === after.oldestCode;
+  if (pending.length === 0 && isRecorded) return;
+  await Promise.all([
+    tx.unsafe(`create table if not exists ${ledger} (id serial primary key, hash text not null, created_at bigint)`),
+    ...pending.map((migration) => tx.unsafe(scriptOf(migration))),
+    tx.unsafe(compatibilityScript(after.oldestCode)),
+  ]);
+}
+
+/** The statements of a migration and its entry in the ledger. */
+function scriptOf({ text, hash, time }: Migration): string {
+  const entry = `insert into ${ledger} (hash, created_at) values ('${hash}', ${time})`;
+  return [...text.split(breakpoint), entry].join("\n;\n");
+}
+
+/** `installation` identifies the installation, also after a restore elsewhere. Redis holds the same mark to compare. */
+function compatibilityScript(oldestCode: number): string {
+  return `
+    create table if not exists compatibility
+      (one_row boolean primary key default true check (one_row), oldest_code integer not null);
+    alter table compatibility add column if not exists installation uuid not null default gen_random_uuid();
+    insert into compatibility (oldest_code) values (${oldestCode})
       on conflict (one_row) do update set oldest_code = greatest(compatibility.oldest_code, excluded.oldest_code)`;
-    await compare(client, spec, { due, knownCount: written.length });
-  } finally {
-    await client.end({ timeout: 3 });
-  }
 }
 
 /**
@@ -67,11 +87,11 @@ export async function migrateSchema(owner: string, spec: SchemaSpec, contract: b
  */
 export async function requireSchema({ sql }: Pick<Database, "sql">, spec: SchemaSpec): Promise<void> {
   const written = readMigrations(spec);
-  const applied = await appliedHashes(sql);
-  if (applied.size === 0)
+  const state = await readLedger(sql);
+  if (state.applied.size === 0)
     throw new MigrationsDiffer(`Schema ${spec.name} is not migrated: run npm run migrate with this version first.`);
-  const due = written.slice(0, firstHeld(spec, written, applied));
-  await compare(sql, spec, { due, knownCount: written.length });
+  const due = written.slice(0, firstHeld(spec, written, state.applied));
+  compare(state, spec, { due, knownCount: written.length });
 }
 
 /** The position of the first contracting migration that waits, or of the end. What follows it would need it. */
@@ -87,57 +107,63 @@ function firstHeld(spec: SchemaSpec, written: readonly Migration[], applied: Rea
   return first;
 }
 
-/** Applies the first `count` migrations, those that are not applied yet. */
-async function apply(client: postgres.Sql, spec: SchemaSpec, count: number): Promise<void> {
-  const config = {
-    migrationsFolder: fileURLToPath(spec.migrations),
-    migrationsSchema: spec.name,
-    migrationsTable: ledger,
-  };
-  const files = readMigrationFiles(config).slice(0, count);
-  // What drizzle's `migrate` calls for a whole folder. Its types hide both members.
-  const { dialect, session } = drizzle(client) as unknown as {
-    readonly dialect: { migrate(files: MigrationMeta[], session: unknown, config: object): Promise<void> };
-    readonly session: unknown;
-  };
-  await dialect.migrate(files, session, config);
+/** What a schema says of its migrations. */
+interface Ledger {
+  /** The hashes of the applied migrations; none in a new schema, which has no ledger yet. */
+  readonly applied: ReadonlySet<string>;
+  /** When the newest of them was written. */
+  readonly newest: number | undefined;
+  /** Undefined where no version has recorded it yet. */
+  readonly oldestCode: number | undefined;
+  readonly hasInstallation: boolean;
 }
 
-/** The hashes in the ledger; none in a new schema, which has no ledger yet. */
-async function appliedHashes(client: postgres.Sql): Promise<ReadonlySet<string>> {
-  const [found] = await client<{ ledger: string | null }[]>`select to_regclass(${ledger})::text as ledger`;
-  if (found?.ledger == null) return new Set();
-  const rows = await client<{ hash: string }[]>`select hash from ${client(ledger)}`;
-  return new Set(rows.map(({ hash }) => hash));
+async function readLedger(sql: SchemaSql): Promise<Ledger> {
+  const [there] = await sql<{ ledger: boolean; compatibility: boolean; installation: boolean }[]>`
+    select to_regclass(${ledger}) is not null as ledger, to_regclass('compatibility') is not null as compatibility,
+      exists (select from pg_attribute
+        where attrelid = to_regclass('compatibility') and attname = 'installation') as installation`;
+  const [rows, [compatibility]] = await Promise.all([
+    there?.ledger === true
+      ? sql<{ hash: string; time: number }[]>`select hash, created_at::float8 as time from ${sql(ledger)}`
+      : [],
+    there?.compatibility === true
+      ? sql<{ oldestCode: number }[]>`select oldest_code as "oldestCode" from compatibility`
+      : [],
+  ]);
+  return {
+    applied: new Set(rows.map(({ hash }) => hash)),
+    newest: rows.length === 0 ? undefined : Math.max(...rows.map(({ time }) => time)),
+    oldestCode: compatibility?.oldestCode,
+    hasInstallation: there?.installation === true,
+  };
 }
 
-async function compare(
-  client: postgres.Sql,
+function compare(
+  { applied, oldestCode = 0 }: Pick<Ledger, "applied" | "oldestCode">,
   spec: SchemaSpec,
   { due, knownCount }: { readonly due: readonly Migration[]; readonly knownCount: number },
-): Promise<void> {
-  const hashes = await appliedHashes(client);
-  const missing = due.find((migration) => !hashes.has(migration.hash));
+): void {
+  const missing = due.find((migration) => !applied.has(migration.hash));
   if (missing !== undefined) {
     const reason = `migration ${missing.tag} is not applied as it is written (newer than what npm run migrate was run with, edited since, or merged out of order)`;
     throw new MigrationsDiffer(`Schema ${spec.name}: ${reason}.`);
   }
-  const [row] = await client<{ oldest_code: number }[]>`select oldest_code from compatibility`;
-  if (row !== undefined && row.oldest_code > knownCount) {
-    const known = `needs code that knows ${row.oldest_code} migrations, this one knows ${knownCount}`;
+  if (oldestCode > knownCount) {
+    const known = `needs code that knows ${oldestCode} migrations, this one knows ${knownCount}`;
     throw new TooOldCode(`Schema ${spec.name} was migrated by newer code and ${known}: deploy the newer code.`);
   }
 }
 
 function readMigrations(spec: SchemaSpec): Migration[] {
   const read = (path: string) => readFileSync(new URL(path, `${spec.migrations.href.replace(/\/?$/, "/")}`), "utf8");
-  const journal: { entries: { tag: string }[] } = JSON.parse(read("meta/_journal.json"));
-  return journal.entries.map(({ tag }) => {
+  const journal: { entries: { tag: string; when: number }[] } = JSON.parse(read("meta/_journal.json"));
+  return journal.entries.map(({ tag, when }) => {
     const text = read(`${tag}.sql`);
     const oldest = /^-- oldest-code: (\d+)/m.exec(text)?.[1];
     // The hash is the one that Drizzle writes into its ledger.
     const hash = createHash("sha256").update(text).digest("hex");
-    return { tag, hash, oldestCode: oldest === undefined ? 0 : Number(oldest) };
+    return { tag, text, time: when, hash, oldestCode: oldest === undefined ? 0 : Number(oldest) };
   });
 }
 

@@ -5,48 +5,60 @@ import { makeExtensionIndexes } from "./extension-indexes.ts";
 import { withProvisioningLock } from "./lock.ts";
 import { ledgerRights, migrateSchema, type SchemaSpec } from "./migrations.ts";
 import { withdrawPublicRights } from "./public-rights.ts";
-import { ensureRole, rolesOf, type SchemaRoles, urlAs } from "./roles.ts";
+import { ensureRoles, rolesOfAll, type SchemaRoles, urlAs } from "./roles.ts";
+import { forEachAtOnce, inOneTransaction, quoted } from "./script.ts";
 import { applyTableRights } from "./table-rights.ts";
 
 const oldestPostgres = 16;
 const jobsSchema = "jobs";
+/** How long a migration waits for what uses its tables. */
+const lockMsMax = 10_000;
+
+interface ProvisionOptions {
+  readonly adminUrl: string;
+  readonly secret: string;
+  readonly schemas: readonly SchemaSpec[];
+  readonly jobs?: boolean;
+  /** Makes the queue's tables, as the owner of its schema. */
+  readonly migrateJobs?: (ownerUrl: string) => Promise<void>;
+  /** Apply the migrations that drop what older code uses. No older replica may run, now or later. */
+  readonly contract?: boolean;
+  readonly log: Logger;
+}
 
 /**
  * Makes a database ready for these schemas: roles, schemas, rights and migrations. Safe to run at every start and from
- * many processes at once (one works, the others wait and find nothing to do).
+ * many processes at once (one works, the others wait and find nothing to do). Returns the roles by schema.
  *
  * Each schema has an owner, which migrates and as which no process runs, and a runtime role, which reads and writes
  * there and has no other rights. `jobs` creates the queue's schema, whose runtime role may also create sequences, as
  * BullMQ does.
+ *
+ * The administrator makes all roles and schemas first. What is in a schema is made by its owner, in one session for
+ * each and a few of them at once: as the administrator nothing is run that an owner could have put there.
  */
-export async function provision(o: {
-  adminUrl: string;
-  secret: string;
-  schemas: readonly SchemaSpec[];
-  jobs?: boolean;
-  /** Apply the migrations that drop what older code uses. No older replica may run, now or later. */
-  contract?: boolean;
-  log: Logger;
-}): Promise<void> {
-  await withAdmin(o.adminUrl, async (admin) => {
+export async function provision(o: ProvisionOptions): Promise<ReadonlyMap<string, SchemaRoles>> {
+  const { schemas, jobs = false, log } = o;
+  return await withAdmin(o.adminUrl, async (admin) => {
     await refuseOldServer(admin);
-    await withProvisioningLock({ admin, ...o }, async () => {
-      for (const spec of o.schemas) {
-        const roles = await makeSchema(admin, spec.name, o);
-        const owner = urlAs(o.adminUrl, roles.owner, o.secret);
-        await withOwnerMayCreate(admin, roles.owner, () => migrateSchema(owner, spec, o.contract ?? false));
-        const rights = { ...ledgerRights, ...spec.rights };
-        await withAdmin(owner, (sql) => applyTableRights(sql, { schema: spec.name, role: roles.runtime, rights }));
-        await makeExtensionIndexes({
-          ...{ admin, ownerUrl: owner, schema: spec.name, indexes: spec.indexes ?? [], log: o.log },
-        });
-        o.log.debug({ schema: spec.name }, "schema is ready");
-      }
-      if (o.jobs === true) await makeSchema(admin, jobsSchema, o);
-      await withdrawPublicRights(admin, { jobsSchema, log: o.log });
+    return await withProvisioningLock({ admin, ...o }, async () => {
+      // The queue's first: it takes the longest.
+      const specs = [...(jobs ? [undefined] : []), ...schemas];
+      const roles = await makeSchemas(admin, specs.map(nameOf), o);
+      await forEachAtOnce(specs, async (spec) => {
+        const of = roles.get(nameOf(spec));
+        if (of === undefined) throw new Error(`no roles of ${nameOf(spec)}`);
+        await (spec === undefined ? fillJobs(of, o) : fillSchema(admin, spec, of, o));
+        log.debug({ schema: nameOf(spec) }, "schema is ready");
+      });
+      await withdrawPublicRights(admin, { jobsSchema, log });
+      return roles;
     });
   });
 }
+
+/** The queue's schema has no migrations of ours. */
+const nameOf = (spec: SchemaSpec | undefined): string => spec?.name ?? jobsSchema;
 
 async function refuseOldServer(admin: Sql): Promise<void> {
   const [row] = await admin<{ number: number; version: string }[]>`
@@ -56,44 +68,60 @@ async function refuseOldServer(admin: Sql): Promise<void> {
   }
 }
 
-/** Creates roles, schema and rights. Default privileges are set as the owner, because only the owner can. */
-async function makeSchema(admin: Sql, name: string, o: { adminUrl: string; secret: string }): Promise<SchemaRoles> {
-  const roles = await rolesOf(admin, name);
-  const { owner, runtime } = roles;
-  await ensureRole(admin, o.adminUrl, owner, o.secret);
-  await ensureRole(admin, o.adminUrl, runtime, o.secret);
-  const [self] = await admin<{ member: boolean; database: string }[]>`
-    select pg_has_role(current_user, ${owner}, 'SET') as member, current_database() as database`;
-  // An administrator who is no superuser may give a schema only to a role that it could become.
-  if (self?.member === false) await admin`grant ${admin(owner)} to current_user with inherit true, set true`;
-  await admin`grant connect on database ${admin(self?.database ?? "")} to ${admin(owner)}, ${admin(runtime)}`;
-  await admin`create schema if not exists ${admin(name)} authorization ${admin(owner)}`;
-  await withAdmin(urlAs(o.adminUrl, owner, o.secret), async (sql) => {
-    const schema = sql(name);
-    const role = sql(runtime);
-    const more = name === jobsSchema ? sql`, create` : sql``;
-    await sql`grant usage ${more} on schema ${schema} to ${role}`;
-    if (name === jobsSchema)
-      await sql`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`;
-    // In the queue's schema the runtime role makes sequences, which are its own and not the owner's to give.
-    if (name !== jobsSchema) await sql`grant usage, select, update on all sequences in schema ${schema} to ${role}`;
-    await sql`alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role}`;
-    await sql`alter default privileges in schema ${schema} grant usage, select, update on sequences to ${role}`;
-  });
-  return roles;
+/** Creates roles and schemas, and lets the roles connect to the database. */
+async function makeSchemas(
+  admin: Sql,
+  names: readonly string[],
+  { adminUrl, secret }: ProvisionOptions,
+): Promise<ReadonlyMap<string, SchemaRoles>> {
+  if (names.length === 0) return new Map();
+  const found = await rolesOfAll(admin, names);
+  const owners = found.map(({ owner }) => owner);
+  const roles = [...owners, ...found.map(({ runtime }) => runtime)];
+  await ensureRoles(admin, { adminUrl, secret, roles });
+  const [self] = await admin<{ database: string; strangers: readonly string[] }[]>`
+    select current_database() as database, coalesce(
+      (select json_agg(rolname) from pg_roles
+        where rolname in ${admin(owners)} and not pg_has_role(current_user, oid, 'SET')), '[]') as strangers`;
+  const { database = "", strangers = [] } = self ?? {};
+  await inOneTransaction(admin, [
+    // An administrator who is no superuser may give a schema only to a role that it could become.
+    ...strangers.map((owner) => `grant ${quoted(owner)} to current_user with inherit true, set true`),
+    `grant connect on database ${quoted(database)} to ${roles.map(quoted).join(", ")}`,
+    ...names.map((name, n) => `create schema if not exists ${quoted(name)} authorization ${quoted(owners[n] ?? "")}`),
+  ]);
+  return new Map(found.map((of, n) => [names[n] ?? "", of]));
 }
 
-/**
- * Drizzle's migrator always says CREATE SCHEMA IF NOT EXISTS, for which Postgres asks the right even if there is
- * nothing to do.
- */
-async function withOwnerMayCreate(admin: Sql, owner: string, migrate: () => Promise<void>): Promise<void> {
-  const [row] = await admin<{ database: string }[]>`select current_database() as database`;
-  const database = admin(row?.database ?? "");
-  await admin`grant create on database ${database} to ${admin(owner)}`;
-  try {
-    await migrate();
-  } finally {
-    await admin`revoke create on database ${database} from ${admin(owner)}`;
-  }
+/** Migrates a schema and gives its runtime role what it may do there, as the owner and in one transaction. */
+async function fillSchema(
+  admin: Sql,
+  spec: SchemaSpec,
+  { owner: ownerName, runtime: role }: SchemaRoles,
+  { adminUrl, secret, contract = false, log }: ProvisionOptions,
+): Promise<void> {
+  const { name: schema, indexes = [] } = spec;
+  const settings = { search_path: quoted(schema), lock_timeout: lockMsMax };
+  await withAdmin(
+    urlAs(adminUrl, ownerName, secret),
+    async (owner) => {
+      await owner.begin(async (tx) => {
+        await migrateSchema(tx, spec, contract);
+        await applyTableRights(tx, { schema, role, rights: { ...ledgerRights, ...spec.rights } });
+      });
+      await makeExtensionIndexes({ admin, owner, schema, indexes, log });
+    },
+    settings,
+  );
+}
+
+async function fillJobs(
+  { owner: ownerName, runtime: role }: SchemaRoles,
+  { adminUrl, secret, migrateJobs }: ProvisionOptions,
+): Promise<void> {
+  const ownerUrl = urlAs(adminUrl, ownerName, secret);
+  await withAdmin(ownerUrl, (owner) =>
+    owner.begin((tx) => applyTableRights(tx, { schema: jobsSchema, role, rights: undefined })),
+  );
+  await migrateJobs?.(ownerUrl);
 }

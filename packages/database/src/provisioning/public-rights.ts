@@ -23,15 +23,15 @@ export async function withdrawPublicRights(
   { jobsSchema, log }: { readonly jobsSchema: string; readonly log: Logger },
 ): Promise<void> {
   await keepForJobs(admin, jobsSchema);
-  const left: PublicRight[] = [];
-  for (const right of await publicRights(admin)) {
-    if (!(await isHeld(admin, right))) continue;
+  const rights = await publicRights(admin);
+  const found = await heldOf(admin, rights);
+  for (const { withdraw } of found) {
     // 42501: not ours to take; XX000 "tuple concurrently updated": another start takes it at this moment.
-    await admin.unsafe(right.withdraw).catch((error: unknown) => {
+    await admin.unsafe(withdraw).catch((error: unknown) => {
       if (codeOf(error) !== "42501" && codeOf(error) !== "XX000") throw error;
     });
-    if (await isHeld(admin, right)) left.push(right);
   }
+  const left = found.length === 0 ? [] : await heldOf(admin, found);
   if (left.length === 0) return;
   const statements = left.map(({ withdraw }) => withdraw).join("; ");
   log.warn(
@@ -76,7 +76,10 @@ async function publicRights(admin: Sql): Promise<readonly PublicRight[]> {
   ];
 }
 
-async function isHeld(admin: Sql, { held }: PublicRight): Promise<boolean> {
-  const [row] = await admin.unsafe<{ held: boolean }[]>(`select ${held} as held`);
-  return row?.held === true;
+/** Those of the rights that every role has. */
+async function heldOf(admin: Sql, rights: readonly PublicRight[]): Promise<readonly PublicRight[]> {
+  const [row] = await admin.unsafe<{ held: readonly boolean[] }[]>(
+    `select json_build_array(${rights.map(({ held }) => held).join(", ")}) as held`,
+  );
+  return rights.filter((_, n) => row?.held[n] === true);
 }

@@ -1,9 +1,12 @@
-import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
+import { createHash, createHmac, pbkdf2 } from "node:crypto";
+import { promisify } from "node:util";
 import { sleep } from "@rialto/async";
 import { type Sql, withAdmin } from "../connection/connection.ts";
 import { DatabaseUnreachable, ForeignSchema, RoleOfAnother } from "../connection/errors.ts";
 import { codeOf } from "../connection/outage.ts";
+import { forEachAtOnce, inOneTransaction, quoted } from "./script.ts";
 
+const pbkdf2InThread = promisify(pbkdf2);
 const scramIterations = 4_096;
 const roleTriesMax = 20;
 const roleRetryDelayMs = 50;
@@ -34,18 +37,30 @@ function oldRoles(schema: string): SchemaRoles {
 }
 
 /**
- * The roles of a schema in the database of `sql`. A schema that exists keeps the roles that it has, which its owner's
- * name says: so an installation that an older version made goes on, beside replicas of that version. Throws
- * `ForeignSchema` where the owner is none of ours.
+ * The roles of schemas in the database of `sql`, in their order. A schema that exists keeps the roles that it has,
+ * which its owner's name says: so an installation that an older version made goes on, beside replicas of that version.
+ * Throws `ForeignSchema` where the owner is none of ours.
  */
+export async function rolesOfAll(sql: Sql, schemas: readonly string[]): Promise<readonly SchemaRoles[]> {
+  const [here] = await sql<{ database: string; owners: Readonly<Record<string, string>> }[]>`
+    select current_database() as database, coalesce(
+      (select json_object_agg(nspname, pg_get_userbyid(nspowner)) from pg_namespace where nspname in ${sql(schemas)}),
+      '{}') as owners`;
+  const { database = "", owners = {} } = here ?? {};
+  return schemas.map((schema) => {
+    const owner = owners[schema];
+    if (owner === undefined) return newRoles(database, schema);
+    const runtime = /^(rialto_.+)_owner$/.exec(owner)?.[1];
+    if (runtime === undefined) throw new ForeignSchema(schema, owner);
+    return { owner, runtime };
+  });
+}
+
+/** The roles of one schema: see `rolesOfAll`. */
 export async function rolesOf(sql: Sql, schema: string): Promise<SchemaRoles> {
-  const [row] = await sql<{ database: string; owner: string | null }[]>`
-    select current_database() as database, (
-      select rolname from pg_namespace join pg_roles on pg_roles.oid = nspowner where nspname = ${schema}) as owner`;
-  if (row === undefined || row.owner === null) return newRoles(row?.database ?? "", schema);
-  const runtime = /^(rialto_.+)_owner$/.exec(row.owner)?.[1];
-  if (runtime === undefined) throw new ForeignSchema(schema, row.owner);
-  return { owner: row.owner, runtime };
+  const [roles] = await rolesOfAll(sql, [schema]);
+  if (roles === undefined) throw new Error(`no roles of ${schema}`);
+  return roles;
 }
 
 /** Whether an older version made the schema, under the roles that it shared with all other databases of the server. */
@@ -93,7 +108,7 @@ function shortened(name: string, bytesMax: number): string {
 }
 
 /**
- * Makes a role that can log in to this database and nothing more. One that exists is left alone where it has the
+ * Makes roles that can log in to this database and nothing more. One that exists is left alone where it has the
  * password that follows from the secret. Else its password is changed only where the role is proven to be this
  * installation's: it has rights in this database and in no other, so that the secret is what changed. Throws
  * `RoleOfAnother` where that cannot be proven.
@@ -101,16 +116,22 @@ function shortened(name: string, bytesMax: number): string {
  * Roles belong to the cluster and our lock to one database: two provisions of two databases may meet here, and then one
  * tries again. Postgres is given the SCRAM verifier, so that no password can appear in its log.
  */
-export async function ensureRole(sql: Sql, adminUrl: string, role: string, secret: string): Promise<void> {
-  const verifier = scramVerifier(derivedPassword(role, secret), role);
+export async function ensureRoles(
+  sql: Sql,
+  o: { readonly adminUrl: string; readonly secret: string; readonly roles: readonly string[] },
+): Promise<void> {
+  const wanted = await Promise.all(
+    o.roles.map(async (name) => ({ name, verifier: await scramVerifier(derivedPassword(name, o.secret), name) })),
+  );
   for (let tries = 1; ; tries += 1) {
     try {
-      const [found] = await sql`select 1 from pg_roles where rolname = ${role}`;
-      if (found === undefined) await makeRole(sql, role, verifier);
-      else if (!(await takesPassword(urlAs(adminUrl, role, secret)))) {
-        await requireOwn(sql, role);
-        await sql.unsafe(`alter role ${quoted(role)} with login noinherit password '${verifier}'`);
-      }
+      const found = await verifiersOf(sql, o.roles);
+      await makeRoles(
+        sql,
+        wanted.filter(({ name }) => !found.has(name)),
+      );
+      const others = wanted.filter(({ name, verifier }) => found.has(name) && found.get(name) !== verifier);
+      await forEachAtOnce(others, (role) => ensurePassword(sql, role, urlAs(o.adminUrl, role.name, o.secret)));
       return;
     } catch (error) {
       const code = codeOf(error);
@@ -122,13 +143,42 @@ export async function ensureRole(sql: Sql, adminUrl: string, role: string, secre
   }
 }
 
-/** The role and its right on this database come together: it is never there without what proves whose it is. */
-async function makeRole(sql: Sql, role: string, verifier: string): Promise<void> {
-  await sql.begin(async (tx) => {
-    await tx.unsafe(`create role ${quoted(role)} with login noinherit password '${verifier}'`);
-    const [row] = await tx<{ database: string }[]>`select current_database() as database`;
-    await tx`grant connect on database ${tx(row?.database ?? "")} to ${tx(role)}`;
-  });
+interface Role {
+  readonly name: string;
+  readonly verifier: string;
+}
+
+/**
+ * The verifiers of those of the roles that exist. It is undefined where only an attempt can tell whether the role takes
+ * its password: the role may not log in, or this administrator is no superuser and may not read verifiers.
+ */
+async function verifiersOf(sql: Sql, roles: readonly string[]): Promise<ReadonlyMap<string, string | undefined>> {
+  const [self] = await sql<{ reads: boolean }[]>`select has_table_privilege('pg_authid', 'SELECT') as reads`;
+  const rows =
+    self?.reads === true
+      ? await sql<{ name: string; verifier: string | null }[]>`
+          select rolname as name,
+            case when rolcanlogin and coalesce(rolvaliduntil > now(), true) then rolpassword end as verifier
+          from pg_authid where rolname in ${sql(roles)}`
+      : await sql<{ name: string; verifier: null }[]>`
+          select rolname as name, null as verifier from pg_roles where rolname in ${sql(roles)}`;
+  return new Map(rows.map(({ name, verifier }) => [name, verifier ?? undefined]));
+}
+
+/** Roles and their right on this database come together: none is ever there without what proves whose it is. */
+async function makeRoles(sql: Sql, roles: readonly Role[]): Promise<void> {
+  if (roles.length === 0) return;
+  const [row] = await sql<{ database: string }[]>`select current_database() as database`;
+  await inOneTransaction(sql, [
+    ...roles.map(({ name, verifier }) => `create role ${quoted(name)} with login noinherit password '${verifier}'`),
+    `grant connect on database ${quoted(row?.database ?? "")} to ${roles.map(({ name }) => quoted(name)).join(", ")}`,
+  ]);
+}
+
+async function ensurePassword(sql: Sql, { name, verifier }: Role, url: string): Promise<void> {
+  if (await takesPassword(url)) return;
+  await requireOwn(sql, name);
+  await sql.unsafe(`alter role ${quoted(name)} with login noinherit password '${verifier}'`);
 }
 
 async function takesPassword(url: string): Promise<boolean> {
@@ -156,17 +206,13 @@ async function requireOwn(sql: Sql, role: string): Promise<void> {
   if (others.length > 0 || rows.length === 0) throw new RoleOfAnother(role, others);
 }
 
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 /**
  * The form in which Postgres stores a password (RFC 5803). The salt follows from the role, so that the verifier is
  * stable.
  */
-function scramVerifier(password: string, role: string): string {
+async function scramVerifier(password: string, role: string): Promise<string> {
   const salt = createHash("sha256").update(`${password} ${role}`).digest().subarray(0, 16);
-  const salted = pbkdf2Sync(password, salt, scramIterations, 32, "sha256");
+  const salted = await pbkdf2InThread(password, salt, scramIterations, 32, "sha256");
   const clientKey = createHmac("sha256", salted).update("Client Key").digest();
   const storedKey = createHash("sha256").update(clientKey).digest("base64");
   const serverKey = createHmac("sha256", salted).update("Server Key").digest("base64");

@@ -3,12 +3,13 @@ import {
   installationOf,
   isOfOlderVersion,
   openDatabase,
-  ownerUrl,
   poolerRefusal,
   provision,
   requireSchema,
   runtimeUrl,
+  type SchemaRoles,
   type SchemaSpec,
+  urlAs,
 } from "@rialto/database";
 import { createJobs, type Jobs, migrateJobs } from "@rialto/events";
 import type { Logger } from "@rialto/telemetry";
@@ -26,6 +27,8 @@ export interface DatabaseAccess {
   readonly adminUrl: string | undefined;
   readonly secret: string;
   readonly config: Config;
+  /** The roles by schema, as `prepareDatabases` found them. The server is asked for those that are missing. */
+  readonly roles?: ReadonlyMap<string, SchemaRoles>;
   /** Statements have spans, as the work has that sends them. */
   readonly isTraced?: boolean;
   /** What is in flight on each pool is counted. */
@@ -34,19 +37,19 @@ export interface DatabaseAccess {
 
 /**
  * Creates roles, schemas and tables, except for schemas with a URL of their own. Idempotent, and safe in several
- * processes at once.
+ * processes at once. Returns the access with the roles.
  */
 export async function prepareDatabases(
   access: DatabaseAccess,
   schemas: readonly SchemaSpec[],
   { log, contract = false }: { readonly log: Logger; readonly contract?: boolean },
-): Promise<void> {
+): Promise<DatabaseAccess> {
   const { adminUrl, secret, config } = access;
-  if (adminUrl === undefined) return;
+  if (adminUrl === undefined) return access;
   const ours = schemas.filter((schema) => config.databaseUrls[schema.name] === undefined);
   const jobs = config.redisUrl === undefined && config.databaseUrls[jobsSchema] === undefined;
-  await provision({ adminUrl, secret, schemas: ours, jobs, contract, log });
-  if (jobs) await migrateJobs(await ownerUrl(adminUrl, jobsSchema, secret));
+  const roles = await provision({ adminUrl, secret, schemas: ours, jobs, migrateJobs, contract, log });
+  return { ...access, roles };
 }
 
 /**
@@ -92,10 +95,13 @@ export async function connectJobs(access: DatabaseAccess, databases: readonly Da
   return await createJobs({ redisUrl, redisPrefix, drainsOldPrefix: ownsOldPrefix });
 }
 
-async function urlOf({ adminUrl, secret, config }: DatabaseAccess, schema: string): Promise<string> {
+async function urlOf({ adminUrl, secret, config, roles }: DatabaseAccess, schema: string): Promise<string> {
   const given = config.databaseUrls[schema];
   if (given !== undefined) return given;
-  if (adminUrl !== undefined) return await runtimeUrl(adminUrl, schema, secret);
+  if (adminUrl !== undefined) {
+    const known = roles?.get(schema);
+    return known === undefined ? await runtimeUrl(adminUrl, schema, secret) : urlAs(adminUrl, known.runtime, secret);
+  }
   throw new ConfigurationError([`RIALTO_${schema.toUpperCase()}_DATABASE_URL must be set, or DATABASE_URL`]);
 }
 
@@ -125,12 +131,15 @@ export async function requireConnections(
   subscriptionsOnPostgres: number | undefined,
 ): Promise<void> {
   const servers = new Map<string, { databases: Database[]; available: number }>();
-  for (const database of databases) {
+  const rows = databases.map(async (database) => {
     const [row] = await database.sql<{ server: string; available: number; path: string }[]>`
       select pg_postmaster_start_time()::text as server, current_setting('search_path') as path, least(
         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
           - current_setting('reserved_connections', true)::int,
         (select nullif(datconnlimit, -1) from pg_database where datname = current_database())) as available`;
+    return [database, row] as const;
+  });
+  for (const [database, row] of await Promise.all(rows)) {
     if (row === undefined) continue;
     if (row.path !== `"${database.schema}"`) throw new ConfigurationError([poolerRefusal]);
     const server = servers.get(row.server) ?? { databases: [], available: row.available };

@@ -23,9 +23,8 @@ export async function migrateAll(
   if (config.production && config.secret === undefined)
     lines.push("RIALTO_SECRET must be set: the passwords of the runtime roles come from it (NODE_ENV is production)");
   if (lines.length > 0) throw new ConfigurationError(lines);
-  const access = { adminUrl: config.databaseUrl, secret: await openSecret(config), config };
-  await prepareDatabases(
-    access,
+  const access = await prepareDatabases(
+    { adminUrl: config.databaseUrl, secret: await openSecret(config), config },
     definitions.flatMap((definition) => definition.schemas),
     { log, contract },
   );

@@ -141,9 +141,9 @@ async function start(
   const identity = await openIdentity(config);
   const isTraced = definitions.some(({ name }) => o.telemetry?.tracingOf(name) !== undefined);
   const isCounted = o.metrics !== undefined;
-  const access = { adminUrl: o.adminUrl ?? config.databaseUrl, secret: identity.secret, config, isTraced, isCounted };
-  await prepareDatabases(
-    access,
+  const adminUrl = o.adminUrl ?? config.databaseUrl;
+  const access = await prepareDatabases(
+    { adminUrl, secret: identity.secret, config, isTraced, isCounted },
     definitions.flatMap((definition) => definition.schemas),
     { log },
   );
