@@ -9,7 +9,8 @@ import { createTracesPage } from "./traces/page.ts";
 
 /**
  * The pages that need no call: the API's description, the pages that links in e-mails open, and in development the one
- * that shows traces. They are rendered once.
+ * that shows traces. Each is rendered once, when it is first asked for: describing the API takes longer than all the
+ * rest of a gateway's start.
  */
 export interface Pages {
   /** Returns true for /openapi.json, /docs, /reset-password, /confirm-email, and /traces where it is served. */
@@ -18,26 +19,27 @@ export interface Pages {
   answer(exchange: Exchange): void;
 }
 
-/** Renders the pages from the routes. Throws if the contract has no route for the call that a page makes. */
+/** Creates the pages from the routes. Throws if the contract has no route for the call that a page makes. */
 export function createPages(routes: readonly RestRoute[], o: { readonly showsTraces: boolean }): Pages {
-  const document = describeRoutes(routes);
+  const document = once(() => describeRoutes(routes));
   const reset = createResetPasswordPage(routes);
   const confirm = createConfirmEmailPage(routes);
   const traces = o.showsTraces ? [createTracesPage(routes)] : [];
-  const pages: ReadonlyMap<string, Page> = new Map([
-    ["/openapi.json", pageOf(JSON.stringify(document), { "content-type": "application/json" })],
-    ["/docs", htmlPage(renderPage(document), pagePolicy)],
-    ["/reset-password", htmlPage(reset.html, reset.policy)],
-    ["/confirm-email", htmlPage(confirm.html, confirm.policy)],
-    ...traces.map(({ html, policy }) => ["/traces", htmlPage(html, policy)] as const),
+  const pages: ReadonlyMap<string, () => Page> = new Map([
+    ["/openapi.json", once(() => pageOf(JSON.stringify(document()), { "content-type": "application/json" }))],
+    ["/docs", once(() => htmlPage(renderPage(document()), pagePolicy))],
+    ["/reset-password", once(() => htmlPage(reset.html, reset.policy))],
+    ["/confirm-email", once(() => htmlPage(confirm.html, confirm.policy))],
+    ...traces.map(({ html, policy }) => ["/traces", once(() => htmlPage(html, policy))] as const),
   ]);
   return {
     has: (path) => pages.has(path),
     answer({ request, response, path, record }) {
-      const page = pages.get(path);
-      if (page === undefined) throw new Error(`there is no page at ${path}`);
+      const pageAt = pages.get(path);
+      if (pageAt === undefined) throw new Error(`there is no page at ${path}`);
       record.route = path;
       if (request.method !== "GET" && request.method !== "HEAD") throw wrongMethod(["GET", "HEAD"]);
+      const page = pageAt();
       response.writeHead(200, { ...page.head, "content-length": page.body.length });
       response.end(request.method === "HEAD" ? undefined : page.body);
     },
@@ -47,6 +49,15 @@ export function createPages(routes: readonly RestRoute[], o: { readonly showsTra
 interface Page {
   readonly head: Readonly<Record<string, string>>;
   readonly body: Buffer;
+}
+
+/** Returns a function that makes something at its first call, and keeps it. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function htmlPage(html: string, policy: string): Page {

@@ -36,23 +36,23 @@ export async function seedDemoCatalog(o: { readonly database: Database; now(): D
     await tx`select pg_advisory_xact_lock(hashtextextended('rialto demo catalog', 0))`;
     if ((await tx`select from product limit 1`).length > 0) return;
     const now = o.now();
-    for (const [name, category, price, pieces, description] of catalog) {
-      const product: Product = {
-        id: uuid(),
-        name,
-        description,
-        category,
-        price,
-        currency: "EUR",
-        active: true,
-        createTime: now,
-        updateTime: now,
-      };
-      await insertProduct(tx, product);
-      await applyDecisions(tx, [{ kind: "adjust", productId: product.id, delta: pieces }]);
-      const reason = "demo catalog";
-      const actor = "service:product";
-      await insertAdjustment(tx, { id: uuid(), productId: product.id, delta: pieces, reason, actor, time: now });
-    }
+    const products = catalog.map(([name, category, price, pieces, description]) => {
+      const [currency, active] = ["EUR", true];
+      const times = { createTime: now, updateTime: now };
+      const product: Product = { id: uuid(), name, description, category, price, currency, active, ...times };
+      return { product, delta: pieces };
+    });
+    // Statements that do not wait for each other's answers travel together.
+    await Promise.all(products.map(({ product }) => insertProduct(tx, product)));
+    await applyDecisions(
+      tx,
+      products.map(({ product: { id: productId }, delta }) => ({ kind: "adjust", productId, delta })),
+    );
+    const said = { reason: "demo catalog", actor: "service:product", time: now };
+    await Promise.all(
+      products.map(({ product: { id: productId }, delta }) =>
+        insertAdjustment(tx, { id: uuid(), productId, delta, ...said }),
+      ),
+    );
   });
 }

@@ -92,10 +92,15 @@ function addReflection(
   router: ReturnType<typeof createConnectRouter>,
   o: { readonly services: readonly DescService[]; readonly isListed: (method: DescMethod) => boolean },
 ): void {
-  const answer = createReflection(
-    [...o.services, ...own],
-    (method) => own.includes(method.parent) || o.isListed(method),
-  );
+  let created: ReturnType<typeof createReflection> | undefined;
+  // Made for the first question: it serializes every file, which a start would wait for and most processes never use.
+  const answer: ReturnType<typeof createReflection> = (question, sent) => {
+    created ??= createReflection(
+      [...o.services, ...own],
+      (method) => own.includes(method.parent) || o.isListed(method),
+    );
+    return created(question, sent);
+  };
   async function* answers<R extends Question>(requests: AsyncIterable<R>, { values }: HandlerContext) {
     const sent = new Set<string>();
     let asked = 0;

@@ -218,7 +218,7 @@ async function start(
   // Registers with publishers of this process before the first event. Publishers elsewhere may wait for this process in
   // turn.
   for (const { registrar } of opened) await registrar.registerHere();
-  for (const { open } of opened) await open.seed();
+  await Promise.all(opened.map(({ open }) => open.seed()));
 
   for (const { relay } of parts) if (relay !== undefined) startRelay(relay, teardown);
   const workers = opened.flatMap(({ part, open }) => runSubscriptions(part, open, { jobs, clients }, teardown));
