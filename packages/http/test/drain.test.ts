@@ -80,10 +80,9 @@ describe("a port that drains", () => {
   });
 
   it("lets what is at work take as long as it is told, and then closes its connection", async () => {
-    const { url, close } = await port(() => undefined);
-    const asked = ask(url, keepAlive()).catch((error: NodeJS.ErrnoException) => error.code);
     const { promise: isIn, resolve } = Promise.withResolvers<void>();
-    setTimeout(resolve, 50);
+    const { url, close } = await port(() => resolve());
+    const asked = ask(url, keepAlive()).catch((error: NodeJS.ErrnoException) => error.code);
     await isIn;
     await close({ graceMs: 200 });
     expect(await asked).toBe("ECONNRESET");

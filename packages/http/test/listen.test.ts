@@ -163,7 +163,7 @@ describe("a slow client loses its connection", () => {
   });
 
   it("that trickles one letter of a head after the other", async () => {
-    const { socket, closed } = tap(await echo({ timeouts }));
+    const { socket, closed } = tap(await echo({ timeouts: { ...timeouts, headMs: 1_000 } }));
     socket.write("GET /a HTTP/1.1\r\nhost: x\r\nx-slow: ");
     const drip = setInterval(() => socket.writable && socket.write("x"), 10);
     expect(await closed).toMatch(/^HTTP\/1\.1 408 /);
@@ -171,7 +171,8 @@ describe("a slow client loses its connection", () => {
   });
 
   it("or its call, where it sends half a body over HTTP/2, while others on the same connection go on", async () => {
-    const session = connectHttp2(`http://127.0.0.1:${await echo({ timeouts })}`);
+    const { readMs } = timeouts;
+    const session = connectHttp2(`http://127.0.0.1:${await echo({ timeouts: { readMs } })}`);
     const slow = session.request({ ":path": "/slow", ":method": "POST" });
     slow.on("error", () => undefined);
     slow.write("half");
