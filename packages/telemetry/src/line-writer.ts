@@ -20,18 +20,39 @@ export function createLineWriter<const Names extends readonly string[]>(
 ): WriteLine<Names> {
   const secret = o.names.find(isSecretName);
   if (secret !== undefined) throw new Error(`a line of one form cannot have the secret field ${secret}`);
-  const keys = o.names.map((name) => `,${JSON.stringify(name)}:`);
+  const fields = o.names.map((name): Field => ({ key: `,${JSON.stringify(name)}:`, value: undefined, text: "" }));
   const end = `,"msg":${JSON.stringify(o.message)}}\n`;
   const { level, bindings, now, destination } = partsOf(log, o.level);
   return (values) => {
     if (!log.isLevelEnabled(o.level)) return;
     let line = level + now() + bindings;
-    for (let index = 0; index < keys.length; index += 1) {
+    for (let index = 0; index < fields.length; index += 1) {
+      const field = fields[index];
       const value = values[index];
-      if (value !== undefined) line += keys[index] + (typeof value === "string" ? quoted(value) : numeric(value));
+      if (field !== undefined && value !== undefined) line += textOf(field, value);
     }
     destination.write(line + end);
   };
+}
+
+/** A field, and how it was written last: most have the value again that they had in the line before. */
+interface Field {
+  readonly key: string;
+  value: Value;
+  text: string;
+}
+
+const keptCharsMax = 256;
+
+function textOf(field: Field, value: string | number): string {
+  if (value === field.value) return field.text;
+  if (typeof value === "number") return field.key + numeric(value);
+  const text = field.key + quoted(value);
+  if (value.length <= keptCharsMax) {
+    field.value = value;
+    field.text = text;
+  }
+  return text;
 }
 
 /** Text in which JSON escapes nothing: no control character, no quote and no backslash. */

@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers } from "pino";
 import { isoTime } from "./iso-time.ts";
 import { redacted, redactedError, redactedValue } from "./redact.ts";
+import { writeLinesTo } from "./standard-output.ts";
 import type { TakeLine } from "./tracing/export-lines.ts";
 import { currentSpan } from "./tracing/span.ts";
 
@@ -32,7 +33,7 @@ export function createLogger(o: {
     hooks: { logMethod: redactInterpolated },
     ...(o.isTraced === true ? { mixin: traceOfWork, mixinMergeStrategy: withTrace } : {}),
   };
-  const destination = o.destination ?? standardOutput();
+  const destination = o.destination ?? writeLinesTo(1);
   return redactBindings(pino(options, o.takeLine === undefined ? destination : both(destination, o.takeLine)));
 }
 
@@ -85,10 +86,4 @@ function redactBindings(logger: Logger): Logger {
       setBindings.call(this, redacted(bindings));
     },
   });
-}
-
-function standardOutput(): DestinationStream {
-  const stream = pino.destination({ fd: 1, sync: true });
-  stream.on("error", () => undefined);
-  return stream;
 }
