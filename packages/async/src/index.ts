@@ -13,4 +13,5 @@ export { createDeadlineWheel, type DeadlineWheel, deadlineTickMs } from "./deadl
 export { createSharedPlaces, type Holder, type SharedPlaces } from "./fair-share.ts";
 export { abortSignalOf, type CancelSignal, LazySignal, onAbort } from "./lazy-signal.ts";
 export { createLoop, type Loop, type OutageWatch } from "./loop.ts";
+export { createRecentMap, type RecentMap } from "./recent-map.ts";
 export { sleep } from "./sleep.ts";

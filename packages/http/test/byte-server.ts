@@ -64,6 +64,7 @@ export interface AskedRequest {
   readonly path?: string;
   readonly verb?: string;
   readonly fields?: HttpFields;
+  readonly replaced?: readonly [name: string, value: string];
   readonly body?: Uint8Array;
   /** Gets the function that cancels the request, when it was sent. */
   readonly onSent?: (cancel: (reason: Error) => void) => void;
@@ -73,7 +74,7 @@ export interface AskedRequest {
 
 /** Sends a request to a server. Rejects with what its receiver gets instead of a response. */
 export function ask(client: HttpClient, origin: string, o: AskedRequest = {}): Promise<GotResponse> {
-  const { path = "/", verb = "GET", fields = {}, body } = o;
+  const { path = "/", verb = "GET", fields = {}, replaced, body } = o;
   return new Promise((resolve, reject) => {
     let head: Pick<GotResponse, "status" | "fields"> = { status: 0, fields: {} };
     let text = "";
@@ -84,7 +85,7 @@ export function ask(client: HttpClient, origin: string, o: AskedRequest = {}): P
       end();
     };
     const sent = client.send(
-      { origin, path, verb, fields, body },
+      { origin, path, verb, fields, replaced, body },
       {
         onHead: (status, got) => {
           head = { status, fields: { ...got } };

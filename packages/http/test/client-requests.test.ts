@@ -49,6 +49,33 @@ describe("a request", () => {
     });
   });
 
+  it("has the long values that came before, in whatever field they are", async () => {
+    const { origin } = await serve((socket, { head }) => void socket.write(ok(head)));
+    const one = client();
+    const [a, b] = ["a".repeat(500), "b".repeat(500)];
+    for (const fields of [{ one: a }, { one: b }, { two: a }, { one: a, two: a }, { one: a, two: b }, { one: b }]) {
+      const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+      const { body } = await ask(one, origin, { fields: { host: "x", ...fields } });
+      expect(body).toBe(`GET / HTTP/1.1\r\nhost: x\r\n${lines.join("")}\r\n`);
+    }
+    const broken = ask(one, origin, { fields: { host: "x", one: `${a}\r\nc: d` } });
+    expect(await codeOf(broken)).toBe("ERR_REQUEST_MALFORMED");
+  });
+
+  it("has a field of its own in the place of the one of its name, and no other", async () => {
+    const { origin } = await serve((socket, { head }) => void socket.write(ok(head)));
+    const one = client();
+    const replaced = ["x-timeout", "5"] as const;
+    const bodyOf = async (fields: Readonly<Record<string, string>>) =>
+      (await ask(one, origin, { fields: { host: "x", ...fields }, replaced })).body;
+    expect(await bodyOf({ a: "1", "x-timeout": "9" })).toBe(
+      "GET / HTTP/1.1\r\nx-timeout: 5\r\nhost: x\r\na: 1\r\n\r\n",
+    );
+    expect(await bodyOf({ a: "1" })).toBe("GET / HTTP/1.1\r\nx-timeout: 5\r\nhost: x\r\na: 1\r\n\r\n");
+    const broken = ask(one, origin, { replaced: ["x-timeout", "5\r\na: b"] });
+    expect(await codeOf(broken)).toBe("ERR_REQUEST_MALFORMED");
+  });
+
   it("has the host that its fields name", async () => {
     const { origin } = await serve((socket, { head }) => void socket.write(ok(head)));
     const { body } = await ask(client(), origin, { fields: { host: "example.com" } });

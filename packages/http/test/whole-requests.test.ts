@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { arrivedBody, endWithBody, limitWriteTime, listenHttp } from "../src/index.ts";
 import type { ListenOptions } from "../src/listen.ts";
-import { WholeRequestReader } from "../src/whole/request-reader.ts";
+import { createLongLines, WholeRequestReader } from "../src/whole/request-reader.ts";
 import { heapBytes } from "./heap-bytes.ts";
 import { createSelfSigned } from "./self-signed.ts";
 
@@ -208,7 +208,7 @@ describe("a request that comes in one piece", () => {
   });
 
   it("does not stay in memory for a value of its head that somebody keeps", () => {
-    const reader = new WholeRequestReader();
+    const reader = new WholeRequestReader(createLongLines());
     const tokens: (string | undefined)[] = [];
     const body = "b".repeat(12_000);
     const before = heapBytes();
@@ -220,6 +220,23 @@ describe("a request that comes in one piece", () => {
     expect(tokens.at(-1)).toMatch(/^499a+$/);
     expect((heapBytes() - before) / 500).toBeLessThan(2_000);
     expect(tokens).toHaveLength(1_000);
+  });
+
+  it("has the long lines that other connections had before, and is none where it has one twice", () => {
+    const longLines = createLongLines();
+    const readers = [new WholeRequestReader(longLines), new WholeRequestReader(longLines)];
+    const token = (text: string) => `authorization: Bearer ${text.repeat(200)}\r\n`;
+    const read = (reader: WholeRequestReader | undefined, fields: string) =>
+      reader?.read(Buffer.from(post("{}", json + fields)), 16 * 1024)?.fields;
+    for (const text of ["a", "b", "a"]) {
+      for (const reader of readers)
+        expect(read(reader, token(text))).toMatchObject({ host: "x", authorization: `Bearer ${text.repeat(200)}` });
+    }
+    for (const reader of readers) {
+      expect(read(reader, token("a") + token("a"))).toBeUndefined();
+      expect(read(reader, token("a") + token("b"))).toBeUndefined();
+      expect(read(reader, `transfer-encoding: ${"a".repeat(200)}\r\n`)).toBeUndefined();
+    }
   });
 
   it("takes no part in the next one of its connection once it is answered", async () => {

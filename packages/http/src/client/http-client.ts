@@ -12,6 +12,8 @@ export interface HttpRequest {
   /** The HTTP method. */
   readonly verb: string;
   readonly fields: HttpFields;
+  /** A field in the place of the one of its name among `fields`, or beside them: an attempt's own. */
+  readonly replaced?: readonly [name: string, value: string] | undefined;
   readonly body: Uint8Array | undefined;
 }
 

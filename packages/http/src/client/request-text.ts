@@ -1,3 +1,4 @@
+import { createRecentMap, type RecentMap } from "@rialto/async";
 import type { HttpRequest } from "./http-client.ts";
 import { RequestFault } from "./http-faults.ts";
 
@@ -17,6 +18,9 @@ const keptNamesMax = 256;
 const keptNameCharsMax = 64;
 /** The longest value that is kept: tokens are shorter. */
 const keptValueCharsMax = 2_048;
+/** Values longer than this, as tokens, come again: the lines of so many are kept, beside the last one of each name. */
+const longValueCharsMin = 128;
+const longLinesMax = 1_024;
 
 /** Writes the heads of requests. */
 export interface RequestWriter {
@@ -41,6 +45,7 @@ interface KnownLine {
  */
 export function createRequestWriter(): RequestWriter {
   const known = new Map<string, KnownLine>();
+  const longLines = createRecentMap<LongLine>(longLinesMax);
   let lastPath = "/";
 
   function knownOf(name: string): KnownLine {
@@ -59,30 +64,44 @@ export function createRequestWriter(): RequestWriter {
   }
 
   return {
-    head({ verb, path, fields, body }, hostLine) {
+    head({ verb, path, fields, replaced, body }, hostLine) {
       if (verb !== "POST" && (!methodPattern.test(verb) || verb === "CONNECT"))
         throw new RequestFault(`the client sends no ${verb}`);
       assertPath(path);
       let head = `${verb} ${path} HTTP/1.1\r\n${fields.host === undefined ? hostLine : ""}`;
+      if (replaced !== undefined) {
+        const line = known.get(replaced[0]) ?? knownOf(replaced[0]);
+        if (line.start !== "") head += lineOf(line, replaced[0], replaced[1], longLines);
+      }
       for (const name in fields) {
         const value = fields[name];
-        if (value === undefined) continue;
+        if (value === undefined || name === replaced?.[0]) continue;
         const line = known.get(name) ?? knownOf(name);
         if (line.start === "") continue;
-        if (typeof value === "string") head += lineOf(line, name, value);
-        else for (const each of value) head += lineOf(line, name, each);
+        if (typeof value === "string") head += lineOf(line, name, value, longLines);
+        else for (const each of value) head += lineOf(line, name, each, longLines);
       }
       return body === undefined ? `${head}\r\n` : `${head}content-length: ${body.byteLength}\r\n\r\n`;
     },
   };
 }
 
+/** The line of a long value, as it was written for a field of this name. */
+interface LongLine {
+  readonly name: string;
+  readonly line: string;
+}
+
 /** Returns the line of a field with this value. */
-function lineOf(known: KnownLine, name: string, value: string): string {
+function lineOf(known: KnownLine, name: string, value: string, longLines: RecentMap<LongLine>): string {
   if (value === known.value) return known.line;
+  const isLong = value.length >= longValueCharsMin && value.length <= keptValueCharsMax;
+  const before = isLong ? longLines.get(value) : undefined;
+  if (before?.name === name) return before.line;
   if (!valuePattern.test(value)) throw new RequestFault(`the field ${name} has characters that HTTP does not allow`);
   const line = `${known.start}${value}\r\n`;
-  if (value.length <= keptValueCharsMax) {
+  if (isLong) longLines.set(value, { name, line });
+  else if (value.length <= keptValueCharsMax) {
     known.value = value;
     known.line = line;
   }

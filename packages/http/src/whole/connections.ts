@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { HttpTimeouts } from "../limits.ts";
 import { Http1Request } from "../request.ts";
 import type { TurnBatch } from "../turn-batch.ts";
-import { type WholeRequest, WholeRequestReader } from "./request-reader.ts";
+import { createLongLines, type LongLines, type WholeRequest, WholeRequestReader } from "./request-reader.ts";
 import { type ResponseOwner, WholeResponse } from "./response.ts";
 import { createResponseWriter, type ResponseWriter } from "./response-text.ts";
 
@@ -55,7 +55,8 @@ export function createWholeConnections(o: WholeConnectionsOptions): WholeConnect
   const all = new Set<WholeConnection>();
   const { headMs, idleMs } = o.timeouts;
   const writer = createResponseWriter(idleMs);
-  const shared: Shared = { ...o, all, writer, outside: AsyncLocalStorage.snapshot(), isDraining: false };
+  const longLines = createLongLines();
+  const shared: Shared = { ...o, all, writer, longLines, outside: AsyncLocalStorage.snapshot(), isDraining: false };
   const closeLate = () => {
     const now = performance.now();
     for (const connection of all) connection.closeIfLate(now);
@@ -80,6 +81,7 @@ export function createWholeConnections(o: WholeConnectionsOptions): WholeConnect
 interface Shared extends WholeConnectionsOptions {
   readonly all: Set<WholeConnection>;
   readonly writer: ResponseWriter;
+  readonly longLines: LongLines;
   /** Runs something outside of what is known of any request, for example its span. */
   readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
   isDraining: boolean;
@@ -89,7 +91,7 @@ interface Shared extends WholeConnectionsOptions {
 class WholeConnection implements ResponseOwner {
   readonly #socket: Socket;
   readonly #shared: Shared;
-  readonly #reader = new WholeRequestReader();
+  readonly #reader: WholeRequestReader;
   /** The one that is in progress. */
   #response: WholeResponse | undefined;
   /** What has arrived meanwhile. */
@@ -105,6 +107,7 @@ class WholeConnection implements ResponseOwner {
   constructor(socket: Socket, shared: Shared) {
     this.#socket = socket;
     this.#shared = shared;
+    this.#reader = new WholeRequestReader(shared.longLines);
     this.#lateFrom = performance.now() + shared.timeouts.headMs;
     socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);

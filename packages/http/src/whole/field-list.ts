@@ -24,7 +24,7 @@ export function findField(fields: FieldList, name: string): number {
 
 /** Returns these fields and those of `headers`, of which an object replaces what was set before. */
 export function withHeaders(fields: FieldList, headers: FieldList | OutgoingHttpHeaders): string[] {
-  if (isList(headers)) return [...fields, ...headers];
+  if (isList(headers)) return fields.length === 0 ? headers.slice() : [...fields, ...headers];
   const all = [...fields];
   for (const [name, value] of Object.entries(headers)) if (value !== undefined) setField(all, name, value);
   return all;

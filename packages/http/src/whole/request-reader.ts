@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { createRecentMap, type RecentMap } from "@rialto/async";
 import { type FieldLine, Fields, ownCopy, readFieldLine } from "../field-line.ts";
 
 /** A POST of HTTP/1.1 that came as a whole. */
@@ -32,6 +33,18 @@ const fieldsMax = 64;
 const keptLinesMax = 16;
 const keptCharsMax = 128;
 
+/** How many longer lines of all connections are kept, and how long one of them may be: it holds a token. */
+const longLinesMax = 1_024;
+const longLineCharsMax = 2_048;
+
+/** Long lines that requests had of late, by their text. */
+export type LongLines = RecentMap<FieldLine>;
+
+/** Creates the lines that the connections of one port share: a client's next connection brings the same token. */
+export function createLongLines(): LongLines {
+  return createRecentMap(longLinesMax);
+}
+
 /**
  * Reads the requests of one connection that are as nearly all calls are: one POST in one piece, with nothing after it,
  * one length, and no field twice. A client sends nearly the same lines again and again, so each line is compared with
@@ -40,6 +53,11 @@ const keptCharsMax = 128;
 export class WholeRequestReader {
   #start = { text: "", path: "" };
   readonly #lines: FieldLine[] = [];
+  readonly #longLines: LongLines;
+
+  constructor(longLines: LongLines) {
+    this.#longLines = longLines;
+  }
 
   /**
    * Returns the request that these bytes are. Undefined where they are anything else: less, more, not well-formed, or
@@ -71,26 +89,29 @@ export class WholeRequestReader {
     for (let index = 0; at < end; index += 1) {
       const kept = this.#lines[index];
       const isKept = kept !== undefined && text.startsWith(kept.text, at);
-      const line = isKept ? kept : readFieldLine(text, at);
+      const line = isKept ? kept : this.#readLine(text, at, index);
       if (line === undefined || index === fieldsMax) return undefined;
-      const { name, value } = line;
-      if (fields[name] !== undefined) return undefined;
-      const isRefused = !isKept && (refusedFields.has(name) || (name === "connection" && value !== "keep-alive"));
-      if (isRefused) return undefined;
-      fields[name] = isKept ? value : this.#keep(line, index);
+      if (fields[line.name] !== undefined) return undefined;
+      fields[line.name] = line.value;
       at += line.text.length;
     }
     return fields;
   }
 
-  /**
-   * Keeps a line that was accepted, where it is short. Returns its value as a text of its own, since others may keep
-   * it: a token is kept for as long as it is valid.
-   */
-  #keep({ text, name, value }: FieldLine, index: number): string {
-    const own = ownCopy(value);
-    if (index < keptLinesMax && text.length <= keptCharsMax)
-      this.#lines[index] = { text: ownCopy(text), name: ownCopy(name), value: own };
+  /** Returns a line that is not the one that stood in its place before; undefined where it is not accepted. */
+  #readLine(text: string, at: number, index: number): FieldLine | undefined {
+    const length = text.indexOf("\r\n", at) + 2 - at;
+    const isLong = length > keptCharsMax && length <= longLineCharsMax;
+    const known = isLong ? this.#longLines.get(text.slice(at, at + length)) : undefined;
+    if (known !== undefined) return known;
+    const line = readFieldLine(text, at);
+    if (line === undefined) return undefined;
+    const { name, value } = line;
+    if (refusedFields.has(name) || (name === "connection" && value !== "keep-alive")) return undefined;
+    // Of its own, since others may keep it: a token is kept for as long as it is valid.
+    const own = { text: ownCopy(line.text), name: ownCopy(name), value: ownCopy(value) };
+    if (isLong) this.#longLines.set(own.text, own);
+    else if (index < keptLinesMax && length <= keptCharsMax) this.#lines[index] = own;
     return own;
   }
 }
