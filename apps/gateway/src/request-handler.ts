@@ -65,6 +65,8 @@ export function createRequestHandler(
   const forwardUnary = createForwardUnary(o);
   const { writeTimeout = responseWriteTimeout } = o;
   const isProxy = createAddressCheck(o.trustedProxies ?? []);
+  const hasProxies = (o.trustedProxies ?? []).length > 0;
+  const isOfProxy = ({ socket }: IncomingMessage) => hasProxies && isProxy(socket.remoteAddress ?? "");
   const addressOf = createAddressOf(o.trustedProxies ?? [], o.forwardedHeader, warnOfUntrustedProxy(o.log));
   const queue = createFairQueue();
   const headers = securityHeaders(o.tls !== undefined);
@@ -184,7 +186,7 @@ export function createRequestHandler(
     const isTraced = !isHealth && o.tracing !== undefined && !isOfTraces(request);
     const tracing = isTraced ? o.tracing : undefined;
     const isOfPage = o.showsTraces === true && isOfTracesPage(request);
-    const traced = traceRequest(request, isOfPage ? undefined : tracing, isProxy(request.socket.remoteAddress ?? ""));
+    const traced = traceRequest(request, isOfPage ? undefined : tracing, isOfProxy(request));
     const circumstances = { clientAddress, writeTimeout, closing, headers: headerList, traced };
     const exchange = new Exchange(request, response, circumstances);
     logWhenDone(exchange, tracing);

@@ -34,7 +34,9 @@ async function refusedCall(known: readonly (readonly GuardedReplica[])[]) {
     return refused;
   };
   const among = { ...{ replicas, wheel, onRetry }, budget: createRetryBudget(), random: () => 0 };
-  const reason = await tryReplicas(among, { isSafe: true, channel: "calls", send }, clock).catch(reasonOf);
+  const reason = await tryReplicas(among, { isSafe: true, isWhole: true, channel: "calls", send }, clock).catch(
+    reasonOf,
+  );
   clock.stop();
   return { ...seen, reason };
 }

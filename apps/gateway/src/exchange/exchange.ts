@@ -109,7 +109,7 @@ export class Exchange {
    */
   send(status: number, fields: Fields, body: WholeResponseBody): void {
     const response = this.#response;
-    response.writeHead(status, this.#head === undefined ? fields : [...this.#head.with(fields)]);
+    response.writeHead(status, this.#head === undefined ? fields : this.#head.with(fields));
     // Not before: a head that cannot be written is followed by that of an error.
     this.#head = undefined;
     endWithBody(response, body);

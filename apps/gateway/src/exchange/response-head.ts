@@ -29,7 +29,7 @@ export class ResponseHead {
   }
 
   /** Returns the list with all of these, which are set nowhere else: Node may refuse to write one of them. */
-  with(fields: Fields): readonly string[] {
+  with(fields: Fields): string[] {
     const whole = new ResponseHead(this.#list);
     for (const name in fields) whole.set(name, `${fields[name]}`);
     return whole.#list;

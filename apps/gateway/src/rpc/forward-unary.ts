@@ -12,7 +12,7 @@ import type { InFlightRequest } from "../admission/in-flight-request.ts";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf, bodyOf } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
-import { fieldsInward, fieldsOutward } from "../upstream/request-headers.ts";
+import { fieldsInward, fieldsOutward, passedNames } from "../upstream/request-headers.ts";
 import { runForwarding } from "../upstream/run-forwarding.ts";
 import { tokensOf, type Upstreams } from "../upstream/upstream.ts";
 import { isPlainUnary } from "./procedures.ts";
@@ -42,6 +42,8 @@ interface Target {
  * sent, and goes to the client in one write where it fits. A client that disconnects cancels the call.
  */
 export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
+  const { baggageNames } = upstreams;
+  const names = passedNames(upstreams.passedHeaders);
   const targets = new Map<DescMethod, Target>();
   const targetOf = (method: DescMethod): Target => {
     const known = targets.get(method);
@@ -65,9 +67,7 @@ export function createForwardUnary(upstreams: Upstreams): ForwardUnary {
     const signed = tokensOf(exchange, service, upstreams);
     // A body that came with its head is here when promises have settled.
     const tokens = await signed;
-    const { passedHeaders, baggageNames } = upstreams;
-    const passedOn = { passedHeaders, baggageNames, span };
-    const fields = fieldsInward(exchange, tokens, passedOn);
+    const fields = fieldsInward(exchange, tokens, { names, baggageNames, span });
     const answer = await upstreams.upstream(service).call(
       {
         verb: request.method ?? "POST",

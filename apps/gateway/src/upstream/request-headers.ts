@@ -13,7 +13,7 @@ import type { Exchange } from "../exchange/exchange.ts";
  * Request headers that pass to a service. It is a list of what passes, not of what does not: hop-by-hop headers,
  * cookies, access tokens, and headers that claim an internal identity (rialto-*) are dropped without being named.
  */
-const passed = [
+const passed: readonly string[] = [
   "accept",
   "accept-encoding",
   "connect-accept-encoding",
@@ -29,7 +29,7 @@ const passed = [
   "user-agent",
   "x-grpc-web",
   "x-user-agent",
-] as const;
+];
 
 /** Response headers that do not pass to the client, beside those that start with "rialto-". */
 const withheld: ReadonlySet<string> = new Set([
@@ -52,10 +52,17 @@ export interface InwardTokens {
   readonly authorization: string | undefined;
 }
 
+const passedOfAll: ReadonlySet<string> = new Set(passed);
+
+/** Returns the names of the client's headers that pass: those of the protocols, and `more`. */
+export function passedNames(more: readonly string[] | undefined): ReadonlySet<string> {
+  return more === undefined ? passedOfAll : new Set([...passed, ...more]);
+}
+
 /** What else goes with a call. */
 export interface PassedOn {
-  /** Names of the client's headers that pass, beside those of the protocols. */
-  readonly passedHeaders?: readonly string[] | undefined;
+  /** Names of the client's headers that pass, as `passedNames` returns them. */
+  readonly names: ReadonlySet<string>;
   /** Names of the entries of `baggage` that pass. None if left out. */
   readonly baggageNames?: ReadonlySet<string> | undefined;
   /** The span of the call, where its trace is recorded. */
@@ -63,27 +70,24 @@ export interface PassedOn {
 }
 
 /**
- * Returns the fields of the call to a service: the client's that pass (`more` beside those of the protocols), and the
- * gateway's own: request id, trace, the token that identifies the gateway, the token of the person, and the client's
- * address.
+ * Returns the fields of the call to a service: the client's that pass, and the gateway's own: request id, trace, the
+ * token that identifies the gateway, the token of the person, and the client's address.
  */
 export function fieldsInward(
   { request, requestId, trace, clientAddress }: Exchange,
   o: InwardTokens,
-  { passedHeaders: more, baggageNames, span }: PassedOn,
+  { names, baggageNames, span }: PassedOn,
 ): Fields {
   const fields: Fields = {};
-  for (const name of passed) {
-    const value = request.headers[name];
-    if (typeof value === "string") fields[name] = value;
-  }
-  for (const name of more ?? []) {
-    const value = request.headers[name];
-    if (typeof value === "string") fields[name] = value;
+  const { headers } = request;
+  // A request has fewer than may pass.
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value === "string" && names.has(name)) fields[name] = value;
   }
   fields[requestIdHeader] = requestId;
   fields[traceparentHeader] = (span ?? trace).traceparent;
-  const { tracestate, baggage } = request.headers;
+  const { tracestate, baggage } = headers;
   const state = typeof tracestate === "string" ? boundedTracestate(tracestate) : undefined;
   if (state !== undefined) fields.tracestate = state;
   const entries =
@@ -105,7 +109,7 @@ export function headersOutward(headers: Headers): Fields {
 /** The same of fields as Node's parser read them. */
 export function fieldsOutward(fields: WholeAnswer["fields"]): Fields {
   const outward: Fields = {};
-  for (const name of Object.keys(fields)) {
+  for (const name in fields) {
     const value = fields[name];
     if (value !== undefined && passes(name)) outward[name] = typeof value === "string" ? value : value.join(", ");
   }

@@ -10,7 +10,7 @@ import {
 import type { RecordedSpan } from "@rialto/telemetry";
 import { procedureOf, upstreamNameOf } from "../contract.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
-import { fieldsInward, type InwardTokens } from "./request-headers.ts";
+import { fieldsInward, type InwardTokens, passedNames } from "./request-headers.ts";
 
 /** The services that the gateway calls. */
 export interface Upstreams {
@@ -49,7 +49,7 @@ export async function callUpstream(
   const service = upstreamNameOf(method);
   const tokens = await tokensOf(exchange, service, upstreams);
   const { passedHeaders, baggageNames } = upstreams;
-  const passedOn = { passedHeaders, baggageNames, span: o.span };
+  const passedOn = { names: passedNames(passedHeaders), baggageNames, span: o.span };
   const header = new Headers(fieldsInward(exchange, tokens, passedOn));
   for (const [name, value] of Object.entries(o.headers ?? {})) header.set(name, value);
   const request = {
@@ -79,9 +79,9 @@ export function tokensOf(
   const isNamed = caller.kind === "user" && upstreams.passesAccessTokens?.() !== true;
   const passedOn = caller.kind === "user" ? request.headers.authorization : undefined;
   const serviceToken = tokens.signed?.(service);
-  const person = isNamed ? persons.signed?.(caller, service) : undefined;
+  const person = isNamed ? persons.signedBearer?.(caller, service) : undefined;
   if (serviceToken !== undefined && (person !== undefined || !isNamed))
-    return { serviceToken, authorization: person === undefined ? passedOn : `Bearer ${person}` };
+    return { serviceToken, authorization: person ?? passedOn };
   const signing = Promise.all([tokens.for(service), isNamed ? persons.for(caller, service) : undefined]);
   return signing.then(([signed, signedPerson]) => ({
     serviceToken: signed,

@@ -45,6 +45,8 @@ export interface PersonTokens {
   for(person: UserClaims, audience: string): Promise<string>;
   /** The same without a wait; undefined where it has to be signed. Where it is left out, `for` is asked every time. */
   signed?(person: UserClaims, audience: string): string | undefined;
+  /** The same as the value of an `Authorization` header. */
+  signedBearer?(person: UserClaims, audience: string): string | undefined;
 }
 
 /**
@@ -72,6 +74,7 @@ export function createPersonTokens(o: { readonly name: string; readonly privateK
   return {
     for: (person, audience) => cached.token(contentOf(person, audience), (issued) => sign(person, audience, issued)),
     signed: (person, audience) => cached.signed(contentOf(person, audience)),
+    signedBearer: (person, audience) => cached.signedBearer(contentOf(person, audience)),
   };
 }
 

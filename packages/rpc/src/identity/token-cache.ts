@@ -10,12 +10,15 @@ export interface SignedTokens {
   token(content: string, sign: (issued: number) => Promise<string>): Promise<string>;
   /** Returns it at once where it was signed before; undefined where it has to be signed. */
   signed(content: string): string | undefined;
+  /** The same as the value of an `Authorization` header: always the same text, until another token takes its place. */
+  signedBearer(content: string): string | undefined;
 }
 
 interface Signed {
   readonly promise: Promise<string>;
   /** Undefined while it is signed. */
   token: string | undefined;
+  bearer: string | undefined;
   readonly expires: number;
 }
 
@@ -31,16 +34,23 @@ export function cacheSigned(tokensMax: number): SignedTokens {
   };
   return {
     signed: (content) => current(content)?.token,
+    signedBearer: (content) => current(content)?.bearer,
     token(content, sign) {
       const last = current(content);
       if (last !== undefined) return last.promise;
       const now = Math.floor(Date.now() / 1000);
-      const made: Signed = { promise: sign(now), token: undefined, expires: now + serviceTokenSecondsMax };
+      const made: Signed = {
+        promise: sign(now),
+        token: undefined,
+        bearer: undefined,
+        expires: now + serviceTokenSecondsMax,
+      };
       cached.delete(content);
       cached.set(content, made);
       made.promise.then(
         (token) => {
           made.token = token;
+          made.bearer = `Bearer ${token}`;
         },
         () => cached.delete(content),
       );

@@ -41,7 +41,7 @@ export class CallClock {
   constructor(wheel: DeadlineWheel, parent: CancelSignal, deadline: Date) {
     this.deadline = deadline;
     this.#removeListener = onAbort(parent, () => this.end(cancellationBy(parent.reason)));
-    const leftMs = +deadline - Date.now();
+    const leftMs = deadline.getTime() - Date.now();
     const onDeadline = (isEnded: boolean) =>
       this.end(new CallError(isEnded ? callErrors.TEMPORARILY_UNAVAILABLE : callErrors.DEADLINE_PASSED));
     if (leftMs <= 0) onDeadline(false);

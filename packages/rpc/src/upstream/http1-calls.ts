@@ -20,7 +20,7 @@ export interface Http1Calls {
    */
   send(request: HttpRequest, timeoutMs: number): Promise<HttpResponse>;
   /** Sends a call whose body has arrived, as `send` does. */
-  sendWhole(sent: SentCall): Promise<WholeAnswer>;
+  sendWhole(sent: SentCall, receiver: AnswerReceiver): void;
   close(): void;
 }
 
@@ -30,6 +30,12 @@ export interface SentCall extends Pick<WholeCall, "verb" | "path" | "fields"> {
   readonly body: Uint8Array | undefined;
   readonly timeoutMs: number;
   readonly canceled: CancelSignal | undefined;
+}
+
+/** Gets the answer to a call, or why there is none: one of them, once, maybe before `sendWhole` returns. */
+export interface AnswerReceiver {
+  onAnswer(answer: WholeAnswer): void;
+  onFailure(reason: unknown): void;
 }
 
 /**
@@ -42,25 +48,27 @@ export function createHttp1Calls(
 ): Http1Calls {
   const { origin } = new URL(replicaUrl);
   const client = createHttp1Client(o);
-  const sendWhole = ({ verb, path, fields: given, body, timeoutMs, canceled }: SentCall): Promise<WholeAnswer> =>
-    new Promise((resolve, reject) => {
-      const [timeoutName, timeout] = timeoutField(nodeHeaders(given), timeoutMs);
-      const fields = { ...given, [timeoutName]: timeout };
-      const receiver = new WholeResponse(resolve, reject);
-      const inProgress = client.send({ origin, path, verb, fields, body }, receiver);
-      if (canceled === undefined) return;
-      receiver.removeListener = onAbort(canceled, () => {
-        reject(canceled.reason);
-        inProgress.cancel(new Error("the caller canceled the request"));
-      });
+  const sendWhole = (sent: SentCall, receiver: AnswerReceiver): void => {
+    const { verb, path, fields, body, timeoutMs, canceled } = sent;
+    const response = new WholeResponse(receiver);
+    const replaced = timeoutField(nodeHeaders(fields), timeoutMs);
+    const inProgress = client.send({ origin, path, verb, fields, replaced, body }, response);
+    if (canceled === undefined || response.isOver) return;
+    response.removeListener = onAbort(canceled, () => {
+      response.onError(canceled.reason);
+      inProgress.cancel(new Error("the caller canceled the request"));
     });
+  };
   return {
     sendWhole,
     async send({ url, method, header, body, signal }, timeoutMs) {
       if (body !== undefined && !(body instanceof WholeBody)) throw new Error("the body of a call is not whole");
       const { pathname, search } = new URL(url);
       const target = { verb: method, path: `${pathname}${search}`, fields: toFields(header) };
-      const answer = await sendWhole({ ...target, body: body?.bytes, timeoutMs, canceled: signal });
+      const answer = await new Promise<WholeAnswer>((resolve, reject) => {
+        const receiver = { onAnswer: resolve, onFailure: reject };
+        sendWhole({ ...target, body: body?.bytes, timeoutMs, canceled: signal }, receiver);
+      });
       return {
         status: answer.status,
         header: toWebHeaders(answer.fields),
@@ -73,17 +81,17 @@ export function createHttp1Calls(
 }
 
 class WholeResponse implements ResponseReceiver {
-  readonly #resolve: (answer: WholeAnswer) => void;
-  readonly #reject: (reason: unknown) => void;
+  readonly #receiver: AnswerReceiver;
   #status = 0;
   #fields: HttpFields = {};
   #parts: Uint8Array[] = [];
   #bytes = 0;
-  removeListener: () => void = () => undefined;
+  removeListener: (() => void) | undefined;
+  /** Its receiver has got what there is. */
+  isOver = false;
 
-  constructor(resolve: (answer: WholeAnswer) => void, reject: (reason: unknown) => void) {
-    this.#resolve = resolve;
-    this.#reject = reject;
+  constructor(receiver: AnswerReceiver) {
+    this.#receiver = receiver;
   }
 
   onHead(status: number, fields: HttpFields): void {
@@ -99,14 +107,21 @@ class WholeResponse implements ResponseReceiver {
   }
 
   onEnd(trailers: HttpFields): void {
-    this.removeListener();
-    const [first = new Uint8Array(), ...rest] = this.#parts;
-    const body = rest.length === 0 ? first : Buffer.concat(this.#parts, this.#bytes);
-    this.#resolve({ status: this.#status, fields: this.#fields, body, trailers });
+    if (!this.#end()) return;
+    const parts = this.#parts;
+    const body = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, this.#bytes);
+    this.#receiver.onAnswer({ status: this.#status, fields: this.#fields, body, trailers });
   }
 
   onError(reason: unknown): void {
-    this.removeListener();
-    this.#reject(reason);
+    if (this.#end()) this.#receiver.onFailure(reason);
+  }
+
+  /** Returns false where it has ended before. */
+  #end(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    this.removeListener?.();
+    return true;
   }
 }

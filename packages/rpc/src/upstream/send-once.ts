@@ -46,7 +46,10 @@ export function callOnce(guarded: GuardedReplica, call: WholeRequest, clock: Cal
   if (sent !== undefined) return sent;
   const { calls } = guarded.replica;
   return attempt(guarded, calls, clock, async (timeoutMs, release) => {
-    const answer = await calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled });
+    const answer = await new Promise<WholeAnswer>((resolve, reject) => {
+      const receiver = { onAnswer: resolve, onFailure: reject };
+      calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled }, receiver);
+    });
     return answered(guarded, answer, release);
   });
 }
@@ -55,7 +58,7 @@ type WholeRequest = Omit<SentCall, "timeoutMs" | "canceled">;
 
 /**
  * The same where the call need not wait, as nearly none has to: its breaker is closed, and its bulkhead has a slot. It
- * makes one promise beside that of the answer, where `attempt` makes four. Undefined where it has to wait.
+ * makes one promise, where `attempt` makes four. Undefined where it has to wait.
  */
 function callNow(
   guarded: GuardedReplica,
@@ -69,15 +72,20 @@ function callNow(
   const counted = new Attempt(calls.load, clock);
   counted.begin();
   const timeoutMs = counted.send(slot);
-  const settle = (outcome: Outcome<WholeAnswer>) => guarded.settle(outcome, counted.isCanceledByCaller);
-  const failed = (cause: unknown) => settle(counted.fail(cause));
-  return calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled }).then((answer) => {
-    try {
-      return settle(answered(guarded, answer, counted.release));
-    } catch (cause) {
-      return failed(cause);
-    }
-  }, failed);
+  return new Promise((resolve) => {
+    const settle = (outcome: Outcome<WholeAnswer>) => resolve(guarded.settle(outcome, counted.isCanceledByCaller));
+    const onFailure = (cause: unknown) => settle(counted.fail(cause));
+    const onAnswer = (answer: WholeAnswer) => {
+      let outcome: Outcome<WholeAnswer>;
+      try {
+        outcome = answered(guarded, answer, counted.release);
+      } catch (cause) {
+        return onFailure(cause);
+      }
+      return settle(outcome);
+    };
+    calls.sendWhole({ ...call, timeoutMs, canceled: clock.canceled }, { onAnswer, onFailure });
+  });
 }
 
 /** The outcome of a whole answer. Throws where it is broken. */
@@ -137,7 +145,7 @@ class Attempt {
   send(releaseSlot: () => void): number {
     this.#releaseSlot = releaseSlot;
     this.#sentAt = Date.now();
-    return sentTimeoutMs(+this.#clock.deadline - this.#sentAt);
+    return sentTimeoutMs(this.#clock.deadline.getTime() - this.#sentAt);
   }
 
   readonly release = (): void => {

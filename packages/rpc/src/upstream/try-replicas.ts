@@ -24,6 +24,8 @@ export interface Sending<Response> {
   readonly isSafe: boolean;
   readonly channel: "calls" | "streams";
   readonly send: (replica: GuardedReplica) => Promise<Outcome<Response>>;
+  /** The clock of the call stops with its response, which is whole. Else it is up to who reads the response. */
+  readonly isWhole: boolean;
 }
 
 /** The replicas that a call was sent to, and what came of the last one. */
@@ -33,7 +35,10 @@ interface Tried<Response> {
   outcome: Outcome<Response> | undefined;
 }
 
-/** Sends to one replica after the other, until a response is final, or nothing more may be tried. */
+/**
+ * Sends to one replica after the other, until a response is final, or nothing more may be tried. Stops the clock where
+ * there is none.
+ */
 export function tryReplicas<Response>(
   among: Replicas,
   sending: Sending<Response>,
@@ -42,13 +47,39 @@ export function tryReplicas<Response>(
   among.budget.earn();
   const tried: Tried<Response> = { replicas: new Set(), attempts: 0, outcome: undefined };
   const first = trySending(among, sending, tried);
-  if (first === undefined) return tryFurther(among, sending, clock, tried);
+  if (first === undefined) return goOn(among, sending, clock, tried);
   // Nearly always it is one attempt, and one promise.
-  return first.then((outcome) => {
-    if (outcome.kind === "RESPONSE" && !mayRetry(outcome, sending.isSafe)) return outcome.response;
-    tried.outcome = outcome;
-    return tryFurther(among, sending, clock, tried);
-  });
+  return first.then(
+    (outcome) => {
+      if (outcome.kind === "RESPONSE" && !mayRetry(outcome, sending.isSafe)) {
+        if (sending.isWhole) clock.stop();
+        return outcome.response;
+      }
+      tried.outcome = outcome;
+      return goOn(among, sending, clock, tried);
+    },
+    (error) => {
+      clock.stop();
+      throw error;
+    },
+  );
+}
+
+/** Goes on after a first attempt whose outcome is not final, or where none was made yet. */
+async function goOn<Response>(
+  among: Replicas,
+  sending: Sending<Response>,
+  clock: CallClock,
+  tried: Tried<Response>,
+): Promise<Response> {
+  try {
+    return await tryFurther(among, sending, clock, tried);
+  } catch (error) {
+    clock.stop();
+    throw error;
+  } finally {
+    if (sending.isWhole) clock.stop();
+  }
 }
 
 /** Sends to a replica that is chosen now. Returns undefined where there is none. */
@@ -67,7 +98,7 @@ function trySending<Response>(
   return sent;
 }
 
-/** Goes on after an attempt whose outcome is not final, or where none was made yet. */
+/** Makes further attempts, one after the other. */
 async function tryFurther<Response>(
   among: Replicas,
   sending: Sending<Response>,

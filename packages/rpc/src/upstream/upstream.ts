@@ -179,29 +179,50 @@ async function fetchFromReplicas(among: Replicas, request: HttpRequest, o: Fetch
     const body = await clock.race(readBody(request, o));
     const channel = isStream ? "streams" : "calls";
     const send = (replica: GuardedReplica) => sendOnce(replica, request, body, clock, isStream);
-    return await tryReplicas(among, { isSafe: o.isSafe, channel, send }, clock);
+    return await tryReplicas(among, { isSafe: o.isSafe, channel, send, isWhole: !isStream }, clock);
   } catch (error) {
     clock.stop();
     throw error;
-  } finally {
-    if (!isStream) clock.stop();
   }
 }
 
-async function callReplicas(
-  among: Replicas,
-  { verb, path, fields, receive }: WholeCall,
-  { isSafe, canceled }: UpstreamCallOptions,
-): Promise<WholeAnswer> {
-  const clock = startCall(among.wheel, nodeHeaders(fields), false, canceled);
+/** Makes no promise of its own where the body is here. */
+function callReplicas(among: Replicas, call: WholeCall, o: UpstreamCallOptions): Promise<WholeAnswer> {
+  let clock: CallClock | undefined;
   try {
-    const receiving = receive();
-    const received = receiving instanceof Promise ? await clock.race(receiving) : receiving;
-    // A GET has no body, not even an empty one.
-    const body = received.byteLength === 0 ? undefined : received;
-    const send = (replica: GuardedReplica) => callOnce(replica, { verb, path, fields, body }, clock);
-    return await tryReplicas(among, { isSafe, channel: "calls", send }, clock);
+    clock = startCall(among.wheel, nodeHeaders(call.fields), false, o.canceled);
+    const receiving = call.receive();
+    if (receiving instanceof Promise) return receiveAndCall(among, call, receiving, o.isSafe, clock);
+    return callWith(receiving, among, call, o.isSafe, clock);
+  } catch (error) {
+    clock?.stop();
+    return Promise.reject(error);
+  }
+}
+
+async function receiveAndCall(
+  among: Replicas,
+  call: WholeCall,
+  receiving: Promise<Uint8Array>,
+  isSafe: boolean,
+  clock: CallClock,
+): Promise<WholeAnswer> {
+  try {
+    return await callWith(await clock.race(receiving), among, call, isSafe, clock);
   } finally {
     clock.stop();
   }
+}
+
+function callWith(
+  received: Uint8Array,
+  among: Replicas,
+  { verb, path, fields }: WholeCall,
+  isSafe: boolean,
+  clock: CallClock,
+): Promise<WholeAnswer> {
+  // A GET has no body, not even an empty one.
+  const body = received.byteLength === 0 ? undefined : received;
+  const send = (replica: GuardedReplica) => callOnce(replica, { verb, path, fields, body }, clock);
+  return tryReplicas(among, { isSafe, channel: "calls", send, isWhole: true }, clock);
 }
