@@ -122,7 +122,7 @@ describe("connections of HTTP/2", () => {
     const { port } = await serve();
     const proxy = await silentProxy(port);
     const baseUrl = `http://127.0.0.1:${proxy.port}`;
-    const options = { protocol: "grpc", httpVersion: "2", baseUrl, pingIntervalMs: 50, pingTimeoutMs: 50 } as const;
+    const options = { protocol: "grpc", httpVersion: "2", baseUrl, pingIntervalMs: 50, pingTimeoutMs: 1_000 } as const;
     const client = products(options);
     await client.getProduct({ id: "1" });
     proxy.fallSilent();
