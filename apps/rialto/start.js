@@ -13,5 +13,4 @@ if (major < 22 || (major === 22 && minor < 19)) {
 // Keeps what V8 compiled of 1,400 modules, and ours without their types: 0.7 s of each start but the first. It belongs
 // to the installation, as the modules do, and is written when the process ends. Where it cannot be, nothing is kept.
 module.enableCompileCache(fileURLToPath(new URL("../../node_modules/.cache/rialto-compiled", import.meta.url)));
-await import("./resolve-once.js");
 await import("./src/main.ts");

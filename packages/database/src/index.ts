@@ -37,6 +37,7 @@ export {
   ForeignSchema,
   KeyInUse,
   KeyReused,
+  MigrationBlocked,
   MigrationsDiffer,
   ProvisioningBlocked,
   QueueFull,

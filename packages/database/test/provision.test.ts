@@ -154,6 +154,20 @@ describe("provision", () => {
     await jobs`insert into jobs.job default values`;
   });
 
+  it("works in a database whose name has a capital and a dot", async () => {
+    const url = new URL(adminUrl);
+    const name = `Shop.${url.pathname.slice(-8)}`;
+    const server = as(adminUrl);
+    await server.unsafe(`create database "${name}"`);
+    url.pathname = `/${encodeURIComponent(name)}`;
+    try {
+      await provision({ adminUrl: url.href, secret, schemas, log: quietLog });
+      await provision({ adminUrl: url.href, secret, schemas, log: quietLog });
+    } finally {
+      await server.unsafe(`drop database "${name}" with (force)`);
+    }
+  });
+
   it("follows a secret that was changed", async () => {
     const o = { adminUrl, schemas: schemas.slice(0, 1), log: quietLog };
     await provision({ ...o, secret: "old" });
@@ -300,12 +314,36 @@ describe("migrations", () => {
     await provision(written(drop, next));
   });
 
-  it("leave nothing half done", async () => {
+  it("may change the search path", async () => {
+    const text = 'set search_path = public;\n--> statement-breakpoint\ncreate table "order".more (id int)';
+    const o = written({ tag: "0001_elsewhere", text });
+    await provision(o);
+    await provision(o);
+    await as(await runtimeUrl(adminUrl, "order", secret))`select id from "order".more`;
+  });
+
+  it("that have to wait for what uses their tables say so, and which they are", async () => {
+    await provision(written());
+    const user = as(adminUrl);
+    const o = written(
+      { tag: "0001_timeout", text: "set local lock_timeout = 100" },
+      { tag: "0002_more", text: "alter table lease add column more int" },
+    );
+    await user.begin(async (tx) => {
+      await tx`lock table "order".lease in access share mode`;
+      await expect(provision(o)).rejects.toThrow("Schema order: migration 0002_more waited for what uses its tables");
+    });
+    await provision(o);
+  });
+
+  it("leave nothing half done, and say which of them failed", async () => {
     const broken = {
       tag: "0001_broken",
       text: "alter table lease add column a int;\n--> statement-breakpoint\nno sql",
     };
-    await expect(provision(written(broken))).rejects.toThrow();
+    await expect(provision(written(broken))).rejects.toThrow(
+      'Schema order: migration 0001_broken failed: syntax error at or near "no" (42601)',
+    );
     const [row] = await as(
       adminUrl,
     )`select 1 from information_schema.columns where table_name = 'lease' and column_name = 'a'`;

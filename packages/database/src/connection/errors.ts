@@ -64,6 +64,14 @@ export class ProvisioningBlocked extends Error {
   }
 }
 
+/** Something else uses the tables that a migration changes. */
+export class MigrationBlocked extends Error {
+  override readonly name = "MigrationBlocked";
+  constructor(schema: string, migration: string) {
+    super(`Schema ${schema}: migration ${migration} waited for what uses its tables: end that, or start again later.`);
+  }
+}
+
 /** Rights were declared for a table that the schema does not have. */
 export class UnknownTable extends Error {
   override readonly name = "UnknownTable";

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type postgres from "postgres";
 import type { Database } from "../connection/connection.ts";
-import { MigrationsDiffer, TooOldCode } from "../connection/errors.ts";
+import { MigrationBlocked, MigrationsDiffer, TooOldCode } from "../connection/errors.ts";
+import { codeOf } from "../connection/outage.ts";
 import type { ExtensionIndex } from "./extension-indexes.ts";
+import { quoted } from "./script.ts";
 import type { TableRights } from "./table-rights.ts";
 
 /** A schema and the folder of its migrations, written by drizzle-kit. */
@@ -32,6 +34,8 @@ type SchemaSql = postgres.ISql<{ bigint: bigint }>;
 
 const ledger = "__drizzle_migrations";
 const breakpoint = "--> statement-breakpoint";
+/** A lock was waited for as long as it may be. */
+const lockNotAvailable = "55P03";
 
 /**
  * Applies a schema's pending migrations, as the schema's owner, and checks that what is applied is what is written. All
@@ -58,26 +62,51 @@ export async function migrateSchema(tx: SchemaSql, spec: SchemaSpec, contract: b
   compare(after, spec, { due, knownCount: written.length });
   const isRecorded = state.hasInstallation && state.oldestCode === after.oldestCode;
   if (pending.length === 0 && isRecorded) return;
-  await Promise.all([
-    tx.unsafe(`create table if not exists ${ledger} (id serial primary key, hash text not null, created_at bigint)`),
-    ...pending.map((migration) => tx.unsafe(scriptOf(migration))),
-    tx.unsafe(compatibilityScript(after.oldestCode)),
-  ]);
+  // A migration may change the search path.
+  const inSchema = quoted(spec.name);
+  const ofLedger = (statement: string) => ({ statement, tag: "of the ledger" });
+  const messages = [
+    ofLedger(`create table if not exists ${inSchema}.${ledger}
+      (id serial primary key, hash text not null, created_at bigint)`),
+    ...pending.flatMap((migration) => messagesOf(migration, inSchema)),
+    ofLedger(compatibilityScript(inSchema, after.oldestCode)),
+  ];
+  // Each is sent as it is asked for, and all before the first is answered.
+  await Promise.all(
+    messages.map(({ statement, tag }) =>
+      tx.unsafe(statement).catch((cause: unknown) => {
+        throw failureOf(cause, spec.name, tag);
+      }),
+    ),
+  );
 }
 
-/** The statements of a migration and its entry in the ledger. */
-function scriptOf({ text, hash, time }: Migration): string {
-  const entry = `insert into ${ledger} (hash, created_at) values ('${hash}', ${time})`;
-  return [...text.split(breakpoint), entry].join("\n;\n");
+/**
+ * The statements of a migration and its entry in the ledger, each a message of its own: where this process is killed,
+ * the server ends at the next one and lets its locks go.
+ */
+function messagesOf({ tag, text, hash, time }: Migration, inSchema: string) {
+  const entry = `insert into ${inSchema}.${ledger} (hash, created_at) values ('${hash}', ${time})`;
+  const statements = text.split(breakpoint).filter((statement) => statement.trim() !== "");
+  return [...statements, entry].map((statement) => ({ statement, tag }));
+}
+
+/** What a person is told of a statement that failed. A lost connection, and a server that has no room, say it alone. */
+function failureOf(cause: unknown, schema: string, tag: string): unknown {
+  const code = codeOf(cause);
+  if (code === lockNotAvailable) return new MigrationBlocked(schema, tag);
+  const isOfStatement = /^(?!08|53|57)[0-9A-Z]{5}$/.test(code);
+  if (!isOfStatement || !(cause instanceof Error)) return cause;
+  return new Error(`Schema ${schema}: migration ${tag} failed: ${cause.message} (${code})`);
 }
 
 /** `installation` identifies the installation, also after a restore elsewhere. Redis holds the same mark to compare. */
-function compatibilityScript(oldestCode: number): string {
+function compatibilityScript(inSchema: string, oldestCode: number): string {
   return `
-    create table if not exists compatibility
+    create table if not exists ${inSchema}.compatibility
       (one_row boolean primary key default true check (one_row), oldest_code integer not null);
-    alter table compatibility add column if not exists installation uuid not null default gen_random_uuid();
-    insert into compatibility (oldest_code) values (${oldestCode})
+    alter table ${inSchema}.compatibility add column if not exists installation uuid not null default gen_random_uuid();
+    insert into ${inSchema}.compatibility (oldest_code) values (${oldestCode})
       on conflict (one_row) do update set oldest_code = greatest(compatibility.oldest_code, excluded.oldest_code)`;
 }
 

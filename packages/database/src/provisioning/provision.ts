@@ -35,7 +35,7 @@ interface ProvisionOptions {
  * BullMQ does.
  *
  * The administrator makes all roles and schemas first. What is in a schema is made by its owner, in one session for
- * each and a few of them at once: as the administrator nothing is run that an owner could have put there.
+ * each and two of them at once: as the administrator nothing is run that an owner could have put there.
  */
 export async function provision(o: ProvisionOptions): Promise<ReadonlyMap<string, SchemaRoles>> {
   const { schemas, jobs = false, log } = o;

@@ -11,8 +11,8 @@ export async function inOneTransaction(sql: Sql, statements: readonly string[]):
   if (statements.length > 0) await sql.unsafe(statements.join(";\n"));
 }
 
-/** How many sessions of roles are open at once beside the administrator's. */
-const sessionsMax = 4;
+/** How many sessions of roles are open at once beside the administrator's: a server may have few connections left. */
+const sessionsMax = 2;
 
 /**
  * Calls `work` for each item, for a few at a time, and waits until all have ended. Then it throws the error of the

@@ -78,7 +78,7 @@ function statementsFor(
       return rights === undefined ? [] : atLeast(["EXECUTE"], grant(["EXECUTE"], `function ${one.name}`));
     case "table": {
       const table = `table ${inSchema}.${quoted(one.name)}`;
-      const declared = rights?.[one.name];
+      const declared = rights !== undefined && Object.hasOwn(rights, one.name) ? rights[one.name] : undefined;
       if (declared === undefined) return atLeast(ofTables, grant(ofTables, table));
       const wanted = privileges[declared];
       if (holds(wanted) && one.held.length === wanted.length && !one.more) return [];
@@ -93,7 +93,7 @@ async function grantedIn(
   { schema, role }: { readonly schema: string; readonly role: string },
 ): Promise<readonly Granted[]> {
   return await tx<Granted[]>`
-    with object as (
+    with owner as (select oid from pg_roles where rolname = current_user), object as (
       select 'schema' as kind, nspname::text as name, nspacl as acl, false as more
       from pg_namespace where nspname = ${schema}
       union all
@@ -102,11 +102,11 @@ async function grantedIn(
       from pg_class where relnamespace = ${schema}::text::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
       union all
       select 'function', oid::regprocedure::text, proacl, false
-      from pg_proc where pronamespace = ${schema}::text::regnamespace and proowner = current_user::regrole
+      from pg_proc where pronamespace = ${schema}::text::regnamespace and proowner = (select oid from owner)
       union all
       select case type when 'S' then 'sequences to come' else 'tables to come' end, '', defaclacl, false
       from unnest('{r,S}'::"char"[]) as type left join pg_default_acl on defaclobjtype = type
-        and defaclnamespace = ${schema}::text::regnamespace and defaclrole = current_user::regrole
+        and defaclnamespace = ${schema}::text::regnamespace and defaclrole = (select oid from owner)
     )
     select kind, name, coalesce(json_agg(distinct privilege_type) filter (where privilege_type is not null), '[]') as held,
       more or coalesce(bool_or(is_grantable), false) as more

@@ -105,7 +105,7 @@ async function urlOf({ adminUrl, secret, config, roles }: DatabaseAccess, schema
   throw new ConfigurationError([`RIALTO_${schema.toUpperCase()}_DATABASE_URL must be set, or DATABASE_URL`]);
 }
 
-/** Connections that the start opens beside the pools: the administrator, an owner, and probes. */
+/** Connections that the start opens beside the pools: the administrator's, and two of roles. */
 const startConnections = 3;
 /** The queue's pool for queries. Each subscription adds a connection on which it listens. */
 const jobsConnections = 4;

@@ -2,6 +2,7 @@ import {
   DatabaseUnreachable,
   ForeignSchema,
   isOutage,
+  MigrationBlocked,
   MigrationsDiffer,
   ProvisioningBlocked,
   RoleOfAnother,
@@ -15,6 +16,7 @@ import { ConfigurationError } from "../config/variable.ts";
 const userFacingErrors = [
   TooOldPostgres,
   TooOldCode,
+  MigrationBlocked,
   MigrationsDiffer,
   ForeignSchema,
   RoleOfAnother,
