@@ -1,5 +1,5 @@
+import { randomUUID } from "node:crypto";
 import { ownBeginning } from "./own-text.ts";
-import { createHexSource } from "./random-hex.ts";
 
 /** The position of a piece of work in a W3C trace, and the `traceparent` for the calls that it makes. */
 export interface Trace {
@@ -113,15 +113,18 @@ function hasSampledFlag(text: string): boolean {
   return oddDigits.includes(text.charAt(formChars - 1));
 }
 
-/** All digits are random, as W3C Trace Context Level 2 (section 2.2.3) asks. */
+// Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version and
+// variant digits keep all ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all
+// random, as W3C Trace Context Level 2 (section 2.2.3) asks.
+
 export function newTraceId(): string {
-  const id = randomHex(noTraceId.length);
-  return id === noTraceId ? newTraceId() : id;
+  const id = randomUUID();
+  // Half the price of `replaceAll`.
+  return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24);
 }
 
+/** The version digit and 60 random bits. */
 export function newSpanId(): string {
-  const id = randomHex(noSpanId.length);
-  return id === noSpanId ? newSpanId() : id;
+  const id = randomUUID();
+  return id.slice(14, 18) + id.slice(24);
 }
-
-const randomHex = createHexSource();

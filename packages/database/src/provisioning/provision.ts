@@ -19,8 +19,6 @@ interface ProvisionOptions {
   readonly secret: string;
   readonly schemas: readonly SchemaSpec[];
   readonly jobs?: boolean;
-  /** Makes the queue's tables, as the owner of its schema. */
-  readonly migrateJobs?: (ownerUrl: string) => Promise<void>;
   /** Apply the migrations that drop what older code uses. No older replica may run, now or later. */
   readonly contract?: boolean;
   readonly log: Logger;
@@ -42,7 +40,6 @@ export async function provision(o: ProvisionOptions): Promise<ReadonlyMap<string
   return await withAdmin(o.adminUrl, async (admin) => {
     await refuseOldServer(admin);
     return await withProvisioningLock({ admin, ...o }, async () => {
-      // The queue's first: it takes the longest.
       const specs = [...(jobs ? [undefined] : []), ...schemas];
       const roles = await makeSchemas(admin, specs.map(nameOf), o);
       await forEachAtOnce(specs, async (spec) => {
@@ -115,13 +112,12 @@ async function fillSchema(
   );
 }
 
+/** Lets the queue's runtime role make its tables. */
 async function fillJobs(
   { owner: ownerName, runtime: role }: SchemaRoles,
-  { adminUrl, secret, migrateJobs }: ProvisionOptions,
+  { adminUrl, secret }: ProvisionOptions,
 ): Promise<void> {
-  const ownerUrl = urlAs(adminUrl, ownerName, secret);
-  await withAdmin(ownerUrl, (owner) =>
+  await withAdmin(urlAs(adminUrl, ownerName, secret), (owner) =>
     owner.begin((tx) => applyTableRights(tx, { schema: jobsSchema, role, rights: undefined })),
   );
-  await migrateJobs?.(ownerUrl);
 }

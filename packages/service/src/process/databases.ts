@@ -48,7 +48,10 @@ export async function prepareDatabases(
   if (adminUrl === undefined) return access;
   const ours = schemas.filter((schema) => config.databaseUrls[schema.name] === undefined);
   const jobs = config.redisUrl === undefined && config.databaseUrls[jobsSchema] === undefined;
-  const roles = await provision({ adminUrl, secret, schemas: ours, jobs, migrateJobs, contract, log });
+  const roles = await provision({ adminUrl, secret, schemas: ours, jobs, contract, log });
+  const ofJobs = jobs ? roles.get(jobsSchema) : undefined;
+  // Without the lock of the provisioning: it may wait for its own tables, and no other start has to wait with it.
+  if (ofJobs !== undefined) await migrateJobs(urlAs(adminUrl, ofJobs.owner, secret));
   return { ...access, roles };
 }
 
