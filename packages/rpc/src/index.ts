@@ -1,3 +1,5 @@
+export { isShared, shareAnswer } from "./answers/shared-answer.ts";
+export { timestampOf } from "./answers/timestamp.ts";
 export { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./bounds/json-integer.ts";
 export { type RequestSize, requestSizeOf } from "./bounds/request-size.ts";
 export { type MessageSize, messageSize, requireAnswerFits } from "./bounds/response-size.ts";
@@ -64,8 +66,6 @@ export { listen, type RpcListener } from "./server/listen.ts";
 export { nextPageToken, page, pageOf, readPage } from "./server/paging.ts";
 export { traceparentHeader } from "./server/pipeline.ts";
 export { type Handlers, type Route, serve } from "./server/route.ts";
-export { isShared, shareAnswer } from "./server/shared-answer.ts";
-export { timestampOf } from "./server/timestamp.ts";
 export { isReady, type Readiness } from "./standard/health.ts";
 export {
   createStandardServices,

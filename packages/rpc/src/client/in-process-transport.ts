@@ -1,9 +1,9 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { deepFrozen } from "@rialto/database";
+import { isShared } from "../answers/shared-answer.ts";
 import { remoteError } from "../errors/call-error.ts";
 import { toCallError } from "../errors/to-call-error.ts";
 import type { Endpoint, TypedCalls } from "../server/endpoint.ts";
-import { isShared } from "../server/shared-answer.ts";
 import { assertUnchanged } from "./checked-message.ts";
 import type { ClientTransport } from "./client-transport.ts";
 import { ownCopy } from "./own-copy.ts";

@@ -1,5 +1,5 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
-import { isShared, shareAnswer } from "../server/shared-answer.ts";
+import { isShared, shareAnswer } from "../answers/shared-answer.ts";
 import { ownCopy } from "./own-copy.ts";
 
 // They end with the answer that they were made of.
