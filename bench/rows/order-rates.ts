@@ -1,6 +1,7 @@
 import { inFlight } from "../load/plan.ts";
 import { orderBurstLoad, orderConfirmedLoad, ordersOf } from "../load/shop-load.ts";
 import type { Comparison } from "../measure/compare.ts";
+import { measureProcessCosts, processCostsText } from "../measure/process-costs.ts";
 import { ratioOf } from "../measure/ratio.ts";
 import { type Sustained, sustain, sustainedText } from "../measure/sustained.ts";
 import { openRialtoRedisShop, openRialtoServicesShop } from "../subjects/rialto-shop.ts";
@@ -15,6 +16,8 @@ const sustainedPace = { rampSeconds: 10, windowSeconds: 10, windows: 6 };
 const quickPace = { rampSeconds: 1, windowSeconds: 1, windows: 2 };
 /** Runs of a minute of each shop. More say little about a ratio of 4 or 8. */
 const sustainedRounds = 2;
+/** How long orders are placed to learn what each process costs. */
+const costSeconds = 20;
 
 /**
  * How many orders a shop takes in time, where the other rows say what one costs: in a burst, and for a minute; and what
@@ -23,7 +26,7 @@ const sustainedRounds = 2;
 export const orderRateRows: readonly Row[] = [
   { name: "order-burst", comparisons: burst },
   { name: "order-sustained", figures: sustained },
-  { name: "order-replicas", comparisons: replicas },
+  { name: "order-replicas", comparisons: replicas, figures: replicaCosts },
 ];
 
 function burst(bench: Bench): readonly Comparison[] {
@@ -46,13 +49,33 @@ function burst(bench: Bench): readonly Comparison[] {
 }
 
 function replicas(bench: Bench): readonly Comparison[] {
-  const withReplicas = (count: number) =>
-    rialtoRedisShop(bench, orderConfirmedLoad, {
-      name: `Rialto, order service ${count}x`,
-      open: (place) => openRialtoServicesShop(place, count),
-    });
-  const one = withReplicas(1);
-  return [2, 4].map((count) => ({ subject: withReplicas(count), baseline: one, atLeast: 0.85 }));
+  const one = withReplicas(bench, 1);
+  return [2, 4].map((count) => ({ subject: withReplicas(bench, count), baseline: one, atLeast: 0.85 }));
+}
+
+/** What an order costs in each process, with one replica of the order service and with more. */
+async function replicaCosts(bench: Bench): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const count of [1, 2, 4]) {
+    const subject = withReplicas(bench, count);
+    if (subject.missing !== undefined) return [`${subject.name}: left out, ${subject.missing} is missing`];
+    const running = await subject.start(bench);
+    try {
+      await running.load.closed(bench.pace.warmUpSeconds);
+      const costs = await measureProcessCosts(running, bench.pace.decides ? costSeconds : bench.pace.roundSeconds);
+      lines.push(processCostsText(subject.name, costs));
+    } finally {
+      await running.stop();
+    }
+  }
+  return lines;
+}
+
+function withReplicas(bench: Bench, count: number): ShopSubject {
+  return rialtoRedisShop(bench, orderConfirmedLoad, {
+    name: `Rialto, order service ${count}x`,
+    open: (place) => openRialtoServicesShop(place, count),
+  });
 }
 
 /** Each shop alone for a minute, in turn: two sagas on one machine would take each other's time. */
