@@ -40,6 +40,9 @@ const priceOf = createPriceFormat();
 
 type Run = (event: Event<unknown>) => Promise<void>;
 
+export type Fixture = Awaited<ReturnType<typeof openFixture>>;
+export type Process = ReturnType<Fixture["start"]>;
+
 /** The notification service on its own database. Stubs of the user and order services know Ada and her order. */
 export async function openFixture() {
   const db = await testDatabase({ schemas: service.schemas });
