@@ -9,6 +9,7 @@ import {
 import { type Config, readEnvironment } from "../config/config.ts";
 import type { ConfigScope } from "../config/required-variables.ts";
 import { ConfigurationError } from "../config/variable.ts";
+import { boundHeapGrowth } from "./heap-growth.ts";
 import { onNpmGone } from "./npm-watch.ts";
 import { stopTimesOf } from "./stop-times.ts";
 
@@ -44,9 +45,10 @@ export interface LogOutput {
 
 /**
  * Runs a process: reads the configuration, starts, and stops in order on SIGINT and SIGTERM, also if the signal arrives
- * during the start. If it cannot start, it writes the reasons to standard error, one per line, and exits with 1.
+ * during the start. Its heap grows less between collections than V8 would let it. If it cannot start, it writes the reasons to standard error, one per line, and exits with 1.
  */
 export async function runMain(main: Main): Promise<void> {
+  boundHeapGrowth();
   // A reader that closes the pipe of standard output must not crash the process.
   process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
