@@ -11,6 +11,7 @@ const growthPercent = 50;
  * collections in 40 s, which take 0.4 % of the main thread. Not a limit: a heap whose live part grows is not refused.
  */
 export function boundHeapGrowth(): void {
-  // Read at the end of each collection, so it may be set in a running process. A V8 that does not know it says so, and goes on.
+  // Read at the end of each collection, so it may be set in a running process. A V8 that does not know it says so, and
+  // goes on.
   setFlagsFromString(`--heap-growing-percent=${growthPercent}`);
 }

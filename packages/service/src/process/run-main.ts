@@ -45,7 +45,8 @@ export interface LogOutput {
 
 /**
  * Runs a process: reads the configuration, starts, and stops in order on SIGINT and SIGTERM, also if the signal arrives
- * during the start. Its heap grows less between collections than V8 would let it. If it cannot start, it writes the reasons to standard error, one per line, and exits with 1.
+ * during the start. Its heap grows less between collections than V8 would let it. If it cannot start, it writes the
+ * reasons to standard error, one per line, and exits with 1.
  */
 export async function runMain(main: Main): Promise<void> {
   boundHeapGrowth();
