@@ -54,25 +54,30 @@ export const orderAcceptedLoad: ShopLoad = (shop, at) => {
 };
 
 /** Places orders of two lines, and waits until the last of them is confirmed: that is when an order counts. */
-export const orderConfirmedLoad: ShopLoad = (shop, at) => {
-  const load = ordersOf(shop, at);
-  return {
-    settle: () => settled(shop),
-    async closed(seconds): Promise<LoadResult> {
-      const start = performance.now();
-      const before = await shop.orders();
-      const accepted = await load.closed(seconds);
-      await settled(shop);
-      const confirmed = (await shop.orders()).confirmed - before.confirmed;
-      return {
-        ...accepted,
-        operations: confirmed,
-        failures: accepted.failures + Math.max(0, accepted.operations - confirmed),
-        seconds: (performance.now() - start) / 1_000,
-      };
-    },
+export const orderConfirmedLoad: ShopLoad = orderConfirmedLoadOn(inFlight);
+
+/** The same on so many connections. */
+export function orderConfirmedLoadOn(connections: number): ShopLoad {
+  return (shop, at) => {
+    const load = ordersOf(shop, at, connections);
+    return {
+      settle: () => settled(shop),
+      async closed(seconds): Promise<LoadResult> {
+        const start = performance.now();
+        const before = await shop.orders();
+        const accepted = await load.closed(seconds);
+        await settled(shop);
+        const confirmed = (await shop.orders()).confirmed - before.confirmed;
+        return {
+          ...accepted,
+          operations: confirmed,
+          failures: accepted.failures + Math.max(0, accepted.operations - confirmed),
+          seconds: (performance.now() - start) / 1_000,
+        };
+      },
+    };
   };
-};
+}
 
 /**
  * Places orders on so many connections as fast as they are answered, beginning with a shop that has nothing to do.

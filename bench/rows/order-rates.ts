@@ -1,5 +1,5 @@
 import { inFlight } from "../load/plan.ts";
-import { orderBurstLoad, orderConfirmedLoad, ordersOf } from "../load/shop-load.ts";
+import { orderBurstLoad, orderConfirmedLoadOn, ordersOf } from "../load/shop-load.ts";
 import type { Comparison } from "../measure/compare.ts";
 import { measureProcessCosts, processCostsText } from "../measure/process-costs.ts";
 import { ratioOf } from "../measure/ratio.ts";
@@ -48,16 +48,23 @@ function burst(bench: Bench): readonly Comparison[] {
   ];
 }
 
+/**
+ * More replicas for the load that one has, and for as much load for each: what they commit in one statement is what a
+ * replica has in hand, so the first says what they lose where nothing is gained.
+ */
 function replicas(bench: Bench): readonly Comparison[] {
-  const one = withReplicas(bench, 1);
-  return [2, 4].map((count) => ({ subject: withReplicas(bench, count), baseline: one, atLeast: 0.85 }));
+  const one = withReplicas(bench, 1, inFlight);
+  return [
+    ...[2, 4].map((count) => ({ subject: withReplicas(bench, count, inFlight), baseline: one, atLeast: 0.85 })),
+    ...[2, 4].map((count) => ({ subject: withReplicas(bench, count, inFlight * count), baseline: one, atLeast: 0.85 })),
+  ];
 }
 
 /** What an order costs in each process, with one replica of the order service and with more. */
 async function replicaCosts(bench: Bench): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const count of [1, 2, 4]) {
-    const subject = withReplicas(bench, count);
+    const subject = withReplicas(bench, count, inFlight);
     if (subject.missing !== undefined) return [`${subject.name}: left out, ${subject.missing} is missing`];
     const running = await subject.start(bench);
     try {
@@ -71,9 +78,9 @@ async function replicaCosts(bench: Bench): Promise<readonly string[]> {
   return lines;
 }
 
-function withReplicas(bench: Bench, count: number): ShopSubject {
-  return rialtoRedisShop(bench, orderConfirmedLoad, {
-    name: `Rialto, order service ${count}x`,
+function withReplicas(bench: Bench, count: number, connections: number): ShopSubject {
+  return rialtoRedisShop(bench, orderConfirmedLoadOn(connections), {
+    name: `Rialto, order service ${count}x, ${connections} connections`,
     open: (place) => openRialtoServicesShop(place, count),
   });
 }
