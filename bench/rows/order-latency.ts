@@ -1,6 +1,5 @@
 import type { LoadResult } from "../load/plan.ts";
 import { ordersOf } from "../load/shop-load.ts";
-import { median } from "../measure/ratio.ts";
 import type { Bench, Subject } from "../subjects/subject.ts";
 import type { Row } from "./row.ts";
 import { oneStatement, rialtoShop } from "./shops.ts";
@@ -67,8 +66,7 @@ async function latencyOf(subject: Subject, bench: Bench): Promise<Latency> {
 
 /** The round whose 99th percentile is the middle one. */
 function middle(all: readonly Latency[]): Latency | undefined {
-  const p99Ms = median(all.map(({ open }) => open.p99Ms));
-  return all.find(({ open }) => open.p99Ms >= p99Ms);
+  return all.toSorted((one, other) => one.open.p99Ms - other.open.p99Ms)[Math.floor(all.length / 2)];
 }
 
 function text({ name }: Subject, { closed, open }: Latency): string {
