@@ -131,12 +131,13 @@ describe("one address with many accounts", () => {
     return statusOf(stream);
   }
 
-  it("is served if they are 500 customers with one request each, all at once", async () => {
-    const { state, go } = await startGated();
-    const tokens = await Promise.all(Array.from({ length: 500 }, (_, count) => tokenOf(count)));
+  it("is served if they are 200 customers with one request each, all at once", async () => {
+    // All have begun within the deadline of a blocked call on a busy machine too.
+    const { state, go } = await startGated({ inFlightMax: 400 });
+    const tokens = await Promise.all(Array.from({ length: 200 }, (_, count) => tokenOf(count)));
     const http2 = Array.from({ length: 5 }, session);
     const reads = tokens.map((token, count) => read(http2[count % 5] ?? session(), token, attacker));
-    await expect.poll(() => state.begun, { timeout: 20_000 }).toBe(500);
+    await expect.poll(() => state.begun, { timeout: 20_000 }).toBe(200);
     go();
     expect(new Set(await Promise.all(reads))).toEqual(new Set([200]));
   });
