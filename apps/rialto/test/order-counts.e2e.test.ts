@@ -17,8 +17,9 @@ const repetitions = 8;
 const together = 64;
 /** Rounds that are counted at most. */
 const roundsMax = 20;
-/** Statements of an order of those at once. */
+/** Statements and commits of an order of those at once. */
 const statementsMax = 2;
+const commitsMax = 1.2;
 const pollMs = 50;
 
 describe.each(["redis", "postgres"] as const)("what an order costs the database, with jobs on %s,", (jobs) => {
@@ -88,20 +89,22 @@ describe.each(["redis", "postgres"] as const)("what an order costs the database,
     `at ${together} at once is at most ${statementsMax} statements and 27 KB of WAL, its mail and all else included`,
     async () => {
       // What else the machine does makes batches smaller, and never larger: one round that holds shows what they are.
-      let least = await counter.count(together, atOnce);
-      for (let n = 1; n < roundsMax && least.statements > statementsMax * together; n += 1) {
-        const counts = await counter.count(together, atOnce);
-        if (counts.statements < least.statements) least = counts;
-      }
-      const order = print(`per order of ${together} at once, jobs on ${jobs}`, least, together);
+      let counts = await counter.count(together, atOnce);
+      for (let n = 1; n < roundsMax && !isOfBatches(counts); n += 1) counts = await counter.count(together, atOnce);
+      const order = print(`per order of ${together} at once, jobs on ${jobs}`, counts, together);
       // 1.3 to 1.7 on a busy machine.
       expect(order.statements).toBeLessThanOrEqual(statementsMax);
-      expect(order.commits).toBeLessThanOrEqual(1.2);
+      expect(order.commits).toBeLessThanOrEqual(commitsMax);
       expect(order.walBytes).toBeLessThanOrEqual(27_000);
     },
     timeoutMs,
   );
 });
+
+/** Whether the orders of a round shared statements and commits as they may be expected to. */
+function isOfBatches({ statements, commits }: DatabaseCounts): boolean {
+  return statements <= statementsMax * together && commits <= commitsMax * together;
+}
 
 /** Admission looks at the queue while orders come in: two to four times a second, however many they are. */
 function isPolled({ role, text }: StatementKind): boolean {
