@@ -2,42 +2,16 @@ import { create } from "@bufbuild/protobuf";
 import { UserSchema } from "@rialto/contracts";
 import { isUnavailable } from "@rialto/rpc";
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createSmtpTransport } from "../src/transport/smtp.ts";
-import type { MailTransport } from "../src/transport/transport.ts";
-import {
-  accountEvent,
-  ada,
-  as,
-  goneConfirmation,
-  mailFrom,
-  openFixture,
-  usedConfirmation,
-  userCreated,
-} from "./fixture.ts";
-import { type MailServer, startMailServer } from "./mail-server.ts";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { accountEvent, ada, as, goneConfirmation, usedConfirmation, userCreated } from "./fixture.ts";
+import { openMail } from "./mail-fixture.ts";
 
-let fixture: Awaited<ReturnType<typeof openFixture>>;
-let server: MailServer;
-let transport: MailTransport;
-let service: ReturnType<typeof fixture.start>;
-
-beforeAll(async () => {
-  fixture = await openFixture();
-  server = await startMailServer();
-  transport = createSmtpTransport({ from: mailFrom, url: server.url });
-  service = fixture.start(transport);
-});
-afterAll(async () => {
-  await transport.close();
-  await server.close();
-  await fixture.close();
-});
+const opened = await openMail();
+const { fixture, server, service } = opened;
+afterAll(opened.close);
 beforeEach(() => {
-  server.mails.length = 0;
-  server.refuse = undefined;
+  opened.forget();
   fixture.asked.user = create(UserSchema, { ...ada, name: "Win a prize at https://evil.example" });
-  fixture.asked.previousEmail = "";
 });
 
 const only = () => {

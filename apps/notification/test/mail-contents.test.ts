@@ -1,32 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { Order_RejectionReason, OrderEvent_Kind, UserSchema } from "@rialto/contracts";
 import { isUnavailable } from "@rialto/rpc";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { MailTransport } from "../src/transport/transport.ts";
-import {
-  ada,
-  as,
-  type Fixture,
-  order,
-  orderEvent,
-  type Process,
-  resetRequested,
-  usedReset,
-  userCreated,
-} from "./fixture.ts";
-import { closeMail, forgetMails, only, openMail } from "./mail-fixture.ts";
-import type { MailServer } from "./mail-server.ts";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { ada, as, order, orderEvent, resetRequested, usedReset, userCreated } from "./fixture.ts";
+import { only, openMail } from "./mail-fixture.ts";
 
-let fixture: Fixture;
-let server: MailServer;
-let transport: MailTransport;
-let service: Process;
-
-beforeAll(async () => {
-  ({ fixture, server, transport, service } = await openMail());
-});
-afterAll(() => closeMail({ fixture, server, transport }));
-beforeEach(() => forgetMails({ fixture, server }));
+const opened = await openMail();
+const { fixture, server, service } = opened;
+afterAll(opened.close);
+beforeEach(opened.forget);
 
 describe("the mail about a confirmed order", () => {
   it("has a text and an HTML part with the goods, the prices and the address", async () => {

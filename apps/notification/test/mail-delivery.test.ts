@@ -1,22 +1,14 @@
 import { Notification_State, OrderEvent_Kind } from "@rialto/contracts";
 import { isUnavailable } from "@rialto/rpc";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { createSmtpTransport } from "../src/transport/smtp.ts";
-import type { MailTransport } from "../src/transport/transport.ts";
-import { as, type Fixture, mailFrom, orderEvent, type Process } from "./fixture.ts";
-import { closeMail, forgetMails, listedFirst, only, openMail } from "./mail-fixture.ts";
-import type { MailServer } from "./mail-server.ts";
+import { as, mailFrom, orderEvent } from "./fixture.ts";
+import { listedFirst, only, openMail } from "./mail-fixture.ts";
 
-let fixture: Fixture;
-let server: MailServer;
-let transport: MailTransport;
-let service: Process;
-
-beforeAll(async () => {
-  ({ fixture, server, transport, service } = await openMail());
-});
-afterAll(() => closeMail({ fixture, server, transport }));
-beforeEach(() => forgetMails({ fixture, server }));
+const opened = await openMail();
+const { fixture, server, transport, service } = opened;
+afterAll(opened.close);
+beforeEach(opened.forget);
 
 const listed = () => listedFirst(service);
 

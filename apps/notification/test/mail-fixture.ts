@@ -8,24 +8,22 @@ export async function openMail() {
   const fixture = await openFixture();
   const server = await startMailServer();
   const transport = createSmtpTransport({ from: mailFrom, url: server.url });
-  return { fixture, server, transport, service: fixture.start(transport) };
-}
-
-type Mail = Awaited<ReturnType<typeof openMail>>;
-
-export async function closeMail({ fixture, server, transport }: Omit<Mail, "service">): Promise<void> {
-  await transport.close();
-  await server.close();
-  await fixture.close();
-}
-
-/** Before a test: no mail has come, the server takes every one, and Ada is as she was. */
-export function forgetMails({ fixture, server }: Pick<Mail, "fixture" | "server">): void {
-  server.mails.length = 0;
-  server.refuse = undefined;
-  fixture.asked.user = ada;
-  fixture.asked.previousEmail = "";
-  fixture.asked.usersAreDown = false;
+  return {
+    ...{ fixture, server, transport, service: fixture.start(transport) },
+    /** Before a test: no mail has come, the server takes every one, and Ada is as she was. */
+    forget(): void {
+      server.mails.length = 0;
+      server.refuse = undefined;
+      fixture.asked.user = ada;
+      fixture.asked.previousEmail = "";
+      fixture.asked.usersAreDown = false;
+    },
+    async close(): Promise<void> {
+      await transport.close();
+      await server.close();
+      await fixture.close();
+    },
+  };
 }
 
 export const only = <T>(list: readonly T[]): T => {

@@ -1,21 +1,13 @@
 import { Notification_State, OrderEvent_Kind } from "@rialto/contracts";
 import { nextPageToken, reasonOf } from "@rialto/rpc";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { MailTransport } from "../src/transport/transport.ts";
-import { ada, as, type Fixture, orderEvent, type Process, userCreated } from "./fixture.ts";
-import { closeMail, forgetMails, listedFirst, openMail } from "./mail-fixture.ts";
-import type { MailServer } from "./mail-server.ts";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { ada, as, orderEvent, userCreated } from "./fixture.ts";
+import { listedFirst, openMail } from "./mail-fixture.ts";
 
-let fixture: Fixture;
-let server: MailServer;
-let transport: MailTransport;
-let service: Process;
-
-beforeAll(async () => {
-  ({ fixture, server, transport, service } = await openMail());
-});
-afterAll(() => closeMail({ fixture, server, transport }));
-beforeEach(() => forgetMails({ fixture, server }));
+const opened = await openMail();
+const { fixture, server, service } = opened;
+afterAll(opened.close);
+beforeEach(opened.forget);
 
 const listed = () => listedFirst(service);
 

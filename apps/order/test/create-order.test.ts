@@ -3,16 +3,12 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import { Order_Status, OrderSchema, ShippingAddressSchema } from "@rialto/contracts";
 import { reasonOf } from "@rialto/rpc";
 import { repeatWhileInUse } from "@rialto/testing";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { adminId, asAdmin, asCustomer, type Fixture, newKey, openFixture, refusalOf } from "./order-fixture.ts";
 import { approved, closeAsLogged, placedOrders, restoreServices } from "./placed-orders.ts";
 
-let fixture: Fixture;
-const { place, read, settled } = placedOrders(() => fixture);
-
-beforeAll(async () => {
-  fixture = await openFixture();
-});
+const fixture = await openFixture();
+const { place, read, settled } = placedOrders(fixture);
 afterEach(() => restoreServices(fixture));
 afterAll(() => closeAsLogged(fixture));
 

@@ -1,16 +1,12 @@
 import { Attention_Reason, Order_PendingAction, Order_RejectionReason, Order_Status } from "@rialto/contracts";
 import { backgroundContext } from "@rialto/rpc";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { refusal } from "./fake-services.ts";
-import { asAdmin, asCustomer, type Fixture, openFixture, refusalOf } from "./order-fixture.ts";
+import { asAdmin, asCustomer, openFixture, refusalOf } from "./order-fixture.ts";
 import { closeAsLogged, placedOrders, restoreServices } from "./placed-orders.ts";
 
-let fixture: Fixture;
-const { place, read, settled, shipped } = placedOrders(() => fixture);
-
-beforeAll(async () => {
-  fixture = await openFixture();
-});
+const fixture = await openFixture();
+const { place, read, settled, shipped } = placedOrders(fixture);
 afterEach(() => restoreServices(fixture));
 afterAll(() => closeAsLogged(fixture));
 

@@ -5,13 +5,13 @@ import { asAdmin, asCustomer, type Fixture } from "./order-fixture.ts";
 export const approved = "pm_test_approved";
 
 /** Orders as far in their lives as the tests of a fixture begin with. */
-export function placedOrders(openedFixture: () => Fixture) {
+export function placedOrders(fixture: Fixture) {
   /** An order as it is placed; the customer's own context with it. */
   async function place(o: { customer?: string; quantity?: number } = {}) {
-    const customer = o.customer ?? openedFixture().customer();
+    const customer = o.customer ?? fixture.customer();
     const context = asCustomer(customer);
-    const items = [{ productId: openedFixture().product(), quantity: o.quantity ?? 2 }];
-    const { order } = await openedFixture().gateway.createOrder({ items, paymentMethod: approved }, context);
+    const items = [{ productId: fixture.product(), quantity: o.quantity ?? 2 }];
+    const { order } = await fixture.gateway.createOrder({ items, paymentMethod: approved }, context);
     if (order === undefined) throw new Error("no order");
     return { id: order.id, order, context, customer };
   }
@@ -19,18 +19,18 @@ export function placedOrders(openedFixture: () => Fixture) {
   /** An order that the saga has brought to rest. */
   async function settled() {
     const placed = await place();
-    await openedFixture().deliver(placed.id);
+    await fixture.deliver(placed.id);
     return placed;
   }
 
   async function shipped() {
     const placed = await settled();
-    await openedFixture().gateway.shipOrder({ id: placed.id }, asAdmin());
-    await openedFixture().deliver(placed.id);
+    await fixture.gateway.shipOrder({ id: placed.id }, asAdmin());
+    await fixture.deliver(placed.id);
     return placed;
   }
 
-  const read = async (id: string) => (await openedFixture().gateway.getOrder({ id }, asAdmin())).order;
+  const read = async (id: string) => (await fixture.gateway.getOrder({ id }, asAdmin())).order;
 
   return { place, settled, shipped, read };
 }

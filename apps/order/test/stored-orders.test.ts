@@ -1,15 +1,11 @@
 import { Order_Status, OrderEvent_Kind } from "@rialto/contracts";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { rebuildOrders } from "../src/rebuild.ts";
-import { adminId, asAdmin, asCustomer, type Fixture, openFixture, refusalOf } from "./order-fixture.ts";
+import { adminId, asAdmin, asCustomer, openFixture, refusalOf } from "./order-fixture.ts";
 import { closeAsLogged, placedOrders, restoreServices } from "./placed-orders.ts";
 
-let fixture: Fixture;
-const { place, settled } = placedOrders(() => fixture);
-
-beforeAll(async () => {
-  fixture = await openFixture();
-});
+const fixture = await openFixture();
+const { place, settled } = placedOrders(fixture);
 afterEach(() => restoreServices(fixture));
 afterAll(() => closeAsLogged(fixture));
 

@@ -1,13 +1,10 @@
 import { ProductErrorReason } from "@rialto/contracts";
 import { recordMetrics, recordSpans } from "@rialto/telemetry/testing";
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { admin, anonymous, type Fixture, openFixture, refusal } from "./fixture.ts";
 
-let fixture: Fixture;
-beforeAll(async () => {
-  fixture = await openFixture();
-});
+const fixture = await openFixture();
 afterEach(async () => expect(await fixture.discrepancies()).toEqual([]));
 afterAll(() => fixture.close());
 

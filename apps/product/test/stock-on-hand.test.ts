@@ -1,13 +1,10 @@
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { StockDecision } from "../src/stock/state.ts";
 import { applyDecisions } from "../src/stock/store.ts";
 import { admin, anonymous, as, type Fixture, openFixture, refusal } from "./fixture.ts";
 
-let fixture: Fixture;
-beforeAll(async () => {
-  fixture = await openFixture();
-});
+const fixture = await openFixture();
 afterEach(async () => expect(await fixture.discrepancies()).toEqual([]));
 afterAll(() => fixture.close());
 

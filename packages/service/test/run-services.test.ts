@@ -5,20 +5,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OrderEventSchema, ProductService, RegistrationService } from "@rialto/contracts";
 import type { Database } from "@rialto/database";
-
-import { createRelay, publish, subscribe } from "@rialto/events";
+import { publish, subscribe } from "@rialto/events";
 import { backgroundContext, type CallContext, CallError, type Client, callErrors, serve } from "@rialto/rpc";
+import { createLogger } from "@rialto/telemetry";
 import { quietLogger, type TestDatabase, testDatabase } from "@rialto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readConfig } from "../src/config/config.ts";
 import { defineService } from "../src/define-service.ts";
 import { type Running, runServices } from "../src/process/run-services.ts";
 import { every } from "../src/schedules/schedule.ts";
-
-vi.mock(import("@rialto/events"), async (importOriginal) => {
-  const events = await importOriginal();
-  return { ...events, createRelay: vi.fn(events.createRelay) };
-});
 
 let database: TestDatabase;
 let folder: string;
@@ -139,12 +134,15 @@ describe("runServices", () => {
   });
 
   it("runs a relay for a service that publishes, and none for one that publishes nothing", async () => {
-    const relays = vi.mocked(createRelay);
-    relays.mockClear();
-    const { product, order } = shop();
-    const one = await runServices([product, order], options(false));
+    const { product, order, opened, heard } = shop();
+    const log = recordedLog();
+    const one = await runServices([product, order], { ...options(false), logOf: log.of });
     running.push(one);
-    expect(relays.mock.calls.map(([{ database }]) => database.schema)).toEqual(["product"]);
+    const subject = randomUUID();
+    await opened.publisher?.sql.begin((tx) => publish(tx, eventOf(subject)));
+    while (!heard.includes(subject)) await sleep(10);
+    // Its schema has no outbox: a relay would say so.
+    expect(log.lines.filter((line) => line.includes('"level":"warn"') || line.includes("relay"))).toEqual([]);
     // Nor can anybody register for its events.
     const registrations = one.clients.of(RegistrationService, "product", "order");
     const registered = registrations.registerSubscription(
@@ -185,9 +183,12 @@ describe("runServices", () => {
       rpc: () => [],
       seed: async (app) => app.addStartupNotice({ kind: "admin-created", email: "a@example.com", password: "secret" }),
     });
-    const one = await runServices([product, withNotice], options(false));
+    const log = recordedLog();
+    const one = await runServices([product, withNotice], { ...options(false), logOf: log.of });
     running.push(one);
     expect(one.startupNotices).toEqual([{ kind: "admin-created", email: "a@example.com", password: "secret" }]);
+    expect(log.lines.length).toBeGreaterThan(0);
+    expect(log.lines.filter((line) => line.includes("secret"))).toEqual([]);
   });
 });
 
@@ -275,6 +276,13 @@ async function registered(publisher: Database): Promise<void> {
 function options(listens: boolean, env: Readonly<Record<string, string>> = {}) {
   const config = readConfig({ DATABASE_URL: database.adminUrl, RIALTO_DATA_DIR: folder, PORT: "0", ...env });
   return { config, logOf: () => quietLogger, listens };
+}
+
+/** All that is logged, at any level. */
+function recordedLog() {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  return { lines, of: (service: string) => createLogger({ service, level: "trace", destination }) };
 }
 
 async function refusal(call: Promise<unknown>): Promise<{ code: string; reason: string } | undefined> {
