@@ -113,17 +113,18 @@ function hasSampledFlag(text: string): boolean {
   return oddDigits.includes(text.charAt(formChars - 1));
 }
 
-// Node hands out random UUIDs from a pool, which costs far less than a few random bytes for each id. Their version and
-// variant digits keep all ids from being all zeros, which the standard forbids. The last 7 bytes of a trace id are all
-// random, as W3C Trace Context Level 2 (section 2.2.3) asks.
-
+/**
+ * Returns the id of a new trace. Node hands out random UUIDs from a pool, which costs far less than a few random bytes
+ * for each id. Their version and variant digits keep an id from being all zeros, which the standard forbids. Its last 7
+ * bytes are all random, as W3C Trace Context Level 2 (section 2.2.3) asks.
+ */
 export function newTraceId(): string {
   const id = randomUUID();
   // Half the price of `replaceAll`.
   return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24);
 }
 
-/** The version digit and 60 random bits. */
+/** Returns the id of a new span: the version digit of a UUID and 60 random bits. */
 export function newSpanId(): string {
   const id = randomUUID();
   return id.slice(14, 18) + id.slice(24);
