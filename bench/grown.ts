@@ -89,7 +89,7 @@ async function fillAt(orders: number): Promise<Filled> {
     const [row] = await sql`select password_hash from "user".account where email = 'first@grown.example'`;
     return String(row?.password_hash);
   });
-  await fill(sql, { orders, passwordHash, print });
+  await fill(database.url, { orders, passwordHash, print });
   await printSizes(database, orders);
   return {
     async measure() {

@@ -1,45 +1,63 @@
-import type postgres from "postgres";
-import { functions, sourceTable, tableRows } from "./rows.ts";
+import postgres from "postgres";
+import { functions, sourceTable, type TableRows, tableRows } from "./rows.ts";
 
-/** Workers that build one index, beside the session itself. */
+/** Sessions that fill tables, each one at a time, and workers of each that build one index, beside the session. */
+const sessions = 2;
 const indexWorkers = 1;
+
+/** Of a superuser: no foreign keys are checked. */
+const sessionSettings = `set session_replication_role = replica; set maintenance_work_mem = '512MB';
+  set max_parallel_maintenance_workers = ${indexWorkers}; set synchronous_commit = off; set work_mem = '64MB';
+  set auto_explain.log_min_duration = -1`;
 
 /**
  * Fills the tables of all schemas with so many orders, and makes statistics. Indexes beside the primary keys are built
  * when the rows are there. It takes some minutes for a million.
  */
 export async function fill(
-  sql: postgres.Sql,
+  url: string,
   o: { readonly orders: number; readonly passwordHash: string; readonly print: (line: string) => void },
 ): Promise<void> {
-  const { orders, passwordHash } = o;
+  const { orders, passwordHash, print } = o;
   const nowMs = Date.now();
-  const connection = await sql.reserve();
-  try {
-    await connection.unsafe(functions(orders));
-    // Of a superuser: no foreign keys are checked.
-    await connection.unsafe(`set session_replication_role = replica; set maintenance_work_mem = '512MB';
-      set max_parallel_maintenance_workers = ${indexWorkers}; set synchronous_commit = off; set work_mem = '64MB';
-      set auto_explain.log_min_duration = -1`);
-    await connection.unsafe(sourceTable({ orders, nowMs }));
-    for (const { table, insert } of tableRows({ orders, nowMs, passwordHash })) {
-      const from = performance.now();
-      const indexes = await indexesOf(connection, table);
-      const steps = [
-        ...((await isNew(connection, table)) ? [`truncate ${table}`] : []),
-        ...indexes.map(({ name }) => `drop index ${name}`),
-        `insert into ${table} ${insert}`,
-        ...indexes.map(({ definition }) => definition),
-      ];
-      // What is written to a table in the transaction that truncated it needs no WAL, where that is minimal.
-      await connection.unsafe(`begin; ${steps.join("; ")}; commit`);
-      await connection.unsafe(`vacuum (freeze, analyze) ${table}`);
-      o.print(`  ${table}: ${Math.round((performance.now() - from) / 1_000)} s`);
+  const pool = postgres(url, { max: sessions, onnotice: () => undefined });
+  const left = [...tableRows({ orders, nowMs, passwordHash })];
+  async function fillTables(): Promise<void> {
+    const session = await pool.reserve();
+    try {
+      await session.unsafe(sessionSettings);
+      for (let rows = left.shift(); rows !== undefined; rows = left.shift()) await fillTable(session, rows, print);
+    } finally {
+      session.release();
     }
-    await connection.unsafe("drop schema grown cascade");
-  } finally {
-    connection.release();
   }
+  try {
+    await pool.unsafe(functions(orders));
+    await pool.unsafe(sourceTable({ orders, nowMs }));
+    await Promise.all(Array.from({ length: sessions }, fillTables));
+    await pool.unsafe("drop schema grown cascade");
+  } finally {
+    await pool.end({ timeout: 1 });
+  }
+}
+
+async function fillTable(
+  session: postgres.ReservedSql,
+  { table, insert }: TableRows,
+  print: (line: string) => void,
+): Promise<void> {
+  const from = performance.now();
+  const indexes = await indexesOf(session, table);
+  const steps = [
+    ...((await isNew(session, table)) ? [`truncate ${table}`] : []),
+    ...indexes.map(({ name }) => `drop index ${name}`),
+    `insert into ${table} ${insert}`,
+    ...indexes.map(({ definition }) => definition),
+  ];
+  // What is written to a table in the transaction that truncated it needs no WAL, where that is minimal.
+  await session.unsafe(`begin; ${steps.join("; ")}; commit`);
+  await session.unsafe(`vacuum (freeze, analyze) ${table}`);
+  print(`  ${table}: ${Math.round((performance.now() - from) / 1_000)} s`);
 }
 
 /** Whether the table may be truncated: it has no rows, and no other refers to it. */
