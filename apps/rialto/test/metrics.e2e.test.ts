@@ -96,7 +96,7 @@ describe("the metrics of a running shop", () => {
       attention: 0,
       shed: 0,
     });
-    // Of each order its placing, and of those with stock its reservation where that comes before the next step is stored.
+    // Each order is placed; three have their stock reserved, an event that may come before the next step is stored.
     const firstAttempts = counted("rialto_events_delay_seconds_count", { subscription: "checkout" });
     expect(firstAttempts).toBeGreaterThanOrEqual(4);
     expect(firstAttempts).toBeLessThanOrEqual(7);
