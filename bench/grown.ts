@@ -11,7 +11,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { callsOf, type Known } from "./grown/calls.ts";
+import { callsInTurn, type Known } from "./grown/calls.ts";
 import { fill } from "./grown/fill.ts";
 import { type Cost, measureCalls } from "./grown/measure.ts";
 import { createPlanReader, planSettings } from "./grown/plans.ts";
@@ -97,13 +97,15 @@ async function fillAt(orders: number): Promise<Filled> {
       const [place] = await sql`select current_setting('data_directory') as data`;
       const plans = createPlanReader(join(String(place?.data), "..", "server.log"));
       const known = await knownOf(database, orders);
+      const others = await rareUsers(database);
+      const calls = callsInTurn(known, ...others.map((rare) => ({ ...known, rare })));
       return await withRialto(folder, database, async (url) => {
         const post = poster(url);
         const tokens = {
           admin: await login(post, admin),
           customer: await login(post, { email: "customer-1@grown.example", password }),
         };
-        return await measureCalls({ url, tokens, sql, plans }, callsOf(known), { timed, print });
+        return await measureCalls({ url, tokens, sql, plans }, calls, { timed, print });
       });
     },
     async close() {
@@ -141,6 +143,13 @@ async function knownOf({ sql }: ShopDatabase, orders: number): Promise<Known> {
   const { common, rare, user, product, actor, order, payment } = row;
   const deep = { order, user, product };
   return { common, rare, orderId: order, paymentId: payment, productId: product, actor, deep };
+}
+
+/** Customers beside the first one who have about 20 orders each. */
+async function rareUsers({ sql }: ShopDatabase): Promise<readonly string[]> {
+  const emails = [180, 260, 340, 420].map((n) => `customer-${n}@grown.example`);
+  const rows = await sql<{ id: string }[]>`select id from "user".account where email = any (${emails}) order by email`;
+  return rows.map(({ id }) => id);
 }
 
 async function printSizes({ sql }: ShopDatabase, orders: number): Promise<void> {

@@ -146,9 +146,9 @@ create table orders (
   constraint orders_version CHECK ((version >= 1))
 );
 CREATE INDEX orders_attention ON "order".orders USING btree (id) WHERE (attention_reason IS NOT NULL);
-CREATE INDEX orders_attention_status ON "order".orders USING btree (status, id) WHERE (attention_reason IS NOT NULL);
-CREATE INDEX orders_attention_status_user ON "order".orders USING btree (status, user_id, id) WHERE (attention_reason IS NOT NULL);
-CREATE INDEX orders_attention_user ON "order".orders USING btree (user_id, id) WHERE (attention_reason IS NOT NULL);
+CREATE INDEX orders_attention_of_status ON "order".orders USING btree (status, id) WHERE (attention_since IS NOT NULL);
+CREATE INDEX orders_attention_of_status_user ON "order".orders USING btree (status, user_id, id) WHERE (num_nulls(attention_reason, attention_detail, attention_since) = 0);
+CREATE INDEX orders_attention_of_user ON "order".orders USING btree (user_id, id) WHERE (attention_detail IS NOT NULL);
 CREATE INDEX orders_stalled ON "order".orders USING btree ((
 CASE
     WHEN (attempt_version = version) THEN next_attempt_time

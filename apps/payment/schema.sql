@@ -108,7 +108,7 @@ create table payment (
   constraint payment_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'AUTHORIZED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'REFUNDED'::text, 'DECLINED'::text])))
 );
 CREATE INDEX payment_attention ON payment.payment USING btree (id) WHERE (attention_reason IS NOT NULL);
-CREATE INDEX payment_attention_user ON payment.payment USING btree (user_id, id) WHERE (attention_reason IS NOT NULL);
+CREATE INDEX payment_attention_of_user ON payment.payment USING btree (user_id, id) WHERE (attention_detail IS NOT NULL);
 CREATE INDEX payment_operation_key ON payment.payment USING btree (((operation ->> 'key'::text))) WHERE (operation IS NOT NULL);
 CREATE INDEX payment_unfinished ON payment.payment USING btree ((
 CASE

@@ -27,6 +27,23 @@ export interface Known {
 
 type Filter = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
+/** A call whose path is each of these in turn. */
+export interface TurnedCall extends Omit<Call, "path"> {
+  readonly paths: readonly [string, ...string[]];
+}
+
+/**
+ * The calls of each of these, as one list. How many rows of one customer share a page is chance, so a call that names
+ * one is made of several.
+ */
+export function callsInTurn(first: Known, ...others: readonly Known[]): readonly TurnedCall[] {
+  const more = others.map(callsOf);
+  return callsOf(first).map(({ path, ...call }, at) => ({
+    ...call,
+    paths: [path, ...more.map((calls) => calls[at]?.path ?? path)],
+  }));
+}
+
 /** The calls of the contract that read or write what grows, each filter with a common and a rare value. */
 export function callsOf(o: Known): readonly Call[] {
   const read = (name: string, path: string): Call => ({ name, who: "admin", method: "GET", path });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
-import type { Call } from "./calls.ts";
+import type { Call, TurnedCall } from "./calls.ts";
 import type { Plan } from "./plans.ts";
 
 /** What one call costs. */
@@ -32,7 +32,7 @@ export interface Subject {
 /** Measures calls one after the other. What the processes poll for anyway is seen while they are idle, and left out. */
 export async function measureCalls(
   subject: Subject,
-  calls: readonly Call[],
+  calls: readonly TurnedCall[],
   { timed, print }: { readonly timed: number; readonly print: (line: string) => void },
 ): Promise<readonly Cost[]> {
   const { sql, plans } = subject;
@@ -89,11 +89,11 @@ function median(values: readonly number[]): number {
 }
 
 /** Makes a call so many times, and returns the milliseconds of each. Throws where it is refused. */
-async function repeat({ method, path, body, who, name }: Call, { url, tokens }: Subject, times: number) {
+async function repeat({ method, paths, body, who, name }: TurnedCall, { url, tokens }: Subject, times: number) {
   const took: number[] = [];
   for (let n = 0; n < times; n += 1) {
     const from = performance.now();
-    const response = await fetch(url + path, {
+    const response = await fetch(url + (paths[n % paths.length] ?? paths[0]), {
       method,
       headers: {
         authorization: `Bearer ${tokens[who]}`,
@@ -109,7 +109,7 @@ async function repeat({ method, path, body, who, name }: Call, { url, tokens }: 
 }
 
 /** Waits until the log has been written, and until the checkout of placed orders is done. */
-async function settled({ sql }: Subject, { places }: Call): Promise<void> {
+async function settled({ sql }: Subject, { places }: TurnedCall): Promise<void> {
   for (let waitedMs = 0; places === true && (await isPending(sql)); waitedMs += settleMs) {
     if (waitedMs > checkoutMsMax) throw new Error("orders are still pending");
     await sleep(settleMs);

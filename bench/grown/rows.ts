@@ -213,7 +213,7 @@ export function tableRows(o: {
     {
       table: "notification.notification",
       insert: `(id, event_id, user_id, order_id, kind, state, recipient_name, recipient_address, subject, text, html, message_id, held_until, create_time, send_time)
-        select grown.id(ms, at::int, n), grown.id(ms, at::int, n), user_id, ${orderId}, kind, case when n % ${rareEvery(orders)} = 55 then 'FAILED' else 'SENT' end,
+        select grown.id(ms, at::int, n), grown.id(ms, at::int, n), user_id, ${orderId}, kind, case when n % ${rareEvery(orders)} = 55 and at = 1 then 'FAILED' else 'SENT' end,
           '', '', 'Your order', '', case when n > ${orders} * 0.7 then repeat('<p>Your order</p>', 60) else '' end,
           '<' || ${orderId} || '@grown.example>', ${time}, ${time}, ${time} from ${of} ${each(mails)}`,
     },

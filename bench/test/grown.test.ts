@@ -8,7 +8,7 @@ import {
 } from "../../packages/contracts/src/index.ts";
 import { ProductService } from "../../packages/contracts/src/product.ts";
 import { UserService } from "../../packages/contracts/src/user.ts";
-import { callsOf } from "../grown/calls.ts";
+import { callsInTurn, callsOf } from "../grown/calls.ts";
 import { plansIn } from "../grown/plans.ts";
 import { exceededBy } from "../grown/table.ts";
 
@@ -45,6 +45,15 @@ describe("the calls that are measured", () => {
         paths.some((path) => new RegExp(`[?&]${filter}=.`).test(path)),
         filter,
       ).toBe(true);
+  });
+});
+
+describe("callsInTurn", () => {
+  it("makes a call that names a customer of each of them, and the others as they are", () => {
+    const calls = callsInTurn(known, { ...known, rare: "s" });
+    const pathsOf = (name: string) => new Set(calls.find((call) => call.name === name)?.paths);
+    expect([...pathsOf("ListOrders rare user")].map((path) => /userId=(.)/.exec(path)?.[1])).toEqual(["r", "s"]);
+    expect(pathsOf("ListOrders common user").size).toBe(1);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   eventColumns,
   idempotencyTable,
   leaseTable,
+  needsAttention,
   oneOf,
 } from "@rialto/database";
 import {
@@ -78,12 +79,12 @@ export const orders = schema.table(
     index("orders_status").on(table.status, table.id),
     index("orders_status_user").on(table.status, table.userId, table.id),
     // The same of orders that wait for a person. They are few.
-    index("orders_attention").on(table.id).where(sql`attention_reason is not null`),
-    index("orders_attention_user").on(table.userId, table.id).where(sql`attention_reason is not null`),
-    index("orders_attention_status").on(table.status, table.id).where(sql`attention_reason is not null`),
-    index("orders_attention_status_user")
+    index("orders_attention").on(table.id).where(sql.raw(needsAttention.all)),
+    index("orders_attention_of_user").on(table.userId, table.id).where(sql.raw(needsAttention.byUser)),
+    index("orders_attention_of_status").on(table.status, table.id).where(sql.raw(needsAttention.byStatus)),
+    index("orders_attention_of_status_user")
       .on(table.status, table.userId, table.id)
-      .where(sql`attention_reason is not null`),
+      .where(sql.raw(needsAttention.byStatusAndUser)),
     // What resume-stalled-checkouts looks for, those first whose next attempt is due first.
     index("orders_stalled").on(attemptDue, table.id).where(sql.raw(hasCheckoutWork)),
   ],

@@ -7,6 +7,7 @@ import {
   eventColumns,
   idempotencyTable,
   leaseTable,
+  needsAttention,
   oneOf,
 } from "@rialto/database";
 import {
@@ -60,8 +61,8 @@ export const payment = schema.table(
     index("payment_unfinished").on(attemptDue, table.id).where(sql.raw(isUnfinished)),
     index("payment_operation_key").on(sql`(operation->>'key')`).where(sql.raw(isUnfinished)),
     // Payments that wait for a person, newest first. They are few.
-    index("payment_attention").on(table.id).where(sql`attention_reason is not null`),
-    index("payment_attention_user").on(table.userId, table.id).where(sql`attention_reason is not null`),
+    index("payment_attention").on(table.id).where(sql.raw(needsAttention.all)),
+    index("payment_attention_of_user").on(table.userId, table.id).where(sql.raw(needsAttention.byUser)),
     check("payment_attention_whole", sql.raw(attentionCheck(attentionReasons))),
     check("payment_money", sql`amount >= 0 and captured between 0 and amount and refunded between 0 and captured`),
     check("payment_status", sql.raw(oneOf("status", paymentStatuses))),

@@ -25,6 +25,19 @@ export function attentionCheck(reasons: readonly string[]): string {
   return `${whole} and ${oneOf("attention_reason", reasons)}`;
 }
 
+/**
+ * SQL that holds where a subject waits for a person, in a wording of its own for each list that has an index of its
+ * own. `attentionCheck` makes them equal. Those that wait are so few that the planner's sample may have none of them;
+ * it expects one row then, by whatever index has the condition. Worded alike, the index of all of them would have the
+ * condition of those of a user, too, and every one would be read to find them.
+ */
+export const needsAttention = {
+  all: "attention_reason is not null",
+  byUser: "attention_detail is not null",
+  byStatus: "attention_since is not null",
+  byStatusAndUser: "num_nulls(attention_reason, attention_detail, attention_since) = 0",
+} as const;
+
 /** Postgres types of the columns, for the event store. */
 export const attentionRowColumns = {
   attention_reason: "text",

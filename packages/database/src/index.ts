@@ -6,6 +6,7 @@ export {
   attentionFromRow,
   attentionRowColumns,
   attentionToRow,
+  needsAttention,
 } from "./attention.ts";
 export { addAttentionGauge } from "./attention-gauge.ts";
 export {

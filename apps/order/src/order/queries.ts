@@ -4,10 +4,11 @@ import {
   claimAttempts,
   createRowLoader,
   type Database,
+  needsAttention,
   newestFirstBy,
   ReadOnlyServer,
 } from "@rialto/database";
-import { and, asc, eq, getTableColumns, gt, isNotNull, sql } from "@rialto/database/drizzle";
+import { and, asc, eq, getTableColumns, gt, sql } from "@rialto/database/drizzle";
 import { hasCheckoutWork, orderEvent, orders } from "../schema.ts";
 import type { OrderStatus } from "../statuses.ts";
 import type { LoggedOrderEvent } from "./events.ts";
@@ -97,12 +98,18 @@ export function createOrderQueries({
   const listsBy = (name: string, onlyAttention: boolean) => {
     const byUser = [orders.userId, param("userId")] as const;
     const byStatus = [orders.status, param("status")] as const;
-    return [[], [byUser], [byStatus], [byStatus, byUser]].map((equal, at) => {
+    const kinds = [
+      { equal: [], waits: needsAttention.all },
+      { equal: [byUser], waits: needsAttention.byUser },
+      { equal: [byStatus], waits: needsAttention.byStatus },
+      { equal: [byStatus, byUser], waits: needsAttention.byStatusAndUser },
+    ];
+    return kinds.map(({ equal, waits }, at) => {
       const { where, order } = newestFirstBy(equal, orders.id, param("after"));
       return orm
         .select()
         .from(orders)
-        .where(and(where, onlyAttention ? isNotNull(orders.attentionReason) : undefined))
+        .where(and(where, onlyAttention ? sql.raw(waits) : undefined))
         .orderBy(...order)
         .limit(param("limit"))
         .prepare(`${name}_${at}`);

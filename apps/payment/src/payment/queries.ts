@@ -1,4 +1,4 @@
-import { claimAttempts, createRowLoader, type Database, newestFirstBy } from "@rialto/database";
+import { claimAttempts, createRowLoader, type Database, needsAttention, newestFirstBy } from "@rialto/database";
 import { and, asc, eq, inArray, isNotNull, sql } from "@rialto/database/drizzle";
 import { isUnfinished, payment, paymentEvent } from "../schema.ts";
 import { apply, type PaymentEvent } from "./events.ts";
@@ -114,16 +114,16 @@ export function createPaymentQueries({
     },
 
     async list({ userId, orderId, attention }, { after, limit }) {
-      const waiting = attention ? isNotNull(payment.attentionReason) : undefined;
       // An order has one payment.
       const ofOrder = orderId === undefined ? undefined : eq(payment.orderId, orderId);
       const ofUser = userId === undefined ? [] : ([[payment.userId, userId]] as const);
       const { where, order } = newestFirstBy(orderId === undefined ? ofUser : [], payment.id, after);
+      const waits = ofUser.length > 0 ? needsAttention.byUser : needsAttention.all;
       const ofBoth = orderId === undefined || userId === undefined ? undefined : eq(payment.userId, userId);
       const rows = await orm
         .select()
         .from(payment)
-        .where(and(where, ofOrder, ofBoth, waiting))
+        .where(and(where, ofOrder, ofBoth, attention ? sql.raw(waits) : undefined))
         .orderBy(...order)
         .limit(limit);
       return rows.map(paymentOf);

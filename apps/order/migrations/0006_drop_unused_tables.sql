@@ -1,2 +1,0 @@
--- oldest-code: 7
-DROP TABLE "order"."inbox_cursor" CASCADE;

@@ -1,0 +1,2 @@
+DROP INDEX IF EXISTS "payment"."payment_attention_user";--> statement-breakpoint
+CREATE INDEX IF NOT EXISTS "payment_attention_of_user" ON "payment"."payment" USING btree ("user_id","id") WHERE attention_detail is not null;
