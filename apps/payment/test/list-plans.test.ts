@@ -48,3 +48,24 @@ describe.each(pagesBefore(rowId(rows / 4)))("%s of the payments", (_, after) => 
     expect(excessOf(await watched.plans(), { sortedMax: ordersRowsMax })).toEqual([]);
   });
 });
+
+describe("of 100 payments that wait for a person, of which the statistics say nothing", () => {
+  beforeAll(async () => {
+    await db.sql`update payment.payment set attention_reason = null, attention_detail = null, attention_since = null`;
+    await db.sql`vacuum (full, analyze) payment.payment`;
+    // In a table of a million payments a sample has none of so few.
+    await db.sql`
+      update payment.payment
+      set attention_reason = 'REFUND_REFUSED', attention_detail = 'a detail', attention_since = now()
+      where id = any (${Array.from({ length: 100 }, (_, at) => rowId(500 + at * 1_000))}::uuid[])`;
+  });
+
+  it.each([undefined, users.old, users.none])(
+    "a page reads the rows that it shows and no others: %s",
+    async (userId) => {
+      const filter = { userId, orderId: undefined, attention: true };
+      await createPaymentQueries({ ...database, sql: watched.sql }).list(filter, { after: undefined, limit });
+      expect(excessOf(await watched.plans())).toEqual([]);
+    },
+  );
+});
