@@ -1,2 +1,2 @@
--- oldest-code: 7
+-- oldest-code: 8
 DROP TABLE IF EXISTS "order"."inbox_cursor" CASCADE;
