@@ -13,8 +13,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { callsInTurn, type Known } from "./grown/calls.ts";
 import { fill } from "./grown/fill.ts";
-import { type Cost, measureCalls } from "./grown/measure.ts";
+import { type Compared, measureCalls } from "./grown/measure.ts";
 import { createPlanReader, planSettings } from "./grown/plans.ts";
+import type { Subject } from "./grown/subject.ts";
 import { exceededBy, grownTable } from "./grown/table.ts";
 import { tableSizes } from "./measure/table-sizes.ts";
 import { freePort } from "./subjects/child.ts";
@@ -48,16 +49,17 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 const sizes = { small: count(values.small), large: count(values.orders) };
 const timed = Number(values.timed);
 if (!Number.isInteger(timed) || timed < 1) throw new Error("--timed is a number of 1 or more");
-// Both are filled before one is measured, so that they are measured in the same minutes.
+// Both are filled before one is measured, and then measured in the same minutes.
 const shops = { small: await fillAt(sizes.small), large: await fillAt(sizes.large) };
-let costs: { readonly small: readonly Cost[]; readonly large: readonly Cost[] };
+let compared: readonly Compared[];
 try {
-  costs = { small: await shops.small.measure(), large: await shops.large.measure() };
+  compared = await shops.small.open((small) =>
+    shops.large.open((large) => measureCalls({ small, large }, { timed, print })),
+  );
 } finally {
   await shops.small.close();
   await shops.large.close();
 }
-const compared = costs.small.map((small, at) => ({ small, large: costs.large[at] ?? small }));
 print(`\n${grownTable(sizes, compared)}`);
 if (compared.some((pair) => exceededBy(pair).includes("buffers"))) process.exitCode = 1;
 
@@ -69,8 +71,8 @@ function count(text: string): number {
 
 /** Tables that are filled. */
 interface Filled {
-  /** Measures all calls. */
-  measure(): Promise<readonly Cost[]>;
+  /** Runs a Rialto on them meanwhile. */
+  open<T>(work: (subject: Subject) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -92,8 +94,7 @@ async function fillAt(orders: number): Promise<Filled> {
   await fill(database.url, { orders, passwordHash, print });
   await printSizes(database, orders);
   return {
-    async measure() {
-      print(`${orders} orders`);
+    async open(work) {
       const [place] = await sql`select current_setting('data_directory') as data`;
       const plans = createPlanReader(join(String(place?.data), "..", "server.log"));
       const known = await knownOf(database, orders);
@@ -105,7 +106,7 @@ async function fillAt(orders: number): Promise<Filled> {
           admin: await login(post, admin),
           customer: await login(post, { email: "customer-1@grown.example", password }),
         };
-        return await measureCalls({ url, tokens, sql, plans }, calls, { timed, print });
+        return await work({ url, tokens, sql, plans, calls });
       });
     },
     async close() {

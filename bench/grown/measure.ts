@@ -1,8 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
-import type { Call, TurnedCall } from "./calls.ts";
+import type { TurnedCall } from "./calls.ts";
+import { withNextPages } from "./pages.ts";
 import type { Plan } from "./plans.ts";
+import { repeatCall, type Subject, settled } from "./subject.ts";
 
 /** What one call costs. */
 export interface Cost {
@@ -15,63 +16,103 @@ export interface Cost {
   readonly p99Ms: number;
 }
 
-const explainedCalls = 5;
+/** A call on both sizes. */
+export interface Compared {
+  readonly small: Cost;
+  readonly large: Cost;
+}
+
+const explainedCallsMin = 5;
 const idleMs = 15_000;
 const warmUpCalls = 30;
 const settleMs = 150;
-const checkoutMsMax = 60_000;
+/** Calls of one size in a row. */
+const blockCalls = 10;
 
-/** A Rialto that answers, on a Postgres whose plans are read. */
-export interface Subject {
-  readonly url: string;
-  readonly tokens: Readonly<Record<Call["who"], string>>;
-  readonly sql: postgres.Sql;
-  readonly plans: () => readonly Plan[];
+type Explained = Pick<Cost, "buffers" | "indexes"> & { readonly call: TurnedCall };
+type Shops = { readonly small: Subject; readonly large: Subject };
+
+/**
+ * Measures all calls on both sizes. First the pages that each touches, then their times, a few calls of one size and a
+ * few of the other in turn, so that what else the machine does meets both.
+ */
+export async function measureCalls(
+  shops: Shops,
+  { timed, print }: { readonly timed: number; readonly print: (line: string) => void },
+): Promise<readonly Compared[]> {
+  const explained = { small: await explainCalls(shops.small), large: await explainCalls(shops.large) };
+  const compared: Compared[] = [];
+  for (const [at, small] of explained.small.entries()) {
+    const large = explained.large[at];
+    if (large === undefined) throw new Error("both sizes have the same calls");
+    const times = await timeInTurn(shops, { small: small.call, large: large.call }, timed);
+    const cost = ({ call, buffers, indexes }: Explained, took: readonly number[]): Cost => ({
+      ...{ call: call.name, buffers, indexes, p50Ms: quantile(took, 0.5), p99Ms: quantile(took, 0.99) },
+    });
+    const both = { small: cost(small, times.small), large: cost(large, times.large) };
+    compared.push(both);
+    const said = ({ buffers, p50Ms, p99Ms }: Cost) => `${buffers}, ${p50Ms.toFixed(2)}, ${p99Ms.toFixed(2)}`;
+    print(`  ${small.call.name}: buffers, p50 and p99 ms: ${said(both.small)}; ${said(both.large)}`);
+  }
+  return compared;
 }
 
-/** Measures calls one after the other. What the processes poll for anyway is seen while they are idle, and left out. */
-export async function measureCalls(
-  subject: Subject,
-  calls: readonly TurnedCall[],
-  { timed, print }: { readonly timed: number; readonly print: (line: string) => void },
-): Promise<readonly Cost[]> {
+/** Explains the calls one after the other. What the processes poll for anyway is seen while they are idle, and left out. */
+async function explainCalls(subject: Subject): Promise<readonly Explained[]> {
   const { sql, plans } = subject;
+  const calls: TurnedCall[] = [];
+  for (const call of subject.calls) calls.push(await withNextPages(subject, call));
   await log(sql, "0");
   await sleep(settleMs);
   plans();
   await sleep(idleMs);
   const idle = new Set(plans().map(({ statement }) => statement));
   const indexCounts = await indexesByTable(sql);
-  const explained = new Map<string, Pick<Cost, "buffers" | "indexes">>();
+  const explained: Explained[] = [];
   for (const call of calls) {
-    await repeat(call, subject, 2);
+    const times = Math.max(explainedCallsMin, call.paths.length);
+    await repeatCall(subject, call, 2);
     await settled(subject, call);
     plans();
-    await repeat(call, subject, explainedCalls);
+    await repeatCall(subject, call, times);
     await settled(subject, call);
     const own = plans().filter(({ statement }) => !idle.has(statement));
-    explained.set(call.name, costOf(own, indexCounts));
+    explained.push({ call, ...costOf(own, indexCounts, times) });
   }
   await log(sql, "-1");
-  const costs: Cost[] = [];
-  for (const call of calls) {
-    await repeat(call, subject, Math.min(warmUpCalls, timed));
-    const times = (await repeat(call, subject, timed)).toSorted((a, b) => a - b);
-    await settled(subject, call);
-    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-    const { buffers = 0, indexes = 0 } = explained.get(call.name) ?? {};
-    costs.push({ call: call.name, buffers, indexes, p50Ms: at(0.5), p99Ms: at(0.99) });
-    print(`  ${call.name}: ${buffers} buffers, p50 ${at(0.5).toFixed(2)} ms, p99 ${at(0.99).toFixed(2)} ms`);
+  return explained;
+}
+
+/** Times a call so often on each size, when both are warm. */
+async function timeInTurn(
+  shops: Shops,
+  calls: { readonly small: TurnedCall; readonly large: TurnedCall },
+  timed: number,
+) {
+  const sizes = ["small", "large"] as const;
+  const took = { small: [] as number[], large: [] as number[] };
+  for (const size of sizes) await repeatCall(shops[size], calls[size], Math.min(warmUpCalls, timed));
+  for (let block = 0; took.small.length < timed; block += 1) {
+    const count = Math.min(blockCalls, timed - took.small.length);
+    for (const size of block % 2 === 0 ? sizes : sizes.toReversed()) {
+      took[size].push(...(await repeatCall(shops[size], calls[size], count, block * blockCalls)));
+      if (calls[size].places === true) await settled(shops[size], calls[size]);
+    }
   }
-  return costs;
+  return took;
+}
+
+function quantile(times: readonly number[], share: number): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
 /** The sum over the statements that each call has, by what one execution of each touches. */
-function costOf(plans: readonly Plan[], indexCounts: ReadonlyMap<string, number>) {
+function costOf(plans: readonly Plan[], indexCounts: ReadonlyMap<string, number>, calls: number) {
   let buffers = 0;
   let indexes = 0;
   for (const all of Map.groupBy(plans, ({ statement }) => statement).values()) {
-    const perCall = Math.round(all.length / explainedCalls);
+    const perCall = Math.round(all.length / calls);
     buffers += perCall * median(all.map((plan) => plan.buffers));
     indexes +=
       perCall *
@@ -86,40 +127,6 @@ function costOf(plans: readonly Plan[], indexCounts: ReadonlyMap<string, number>
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-/** Makes a call so many times, and returns the milliseconds of each. Throws where it is refused. */
-async function repeat({ method, paths, body, who, name }: TurnedCall, { url, tokens }: Subject, times: number) {
-  const took: number[] = [];
-  for (let n = 0; n < times; n += 1) {
-    const from = performance.now();
-    const response = await fetch(url + (paths[n % paths.length] ?? paths[0]), {
-      method,
-      headers: {
-        authorization: `Bearer ${tokens[who]}`,
-        ...(method === "POST" ? { "content-type": "application/json", "idempotency-key": randomUUID() } : {}),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    took.push(performance.now() - from);
-    if (!response.ok) throw new Error(`${name} was refused: ${response.status} ${text}`);
-  }
-  return took;
-}
-
-/** Waits until the log has been written, and until the checkout of placed orders is done. */
-async function settled({ sql }: Subject, { places }: TurnedCall): Promise<void> {
-  for (let waitedMs = 0; places === true && (await isPending(sql)); waitedMs += settleMs) {
-    if (waitedMs > checkoutMsMax) throw new Error("orders are still pending");
-    await sleep(settleMs);
-  }
-  await sleep(settleMs);
-}
-
-async function isPending(sql: postgres.Sql): Promise<boolean> {
-  const rows = await sql`select 1 from "order".orders where status in ('PENDING', 'STOCK_RESERVED') limit 1`;
-  return rows.length > 0;
 }
 
 async function log(sql: postgres.Sql, minDurationMs: string): Promise<void> {

@@ -1,15 +1,9 @@
-import type { Cost } from "./measure.ts";
+import type { Compared } from "./measure.ts";
 
 /** How much more a call may cost on the large tables: a level for each index, and these factors. */
 const levelsPerIndex = 2;
 const p50FactorMax = 1.3;
 const p99FactorMax = 2;
-
-/** A call on both sizes. */
-interface Compared {
-  readonly small: Cost;
-  readonly large: Cost;
-}
 
 /** The names of what grew by more than it may: empty for most calls. */
 export function exceededBy({ small, large }: Compared): readonly string[] {
