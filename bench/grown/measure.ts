@@ -57,7 +57,7 @@ export async function measureCalls(
   return compared;
 }
 
-/** Explains the calls one after the other. What the processes poll for anyway is seen while they are idle, and left out. */
+/** Explains the calls one by one. What the processes poll for anyway is seen while they are idle, and left out. */
 async function explainCalls(subject: Subject): Promise<readonly Explained[]> {
   const { sql, plans } = subject;
   const calls: TurnedCall[] = [];
