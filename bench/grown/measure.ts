@@ -47,7 +47,11 @@ export async function measureCalls(
     if (large === undefined) throw new Error("both sizes have the same calls");
     const times = await timeInTurn(shops, { small: small.call, large: large.call }, timed);
     const cost = ({ call, buffers, indexes }: Explained, took: readonly number[]): Cost => ({
-      ...{ call: call.name, buffers, indexes, p50Ms: quantile(took, 0.5), p99Ms: quantile(took, 0.99) },
+      call: call.name,
+      buffers,
+      indexes,
+      p50Ms: quantile(took, 0.5),
+      p99Ms: quantile(took, 0.99),
     });
     const both = { small: cost(small, times.small), large: cost(large, times.large) };
     compared.push(both);

@@ -1,4 +1,4 @@
-import type { TurnedCall } from "./calls.ts";
+import { pageRows, type TurnedCall } from "./calls.ts";
 import { makeCall, type Subject } from "./subject.ts";
 
 /** Pages of a list that stand behind one another. */
@@ -28,7 +28,7 @@ function pageOf(text: string): { readonly next: string; readonly isFull: boolean
   const answer: Readonly<Record<string, unknown>> = JSON.parse(text);
   const next = String(answer.nextPageToken ?? "");
   const rows = Object.values(answer).find(Array.isArray) ?? [];
-  return { next, isFull: rows.length === 20 };
+  return { next, isFull: rows.length === pageRows };
 }
 
 function pathOfPage(path: string, token: string): string {
