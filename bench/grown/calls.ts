@@ -53,7 +53,8 @@ export function callsOf(o: Known): readonly Call[] {
   /** The first page and a deep one. A page token holds the filter as the service that reads it writes it. */
   const list = (name: string, path: string, deep: string, query: Filter, filter: Filter): readonly Call[] => {
     const parameters = Object.entries(query).map(([key, value]): [string, string] => [key, String(value)]);
-    const at = (token: string) => new URLSearchParams([...parameters, ["pageSize", String(pageRows)], ["pageToken", token]]);
+    const at = (token: string) =>
+      new URLSearchParams([...parameters, ["pageSize", String(pageRows)], ["pageToken", token]]);
     const [first, later] = [at(""), at(nextPageToken([deep], filter))];
     return [read(name, `${path}?${first}`), read(`${name}, deep`, `${path}?${later}`)];
   };
