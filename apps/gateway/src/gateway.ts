@@ -10,7 +10,6 @@ import { contractServices, upstreamNamesOf } from "./contract.ts";
 import { logUnreadable } from "./exchange/access-log.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createRequestHandler } from "./request-handler.ts";
-import { createAnswersWhole } from "./rpc/procedures.ts";
 import type { Upstreams } from "./upstream/upstream.ts";
 
 /** A running gateway. */
@@ -53,7 +52,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   });
   const upstreams = withAdminApis(o);
   addRateLimitGauge(o);
-  const handle = createRequestHandler({ ...o, ...upstreams }, load, {
+  const { onRequest, answersWhole } = createRequestHandler({ ...o, ...upstreams }, load, {
     stopping: stopping.signal,
     closing: closing.signal,
   });
@@ -72,8 +71,8 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
       headers: securityHeaders(tls !== undefined),
       onRendered: logUnreadable(o.log),
     }),
-    onRequest: handle,
-    answersWhole: createAnswersWhole([...contractServices, ...(o.furtherServices ?? [])]),
+    onRequest,
+    answersWhole,
   });
   async function close(): Promise<void> {
     const { drainMs, workMs } = o.stopTimes ?? stopTimesDefault;

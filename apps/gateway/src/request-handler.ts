@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { createAddressCheck, limitKeyOf, limitWriteTime } from "@rialto/http";
+import { type AnswersWhole, createAddressCheck, limitKeyOf, limitWriteTime } from "@rialto/http";
 import { CallError, type Caller, callErrors, isStandardPath, responseWriteTimeout } from "@rialto/rpc";
 import { addReadyGauge } from "@rialto/service";
 import type { Logger } from "@rialto/telemetry";
@@ -21,7 +21,6 @@ import { isOfTraces, isOfTracesPage, traceRequest } from "./exchange/request-spa
 import { createHealth } from "./health/health.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPages } from "./pages/pages.ts";
-import { createAnswerBodies } from "./rest/answer-body.ts";
 import { answerRest } from "./rest/rest.ts";
 import { compileRoutes, unrouted } from "./rest/routes.ts";
 import { answerError } from "./rpc/answer-error.ts";
@@ -29,21 +28,26 @@ import { forward } from "./rpc/forward.ts";
 import { createForwardUnary, isForwardedWhole } from "./rpc/forward-unary.ts";
 import { isGrpc, isProcedurePath, publishedMethods, requireRpc } from "./rpc/procedures.ts";
 import { createStandardServicesHandler } from "./rpc/standard-services.ts";
+import { createAnswersWhole } from "./rpc/whole-answers.ts";
 import { createServiceCalls } from "./upstream/unary-call.ts";
 
 /** Longest URL that is accepted. The longest honest one holds field names and a page token. */
 const urlCharsMax = 8 * 1024;
 
 /**
- * Makes the handler of every request on the port. In this order: a place in the fair queue of addresses, refusal by
- * address (load shedding), security and CORS headers, health, then the kind of path: page, gRPC's own services,
- * procedure, REST route. A method is reached after the caller is identified, counted and allowed.
+ * Makes the handler of every request on the port, and what says which of them have whole answers. A request goes
+ * through these in order: a place in the fair queue of addresses, refusal by address (load shedding), security and CORS
+ * headers, health, then the kind of path: page, gRPC's own services, procedure, REST route. A method is reached after
+ * the caller is identified, counted and allowed.
  */
 export function createRequestHandler(
   o: GatewayOptions,
   load: LoadShedding,
   { stopping, closing }: { readonly stopping: AbortSignal; readonly closing: AbortSignal },
-): (request: IncomingMessage, response: ServerResponse) => void {
+): {
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly answersWhole: AnswersWhole;
+} {
   const services = [...contractServices, ...(o.furtherServices ?? [])];
   const methods = publishedMethods(services);
   const requireAccess = createAccessPolicies(services);
@@ -61,7 +65,7 @@ export function createRequestHandler(
     closing,
     count,
   });
-  const rest = { callService: createServiceCalls(o), bodyOf: createAnswerBodies() };
+  const callService = createServiceCalls(o);
   const forwardUnary = createForwardUnary(o);
   const { writeTimeout = responseWriteTimeout } = o;
   const isProxy = createAddressCheck(o.trustedProxies ?? []);
@@ -162,7 +166,7 @@ export function createRequestHandler(
     if (match.kind === "found") {
       record.route = match.route.template;
       const admitted = await admit(exchange, match.route.method, inFlight);
-      return answerRest(admitted, match.route, match.values, rest, inFlight);
+      return answerRest(admitted, match.route, match.values, callService, inFlight);
     }
     await count(exchange, undefined, undefined);
     throw unrouted(match);
@@ -210,7 +214,7 @@ export function createRequestHandler(
     limitWriteTime(response, writeTimeout);
   }
 
-  return (request, response) => {
+  function onRequest(request: IncomingMessage, response: ServerResponse): void {
     const clientAddress = addressOf(request);
     const isQueued = !isOfHealth(request.url) && !isBackend(clientAddress);
     const queued = {
@@ -220,7 +224,9 @@ export function createRequestHandler(
     const place = isQueued ? queue.enter(limitKeyOf(clientAddress), queued) : "now";
     if (place === "now") queued.start();
     else if (place === "full") refuse(request, response);
-  };
+  }
+
+  return { onRequest, answersWhole: createAnswersWhole(methods, table.routes) };
 }
 
 function warnOfUntrustedProxy(log: Logger): (address: string, header: ForwardedHeader) => void {

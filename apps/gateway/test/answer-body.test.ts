@@ -4,7 +4,7 @@ import { ListProductsResponseSchema } from "@rialto/contracts";
 import { reasonOf, shareAnswer } from "@rialto/rpc";
 import { describe, expect, it } from "vitest";
 import { contractServices } from "../src/contract.ts";
-import { createAnswerBodies } from "../src/rest/answer-body.ts";
+import { answerBodyOf } from "../src/rest/answer-body.ts";
 import { compileRoutes, type RestRoute } from "../src/rest/routes.ts";
 
 function routeOf(path: string): RestRoute & { readonly written: () => number } {
@@ -26,10 +26,9 @@ const pageOf = (name: string) =>
 
 describe("the body of an answer", () => {
   it("is text where each character is a byte, and else its bytes", () => {
-    const bodyOf = createAnswerBodies();
     const route = routeOf("/api/products");
-    const ascii = bodyOf(route, pageOf("Teapot")).json;
-    const other = bodyOf(route, pageOf("Überkanne 茶")).json;
+    const ascii = answerBodyOf(route, pageOf("Teapot")).json;
+    const other = answerBodyOf(route, pageOf("Überkanne 茶")).json;
     expect([typeof ascii, Buffer.isBuffer(other)]).toEqual(["string", true]);
     const namesOf = (json: string | Uint8Array) =>
       JSON.parse(Buffer.from(json).toString()).products.map(({ name }: { readonly name: string }) => name);
@@ -38,10 +37,9 @@ describe("the body of an answer", () => {
   });
 
   it("is written once, and compressed once in each way, for all who share the answer", async () => {
-    const bodyOf = createAnswerBodies();
     const route = routeOf("/api/products");
     const shared = shareAnswer(pageOf("Teapot"));
-    const bodies = Array.from({ length: 20 }, () => bodyOf(route, shared));
+    const bodies = Array.from({ length: 20 }, () => answerBodyOf(route, shared));
     expect(new Set(bodies).size).toBe(1);
     expect(route.written()).toBe(1);
     const zipped = await Promise.all(bodies.map((body) => body.compressed("gzip")));
@@ -51,19 +49,18 @@ describe("the body of an answer", () => {
   });
 
   it("is written anew for an answer that is not shared: it may have changed", () => {
-    const bodyOf = createAnswerBodies();
     const route = routeOf("/api/products");
     const page = pageOf("Teapot");
-    const before = bodyOf(route, page).json;
+    const before = answerBodyOf(route, page).json;
     page.products.length = 1;
-    expect(bodyOf(route, page).json).not.toBe(before);
+    expect(answerBodyOf(route, page).json).not.toBe(before);
     expect(route.written()).toBe(2);
   });
 
   it("is an internal error where no message may hold the answer", () => {
     const page = pageOf("Teapot");
     page.products[0] = { ...pageOf("").products[0], name: 1 as unknown as string } as (typeof page.products)[number];
-    const make = () => createAnswerBodies()(routeOf("/api/products"), page);
+    const make = () => answerBodyOf(routeOf("/api/products"), page);
     expect(make).toThrow();
     try {
       make();

@@ -19,4 +19,5 @@ export { closeGraceMsMax, keepAliveMsMax, requestHeadBytesMax, requestReadMsMax 
 export { type HttpListener, listenHttp, type TlsCredentials } from "./listen.ts";
 export { type BodyPace, type GiveUp, type Received, receiveBody, receiveBytes } from "./receive-body.ts";
 export { createRequestMemory, type HeldRequest, requestBytesMin } from "./request-memory.ts";
+export type { AnswersWhole, RequestStart } from "./whole/connections.ts";
 export { limitWriteTime, type WriteTimeout } from "./write-timeout.ts";

@@ -22,14 +22,14 @@ export function wholePorts() {
     for (const close of open.splice(0).reverse()) await close();
   });
 
-  /** A port whose POSTs in JSON have whole responses, and how many of its responses were Node's. */
+  /** A port whose requests in JSON have whole responses, and how many of its responses were Node's. */
   async function serve(onRequest: RequestListener = echo, more: Partial<ListenOptions> = {}) {
     const seen = { byNode: 0, whole: 0 };
     const listener = await listenHttp({
       port: 0,
       host: "127.0.0.1",
       streamsMax: 20,
-      answersWhole: (_path, contentType) => contentType === "application/json",
+      answersWhole: ({ contentType }) => contentType === "application/json",
       onRequest: (req, res) => {
         if (res instanceof ServerResponse) seen.byNode += 1;
         else seen.whole += 1;

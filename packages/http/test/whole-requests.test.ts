@@ -31,9 +31,24 @@ describe("a request that comes in one piece", () => {
     expect(body).toContain('"body":"{\\"n\\":1}"');
   });
 
+  it.each(["GET", "POST", "PUT", "PATCH", "DELETE"])("may be a %s, with a body and without", async (method) => {
+    const { port, seen } = await serve();
+    const { socket, text, answers } = client(port);
+    socket.write(`${method} /a?b HTTP/1.1\r\nhost: x\r\n${json}\r\n`);
+    await expect.poll(answers).toBe(1);
+    socket.write(`${method} /c HTTP/1.1\r\nhost: x\r\n${json}content-length: 4\r\n\r\nbody`);
+    await expect.poll(answers).toBe(2);
+    expect(text()).toContain(`"url":"/a?b","method":"${method}"`);
+    expect(text()).toContain(`"url":"/c","method":"${method}"`);
+    expect(text()).toContain('"body":"body"');
+    expect(seen).toEqual({ byNode: 0, whole: 2 });
+  });
+
   it.each([
     ["of another content type", post("{}", "content-type: text/plain\r\n")],
-    ["of another method", "GET /a HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\r\n"],
+    ["whose answer has no body", `HEAD /a HTTP/1.1\r\nhost: x\r\n${json}\r\n`],
+    ["for no path", `OPTIONS * HTTP/1.1\r\nhost: x\r\n${json}\r\n`],
+    ["of a method that is not looked at", `REPORT /a HTTP/1.1\r\nhost: x\r\n${json}\r\n`],
     ["in chunks", `POST /a HTTP/1.1\r\nhost: x\r\n${json}transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`],
     ["that ends its connection", post("{}", `${json}connection: close\r\n`)],
     ["with a field twice", post("{}", `${json}x-a: 1\r\nx-a: 2\r\n`)],
@@ -225,10 +240,15 @@ describe("what a client may send", () => {
       ...["upgrade: h2c", "content-type: text/plain", "x-h: a\rb", "cookie: a=b", "__proto__: a", "constructor: b"],
     );
     const start = fc.oneof(
-      { weight: 6, arbitrary: fc.constant("POST /a HTTP/1.1") },
+      { weight: 4, arbitrary: fc.constant("POST /a HTTP/1.1") },
+      {
+        weight: 4,
+        arbitrary: fc.constantFrom(...["GET", "PUT", "PATCH", "DELETE"].map((name) => `${name} /a HTTP/1.1`)),
+      },
       fc.constantFrom(
         ...["POST  /a HTTP/1.1", "POST a HTTP/1.1", "post /a HTTP/1.1", "POST /a HTTP/1.2", "POST /\xe9 HTTP/1.1"],
-        ...["POST /a#b HTTP/1.1", "POST /a?b%20 HTTP/1.1", "GET /a HTTP/1.1"],
+        ...["POST /a#b HTTP/1.1", "POST /a?b%20 HTTP/1.1", "GET //a HTTP/1.1", "GET /a?/b HTTP/1.1", "get /a HTTP/1.1"],
+        ...["GETT /a HTTP/1.1", "HEAD /a HTTP/1.1", "DELETE  /a HTTP/1.1", "PUT a HTTP/1.1", "GET /a  HTTP/1.1"],
       ),
     );
     const usual = ["host: x", "content-length: 2", "content-type: application/json"];
@@ -237,8 +257,14 @@ describe("what a client may send", () => {
         start,
         fc.array(line, { maxLength: 2 }),
         fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, fc.subarray(usual, { minLength: 2 })),
+        fc.boolean(),
       )
-      .map(([first, lines, some]) => [first, ...some, ...lines, "", "{}"].join("\r\n"));
+      // What stands behind a request without a length is the next one.
+      .map(([first, lines, some, hasMore]) => {
+        const fields = [...some, ...lines];
+        const hasBody = hasMore || fields.some((field) => /^content-l/i.test(field));
+        return [first, ...fields, "", hasBody ? "{}" : ""].join("\r\n");
+      });
     const answerTo = async (port: number, text: string) => {
       const { socket, text: got, answers } = client(port);
       const closed = once(socket, "close");

@@ -1,4 +1,4 @@
-export { isShared, shareAnswer } from "./answers/shared-answer.ts";
+export { isShared, madeOnce, shareAnswer } from "./answers/shared-answer.ts";
 export { timestampOf } from "./answers/timestamp.ts";
 export { type IntegerRange, integerIn, integerRangeOf, integerRule } from "./bounds/json-integer.ts";
 export { type RequestSize, requestSizeOf } from "./bounds/request-size.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Message } from "@bufbuild/protobuf";
-import { CallError, callErrors, isShared, messageBytesMax } from "@rialto/rpc";
+import { CallError, callErrors, madeOnce, messageBytesMax } from "@rialto/rpc";
 import { compress, type Encoding } from "./compression.ts";
 import type { RestRoute } from "./routes.ts";
 import { responseOf } from "./transcode.ts";
@@ -13,24 +13,14 @@ export interface AnswerBody {
 }
 
 /**
- * Creates what makes the bodies of answers. An answer that several calls share has one body, which is written, and
- * compressed, once. Throws INTERNAL_ERROR for an answer that no message may hold, or larger than one may be: a defect
- * of the service.
+ * Returns the body of an answer. One that several calls share has one body, which is written, and compressed, once.
+ * Throws INTERNAL_ERROR for an answer that no message may hold, or larger than one may be: a defect of the service.
  */
-export function createAnswerBodies(): (route: RestRoute, answer: Readonly<Message>) => AnswerBody {
-  // A body ends with the answer that it was made of.
-  const known = new WeakMap<Message, { readonly route: RestRoute; readonly body: AnswerBody }>();
-  return (route, answer) => {
-    if (!isShared(answer)) return bodyOf(route, answer);
-    const found = known.get(answer);
-    if (found?.route === route) return found.body;
-    const body = bodyOf(route, answer);
-    known.set(answer, { route, body });
-    return body;
-  };
+export function answerBodyOf(route: RestRoute, answer: Readonly<Message>): AnswerBody {
+  return madeOnce(answer, route, () => newBody(route, answer));
 }
 
-function bodyOf(route: RestRoute, answer: Readonly<Message>): AnswerBody {
+function newBody(route: RestRoute, answer: Readonly<Message>): AnswerBody {
   const json = jsonOf(route, answer);
   const made = new Map<Encoding, Promise<Uint8Array>>();
   return {

@@ -6,6 +6,9 @@ const bytesMin = 1_024;
 /** Larger than any page. A larger response is sent as it is, because compressing it would delay other requests. */
 const bytesMax = 1024 * 1024;
 
+const brotli = promisify(brotliCompress);
+const zip = promisify(gzip);
+
 /** How a body is compressed. */
 export type Encoding = "br" | "gzip";
 
@@ -22,9 +25,9 @@ export function encodingOf(bytes: number, acceptEncoding: string | undefined): E
 export function compress(bytes: Uint8Array, encoding: Encoding): Promise<Uint8Array> {
   switch (encoding) {
     case "br":
-      return promisify(brotliCompress)(bytes, { params: quick });
+      return brotli(bytes, { params: quick });
     case "gzip":
-      return promisify(gzip)(bytes);
+      return zip(bytes);
   }
 }
 
@@ -41,7 +44,7 @@ export function encodingFor(acceptEncoding: string): Encoding | undefined {
     if (name !== undefined) weights.set(name, Number(q));
   }
   const weightOf = (name: string) => weights.get(name) ?? weights.get("*") ?? 0;
-  const [br, zip] = [weightOf("br"), weightOf("gzip")];
-  if (br === 0 && zip === 0) return undefined;
-  return br >= zip ? "br" : "gzip";
+  const [br, gz] = [weightOf("br"), weightOf("gzip")];
+  if (br === 0 && gz === 0) return undefined;
+  return br >= gz ? "br" : "gzip";
 }

@@ -4,24 +4,18 @@ import { upstreamNameOf } from "../contract.ts";
 import { bodyBytesMaxOf, textOfBody } from "../exchange/body.ts";
 import type { AdmittedExchange } from "../exchange/exchange.ts";
 import type { CallService } from "../upstream/unary-call.ts";
-import type { createAnswerBodies } from "./answer-body.ts";
+import { answerBodyOf } from "./answer-body.ts";
 import { encodingOf } from "./compression.ts";
 import { parseQuery } from "./query-parameters.ts";
 import type { RestRoute } from "./routes.ts";
 import { requestOf } from "./transcode.ts";
-
-/** What REST requests are answered with. */
-export interface RestParts {
-  readonly callService: CallService;
-  readonly bodyOf: ReturnType<typeof createAnswerBodies>;
-}
 
 /** Answers a REST request with one unary call: its path, query and body become a message, and a message the answer. */
 export async function answerRest(
   exchange: AdmittedExchange,
   route: RestRoute,
   values: readonly string[],
-  { callService, bodyOf }: RestParts,
+  callService: CallService,
   inFlight: InFlightRequest,
 ): Promise<void> {
   const { request } = exchange;
@@ -38,7 +32,7 @@ export async function answerRest(
     throw withRetryAfter(error);
   });
 
-  const body = bodyOf(route, answer);
+  const body = answerBodyOf(route, answer);
   // Compressing a secret together with text that an attacker chooses reveals it by its size:
   // https://www.breachattack.com.
   const accepted = route.answersSecrets ? undefined : request.headers["accept-encoding"];

@@ -11,17 +11,6 @@ export function publishedMethods(services: readonly DescService[]): ReadonlyMap<
   return new Map(methods.map((method) => [procedureOf(method), method]));
 }
 
-/**
- * Makes what says whether the answer to a request is a whole one: that of a unary method of Connect, or an error in its
- * place.
- */
-export function createAnswersWhole(
-  services: readonly DescService[],
-): (path: string, contentType: string | undefined) => boolean {
-  const methods = publishedMethods(services);
-  return (path, contentType) => isPlainUnary(contentType) && methods.get(path)?.methodKind === "unary";
-}
-
 /** Returns true for a path of the shape of a procedure, whether it exists or not. No route or page has its shape. */
 export function isProcedurePath(path: string): boolean {
   return /^\/[a-z0-9_]+\.[a-z0-9_.]+\.[A-Za-z0-9_]+\/[A-Za-z0-9_]+$/.test(path);

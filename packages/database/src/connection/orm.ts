@@ -28,7 +28,8 @@ export function ormOn(sql: Sql): PostgresJsDatabase {
   const { serializers } = sql.options;
   for (const type of encodedByDrizzle) {
     const serialize = serializers[type] ?? String;
-    serializers[type] = (value: unknown) => (value instanceof Encoded ? value.text : serialize(value));
+    const serializeOnce = (value: unknown) => (value instanceof Encoded ? value.text : serialize(value));
+    serializers[type] = serializeOnce;
   }
   // Drizzle's session uses these members of a client and no others.
   return drizzle(clientOn(sql) as unknown as Sql);

@@ -28,19 +28,24 @@ export function countStatements<S extends postgres.Sql<{ bigint: bigint }>>(sql:
 
 function countQuery(query: DriverQuery, count: PoolCount): void {
   const { handler } = query;
-  query.handler = (sent) => {
+  // Functions that are assigned as they are written are allocated in the old generation, as if they were the methods of
+  // a class, and with them lives what a statement returned.
+  const counted = (sent: DriverQuery) => {
     const { resolve, reject } = sent;
     const answered = holdPlace(count);
-    sent.resolve = (result) => {
+    const resolveCounted = (result: unknown) => {
       answered();
       return resolve(result);
     };
-    sent.reject = (error) => {
+    const rejectCounted = (error: unknown) => {
       answered();
       return reject(error);
     };
+    sent.resolve = resolveCounted;
+    sent.reject = rejectCounted;
     return handler(sent);
   };
+  query.handler = counted;
 }
 
 /** Counts a transaction from the beginning of its work until it has ended. Its BEGIN is a statement of the pool. */

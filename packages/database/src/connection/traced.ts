@@ -59,25 +59,28 @@ export function traceTransaction<T>(work: RecordedSpan, names: StatementNames, r
 
 function traceQuery(query: DriverQuery, work: RecordedSpan, names: StatementNames): void {
   const { handler } = query;
-  query.handler = (sent) => {
+  const traced = (sent: DriverQuery) => {
     const span = work.child("SQL", {
       kind: "client",
       attributes: { [databaseNames.system]: postgresSystem, [databaseNames.namespace]: names.namespace },
     });
     const { resolve, reject } = sent;
-    sent.resolve = (result) => {
+    const resolveTraced = (result: unknown) => {
       end(span, sent.string, names);
       return resolve(result);
     };
-    sent.reject = (error) => {
+    const rejectTraced = (error: unknown) => {
       const code = codeOf(error);
       span.fail(code === "" ? "unknown" : code);
       span.set({ [databaseNames.status]: code === "" ? undefined : code });
       end(span, sent.string, names);
       return reject(error);
     };
+    sent.resolve = resolveTraced;
+    sent.reject = rejectTraced;
     return handler(sent);
   };
+  query.handler = traced;
 }
 
 function end(span: RecordedSpan, text: string | undefined, names: StatementNames): void {

@@ -159,8 +159,10 @@ async function endWithAll(pool: pg.Pool, acquired: ReadonlySet<pg.PoolClient>): 
  */
 function forceRelease(client: pg.PoolClient): void {
   client.release(true);
-  client.release = () => undefined;
+  client.release = nothing;
 }
+
+function nothing(): void {}
 
 /**
  * Acquires a connection that is open. The server may have ended it in the same packet in which it accepted it, and

@@ -8,8 +8,11 @@ import { createLongLines, type LongLines, type WholeRequest, WholeRequestReader 
 import { type ResponseOwner, WholeResponse } from "./response.ts";
 import { createResponseWriter, type ResponseWriter } from "./response-text.ts";
 
-/** Whether the response to a POST of this path and content type is a whole one: it is sent when its body has ended. */
-export type AnswersWhole = (path: string, contentType: string | undefined) => boolean;
+/** What is known of a request before it is begun. Its path has its query. */
+export type RequestStart = Readonly<Record<"method" | "path", string>> & { readonly contentType: string | undefined };
+
+/** Whether the response to a request is a whole one: it is sent when its body has ended. */
+export type AnswersWhole = (start: RequestStart) => boolean;
 
 /** The connections whose requests have come as whole ones so far. */
 export interface WholeConnections {
@@ -38,8 +41,8 @@ const sweepMsMax = 1_000;
 const idleBufferMs = 1_000;
 /**
  * What a client may send while its request is answered, and is kept. The connection of one that sends more is closed:
- * requests behind a POST should not be sent (RFC 9112, section 9.3.2), and where nothing more were read, nobody would
- * notice that the client goes. No less than one read of a socket.
+ * few clients send requests before they have their answers, none behind a POST (RFC 9112, section 9.3.2), and where
+ * nothing more were read, nobody would notice that the client goes. No less than one read of a socket.
  */
 const keptBytesMax = 64 * 1024;
 /** In how many pieces it is kept: a piece of one byte costs more than a hundred. */
@@ -150,15 +153,18 @@ class WholeConnection implements ResponseOwner {
       this.#keep(bytes);
       return;
     }
-    const { headBytesMax, answersWhole } = this.#shared;
-    const read = this.#reader.read(bytes, headBytesMax);
-    if (read !== undefined && answersWhole(read.path, read.fields["content-type"])) this.#answer(read);
+    const read = this.#reader.read(bytes, this.#shared.headBytesMax);
+    if (read !== undefined && this.#isWhole(read)) this.#answer(read);
     else this.#handOver(bytes);
   };
 
-  #answer({ path, fields, body }: WholeRequest): void {
+  #isWhole({ method, path, fields }: WholeRequest): boolean {
+    return this.#shared.answersWhole({ method, path, contentType: fields["content-type"] });
+  }
+
+  #answer({ method, path, fields, body }: WholeRequest): void {
     const request = new Http1Request(this.#socket);
-    request.method = "POST";
+    request.method = method;
     request.url = path;
     request.httpVersion = "1.1";
     request.httpVersionMajor = 1;

@@ -2,8 +2,9 @@ import type { IncomingHttpHeaders } from "node:http";
 import { createRecentMap, type RecentMap } from "@rialto/async";
 import { type FieldLine, Fields, ownCopy, readFieldLine } from "../field-line.ts";
 
-/** A POST of HTTP/1.1 that came as a whole. */
+/** A request of HTTP/1.1 that came as a whole. */
 export interface WholeRequest {
+  readonly method: string;
   /** With its query. */
   readonly path: string;
   /** By their names in lower case. */
@@ -11,7 +12,8 @@ export interface WholeRequest {
   readonly body: Buffer;
 }
 
-const startPattern = /POST (\/[!-~]*) HTTP\/1\.1\r\n/y;
+/** Not HEAD, whose response has no body but the length of one, nor OPTIONS, which has a path that is none. */
+const startPattern = /(GET|POST|PUT|PATCH|DELETE) (\/[!-~]*) HTTP\/1\.1\r\n/y;
 const lengthPattern = /^\d{1,10}$/;
 
 /** Fields that change how a request or its connection is read, or that Node reads in a way of its own. */
@@ -46,12 +48,12 @@ export function createLongLines(): LongLines {
 }
 
 /**
- * Reads the requests of one connection that are as nearly all calls are: one POST in one piece, with nothing after it,
- * one length, and no field twice. A client sends nearly the same lines again and again, so each line is compared with
+ * Reads the requests of one connection that are as nearly all calls are: one in one piece, with nothing after it, one
+ * length at most, and no field twice. A client sends nearly the same lines again and again, so each line is compared with
  * the one that stood in its place before.
  */
 export class WholeRequestReader {
-  #start = { text: "", path: "" };
+  #start = { text: "", method: "", path: "" };
   readonly #lines: FieldLine[] = [];
   readonly #longLines: LongLines;
 
@@ -70,7 +72,8 @@ export class WholeRequestReader {
     const bodyAt = end + 4;
     const fields = this.#readFields(text, end + 2);
     if (fields?.host === undefined || bytes.length - bodyAt !== lengthOf(fields)) return undefined;
-    return { path: this.#start.path, fields, body: bytes.subarray(bodyAt) };
+    const { method, path } = this.#start;
+    return { method, path, fields, body: bytes.subarray(bodyAt) };
   }
 
   #readStart(text: string): boolean {
@@ -78,7 +81,7 @@ export class WholeRequestReader {
     startPattern.lastIndex = 0;
     const match = startPattern.exec(text);
     if (match === null) return false;
-    this.#start = { text: ownCopy(match[0]), path: ownCopy(match[1] ?? "") };
+    this.#start = { text: ownCopy(match[0]), method: ownCopy(match[1] ?? ""), path: ownCopy(match[2] ?? "") };
     return true;
   }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { closeGraceMsMax, listenHttp } from "@rialto/http";
+import { closeGraceMsMax, listenHttp, type RequestStart } from "@rialto/http";
 import { CallError } from "../errors/call-error.ts";
 import { callErrors } from "../errors/call-errors.ts";
 import { lastAnswerMs, peerStreamResets, serviceHeadBytesMax, upstreamStreamsMax } from "../limits.ts";
@@ -49,8 +49,10 @@ export async function listen(o: {
   };
   const { port, host } = o;
   const unaryPaths = pathsOf(endpoint, "unary");
-  const answersWhole = (path: string, contentType: string | undefined) =>
-    (contentType === "application/json" || contentType === "application/proto") && unaryPaths.has(path);
+  const answersWhole = ({ method, path, contentType }: RequestStart) =>
+    method === "POST" &&
+    (contentType === "application/json" || contentType === "application/proto") &&
+    unaryPaths.has(path);
   const listener = await listenHttp({
     port,
     ...(host === undefined ? {} : { host }),

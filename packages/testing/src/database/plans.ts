@@ -50,10 +50,11 @@ export function explained(sql: Sql): { readonly sql: Sql; readonly plans: () => 
     plans.push(plan);
   };
   const unsafe = sql.unsafe;
-  sql.unsafe = (text, parameters, o) => {
+  const explained: typeof unsafe = (text, parameters, o) => {
     if (reads(text)) note(text, unsafe(`${options} ${text}`, parameters));
     return unsafe(text, parameters, o);
   };
+  sql.unsafe = explained;
   return {
     sql: new Proxy(sql, {
       apply(_target, _this, [text, ...values]: [unknown, ...never[]]) {
