@@ -1,6 +1,8 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { LazySignal } from "@rialto/async";
 import {
   CallError,
+  type Caller,
   callErrors,
   connectTimeoutHeader,
   connectTimeoutMs,
@@ -41,30 +43,40 @@ export function createServiceCalls({ target, tokens, persons, passesAccessTokens
     const idempotencyKey = headers[idempotencyKeyHeader];
     const timeoutMs = timeoutMsOf(headers[connectTimeoutHeader]);
     const call = callTo(upstreamNameOf(method));
-    return call(method, request, contextOf(exchange, passesAccessTokens?.() === true), {
+    return call(method, request, new ExchangeContext(exchange, passesAccessTokens?.() === true), {
       ...(typeof idempotencyKey === "string" ? { idempotencyKey } : {}),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
   };
 }
 
-/** The work that the call is for. The client's access token is in it only while services of 0.1.0 may run. */
-function contextOf(exchange: AdmittedExchange, passesAccessToken: boolean): PropagatedContext {
-  const { request, requestId, trace, caller, clientAddress, disconnected } = exchange;
-  const hasToken = passesAccessToken && caller.kind === "user";
-  const userToken = hasToken ? { userToken: (request.headers.authorization ?? "").slice("bearer".length).trim() } : {};
-  return {
-    // A call in this process reads the other one, and no AbortSignal is made.
-    get signal() {
-      return disconnected.signal;
-    },
-    lazySignal: disconnected,
-    requestId,
-    traceparent: trace.traceparent,
-    caller,
-    clientAddress,
-    ...userToken,
-  };
+/**
+ * The work that the call is for. It is passed on as it is. The client's access token is in it only while services of
+ * 0.1.0 may run.
+ */
+class ExchangeContext implements PropagatedContext {
+  readonly lazySignal: LazySignal;
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly caller: Caller;
+  readonly clientAddress: string;
+  readonly userToken?: string;
+
+  constructor(exchange: AdmittedExchange, passesAccessToken: boolean) {
+    const { request, caller } = exchange;
+    this.lazySignal = exchange.disconnected;
+    this.requestId = exchange.requestId;
+    this.traceparent = exchange.trace.traceparent;
+    this.caller = caller;
+    this.clientAddress = exchange.clientAddress;
+    if (passesAccessToken && caller.kind === "user")
+      this.userToken = (request.headers.authorization ?? "").slice("bearer".length).trim();
+  }
+
+  /** A call in this process reads the other one, and no AbortSignal is made. */
+  get signal(): AbortSignal {
+    return this.lazySignal.signal;
+  }
 }
 
 function timeoutMsOf(given: string | readonly string[] | undefined): number | undefined {

@@ -48,9 +48,9 @@ export function createLongLines(): LongLines {
 }
 
 /**
- * Reads the requests of one connection that are as nearly all calls are: one in one piece, with nothing after it, one
- * length at most, and no field twice. A client sends nearly the same lines again and again, so each line is compared with
- * the one that stood in its place before.
+ * Reads the requests of one connection that are as nearly all are: one in one piece, with nothing after it, one length
+ * at most, and no field twice. A client sends nearly the same lines again and again, so each line is compared with the
+ * one that stood in its place before.
  */
 export class WholeRequestReader {
   #start = { text: "", method: "", path: "" };
