@@ -1,3 +1,4 @@
+import { LazySignal } from "@rialto/async";
 import { reasonOf } from "@rialto/rpc";
 import { quietLogger } from "@rialto/testing";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -8,6 +9,8 @@ const limits = { delayMsTarget: 1_000, unfinishedMax: 1_000 };
 const empty: QueueReading = { waiting: 0, oldestMs: 0, started: 0, elapsedMs: 500 };
 /** By the age of the oldest three of four orders are shed. */
 const late: QueueReading = { waiting: 500, oldestMs: 2_000, started: 0, elapsedMs: 0 };
+/** One of four is. */
+const aLittleLate: QueueReading = { ...late, oldestMs: 1_155 };
 
 /** An admission whose queue, chance and time are the test's. */
 function start() {
@@ -57,14 +60,26 @@ function start() {
       next = Promise.withResolvers();
       await settle();
     },
-    /** What becomes of an order. */
+    /** What becomes of an order at once. */
     order(): unknown {
       try {
-        admission.requireAdmitted();
-        return "ADMITTED";
+        return admission.requireAdmitted(new LazySignal()) === undefined ? "ADMITTED" : "HELD";
       } catch (error) {
         return error;
       }
+    },
+    /** An order that is held back, and what has become of it so far. */
+    held(signal = new LazySignal()) {
+      const seen: { end: unknown } = { end: "HELD" };
+      admission.requireAdmitted(signal)?.then(
+        () => {
+          seen.end = "ADMITTED";
+        },
+        (error: unknown) => {
+          seen.end = error;
+        },
+      );
+      return seen;
     },
     admission,
   };
@@ -188,5 +203,92 @@ describe("admission", () => {
     state.isDown = true;
     await tick();
     expect(order()).toBe("ADMITTED");
+  });
+});
+
+describe("an order that would be shed", () => {
+  /** An admission that sheds one of four. */
+  async function startLate() {
+    const started = start();
+    started.state.queue = aLittleLate;
+    started.order();
+    await started.settle();
+    started.state.chance = 0.2;
+    return started;
+  }
+
+  it("is held back while fewer than half are, and admitted with one of the next readings", async () => {
+    const { state, held, tick } = await startLate();
+    const order = held();
+    await tick();
+    await tick();
+    expect(order.end).toBe("HELD");
+    state.chance = 0.3;
+    await tick();
+    expect(order.end).toBe("ADMITTED");
+    expect(state.shed).toBe(0);
+  });
+
+  it("is admitted when the queue is empty, and when it cannot be read", async () => {
+    const { state, held, tick } = await startLate();
+    const before = held();
+    state.queue = empty;
+    await tick();
+    expect(before.end).toBe("ADMITTED");
+    state.queue = aLittleLate;
+    const readings = state.readings;
+    held();
+    await tick();
+    const during = held();
+    state.isDown = true;
+    await tick();
+    expect(during.end).toBe("ADMITTED");
+    expect(state.readings).toBe(readings + 2);
+  });
+
+  it("is shed after eight readings that did not admit it, and at once where nothing is admitted any more", async () => {
+    const { state, held, tick } = await startLate();
+    const first = held();
+    for (let n = 0; n < 7; n += 1) await tick();
+    expect(first.end).toBe("HELD");
+    const second = held();
+    await tick();
+    expect([reasonOf(first.end), second.end]).toEqual(["TEMPORARILY_UNAVAILABLE", "HELD"]);
+    state.queue = { ...late, oldestMs: 9_000 };
+    await tick();
+    expect(reasonOf(second.end)).toBe("TEMPORARILY_UNAVAILABLE");
+    expect(state.shed).toBe(2);
+  });
+
+  it("is shed at once where there is no room for it: fewer are held back the more are shed", async () => {
+    const { state, order, tick } = await startLate();
+    const heldOf = () => Array.from({ length: 300 }, order).filter((end) => end === "HELD").length;
+    expect(heldOf()).toBe(125);
+    state.chance = 0.9;
+    await tick();
+    state.queue = { ...aLittleLate, oldestMs: 1_400 };
+    await tick();
+    state.chance = 0;
+    expect(heldOf()).toBe(6);
+  });
+
+  it("is held back no longer when its client has gone, and leaves its room to others", async () => {
+    const { state, order, held, tick } = await startLate();
+    const client = new LazySignal();
+    const gone = held(client);
+    for (let n = 0; n < 300; n += 1) order();
+    expect(reasonOf(order())).toBe("TEMPORARILY_UNAVAILABLE");
+    client.abort(new Error("gone"));
+    expect(order()).toBe("HELD");
+    state.chance = 0.9;
+    await tick();
+    expect(reasonOf(gone.end)).toBe("TEMPORARILY_UNAVAILABLE");
+  });
+
+  it("is admitted by a replica that stops", async () => {
+    const { admission, held } = await startLate();
+    const order = held();
+    await admission.close();
+    expect(order.end).toBe("ADMITTED");
   });
 });

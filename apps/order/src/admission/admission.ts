@@ -1,3 +1,4 @@
+import { type CancelSignal, onAbort } from "@rialto/async";
 import { CallError, callErrors } from "@rialto/rpc";
 import type { Counter, Logger } from "@rialto/telemetry";
 import type { QueueReader } from "./queue-reader.ts";
@@ -5,6 +6,7 @@ import {
   type AdmissionLimits,
   emptyQueue,
   expectedDelayMs,
+  heldMax,
   nextQueueState,
   type QueueState,
   sheddingProbability,
@@ -16,10 +18,16 @@ const retrySecondsMax = 10;
 /** The most readings from one probe to the next. */
 const readingsPerProbeMax = 16;
 
+/** With how many readings more an order that is held back may be admitted: about 3 s. */
+const heldReadingsMax = 8;
+
 /** Decides which new orders are accepted. */
 export interface Admission {
-  /** Throws TEMPORARILY_UNAVAILABLE with a Retry-After for an order that is shed. Costs no statement and no wait. */
-  requireAdmitted(): void;
+  /**
+   * Throws or rejects with TEMPORARILY_UNAVAILABLE and a Retry-After for an order that is shed. Costs no statement, and
+   * mostly no wait: an order may be held back, until `signal` aborts at the latest.
+   */
+  requireAdmitted(signal: CancelSignal): Promise<void> | undefined;
   close(): Promise<void>;
 }
 
@@ -31,6 +39,10 @@ export interface Admission {
  * replica reads nothing. Replicas read at different moments (`pause` has its jitter) and draw for each order at random,
  * so they do not turn orders away in step. Where the queue cannot be read, nothing is shed: the database is down then,
  * and a commit says so.
+ *
+ * An order that would be shed is held back first, as long as there is room for it (`heldMax`), and drawn for again with
+ * each reading. So some hundred clients that wait for their answers are slowed down to what the checkout can do, and
+ * get no refusal.
  *
  * While nothing is admitted for the delay's sake, an order is let through now and then as a probe, as a half-open
  * circuit breaker does: with the first reading, and then after 1, 2, 4 and so on up to 16 more. Where all that waits is
@@ -59,6 +71,7 @@ export function createAdmission(o: {
   /** Whether an order was asked for since the last reading began. */
   let isAsked = false;
   let reading: Promise<void> | undefined;
+  let held: Held[] = [];
 
   async function read(count: boolean): Promise<void> {
     try {
@@ -78,6 +91,50 @@ export function createAdmission(o: {
       probability = 0;
       endProbes();
     }
+    drawForHeld();
+  }
+
+  function drawForHeld(): void {
+    const before = held;
+    held = [];
+    for (const order of before) {
+      order.readings += 1;
+      if (o.random() >= probability) order.admit();
+      else if (probability >= 1 || order.readings >= heldReadingsMax) order.shed(refusal());
+      else held.push(order);
+    }
+  }
+
+  function hold(signal: CancelSignal): Promise<void> {
+    return new Promise((admit, shed) => {
+      const order: Held = {
+        readings: 0,
+        admit: () => {
+          ignore();
+          admit();
+        },
+        shed: (error) => {
+          ignore();
+          shed(error);
+        },
+      };
+      held.push(order);
+      // Nobody waits for its answer any more.
+      const ignore = onAbort(signal, () => {
+        held = held.filter((other) => other !== order);
+        shed(refusal());
+      });
+    });
+  }
+
+  /** Counts an order that is shed, and makes the error for it. */
+  function refusal(): CallError {
+    o.shed?.add();
+    const seconds = Math.min(Math.max(Math.ceil(expectedDelayMs(queue) / 1_000), 1), retrySecondsMax);
+    return new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
+      message: "Too many orders are waiting for now.",
+      metadata: { retry_after_seconds: `${seconds}` },
+    });
   }
 
   function probe(): void {
@@ -104,7 +161,7 @@ export function createAdmission(o: {
   }
 
   async function readWhileNeeded(): Promise<void> {
-    for (let n = 0; !closing.signal.aborted && (isAsked || queue.waiting > 0); n += 1) {
+    for (let n = 0; !closing.signal.aborted && (isAsked || queue.waiting > 0 || held.length > 0); n += 1) {
       isAsked = false;
       await read(n % readingsPerCount === 0);
       await o.pause(closing.signal);
@@ -113,24 +170,30 @@ export function createAdmission(o: {
   }
 
   return {
-    requireAdmitted() {
+    requireAdmitted(signal) {
       isAsked = true;
       reading ??= readWhileNeeded();
-      if (o.random() >= probability) return;
+      if (o.random() >= probability) return undefined;
       if (hasProbe) {
         hasProbe = false;
-        return;
+        return undefined;
       }
-      o.shed?.add();
-      const seconds = Math.min(Math.max(Math.ceil(expectedDelayMs(queue) / 1_000), 1), retrySecondsMax);
-      throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
-        message: "Too many orders are waiting for now.",
-        metadata: { retry_after_seconds: `${seconds}` },
-      });
+      if (held.length < heldMax(probability)) return hold(signal);
+      throw refusal();
     },
     async close() {
       closing.abort();
       await reading;
+      // A replica that stops ends what it has begun.
+      for (const order of held.splice(0)) order.admit();
     },
   };
+}
+
+/** An order that is held back. */
+interface Held {
+  /** Readings that did not admit it. */
+  readings: number;
+  admit(): void;
+  shed(error: CallError): void;
 }

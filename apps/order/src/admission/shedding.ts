@@ -39,6 +39,8 @@ const rateMs = 1_500;
  * that is admitted at this delay has it still before it, at a rate that may fall.
  */
 const closedAt = 5;
+/** Orders that a replica holds back at the most, as many as wait in a few hundred ms. */
+const heldAtMost = 250;
 /** The part of `unfinishedMax` over which the probability rises to 1. */
 const unfinishedRamp = 0.1;
 
@@ -88,4 +90,13 @@ function probabilityByDelay(queue: QueueState, delayMsTarget: number): number {
   const ratio = expectedDelayMs(queue) / delayMsTarget;
   if (ratio >= closedAt) return 1;
   return ratio <= 1 ? 0 : 1 - 1 / ratio ** 2;
+}
+
+/**
+ * Returns how many orders a replica may hold back that would be shed. None where half of them are to be shed: who sends
+ * twice what the checkout can do does not wait for answers, and what is held back then is admitted later, above the
+ * target, or shed later. Fewer before that, so that replicas do not begin and end it in step.
+ */
+export function heldMax(probability: number): number {
+  return heldAtMost * Math.max(0, 1 - 2 * probability);
 }

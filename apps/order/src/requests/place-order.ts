@@ -1,5 +1,5 @@
 import type { CreateOrderRequest, ProductService, UserService } from "@rialto/contracts";
-import { type CallContext, CallError, type Client, callErrors, reasonOf } from "@rialto/rpc";
+import { type CallContext, CallError, type Client, callErrors, cancelSignalOf, reasonOf } from "@rialto/rpc";
 import { v7 as newId } from "uuid";
 import type { Admission } from "../admission/admission.ts";
 import { errors } from "../errors.ts";
@@ -33,7 +33,7 @@ export function placeOrder(app: PlaceOrderApp, request: CreateOrderRequest, ctx:
 
 async function placeNew(app: PlaceOrderApp, request: CreateOrderRequest, ctx: CallContext): Promise<OrderResponse> {
   requireConfirmedEmail(app, ctx);
-  app.admission.requireAdmitted();
+  await app.admission.requireAdmitted(cancelSignalOf(ctx));
   const productIds = request.items.map((item) => item.productId);
   const [userId, catalog] = await Promise.all([customerOf(app, ctx), catalogItems(app, productIds, ctx)]);
   const event = newOrder({
