@@ -146,30 +146,33 @@ export function createRequestHandler(
   }
 
   /** The same for a path that no published method has. */
-  async function dispatchOther(exchange: Exchange, inFlight: InFlightRequest): Promise<void> {
+  function dispatchOther(exchange: Exchange, inFlight: InFlightRequest): Promise<void> | undefined {
     const { request, path, record } = exchange;
+    if (pages.has(path) || isProcedurePath(path) || isGrpc(exchange)) return answerOther(exchange, inFlight);
+    const match = table.match(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
+    if (match.kind !== "found") return countAndThrow(exchange, unrouted(match));
+    const { route, values } = match;
+    record.route = route.template;
+    const answer = (admitted: AdmittedExchange) => answerRest(admitted, route, values, callService, inFlight);
+    const admitted = admit(exchange, route.method, inFlight);
+    return admitted instanceof Promise ? admitted.then(answer) : answer(admitted);
+  }
+
+  /** Answers a request for a page, or for a procedure that is none of the published ones. */
+  async function answerOther(exchange: Exchange, inFlight: InFlightRequest): Promise<void> {
+    const { path } = exchange;
     if (pages.has(path)) {
       await count(exchange, undefined, undefined);
       pages.answer(exchange);
       return inFlight.answered();
     }
-    if (isProcedurePath(path)) {
-      if (isStandardPath(path)) return answerStandard(exchange, inFlight);
-      await count(exchange, undefined, undefined);
-      throw unknownMethod();
-    }
-    if (isGrpc(exchange)) {
-      await count(exchange, undefined, undefined);
-      throw unknownMethod();
-    }
-    const match = table.match(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
-    if (match.kind === "found") {
-      record.route = match.route.template;
-      const admitted = await admit(exchange, match.route.method, inFlight);
-      return answerRest(admitted, match.route, match.values, callService, inFlight);
-    }
+    if (isProcedurePath(path) && isStandardPath(path)) return answerStandard(exchange, inFlight);
+    return countAndThrow(exchange, unknownMethod());
+  }
+
+  async function countAndThrow(exchange: Exchange, error: CallError): Promise<never> {
     await count(exchange, undefined, undefined);
-    throw unrouted(match);
+    throw error;
   }
 
   function refuse(request: IncomingMessage, response: ServerResponse): void {

@@ -17,14 +17,14 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Makes the writer of one type of message; with `only`, of that field's value, or `{}` where it is not set. */
 export function jsonTextWriter(desc: DescMessage, only?: DescField): WriteJsonText {
-  const write = messageWriter(desc, new Map());
-  if (only === undefined) return write;
+  if (only === undefined) return messageWriter(desc, new Map());
   // The library refuses an answer for what another field holds, too.
   if (desc.fields.length !== 1) return notSure;
-  const before = `{${JSON.stringify(only.jsonName)}:`;
+  const write = fieldWriter(only, new Map(), "");
   return (message) => {
+    if (!isOfType(desc, message)) return undefined;
     const text = write(message);
-    return text?.startsWith(before) ? text.slice(before.length, -1) : text;
+    return text === "" ? "{}" : text;
   };
 }
 
@@ -51,10 +51,13 @@ function messageWriter(desc: DescMessage, known: Map<DescMessage, Write>): Write
   return write;
 }
 
-/** Returns a function that writes a field with its name, or an empty text where the field is not set. */
-function fieldWriter(field: DescField, known: Map<DescMessage, Write>): (fields: Fields) => string | undefined {
+/** Returns a function that writes a field behind `name`, or an empty text where the field is not set. */
+function fieldWriter(
+  field: DescField,
+  known: Map<DescMessage, Write>,
+  name = `${JSON.stringify(field.jsonName)}:`,
+): (fields: Fields) => string | undefined {
   const { localName, oneof, presence } = field;
-  const name = `${JSON.stringify(field.jsonName)}:`;
   const write = field.fieldKind === "list" ? listWriter(valueWriter(field, known)) : valueWriter(field, known);
   const named: Write = (value) => {
     const text = write(value);

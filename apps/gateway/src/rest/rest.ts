@@ -21,16 +21,15 @@ export async function answerRest(
   const { request } = exchange;
   if (!/^(identity)?$/i.test(request.headers["content-encoding"] ?? ""))
     throw unsupported("The body must not be compressed.");
-  // A body that came with its head is here when promises have settled.
-  await undefined;
+  // A body that came with its head is here when promises have settled, if it is not yet.
+  if (!request.complete) await undefined;
   const to = { service: upstreamNameOf(route.method), isStream: false };
-  const text = textOfBody(await inFlight.receive(bodyBytesMaxOf(route.size), to));
+  const received = inFlight.receive(bodyBytesMaxOf(route.size), to);
+  const text = textOfBody(received instanceof Promise ? await received : received);
   if (text.trim() !== "") requireJson(request.headers["content-type"]);
   const message = requestOf(route, values, parseQuery(exchange.query), text);
 
-  const answer = await callService(exchange, route.method, message).catch((error: unknown) => {
-    throw withRetryAfter(error);
-  });
+  const answer = await callService(exchange, route.method, message).catch(throwWithRetryAfter);
 
   const body = answerBodyOf(route, answer);
   // Compressing a secret together with text that an attacker chooses reveals it by its size:
@@ -44,13 +43,13 @@ export async function answerRest(
   exchange.send(200, head, request.method === "HEAD" ? undefined : sent);
 }
 
-/** The error of a service, with the header that tells a client when to try again. */
-function withRetryAfter(error: unknown): unknown {
-  if (!(error instanceof CallError)) return error;
+/** Throws the error of a service, with the header that tells a client when to try again. */
+function throwWithRetryAfter(error: unknown): never {
+  if (!(error instanceof CallError)) throw error;
   const seconds = error.metadata.retry_after_seconds;
-  if (seconds === undefined) return error;
+  if (seconds === undefined) throw error;
   const { fields, metadata, cause } = error;
-  return new CallError(error, { fields, metadata, cause, remote: true, http: { headers: { "retry-after": seconds } } });
+  throw new CallError(error, { fields, metadata, cause, remote: true, http: { headers: { "retry-after": seconds } } });
 }
 
 function varyOf(exchange: AdmittedExchange): string {

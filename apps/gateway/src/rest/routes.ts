@@ -160,13 +160,16 @@ function match(root: Node, httpMethod: string, path: string): RouteMatch {
   if (encoded > 0) readings.push({ segments: [...rest, last.slice(0, encoded)], verb: last.slice(encoded + 3) });
 
   const allow = new Set<string>();
+  let match: RouteMatch | undefined;
   for (const reading of readings) {
-    for (const { ends, values } of walk(root, reading.segments, 0, [])) {
+    walk(root, reading.segments, [], (ends, values) => {
       const methods = ends.get(reading.verb);
       const route = methods?.get(httpMethod);
-      if (route !== undefined) return found(route, values);
-      for (const other of methods?.keys() ?? []) allow.add(other);
-    }
+      if (route !== undefined) match = found(route, values);
+      else for (const other of methods?.keys() ?? []) allow.add(other);
+      return route !== undefined;
+    });
+    if (match !== undefined) return match;
   }
   return allow.size > 0 ? { kind: "wrong-method", allow: [...allow].sort() } : { kind: "unknown" };
 }
@@ -179,21 +182,23 @@ function found(route: RestRoute, values: readonly string[]): RouteMatch {
   }
 }
 
-/** Yields the ends of all templates that the segments from `at` on match, the most literal first. */
-function* walk(
+/**
+ * Calls `visit` with the ends of each template that the segments match, the most literal first, until it returns true.
+ * Returns whether it did.
+ */
+function walk(
   node: Node,
   segments: readonly string[],
-  at: number,
   values: readonly string[],
-): Generator<{ ends: Node["ends"]; values: readonly string[] }> {
+  visit: (ends: Node["ends"], values: readonly string[]) => boolean,
+  at = 0,
+): boolean {
   const segment = segments[at];
-  if (segment === undefined) {
-    yield { ends: node.ends, values };
-    return;
-  }
+  if (segment === undefined) return visit(node.ends, values);
   const literal = node.literals.get(segment);
-  if (literal !== undefined) yield* walk(literal, segments, at + 1, values);
-  if (node.variable !== undefined && segment !== "") yield* walk(node.variable, segments, at + 1, [...values, segment]);
+  if (literal !== undefined && walk(literal, segments, values, visit, at + 1)) return true;
+  if (node.variable === undefined || segment === "") return false;
+  return walk(node.variable, segments, [...values, segment], visit, at + 1);
 }
 
 /** Makes the error for a path that accepts other HTTP methods: 405, with the header `allow`. */
