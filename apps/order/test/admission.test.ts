@@ -2,7 +2,7 @@ import { LazySignal } from "@rialto/async";
 import { reasonOf } from "@rialto/rpc";
 import { quietLogger } from "@rialto/testing";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createAdmission } from "../src/admission/admission.ts";
+import { type AskingCall, createAdmission } from "../src/admission/admission.ts";
 import type { QueueReading } from "../src/admission/shedding.ts";
 
 const limits = { delayMsTarget: 1_000, unfinishedMax: 1_000 };
@@ -22,6 +22,7 @@ function start() {
     readings: 0,
     counts: 0,
     shed: 0,
+    now: 0,
   };
   let next = Promise.withResolvers<void>();
   const admission = createAdmission({
@@ -33,6 +34,7 @@ function start() {
       },
     },
     random: () => state.chance,
+    now: () => state.now,
     reader: {
       async readQueue() {
         state.readings += 1;
@@ -63,15 +65,15 @@ function start() {
     /** What becomes of an order at once. */
     order(): unknown {
       try {
-        return admission.requireAdmitted(new LazySignal()) === undefined ? "ADMITTED" : "HELD";
+        return admission.requireAdmitted({ signal: new LazySignal() }) === undefined ? "ADMITTED" : "HELD";
       } catch (error) {
         return error;
       }
     },
     /** An order that is held back, and what has become of it so far. */
-    held(signal = new LazySignal()) {
+    held(call: Partial<AskingCall> = {}) {
       const seen: { end: unknown } = { end: "HELD" };
-      admission.requireAdmitted(signal)?.then(
+      admission.requireAdmitted({ signal: new LazySignal(), ...call })?.then(
         () => {
           seen.end = "ADMITTED";
         },
@@ -246,12 +248,14 @@ describe("an order that would be shed", () => {
     expect(state.readings).toBe(readings + 2);
   });
 
-  it("is shed after eight readings that did not admit it, and at once where nothing is admitted any more", async () => {
+  it("is shed after 3 s in which no reading admitted it, and with the next one where nothing is admitted", async () => {
     const { state, held, tick } = await startLate();
     const first = held();
-    for (let n = 0; n < 7; n += 1) await tick();
+    state.now = 2_999;
+    await tick();
     expect(first.end).toBe("HELD");
     const second = held();
+    state.now = 3_000;
     await tick();
     expect([reasonOf(first.end), second.end]).toEqual(["TEMPORARILY_UNAVAILABLE", "HELD"]);
     state.queue = { ...late, oldestMs: 9_000 };
@@ -263,26 +267,39 @@ describe("an order that would be shed", () => {
   it("is shed at once where there is no room for it: fewer are held back the more are shed", async () => {
     const { state, order, tick } = await startLate();
     const heldOf = () => Array.from({ length: 300 }, order).filter((end) => end === "HELD").length;
-    expect(heldOf()).toBe(125);
+    expect(heldOf()).toBe(15);
     state.chance = 0.9;
     await tick();
-    state.queue = { ...aLittleLate, oldestMs: 1_400 };
+    state.queue = { ...aLittleLate, oldestMs: 1_300 };
     await tick();
     state.chance = 0;
-    expect(heldOf()).toBe(6);
+    expect(heldOf()).toBe(5);
+    state.unfinished = 930;
+    for (let n = 0; n < 10; n += 1) await tick();
+    expect(heldOf()).toBe(0);
+  });
+
+  it("is held back for half of the time that its call has, and not where that is too short", async () => {
+    const { state, admission, held, tick } = await startLate();
+    const order = held({ deadline: new Date(4_000) });
+    state.now = 2_000;
+    await tick();
+    expect(reasonOf(order.end)).toBe("TEMPORARILY_UNAVAILABLE");
+    expect(() => admission.requireAdmitted({ signal: new LazySignal(), deadline: new Date(3_900) })).toThrow();
   });
 
   it("is held back no longer when its client has gone, and leaves its room to others", async () => {
     const { state, order, held, tick } = await startLate();
     const client = new LazySignal();
-    const gone = held(client);
+    const gone = held({ signal: client });
     for (let n = 0; n < 300; n += 1) order();
     expect(reasonOf(order())).toBe("TEMPORARILY_UNAVAILABLE");
+    const { shed } = state;
     client.abort(new Error("gone"));
     expect(order()).toBe("HELD");
-    state.chance = 0.9;
     await tick();
-    expect(reasonOf(gone.end)).toBe("TEMPORARILY_UNAVAILABLE");
+    expect(gone.end).toEqual(new Error("gone"));
+    expect(state.shed).toBe(shed);
   });
 
   it("is admitted by a replica that stops", async () => {
@@ -290,5 +307,6 @@ describe("an order that would be shed", () => {
     const order = held();
     await admission.close();
     expect(order.end).toBe("ADMITTED");
+    expect(admission.requireAdmitted({ signal: new LazySignal() })).toBeUndefined();
   });
 });

@@ -46,6 +46,7 @@ describe("a request that comes in one piece", () => {
 
   it.each([
     ["of another content type", post("{}", "content-type: text/plain\r\n")],
+    ["with a long path", post("{}").replace("/a?b=c", `/${"a".repeat(1_100)}`)],
     ["whose answer has no body", `HEAD /a HTTP/1.1\r\nhost: x\r\n${json}\r\n`],
     ["for no path", `OPTIONS * HTTP/1.1\r\nhost: x\r\n${json}\r\n`],
     ["of a method that is not looked at", `REPORT /a HTTP/1.1\r\nhost: x\r\n${json}\r\n`],

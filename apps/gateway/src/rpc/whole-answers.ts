@@ -18,7 +18,8 @@ export function createAnswersWhole(
   };
 }
 
-/** The text between the first two slashes of a path: that of a path with one is not looked for. */
+/** The text between the first two slashes of a path; all behind the first one where there is no other. */
 function firstSegment(path: string): string {
-  return path.slice(1, path.indexOf("/", 1));
+  const end = path.indexOf("/", 1);
+  return path.slice(1, end === -1 ? undefined : end);
 }

@@ -18,17 +18,27 @@ const retrySecondsMax = 10;
 /** The most readings from one probe to the next. */
 const readingsPerProbeMax = 16;
 
-/** With how many readings more an order that is held back may be admitted: about 3 s. */
-const heldReadingsMax = 8;
+/** How long an order may be held back: not so long that the rest of its call has less time than that. */
+const heldMsMax = 3_000;
+/** Less is too short for a reading or two. */
+const heldMsMin = 1_000;
 
 /** Decides which new orders are accepted. */
 export interface Admission {
   /**
-   * Throws or rejects with TEMPORARILY_UNAVAILABLE and a Retry-After for an order that is shed. Costs no statement, and
-   * mostly no wait: an order may be held back, until `signal` aborts at the latest.
+   * Throws or rejects with TEMPORARILY_UNAVAILABLE and a Retry-After for an order that is shed, or with the reason of
+   * the signal. Costs no statement, and mostly no wait: an order may be held back for 3 s, and for half of the time
+   * that its call has.
    */
-  requireAdmitted(signal: CancelSignal): Promise<void> | undefined;
+  requireAdmitted(call: AskingCall): Promise<void> | undefined;
   close(): Promise<void>;
+}
+
+/** The call that places an order. */
+export interface AskingCall {
+  /** Aborts when nobody waits for the order. */
+  readonly signal: CancelSignal;
+  readonly deadline?: Date | undefined;
 }
 
 /**
@@ -41,16 +51,15 @@ export interface Admission {
  * and a commit says so.
  *
  * An order that would be shed is held back first, as long as there is room for it (`heldMax`), and drawn for again with
- * each reading. So some hundred clients that wait for their answers are slowed down to what the checkout can do, and
- * get no refusal.
+ * each reading. So clients that wait for their answers are slowed down to what the checkout can do, and get no refusal.
  *
  * While nothing is admitted for the delay's sake, an order is let through now and then as a probe, as a half-open
  * circuit breaker does: with the first reading, and then after 1, 2, 4 and so on up to 16 more. Where all that waits is
  * in the jobs of a process that died, which come back after 14 s, the probe is attempted at once, and shows that the
  * checkout works.
  *
- * @param o `random` returns numbers from 0 to 1, `pause` resolves when the next reading is due. `shed` counts orders
- * that are shed.
+ * @param o `random` returns numbers from 0 to 1, `pause` resolves when the next reading is due, `now` returns ms since
+ * 1970. `shed` counts orders that are shed.
  */
 export function createAdmission(o: {
   readonly reader: QueueReader;
@@ -58,6 +67,7 @@ export function createAdmission(o: {
   readonly log: Logger;
   readonly shed?: Counter | undefined;
   random(): number;
+  now(): number;
   pause(signal: AbortSignal): Promise<void>;
 }): Admission {
   const { reader, limits, log } = o;
@@ -97,34 +107,38 @@ export function createAdmission(o: {
   function drawForHeld(): void {
     const before = held;
     held = [];
+    const now = o.now();
     for (const order of before) {
-      order.readings += 1;
       if (o.random() >= probability) order.admit();
-      else if (probability >= 1 || order.readings >= heldReadingsMax) order.shed(refusal());
+      else if (probability >= 1 || now >= order.until) order.refuse(refusal());
       else held.push(order);
     }
   }
 
-  function hold(signal: CancelSignal): Promise<void> {
-    return new Promise((admit, shed) => {
+  function hold(signal: CancelSignal, ms: number): Promise<void> {
+    return new Promise((resolve, reject) => {
       const order: Held = {
-        readings: 0,
+        until: o.now() + ms,
         admit: () => {
           ignore();
-          admit();
+          resolve();
         },
-        shed: (error) => {
+        refuse: (error) => {
           ignore();
-          shed(error);
+          reject(error);
         },
       };
       held.push(order);
-      // Nobody waits for its answer any more.
       const ignore = onAbort(signal, () => {
         held = held.filter((other) => other !== order);
-        shed(refusal());
+        reject(signal.reason);
       });
     });
+  }
+
+  /** How long an order of this deadline may be held back. */
+  function heldMsOf(deadline: Date | undefined): number {
+    return deadline === undefined ? heldMsMax : Math.min(heldMsMax, (+deadline - o.now()) / 2);
   }
 
   /** Counts an order that is shed, and makes the error for it. */
@@ -170,7 +184,9 @@ export function createAdmission(o: {
   }
 
   return {
-    requireAdmitted(signal) {
+    requireAdmitted({ signal, deadline }) {
+      // A replica that stops ends what it has begun.
+      if (closing.signal.aborted) return undefined;
       isAsked = true;
       reading ??= readWhileNeeded();
       if (o.random() >= probability) return undefined;
@@ -178,13 +194,13 @@ export function createAdmission(o: {
         hasProbe = false;
         return undefined;
       }
-      if (held.length < heldMax(probability)) return hold(signal);
+      const ms = heldMsOf(deadline);
+      if (ms >= heldMsMin && held.length < heldMax(queue, unfinished, limits)) return hold(signal, ms);
       throw refusal();
     },
     async close() {
       closing.abort();
       await reading;
-      // A replica that stops ends what it has begun.
       for (const order of held.splice(0)) order.admit();
     },
   };
@@ -192,8 +208,8 @@ export function createAdmission(o: {
 
 /** An order that is held back. */
 interface Held {
-  /** Readings that did not admit it. */
-  readings: number;
+  /** In ms since 1970. */
+  readonly until: number;
   admit(): void;
-  shed(error: CallError): void;
+  refuse(error: CallError): void;
 }

@@ -1,4 +1,4 @@
-import type { DeadlineWheel } from "@rialto/async";
+import { type CancelSignal, type DeadlineWheel, LazySignal, onAbort } from "@rialto/async";
 import { KeyReused } from "@rialto/database";
 import { type CallContext, cancelSignalOf } from "@rialto/rpc";
 import { type OrderResponse, responseFromJson } from "../order/message.ts";
@@ -24,15 +24,18 @@ export interface EarlierAnswerApp {
  * anything else, as does the refusal of a key that was used with another request. Where the key cannot be looked up, it
  * is not known whether the refusal holds, and the call ends with the error of the look-up.
  *
- * Work that takes long may not end before the call's deadline. So the key is looked up meanwhile too, once.
+ * Work that takes long may not end before the call's deadline. So the key is looked up meanwhile too, once. The signal
+ * that the work gets aborts when the call is answered by that, and when the call is canceled.
  */
 export function doUnlessAnswered(
   { orders, wheel }: EarlierAnswerApp,
   ctx: CallContext,
-  work: () => Promise<OrderResponse>,
+  work: (signal: CancelSignal) => Promise<OrderResponse>,
 ): Promise<OrderResponse> {
   const { idempotencyKey: key } = ctx;
-  if (key === undefined) return work();
+  if (key === undefined) return work(cancelSignalOf(ctx));
+  const ended = new LazySignal();
+  const ignoreCancel = onAbort(cancelSignalOf(ctx), () => ended.abort(ctx.signal.reason));
   const findEarlier = async () => {
     const stored = await orders.answers.find(key, { signal: cancelSignalOf(ctx) });
     return stored === undefined ? undefined : responseFromJson(stored);
@@ -41,13 +44,16 @@ export function doUnlessAnswered(
     const onLate = async () => {
       try {
         const earlier = await findEarlier();
-        if (earlier !== undefined) resolve(earlier);
+        if (earlier === undefined) return;
+        resolve(earlier);
+        ended.abort(new Error("the call was answered as its first request was"));
       } catch (error) {
         // Any other failure says nothing about the work, which goes on.
         if (error instanceof KeyReused) reject(error);
       }
     };
     const onFailure = async (failure: unknown) => {
+      if (ended.aborted && !cancelSignalOf(ctx).aborted) return;
       try {
         const earlier = failure instanceof KeyReused ? undefined : await findEarlier();
         if (earlier === undefined) reject(failure);
@@ -57,8 +63,11 @@ export function doUnlessAnswered(
       }
     };
     const removeLate = wheel.add(Math.min(patienceMs, msLeft(ctx) / 2), () => void onLate());
-    work()
-      .finally(removeLate)
+    work(ended)
+      .finally(() => {
+        removeLate();
+        ignoreCancel();
+      })
       .then(resolve, (failure: unknown) => void onFailure(failure));
   });
 }

@@ -41,8 +41,9 @@ const sweepMsMax = 1_000;
 const idleBufferMs = 1_000;
 /**
  * What a client may send while its request is answered, and is kept. The connection of one that sends more is closed:
- * few clients send requests before they have their answers, none behind a POST (RFC 9112, section 9.3.2), and where
- * nothing more were read, nobody would notice that the client goes. No less than one read of a socket.
+ * hardly any client sends a request before it has the answer to the one before, none behind a POST (RFC 9112, section
+ * 9.3.2), and where nothing more were read, nobody would notice that the client goes. No less than one read of a
+ * socket. One that begins with several requests in one piece is Node's from the start, and may send more.
  */
 const keptBytesMax = 64 * 1024;
 /** In how many pieces it is kept: a piece of one byte costs more than a hundred. */

@@ -14,6 +14,8 @@ export interface WholeRequest {
 
 /** Not HEAD, whose response has no body but the length of one, nor OPTIONS, which has a path that is none. */
 const startPattern = /(GET|POST|PUT|PATCH|DELETE) (\/[!-~]*) HTTP\/1\.1\r\n/y;
+/** A longer start line is left to Node: it would be kept with its connection. */
+const startCharsMax = 1_024;
 const lengthPattern = /^\d{1,10}$/;
 
 /** Fields that change how a request or its connection is read, or that Node reads in a way of its own. */
@@ -80,7 +82,7 @@ export class WholeRequestReader {
     if (this.#start.text !== "" && text.startsWith(this.#start.text)) return true;
     startPattern.lastIndex = 0;
     const match = startPattern.exec(text);
-    if (match === null) return false;
+    if (match === null || match[0].length > startCharsMax) return false;
     this.#start = { text: ownCopy(match[0]), method: ownCopy(match[1] ?? ""), path: ownCopy(match[2] ?? "") };
     return true;
   }

@@ -20,7 +20,7 @@ export function shareAnswer<Answer extends object>(answer: Answer): Answer {
 
 /** Whether others have the same answer, or message: it must not be changed. */
 export function isShared(answer: object): boolean {
-  return madeOf in answer;
+  return Object.hasOwn(answer, madeOf);
 }
 
 /**
