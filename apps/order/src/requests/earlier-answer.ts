@@ -35,9 +35,10 @@ export function doUnlessAnswered(
   const { idempotencyKey: key } = ctx;
   if (key === undefined) return work(cancelSignalOf(ctx));
   const ended = new LazySignal();
-  const ignoreCancel = onAbort(cancelSignalOf(ctx), () => ended.abort(ctx.signal.reason));
+  const canceled = cancelSignalOf(ctx);
+  const ignoreCancel = onAbort(canceled, () => ended.abort(canceled.reason));
   const findEarlier = async () => {
-    const stored = await orders.answers.find(key, { signal: cancelSignalOf(ctx) });
+    const stored = await orders.answers.find(key, { signal: canceled });
     return stored === undefined ? undefined : responseFromJson(stored);
   };
   return new Promise((resolve, reject) => {
@@ -49,11 +50,13 @@ export function doUnlessAnswered(
         ended.abort(new Error("the call was answered as its first request was"));
       } catch (error) {
         // Any other failure says nothing about the work, which goes on.
-        if (error instanceof KeyReused) reject(error);
+        if (!(error instanceof KeyReused)) return;
+        reject(error);
+        ended.abort(error);
       }
     };
     const onFailure = async (failure: unknown) => {
-      if (ended.aborted && !cancelSignalOf(ctx).aborted) return;
+      if (ended.aborted && !canceled.aborted) return;
       try {
         const earlier = failure instanceof KeyReused ? undefined : await findEarlier();
         if (earlier === undefined) reject(failure);
