@@ -66,7 +66,6 @@ export const order = defineService({
         log,
         shed: metrics === undefined ? undefined : createShedCount(metrics),
         random: Math.random,
-        now: Date.now,
         pause: (signal) => sleep(queueReadMs * (1 - Math.random() / 2), { signal }),
       }),
     };

@@ -1,16 +1,13 @@
-import { LazySignal } from "@rialto/async";
 import { reasonOf } from "@rialto/rpc";
 import { quietLogger } from "@rialto/testing";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type AskingCall, createAdmission } from "../src/admission/admission.ts";
+import { createAdmission } from "../src/admission/admission.ts";
 import type { QueueReading } from "../src/admission/shedding.ts";
 
 const limits = { delayMsTarget: 1_000, unfinishedMax: 1_000 };
 const empty: QueueReading = { waiting: 0, oldestMs: 0, started: 0, elapsedMs: 500 };
 /** By the age of the oldest three of four orders are shed. */
 const late: QueueReading = { waiting: 500, oldestMs: 2_000, started: 0, elapsedMs: 0 };
-/** One of four is. */
-const aLittleLate: QueueReading = { ...late, oldestMs: 1_155 };
 
 /** An admission whose queue, chance and time are the test's. */
 function start() {
@@ -22,7 +19,6 @@ function start() {
     readings: 0,
     counts: 0,
     shed: 0,
-    now: 0,
   };
   let next = Promise.withResolvers<void>();
   const admission = createAdmission({
@@ -34,7 +30,6 @@ function start() {
       },
     },
     random: () => state.chance,
-    now: () => state.now,
     reader: {
       async readQueue() {
         state.readings += 1;
@@ -62,26 +57,14 @@ function start() {
       next = Promise.withResolvers();
       await settle();
     },
-    /** What becomes of an order at once. */
+    /** What becomes of an order. */
     order(): unknown {
       try {
-        return admission.requireAdmitted({ signal: new LazySignal() }) === undefined ? "ADMITTED" : "HELD";
+        admission.requireAdmitted();
+        return "ADMITTED";
       } catch (error) {
         return error;
       }
-    },
-    /** An order that is held back, and what has become of it so far. */
-    held(call: Partial<AskingCall> = {}) {
-      const seen: { end: unknown } = { end: "HELD" };
-      admission.requireAdmitted({ signal: new LazySignal(), ...call })?.then(
-        () => {
-          seen.end = "ADMITTED";
-        },
-        (error: unknown) => {
-          seen.end = error;
-        },
-      );
-      return seen;
     },
     admission,
   };
@@ -205,108 +188,5 @@ describe("admission", () => {
     state.isDown = true;
     await tick();
     expect(order()).toBe("ADMITTED");
-  });
-});
-
-describe("an order that would be shed", () => {
-  /** An admission that sheds one of four. */
-  async function startLate() {
-    const started = start();
-    started.state.queue = aLittleLate;
-    started.order();
-    await started.settle();
-    started.state.chance = 0.2;
-    return started;
-  }
-
-  it("is held back while fewer than half are, and admitted with one of the next readings", async () => {
-    const { state, held, tick } = await startLate();
-    const order = held();
-    await tick();
-    await tick();
-    expect(order.end).toBe("HELD");
-    state.chance = 0.3;
-    await tick();
-    expect(order.end).toBe("ADMITTED");
-    expect(state.shed).toBe(0);
-  });
-
-  it("is admitted when the queue is empty, and when it cannot be read", async () => {
-    const { state, held, tick } = await startLate();
-    const before = held();
-    state.queue = empty;
-    await tick();
-    expect(before.end).toBe("ADMITTED");
-    state.queue = aLittleLate;
-    const readings = state.readings;
-    held();
-    await tick();
-    const during = held();
-    state.isDown = true;
-    await tick();
-    expect(during.end).toBe("ADMITTED");
-    expect(state.readings).toBe(readings + 2);
-  });
-
-  it("is shed after 3 s in which no reading admitted it, and with the next one where nothing is admitted", async () => {
-    const { state, held, tick } = await startLate();
-    const first = held();
-    state.now = 2_999;
-    await tick();
-    expect(first.end).toBe("HELD");
-    const second = held();
-    state.now = 3_000;
-    await tick();
-    expect([reasonOf(first.end), second.end]).toEqual(["TEMPORARILY_UNAVAILABLE", "HELD"]);
-    state.queue = { ...late, oldestMs: 9_000 };
-    await tick();
-    expect(reasonOf(second.end)).toBe("TEMPORARILY_UNAVAILABLE");
-    expect(state.shed).toBe(2);
-  });
-
-  it("is shed at once where there is no room for it: fewer are held back the more are shed", async () => {
-    const { state, order, tick } = await startLate();
-    const heldOf = () => Array.from({ length: 300 }, order).filter((end) => end === "HELD").length;
-    expect(heldOf()).toBe(15);
-    state.chance = 0.9;
-    await tick();
-    state.queue = { ...aLittleLate, oldestMs: 1_300 };
-    await tick();
-    state.chance = 0;
-    expect(heldOf()).toBe(5);
-    state.unfinished = 930;
-    for (let n = 0; n < 10; n += 1) await tick();
-    expect(heldOf()).toBe(0);
-  });
-
-  it("is held back for half of the time that its call has, and not where that is too short", async () => {
-    const { state, admission, held, tick } = await startLate();
-    const order = held({ deadline: new Date(4_000) });
-    state.now = 2_000;
-    await tick();
-    expect(reasonOf(order.end)).toBe("TEMPORARILY_UNAVAILABLE");
-    expect(() => admission.requireAdmitted({ signal: new LazySignal(), deadline: new Date(3_900) })).toThrow();
-  });
-
-  it("is held back no longer when its client has gone, and leaves its room to others", async () => {
-    const { state, order, held, tick } = await startLate();
-    const client = new LazySignal();
-    const gone = held({ signal: client });
-    for (let n = 0; n < 300; n += 1) order();
-    expect(reasonOf(order())).toBe("TEMPORARILY_UNAVAILABLE");
-    const { shed } = state;
-    client.abort(new Error("gone"));
-    expect(order()).toBe("HELD");
-    await tick();
-    expect(gone.end).toEqual(new Error("gone"));
-    expect(state.shed).toBe(shed);
-  });
-
-  it("is admitted by a replica that stops", async () => {
-    const { admission, held } = await startLate();
-    const order = held();
-    await admission.close();
-    expect(order.end).toBe("ADMITTED");
-    expect(admission.requireAdmitted({ signal: new LazySignal() })).toBeUndefined();
   });
 });

@@ -1,9 +1,7 @@
-import { onAbort } from "@rialto/async";
 import { type Database, DatabaseUnreachable, openDatabase, QueueFull } from "@rialto/database";
 import { backgroundContext, CallError, callErrors, reasonOf } from "@rialto/rpc";
 import { executionsOf } from "@rialto/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { AskingCall } from "../src/admission/admission.ts";
 import { asCustomer, type Calls, type Fixture, newKey, openFixture, refusalOf } from "./order-fixture.ts";
 
 let fixture: Fixture;
@@ -135,21 +133,6 @@ describe("an order whose answer was lost", () => {
     const context = { ...backgroundContext({ timeoutMs: 20_000 }), userToken: `CUSTOMER.${customer}.unconfirmed` };
     expect(await strict.createOrder(request, context, key)).toEqual(first);
     expect((await refusalOf(strict.createOrder(request, context, newKey()))).reason).toBe("EMAIL_UNCONFIRMED");
-  });
-
-  it("is answered where it is held back, and holds no room any more", async () => {
-    const { request, context, key, first } = await placed();
-    const held: AskingCall[] = [];
-    const holdsAll = {
-      requireAdmitted(call: AskingCall) {
-        held.push(call);
-        return new Promise<void>((_, reject) => onAbort(call.signal, () => reject(call.signal.reason)));
-      },
-    };
-    const { gateway } = fixture.start({ requireConfirmedEmail: false }, { admission: holdsAll });
-    expect(await gateway.createOrder(request, context, key)).toEqual(first);
-    await expect.poll(() => held.map(({ signal }) => signal.aborted)).toEqual([true]);
-    expect(held[0]?.deadline?.getTime()).toBeGreaterThan(Date.now());
   });
 
   it.each(["users", "products"] as const)(

@@ -83,7 +83,6 @@ describe.each(backends)("orders that wait for something else, with jobs on %s", 
       limits,
       log: quietLogger,
       random: Math.random,
-      now: Date.now,
       pause: () => new Promise((resolve) => setTimeout(resolve, 20)),
     });
   }

@@ -1,4 +1,3 @@
-import { type CancelSignal, onAbort } from "@rialto/async";
 import { CallError, callErrors } from "@rialto/rpc";
 import type { Counter, Logger } from "@rialto/telemetry";
 import type { QueueReader } from "./queue-reader.ts";
@@ -6,7 +5,6 @@ import {
   type AdmissionLimits,
   emptyQueue,
   expectedDelayMs,
-  heldMax,
   nextQueueState,
   type QueueState,
   sheddingProbability,
@@ -18,27 +16,11 @@ const retrySecondsMax = 10;
 /** The most readings from one probe to the next. */
 const readingsPerProbeMax = 16;
 
-/** How long an order may be held back: not so long that the rest of its call has less time than that. */
-const heldMsMax = 3_000;
-/** Less is too short for a reading or two. */
-const heldMsMin = 1_000;
-
 /** Decides which new orders are accepted. */
 export interface Admission {
-  /**
-   * Throws or rejects with TEMPORARILY_UNAVAILABLE and a Retry-After for an order that is shed, or with the reason of
-   * the signal. Costs no statement, and mostly no wait: an order may be held back for 3 s, and for half of the time
-   * that its call has.
-   */
-  requireAdmitted(call: AskingCall): Promise<void> | undefined;
+  /** Throws TEMPORARILY_UNAVAILABLE with a Retry-After for an order that is shed. Costs no statement and no wait. */
+  requireAdmitted(): void;
   close(): Promise<void>;
-}
-
-/** The call that places an order. */
-export interface AskingCall {
-  /** Aborts when nobody waits for the order. */
-  readonly signal: CancelSignal;
-  readonly deadline?: Date | undefined;
 }
 
 /**
@@ -50,16 +32,13 @@ export interface AskingCall {
  * so they do not turn orders away in step. Where the queue cannot be read, nothing is shed: the database is down then,
  * and a commit says so.
  *
- * An order that would be shed is held back first, as long as there is room for it (`heldMax`), and drawn for again with
- * each reading. So clients that wait for their answers are slowed down to what the checkout can do, and get no refusal.
- *
  * While nothing is admitted for the delay's sake, an order is let through now and then as a probe, as a half-open
  * circuit breaker does: with the first reading, and then after 1, 2, 4 and so on up to 16 more. Where all that waits is
  * in the jobs of a process that died, which come back after 14 s, the probe is attempted at once, and shows that the
  * checkout works.
  *
- * @param o `random` returns numbers from 0 to 1, `pause` resolves when the next reading is due, `now` returns ms since
- * 1970. `shed` counts orders that are shed.
+ * @param o `random` returns numbers from 0 to 1, `pause` resolves when the next reading is due. `shed` counts orders
+ * that are shed.
  */
 export function createAdmission(o: {
   readonly reader: QueueReader;
@@ -67,7 +46,6 @@ export function createAdmission(o: {
   readonly log: Logger;
   readonly shed?: Counter | undefined;
   random(): number;
-  now(): number;
   pause(signal: AbortSignal): Promise<void>;
 }): Admission {
   const { reader, limits, log } = o;
@@ -81,7 +59,6 @@ export function createAdmission(o: {
   /** Whether an order was asked for since the last reading began. */
   let isAsked = false;
   let reading: Promise<void> | undefined;
-  let held: Held[] = [];
 
   async function read(count: boolean): Promise<void> {
     try {
@@ -101,54 +78,6 @@ export function createAdmission(o: {
       probability = 0;
       endProbes();
     }
-    drawForHeld();
-  }
-
-  function drawForHeld(): void {
-    const before = held;
-    held = [];
-    const now = o.now();
-    for (const order of before) {
-      if (o.random() >= probability) order.admit();
-      else if (probability >= 1 || now >= order.until) order.refuse(refusal());
-      else held.push(order);
-    }
-  }
-
-  function hold(signal: CancelSignal, ms: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const order: Held = {
-        until: o.now() + ms,
-        admit: () => {
-          ignore();
-          resolve();
-        },
-        refuse: (error) => {
-          ignore();
-          reject(error);
-        },
-      };
-      held.push(order);
-      const ignore = onAbort(signal, () => {
-        held = held.filter((other) => other !== order);
-        reject(signal.reason);
-      });
-    });
-  }
-
-  /** How long an order of this deadline may be held back. */
-  function heldMsOf(deadline: Date | undefined): number {
-    return deadline === undefined ? heldMsMax : Math.min(heldMsMax, (+deadline - o.now()) / 2);
-  }
-
-  /** Counts an order that is shed, and makes the error for it. */
-  function refusal(): CallError {
-    o.shed?.add();
-    const seconds = Math.min(Math.max(Math.ceil(expectedDelayMs(queue) / 1_000), 1), retrySecondsMax);
-    return new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
-      message: "Too many orders are waiting for now.",
-      metadata: { retry_after_seconds: `${seconds}` },
-    });
   }
 
   function probe(): void {
@@ -175,7 +104,7 @@ export function createAdmission(o: {
   }
 
   async function readWhileNeeded(): Promise<void> {
-    for (let n = 0; !closing.signal.aborted && (isAsked || queue.waiting > 0 || held.length > 0); n += 1) {
+    for (let n = 0; !closing.signal.aborted && (isAsked || queue.waiting > 0); n += 1) {
       isAsked = false;
       await read(n % readingsPerCount === 0);
       await o.pause(closing.signal);
@@ -184,32 +113,24 @@ export function createAdmission(o: {
   }
 
   return {
-    requireAdmitted({ signal, deadline }) {
-      // A replica that stops ends what it has begun.
-      if (closing.signal.aborted) return undefined;
+    requireAdmitted() {
       isAsked = true;
       reading ??= readWhileNeeded();
-      if (o.random() >= probability) return undefined;
+      if (o.random() >= probability) return;
       if (hasProbe) {
         hasProbe = false;
-        return undefined;
+        return;
       }
-      const ms = heldMsOf(deadline);
-      if (ms >= heldMsMin && held.length < heldMax(queue, unfinished, limits)) return hold(signal, ms);
-      throw refusal();
+      o.shed?.add();
+      const seconds = Math.min(Math.max(Math.ceil(expectedDelayMs(queue) / 1_000), 1), retrySecondsMax);
+      throw new CallError(callErrors.TEMPORARILY_UNAVAILABLE, {
+        message: "Too many orders are waiting for now.",
+        metadata: { retry_after_seconds: `${seconds}` },
+      });
     },
     async close() {
       closing.abort();
       await reading;
-      for (const order of held.splice(0)) order.admit();
     },
   };
-}
-
-/** An order that is held back. */
-interface Held {
-  /** In ms since 1970. */
-  readonly until: number;
-  admit(): void;
-  refuse(error: CallError): void;
 }

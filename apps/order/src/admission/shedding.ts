@@ -39,11 +39,6 @@ const rateMs = 1_500;
  * that is admitted at this delay has it still before it, at a rate that may fall.
  */
 const closedAt = 5;
-/**
- * Orders that a replica holds back at the most: half of the calls that one gateway has in progress with a service
- * (`callsPerServiceMax`), so that other calls find room.
- */
-const heldAtMost = 32;
 /** The part of `unfinishedMax` over which the probability rises to 1. */
 const unfinishedRamp = 0.1;
 
@@ -77,13 +72,14 @@ export function expectedDelayMs({ waiting, oldestMs, startsPerMs }: QueueState):
  * reached, or too many orders are unfinished. It depends on what all replicas read alike, and on nothing that one of
  * them did before: so they agree, also where one of them was started a moment ago.
  */
-export function sheddingProbability(queue: QueueState, unfinished: number, limits: AdmissionLimits): number {
-  return Math.max(probabilityByNumber(unfinished, limits), probabilityByDelay(queue, limits.delayMsTarget));
-}
-
-function probabilityByNumber(unfinished: number, { unfinishedMax }: AdmissionLimits): number {
+export function sheddingProbability(
+  queue: QueueState,
+  unfinished: number,
+  { delayMsTarget, unfinishedMax }: AdmissionLimits,
+): number {
   const full = unfinishedMax * unfinishedRamp;
-  return Math.min(1, Math.max(0, (unfinished - unfinishedMax + full) / full));
+  const byNumber = (unfinished - unfinishedMax + full) / full;
+  return Math.min(1, Math.max(0, byNumber, probabilityByDelay(queue, delayMsTarget)));
 }
 
 function probabilityByDelay(queue: QueueState, delayMsTarget: number): number {
@@ -92,15 +88,4 @@ function probabilityByDelay(queue: QueueState, delayMsTarget: number): number {
   const ratio = expectedDelayMs(queue) / delayMsTarget;
   if (ratio >= closedAt) return 1;
   return ratio <= 1 ? 0 : 1 - 1 / ratio ** 2;
-}
-
-/**
- * Returns how many orders a replica may hold back that would be shed. None where half of them are to be shed: who sends
- * twice what the checkout can do does not wait for answers, and what is held back then is admitted later, above the
- * target, or shed later. Fewer before that, so that replicas do not begin and end it in step. None where many are
- * unfinished: those wait for something that takes longer.
- */
-export function heldMax(queue: QueueState, unfinished: number, limits: AdmissionLimits): number {
-  if (probabilityByNumber(unfinished, limits) > 0) return 0;
-  return Math.floor(heldAtMost * Math.max(0, 1 - 2 * probabilityByDelay(queue, limits.delayMsTarget)));
 }

@@ -1,4 +1,4 @@
-import { type CancelSignal, type DeadlineWheel, LazySignal, onAbort } from "@rialto/async";
+import type { DeadlineWheel } from "@rialto/async";
 import { KeyReused } from "@rialto/database";
 import { type CallContext, cancelSignalOf } from "@rialto/rpc";
 import { type OrderResponse, responseFromJson } from "../order/message.ts";
@@ -24,39 +24,30 @@ export interface EarlierAnswerApp {
  * anything else, as does the refusal of a key that was used with another request. Where the key cannot be looked up, it
  * is not known whether the refusal holds, and the call ends with the error of the look-up.
  *
- * Work that takes long may not end before the call's deadline. So the key is looked up meanwhile too, once. The signal
- * that the work gets aborts when the call is answered by that, and when the call is canceled.
+ * Work that takes long may not end before the call's deadline. So the key is looked up meanwhile too, once.
  */
 export function doUnlessAnswered(
   { orders, wheel }: EarlierAnswerApp,
   ctx: CallContext,
-  work: (signal: CancelSignal) => Promise<OrderResponse>,
+  work: () => Promise<OrderResponse>,
 ): Promise<OrderResponse> {
   const { idempotencyKey: key } = ctx;
-  if (key === undefined) return work(cancelSignalOf(ctx));
-  const ended = new LazySignal();
-  const canceled = cancelSignalOf(ctx);
-  const ignoreCancel = onAbort(canceled, () => ended.abort(canceled.reason));
+  if (key === undefined) return work();
   const findEarlier = async () => {
-    const stored = await orders.answers.find(key, { signal: canceled });
+    const stored = await orders.answers.find(key, { signal: cancelSignalOf(ctx) });
     return stored === undefined ? undefined : responseFromJson(stored);
   };
   return new Promise((resolve, reject) => {
     const onLate = async () => {
       try {
         const earlier = await findEarlier();
-        if (earlier === undefined) return;
-        resolve(earlier);
-        ended.abort(new Error("the call was answered as its first request was"));
+        if (earlier !== undefined) resolve(earlier);
       } catch (error) {
         // Any other failure says nothing about the work, which goes on.
-        if (!(error instanceof KeyReused)) return;
-        reject(error);
-        ended.abort(error);
+        if (error instanceof KeyReused) reject(error);
       }
     };
     const onFailure = async (failure: unknown) => {
-      if (ended.aborted && !canceled.aborted) return;
       try {
         const earlier = failure instanceof KeyReused ? undefined : await findEarlier();
         if (earlier === undefined) reject(failure);
@@ -66,11 +57,8 @@ export function doUnlessAnswered(
       }
     };
     const removeLate = wheel.add(Math.min(patienceMs, msLeft(ctx) / 2), () => void onLate());
-    work(ended)
-      .finally(() => {
-        removeLate();
-        ignoreCancel();
-      })
+    work()
+      .finally(removeLate)
       .then(resolve, (failure: unknown) => void onFailure(failure));
   });
 }

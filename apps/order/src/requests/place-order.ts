@@ -1,4 +1,3 @@
-import type { CancelSignal } from "@rialto/async";
 import type { CreateOrderRequest, ProductService, UserService } from "@rialto/contracts";
 import { type CallContext, CallError, type Client, callErrors, reasonOf } from "@rialto/rpc";
 import { v7 as newId } from "uuid";
@@ -29,17 +28,12 @@ export interface PlaceOrderApp extends EarlierAnswerApp {
  * whatever has become of the catalog, the account and their services since.
  */
 export function placeOrder(app: PlaceOrderApp, request: CreateOrderRequest, ctx: CallContext): Promise<OrderResponse> {
-  return doUnlessAnswered(app, ctx, (signal) => placeNew(app, request, ctx, signal));
+  return doUnlessAnswered(app, ctx, () => placeNew(app, request, ctx));
 }
 
-async function placeNew(
-  app: PlaceOrderApp,
-  request: CreateOrderRequest,
-  ctx: CallContext,
-  signal: CancelSignal,
-): Promise<OrderResponse> {
+async function placeNew(app: PlaceOrderApp, request: CreateOrderRequest, ctx: CallContext): Promise<OrderResponse> {
   requireConfirmedEmail(app, ctx);
-  await app.admission.requireAdmitted({ signal, deadline: ctx.deadline });
+  app.admission.requireAdmitted();
   const productIds = request.items.map((item) => item.productId);
   const [userId, catalog] = await Promise.all([customerOf(app, ctx), catalogItems(app, productIds, ctx)]);
   const event = newOrder({
