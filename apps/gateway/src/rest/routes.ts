@@ -160,14 +160,13 @@ function match(root: Node, httpMethod: string, path: string): RouteMatch {
   if (encoded > 0) readings.push({ segments: [...rest, last.slice(0, encoded)], verb: last.slice(encoded + 3) });
 
   const allow = new Set<string>();
-  let match: RouteMatch | undefined;
   for (const reading of readings) {
-    walk(root, reading.segments, [], (ends, values) => {
+    const match = walk(root, reading.segments, [], (ends, values) => {
       const methods = ends.get(reading.verb);
       const route = methods?.get(httpMethod);
-      if (route !== undefined) match = found(route, values);
-      else for (const other of methods?.keys() ?? []) allow.add(other);
-      return route !== undefined;
+      if (route !== undefined) return found(route, values);
+      for (const other of methods?.keys() ?? []) allow.add(other);
+      return undefined;
     });
     if (match !== undefined) return match;
   }
@@ -183,21 +182,21 @@ function found(route: RestRoute, values: readonly string[]): RouteMatch {
 }
 
 /**
- * Calls `visit` with the ends of each template that the segments match, the most literal first, until it returns true.
- * Returns whether it did.
+ * Calls `visit` with the ends of each template that the segments match, the most literal first, until it returns a
+ * match, and returns that.
  */
 function walk(
   node: Node,
   segments: readonly string[],
   values: readonly string[],
-  visit: (ends: Node["ends"], values: readonly string[]) => boolean,
+  visit: (ends: Node["ends"], values: readonly string[]) => RouteMatch | undefined,
   at = 0,
-): boolean {
+): RouteMatch | undefined {
   const segment = segments[at];
   if (segment === undefined) return visit(node.ends, values);
   const literal = node.literals.get(segment);
-  if (literal !== undefined && walk(literal, segments, values, visit, at + 1)) return true;
-  if (node.variable === undefined || segment === "") return false;
+  const match = literal === undefined ? undefined : walk(literal, segments, values, visit, at + 1);
+  if (match !== undefined || node.variable === undefined || segment === "") return match;
   return walk(node.variable, segments, [...values, segment], visit, at + 1);
 }
 
