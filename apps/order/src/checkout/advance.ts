@@ -22,9 +22,10 @@ const stepsMsMax = jobLockMs / 2;
 
 /**
  * Orders that the events of one process advance at a time: more than a job has, so that what the orders of a job read,
- * reserve and commit travels together.
+ * reserve and commit travels together. Accepting takes the same processor, and so do the 64 calls that the gateway
+ * forwards at a time: with half as many in hand, a burst on 256 connections let orders wait longer than is aimed at.
  */
-const ordersInHandMax = 128;
+const ordersInHandMax = 256;
 
 /**
  * An order that takes longer waits for something else, mostly its card. It leaves its job and its slot to the orders of
