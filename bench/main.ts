@@ -19,7 +19,8 @@ import { prepareTools } from "./tools/tools.ts";
 
 const fullPace: Pace = {
   decides: true,
-  warmUpSeconds: 8,
+  // V8 still compiles a gateway after 14 s of load, with a seventh of what the process takes.
+  warmUpSeconds: 30,
   roundSeconds: 4,
   pairs: 8,
   openLoopSeconds: 5,
