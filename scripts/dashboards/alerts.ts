@@ -1,3 +1,5 @@
+import { callerNames } from "../../packages/service/src/service-name.ts";
+
 /** One alert, and two cases in which promtool tests it. */
 export interface Alert {
   readonly name: string;
@@ -20,7 +22,6 @@ export interface AlertCase {
 }
 
 const internalCalls = `rpc_server_call_duration_seconds_count{rpc_response_status_code="internal"}`;
-const services = ["gateway", "user", "product", "order", "payment", "notification"] as const;
 
 /** All alerts. docs/operate.md has a section for each: what it means and what to do. */
 export const alerts: readonly Alert[] = [
@@ -40,7 +41,7 @@ export const alerts: readonly Alert[] = [
     // A container that has ended leaves DNS and what the orchestrator lists: then there is no target that is down.
     name: "RialtoServiceMissing",
     severity: "page",
-    expr: services.map((service) => `absent(rialto_ready{service="${service}"})`).join(" or "),
+    expr: callerNames.map((service) => `absent(rialto_ready{service="${service}"})`).join(" or "),
     holds: "2m",
     summary: "No replica of {{ $labels.service }} is scraped.",
     fires: { series: readySeries({ order: "1 stale" }), labels: { service: "order" } },
@@ -331,8 +332,8 @@ export const alerts: readonly Alert[] = [
 ];
 
 /** Each service's readiness for ten minutes: 1, or as it is given. */
-function readySeries(given: Readonly<Partial<Record<(typeof services)[number], string>>>): AlertCase["series"] {
+function readySeries(given: Readonly<Partial<Record<(typeof callerNames)[number], string>>>): AlertCase["series"] {
   return Object.fromEntries(
-    services.map((service) => [`rialto_ready{service="${service}",instance="a"}`, given[service] ?? "1x9"]),
+    callerNames.map((service) => [`rialto_ready{service="${service}",instance="a"}`, given[service] ?? "1x9"]),
   );
 }

@@ -66,7 +66,8 @@ export const errors = defineErrors(ProductErrorReason, "product", {
     retryable: false,
     message: "Nothing is reserved for the order.",
     client: "Only the order service gets this error.",
-    operator: "The order needs attention (STOCK_LOST): ship it again once stock is found, or cancel it.",
+    operator:
+      "The order needs attention (STOCK_LOST): refund its payment, then cancel it. Shipping again reserves nothing.",
   },
   STOCK_TOO_LARGE: {
     code: "out_of_range",

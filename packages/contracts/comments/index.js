@@ -29,6 +29,7 @@ export const comments = {
   "rialto.audit.v1.ListAuditEntriesResponse.next_page_token": "The token of the next page; empty where this is the last.",
   "rialto.audit.v1.ListAuditEntriesResponse.unreachable_services": "Services that did not answer: what they keep is missing from the list, not gone.",
   "rialto.auth.v1.Access": "The policy of one method. A method without one is internal and can be called by nobody.",
+  "rialto.auth.v1.Access.any_service": "Every service may call the method directly, also one that is added later. The gateway may where `services` names\nit.",
   "rialto.auth.v1.Access.owned": "A customer reaches only what is theirs; what belongs to another is NOT_FOUND.",
   "rialto.auth.v1.Access.roles": "The roles that may call the method through the gateway. Without any, the method does not exist there.",
   "rialto.auth.v1.Access.services": "The services that may call the method directly, by name.",

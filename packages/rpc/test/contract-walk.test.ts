@@ -28,6 +28,7 @@ import {
   clientAddressHeader,
   createEndpoint,
   createUnaryCall,
+  decideAccess,
   type Endpoint,
   type Handlers,
   serve,
@@ -87,7 +88,7 @@ function callerOf(method: DescMethod) {
   const [role] = policy?.roles.toReversed() ?? [];
   if (role !== undefined) return { name: "gateway", role } as const;
   const known = ["order", "notification", "gateway"] as const;
-  const name = known.find((one) => policy?.services.includes(one));
+  const name = known.find((one) => decideAccess(policy, { kind: "service", name: one }) === "allow");
   if (name === undefined) throw new Error(`nobody may call ${method.name}`);
   return { name, role: undefined };
 }

@@ -39,6 +39,14 @@ export declare type Access = Message<"rialto.auth.v1.Access"> & {
    * @generated from field: bool owned = 3;
    */
   owned: boolean;
+
+  /**
+   * Every service may call the method directly, also one that is added later. The gateway may where `services` names
+   * it.
+   *
+   * @generated from field: bool any_service = 4;
+   */
+  anyService: boolean;
 };
 
 /**
