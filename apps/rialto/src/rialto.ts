@@ -53,6 +53,9 @@ export async function startRialto(o: {
       listens: false,
       ...(postgres === undefined ? {} : { adminUrl: postgres.url }),
     });
+    // Before anybody is let in, or a session that has ended would be good for a moment. Where it fails, as while the
+    // database is moved, the list is asked for again soon.
+    await running.revocations.refresh().catch(() => undefined);
     const rateLimits = openRateLimits(config);
     const gateway = await startGateway({
       port,

@@ -57,6 +57,18 @@ describe("the next start", () => {
     expect(next.text).not.toMatch(/, password \S/);
   });
 
+  it("refuses a session that ended before it, from its first request on", async () => {
+    const first = await startReady();
+    await signUp(first.port, "gone@example.com");
+    const { accessToken } = (await login(first.port, { email: "gone@example.com", password: customerPassword })) as {
+      readonly accessToken: string;
+    };
+    expect(await statusWith(accessToken, first.port, "POST", "/api/auth/logout")).toBe(200);
+    await end(first.child, "SIGTERM");
+    const next = await startReady();
+    expect(await statusWith(accessToken, next.port, "GET", "/api/orders")).toBe(401);
+  });
+
   it("just works after kill -9, and finds the Postgres that lived on", async () => {
     const killed = await startReady();
     await signUp(killed.port, "survivor@example.com");
@@ -257,6 +269,13 @@ async function post(port: number, path: string, body: unknown): Promise<unknown>
     body: JSON.stringify(body),
   });
   return await answer.json();
+}
+
+/** The status of a request by this access token. */
+async function statusWith(token: string, port: number, method: "GET" | "POST", path: string): Promise<number> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const body = method === "POST" ? { body: "{}" } : {};
+  return (await fetch(`http://127.0.0.1:${port}${path}`, { method, headers, ...body })).status;
 }
 
 async function signUp(port: number, email: string): Promise<void> {

@@ -57,6 +57,19 @@ async function contextOf(credential: (typeof credentials)[number], people: Peopl
 const ended: EndedSession = { sessionId: "session-1", time: new Date() };
 const refusalOf = (work: Promise<unknown>) => work.then(() => "none", reasonOf);
 
+describe("a process that has never had the list", () => {
+  it("asks for it again soon, however seldom it asks later", async () => {
+    let failures = 3;
+    const revocations = watch(async () => {
+      failures -= 1;
+      if (failures >= 0) throw new Error("the user service is not there yet");
+      return [ended];
+    });
+    await expect.poll(() => revocations.has(ended.sessionId)).toBe(true);
+    expect(revocations.state().isFresh).toBe(true);
+  });
+});
+
 describe.each(credentials)("a session that has ended, shown by %s", (credential) => {
   it("is refused at the next call, though its token was good and is remembered as good", async () => {
     const list: EndedSession[] = [];

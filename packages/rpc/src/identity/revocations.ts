@@ -1,4 +1,4 @@
-import { sleep } from "@rialto/async";
+import { backoffMs, sleep } from "@rialto/async";
 import type { Logger } from "@rialto/telemetry";
 import {
   revocationAskMsMax,
@@ -8,6 +8,9 @@ import {
   revocationsMax,
   revocationsStaleMs,
 } from "../limits.ts";
+
+/** The first pause of a process that has never had the list: until it has, sessions that ended are good in it. */
+const firstRetry = { delayMsMin: 100, jitter: "none" } as const;
 
 /** An ended session, and when it ended. */
 export interface EndedSession {
@@ -33,7 +36,8 @@ export interface Revocations {
 }
 
 /**
- * Keeps the revocation list of a process: fetches new entries every few seconds, in one call for all token verifiers.
+ * Keeps the revocation list of a process: fetches new entries every few seconds, in one call for all token verifiers,
+ * and sooner as long as it has none.
  * Where that fails the old list stays in use, `state` reports it, and tokens stay valid until they expire: calls must
  * not fail because the list is unavailable.
  */
@@ -80,7 +84,7 @@ export function watchRevocations(o: {
 
   async function poll(): Promise<void> {
     let wasFresh = true;
-    while (!stopping.signal.aborted) {
+    for (let tries = 1; !stopping.signal.aborted; tries += 1) {
       await refresh().catch((error: unknown) => {
         // Processes that start together reach each other within that time: an earlier failure is not worth a line.
         const isStarting = Date.now() - startedAt < revocationsStaleMs;
@@ -92,7 +96,9 @@ export function watchRevocations(o: {
         wasFresh = true;
         o.log.info("revocation list available again");
       }
-      const waitMs = pollMs * (0.5 + Math.random() / 2);
+      const isFirst = fetchedAt === undefined;
+      const pauseMs = isFirst ? backoffMs(tries, { ...firstRetry, delayMsMax: pollMs }) : pollMs;
+      const waitMs = pauseMs * (0.5 + Math.random() / 2);
       await sleep(waitMs, { signal: stopping.signal, ref: false });
     }
   }
