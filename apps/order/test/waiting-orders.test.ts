@@ -20,6 +20,7 @@ import { down } from "./fake-services.ts";
 import { asCustomer, type Calls, type Fixture, openFixture } from "./order-fixture.ts";
 
 const redis = await redisForTests();
+afterAll(() => redis?.close());
 const backends = redis === undefined ? (["postgres"] as const) : (["postgres", "redis"] as const);
 const lenient = { requireConfirmedEmail: false };
 const limits = { delayMsTarget: 1_000, unfinishedMax: 100_000 };

@@ -1,12 +1,13 @@
 import { CallError, callErrors } from "@rialto/rpc";
 import { openRateLimits } from "@rialto/service";
 import { redisForTests } from "@rialto/testing";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { errors } from "../src/errors.ts";
 import { type AttemptLimits, createAttemptLimits } from "../src/requests/attempt-limits.ts";
 import { refusal } from "./fixture.ts";
 
 const redis = await redisForTests();
+afterAll(() => redis?.close());
 const stores = [
   ["this process", undefined],
   ["Redis", redis?.url],

@@ -16,8 +16,14 @@ const startMsMax = 10_000;
 const startTriesMax = 5;
 
 /**
- * Starts a redis-server on a free port, which keeps nothing on disk. Undefined where none is installed: then the run
- * says so, and the test says by name what it leaves out.
+ * Runs redis-server until the process that started it has ended, however it did: its end of standard input is closed
+ * then. A test runner kills the processes of its tests, which run no handler of their exit.
+ */
+const untilParentEnds = 'exec 3<&0; redis-server "$@" & server=$!; (cat <&3; kill -9 $server) & wait $server';
+
+/**
+ * Starts a redis-server on a free port, which keeps nothing on disk and does not outlive this process. Undefined where
+ * none is installed: then the run says so, and the test says by name what it leaves out.
  */
 export async function redisForTests(): Promise<TestRedis | undefined> {
   if (spawnSync("redis-server", ["--version"]).status !== 0) {
@@ -28,11 +34,8 @@ export async function redisForTests(): Promise<TestRedis | undefined> {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), "rialto-test-redis-"));
     const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
-    const child = spawn("redis-server", args, { stdio: "ignore" });
-    const stop = () => void child.kill("SIGKILL");
-    process.once("exit", stop);
+    const child = spawn("sh", ["-c", untilParentEnds, "sh", ...args], { stdio: ["pipe", "ignore", "ignore"] });
     const close = async () => {
-      process.removeListener("exit", stop);
       await end(child);
       rmSync(folder, { recursive: true, force: true });
     };
@@ -68,6 +71,6 @@ function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.once("exit", () => resolve());
-    child.kill("SIGKILL");
+    child.stdin?.destroy();
   });
 }
