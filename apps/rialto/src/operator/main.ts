@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { ClosableTransport } from "@rialto/connect";
 import { createTransport } from "@rialto/connect";
 import { TraceSchema } from "@rialto/contracts";
@@ -115,9 +116,18 @@ async function withTransport(url: string, work: (transport: ClosableTransport) =
   const transport = createTransport({ baseUrl: url, protocol: "grpc", httpVersion: "2" });
   try {
     await work(transport);
+  } catch (error) {
+    throw namingGateway(error, url);
   } finally {
     await transport.close();
   }
+}
+
+/** Says which gateway was not reached, where that is what failed: which one is meant may come from the last login. */
+function namingGateway(error: unknown, url: string): unknown {
+  if (!(error instanceof ConnectError)) return error;
+  const why = /\b(?:connect|getaddrinfo) E[A-Z_]+ [^\s)]+/.exec(error.rawMessage)?.[0];
+  return why === undefined ? error : new ConnectError(`no gateway answers at ${url}: ${why}`, Code.Unavailable);
 }
 
 async function run(): Promise<void> {
