@@ -89,7 +89,7 @@ export interface Subscription {
  * Describes a subscription. Its name is a purpose ("checkout", "order-mail"), unique in the system. It is the name of
  * its queue, and the key of its inbox rows and log lines.
  *
- *     subscribe("stock-watch", "product.*", ProductEventSchema, {
+ *     subscribe("reviewable-orders", "order.delivered", OrderEventSchema, {
  *       async handle(event, inbox, signal) { ... },
  *     });
  */

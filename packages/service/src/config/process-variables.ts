@@ -30,7 +30,9 @@ export const processVariables = {
     without: "`127.0.0.1`; in production all addresses",
   }),
   dataDir: variable("RIALTO_DATA_DIR", text, { default: ".rialto" }),
-  databaseUrl: variable("DATABASE_URL", postgresUrl, { without: "an embedded Postgres in the data folder" }),
+  databaseUrl: variable("DATABASE_URL", postgresUrl, {
+    without: "an embedded Postgres in the data folder; a service alone must have it",
+  }),
   redisUrl: variable("REDIS_URL", urlOf("redis:", "rediss:"), { without: "jobs go over Postgres" }),
   installation: variable("RIALTO_INSTALLATION", shortName, {
     without: "derived from `RIALTO_SECRET` (a gateway alone: from `RIALTO_SERVICE_PUBLIC_KEYS`)",
