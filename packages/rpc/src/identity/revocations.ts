@@ -9,8 +9,8 @@ import {
   revocationsStaleMs,
 } from "../limits.ts";
 
-/** The first pause of a process that has never had the list: until it has, sessions that ended are good in it. */
-const firstRetry = { delayMsMin: 100, jitter: "none" } as const;
+/** The pauses of a process that has never had the list: until it has, sessions that ended are good in it. */
+const firstRetry = { delayMsMin: 100, delayMsMax: 500, jitter: "none" } as const;
 
 /** An ended session, and when it ended. */
 export interface EndedSession {
@@ -97,7 +97,7 @@ export function watchRevocations(o: {
         o.log.info("revocation list available again");
       }
       const isFirst = fetchedAt === undefined;
-      const pauseMs = isFirst ? backoffMs(tries, { ...firstRetry, delayMsMax: pollMs }) : pollMs;
+      const pauseMs = isFirst ? backoffMs(tries, firstRetry) : pollMs;
       const waitMs = pauseMs * (0.5 + Math.random() / 2);
       await sleep(waitMs, { signal: stopping.signal, ref: false });
     }
