@@ -26,7 +26,11 @@ const bugs: readonly SeededBug[] = [
   { patch: "undo-without-tombstone", says: /is CANCELLED, and its reservation is RESERVED/ },
   { patch: "outcomes-shifted-by-one", says: /it is \w+, and its reservation is (REFUSED|RESERVED)/, args: fast },
   // "none" where the batch did not arrive, as on a machine that is busy with something else.
-  { patch: "failed-batch-taken-as-refusal", says: /it is REJECTED, and its reservation is (RESERVED|none)/, args: fast },
+  {
+    patch: "failed-batch-taken-as-refusal",
+    says: /it is REJECTED, and its reservation is (RESERVED|none)/,
+    args: fast,
+  },
   // Without the schedule, which brings to rest half a minute later what no event does.
   { patch: "own-topic-not-subscribed", says: /it is not at rest/, args: ["--rest-seconds", "22"] },
   { patch: "stale-order-in-hand", says: /it is not at rest/, args: ["--rest-seconds", "22"] },
