@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { serviceNames as services } from "../../packages/service/src/service-name.ts";
 import { type Child, freePort, startChild } from "./child.ts";
 import { startRedis } from "./redis.ts";
 import { rialtoEnv } from "./rialto.ts";
@@ -13,7 +14,6 @@ export interface RialtoServices {
   stop(): Promise<void>;
 }
 
-const services = ["user", "product", "order", "payment", "notification"] as const;
 const readyMsMax = 180_000;
 const readyPollMs = 50;
 

@@ -1,4 +1,4 @@
-/** The five services, in start order. */
+/** The services, in start order. */
 export const serviceNames = ["user", "product", "order", "payment", "notification"] as const;
 
 export type ServiceName = (typeof serviceNames)[number];

@@ -1,3 +1,4 @@
+import { serviceNames as services } from "@rialto/service";
 import { seriesOf, sumOf } from "../metric-series.ts";
 import type { Moment, ProcessState } from "./moment.ts";
 
@@ -8,7 +9,6 @@ export interface Statement {
   readonly faults: (moments: readonly Moment[]) => readonly string[];
 }
 
-const services = ["user", "product", "order", "payment", "notification"] as const;
 /** How long a gauge that is read from the database or the queue is shown. */
 const readingSeconds = 15;
 /** The deadline of an order, and as much again until a moment has counted its answer. */
